@@ -1,0 +1,40 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench clean
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $(READY)
+
+setup: $(READY)  ## Make .venv with everything in it (about two minutes)
+
+demo: $(READY)  ## A synthetic town through every stage, offline; prints where the report is
+	$(BIN)/basrelief demo
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: $(READY)  ## Lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)  ## Write the versions in .venv into requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+bench: $(READY)  ## Measure speed and memory against the Keras pipeline (half an hour)
+	$(BIN)/python benchmarks/run.py
+
+clean:  ## Remove what setup, demo and the tests made
+	rm -rf .venv .bench basrelief-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,158 @@
+"""Speed and memory, measured: the Keras pipeline and ours in turn, cutting, and a growing set.
+
+Run by ``make bench``. Every figure is of whole processes or of whole epochs on this machine;
+quote ratios of one run, not times of different days. Writes ``.bench/results.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / ".bench"
+SHARED = HERE.parents[1] / "shared" / "data"
+STEPS = 6
+"""Training steps of 64 pictures that are timed."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished process."""
+
+    seconds: float
+    peak_mb: float
+    output: str
+
+
+def measure(command: list[str], **environment: str) -> Measured:
+    """Run a process; measure its time and the largest memory it held."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{' '.join(command)} failed with status {status}")
+    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024, output)
+
+
+def make_pictures(folder: Path, n: int) -> Path:
+    """Make a set of pictures in the coursework's format, real ones repeated where there are."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "LIDAR").mkdir(parents=True)
+    real = sorted((SHARED / "coursework" / "LIDAR").glob("*.png"))
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        path = folder / "LIDAR" / f"LIDAR_{i}.png"
+        if real:
+            shutil.copy(real[i % len(real)], path)
+        else:
+            Image.fromarray(rng.integers(0, 255, (224, 224, 3), np.uint8)).save(path)
+    table = pd.DataFrame({"id": range(n), "crime": rng.normal(size=n)})
+    table.assign(LSOA11CD=[f"E{i // 6:08d}" for i in range(n)]).to_csv(
+        folder / "table.csv", index=False
+    )
+    return folder
+
+
+def write_config(folder: Path, recipe: str, out: str, steps: int) -> Path:
+    """Write a configuration that trains a coursework recipe for two short epochs."""
+    text = (HERE.parent / "src" / "basrelief" / "recipes" / f"{recipe}.toml").read_text()
+    # One batch of validation: the timed epoch is training.
+    text = text.replace("validation_steps = 32", "validation_steps = 1")
+    text = text.replace("frozen_epochs = 5", "frozen_epochs = 0")
+    (folder / f"{recipe}.toml").write_text(text)
+    config = folder / f"{out}.toml"
+    config.write_text(
+        f'out = "{out}"\n[data]\nimages = "LIDAR"\ntable = "table.csv"\n'
+        f'[split]\nschemes = ["random"]\n[models]\nrecipes = ["{recipe}.toml"]\n'
+        f'weights = {{ vgg16 = "none", resnetv2_50 = "none" }}\n'
+        f"epochs = 2\nsteps_per_epoch = {steps}\n"
+    )
+    return config
+
+
+def time_keras(pictures: Path) -> dict[str, float]:
+    """Time the coursework's Keras pipeline in an environment of its own."""
+    home = WORK / "keras"
+    python = home / "bin" / "python"
+    if not (home / ".ready").exists():
+        venv.create(home, with_pip=True)
+        packages = ["tensorflow-cpu", "pandas", "pillow", "scipy"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        (home / ".ready").touch()
+    script = [str(python), str(HERE / "keras_pipeline.py"), str(pictures / "LIDAR")]
+    found = measure([*script, "--steps", str(STEPS)], TF_CPP_MIN_LOG_LEVEL="3")
+    figures: dict[str, float] = json.loads(found.output.splitlines()[-1])
+    return figures
+
+
+def time_ours(pictures: Path) -> dict[str, float]:
+    """Time the same two networks here: the second epoch's training, and prediction."""
+    figures = {}
+    for name in ("vgg16", "resnet50v2"):
+        config = write_config(pictures, f"coursework-{name}", name, STEPS)
+        for stage in ("chips", "describe", "split", "train"):
+            measure([sys.executable, "-m", "basrelief.cli", stage, str(config)])
+        model = pictures / name / "models" / f"coursework-{name}" / "random" / "0-0"
+        history = pd.read_csv(model / "history.csv")
+        figures[f"{name}_training"] = 64 * STEPS / float(history["seconds"].iloc[-1])
+        script = [sys.executable, str(HERE / "predict.py"), str(config), str(model)]
+        figures[f"{name}_prediction"] = float(measure(script).output.splitlines()[-1])
+    return figures
+
+
+def measure_cutting() -> dict[str, float]:
+    """Cut 25 square kilometres into chips: seconds and peak memory of the process."""
+    config = WORK / "cut.toml"
+    text = (HERE.parent / "examples" / "tq28ne.toml").read_text()
+    config.write_text(text.replace("../../shared/data", str(SHARED)))
+    found = measure([sys.executable, "-m", "basrelief.cli", "chips", str(config)])
+    return {"cutting_seconds": found.seconds, "cutting_peak_mb": found.peak_mb}
+
+
+def measure_growth() -> dict[str, float]:
+    """Peak memory of every stage of a run on 400 pictures, and on four times as many."""
+    figures = {}
+    for n in (400, 1600):
+        pictures = make_pictures(WORK / f"pictures-{n}", n)
+        config = write_config(pictures, "coursework-vgg16", "run", 2)
+        peak = measure([sys.executable, "-m", "basrelief.cli", "run", str(config)]).peak_mb
+        figures[f"run_of_{n}_peak_mb"] = peak
+    return figures
+
+
+def main() -> None:
+    WORK.mkdir(exist_ok=True)
+    pictures = make_pictures(WORK / "pictures", 640)
+    keras, ours = time_keras(pictures), time_ours(pictures)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    for name, figure in ours.items():
+        ratio = figure / keras[name]
+        print(f"{name}: Keras {keras[name]:.1f}, here {figure:.1f} images/s, ratio {ratio:.1f}")
+    results = {"keras": keras, "ours": ours, **measure_growth()}
+    if SHARED.is_dir():
+        results |= measure_cutting()
+    for name, figure in results.items():
+        if isinstance(figure, float):
+            print(f"{name}: {figure:.1f}")
+    (WORK / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Chips from a folder of pictures and a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from basrelief.chips.quality import NEAR_ONE_COLOUR, commonest_colour_share
+from basrelief.chips.store import PixelWriter, open_writer
+from basrelief.chips.tables import name_targets, write_tables
+from basrelief.config import InputError, Settings
+from basrelief.run import Run, write_json
+from basrelief.sources.pictures import Pictures, open_picture, read_pictures
+
+MAX_LOST = 0.05
+"""A run goes on while no more than this share of its pictures cannot be read."""
+
+ID_COLUMNS = ("area_id", "area_name", "msoa", "lad")
+
+
+def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
+    """Store the pictures that have a row and show something.
+
+    Parameters
+    ----------
+    folder
+        An empty folder; see ``make_chips`` for what is written.
+    """
+    data = settings.data
+    assert data.images is not None
+    assert data.table is not None
+    pictures = read_pictures(
+        data.images,
+        settings.locate(data.images),
+        data.table,
+        settings.locate(data.table),
+        targets=data.targets,
+        area_column=data.area_column,
+    )
+    with open_writer(folder / "pixels.zarr", 3, settings.chips.size_px, "uint8") as writer:
+        share = _store_pictures(settings, run, pictures, writer)
+    frame = pictures.frame.assign(commonest_colour=share)
+    _check_losses(data.images, frame)
+    unreadable = frame[frame["commonest_colour"].isna()]
+    one_colour = frame[frame["commonest_colour"] == 1.0]
+    kept = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
+    if kept.empty:
+        raise InputError(f"data.images = {data.images!r}: every picture is of one colour.")
+    targets = name_targets(settings, list(frame.columns))
+    chips = kept.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
+    areas, membership = _areas_of_pictures(kept, targets)
+    write_tables(settings, folder, chips, areas, membership, targets)
+    near = kept[kept["commonest_colour"] >= NEAR_ONE_COLOUR]
+    _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
+    run.say(
+        f"chips: {pictures.n_pictures} pictures, {pictures.n_rows} rows; "
+        f"{len(pictures.pictures_without_row)} pictures without a row, "
+        f"{len(pictures.rows_without_picture)} rows without a picture; "
+        f"{len(one_colour)} of one colour removed; {len(kept)} used"
+    )
+    if len(unreadable):
+        names = ", ".join(unreadable["picture"].head(10))
+        run.say(f"chips: {len(unreadable)} pictures cannot be read and are left out: {names}")
+    if pictures.duplicates:
+        names = ", ".join(pictures.duplicates[:10])
+        run.say(f"chips: ids with more than one row, the first one taken: {names}")
+
+
+def _store_pictures(
+    settings: Settings, run: Run, pictures: Pictures, writer: PixelWriter
+) -> list[float]:
+    """Write every picture that shows something; give each one's commonest colour's share."""
+    assert settings.data.images is not None
+    images = settings.locate(settings.data.images)
+    share = []
+    for name in run.track(list(pictures.frame["picture"]), "reading pictures"):
+        try:
+            picture = open_picture(images / name, settings.chips.size_px)
+        except (OSError, ValueError, SyntaxError):
+            share.append(np.nan)
+            continue
+        share.append(commonest_colour_share(picture))
+        if share[-1] < 1.0:
+            writer.append(picture)
+    return share
+
+
+def _check_losses(typed: str, frame: pd.DataFrame) -> None:
+    lost = frame.loc[frame["commonest_colour"].isna(), "picture"]
+    if len(lost) > MAX_LOST * len(frame):
+        raise InputError(
+            f"data.images = {typed!r}: {len(lost)} of {len(frame)} pictures cannot be read "
+            f"(such as {', '.join(lost.head(3))}), more than {MAX_LOST:.0%}. "
+            "Replace them or remove their rows."
+        )
+
+
+def _areas_of_pictures(kept: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make areas and membership from the table's own columns; empty where it has none."""
+    placed = kept[kept["area_id"].notna()]
+    grouped = placed.groupby("area_id", sort=True)
+    areas = pd.concat(
+        [grouped[list(ID_COLUMNS[1:])].first(), grouped[targets].mean()], axis=1
+    ).reset_index()
+    areas = areas.assign(ground_covered=np.nan, is_used=True)
+    membership = placed[["chip_id", "area_id"]].assign(weight=1.0).reset_index(drop=True)
+    return areas, membership
+
+
+def _write_quality(folder: Path, pictures: Pictures, found: dict[str, pd.DataFrame]) -> None:
+    columns = ["chip_id", "picture", "commonest_colour"]
+    found["one"][columns].to_csv(folder / "one_colour.csv", index=False)
+    found["near"][columns].to_csv(folder / "near_one_colour.csv", index=False)
+    counts = {
+        "pictures": pictures.n_pictures,
+        "rows": pictures.n_rows,
+        "pictures_without_row": len(pictures.pictures_without_row),
+        "rows_without_picture": len(pictures.rows_without_picture),
+        "duplicate_rows": len(pictures.duplicates),
+        "matched": len(pictures.frame),
+        "unreadable": len(found["unreadable"]),
+        "one_colour": len(found["one"]),
+        "near_one_colour": len(found["near"]),
+        "used": len(pictures.frame) - len(found["unreadable"]) - len(found["one"]),
+        "names": {
+            "pictures_without_row": list(pictures.pictures_without_row),
+            "rows_without_picture": list(pictures.rows_without_picture),
+            "duplicate_rows": list(pictures.duplicates),
+            "unreadable": list(found["unreadable"]["picture"]),
+        },
+    }
+    write_json(folder / "counts.json", counts)

@@ -1,0 +1,153 @@
+"""The store of chips: an index, pixels read in small pieces, areas and membership."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from basrelief.chips.terrain import render_relief, render_shaded
+from basrelief.config import InputError
+from basrelief.run import Run, read_json
+
+Bands = Literal["shaded", "relief"]
+
+SHARD_CHIPS = 64
+"""Chips a file of the store: the unit of writing, and the bound on memory."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the chips stage wrote, as the later stages read it.
+
+    ``chips`` has one row a chip, in the order of the pixels: ``chip_id`` (str), ``valid``
+    (share of ground with data), ``is_used`` (whether networks may use it), ``picture``
+    (file name, pictures only), ``easting`` and ``northing`` of the centre in metres (rasters
+    only), and one column a target (NaN where the chip has no label). ``areas`` has
+    ``area_id``, ``area_name``, ``msoa``, ``lad`` (each may be missing), ``ground_covered``
+    (0 to 1; NaN for pictures), ``is_used``, one column a target, and polygons where places
+    are known. ``membership`` has ``chip_id``, ``area_id`` and ``weight``, the share of the
+    chip's ground inside the area.
+    """
+
+    chips: pd.DataFrame
+    areas: pd.DataFrame
+    membership: pd.DataFrame
+    targets: tuple[str, ...]
+    kind: Literal["pictures", "heights"]
+    size_px: int
+    resolution_m: float
+    pixels_path: Path
+
+    @property
+    def has_places(self) -> bool:
+        """Whether chips and areas have coordinates."""
+        return self.kind == "heights"
+
+    def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
+        """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
+        pixels = self._open()
+        return np.stack([pixels[int(row)] for row in rows])
+
+    def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
+        """Read chips rendered as bands.
+
+        Parameters
+        ----------
+        rows
+            Positions in ``chips``.
+        bands
+            ``"shaded"``: uint8 red, green, blue. ``"relief"``: float32 height above ground
+            (m), slope (degrees), altitude of the ground (m); nodata is 0.
+
+        Returns
+        -------
+        (chip, band, row, col)
+
+        Raises
+        ------
+        InputError
+            If the store holds pictures and relief is asked for.
+        """
+        if self.kind == "pictures":
+            if bands != "shaded":
+                raise InputError("pictures have no heights: only shaded bands can be read.")
+            pixels = self._open()
+            return np.stack([pixels[int(row)] for row in rows])
+        render = render_relief if bands == "relief" else render_shaded
+        heights = self.read_heights(rows)
+        return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
+
+    def _open(self) -> zarr.Array[Any]:
+        array = zarr.open_array(self.pixels_path, mode="r")
+        return array
+
+
+def load_samples(run: Run) -> Samples:
+    """Read what the chips stage wrote (pixels stay on disk)."""
+    facts = read_json(run.chips / "chips.json")
+    has_places = facts["kind"] == "heights"
+    read = gpd.read_parquet if has_places else pd.read_parquet
+    return Samples(
+        chips=read(run.chips / "chips.parquet"),
+        areas=read(run.chips / "areas.parquet"),
+        membership=pd.read_parquet(run.chips / "membership.parquet"),
+        targets=tuple(facts["targets"]),
+        kind=facts["kind"],
+        size_px=facts["size_px"],
+        resolution_m=facts["resolution_m"],
+        pixels_path=run.chips / "pixels.zarr",
+    )
+
+
+@dataclass
+class PixelWriter:
+    """Collects chips and writes them a shard at a time, so that memory stays flat."""
+
+    array: zarr.Array[Any]
+    _pending: list[NDArray[Any]]
+    n_written: int = 0
+
+    def append(self, chip: NDArray[Any]) -> None:
+        """Add one chip, (band, row, col)."""
+        self._pending.append(chip)
+        if len(self._pending) == SHARD_CHIPS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if not self._pending:
+            return
+        block = np.stack(self._pending)
+        end = self.n_written + len(block)
+        # Grown a shard at a time: how many chips have ground is known only at the end.
+        self.array.resize((end, *self.array.shape[1:]))
+        self.array[self.n_written : end] = block
+        self.n_written = end
+        self._pending.clear()
+
+
+@contextmanager
+def open_writer(path: Path, n_bands: int, size_px: int, dtype: str) -> Iterator[PixelWriter]:
+    """Create a store of chips, (chip, band, row, col), and yield its writer."""
+    array = zarr.create_array(
+        store=path,
+        shape=(0, n_bands, size_px, size_px),
+        chunks=(1, n_bands, size_px, size_px),
+        shards=(SHARD_CHIPS, n_bands, size_px, size_px),
+        dtype=dtype,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        fill_value=0,
+    )
+    writer = PixelWriter(array, [])
+    yield writer
+    writer.flush()

@@ -1,0 +1,252 @@
+"""Settings: one TOML file, one typed model a stage, unknown keys refused."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+DOMAINS = (
+    "imd",
+    "income",
+    "employment",
+    "education",
+    "health",
+    "crime",
+    "barriers",
+    "living_environment",
+)
+SCHEMES = ("random", "area", "block")
+Scheme = Literal["random", "area", "block"]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class InputError(Exception):
+    """The user's input is at fault. The message is one line that says what would work."""
+
+
+class Section(BaseModel):
+    """A table of the configuration file: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSettings(Section):
+    """Where the data are: pictures and a table, or rasters, boundaries and labels."""
+
+    images: Text | None = None
+    """Folder of pictures (route 1)."""
+
+    table: Text | None = None
+    """Table with one row a picture (route 1)."""
+
+    dsm: Text | None = None
+    """Glob of surface rasters (route 2)."""
+
+    dtm: Text | None = None
+    """Glob of terrain rasters; without it the ground is estimated from the surface."""
+
+    crs: Text | None = None
+    """CRS of rasters that carry none, for example ``EPSG:27700``."""
+
+    areas: Text | None = None
+    """Polygons of the small areas (route 2)."""
+
+    labels: Text | None = None
+    """Table of deprivation scores by area (route 2)."""
+
+    targets: Annotated[list[Text], Field(min_length=1)] | Literal["all"] = ["crime"]
+    """Columns to predict, by short name or as the table calls them."""
+
+    area_column: Text | None = None
+    """Column of the area codes, only where it cannot be recognised."""
+
+    label_column: Text | None = None
+    """Column of the area codes in the table of labels, only where it cannot be recognised."""
+
+    @property
+    def has_rasters(self) -> bool:
+        """Whether the input is rasters rather than pictures."""
+        return self.dsm is not None
+
+    @model_validator(mode="after")
+    def _check_route(self) -> Self:
+        pictures = {"images": self.images, "table": self.table}
+        rasters = {"dsm": self.dsm, "areas": self.areas, "labels": self.labels}
+        has_pictures, has_rasters = any(pictures.values()), any(rasters.values())
+        if has_pictures == has_rasters:
+            raise ValueError(
+                "give either images and table (pictures), or dsm, areas and labels (rasters)"
+            )
+        route = pictures if has_pictures else rasters
+        missing = [name for name, value in route.items() if value is None]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} missing beside {_first_given(route)}")
+        return self
+
+
+def _first_given(route: dict[str, str | None]) -> str:
+    return next(name for name, value in route.items() if value is not None)
+
+
+class ChipSettings(Section):
+    """How sources are cut into the squares a network sees."""
+
+    size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
+    """Side of a chip, in pixels."""
+
+    resolution_m: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Ground size of a pixel, in metres; rasters are resampled to it."""
+
+    min_valid: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Smallest share of a chip's ground with data for a network to use the chip."""
+
+    min_area_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Smallest share of an area's ground with data for the area to count."""
+
+    @property
+    def ground_m(self) -> float:
+        """Side of a chip on the ground, in metres."""
+        return self.size_px * self.resolution_m
+
+
+class SplitSettings(Section):
+    """How folds are made."""
+
+    schemes: Annotated[list[Scheme], Field(min_length=1)] | None = None
+    """Schemes to run; by default every scheme that the data allow."""
+
+    folds: Annotated[int, Field(ge=2, le=100)] = 10
+    """Folds for area recipes; never more than there are groups."""
+
+    repeats: Annotated[int, Field(ge=1, le=100)] = 3
+    """How often the folds are drawn anew, for area recipes."""
+
+    block_m: Annotated[float, Field(gt=0)] = 1000.0
+    """Side of the squares that are held out together, in metres."""
+
+    buffer_m: Annotated[float, Field(ge=0)] = 500.0
+    """Smallest distance between training ground and a test area in scheme block, in metres."""
+
+
+class ModelSettings(Section):
+    """Which recipes to run, with which weights, for how long."""
+
+    recipes: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Recipe names, or paths of recipe files; by default those that suit the data."""
+
+    weights: dict[str, Text] = {}
+    """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where networks run."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of networks; ``auto`` takes bf16 where this machine is faster with it."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Overrides every network recipe's number of epochs, for a quick look."""
+
+    steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Overrides every network recipe's steps an epoch, for a quick look."""
+
+
+class Settings(Section):
+    """All settings of a run, as read from one TOML file."""
+
+    out: Text = "run"
+    """The run folder."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 251238730
+    """Everything random starts from it. The default is the coursework's."""
+
+    data: DataSettings
+    chips: ChipSettings = ChipSettings()
+    split: SplitSettings = SplitSettings()
+    models: ModelSettings = ModelSettings()
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    def locate(self, typed: str) -> Path:
+        """Resolve a path as typed in the file, relative to the file's own folder."""
+        return self._folder / Path(typed).expanduser()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a configuration file.
+
+    Parameters
+    ----------
+    path
+        A TOML file. Paths inside it are relative to its folder.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not TOML, or has a key or value that is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot read this configuration file ({_reason(error)})."
+        ) from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}.") from error
+    table.setdefault("out", f"runs/{path.stem}")
+    try:
+        settings = Settings.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_fault(error, table)}") from error
+    settings._folder = path.resolve().parent
+    return settings
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _first_fault(error: ValidationError, table: dict[str, Any]) -> str:
+    """Say the first of pydantic's complaints in one sentence that names the key."""
+    fault = error.errors()[0]
+    where = [str(part) for part in fault["loc"] if not _is_union_tag(part)]
+    key = ".".join(where)
+    if fault["type"] == "missing" and where == ["data"]:
+        return (
+            "no [data] table. Add one with images and table (pictures), "
+            "or with dsm, areas and labels (rasters)."
+        )
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {key!r}. Allowed here: {', '.join(_allowed_keys(where[:-1]))}."
+    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message[0].lower() + message[1:]
+    found = f" (found {fault['input']!r})" if _is_plain(fault["input"]) else ""
+    return f"{key or 'the file'}: {message}{found}."
+
+
+def _is_union_tag(part: str | int) -> bool:
+    return isinstance(part, str) and ("[" in part or "-" in part)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | list)
+
+
+def _allowed_keys(where: list[str]) -> list[str]:
+    model: Any = Settings
+    for part in where:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,1 @@
+"""What a prediction rests on, on the ground."""

@@ -1,0 +1,1 @@
+"""Recipes, encoders, features, training and prediction."""

@@ -1,0 +1,91 @@
+"""Where networks run and how exactly they count, chosen from the machine."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from basrelief.config import InputError, Settings
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A device, a precision, and the memory layout that goes with them."""
+
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Channels last where convolutions are faster with it."""
+        is_plain = self.precision == "fp32" and self.device.type == "cpu"
+        return torch.contiguous_format if is_plain else torch.channels_last
+
+    def autocast(self) -> torch.autocast:
+        """Context in which convolutions and matrix products use the precision."""
+        is_bf16 = self.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)
+
+    def start_fabric(self) -> Fabric:
+        """Start lightning-fabric on the device, with the precision."""
+        # It announces mixed precision on every start; the run says it once in its own words.
+        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+        precision: Literal["bf16-mixed", "32-true"] = (
+            "bf16-mixed" if self.precision == "bf16" else "32-true"
+        )
+        fabric = Fabric(accelerator=self.device.type, devices=1, precision=precision)
+        fabric.launch()
+        return fabric
+
+    def __str__(self) -> str:
+        layout = "rows last" if self.memory_format == torch.contiguous_format else "channels last"
+        return f"{self.device.type}, {self.precision}, {layout}"
+
+
+def choose_arithmetic(settings: Settings) -> Arithmetic:
+    """Choose device and precision as the settings say, or as suits the machine.
+
+    ``auto`` takes bf16 on processors with AMX or AVX-512 BF16 and on GPUs that have it,
+    since on others it is slower than fp32.
+
+    Raises
+    ------
+    InputError
+        If ``models.device`` names a device that this machine does not have.
+    """
+    device = _choose_device(settings.models.device)
+    precision = settings.models.precision
+    if precision == "auto":
+        precision = "bf16" if _is_fast_in_bf16(device) else "fp32"
+    return Arithmetic(device, precision)
+
+
+def _choose_device(typed: str) -> torch.device:
+    has = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if typed == "auto":
+        return torch.device(next(name for name, is_there in has.items() if is_there))
+    if not has[typed]:
+        there = ", ".join(repr(name) for name, is_there in has.items() if is_there)
+        raise InputError(
+            f"models.device = {typed!r}: this machine has none. It has {there}; "
+            "'auto' takes the fastest."
+        )
+    return torch.device(typed)
+
+
+def _is_fast_in_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Asked of the processor, not timed: a busy machine must not change the result.
+        has = torch.cpu.get_capabilities()
+        return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
+    return False

@@ -1,0 +1,102 @@
+"""What a killed training goes on from: one file, replaced after every epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from basrelief.run import replacing
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of ``history.csv``."""
+
+    epoch: int
+    """Counted from 1."""
+
+    loss: float
+    """Mean squared error over the epoch's training batches, with dropout and augmentation."""
+
+    val_loss: float
+    """The same over the validation batches, without dropout."""
+
+    seconds: float
+    learning_rate: float
+    """Of the head, at the epoch's last step."""
+
+    frozen: bool
+    """Whether the head alone was trained."""
+
+
+def find_best(history: list[Epoch]) -> int:
+    """Find the number of the epoch with the lowest validation loss; the first of equals."""
+    return min(history, key=lambda row: row.val_loss).epoch
+
+
+def write_history(history: list[Epoch], path: Path) -> None:
+    """Write one row an epoch."""
+    with replacing(path) as part:
+        pd.DataFrame([asdict(row) for row in history]).to_csv(part, index=False)
+
+
+def write_checkpoint(
+    path: Path, fingerprint: str, history: list[Epoch], network: nn.Module, optimiser: Optimizer
+) -> None:
+    """Write all that the next epoch depends on, whole or not at all.
+
+    No state of a random generator is among it: everything random is drawn from the seed and
+    the number of the epoch.
+    """
+    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
+    for place, state in optimiser.state_dict()["state"].items():
+        for key, value in state.items():
+            tensors[f"optimiser.{place}.{key}"] = torch.as_tensor(value)
+    rows = [asdict(row) for row in history]
+    metadata = {"fingerprint": fingerprint, "history": json.dumps(rows)}
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with replacing(path) as part:
+        save_file(plain, part, metadata=metadata)
+
+
+def read_history(path: Path, fingerprint: str) -> list[Epoch]:
+    """Read which epochs a checkpoint has behind it; none if it is of another training."""
+    if not path.exists():
+        return []
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+    except SafetensorError:
+        return []
+    if metadata.get("fingerprint") != fingerprint:
+        return []
+    return [Epoch(**row) for row in json.loads(metadata["history"])]
+
+
+def restore_network(path: Path, network: nn.Module) -> None:
+    """Put a checkpoint's weights into a network."""
+    network.load_state_dict(_read_below(path, "network."))
+
+
+def restore_optimiser(path: Path, optimiser: Optimizer) -> None:
+    """Put a checkpoint's state into an optimiser of the same weights."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in _read_below(path, "optimiser.").items():
+        place, _, name = key.partition(".")
+        state.setdefault(int(place), {})[name] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _read_below(path: Path, prefix: str) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
+        return {key.removeprefix(prefix): file.get_tensor(key) for key in keys}

@@ -1,0 +1,247 @@
+"""Networks that see a chip as it is stored and answer in the label's own unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from basrelief.chips.store import Bands
+from basrelief.config import InputError, Settings
+from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, Preprocessing, Trainable
+from basrelief.learn.weights import (
+    CAFFE_MEAN,
+    Normalise,
+    create_backbone,
+    load_backbone,
+    timm_normalisation,
+)
+
+RELIEF_RANGES = ((0.0, 40.0), (0.0, 90.0), (0.0, 250.0))
+"""Lowest and highest height above ground (m), slope (degrees) and altitude (m) told apart."""
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What a network is for: fixed when it is trained, kept beside its weights."""
+
+    bands: Bands
+    targets: tuple[str, ...]
+    size_px: int
+
+
+class ScaleRelief(nn.Module):
+    """Stretch relief bands to the 0 to 255 of pictures, by ranges that are the same everywhere."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        low, high = torch.tensor(RELIEF_RANGES).T
+        self.register_buffer("low", low.reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("high", high.reshape(-1, 1, 1), persistent=False)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """Stretch and clip: (chip, band, row, col)."""
+        return ((chips - self.low) / (self.high - self.low)).clamp(0, 1) * 255
+
+
+class FlattenInKerasOrder(nn.Module):
+    """Flatten a map as (row, col, channel), so that dense weights mean what they mean in Keras."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Turn (chip, channel, row, col) into (chip, value)."""
+        return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+class AveragePool(nn.Module):
+    """Average a map over rows and columns."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Turn (chip, channel, row, col) into (chip, channel)."""
+        return maps.mean((2, 3))
+
+
+class Network(nn.Module):
+    """Scaling, normalisation, backbone and head in one.
+
+    Takes raw bands, (chip, band, row, col), and returns predictions in the unit of the
+    labels, (chip, target).
+    """
+
+    target_mean: Tensor
+    target_std: Tensor
+
+    def __init__(
+        self, plan: NetworkPlan, backbone: nn.Module, normalise: Normalise, head: nn.Sequential
+    ) -> None:
+        super().__init__()
+        self.plan = plan
+        self.scale = ScaleRelief() if plan.bands == "relief" else nn.Identity()
+        self.normalise = normalise
+        self.backbone = backbone
+        self.head = head
+        self.register_buffer("target_mean", torch.zeros(len(plan.targets)))
+        self.register_buffer("target_std", torch.ones(len(plan.targets)))
+
+    def extract_maps(self, chips: Tensor) -> Tensor:
+        """Run the backbone: (chip, channel, row, col)."""
+        return _extract_maps(self.backbone, self.normalise(self.scale(chips)))
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """Predict labels: (chip, target)."""
+        maps = self.extract_maps(chips)
+        # The head counts in fp32: bf16 would round a score of 0.5 to the nearest 0.004.
+        with torch.autocast(maps.device.type, enabled=False):
+            standardised: Tensor = self.head(maps.float())
+        return standardised * self.target_std + self.target_mean
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch to training, but leave frozen batch normalisation as it is."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and _is_frozen(module):
+                module.eval()
+        return self
+
+
+def build_network(
+    recipe: NetworkRecipe, plan: NetworkPlan, settings: Settings, generator: torch.Generator
+) -> Network:
+    """Build a network ready to be trained, with the weights that the settings name.
+
+    Parameters
+    ----------
+    generator
+        Everything random in the weights is drawn from it.
+
+    Raises
+    ------
+    InputError
+        If the backbone does not exist or its weights cannot be had.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        backbone, normalise = load_backbone(recipe.backbone, plan.size_px, settings)
+        normalise = _override_normalisation(recipe.preprocessing) or normalise
+        return _assemble(recipe, plan, backbone, normalise)
+
+
+def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
+    """Build a network that a trained state will be loaded into."""
+    with torch.random.fork_rng(devices=[]):
+        backbone = create_backbone(recipe.backbone, plan.size_px)
+        return _assemble(recipe, plan, backbone, timm_normalisation(recipe.backbone))
+
+
+def cam_layer(network: Network) -> nn.Module:
+    """Find the layer whose map explains a prediction.
+
+    That is the last normalisation with its ReLU where the backbone is pre-activated
+    (ResNet50V2), else the last convolution (VGG16).
+
+    Raises
+    ------
+    ValueError
+        If the backbone has no convolution.
+    """
+    last = getattr(network.backbone, "norm", None)
+    if isinstance(last, nn.BatchNorm2d):
+        return last
+    convolutions = _convolutions(network.backbone)
+    if not convolutions:
+        raise ValueError("this backbone has no convolution to explain")
+    return convolutions[-1]
+
+
+def set_trainable(network: Network, trainable: Trainable) -> None:
+    """Freeze the backbone but for ``all`` of it, ``none``, or its last convolutions.
+
+    Raises
+    ------
+    InputError
+        If more convolutions are asked for than there are.
+    """
+    network.requires_grad_(True)
+    if trainable == "all":
+        return
+    network.backbone.requires_grad_(False)
+    if trainable == "none":
+        return
+    convolutions = _convolutions(network.backbone)
+    if trainable > len(convolutions):
+        raise InputError(
+            f"train.trainable = {trainable}: the backbone has {len(convolutions)} convolutions. "
+            "Use a smaller number, or 'all'."
+        )
+    for convolution in convolutions[-trainable:]:
+        convolution.requires_grad_(True)
+
+
+def _assemble(
+    recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module, normalise: Normalise
+) -> Network:
+    backbone.eval()
+    with torch.no_grad():
+        maps = _extract_maps(backbone, torch.zeros(1, 3, plan.size_px, plan.size_px))
+    head = _make_head(recipe.head, tuple(maps.shape[1:]), len(plan.targets))
+    return Network(plan, backbone, normalise, head)
+
+
+def _make_head(recipe: HeadRecipe, map_shape: tuple[int, ...], n_targets: int) -> nn.Sequential:
+    """Stack dense layers on a map of (channel, row, col)."""
+    is_flat = recipe.kind == "flatten"
+    n_channels, n_rows, n_cols = map_shape
+    if is_flat:
+        layers: list[nn.Module] = [FlattenInKerasOrder()]
+        width = n_channels * n_rows * n_cols
+    else:
+        layers = [AveragePool(), nn.LayerNorm(n_channels), nn.Dropout(recipe.dropout)]
+        width = n_channels
+    for hidden in recipe.hidden:
+        layers += [_make_dense(width, hidden), nn.ReLU(), nn.Dropout(recipe.dropout)]
+        width = hidden
+    last = _make_dense(width, n_targets)
+    if not is_flat:
+        # Zero, so that training starts at the mean of the labels and has to earn its way.
+        nn.init.zeros_(last.weight)
+    return nn.Sequential(*layers, last)
+
+
+def _make_dense(n_in: int, n_out: int) -> nn.Linear:
+    """Make a dense layer as Keras starts it: Glorot-uniform, zero bias."""
+    dense = nn.Linear(n_in, n_out)
+    nn.init.xavier_uniform_(dense.weight)
+    nn.init.zeros_(dense.bias)
+    return dense
+
+
+def _override_normalisation(preprocessing: Preprocessing) -> Normalise | None:
+    """Keras' preprocess_input and then 1/255, or None for that of the weights."""
+    if preprocessing == "keras-vgg-255":
+        return Normalise((2, 1, 0), CAFFE_MEAN, (255.0,) * 3)
+    if preprocessing == "keras-resnetv2-255":
+        return Normalise((0, 1, 2), (127.5,) * 3, (127.5 * 255,) * 3)
+    return None
+
+
+def _extract_maps(backbone: nn.Module, chips: Tensor) -> Tensor:
+    """Run a timm backbone and lay its answer out as (chip, channel, row, col)."""
+    features: Tensor = backbone.forward_features(chips)  # type: ignore[operator]
+    if features.ndim == 3:  # (chip, token, channel), with class tokens first
+        tokens = features[:, int(getattr(backbone, "num_prefix_tokens", 0)) :]
+        side = round(tokens.shape[1] ** 0.5)
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+    if getattr(backbone, "output_fmt", None) == "NHWC":
+        return features.permute(0, 3, 1, 2)
+    return features
+
+
+def _convolutions(backbone: nn.Module) -> list[nn.Module]:
+    return [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    return not any(parameter.requires_grad for parameter in module.parameters())

@@ -1,0 +1,356 @@
+"""Training of networks: the loop, from the first batch to the best epoch's weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from basrelief.chips.store import Samples
+from basrelief.config import InputError, Settings
+from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.augment import augment_chips
+from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
+from basrelief.learn.checkpoint import (
+    Epoch,
+    find_best,
+    read_history,
+    restore_network,
+    restore_optimiser,
+    write_checkpoint,
+    write_history,
+)
+from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
+from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
+from basrelief.learn.predict import save_network
+from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.run import Run, digest, read_json, replacing, stamp_of, write_json
+from basrelief.splits.heldout import ChipFold
+
+PROGRESS_TEXT = "{name}: epoch {epoch}/{n_epochs}, loss {loss:.4f}"
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All that stays the same from the first epoch to the last."""
+
+    recipe: NetworkRecipe
+    samples: Samples
+    fold: ChipFold
+    plan: NetworkPlan
+    labels: Tensor
+    """(chip, target), in label units, NaN where there is none."""
+
+    seed: int
+    arithmetic: Arithmetic
+    run: Run
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training batches an epoch."""
+        train = self.recipe.train
+        return train.steps_per_epoch or math.ceil(len(self.fold.train) / train.batch_size)
+
+    def generator(self, purpose: str, epoch: int) -> torch.Generator:
+        """Make the generator of everything random of one kind in one epoch."""
+        return torch.Generator().manual_seed(derive_seed(self.seed, purpose, epoch))
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A network and its optimiser as lightning-fabric runs them."""
+
+    fabric: Fabric
+    network: Network
+    forward: nn.Module
+    """The network inside fabric's precision."""
+
+    optimiser: Optimizer
+    """The bare optimiser, whose state is kept."""
+
+
+def train_network(
+    recipe: NetworkRecipe,
+    samples: Samples,
+    fold: ChipFold,
+    folder: Path,
+    settings: Settings,
+    run: Run,
+) -> None:
+    """Train a network on a fold and keep the epoch with the lowest validation loss.
+
+    Leaves ``weights.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
+    in ``folder``. A training that is finished is not repeated; one that was killed goes on
+    after its last whole epoch and, on the CPU, ends bit for bit as if it had not been.
+    A folder whose recipe, seed, weights or data are others is begun anew.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be had, no label is there to learn, or the loss is no number.
+    """
+    fingerprint = _fingerprint(recipe, samples, fold, settings)
+    name = f"{recipe.name} ({fold.scheme})"
+    if is_trained(folder, fingerprint):
+        run.say(f"{name}: trained already, skipped")
+        return
+    training = _prepare(recipe, samples, fold, settings, run)
+    has_best = (folder / "weights.safetensors").exists()
+    history = read_history(folder / "last.safetensors", fingerprint) if has_best else []
+    run.say(f"{name}: {_describe(training, len(history))}")
+    network = _build(training, settings)
+    if history:
+        restore_network(folder / "last.safetensors", network)
+    else:
+        _begin_folder(folder, recipe)
+    history = _train_epochs(training, network, history, folder, fingerprint)
+    best = history[find_best(history) - 1]
+    run.say(f"{name}: best epoch {best.epoch} of {len(history)}, val_loss {best.val_loss:.4f}")
+    write_json(
+        folder / "finished.json",
+        {"fingerprint": fingerprint, "epochs": len(history), "best_epoch": best.epoch},
+    )
+    (folder / "last.safetensors").unlink(missing_ok=True)
+
+
+def is_trained(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder holds a finished training of exactly this."""
+    path = folder / "finished.json"
+    if not path.exists() or not (folder / "weights.safetensors").exists():
+        return False
+    return bool(read_json(path)["fingerprint"] == fingerprint)
+
+
+def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
+    """Mean squared error over the labels that are there, in units of ``std``.
+
+    Parameters
+    ----------
+    predicted, labels : (chip, target), label units
+        ``labels`` is NaN where there is none.
+    std : (target,)
+
+    Examples
+    --------
+    >>> labels = torch.tensor([[1.0], [torch.nan]])
+    >>> squared_error(torch.tensor([[3.0], [9.0]]), labels, torch.ones(1))
+    tensor(4.)
+    """
+    has_label = ~labels.isnan()
+    difference = (predicted - torch.where(has_label, labels, predicted)) / std
+    return difference.square().sum() / has_label.sum().clamp(min=1)
+
+
+def _fingerprint(
+    recipe: NetworkRecipe, samples: Samples, fold: ChipFold, settings: Settings
+) -> str:
+    """Hash everything that the trained weights depend on, but for the machine."""
+    typed = settings.models.weights.get(recipe.backbone)
+    is_file = typed not in (None, "none")
+    weights = stamp_of(settings.locate(str(typed))) if is_file else [typed]
+    labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
+    rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
+    pixels = stamp_of(samples.pixels_path / "zarr.json")
+    facts = [samples.kind, samples.size_px, samples.resolution_m, samples.targets, pixels]
+    return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
+
+
+def _prepare(
+    recipe: NetworkRecipe, samples: Samples, fold: ChipFold, settings: Settings, run: Run
+) -> Training:
+    labels = samples.chips[list(samples.targets)].to_numpy(np.float32, copy=True)
+    for part in ("train", "validation"):
+        has_label = ~np.isnan(labels[getattr(fold, part)])
+        if not has_label.any(axis=0).all():
+            raise InputError(
+                f"recipe {recipe.name!r}, scheme {fold.scheme!r}: the {part} part has "
+                f"{len(has_label)} chips, and a target without any label among them. "
+                "Give more data, or leave this scheme out of split.schemes."
+            )
+    return Training(
+        recipe=recipe,
+        samples=samples,
+        fold=fold,
+        plan=NetworkPlan(recipe.choose_bands(samples.kind), samples.targets, samples.size_px),
+        labels=torch.from_numpy(labels),
+        seed=derive_seed(settings.seed, recipe.name, fold.scheme, fold.repeat, fold.fold),
+        arithmetic=choose_arithmetic(settings),
+        run=run,
+    )
+
+
+def _describe(training: Training, n_done: int) -> str:
+    fold, train = training.fold, training.recipe.train
+    resumed = f", going on after epoch {n_done}" if n_done else ""
+    return (
+        f"{len(fold.train)} training and {len(fold.validation)} validation chips, "
+        f"{training.plan.bands}, up to {train.epochs} epochs of {training.steps_per_epoch} "
+        f"steps, on {training.arithmetic}{resumed}"
+    )
+
+
+def _begin_folder(folder: Path, recipe: NetworkRecipe) -> None:
+    """Remove what another training left in a fold's folder, and write the recipe."""
+    for name in ("finished.json", "last.safetensors", "weights.safetensors", "history.csv"):
+        (folder / name).unlink(missing_ok=True)
+    with replacing(folder / "recipe.toml") as part:
+        part.write_text(format_recipe(recipe), encoding="utf-8")
+
+
+def _build(training: Training, settings: Settings) -> Network:
+    recipe, plan = training.recipe, training.plan
+    network = build_network(recipe, plan, settings, training.generator("weights", 0))
+    # One raw target is what the coursework learns; several would weigh by their variance.
+    if recipe.standardise_targets or len(plan.targets) > 1:
+        labels = training.labels[torch.from_numpy(training.fold.train)].double().numpy()
+        spread = np.nanstd(labels, axis=0)
+        network.target_mean.copy_(torch.from_numpy(np.nanmean(labels, axis=0)))
+        network.target_std.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+    return network
+
+
+def _train_epochs(
+    training: Training, network: Network, history: list[Epoch], folder: Path, fingerprint: str
+) -> list[Epoch]:
+    """Train epoch after epoch, and keep on disk what is best and what comes last."""
+    train = training.recipe.train
+    last = folder / "last.safetensors"
+    machine = None
+    for epoch in range(len(history) + 1, train.epochs + 1):
+        if _is_over(history, train.patience):
+            break
+        is_unfreezing = epoch == train.frozen_epochs + 1
+        if machine is None or is_unfreezing:
+            machine = _start_machine(training, network, epoch)
+            # Freshly unfrozen weights start with a fresh optimiser, as on compiling in Keras.
+            if history and not is_unfreezing:
+                restore_optimiser(last, machine.optimiser)
+        row = _train_epoch(training, machine, epoch)
+        history = [*history, row]
+        if find_best(history) == epoch:
+            save_network(network, folder / "weights.safetensors")
+        write_checkpoint(last, fingerprint, history, network, machine.optimiser)
+        write_history(history, folder / "history.csv")
+    return history
+
+
+def _is_over(history: list[Epoch], patience: int | None) -> bool:
+    return bool(history and patience and len(history) - find_best(history) >= patience)
+
+
+def _start_machine(training: Training, network: Network, epoch: int) -> Machine:
+    train = training.recipe.train
+    set_trainable(network, "none" if epoch <= train.frozen_epochs else train.trainable)
+    arithmetic = training.arithmetic
+    fabric = arithmetic.start_fabric()
+    network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
+    optimiser = make_optimiser(training.recipe.optimiser, network)
+    forward = fabric.setup_module(network)
+    return Machine(fabric, network, forward, optimiser)
+
+
+def _train_epoch(training: Training, machine: Machine, epoch: int) -> Epoch:
+    """Train and validate once; everything random is drawn from the number of the epoch."""
+    start = time.perf_counter()
+    device = training.arithmetic.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # Dropout draws from torch's global generator and takes no other.
+        torch.manual_seed(derive_seed(training.seed, "dropout", epoch))
+        loss = _learn(training, machine, epoch)
+    val_loss = _validate(training, machine, epoch)
+    _check_loss(training, val_loss, epoch, training.steps_per_epoch)
+    return Epoch(
+        epoch=epoch,
+        loss=loss,
+        val_loss=val_loss,
+        seconds=round(time.perf_counter() - start, 3),
+        learning_rate=float(machine.optimiser.param_groups[0]["lr"]),
+        frozen=epoch <= training.recipe.train.frozen_epochs,
+    )
+
+
+def _learn(training: Training, machine: Machine, epoch: int) -> float:
+    """Take an epoch's steps; return the mean loss over its chips."""
+    recipe, n_steps = training.recipe, training.steps_per_epoch
+    first_step = (epoch - 1) * n_steps
+    seed = derive_seed(training.seed, "order")
+    batches = cycle_rows(training.fold.train, recipe.train.batch_size, n_steps, first_step, seed)
+    generator = training.generator("augment", epoch)
+    machine.network.train()
+    losses: list[float] = []
+    for step, (chips, labels) in enumerate(_load(training, batches, epoch, losses)):
+        rate = schedule_rate(recipe.optimiser, recipe.train, first_step + step, n_steps)
+        set_learning_rate(machine.optimiser, rate)
+        machine.optimiser.zero_grad()
+        predicted = machine.forward(
+            _lay_out(training, augment_chips(chips, recipe.augment, generator))
+        )
+        loss = squared_error(predicted, labels, machine.network.target_std)
+        machine.fabric.backward(loss)
+        machine.optimiser.step()
+        losses.append(_check_loss(training, loss.item(), epoch, step + 1))
+    return float(np.average(losses, weights=[len(batch) for batch in batches]))
+
+
+@torch.no_grad()
+def _validate(training: Training, machine: Machine, epoch: int) -> float:
+    """Mean loss over the epoch's validation chips."""
+    recipe, train = training.recipe, training.recipe.train
+    rows, size = training.fold.validation, train.validation_batch_size
+    if train.validation_steps is None:
+        batches = deal_rows(rows, size)
+    else:
+        first_step = (epoch - 1) * train.validation_steps
+        seed = derive_seed(training.seed, "validation order")
+        batches = cycle_rows(rows, size, train.validation_steps, first_step, seed)
+    generator = training.generator("validation augment", epoch)
+    machine.network.eval()
+    losses = []
+    for chips, labels in _load(training, batches, epoch, []):
+        if recipe.augment.validation:
+            chips = augment_chips(chips, recipe.augment, generator)
+        predicted = machine.forward(_lay_out(training, chips))
+        losses.append(squared_error(predicted, labels, machine.network.target_std).item())
+    return float(np.average(losses, weights=[len(batch) for batch in batches]))
+
+
+def _load(
+    training: Training, batches: list[Rows], epoch: int, losses: list[float]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield chips and labels on the device; show how far training is, and its loss."""
+    device = training.arithmetic.device
+    recipe = training.recipe
+    with training.run.progress() as bar:
+        task = bar.add_task(recipe.name, total=len(batches))
+        stored = read_ahead(training.samples, batches, training.plan.bands)
+        for chips, rows in zip(stored, batches, strict=True):
+            labels = training.labels[torch.from_numpy(rows)]
+            yield chips.to(device).float(), labels.to(device)
+            loss = float(np.mean(losses)) if losses else math.nan
+            text = PROGRESS_TEXT.format(
+                name=recipe.name, epoch=epoch, n_epochs=recipe.train.epochs, loss=loss
+            )
+            bar.update(task, advance=1, description=text)
+
+
+def _lay_out(training: Training, chips: Tensor) -> Tensor:
+    return chips.contiguous(memory_format=training.arithmetic.memory_format)
+
+
+def _check_loss(training: Training, loss: float, epoch: int, step: int) -> float:
+    if not math.isfinite(loss):
+        recipe = training.recipe
+        raise InputError(
+            f"recipe {recipe.name!r}: the loss became {loss} at epoch {epoch}, step {step}. "
+            f"Lower optimiser.learning_rate (now {recipe.optimiser.learning_rate:g}) in a copy "
+            "of the recipe, or set models.precision = 'fp32'."
+        )
+    return loss

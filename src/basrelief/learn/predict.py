@@ -1,0 +1,106 @@
+"""Trained networks put to use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from basrelief.chips.store import Samples
+from basrelief.config import Settings
+from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.batches import deal_rows, read_ahead
+from basrelief.learn.encoders import Network, NetworkPlan, build_empty_network
+from basrelief.learn.recipes import NetworkRecipe, read_recipe
+from basrelief.run import replacing
+
+PREDICT_BATCH = 32
+"""Chips a batch: more is not faster on a processor, and this bounds the memory."""
+
+
+def save_network(network: Network, path: Path) -> None:
+    """Write weights, normalisation and what the network is for, whole or not at all."""
+    plan = network.plan
+    facts = {
+        "bands": plan.bands,
+        "targets": json.dumps(plan.targets),
+        "size_px": str(plan.size_px),
+    }
+    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    with replacing(path) as part:
+        save_file(state, part, metadata=facts)
+
+
+def load_network(folder: Path, settings: Settings) -> Network:
+    """Read a trained network, ready to predict, onto the device that the settings choose.
+
+    Parameters
+    ----------
+    folder
+        Where ``weights.safetensors`` and ``recipe.toml`` are. Nothing else is needed: the
+        weights hold the backbone, the normalisation and the labels' mean and spread.
+    """
+    recipe = read_recipe(folder / "recipe.toml")
+    assert isinstance(recipe, NetworkRecipe)
+    path = folder / "weights.safetensors"
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+    plan = NetworkPlan(
+        bands=facts["bands"],
+        targets=tuple(json.loads(facts["targets"])),
+        size_px=int(facts["size_px"]),
+    )
+    network = build_empty_network(recipe, plan)
+    network.load_state_dict(load_file(path))
+    device = choose_arithmetic(settings).device
+    return network.requires_grad_(False).eval().to(device)
+
+
+def predict_network(
+    network: Network, samples: Samples, rows: NDArray[np.int64], arithmetic: Arithmetic
+) -> NDArray[np.float64]:
+    """Predict the labels of chips; memory does not grow with their number.
+
+    Parameters
+    ----------
+    rows
+        Positions in ``samples.chips``.
+
+    Returns
+    -------
+    (row, target)
+        In the labels' own unit; targets in the order of ``network.plan.targets``.
+    """
+    network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).eval()
+    answers = [np.empty((0, len(network.plan.targets)))]
+    batches = deal_rows(np.asarray(rows), PREDICT_BATCH)
+    with torch.inference_mode(), arithmetic.autocast():
+        for stored in read_ahead(samples, batches, network.plan.bands):
+            chips = stored.to(arithmetic.device).float()  # (chip, band, row, col)
+            chips = chips.contiguous(memory_format=arithmetic.memory_format)
+            answers.append(network(chips).cpu().double().numpy())
+    return np.concatenate(answers)
+
+
+def predict_fold(
+    folder: Path, samples: Samples, rows: NDArray[np.int64], settings: Settings
+) -> NDArray[np.float64]:
+    """Predict chips with the network trained in a fold's folder.
+
+    Parameters
+    ----------
+    rows
+        Positions in ``samples.chips``.
+
+    Returns
+    -------
+    (row, target)
+        In the labels' own unit; targets in the order they were trained in.
+    """
+    network = load_network(folder, settings)
+    return predict_network(network, samples, rows, choose_arithmetic(settings))

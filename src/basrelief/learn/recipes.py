@@ -1,0 +1,272 @@
+"""Recipes: complete ways to learn, each a TOML file that a person can read."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from basrelief.chips.store import Bands
+from basrelief.config import InputError, Section, Settings, Text
+
+Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
+Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
+
+
+class HeadRecipe(Section):
+    """What stands on top of the backbone."""
+
+    kind: Literal["flatten", "pooled"] = "pooled"
+    """``flatten``: all of the map, as Keras does; ``pooled``: its mean."""
+
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
+    """Widths of the dense layers before the last, each with ReLU and dropout."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of values dropped after each dense layer (``pooled``: before the first too)."""
+
+
+class AugmentRecipe(Section):
+    """How training chips are varied, as Keras' ImageDataGenerator words it."""
+
+    shear_deg: Annotated[float, Field(ge=0, lt=90)] = 0.0
+    """Largest shear, in degrees, drawn from both sides of zero."""
+
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Zoom a side is drawn from [1 - zoom, 1 + zoom], a value for each axis."""
+
+    flips: bool = False
+    """Mirror rows and columns, each half of the time."""
+
+    validation: bool = False
+    """Vary the validation chips too (Keras does, with one generator for both subsets)."""
+
+
+class OptimiserRecipe(Section):
+    """How weights are moved."""
+
+    name: Literal["keras-rmsprop", "adamw"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Of the head, and of the backbone times ``backbone_factor``."""
+
+    backbone_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of the backbone over that of the head."""
+
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    """``cosine``: rise over the warm-up, then fall to zero at the last step."""
+
+    warm_up_epochs: Annotated[int, Field(ge=0)] = 0
+
+
+class TrainRecipe(Section):
+    """How long training goes on, and on how much at a time."""
+
+    trainable: Trainable
+    """``all``, ``none`` (the head alone), or how many of the last convolutions."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Batches an epoch; by default one pass over the training chips."""
+
+    batch_size: Annotated[int, Field(ge=1)]
+    validation_batch_size: Annotated[int, Field(ge=1)] = 32
+    validation_steps: Annotated[int, Field(ge=1)] | None = None
+    """Validation batches an epoch; by default every validation chip once."""
+
+    frozen_epochs: Annotated[int, Field(ge=0)] = 0
+    """First epochs that train the head alone."""
+
+    frozen_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Learning rate of those; by default the same."""
+
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop after so many epochs without a better validation loss; by default never."""
+
+
+class NetworkRecipe(Section):
+    """A network that sees one chip and predicts its label."""
+
+    kind: Literal["network"]
+    name: Text
+    about: Text
+    """One line."""
+
+    backbone: Text
+    """A timm model; ``vgg16`` and ``resnetv2_50`` (ResNet50V2) are those of the coursework."""
+
+    bands: Annotated[list[Bands], Field(min_length=1)]
+    """What the network sees, in order of preference; pictures are shaded."""
+
+    preprocessing: Preprocessing = "weights"
+    """The normalisation of the weights, or Keras' ``preprocess_input`` and then 1/255."""
+
+    standardise_targets: bool = True
+    """Learn standardised labels; several targets always are."""
+
+    head: HeadRecipe
+    augment: AugmentRecipe = AugmentRecipe()
+    optimiser: OptimiserRecipe
+    train: TrainRecipe
+
+    @property
+    def unit(self) -> Literal["chip", "area"]:
+        """What a prediction is for."""
+        return "chip"
+
+    def choose_bands(self, kind: Literal["pictures", "heights"]) -> Bands:
+        """Pick the first of ``bands`` that the samples have.
+
+        Raises
+        ------
+        InputError
+            If the samples are pictures and the recipe wants relief only.
+        """
+        for bands in self.bands:
+            if kind == "heights" or bands == "shaded":
+                return bands
+        raise InputError(
+            f"recipe {self.name!r}: needs heights (bands = {self.bands}), but the data are "
+            "pictures. Use a recipe whose bands include 'shaded', or give rasters (data.dsm)."
+        )
+
+
+class StatisticsRecipe(Section):
+    """Numbers that describe an area's relief, and a ridge regression on them."""
+
+    kind: Literal["statistics"]
+    name: Text
+    about: Text
+    """One line."""
+
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    """Ridge penalties to choose from, on standardised features."""
+
+    inner_folds: Annotated[int, Field(ge=2)] = 5
+    """Folds inside the training fold that choose the penalty."""
+
+    @property
+    def unit(self) -> Literal["chip", "area"]:
+        """What a prediction is for."""
+        return "area"
+
+
+Recipe = NetworkRecipe | StatisticsRecipe
+
+
+def list_recipes() -> list[Recipe]:
+    """Read every recipe that comes with the package, in order of name."""
+    return [_parse(_shipped(name), name) for name in _shipped_names()]
+
+
+def load_recipe(typed: str, settings: Settings) -> Recipe:
+    """Read a recipe and apply the settings' overrides.
+
+    Parameters
+    ----------
+    typed
+        Name of a shipped recipe, or path of a TOML file relative to the configuration file.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe (the message lists those there are), or it is not valid.
+    """
+    if typed in _shipped_names():
+        return _override(_parse(_shipped(typed), typed), settings)
+    if not typed.endswith(".toml"):
+        raise InputError(
+            f"models.recipes: no recipe {typed!r}. There are {', '.join(_shipped_names())}; "
+            "a recipe of your own is given as the path of a .toml file."
+        )
+    try:
+        text = settings.locate(typed).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"models.recipes: cannot read {typed!r} ({reason}).") from error
+    return _override(_parse(text, typed), settings)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read the recipe beside a trained model, as it stands there."""
+    return _parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def format_recipe(recipe: Recipe) -> str:
+    """Write a recipe as TOML, everything resolved.
+
+    Examples
+    --------
+    >>> recipe = StatisticsRecipe(kind="statistics", name="a", about="b", strengths=[1.0])
+    >>> print(format_recipe(recipe))
+    kind = "statistics"
+    name = "a"
+    about = "b"
+    strengths = [1.0]
+    inner_folds = 5
+    <BLANKLINE>
+    """
+    values = recipe.model_dump(exclude_none=True)
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = _format_pairs(plain)
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *_format_pairs(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _format_pairs(values: dict[str, Any]) -> list[str]:
+    # A JSON text, number, truth value or list is TOML as well.
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+
+
+def _shipped_names() -> list[str]:
+    folder = files("basrelief") / "recipes"
+    return sorted(
+        item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")
+    )
+
+
+def _shipped(name: str) -> str:
+    return (files("basrelief") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _parse(text: str, typed: str) -> Recipe:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"recipe {typed!r}: not valid TOML: {error}.") from error
+    model: type[NetworkRecipe] | type[StatisticsRecipe]
+    if table.get("kind") == "network":
+        model = NetworkRecipe
+    elif table.get("kind") == "statistics":
+        model = StatisticsRecipe
+    else:
+        raise InputError(
+            f"recipe {typed!r}: kind = {table.get('kind')!r}; allowed are 'network', 'statistics'."
+        )
+    try:
+        return model.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise InputError(f"recipe {typed!r}: {key}: {fault['msg']}.") from error
+
+
+def _override(recipe: Recipe, settings: Settings) -> Recipe:
+    """Put the settings' epochs and steps in the place of a network recipe's."""
+    models = settings.models
+    if isinstance(recipe, StatisticsRecipe):
+        return recipe
+    train = recipe.train
+    if models.steps_per_epoch is not None:
+        train = train.model_copy(update={"steps_per_epoch": models.steps_per_epoch})
+    if models.epochs is not None:
+        # Half at most stays frozen, so that a quick look sees both phases.
+        frozen = min(train.frozen_epochs, models.epochs // 2)
+        train = train.model_copy(update={"epochs": models.epochs, "frozen_epochs": frozen})
+    return recipe.model_copy(update={"train": train})

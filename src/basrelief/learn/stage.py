@@ -1,0 +1,237 @@
+"""The train stage: every recipe on every fold that it can use."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples, load_samples
+from basrelief.config import InputError, Settings
+from basrelief.learn.networks import train_network
+from basrelief.learn.recipes import (
+    NetworkRecipe,
+    Recipe,
+    StatisticsRecipe,
+    format_recipe,
+    load_recipe,
+)
+from basrelief.learn.relief import relief_features
+from basrelief.learn.ridge import fit_ridge, save_ridge
+from basrelief.learn.weights import check_weights
+from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.splits.heldout import (
+    AREA_SCHEMES,
+    AreaFold,
+    area_folds,
+    chip_folds,
+    final_fold,
+    find_usable_areas,
+)
+from basrelief.splits.stage import blocks_of_areas
+
+DEFAULT_RECIPES = ("relief-statistics", "vgg16")
+
+
+def train_recipes(settings: Settings, run: Run) -> None:
+    """Train every recipe on its folds, and once on everything.
+
+    Writes ``models/<recipe>/<scheme>/<repeat>-<fold>/`` and ``models/<recipe>/final/``. A
+    network that is finished on the same chips, fold, weights and recipe is kept.
+
+    Raises
+    ------
+    InputError
+        If a recipe cannot be run on these data.
+    """
+    samples = load_samples(run)
+    recipes, left_out = choose_recipes(settings)
+    for line in left_out:
+        run.say(line)
+    for recipe in recipes:
+        if isinstance(recipe, StatisticsRecipe):
+            _train_statistics(recipe, samples, settings, run)
+        else:
+            _train_networks(recipe, samples, settings, run)
+
+
+def check_recipes(settings: Settings) -> None:
+    """Find out at the start whether every recipe can be run.
+
+    Raises
+    ------
+    InputError
+        If a recipe does not exist, needs what the data do not have, or its weights cannot
+        be had.
+    """
+    recipes, _ = choose_recipes(settings)
+    for recipe in recipes:
+        if isinstance(recipe, NetworkRecipe):
+            check_weights(recipe.backbone, settings)
+
+
+def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
+    """Load the recipes to run; by default those that suit the data.
+
+    Returns
+    -------
+    The recipes, and one line for each default that is left out.
+
+    Raises
+    ------
+    InputError
+        If a recipe that the user typed does not exist or does not suit the data.
+    """
+    recipes: list[Recipe] = []
+    left_out = []
+    for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
+        recipe = load_recipe(typed, settings)
+        if any(recipe.name == other.name for other in recipes):
+            raise InputError(f"models.recipes: {typed!r} is a second recipe named {recipe.name!r}.")
+        try:
+            _check_suits(recipe, settings)
+        except InputError as error:
+            if settings.models.recipes is not None:
+                raise
+            left_out.append(f"recipe {recipe.name} left out: {error}")
+            continue
+        recipes.append(recipe)
+    return recipes, left_out
+
+
+def list_model_files(settings: Settings) -> list[Path]:
+    """List the recipe and weights files that the user gave, to notice when one changes."""
+    recipes, _ = choose_recipes(settings)
+    typed = [name for name in settings.models.recipes or () if name.endswith(".toml")]
+    weights = [_find_weights(recipe, settings) for recipe in recipes]
+    files = [settings.locate(name) for name in typed]
+    return sorted({*files, *(path for path in weights if path is not None)})
+
+
+def read_features(recipe: StatisticsRecipe, run: Run) -> pd.DataFrame:
+    """Read the features of a recipe: one row an area, by ``area_id``."""
+    return pd.read_parquet(run.models / recipe.name / "features.parquet")
+
+
+def _check_suits(recipe: Recipe, settings: Settings) -> None:
+    """Stop where the recipe needs heights or schemes that are not there."""
+    if isinstance(recipe, NetworkRecipe):
+        recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        return
+    if not settings.data.has_rasters:
+        raise InputError(
+            f"models.recipes: {recipe.name!r} needs heights, and pictures have none. "
+            "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
+        )
+    schemes = settings.split.schemes
+    if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
+        raise InputError(
+            f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
+            f"{schemes}. Add 'area' or 'block'."
+        )
+
+
+def _find_weights(recipe: Recipe, settings: Settings) -> Path | None:
+    """Locate the weights file that the user gave for a recipe's backbone, if there is one."""
+    if isinstance(recipe, StatisticsRecipe):
+        return None
+    typed = settings.models.weights.get(recipe.backbone)
+    path = settings.locate(typed) if typed is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings, run: Run) -> None:
+    """Train a network once a scheme, and once on everything."""
+    folds = chip_folds(run, samples, settings)
+    if not folds:
+        raise InputError(
+            f"models.recipes: {recipe.name!r} has no scheme with chips to train on and to test. "
+            "Use smaller chips (chips.size_px), or data from a larger place."
+        )
+    folds.append(final_fold(samples, np.random.default_rng([settings.seed, _key("final")])))
+    for fold in folds:
+        place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
+        folder = run.models / recipe.name / place
+        train_network(recipe, samples, fold, folder, settings, run)
+
+
+def _mark_of_chips(run: Run) -> Any:
+    """Fingerprint of the chips stage; None where it is not recorded."""
+    path = run.folder / "stages" / "chips.json"
+    return read_json(path) if path.exists() else None
+
+
+def _train_statistics(
+    recipe: StatisticsRecipe, samples: Samples, settings: Settings, run: Run
+) -> None:
+    """Fit a ridge regression on every fold of every repeat, and on everything."""
+    features = _make_features(recipe, samples, run)
+    folds = list(area_folds(run, samples, settings))
+    usable = find_usable_areas(samples)
+    everything = AreaFold("final", 0, 0, usable, usable[:0])
+    run.say(f"train {recipe.name}: {features.shape[1]} statistics of areas, {len(folds)} folds")
+    for scheme in dict.fromkeys(fold.scheme for fold in folds):
+        # All folds or none: folds of an earlier run must not stand beside new ones.
+        with replacing(run.models / recipe.name / scheme) as part:
+            for fold in run.track([f for f in folds if f.scheme == scheme], f"ridge, {scheme}"):
+                folder = part / f"{fold.repeat}-{fold.fold}"
+                _fit_fold(recipe, fold, samples, features, settings, folder)
+    with replacing(run.models / recipe.name / "final") as part:
+        _fit_fold(recipe, everything, samples, features, settings, part)
+
+
+def _make_features(recipe: StatisticsRecipe, samples: Samples, run: Run) -> pd.DataFrame:
+    """Compute the features of every area, or read them where the chips are the same."""
+    folder = run.models / recipe.name
+    mark = {"chips": _mark_of_chips(run)}
+    stamp = folder / "features.json"
+    if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
+        return read_features(recipe, run)
+    features = relief_features(samples, run)
+    stamp.unlink(missing_ok=True)
+    with replacing(folder / "features.parquet") as part:
+        features.to_parquet(part)
+    write_json(stamp, mark)
+    return features
+
+
+def _fit_fold(
+    recipe: StatisticsRecipe,
+    fold: AreaFold,
+    samples: Samples,
+    features: pd.DataFrame,
+    settings: Settings,
+    folder: Path,
+) -> None:
+    """Fit one fold from its training areas alone, and write it with its recipe."""
+    key = [settings.seed, _key(f"{recipe.name}/{fold.scheme}"), fold.repeat, fold.fold]
+    model = fit_ridge(
+        features_of(features, fold.train),
+        labels_of(samples, fold.train),
+        recipe.strengths,
+        blocks_of_areas(samples, fold.train, settings),
+        recipe.inner_folds,
+        np.random.default_rng(key),
+    )
+    save_ridge(model, folder / "weights.safetensors")
+    (folder / "recipe.toml").write_text(format_recipe(recipe), encoding="utf-8")
+
+
+def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Features of the given areas, (n_areas, n_features); NaN for an area without ground."""
+    return features.reindex(area_ids.tolist()).to_numpy(np.float64)
+
+
+def labels_of(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Labels of the given areas, (n_areas, n_targets); NaN where unknown."""
+    labels = samples.areas.set_index("area_id")[list(samples.targets)]
+    return labels.reindex(area_ids.tolist()).to_numpy(np.float64)
+
+
+def _key(name: str) -> int:
+    """Turn a name into a number that seeds a generator of its own."""
+    return zlib.crc32(name.encode())

@@ -1,0 +1,272 @@
+"""Backbones and their weights: from files, by timm's name, or none."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import h5py
+import huggingface_hub
+import numpy as np
+import timm
+import torch
+from huggingface_hub import constants as hub
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from basrelief.config import InputError, Settings
+
+CAFFE_MEAN = (103.939, 116.779, 123.68)
+"""Mean blue, green, red that the Oxford VGG weights were trained with."""
+
+HUB_WAIT_S = 5.0
+"""How long an answer of the hub is waited for before it counts as out of reach."""
+
+State = dict[str, Tensor]
+
+
+class Normalise(nn.Module):
+    """Bring raw bands (0 to 255) to what the weights expect.
+
+    The constants are part of the network's state, so that they travel with the weights.
+    """
+
+    order: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, order: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor(order))
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """Reorder, subtract and divide: (chip, band, row, col)."""
+        return (chips[:, self.order] - self.mean) / self.std
+
+
+def check_weights(backbone: str, settings: Settings) -> None:
+    """Check, without building anything, that a backbone exists and its weights can be had.
+
+    Raises
+    ------
+    InputError
+        If timm has no such model, or the weights file is missing or of another kind, or
+        weights by name are neither on this machine nor within reach.
+    """
+    if not timm.is_model(backbone):
+        close = difflib.get_close_matches(backbone, timm.list_models(), n=3)
+        hint = f" Near it are {', '.join(close)}." if close else ""
+        raise InputError(f"backbone = {backbone!r}: timm has no model of this name.{hint}")
+    typed = settings.models.weights.get(backbone)
+    if typed is None:
+        _check_hub(backbone)
+    elif typed != "none":
+        _check_file(backbone, typed, settings.locate(typed))
+
+
+def load_backbone(backbone: str, size_px: int, settings: Settings) -> tuple[nn.Module, Normalise]:
+    """Build a timm backbone without its classifier, with weights and their normalisation.
+
+    Weights are random where the settings say ``"none"``; seed torch before.
+
+    Raises
+    ------
+    InputError
+        As `check_weights`, or if the file does not fit the backbone.
+    """
+    check_weights(backbone, settings)
+    typed = settings.models.weights.get(backbone)
+    if typed is None:
+        return _load_by_name(backbone, size_px), timm_normalisation(backbone)
+    model = create_backbone(backbone, size_px)
+    if typed == "none":
+        return model, timm_normalisation(backbone)
+    path = settings.locate(typed)
+    if path.suffix == ".h5":
+        _load_keras(model, backbone, typed, path)
+        return model, Normalise((2, 1, 0), CAFFE_MEAN, (1.0, 1.0, 1.0))
+    state, normalisation = _read_state(typed, path)
+    _load_state(model, backbone, typed, state)
+    return model, normalisation or timm_normalisation(backbone)
+
+
+def create_backbone(backbone: str, size_px: int) -> nn.Module:
+    """Build a timm backbone without its classifier, with random weights."""
+    if backbone.startswith("vgg"):
+        # Its two dense layers of 4096 are not used: make them small, then drop them.
+        model = timm.create_model(backbone, num_classes=0, mlp_ratio=1 / 4096)
+    else:
+        model = timm.create_model(backbone, num_classes=0, **_size_argument(backbone, size_px))
+    return _strip(model)
+
+
+def timm_normalisation(backbone: str) -> Normalise:
+    """Make the normalisation of timm's own weights, for bands of 0 to 255."""
+    facts = _facts_of(backbone)
+    mean, std = facts.mean, facts.std
+    return Normalise((0, 1, 2), tuple(255 * m for m in mean), tuple(255 * s for s in std))
+
+
+def _facts_of(backbone: str) -> Any:
+    """Read what timm says of its own weights: where they are, their normalisation."""
+    facts = timm.get_pretrained_cfg(backbone)
+    assert facts is not None  # check_weights refused names that timm does not have
+    return facts
+
+
+def _size_argument(backbone: str, size_px: int) -> dict[str, Any]:
+    """Tell networks made for one size of picture the size of a chip."""
+    return {"img_size": size_px} if _facts_of(backbone).fixed_input_size else {}
+
+
+def _strip(model: Any) -> nn.Module:
+    """Drop what a map does not need, and keep activations from overwriting their input."""
+    if hasattr(model, "pre_logits"):
+        model.pre_logits = nn.Identity()
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            # Hooks of explanations read what an activation was given.
+            module.inplace = False
+    stripped: nn.Module = model
+    return stripped
+
+
+def _hint(backbone: str) -> str:
+    return f'Give a file, models.weights = {{ {backbone} = "FILE" }}, or "none" for random ones.'
+
+
+def _check_hub(backbone: str) -> None:
+    repo = _facts_of(backbone).hf_hub_id
+    if not repo:
+        raise InputError(f"weights of {backbone!r}: timm has none. {_hint(backbone)}")
+    names = ("model.safetensors", "pytorch_model.bin")
+    if any(isinstance(huggingface_hub.try_to_load_from_cache(repo, n), str) for n in names):
+        return
+    if hub.HF_HUB_OFFLINE or not _is_reachable(hub.ENDPOINT):
+        raise InputError(
+            f"weights of {backbone!r}: not on this machine, and {hub.ENDPOINT} is out of reach. "
+            f"{_hint(backbone)}"
+        )
+
+
+def _is_reachable(address: str) -> bool:
+    """Ask an address once. In a thread, since a name server can take longer than a socket."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(address, method="HEAD")  # noqa: S310
+            urllib.request.urlopen(request, timeout=HUB_WAIT_S).close()  # noqa: S310
+            answers.append(True)
+        except urllib.error.HTTPError as error:
+            error.close()
+            answers.append(True)
+        except (OSError, ValueError):
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_WAIT_S)
+    return bool(answers and answers[0])
+
+
+def _load_by_name(backbone: str, size_px: int) -> nn.Module:
+    try:
+        model = timm.create_model(
+            backbone, pretrained=True, num_classes=0, **_size_argument(backbone, size_px)
+        )
+    except Exception as error:  # the hub's client raises many kinds
+        raise InputError(
+            f"weights of {backbone!r}: could not be fetched ({type(error).__name__}). "
+            f"{_hint(backbone)}"
+        ) from error
+    return _strip(model)
+
+
+def _check_file(backbone: str, typed: str, path: Path) -> None:
+    where = f"models.weights = {{ {backbone} = {typed!r} }}"
+    if path.suffix not in (".h5", ".safetensors", ".pth", ".pt"):
+        raise InputError(
+            f"{where}: not a kind of file that is read. Allowed are Keras 3 .weights.h5, "
+            '.safetensors, .pth, .pt, and "none".'
+        )
+    if not path.is_file():
+        raise InputError(f"{where}: there is no such file. {_hint(backbone)}")
+
+
+def _read_state(typed: str, path: Path) -> tuple[State, Normalise | None]:
+    """Read a state dict, and the normalisation if one of our own networks wrote it."""
+    try:
+        if path.suffix == ".safetensors":
+            state: State = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"weights {typed!r}: cannot be read ({reason}).") from error
+    except Exception as error:  # an unpickler raises many kinds
+        raise InputError(f"weights {typed!r}: not a plain file of weights.") from error
+    if "normalise.mean" not in state:
+        return state, None
+    normalisation = Normalise((0, 1, 2), (0.0,) * 3, (1.0,) * 3)
+    normalisation.load_state_dict(_below("normalise.", state))
+    return _below("backbone.", state), normalisation
+
+
+def _below(prefix: str, state: State) -> State:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> None:
+    """Load what the backbone needs, and ignore classifiers."""
+    wanted = model.state_dict()
+    missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
+    if missing:
+        raise InputError(
+            f"models.weights = {{ {backbone} = {typed!r} }}: {len(missing)} of {len(wanted)} "
+            f"tensors are missing or of another shape, the first {missing[0]!r}. "
+            f"The file must be a timm state dict of {backbone}."
+        )
+    model.load_state_dict({key: state[key] for key in wanted})
+
+
+def _load_keras(model: nn.Module, backbone: str, typed: str, path: Path) -> None:
+    """Load a Keras 3 file of VGG convolutions, in order; kernels there are (row, col, in, out)."""
+    where = f"models.weights = {{ {backbone} = {typed!r} }}"
+    pairs = _read_keras_convolutions(where, path)
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    shapes = [(*m.weight.shape[2:], m.in_channels, m.out_channels) for m in convolutions]
+    if not backbone.startswith("vgg") or [kernel.shape for kernel, _ in pairs] != shapes:
+        raise InputError(
+            f"{where}: its {len(pairs)} convolutions do not fit {backbone} "
+            f"({len(convolutions)} convolutions). Keras files are read for VGG networks only."
+        )
+    with torch.no_grad():
+        for convolution, (kernel, bias) in zip(convolutions, pairs, strict=True):
+            convolution.weight.copy_(torch.from_numpy(kernel).permute(3, 2, 0, 1))
+            assert convolution.bias is not None  # VGG's all have one
+            convolution.bias.copy_(torch.from_numpy(bias))
+
+
+def _read_keras_convolutions(
+    where: str, path: Path
+) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    try:
+        with h5py.File(path) as file:
+            layers = file["layers"]
+            names = [name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)]
+            names.sort(key=lambda name: int(name.partition("_")[2] or 0))
+            variables = [layers[name]["vars"] for name in names]
+            return [(np.asarray(v["0"]), np.asarray(v["1"])) for v in variables]
+    except (OSError, KeyError) as error:
+        raise InputError(f"{where}: not a Keras 3 .weights.h5 file ({error}).") from error

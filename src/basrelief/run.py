@@ -1,0 +1,203 @@
+"""A run folder: where each stage's files are, what is finished, what can be resumed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from basrelief.config import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and how to speak about it.
+
+    The folder is the contract between stages: each stage reads what the
+    stages before it wrote, and nothing else.
+    """
+
+    folder: Path
+    """The run folder, absolute or relative to the working directory."""
+
+    quiet: bool = False
+    """Say nothing and show no progress."""
+
+    @property
+    def chips(self) -> Path:
+        """Index, pixels, areas and membership."""
+        return self.folder / "chips"
+
+    @property
+    def describe(self) -> Path:
+        """Summary statistics and figures of the data."""
+        return self.folder / "describe"
+
+    @property
+    def splits(self) -> Path:
+        """Folds and what leaks."""
+        return self.folder / "splits"
+
+    @property
+    def models(self) -> Path:
+        """Trained models, one folder a recipe."""
+        return self.folder / "models"
+
+    @property
+    def predictions(self) -> Path:
+        """Held-out predictions of every recipe."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def scores(self) -> Path:
+        """Scores of every recipe, a list of records."""
+        return self.folder / "scores.json"
+
+    @property
+    def explain(self) -> Path:
+        """Explanations, one folder a recipe."""
+        return self.folder / "explain"
+
+    @property
+    def report(self) -> Path:
+        """The report, one file."""
+        return self.folder / "report.html"
+
+    def say(self, line: str) -> None:
+        """Print one line for the user, unless quiet."""
+        if not self.quiet:
+            print(line, flush=True)
+
+    def track(self, items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
+        """Iterate with a progress bar; silent when quiet or not on a terminal."""
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        with self.progress() as bar:
+            task = bar.add_task(text, total=total)
+            for item in items:
+                yield item
+                bar.advance(task)
+
+    def progress(self) -> Progress:
+        """Make a progress display; silent when quiet or not on a terminal."""
+        is_silent = self.quiet or not sys.stderr.isatty()
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=is_silent,
+            transient=True,
+        )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file or folder under a temporary name, and rename it when all went well.
+
+    Yields a path beside ``path`` with the same suffix. If the body raises, what it
+    wrote is removed and ``path`` is as it was before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    try:
+        yield part
+        if path.is_dir():
+            shutil.rmtree(path)
+        part.replace(path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, whole or not at all. NaN is refused."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def prepare_folder(folder: Path, typed: str) -> None:
+    """Make the run folder and check that it can be written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written; names ``typed``, the path as the user gave it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{uuid.uuid4().hex[:8]}.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"out = {typed!r}: cannot write there ({error.strerror}). Choose another folder."
+        ) from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that the disk has no space left."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        chain = chain.__cause__ or chain.__context__
+    return False
+
+
+def digest(*parts: Any) -> str:
+    """Hash JSON-able values into a short hexadecimal text."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stamp_of(path: Path) -> list[Any]:
+    """Describe a file by name, size and time of change, to notice when it changes."""
+    stat = path.stat()
+    return [str(path), stat.st_size, stat.st_mtime_ns]
+
+
+def is_finished(run: Run, stage: str, fingerprint: str) -> bool:
+    """Whether a stage ended well on exactly these inputs."""
+    path = run.folder / "stages" / f"{stage}.json"
+    return path.exists() and read_json(path) == {"fingerprint": fingerprint}
+
+
+def run_stage(
+    run: Run, stage: str, fingerprint: str, work: Callable[[], None], *, force: bool = False
+) -> bool:
+    """Run a stage unless it is finished on the same inputs; return whether it ran."""
+    if not force and is_finished(run, stage, fingerprint):
+        run.say(f"{stage}: unchanged, skipped")
+        return False
+    (run.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
+    work()
+    write_json(run.folder / "stages" / f"{stage}.json", {"fingerprint": fingerprint})
+    return True

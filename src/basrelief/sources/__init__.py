@@ -1,0 +1,1 @@
+"""What others publish, read as they publish it."""

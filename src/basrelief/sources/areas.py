@@ -1,0 +1,243 @@
+"""Boundaries of small areas, as statistical offices publish them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyproj import CRS, Transformer
+
+from basrelief.config import InputError
+from basrelief.sources.places import Bounds, flatten_crs, format_bounds, name_crs
+
+GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
+
+COLUMN_PATTERNS = {
+    "area_id": r"area_id|lsoa\d\dcd|lsoa[ _]?code( \(\d{4}\))?|geography[ _]code",
+    "area_name": r"area_name|lsoa\d\dnm|lsoa[ _]?name( \(\d{4}\))?|geography[ _]name",
+    "msoa": r"msoa|msoa\d\dcd|msoa[ _]?code( \(\d{4}\))?",
+    "lad": r"lad|lad\d\dcd|lad[ _]?code|local authority district code( \(\d{4}\))?",
+    "lad_name": r"lad_name|lad\d\dnm|local authority district name( \(\d{4}\))?",
+}
+"""How published tables head the columns of codes and names, in lower case."""
+
+
+def find_column(columns: Sequence[str], meaning: str) -> str | None:
+    """Recognise the column with a meaning of ``COLUMN_PATTERNS`` by its heading.
+
+    Returns
+    -------
+    str or None
+        The heading as the table has it; None if there is none. Of several the first.
+
+    Examples
+    --------
+    >>> find_column(["LSOA21CD", "LSOA21NM", "geometry"], "area_id")
+    'LSOA21CD'
+    """
+    pattern = re.compile(COLUMN_PATTERNS[meaning])
+    return next((c for c in columns if pattern.fullmatch(str(c).strip().lower())), None)
+
+
+def choose_code_column(typed: str, columns: Sequence[str], column: str | None, *, key: str) -> str:
+    """Settle which column holds the area codes.
+
+    Parameters
+    ----------
+    typed
+        The setting and file as typed, for messages.
+    columns
+        Headings of the table.
+    column
+        What the user typed for ``key``, or None to recognise it.
+    key
+        The setting that would name the column: ``"data.area_column"``.
+
+    Raises
+    ------
+    InputError
+        If the typed column is absent, or none or several are recognised.
+    """
+    if column is not None:
+        if column in columns:
+            return column
+        raise InputError(
+            f"{key} = {column!r}: {typed} has no such column. It has: {list_names(columns)}."
+        )
+    pattern = re.compile(COLUMN_PATTERNS["area_id"])
+    found = [c for c in columns if pattern.fullmatch(c.strip().lower())]
+    if len(found) == 1:
+        return found[0]
+    if "area_id" in found:
+        return "area_id"
+    fault = (
+        f"several columns of area codes ({list_names(found)})"
+        if found
+        else (f"no column of area codes was recognised among {list_names(columns)}")
+    )
+    raise InputError(f'{typed}: {fault}. Say which with {key} = "...".')
+
+
+def list_names(names: Sequence[str], limit: int = 12) -> str:
+    """Join names for a message, the first ``limit`` of them.
+
+    >>> list_names(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def read_areas(
+    typed: str, path: Path, *, column: str | None, crs: CRS, bounds: Bounds
+) -> gpd.GeoDataFrame:
+    """Read the areas that share ground with the rasters.
+
+    Parameters
+    ----------
+    typed
+        The file as typed in ``data.areas``.
+    path
+        A shapefile (with or without ``.prj``), GeoPackage or GeoJSON.
+    column
+        Column of the area codes as typed in ``data.area_column``, or None to recognise it.
+    crs
+        CRS of the rasters, projected, in metres.
+    bounds
+        Bounds of the rasters in ``crs``.
+
+    Returns
+    -------
+    GeoDataFrame
+        In ``crs``, sorted by ``area_id``: ``area_id``, ``area_name``, ``msoa``, ``lad``
+        (None where unknown) and valid polygons in ``geometry``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no column of codes, has no polygons, gives a code
+        twice, or lies elsewhere.
+    """
+    where = f"data.areas = {typed!r}"
+    layer = _find_layer(path, where)
+    info = _read_info(path, layer, where)
+    own_crs = _settle_crs(info, crs)
+    code = choose_code_column(where, list(info["fields"]), column, key="data.area_column")
+    names = {code: "area_id"}
+    for meaning in ("area_name", "msoa", "lad"):
+        heading = find_column(list(info["fields"]), meaning)
+        if heading is not None and heading not in names:
+            names[heading] = meaning
+    # The corners of a square are not those of its picture in another CRS: go along its sides.
+    near = Transformer.from_crs(crs, own_crs, always_xy=True).transform_bounds(
+        *bounds, densify_pts=21
+    )
+    try:
+        found = gpd.read_file(path, layer=layer, columns=list(names), bbox=near)
+    except GDAL_ERRORS as error:
+        raise InputError(
+            f"{where}: cannot be read to its end ({_reason(error)}). Fetch the file again."
+        ) from error
+    areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds)
+    if areas.empty:
+        raise InputError(
+            f"{where}: its areas lie at {_describe_extent(info, own_crs, crs)}, the rasters at "
+            f"{format_bounds(bounds)} (west, south, east, north in {name_crs(crs)}). "
+            "Give boundaries of the rasters' place."
+        )
+    return _tidy(areas.rename(columns=names), where)
+
+
+def _find_layer(path: Path, where: str) -> str:
+    """Find the first layer of polygons, else the first of all."""
+    if not path.exists():
+        raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
+    try:
+        layers = pyogrio.list_layers(path)
+    except GDAL_ERRORS as error:
+        raise _refuse(where, _reason(error)) from error
+    if len(layers) == 0:
+        raise _refuse(where, "no layer")
+    return str(next((name for name, kind in layers if "Polygon" in str(kind)), layers[0][0]))
+
+
+def _refuse(where: str, reason: str) -> InputError:
+    return InputError(
+        f"{where}: cannot be read as boundaries ({reason}). "
+        "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+    )
+
+
+def _read_info(path: Path, layer: str, where: str) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = pyogrio.read_info(path, layer=layer, force_total_bounds=True)
+    except GDAL_ERRORS as error:
+        raise _refuse(where, _reason(error)) from error
+    if not info["features"] or info["total_bounds"] is None:
+        raise _refuse(where, "it holds no area")
+    if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
+        raise InputError(
+            f"{where}: holds {info['geometry_type'] or 'no geometry'}, areas are polygons. "
+            "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+        )
+    return info
+
+
+def _reason(error: BaseException) -> str:
+    """Say the first part of GDAL's reason; the rest is for programmers."""
+    return str(error).split(";")[0].split("' ")[-1].rstrip(".")
+
+
+def _settle_crs(info: dict[str, Any], crs: CRS) -> CRS:
+    """Take the file's CRS; without one, degrees if the numbers look like it, else ``crs``."""
+    if info["crs"]:
+        return flatten_crs(CRS.from_user_input(info["crs"]))
+    west, south, east, north = info["total_bounds"]
+    is_degrees = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
+    return CRS.from_epsg(4326) if is_degrees else crs
+
+
+def _place(areas: gpd.GeoDataFrame, crs: CRS, bounds: Bounds) -> gpd.GeoDataFrame:
+    """Bring areas into the rasters' CRS, mend them, and keep those that share ground."""
+    areas = areas.to_crs(crs)
+    areas = areas[~(areas.geometry.isna() | areas.geometry.is_empty)]
+    # "structure" keeps holes as holes and leaves no lines behind.
+    areas = areas.set_geometry(
+        shapely.make_valid(areas.geometry.values, method="structure", keep_collapsed=False)
+    ).set_crs(crs, allow_override=True)
+    is_polygon = areas.geom_type.isin(["Polygon", "MultiPolygon"]) & (areas.area > 0)
+    frame = shapely.box(*bounds)
+    return areas[is_polygon & (shapely.area(areas.intersection(frame).values) > 0)]
+
+
+def _describe_extent(info: dict[str, Any], own_crs: CRS, crs: CRS) -> str:
+    extent: Bounds = tuple(info["total_bounds"])
+    if name_crs(own_crs) == name_crs(crs):
+        return format_bounds(extent)
+    return f"{format_bounds(extent)} in {name_crs(own_crs)}"
+
+
+def _tidy(areas: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
+    """Give every column its type and the rows their order."""
+    areas = areas[areas["area_id"].notna()].copy()
+    areas["area_id"] = areas["area_id"].astype(str).str.strip()
+    is_repeated = areas["area_id"].duplicated(keep=False)
+    if is_repeated.any():
+        example = areas.loc[is_repeated, "area_id"].iloc[0]
+        count = int((areas["area_id"] == example).sum())
+        raise InputError(
+            f"{where}: area codes must be unique, {example} stands {count} times. "
+            "Dissolve the polygons by code, or name another data.area_column."
+        )
+    for column in ("area_name", "msoa", "lad"):
+        known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
+        areas[column] = known.astype(object).where(known.notna(), None)
+    columns = ["area_id", "area_name", "msoa", "lad", "geometry"]
+    return areas[columns].sort_values("area_id").reset_index(drop=True)

@@ -1,0 +1,212 @@
+"""A folder of pictures and a table with one row a picture, as in the coursework."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from basrelief.config import InputError
+from basrelief.sources.areas import choose_code_column, find_column, list_names
+from basrelief.sources.iod import find_targets, read_csv, to_numbers
+
+PREFIX = "LIDAR_"
+"""How the coursework's picture names begin, before the id."""
+
+EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+
+DAMAGE = (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What Pillow raises for a damaged file, depending on what the damage hits first."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures matched with their rows, and what could not be matched."""
+
+    frame: pd.DataFrame
+    """One row a picture that has one, in the table's order: ``chip_id`` (str), ``picture``
+    (file name), ``area_id``, ``area_name``, ``msoa``, ``lad`` (None where unknown), and one
+    float column a target (NaN where unknown)."""
+
+    targets: tuple[str, ...]
+    n_pictures: int
+    """Pictures in the folder."""
+
+    n_rows: int
+    """Rows in the table, repeated ones included."""
+
+    pictures_without_row: tuple[str, ...]
+    """File names, sorted."""
+
+    rows_without_picture: tuple[str, ...]
+    """Ids, in the table's order."""
+
+    duplicates: tuple[str, ...]
+    """Ids that stand more than once with different values; the first row is kept. Rows that
+    are repeated word for word are merged and not listed."""
+
+
+def read_pictures(
+    typed_images: str,
+    images: Path,
+    typed_table: str,
+    table: Path,
+    *,
+    targets: list[str] | Literal["all"],
+    area_column: str | None,
+) -> Pictures:
+    """Match the pictures of a folder with the rows of a table. No picture is opened.
+
+    Parameters
+    ----------
+    typed_images, typed_table
+        As typed in ``data.images`` and ``data.table``, for messages.
+    images
+        Folder of PNG files named ``LIDAR_{id}.png``.
+    table
+        CSV file with a column ``id``, or ``image_location`` (a path or file name).
+    targets
+        Columns to predict; ``"all"`` is the IMD and its domains, those present.
+    area_column
+        Column of the area codes as typed, or None to recognise it.
+
+    Raises
+    ------
+    InputError
+        If the folder, its pictures, the table, the joining column or a target is missing,
+        or no row has a picture.
+    """
+    where = f"data.table = {typed_table!r}"
+    files = _list_pictures(images, f"data.images = {typed_images!r}")
+    rows = _read_table(table, where)
+    named = _name_pictures(rows, files, where)
+    headings = find_targets(list(rows.columns), targets, where)
+    for target, heading in headings.items():
+        named[target] = to_numbers(rows[heading], target, where)
+    for meaning, column in _find_places(list(rows.columns), area_column, where).items():
+        named[meaning] = None if column is None else _as_text(rows[column])
+    is_repeat = named["chip_id"].duplicated()
+    is_conflict = is_repeat & ~rows.duplicated()
+    first = named[~is_repeat]
+    has_picture = first["picture"].notna()
+    if not has_picture.any():
+        raise InputError(
+            f"{where}: none of its {len(rows)} rows has a picture in data.images = "
+            f"{typed_images!r}. Its first id is {first['chip_id'].iloc[0]!r}, the first "
+            f"picture {min(files.values())!r}; pictures must be called {PREFIX}(id).png."
+        )
+    matched = first[has_picture].reset_index(drop=True)
+    order = ["chip_id", "picture", "area_id", "area_name", "msoa", "lad", *headings]
+    return Pictures(
+        frame=matched[order],
+        targets=tuple(headings),
+        n_pictures=len(files),
+        n_rows=len(rows),
+        pictures_without_row=tuple(sorted(set(files.values()) - set(matched["picture"]))),
+        rows_without_picture=tuple(first.loc[~has_picture, "chip_id"]),
+        duplicates=tuple(dict.fromkeys(named.loc[is_conflict, "chip_id"])),
+    )
+
+
+def open_picture(path: Path, size_px: int) -> NDArray[np.uint8]:
+    """Read a picture whole, as red, green and blue; resize it where its size differs.
+
+    Returns
+    -------
+    (3, size_px, size_px)
+        0 to 255, (band, row, col). An alpha band is left out: the pictures are opaque.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, truncated or no picture.
+    ValueError
+        If it has more than eight bits a band: how to darken it would be a guess.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in EIGHT_BIT_MODES:
+                raise ValueError(f"{path.name}: mode {picture.mode} has more than 8 bits a band.")
+            picture.load()
+            colours = picture.convert("RGB")
+    except DAMAGE as error:
+        raise OSError(f"{path.name}: cannot be read ({error}).") from error
+    if colours.size != (size_px, size_px):
+        colours = colours.resize((size_px, size_px), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def _list_pictures(folder: Path, where: str) -> dict[str, str]:
+    """Find the pictures of a folder: id to file name."""
+    if not folder.is_dir():
+        what = "a file, not a folder" if folder.exists() else "no such folder"
+        raise InputError(
+            f"{where}: {what}. Give the folder of the pictures, relative to the configuration file."
+        )
+    # Copies from a Mac bring a hidden "._LIDAR_1.png" beside each picture.
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".png" and not path.name.startswith(".")
+    )
+    if not names:
+        raise InputError(
+            f"{where}: holds no PNG file. Give the folder with the pictures {PREFIX}(id).png."
+        )
+    return {_id_of(name): name for name in names}
+
+
+def _id_of(name: str) -> str:
+    return PurePath(name).stem.removeprefix(PREFIX)
+
+
+def _read_table(path: Path, where: str) -> pd.DataFrame:
+    """Read the table as text, None where blank."""
+    if not path.is_file():
+        raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
+    sheet = read_csv(path, where)
+    width = len(sheet.columns)
+    rows = [[*row, *[None] * width][:width] for row in sheet.rows]
+    if not rows:
+        raise InputError(f"{where}: has headings but no rows. Give one row a picture.")
+    table = pd.DataFrame(rows, columns=sheet.columns, dtype=object)
+    return table.loc[:, ~table.columns.duplicated()]
+
+
+def _name_pictures(rows: pd.DataFrame, files: dict[str, str], where: str) -> pd.DataFrame:
+    """Give every row its id and, where there is one, its picture."""
+    if "id" in rows:
+        ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
+    elif "image_location" in rows:
+        ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))
+    else:
+        raise InputError(
+            f'{where}: has neither a column "id" nor "image_location" to find pictures by. '
+            f"It has: {list_names(list(rows.columns))}."
+        )
+    return pd.DataFrame({"chip_id": ids, "picture": ids.map(files)})
+
+
+def _find_places(columns: list[str], area_column: str | None, where: str) -> dict[str, str | None]:
+    """Find the columns that say where a picture was taken; pictures may have none."""
+    has_areas = area_column is not None or find_column(columns, "area_id") is not None
+    code = (
+        choose_code_column(where, columns, area_column, key="data.area_column")
+        if has_areas
+        else None
+    )
+    others = ("area_name", "msoa", "lad")
+    return {"area_id": code, **{meaning: find_column(columns, meaning) for meaning in others}}
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    texts = [None if value is None else str(value).strip() for value in values]
+    return pd.Series(texts, values.index, dtype=object)

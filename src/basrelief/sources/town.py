@@ -1,0 +1,347 @@
+"""A synthetic town with a known answer, written as official sources would publish it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from scipy import ndimage
+
+from basrelief.run import replacing, write_json
+from basrelief.sources.iod import TARGETS
+from basrelief.sources.townscape import CHARACTERS, Grid, Plan, draw_relief, smooth_noise
+
+WEST_M, SOUTH_M = 520_000, 40_000
+"""South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
+
+GRID_SQUARE = "TV"
+TILE_M = 1000
+AREA_M = 335.0
+"""Usual distance between the middles of neighbouring areas."""
+
+TRUTH = {
+    "crime": "height of what stands on the area's own ground (mean, and the share above 12 m)",
+    "income": "half what drives crime, a third place, the rest noise",
+    "employment": "income and noise",
+    "education": "place, share of ground built on, and noise",
+    "health": "noise alone: nothing can be learned",
+    "barriers": "place alone: a smooth surface of the coordinates",
+    "living_environment": "share of ground built on, place, and noise",
+    "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
+}
+
+CRIME_R2 = 0.85
+"""Share of the variance of crime that height explains."""
+
+SCALES = {
+    "income": (0.13, 0.07),
+    "employment": (0.10, 0.05),
+    "education": (18.0, 11.0),
+    "health": (0.0, 0.85),
+    "crime": (0.21, 0.59),
+    "barriers": (25.0, 8.0),
+    "living_environment": (26.0, 11.0),
+    "imd": (21.5, 11.0),
+}
+"""Mean and standard deviation of each score, near those of the published ones."""
+
+IMD_WEIGHTS = {
+    "income": 0.225,
+    "employment": 0.225,
+    "education": 0.135,
+    "health": 0.135,
+    "crime": 0.093,
+    "barriers": 0.093,
+    "living_environment": 0.093,
+}
+
+CONFIG = """\
+# A synthetic town: a quick way to see every stage, and to check that the answers are right.
+# What drives each score is written in truth.json.
+out  = "run"
+seed = {seed}
+
+[data]
+dsm     = "lidar/DSM_*.tif"
+dtm     = "lidar/DTM_*.tif"
+areas   = "areas.gpkg"
+labels  = "labels.csv"
+targets = ["crime", "barriers", "health"]
+
+[chips]
+size_px      = 64
+resolution_m = {resolution_m:.1f}
+
+[split]
+folds    = 5
+block_m  = 500
+buffer_m = 100
+
+[models]
+recipes = ["relief-statistics", "vgg16"]
+weights = { vgg16 = "none" }      # random: the town needs no file and no network
+epochs  = 3
+"""
+
+
+def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: float = 2.0) -> Path:
+    """Write a synthetic town: LIDAR tiles, boundaries, labels, the truth and a configuration.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; made if absent.
+    seed
+        The same seed gives the same town.
+    side_m
+        Side of the square town, a whole number of kilometres.
+    resolution_m
+        Side of a LIDAR cell; a kilometre must be a whole number of them.
+
+    Returns
+    -------
+    Path
+        The configuration file, ready to run.
+
+    Raises
+    ------
+    ValueError
+        If the town is no whole number of tiles, or a tile no whole number of cells.
+    """
+    if side_m % TILE_M or side_m <= 0 or round(TILE_M / resolution_m) * resolution_m != TILE_M:
+        raise ValueError(
+            f"a town of {side_m} m at {resolution_m:g} m is no whole number of tiles and cells."
+        )
+    rng = np.random.default_rng(seed)
+    areas = _draw_areas(side_m, rng)
+    plan = _draw_plan(areas, side_m, resolution_m, rng)
+    surface, ground = draw_relief(plan, rng)
+    labels = _draw_labels(areas, plan, surface - ground, rng)
+    lowest = float(np.finfo(np.float32).min)
+    pond = _draw_pond(plan)
+    # Whole or not at all: no tile of an earlier town may stay behind.
+    with replacing(folder / "lidar") as part:
+        part.mkdir()
+        _write_tiles(part, "DSM", np.where(pond, -9999.0, surface), plan, -9999.0)
+        _write_tiles(part, "DTM", np.where(pond, lowest, ground), plan, lowest)
+    with replacing(folder / "areas.gpkg") as part:
+        areas.to_file(part, driver="GPKG", layer="areas")
+    with replacing(folder / "labels.csv") as part:
+        _publish(areas, labels, rng).to_csv(part, index=False)
+    write_json(folder / "truth.json", _tell_truth(areas, plan, labels))
+    config = folder / "config.toml"
+    with replacing(config) as part:
+        part.write_text(CONFIG.format(seed=seed, resolution_m=resolution_m), encoding="utf-8")
+    return config
+
+
+def _draw_areas(side_m: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
+    """Divide the town into irregular areas that fit together, with codes like the official ones."""
+    n = max(2, round(side_m / AREA_M))
+    step = side_m / n
+    col, row = (index.ravel() for index in np.meshgrid(np.arange(n), np.arange(n)))
+    middles = (np.c_[col, row] + 0.5 + rng.uniform(-0.36, 0.36, (n * n, 2))) * step
+    town = shapely.box(0, 0, side_m, side_m)
+    cells = shapely.voronoi_polygons(shapely.MultiPoint(middles), extend_to=town, ordered=True)
+    polygons = shapely.intersection(shapely.get_parts(cells), town)
+    bent = shapely.transform(shapely.segmentize(polygons, 15.0), _Bend(side_m, rng))
+    msoa = row // 2 * ((n + 2) // 3) + col // 3
+    lad = 2 * col // n
+    number = np.arange(1, n * n + 1)
+    letter = pd.Series(number).groupby(msoa).cumcount().map(lambda k: chr(65 + k))
+    return gpd.GeoDataFrame(
+        {
+            "LSOA11CD": [f"E019{k:05d}" for k in number],
+            "LSOA11NM": [f"Relief {m + 1:03d}{a}" for m, a in zip(msoa, letter, strict=True)],
+            "MSOA11CD": [f"E029{m + 1:05d}" for m in msoa],
+            "LAD11CD": [f"E069{k + 1:05d}" for k in lad],
+            "LAD11NM": np.where(lad == 0, "Relief West", "Relief East"),
+        },
+        geometry=bent,
+        crs="EPSG:27700",
+    )
+
+
+class _Bend:
+    """Bends straight edges a little, the same way wherever they meet."""
+
+    def __init__(self, side_m: int, rng: np.random.Generator) -> None:
+        self.side_m = side_m
+        angle = rng.uniform(0, 2 * np.pi, 8)
+        length_m = rng.uniform(230, 520, 8)
+        self.waves = 2 * np.pi * np.c_[np.cos(angle), np.sin(angle)] / length_m[:, None]
+        self.phases = rng.uniform(0, 2 * np.pi, 8)
+
+    def __call__(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move points, (n, 2) in metres from the town's corner, onto the National Grid."""
+        push = 9.0 * np.sin(xy @ self.waves.T + self.phases)
+        inside_m = np.minimum(xy, self.side_m - xy).min(axis=1)
+        fade = np.clip(inside_m / 80, 0, 1)[:, None]
+        moved = xy + fade * np.c_[push[:, :4].sum(axis=1), push[:, 4:].sum(axis=1)]
+        return np.asarray(np.round(moved + np.array([WEST_M, SOUTH_M]), 2))
+
+
+def _draw_plan(
+    areas: gpd.GeoDataFrame, side_m: int, resolution_m: float, rng: np.random.Generator
+) -> Plan:
+    """Deal characters out at random, so that place does not tell how an area is built."""
+    n_cells = round(side_m / resolution_m)
+    area = rasterize(
+        zip(areas.geometry, range(len(areas)), strict=True),
+        out_shape=(n_cells, n_cells),
+        transform=_place_grid(WEST_M, SOUTH_M + side_m, resolution_m),
+        dtype="int32",
+    )
+    shares = np.cumsum([kind.share for kind in CHARACTERS])
+    ranks = (rng.permutation(len(areas)) + 0.5) / len(areas)
+    character = np.searchsorted(shares, ranks * shares[-1])
+    spread = np.array([kind.spread for kind in CHARACTERS])[character]
+    is_low = np.array([kind.eaves_m < 10 for kind in CHARACTERS])[character]
+    return Plan(
+        area=area.astype(np.int_),
+        character=character,
+        height_factor=np.exp(spread * rng.normal(size=len(areas))),
+        infill=np.where(is_low, rng.beta(0.8, 4, len(areas)), 0.1),
+        resolution_m=resolution_m,
+    )
+
+
+def _draw_labels(
+    areas: gpd.GeoDataFrame, plan: Plan, above: Grid, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Draw the scores: one a column, one row an area."""
+    index = np.arange(len(areas))
+
+    def mean(values: Grid) -> Grid:
+        return _standardise(np.asarray(ndimage.mean(values, plan.area, index)))
+
+    def noise() -> Grid:
+        return _standardise(rng.normal(size=len(areas)))
+
+    tall, built = mean((above > 12).astype(float)), mean((above > 3).astype(float))
+    height = _standardise(mean(above) + tall)
+    place, other_place = (_standardise(_draw_place(areas, rng)) for _ in range(2))
+    raw = {
+        # Noise free of height by luck too, so that height explains the stated share exactly.
+        "crime": np.sqrt(CRIME_R2) * height + np.sqrt(1 - CRIME_R2) * _clear(noise(), height),
+        "income": 0.7 * height + 0.55 * place + 0.45 * noise(),
+        "education": 0.6 * place + 0.5 * built + 0.6 * noise(),
+        "health": noise(),
+        "barriers": other_place,
+        "living_environment": 0.7 * built + 0.4 * place + 0.55 * noise(),
+    }
+    raw["employment"] = 0.9 * _standardise(raw["income"]) + 0.4 * noise()
+    scores = {name: _standardise(values) for name, values in raw.items()}
+    scores["imd"] = _standardise(
+        sum((weight * scores[name] for name, weight in IMD_WEIGHTS.items()), np.zeros(len(areas)))
+    )
+    table = {}
+    for name, (middle, spread) in SCALES.items():
+        values = middle + spread * scores[name]
+        is_signed = name in ("crime", "health")
+        table[name] = np.round(values if is_signed else np.maximum(values, 0.05 * middle), 3)
+    return pd.DataFrame(table)
+
+
+def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Grid:
+    """Evaluate a smooth random surface at a point inside each area."""
+    points = areas.representative_point()
+    west, south, east, north = areas.total_bounds
+    n = 100
+    field = smooth_noise((n, n), 0.35 * n, rng)
+    rows = (points.y.to_numpy() - south) / (north - south) * (n - 1)
+    cols = (points.x.to_numpy() - west) / (east - west) * (n - 1)
+    return np.asarray(ndimage.map_coordinates(field, [rows, cols], order=1))
+
+
+def _standardise(values: Grid) -> Grid:
+    return np.asarray((values - values.mean()) / values.std())
+
+
+def _clear(values: Grid, other: Grid) -> Grid:
+    """Take out of standardised values what they share with others."""
+    return _standardise(values - np.mean(values * other) * other)
+
+
+def _draw_pond(plan: Plan) -> NDArray[np.bool_]:
+    """Mark a pond in a park: water sends no pulse back, so real tiles have holes there."""
+    is_park = np.array([kind.name == "park" for kind in CHARACTERS])[plan.character]
+    chosen = int(np.argmax(is_park))
+    inside = ndimage.distance_transform_edt(np.pad(plan.area == chosen, 1))[1:-1, 1:-1]
+    row, col = np.unravel_index(np.argmax(inside), inside.shape)
+    rows, cols = np.indices(plan.area.shape, dtype=float)
+    squared = ((rows - row) / 30) ** 2 + ((cols - col) / 44) ** 2
+    return np.asarray(squared * plan.resolution_m**2 < 1)
+
+
+def _write_tiles(folder: Path, kind: str, heights: Grid, plan: Plan, nodata: float) -> None:
+    """Write heights as GeoTIFFs of a kilometre, named as the Environment Agency names them."""
+    n = round(TILE_M / plan.resolution_m)
+    n_tiles = heights.shape[0] // n
+    for number, (row, col) in enumerate(np.ndindex(n_tiles, n_tiles)):
+        east_km, north_km = WEST_M // TILE_M + col, SOUTH_M // TILE_M + n_tiles - 1 - row
+        code = f"{GRID_SQUARE}{east_km % 100:02d}{north_km % 100:02d}"
+        name = f"{kind}_{code}_P_{10001 + number}_20200101_20200101.tif"
+        corner = _place_grid(east_km * TILE_M, (north_km + 1) * TILE_M, plan.resolution_m)
+        with rasterio.open(
+            folder / name,
+            "w",
+            driver="GTiff",
+            width=n,
+            height=n,
+            count=1,
+            dtype="float32",
+            crs="EPSG:27700",
+            transform=corner,
+            nodata=nodata,
+            compress="deflate",
+            predictor=3,
+        ) as dataset:
+            window = heights[row * n : (row + 1) * n, col * n : (col + 1) * n]
+            dataset.write(window.astype(np.float32), 1)
+
+
+def _place_grid(west_m: float, north_m: float, cell_m: float) -> rasterio.Affine:
+    return rasterio.Affine(cell_m, 0, west_m, 0, -cell_m, north_m)
+
+
+def _publish(
+    areas: gpd.GeoDataFrame, labels: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Lay the scores out as the national File 7 does, with ranks, deciles and population."""
+    table = pd.DataFrame(
+        {
+            "LSOA code (2011)": areas["LSOA11CD"],
+            "LSOA name (2011)": areas["LSOA11NM"],
+            "Local Authority District code (2019)": areas["LAD11CD"],
+            "Local Authority District name (2019)": areas["LAD11NM"],
+        }
+    )
+    for name in ("imd", *IMD_WEIGHTS):
+        heading = TARGETS[name][0]
+        stem = heading.removesuffix(" Score")
+        rank = labels[name].rank(ascending=False, method="first").astype(int)
+        table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
+        table[f"{stem} Rank (where 1 is most deprived)"] = rank
+        decile = np.ceil(10 * rank / len(rank)).astype(int)
+        table[f"{stem} Decile (where 1 is most deprived 10% of LSOAs)"] = decile
+    people = rng.normal(1650, 220, len(table)).round().clip(1000).astype(int)
+    table["Total population: mid 2015 (excluding prisoners)"] = people
+    return table
+
+
+def _tell_truth(
+    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame
+) -> dict[str, dict[str, str]]:
+    """Say what drives each score and how each area is built."""
+    names = [CHARACTERS[kind].name for kind in plan.character]
+    return {
+        "driven_by": {str(name): TRUTH[str(name)] for name in labels},
+        "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
+    }

@@ -1,0 +1,1 @@
+"""Folds for each scheme, and what leaks."""

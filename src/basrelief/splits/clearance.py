@@ -1,0 +1,64 @@
+"""Which ground lies near which: areas near areas, chips near areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+
+
+def find_near_pairs(polygons: NDArray[Any], buffer_m: float) -> NDArray[np.int64]:
+    """Find the pairs of polygons that lie nearer to each other than the buffer.
+
+    Returns
+    -------
+    (n_pairs, 2)
+        Positions in ``polygons``, each pair both ways round, each polygon with itself.
+
+    Examples
+    --------
+    >>> squares = shapely.box(np.array([0, 15, 40]), 0, np.array([10, 25, 50]), 10)
+    >>> find_near_pairs(squares, 15.0).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1], [2, 2]]
+    """
+    # A tree, not a distance matrix: England's areas would need 9 GB.
+    one, other = shapely.STRtree(polygons).query(polygons, "dwithin", distance=buffer_m)
+    is_near = shapely.distance(polygons[one], polygons[other]) < buffer_m
+    pairs = np.stack([one[is_near], other[is_near]], axis=1)
+    ordered: NDArray[np.int64] = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return ordered
+
+
+def find_chips_near(
+    squares: NDArray[Any], polygons: NDArray[Any], buffer_m: float
+) -> NDArray[np.bool_]:
+    """Mark the squares that share ground with a polygon or lie nearer to one than the buffer.
+
+    Squares that only touch a polygon's edge share no ground with it.
+
+    Returns
+    -------
+    (n_squares,)
+    """
+    marked = np.zeros(len(squares), dtype=bool)
+    which, square = shapely.STRtree(squares).query(polygons, "dwithin", distance=buffer_m)
+    chip, area = squares[square], polygons[which]
+    is_near = shapely.distance(chip, area) < buffer_m
+    shares_ground = shapely.intersects(chip, area) & ~shapely.touches(chip, area)
+    marked[square[is_near | shares_ground]] = True
+    return marked
+
+
+def draw_squares(samples: Samples) -> NDArray[Any]:
+    """Draw the ground of each chip as a square in the rasters' CRS."""
+    half_m = samples.size_px * samples.resolution_m / 2
+    east = samples.chips["easting"].to_numpy(np.float64)
+    north = samples.chips["northing"].to_numpy(np.float64)
+    squares: NDArray[Any] = shapely.box(
+        east - half_m, north - half_m, east + half_m, north + half_m
+    )
+    return squares

@@ -1,0 +1,152 @@
+"""The report: one page that a stranger can read, print and check."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from basrelief.chips.store import load_samples
+from basrelief.config import InputError, Settings
+from basrelief.run import Run, read_json, replacing
+from basrelief.tell import sections, words
+from basrelief.tell.sections import Facts
+
+LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
+
+
+def write_report(settings: Settings, run: Run) -> None:
+    """Write ``report.html`` from what the other stages left in the run folder.
+
+    One file that needs no network and no script. It is for the analyst: it shows single
+    chips and areas, and says so.
+
+    Raises
+    ------
+    InputError
+        If a stage that it tells of has not run.
+    """
+    facts = read_facts(settings, run)
+    page = _environment().get_template("report.html.j2").render(gather_page(facts))
+    with replacing(run.report) as part:
+        part.write_text(page, encoding="utf-8")
+    run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
+
+
+def read_facts(settings: Settings, run: Run) -> Facts:
+    """Read what the report tells of.
+
+    Raises
+    ------
+    InputError
+        If a file that an earlier stage writes is not there.
+    """
+    needed = (
+        run.chips / "chips.json",
+        run.describe / "summary.csv",
+        run.describe / "counts.json",
+        run.splits / "folds.parquet",
+        run.splits / "leakage.json",
+        run.predictions,
+        run.scores,
+    )
+    missing = [str(path.relative_to(run.folder)) for path in needed if not path.exists()]
+    if missing:
+        raise InputError(
+            f"out = {settings.out!r}: no {missing[0]} in this run folder, so there is nothing to "
+            "report yet. Run the stages before it: basrelief run CONFIG."
+        )
+    return Facts(
+        settings=settings,
+        run=run,
+        samples=load_samples(run),
+        scores=read_json(run.scores),
+        predictions=pd.read_parquet(run.predictions),
+        folds=pd.read_parquet(run.splits / "folds.parquet"),
+        leakage=read_json(run.splits / "leakage.json"),
+    )
+
+
+def gather_page(facts: Facts) -> dict[str, Any]:
+    """Gather everything that the template names."""
+    settings, samples = facts.settings, facts.samples
+    strictest = words.find_strictest(facts.scores)
+    findings = words.find_findings(facts.scores, strictest) if strictest else []
+    results = sections.show_results(facts)
+    everything = [finding for result in results for finding in result["findings"]]
+    return {
+        "settings": settings,
+        "samples": samples,
+        "targets": [words.name_target(target) for target in samples.targets],
+        "strictest": strictest,
+        "headline": words.say_headline(findings, settings),
+        "findings": findings,
+        "errors": words.say_errors(findings),
+        "groups": words.group_findings(findings),
+        "few": words.warn_of_few(findings),
+        "warning": words.warn_of_leak(facts.scores, facts.leakage, settings),
+        "axis": sections.choose_axis(findings),
+        "full_axis": sections.choose_axis(everything),
+        "question": words.say_question(settings),
+        "data": sections.show_data(facts),
+        "splits": sections.show_splits(facts),
+        "models": sections.show_models(facts),
+        "results": results,
+        "gallery": sections.show_gallery(facts),
+        "configuration": format_settings(settings),
+        "versions": [*_list_versions(), ("Python", platform.python_version())],
+        "truth": read_truth(facts),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def read_truth(facts: Facts) -> list[tuple[str, str]]:
+    """Read what drives each score where the data are a synthetic town; empty elsewhere."""
+    path = facts.settings.locate("truth.json")
+    if not path.exists():
+        return []
+    driven_by = read_json(path).get("driven_by", {})
+    return [(target, driven_by[target]) for target in facts.samples.targets if target in driven_by]
+
+
+def format_settings(settings: Settings) -> str:
+    """Write the resolved settings as TOML, as one would give them."""
+    values = settings.model_dump(exclude_none=True)
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_format(value)}" for key, value in values.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *(f"{name} = {_format(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _format(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(key)} = {_format(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _list_versions() -> list[tuple[str, str]]:
+    return [(name, version(name)) for name in LIBRARIES]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = words.format_number
+    environment.filters["join_words"] = words.join_words
+    environment.filters["target_name"] = words.name_target
+    environment.filters["drawn"] = Markup
+    environment.globals["name_scheme"] = words.name_scheme
+    return environment

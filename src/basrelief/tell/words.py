@@ -1,0 +1,260 @@
+"""What the report says in sentences: names, the verdict, what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from basrelief.config import SCHEMES, Settings
+from basrelief.judge.scores import verdict
+
+Record = dict[str, Any]
+
+TARGET_NAMES = {
+    "imd": "multiple deprivation",
+    "barriers": "barriers to housing and services",
+    "idaci": "income deprivation among children",
+    "idaopi": "income deprivation among older people",
+}
+
+STRICT_FIRST = tuple(reversed(SCHEMES))
+"""Schemes from the one that leaks least."""
+
+
+FEW = 30
+"""Fewer held-out places than this make a bootstrapped interval rough."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one score says, in words."""
+
+    recipe: str
+    target: str
+    scheme: str
+    words: str
+    """As `judge.scores.verdict` puts it: better than, no better than, worse than the mean."""
+
+    record: Record
+
+    @property
+    def sense(self) -> str:
+        """One word for the style sheet and the sign: better, worse, or even."""
+        first = self.words.split()[0]
+        if first == "better":
+            # Without an interval nobody knows whether it is luck.
+            return "even" if self.record["skill_low"] is None else "better"
+        return "worse" if first == "worse" else "even"
+
+    @property
+    def sign(self) -> str:
+        """A sign that tells the senses apart without colour."""
+        return {"better": "▲", "worse": "▼", "even": "●"}[self.sense]
+
+
+def name_target(target: str) -> str:
+    """Name a target as a person would.
+
+    Examples
+    --------
+    >>> name_target("living_environment"), name_target("imd")
+    ('living environment', 'multiple deprivation')
+    """
+    return TARGET_NAMES.get(target, target.replace("_", " "))
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Join words as a sentence does.
+
+    Examples
+    --------
+    >>> join_words(["crime", "health", "income"])
+    'crime, health, and income'
+    """
+    if len(words) < 3:
+        return " and ".join(words)
+    # With the comma, for some names have an "and" of their own.
+    return f"{', '.join(words[:-1])}, and {words[-1]}"
+
+
+def format_number(value: float | None, places: int = 2) -> str:
+    """Write a number with a true minus sign; an en dash where there is none.
+
+    Examples
+    --------
+    >>> format_number(-0.1234), format_number(None), format_number(0.0001)
+    ('−0.12', '–', '0.00')
+    """
+    if value is None or value != value:
+        return "–"
+    text = f"{value:.{places}f}"
+    is_zero = not text.strip("-0.")
+    return text.lstrip("-") if is_zero else text.replace("-", "−")
+
+
+def format_length(length_m: float) -> str:
+    r"""Write a length in metres or kilometres, with a space that does not break.
+
+    Examples
+    --------
+    >>> format_length(1000), format_length(500), format_length(1500)
+    ('1\xa0km', '500\xa0m', '1.5\xa0km')
+    """
+    return f"{length_m / 1000:g}\xa0km" if length_m >= 1000 else f"{length_m:g}\xa0m"
+
+
+def name_scheme(scheme: str, settings: Settings) -> str:
+    """Say how a scheme holds out, to follow the word "with"."""
+    split = settings.split
+    if scheme == "block":
+        clear = f" and the {format_length(split.buffer_m)} around them" if split.buffer_m else ""
+        return f"whole {format_length(split.block_m)} blocks{clear} held out"
+    return {"area": "whole areas held out", "random": "a random split of chips"}[scheme]
+
+
+def find_strictest(scores: Sequence[Record]) -> str | None:
+    """Name the scheme that leaks least among those that were scored."""
+    scored = {record["scheme"] for record in scores}
+    return next((scheme for scheme in STRICT_FIRST if scheme in scored), None)
+
+
+def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
+    """Put each recipe's main score of a scheme into words.
+
+    The main score is per area, as areas are what a map would show; per chip where the
+    scheme holds out chips, or no area has a score.
+    """
+    preferred = "chip" if scheme == "random" else "area"
+    main: dict[tuple[str, str], Record] = {}
+    for record in scores:
+        if record["scheme"] != scheme or record["skill"] is None:
+            continue
+        key = (record["target"], record["recipe"])
+        if key not in main or record["unit"] == preferred:
+            main[key] = record
+    targets = list(dict.fromkeys(record["target"] for record in scores))
+    return [
+        Finding(recipe, target, scheme, verdict(record), record)
+        for (target, recipe), record in sorted(
+            main.items(), key=lambda item: targets.index(item[0][0])
+        )
+    ]
+
+
+def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
+    """Say the whole result in one sentence, without asking the reader to know a metric."""
+    if not findings:
+        return "Nothing was scored in this run, so there is nothing to conclude from it."
+    held_out = f"with {name_scheme(findings[0].scheme, settings)}"
+    targets = list(dict.fromkeys(finding.target for finding in findings))
+    recipes = list(dict.fromkeys(finding.recipe for finding in findings))
+    named = join_words([name_target(target) for target in targets])
+    if len({finding.words for finding in findings}) == 1:
+        is_or_are = "is" if len(recipes) == 1 else "are"
+        who = f"{join_words(recipes)} {is_or_are}"
+        return f"For {named}, {held_out}, {who} {findings[0].words}."
+    if len(targets) == 1:
+        parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
+        return f"For {named}, {held_out}: {'; '.join(parts)}."
+    better = {finding.target for finding in findings if finding.sense == "better"}
+    opening = held_out[0].upper() + held_out[1:]
+    if not better:
+        return f"{opening}, no recipe is better than always predicting the mean, for any score."
+    found = join_words([name_target(target) for target in targets if target in better])
+    return (
+        f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
+        f"predicting the mean: {found}."
+    )
+
+
+def say_errors(findings: Sequence[Finding]) -> str | None:
+    """Say a single target's mean squared errors beside those of the mean; a bare one misleads."""
+    if not findings or len({finding.target for finding in findings}) > 1:
+        return None
+    parts = [
+        f"{finding.recipe} {format_number(finding.record['mse'], 3)}, always predicting the mean "
+        f"{format_number(finding.record['mse_mean'], 3)}"
+        for finding in findings
+    ]
+    return f"Mean squared error: {'; '.join(parts)}."
+
+
+def warn_of_few(findings: Sequence[Finding]) -> str | None:
+    """Warn where a verdict rests on so few places that its interval is rough itself."""
+    fewest = min(findings, key=lambda finding: finding.record["n"], default=None)
+    if fewest is None or fewest.record["n"] >= FEW:
+        return None
+    return (
+        f"{fewest.recipe} was judged on only {fewest.record['n']} held-out "
+        f"{fewest.record['unit']}s. With so few, the interval is itself uncertain and one odd "
+        "place can turn a verdict round: take it as a hint."
+    )
+
+
+def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
+    """Gather findings by verdict, best first: one of each, and all of them named."""
+    order = ("better", "even", "worse")
+    groups: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
+        groups.setdefault(finding.words, []).append(finding)
+    gathered = []
+    for group in groups.values():
+        by_recipe: dict[str, list[str]] = {}
+        for finding in group:
+            by_recipe.setdefault(finding.recipe, []).append(name_target(finding.target))
+        named = [f"{recipe} for {join_words(names)}" for recipe, names in by_recipe.items()]
+        gathered.append((group[0], "; ".join(named)))
+    return gathered
+
+
+def warn_of_leak(
+    scores: Sequence[Record], leakage: Sequence[Record], settings: Settings
+) -> str | None:
+    """Warn where the random split makes a recipe look better than the strictest scheme does."""
+    strictest = find_strictest(scores)
+    skill = {
+        (record["recipe"], record["target"], record["scheme"]): record["skill"]
+        for record in scores
+        if record["unit"] == "chip" and record["skill"] is not None
+    }
+    pairs = [
+        (skill[recipe, target, scheme], skill[recipe, target, strictest], recipe, target)
+        for recipe, target, scheme in skill
+        if scheme == "random" != strictest and (recipe, target, strictest) in skill
+    ]
+    pairs = [pair for pair in pairs if pair[0] > max(0.0, pair[1] + 0.05)]
+    if not pairs or strictest is None:
+        return None
+    flattered, honest, recipe, target = max(pairs, key=lambda pair: pair[0] - pair[1])
+    shared = [record.get("share_same_label") for record in leakage if record["scheme"] == "random"]
+    why = (
+        f" There, {shared[0]:.0%} of the test chips carry exactly the labels of some training chip."
+        if shared and shared[0]
+        else ""
+    )
+    return (
+        f"Do not quote the random split. Per chip it gives {recipe} a skill of "
+        f"{format_number(flattered)} for {name_target(target)}; with "
+        f"{name_scheme(strictest, settings)} the same recipe has {format_number(honest)}.{why}"
+    )
+
+
+def say_question(settings: Settings) -> str:
+    """Say what was asked of which data, in one or two sentences."""
+    data, chips = settings.data, settings.chips
+    if not data.has_rasters:
+        return (
+            "Each LIDAR picture was matched to its row in the table, and each recipe was asked "
+            "to predict the scores of the area that the picture shows from the picture alone."
+        )
+    ground = (
+        "Ground heights come from terrain rasters"
+        if data.dtm
+        else "Ground heights were estimated from the surface, as no terrain rasters were given"
+    )
+    return (
+        f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
+        "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
+        f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
+    )

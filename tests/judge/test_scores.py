@@ -1,0 +1,147 @@
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from basrelief.judge.metrics import skill
+from basrelief.judge.scores import resample_skill, score_predictions, verdict
+
+KEYS = ["recipe", "target", "scheme", "unit", "n"]
+ERRORS = ["mse", "mse_mean", "rmse", "mae", "r2", "skill", "spearman", "kendall"]
+
+
+def predict(seed: int, n: int = 60, repeats: int = 3, noise: float = 0.5) -> pd.DataFrame:
+    """Predictions of areas, six to a block, over repeats."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=n)
+    frames = [
+        pd.DataFrame(
+            {
+                "recipe": "relief-statistics",
+                "target": "crime",
+                "scheme": "block",
+                "repeat": repeat,
+                "unit": "area",
+                "id": [f"E{k}" for k in range(n)],
+                "y_true": y,
+                "y_pred": y + rng.normal(0, noise, n),
+                "y_mean": rng.normal(0, 0.05, n),
+            }
+        )
+        for repeat in range(repeats)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def blocks(n: int, per_block: int) -> "pd.Series[str]":
+    return pd.Series([f"b{k // per_block}" for k in range(n)], index=[f"E{k}" for k in range(n)])
+
+
+def score(frame: pd.DataFrame, per_block: int = 6) -> dict[str, Any]:
+    groups = {"area": blocks(frame["id"].nunique(), per_block)}
+    (record,) = score_predictions(frame, groups, np.random.default_rng(0))
+    return record
+
+
+def test_a_record_has_the_fields_of_the_contract_and_is_json() -> None:
+    record = score(predict(0))
+    assert list(record) == [*KEYS, *ERRORS, "skill_low", "skill_high"]
+    assert record["n"] == 60
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_skill_is_taken_per_repeat_and_averaged() -> None:
+    frame = predict(1)
+    per_repeat = [
+        skill(part["y_true"].to_numpy(), part["y_pred"].to_numpy(), part["y_mean"].to_numpy())
+        for _, part in frame.groupby("repeat")
+    ]
+    record = score(frame)
+    assert record["skill"] == pytest.approx(np.mean(per_repeat))
+    error = (frame["y_true"] - frame["y_mean"]) ** 2
+    assert record["mse_mean"] == pytest.approx(error.mean())
+
+
+def test_the_interval_equals_resampling_rows_one_draw_at_a_time() -> None:
+    frame = predict(2, n=60, repeats=2)
+    group_of = frame["id"].map(blocks(60, 5))
+    low, high = resample_skill(frame, group_of, np.random.default_rng(0))
+    names, rng, slow = group_of.unique(), np.random.default_rng(1), []
+    for _ in range(1000):
+        drawn = rng.choice(names, len(names))
+        rows = np.concatenate([np.flatnonzero(group_of == name) for name in drawn])
+        taken = frame.iloc[rows]
+        one = [
+            1 - ((p.y_true - p.y_pred) ** 2).sum() / ((p.y_true - p.y_mean) ** 2).sum()
+            for _, p in taken.groupby("repeat")
+        ]
+        slow.append(np.mean(one))
+    assert low == pytest.approx(np.percentile(slow, 2.5), abs=0.02)
+    assert high == pytest.approx(np.percentile(slow, 97.5), abs=0.02)
+
+
+def test_the_interval_holds_the_skill_and_is_the_same_for_a_seed() -> None:
+    frame = predict(3)
+    record = score(frame)
+    assert record["skill_low"] < record["skill"] < record["skill_high"]
+    assert record == score(frame)
+
+
+def test_errors_that_whole_blocks_share_widen_the_interval() -> None:
+    frame = predict(4, n=200, repeats=1, noise=0.0)
+    shared = np.random.default_rng(0).normal(size=20).repeat(10)
+    frame["y_pred"] = frame["y_true"] + shared * np.linspace(0, 2, 200).round()
+    by_block, by_area = score(frame, per_block=10), score(frame, per_block=1)
+    width = [record["skill_high"] - record["skill_low"] for record in (by_block, by_area)]
+    assert width[0] > 1.5 * width[1]
+
+
+def test_fewer_than_five_groups_have_no_interval() -> None:
+    record = score(predict(5, n=24))
+    assert record["skill_low"] is None
+    assert record["skill_high"] is None
+    assert record["skill"] is not None
+
+
+def test_items_without_a_group_have_no_interval() -> None:
+    groups = {"area": pd.Series(dtype=str)}
+    (record,) = score_predictions(predict(6), groups, np.random.default_rng(0))
+    assert record["skill_low"] is None
+
+
+def test_what_cannot_be_had_is_null() -> None:
+    frame = predict(7).assign(y_true=0.3, y_mean=0.3)
+    record = score(frame)
+    assert record["skill"] is None
+    assert record["spearman"] is None
+    assert verdict(record).startswith("cannot be judged")
+
+
+def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
+    frame = predict(8)
+    both = pd.concat([frame, frame.assign(target="health", y_pred=0.0)])
+    groups = {"area": blocks(60, 6)}
+    records = score_predictions(both, groups, np.random.default_rng(0))
+    assert [record["target"] for record in records] == ["crime", "health"]
+    assert records[0]["skill"] > 0.5 > records[1]["skill"]
+
+
+@pytest.mark.parametrize(
+    ("skill_", "low", "high", "words"),
+    [
+        (0.3, 0.1, 0.5, "better than always predicting the mean"),
+        (-0.2, -0.4, -0.1, "worse than always predicting the mean"),
+        (-0.2, -0.4, 0.1, "worse than always predicting the mean, though the interval includes 0"),
+        (0.2, -0.1, 0.4, "no better than always predicting the mean (the interval includes 0)"),
+        (-1e-17, -0.1, 0.1, "no better than always predicting the mean"),
+        (0.2, None, None, "better than always predicting the mean here (too few places"),
+        (None, None, None, "cannot be judged"),
+    ],
+)
+def test_the_verdict_is_in_words(
+    skill_: float | None, low: float | None, high: float | None, words: str
+) -> None:
+    record = {"skill": skill_, "skill_low": low, "skill_high": high}
+    assert verdict(record).startswith(words)

@@ -1,0 +1,258 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from basrelief.chips.store import Bands, Samples, open_writer
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.learn.arithmetic import Arithmetic
+from basrelief.learn.networks import squared_error, train_network
+from basrelief.learn.predict import load_network, predict_fold, predict_network
+from basrelief.learn.recipes import (
+    AugmentRecipe,
+    HeadRecipe,
+    NetworkRecipe,
+    OptimiserRecipe,
+    TrainRecipe,
+)
+from basrelief.run import Run, read_json
+from basrelief.splits.heldout import ChipFold
+
+N_CHIPS = 40
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny layers are slower on several threads, many times so on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """Pictures whose first target is how bright they are."""
+    path = tmp_path_factory.mktemp("chips") / "pixels.zarr"
+    rng = np.random.default_rng(0)
+    brightness = rng.uniform(40, 200, N_CHIPS)
+    with open_writer(path, 3, 32, "uint8") as writer:
+        for level in brightness:
+            writer.append(rng.normal(level, 10, (3, 32, 32)).clip(0, 255).astype(np.uint8))
+    chips = pd.DataFrame(
+        {
+            "chip_id": [str(n) for n in range(N_CHIPS)],
+            "crime": (brightness - 120) / 50,
+            "income": np.where(np.arange(N_CHIPS) % 5 == 0, np.nan, brightness * 10),
+        }
+    )
+    nothing = pd.DataFrame()
+    return Samples(chips, nothing, nothing, ("crime",), "pictures", 32, 1.0, path)
+
+
+def make_fold() -> ChipFold:
+    rows, codes = np.arange(N_CHIPS), np.array(["a"])
+    return ChipFold("random", 0, 0, rows[:24], rows[24:32], rows[32:], codes, codes)
+
+
+def make_recipe(**train: Any) -> NetworkRecipe:
+    given = {"trainable": 3, "epochs": 3, "batch_size": 8, "frozen_epochs": 1} | train
+    return NetworkRecipe(
+        kind="network",
+        name="tiny",
+        about="tiny",
+        backbone="test_resnet",
+        bands=["shaded"],
+        head=HeadRecipe(hidden=[16], dropout=0.2),
+        augment=AugmentRecipe(shear_deg=0.2, zoom=0.1, flips=True, validation=True),
+        optimiser=OptimiserRecipe(learning_rate=1e-2, schedule="cosine"),
+        train=TrainRecipe(**given),
+    )
+
+
+def make_settings(**models: Any) -> Settings:
+    given = {"weights": {"test_resnet": "none"}, "device": "cpu"} | models
+    return Settings(data=DataSettings(images="a", table="b"), models=ModelSettings(**given))
+
+
+def train(
+    samples: Samples, folder: Path, recipe: NetworkRecipe | None = None, **models: Any
+) -> dict[str, torch.Tensor]:
+    run = Run(folder.parent, quiet=True)
+    recipe = recipe or make_recipe()
+    train_network(recipe, samples, make_fold(), folder, make_settings(**models), run)
+    return load_file(folder / "weights.safetensors")
+
+
+def are_equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_training_leaves_what_the_contract_says(samples: Samples, tmp_path: Path) -> None:
+    train(samples, tmp_path / "m")
+    names = {path.name for path in (tmp_path / "m").iterdir()}
+    assert names == {"weights.safetensors", "recipe.toml", "history.csv", "finished.json"}
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert list(history["frozen"]) == [True, False, False]
+    assert history.columns[1:5].tolist() == ["loss", "val_loss", "seconds", "learning_rate"]
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(samples: Samples, tmp_path: Path) -> None:
+    torch.set_num_threads(2)
+    recipe = make_recipe(epochs=1, frozen_epochs=0)
+    assert are_equal(train(samples, tmp_path / "a", recipe), train(samples, tmp_path / "b", recipe))
+
+
+@dataclass(frozen=True)
+class Dying(Samples):
+    """Samples whose reader is killed after so many batches."""
+
+    left: list[int]
+
+    def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            raise KeyboardInterrupt
+        return super().read_bands(rows, bands)
+
+
+@pytest.mark.parametrize("n_batches", [5, 9])
+@pytest.mark.parametrize("optimiser", ["adamw", "keras-rmsprop"])
+def test_a_killed_training_ends_as_an_unbroken_one(
+    samples: Samples, tmp_path: Path, n_batches: int, optimiser: str
+) -> None:
+    recipe = make_recipe()
+    optimising = recipe.optimiser.model_copy(update={"name": optimiser})
+    recipe = recipe.model_copy(update={"optimiser": optimising})
+    dying = Dying(**vars(samples), left=[n_batches])
+    with pytest.raises(KeyboardInterrupt):
+        train(dying, tmp_path / "a", recipe)
+    before = len(pd.read_csv(tmp_path / "a" / "history.csv"))
+    assert 1 <= before < 3
+    assert are_equal(train(samples, tmp_path / "a", recipe), train(samples, tmp_path / "b", recipe))
+
+
+def test_a_finished_training_is_not_repeated(samples: Samples, tmp_path: Path) -> None:
+    train(samples, tmp_path / "m")
+    train(Dying(**vars(samples), left=[0]), tmp_path / "m")
+
+
+def test_a_training_whose_weights_were_deleted_is_repeated(
+    samples: Samples, tmp_path: Path
+) -> None:
+    before = train(samples, tmp_path / "m", make_recipe(epochs=1))
+    (tmp_path / "m" / "weights.safetensors").unlink()
+    assert are_equal(before, train(samples, tmp_path / "m", make_recipe(epochs=1)))
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_with(samples: Samples, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(Dying(**vars(samples), left=[5]), tmp_path / "m")
+    (tmp_path / "m" / "last.safetensors").write_bytes(b"torn")
+    assert are_equal(train(samples, tmp_path / "m"), train(samples, tmp_path / "n"))
+
+
+def test_another_recipe_begins_anew(samples: Samples, tmp_path: Path) -> None:
+    train(samples, tmp_path / "m", make_recipe(epochs=1, frozen_epochs=0))
+    train(samples, tmp_path / "m", make_recipe(epochs=2, frozen_epochs=0))
+    assert len(pd.read_csv(tmp_path / "m" / "history.csv")) == 2
+    assert "epochs = 2" in (tmp_path / "m" / "recipe.toml").read_text(encoding="utf-8")
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_path: Path) -> None:
+    recipe = make_recipe(epochs=30, patience=2, frozen_epochs=0)
+    train(samples, tmp_path / "m", recipe)
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    best = read_json(tmp_path / "m" / "finished.json")["best_epoch"]
+    assert best == int(history["val_loss"].to_numpy().argmin()) + 1
+    assert len(history) in (best + 2, 30)
+
+
+def test_brightness_is_learned_and_beats_the_mean(samples: Samples, tmp_path: Path) -> None:
+    # With random weights, kept wholly trainable and unvaried, brightness is there to find.
+    recipe = make_recipe(epochs=12, frozen_epochs=0, trainable="all", batch_size=4)
+    recipe = recipe.model_copy(update={"augment": AugmentRecipe()})
+    train(samples, tmp_path / "m", recipe)
+    fold = make_fold()
+    predicted = predict_fold(tmp_path / "m", samples, fold.test, make_settings())
+    labels = samples.chips["crime"].to_numpy()
+    error = np.mean((predicted[:, 0] - labels[fold.test]) ** 2)
+    assert predicted.shape == (8, 1)
+    assert error < 0.5 * np.mean((labels[fold.train].mean() - labels[fold.test]) ** 2)
+
+
+def test_several_targets_are_answered_in_their_own_units(samples: Samples, tmp_path: Path) -> None:
+    both = replace(samples, targets=("crime", "income"))
+    recipe = make_recipe().model_copy(update={"standardise_targets": False})
+    state = train(both, tmp_path / "m", recipe)
+    expected = both.chips.loc[:23, ["crime", "income"]].mean().to_numpy(np.float32)
+    np.testing.assert_allclose(state["target_mean"].numpy(), expected, rtol=1e-5)
+    predicted = predict_fold(tmp_path / "m", both, np.arange(4), make_settings())
+    assert abs(predicted[:, 1].mean() - expected[1]) < 3 * both.chips["income"].std()
+
+
+def test_one_raw_target_is_not_standardised(samples: Samples, tmp_path: Path) -> None:
+    recipe = make_recipe(epochs=1).model_copy(update={"standardise_targets": False})
+    state = train(samples, tmp_path / "m", recipe)
+    assert (state["target_mean"].item(), state["target_std"].item()) == (0.0, 1.0)
+
+
+def test_steps_are_cycled_and_validation_steps_too(samples: Samples, tmp_path: Path) -> None:
+    recipe = make_recipe(epochs=1, steps_per_epoch=5, validation_steps=3, validation_batch_size=6)
+    counting = Dying(**vars(samples), left=[100])
+    train(counting, tmp_path / "m", recipe)
+    assert counting.left == [100 - 5 - 3]
+
+
+def test_predictions_do_not_depend_on_the_batch(samples: Samples, tmp_path: Path) -> None:
+    train(samples, tmp_path / "m", make_recipe(epochs=1))
+    network = load_network(tmp_path / "m", make_settings())
+    fp32 = Arithmetic(CPU, "fp32")
+    whole = predict_network(network, samples, np.arange(N_CHIPS), fp32)
+    alone = predict_network(network, samples, np.array([37]), fp32)
+    np.testing.assert_allclose(whole[37], alone[0], atol=1e-5)
+    assert predict_network(network, samples, np.arange(0), fp32).shape == (0, 1)
+
+
+def test_bf16_agrees_with_fp32_within_a_fiftieth_of_the_labels_spread(
+    samples: Samples, tmp_path: Path
+) -> None:
+    train(samples, tmp_path / "m", make_recipe(frozen_epochs=0))
+    network = load_network(tmp_path / "m", make_settings())
+    rows = np.arange(N_CHIPS)
+    fp32 = predict_network(network, samples, rows, Arithmetic(CPU, "fp32"))
+    bf16 = predict_network(network, samples, rows, Arithmetic(CPU, "bf16"))
+    assert not np.array_equal(fp32, bf16)
+    assert np.abs(fp32 - bf16).max() < samples.chips["crime"].std() / 50
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line(samples: Samples, tmp_path: Path) -> None:
+    recipe = make_recipe(epochs=3, frozen_epochs=0)
+    wild = OptimiserRecipe(learning_rate=1e30)
+    with pytest.raises(InputError, match=r"'tiny': the loss became (nan|inf) at epoch 1.*1e\+30"):
+        train(samples, tmp_path / "m", recipe.model_copy(update={"optimiser": wild}))
+
+
+def test_a_part_without_labels_is_refused(samples: Samples, tmp_path: Path) -> None:
+    chips = samples.chips.assign(crime=[1.0] * 24 + [np.nan] * 16)
+    with pytest.raises(InputError, match="the validation part has 8 chips, and a target without"):
+        train(replace(samples, chips=chips), tmp_path / "m")
+
+
+def test_labels_that_are_missing_do_not_count() -> None:
+    labels = torch.tensor([[1.0, torch.nan], [3.0, 6.0]])
+    predicted = torch.tensor([[2.0, 50.0], [3.0, 2.0]], requires_grad=True)
+    loss = squared_error(predicted, labels, torch.tensor([1.0, 2.0]))
+    assert loss.item() == pytest.approx((1 + 0 + 4) / 3)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert predicted.grad is not None
+    assert predicted.grad[0, 1] == 0

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings, load_settings
+from basrelief.learn.recipes import (
+    NetworkRecipe,
+    format_recipe,
+    list_recipes,
+    load_recipe,
+    read_recipe,
+)
+
+PICTURES = DataSettings(images="a", table="b")
+
+
+def test_every_shipped_recipe_is_named_as_its_file() -> None:
+    names = [recipe.name for recipe in list_recipes()]
+    assert names == [
+        "coursework-resnet50v2",
+        "coursework-vgg16",
+        "relief-statistics",
+        "resnet50v2",
+        "vgg16",
+    ]
+
+
+def test_every_shipped_recipe_has_one_line_about_it() -> None:
+    assert all("\n" not in recipe.about and len(recipe.about) < 100 for recipe in list_recipes())
+
+
+def test_a_recipe_written_out_reads_back_the_same(tmp_path: Path) -> None:
+    for recipe in list_recipes():
+        path = tmp_path / f"{recipe.name}.toml"
+        path.write_text(format_recipe(recipe), encoding="utf-8")
+        assert read_recipe(path) == recipe
+
+
+def test_the_coursework_recipe_is_the_courseworks() -> None:
+    recipe = load_recipe("coursework-vgg16", Settings(data=PICTURES))
+    assert isinstance(recipe, NetworkRecipe)
+    assert recipe.head.hidden == [128, 128, 64]
+    assert (recipe.head.dropout, recipe.optimiser.learning_rate) == (0.6, 1e-6)
+    assert (recipe.train.epochs, recipe.train.steps_per_epoch) == (20, 64)
+    assert (recipe.train.batch_size, recipe.train.validation_steps) == (64, 32)
+    assert not recipe.standardise_targets
+
+
+def test_settings_override_the_length_and_keep_both_phases() -> None:
+    models = ModelSettings(epochs=2, steps_per_epoch=3)
+    recipe = load_recipe("coursework-resnet50v2", Settings(data=PICTURES, models=models))
+    assert isinstance(recipe, NetworkRecipe)
+    assert (recipe.train.epochs, recipe.train.frozen_epochs) == (2, 1)
+    assert recipe.train.steps_per_epoch == 3
+
+
+def test_relief_is_preferred_where_there_are_heights() -> None:
+    recipe = load_recipe("vgg16", Settings(data=PICTURES))
+    assert isinstance(recipe, NetworkRecipe)
+    assert recipe.choose_bands("heights") == "relief"
+    assert recipe.choose_bands("pictures") == "shaded"
+
+
+def test_a_relief_recipe_refuses_pictures() -> None:
+    recipe = load_recipe("vgg16", Settings(data=PICTURES))
+    assert isinstance(recipe, NetworkRecipe)
+    with pytest.raises(InputError, match="'vgg16': needs heights"):
+        recipe.model_copy(update={"bands": ["relief"]}).choose_bands("pictures")
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, relief-statist"):
+        load_recipe("vgg17", Settings(data=PICTURES))
+
+
+def test_a_recipe_of_ones_own_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[data]\nimages = "i"\ntable = "t"\n', encoding="utf-8")
+    text = format_recipe(list_recipes()[1]).replace("coursework-vgg16", "mine")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    assert load_recipe("mine.toml", load_settings(tmp_path / "c.toml")).name == "mine"
+
+
+def test_a_missing_recipe_file_is_named_as_typed() -> None:
+    with pytest.raises(InputError, match=r"cannot read 'no/such\.toml'"):
+        load_recipe("no/such.toml", Settings(data=PICTURES))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind =", "not valid TOML"),
+        ('kind = "forest"', "kind = 'forest'; allowed are 'network', 'statistics'"),
+        ('kind = "statistics"\nname = "a"\nabout = "b"\nstrength = [1]', "strengths: Field req"),
+        ('kind = "statistics"\nname = "a"\nabout = "b"\nstrengths = [-1]', "strengths.0: Input"),
+    ],
+)
+def test_a_faulty_recipe_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_recipe(path)

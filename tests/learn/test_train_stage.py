@@ -1,0 +1,229 @@
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from basrelief.chips.membership import average_labels, measure_membership
+from basrelief.chips.store import Samples, open_writer
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
+from basrelief.judge.stage import evaluate_recipes
+from basrelief.learn import stage
+from basrelief.learn.relief import relief_features
+from basrelief.learn.ridge import load_ridge
+from basrelief.learn.stage import check_recipes, choose_recipes, list_model_files, train_recipes
+from basrelief.run import Run, read_json, write_json
+from basrelief.splits.heldout import ChipFold
+from basrelief.splits.stage import assign_splits
+
+RASTERS = DataSettings(dsm="a.tif", areas="b.gpkg", labels="c.csv", targets=["crime", "health"])
+PICTURES = DataSettings(images="LIDAR", table="a.csv")
+SPLIT = SplitSettings(block_m=250.0, buffer_m=100.0, repeats=2)
+AREA_M, CHIP_PX, CELL_M, SIDE_M = 100.0, 32, 4.0, 1024.0
+
+
+def write_place(run: Run, seed: int = 0) -> None:
+    """Write chips of square areas whose crime is driven by how high they are built."""
+    rng = np.random.default_rng(seed)
+    corner = np.arange(0, SIDE_M, AREA_M)
+    areas = gpd.GeoDataFrame(
+        geometry=[shapely.box(x, y, x + AREA_M, y + AREA_M) for y in corner for x in corner],
+        crs="EPSG:27700",
+    )
+    height = rng.uniform(3.0, 15.0, len(areas))
+    areas["area_id"] = [f"E{k:08d}" for k in range(len(areas))]
+    areas["is_used"] = True
+    areas["crime"] = 0.1 * height + rng.normal(0, 0.1, len(areas))
+    areas["health"] = rng.normal(size=len(areas))
+    chip_m = CHIP_PX * CELL_M
+    low = np.arange(0, SIDE_M, chip_m)
+    squares = [shapely.box(x, y, x + chip_m, y + chip_m) for y in low for x in low]
+    chips = gpd.GeoDataFrame(geometry=squares, crs="EPSG:27700")
+    chips["chip_id"] = [f"chip{k}" for k in range(len(chips))]
+    chips["is_used"] = True
+    chips["easting"], chips["northing"] = chips.centroid.x, chips.centroid.y
+    membership = measure_membership(chips, areas)
+    for target in ("crime", "health"):
+        labels = areas.set_index("area_id")[target]
+        chips[target] = average_labels(chips["chip_id"], membership, labels)
+    run.chips.mkdir(parents=True)
+    write_pixels(run, squares, height, rng)
+    for name, frame in (("chips", chips), ("areas", areas), ("membership", membership)):
+        frame.to_parquet(run.chips / f"{name}.parquet")
+    facts = {"kind": "heights", "targets": ["crime", "health"], "size_px": CHIP_PX}
+    write_json(run.chips / "chips.json", facts | {"resolution_m": CELL_M})
+
+
+def write_pixels(
+    run: Run,
+    squares: list[shapely.Polygon],
+    height: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
+    rng: np.random.Generator,
+) -> None:
+    """Write surface and ground: half of each area is built, to its own height."""
+    n_columns = len(np.arange(0, SIDE_M, AREA_M))
+    with open_writer(run.chips / "pixels.zarr", 2, CHIP_PX, "float32") as writer:
+        for square in squares:
+            west, _, _, north = square.bounds
+            step = (np.arange(CHIP_PX) + 0.5) * CELL_M
+            column, row = ((west + step) // AREA_M).astype(int), ((north - step) // AREA_M)
+            area = row.astype(int)[:, None] * n_columns + column[None, :]
+            built = rng.uniform(size=area.shape) < 0.5
+            writer.append(np.stack([height[area] * built, np.zeros(area.shape)]).astype("f4"))
+
+
+def make_settings(recipes: list[str] | None, data: DataSettings = RASTERS) -> Settings:
+    return Settings(data=data, split=SPLIT, models=ModelSettings(recipes=recipes))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A place taken through split, train and evaluate with relief statistics."""
+    run = Run(tmp_path_factory.mktemp("place"), quiet=True)
+    write_place(run)
+    settings = make_settings(["relief-statistics"])
+    assign_splits(settings, run)
+    train_recipes(settings, run)
+    evaluate_recipes(settings, run)
+    return run
+
+
+def test_a_label_driven_by_height_is_learnt_and_noise_is_not(place: Run) -> None:
+    scores = {(score["target"], score["scheme"]): score for score in read_json(place.scores)}
+    assert set(scores) == {(t, s) for t in ("crime", "health") for s in ("area", "block")}
+    for scheme in ("area", "block"):
+        assert scores["crime", scheme]["skill"] > 0.7
+        assert scores["crime", scheme]["skill_low"] > 0.5
+        assert -0.1 < scores["health", scheme]["skill"] < 0.1
+
+
+def test_every_usable_area_is_predicted_once_a_repeat(place: Run) -> None:
+    predictions = pd.read_parquet(place.predictions)
+    assert list(predictions.columns[:7]) == [
+        "recipe",
+        "target",
+        "scheme",
+        "repeat",
+        "fold",
+        "unit",
+        "id",
+    ]
+    assert list(predictions.columns[7:10]) == ["y_true", "y_pred", "y_mean"]
+    counts = predictions.groupby(["target", "scheme", "repeat"])["id"].agg(["size", "nunique"])
+    assert (counts == 121).all(axis=None)
+
+
+def test_the_mean_is_that_of_the_training_areas_left_by_the_buffer(place: Run) -> None:
+    predictions = pd.read_parquet(place.predictions)
+    is_asked = (predictions["scheme"] == "block") & (predictions["target"] == "crime")
+    fold = predictions[is_asked & (predictions["repeat"] == 0) & (predictions["fold"] == 0)]
+    areas = gpd.read_parquet(place.chips / "areas.parquet")
+    test = areas[areas["area_id"].isin(fold["id"])]
+    clear = areas.distance(test.union_all()) >= SPLIT.buffer_m
+    np.testing.assert_allclose(fold["y_mean"], areas.loc[clear, "crime"].mean())
+
+
+def test_a_model_folder_holds_arrays_and_recipe(place: Run) -> None:
+    folder = place.models / "relief-statistics"
+    assert sorted(path.name for path in (folder / "final").iterdir()) == [
+        "recipe.toml",
+        "weights.safetensors",
+    ]
+    model = load_ridge(folder / "block" / "1-0" / "weights.safetensors")
+    assert not model.is_fallback[0]
+
+
+def test_training_again_gives_the_same_arrays_bit_for_bit(place: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path, quiet=True)
+    write_place(run)
+    settings = make_settings(["relief-statistics"])
+    assign_splits(settings, run)
+    train_recipes(settings, run)
+    name = Path("relief-statistics", "area", "0-3", "weights.safetensors")
+    assert (run.models / name).read_bytes() == (place.models / name).read_bytes()
+
+
+def test_features_are_kept_while_the_chips_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, settings, calls = Run(tmp_path, quiet=True), make_settings(["relief-statistics"]), []
+    write_place(run)
+    assign_splits(settings, run)
+    write_json(run.folder / "stages" / "chips.json", {"fingerprint": "one"})
+    original = relief_features
+
+    def count(samples: Samples, run: Run) -> pd.DataFrame:
+        calls.append(samples)
+        return original(samples, run)
+
+    monkeypatch.setattr(stage, "relief_features", count)
+    train_recipes(settings, run)
+    train_recipes(settings, run)
+    assert len(calls) == 1
+    write_json(run.folder / "stages" / "chips.json", {"fingerprint": "other"})
+    train_recipes(settings, run)
+    assert len(calls) == 2
+
+
+def test_networks_are_trained_once_a_scheme_and_on_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, settings = Run(tmp_path, quiet=True), make_settings(["coursework-vgg16"])
+    write_place(run)
+    assign_splits(settings, run)
+    trained: list[tuple[str, Path]] = []
+
+    def record(
+        recipe: object, samples: Samples, fold: ChipFold, folder: Path, settings: object, run: Run
+    ) -> None:
+        trained.append((fold.scheme, folder.relative_to(run.models)))
+
+    monkeypatch.setattr(stage, "train_network", record)
+    train_recipes(settings, run)
+    name = Path("coursework-vgg16")
+    assert trained == [
+        ("random", name / "random" / "0-0"),
+        ("area", name / "area" / "0-0"),
+        ("block", name / "block" / "0-0"),
+        ("final", name / "final"),
+    ]
+
+
+def test_pictures_leave_relief_statistics_out_with_a_line() -> None:
+    recipes, left_out = choose_recipes(make_settings(None, PICTURES))
+    assert [recipe.name for recipe in recipes] == ["vgg16"]
+    assert "relief-statistics left out" in left_out[0]
+
+
+@pytest.mark.parametrize(
+    ("recipes", "message"),
+    [
+        (["relief-statistics"], "needs heights, and pictures have none"),
+        (["vgg61"], "no recipe 'vgg61'"),
+    ],
+)
+def test_recipes_that_cannot_run_are_refused_at_the_start(recipes: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_recipes(make_settings(recipes, PICTURES))
+
+
+def test_an_area_recipe_with_the_random_scheme_alone_is_refused() -> None:
+    split = SplitSettings(schemes=["random"])
+    models = ModelSettings(recipes=["relief-statistics"])
+    with pytest.raises(InputError, match=r"cannot use split.schemes = \['random'\]"):
+        check_recipes(Settings(data=RASTERS, split=split, models=models))
+
+
+def test_a_weights_file_that_is_missing_is_refused_at_the_start() -> None:
+    models = ModelSettings(recipes=["vgg16"], weights={"vgg16": "gone.safetensors"})
+    with pytest.raises(InputError, match=r"gone\.safetensors"):
+        check_recipes(Settings(data=PICTURES, models=models))
+
+
+def test_the_users_weights_are_listed_as_input(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").touch()
+    path = str(tmp_path / "mine.safetensors")
+    models = ModelSettings(recipes=["vgg16"], weights={"vgg16": path, "resnetv2_50": "none"})
+    assert list_model_files(Settings(data=PICTURES, models=models)) == [Path(path)]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import MultiPolygon, Polygon, box
+
+from basrelief.tell import figures
+
+
+def make_areas(n_areas: int = 4) -> gpd.GeoDataFrame:
+    squares = [box(1000 * i, 0, 1000 * i + 900, 900) for i in range(1, n_areas)]
+    parts = MultiPolygon([box(0, 0, 900, 900), box(0, 1000, 100, 1100)])
+    ids = [f"E0{i}" for i in range(n_areas)]
+    is_used = [i > 0 for i in range(n_areas)]
+    return gpd.GeoDataFrame(
+        {"area_id": ids, "is_used": is_used}, geometry=[parts, *squares], crs=27700
+    )
+
+
+def make_tested(n_rows: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=["y_true", "y_pred", "y_mean"])
+
+
+def make_history(n_epochs: int) -> pd.DataFrame:
+    falling = np.linspace(2, 1, n_epochs)
+    return pd.DataFrame(
+        {"epoch": np.arange(1, n_epochs + 1), "loss": falling, "val_loss": falling + 0.1}
+    )
+
+
+def draw_all() -> dict[str, str]:
+    areas, values = make_areas(), pd.Series([1.0, 2.0], index=["E01", "E02"])
+    return {
+        "histogram": figures.draw_histogram(np.array([1.0, 2.0, np.nan]), "crime", "histogram"),
+        "curves": figures.draw_curves(make_history(4), "curves"),
+        "scatter": figures.draw_scatter(make_tested(20), "crime", "scatter"),
+        "map": figures.draw_map(areas, values, figures.Scale("crime", 0.0, 3.0), "map"),
+        "folds": figures.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),
+        "coverage": figures.draw_coverage(areas, "coverage"),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, str]:
+    return draw_all()
+
+
+def test_every_figure_is_named_for_those_who_cannot_see_it(drawn: dict[str, str]) -> None:
+    for alt, svg in drawn.items():
+        root = ElementTree.fromstring(svg)
+        assert (root.get("role"), root.get("aria-label")) == ("img", alt)
+
+
+def test_no_figure_has_a_fixed_size(drawn: dict[str, str]) -> None:
+    for svg in drawn.values():
+        root = ElementTree.fromstring(svg)
+        assert root.get("width") is None
+        assert "viewBox" in root.attrib
+
+
+def test_figures_take_their_colours_from_the_page(drawn: dict[str, str]) -> None:
+    for svg in drawn.values():
+        assert "currentColor" in svg
+        assert "#0a0b0" not in svg
+
+
+def test_figures_name_no_outside_address(drawn: dict[str, str]) -> None:
+    for svg in drawn.values():
+        assert set(re.findall(r'(?:href|src)="([^"]{0,5})', svg)) <= set(
+            re.findall(r'(?:href|src)="(#[^"]{0,4}|data:)', svg)
+        )
+
+
+def test_the_same_figure_has_the_same_bytes(drawn: dict[str, str]) -> None:
+    assert draw_all() == drawn
+
+
+def test_figures_on_one_page_share_no_id(drawn: dict[str, str]) -> None:
+    ids = [name for svg in drawn.values() for name in re.findall(r'\bid="([^"]+)"', svg)]
+    assert len(ids) == len(set(ids))
+
+
+def test_alt_text_is_escaped() -> None:
+    svg = figures.draw_histogram(np.arange(3.0), "crime", 'a < b & "c"')
+    assert ElementTree.fromstring(svg).get("aria-label") == 'a < b & "c"'
+
+
+def test_many_points_become_one_picture() -> None:
+    svg = figures.draw_scatter(make_tested(figures.MAX_SHAPES + 1), "crime", "many")
+    assert "data:image/png" in svg
+    assert len(svg) < 300_000
+
+
+def test_one_epoch_can_be_seen() -> None:
+    assert "<use" in figures.draw_curves(make_history(1), "one epoch")
+
+
+def test_equal_values_can_be_drawn() -> None:
+    tested = pd.DataFrame({"y_true": [1.0, 1.0], "y_pred": [1.0, 1.0], "y_mean": [1.0, 1.0]})
+    assert "<svg" in figures.draw_scatter(tested, "crime", "equal")
+    assert "<svg" in figures.draw_histogram(np.ones(5), "crime", "equal")
+
+
+def test_areas_without_a_value_are_outlines_only(drawn: dict[str, str]) -> None:
+    assert drawn["map"].count("fill: none; stroke: var(--faint)") >= 1
+
+
+def test_the_scale_bar_has_a_round_length(drawn: dict[str, str]) -> None:
+    assert "500 m" in drawn["coverage"]
+
+
+def test_an_empty_polygon_is_no_outline() -> None:
+    assert np.shape(figures._trace(Polygon()).vertices) == (1, 2)

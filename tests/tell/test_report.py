@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import base64
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from basrelief.chips.store import open_writer
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.run import Run, write_json
+from basrelief.tell import report, sections
+
+SETTINGS = Settings(
+    data=DataSettings(images="pictures <one>", table="table.csv"),
+    models=ModelSettings(weights={"vgg16": "vgg16.h5"}),
+)
+N_CHIPS = 12
+
+
+def write_run(folder: Path) -> Run:
+    """Write a run folder of pictures as the stages would, with a recipe worse than the mean."""
+    run = Run(folder, quiet=True)
+    rng = np.random.default_rng(0)
+    crime = rng.normal(size=N_CHIPS)
+    ids = [f"chip{i}" for i in range(N_CHIPS)]
+    for part in (run.chips, run.describe, run.splits):
+        part.mkdir(parents=True)
+    chips = pd.DataFrame({"chip_id": ids, "valid": 1.0, "is_used": True, "crime": crime})
+    chips.to_parquet(run.chips / "chips.parquet")
+    areas = pd.DataFrame({"area_id": ["E01", "E02"], "is_used": True, "crime": [0.0, 1.0]})
+    areas.to_parquet(run.chips / "areas.parquet")
+    pd.DataFrame({"chip_id": ids, "area_id": "E01", "weight": 1.0}).to_parquet(
+        run.chips / "membership.parquet"
+    )
+    with open_writer(run.chips / "pixels.zarr", 3, 32, "uint8") as writer:
+        for _ in ids:
+            writer.append(rng.integers(0, 255, (3, 32, 32)).astype(np.uint8))
+    facts = {"kind": "pictures", "targets": ["crime"], "size_px": 32, "resolution_m": 1.0}
+    write_json(run.chips / "chips.json", facts)
+    write_judgement(run, ids, crime)
+    return run
+
+
+def write_judgement(
+    run: Run, ids: list[str], crime: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> None:
+    write_json(run.describe / "counts.json", {"pictures": 20, "used": 1200, "names": {"a": []}})
+    summary = pd.DataFrame({"crime": crime}).describe().T.rename_axis("target")
+    summary.to_csv(run.describe / "summary.csv")
+    pd.DataFrame({"chip_id": ["77"]}).to_csv(run.describe / "one_colour.csv", index=False)
+    split = {"scheme": "random", "repeat": 0, "unit": "chip", "id": ids, "fold": 0}
+    pd.DataFrame(split).to_parquet(run.splits / "folds.parquet")
+    leak = {"scheme": "random", "unit": "chip", "n_train": 8, "n_validation": 0, "n_test": 4}
+    leak |= {"share_same_label": None, "n_removed_by_buffer": 0}
+    write_json(run.splits / "leakage.json", [leak])
+    key = {"recipe": "vgg16", "target": "crime", "scheme": "random", "unit": "chip"}
+    tested = {"repeat": 0, "fold": 0, "id": ids, "y_true": crime, "y_pred": -crime, "y_mean": 0.0}
+    pd.DataFrame(key | tested).to_parquet(run.predictions)
+    measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall"), 0.3851)
+    score = key | measured | {"n": len(ids), "skill": -0.11, "skill_low": -0.2}
+    write_json(run.scores, [score | {"skill_high": -0.05, "spearman": None}])
+    folder = run.models / "vgg16" / "random" / "0-0"
+    folder.mkdir(parents=True)
+    (folder / "recipe.toml").write_text('name = "vgg16"\nabout = "a network"\n')
+    history = {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "seconds": 30.0}
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    write_gallery(run)
+
+
+def write_gallery(run: Run) -> None:
+    (run.explain / "vgg16").mkdir(parents=True)
+    Image.new("RGB", (65, 32)).save(run.explain / "vgg16" / "crime-highest-1.png")
+    record = {"recipe": "vgg16", "target": "crime", "scheme": "random", "layer": "last"}
+    record |= {"kind": "highest", "chip_id": "chip1", "file": "crime-highest-1.png"}
+    shares = {"share_positive": 0.75, "share_negative": 0.25, "y_true": None, "y_pred": 0.5}
+    write_json(run.explain / "vgg16" / "summary.json", [record | shares])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return write_run(tmp_path_factory.mktemp("told") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> str:
+    report.write_report(SETTINGS, run)
+    return run.report.read_text(encoding="utf-8")
+
+
+def test_a_recipe_worse_than_the_mean_is_called_so_in_words(page: str) -> None:
+    top = page[: page.index('id="question"')]
+    assert "vgg16 is worse than always predicting the mean" in top
+    assert "Mean squared error: vgg16 0.385, always predicting the mean 0.385" in top
+    assert "Only a random split was run" in top
+
+
+def test_the_page_needs_no_network_and_no_script(page: str) -> None:
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "url(http" not in page
+
+
+def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
+    links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
+    assert "looks" in links
+    assert all(f'id="{link}"' in page for link in links)
+
+
+def test_every_picture_has_a_text(page: str) -> None:
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", page))
+    assert "75% of the heat raises" in page
+
+
+def test_what_the_user_typed_is_escaped(page: str) -> None:
+    assert "pictures &lt;one&gt;" in page
+    assert "pictures <one>" not in page
+
+
+def test_limits_and_fair_use_are_told(page: str) -> None:
+    for said in ("ecological", "Burglars", "Recorded crime, not crime", "not for publication"):
+        assert said in page
+
+
+def test_counts_and_removals_are_told(page: str) -> None:
+    assert "1,200" in page
+    assert "Of one colour: 77" in page
+
+
+def test_the_same_run_gives_the_same_page(run: Run, page: str) -> None:
+    report.write_report(SETTINGS, run)
+    assert run.report.read_text(encoding="utf-8") == page
+
+
+def test_the_configuration_told_is_the_one_given() -> None:
+    table = tomllib.loads(report.format_settings(SETTINGS))
+    assert Settings.model_validate(table) == SETTINGS
+
+
+def test_a_missing_stage_is_named(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(InputError, match=r"out = 'run': no chips/chips\.json .* basrelief run"):
+        report.write_report(SETTINGS, run)
+    assert not run.report.exists()
+
+
+def test_pictures_are_embedded_without_their_metadata(tmp_path: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Author", "Somebody Real")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    tag = sections.embed_picture(tmp_path / "a.png", 'a "b"')
+    assert 'alt="a &quot;b&quot;"' in tag
+    assert base64.b64decode(tag.split("base64,")[1].split('"')[0]).find(b"Somebody") < 0
+
+
+def test_the_town_needs_no_gallery_and_has_no_dead_link(town_run: Run) -> None:
+    page = town_run.report.read_text(encoding="utf-8")
+    links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
+    assert all(f'id="{link}"' in page for link in links)
+
+
+def test_a_skill_far_below_zero_stays_on_the_chart() -> None:
+    axis = sections.Axis(-1.0, 1.0)
+    assert (axis.place(-7.5), axis.place(0.0), axis.place(1.0)) == (0.0, 50.0, 100.0)
+
+
+def test_the_town_is_called_made_up_and_its_truth_told(
+    town_settings: Settings, town_run: Run
+) -> None:
+    page = town_run.report.read_text(encoding="utf-8")
+    assert "A made-up town" in page
+    assert "nothing can be learned" in page
+    assert page.count("<svg") > 10

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from basrelief.config import DataSettings, Settings, SplitSettings
+from basrelief.tell import words
+
+PICTURES = Settings(data=DataSettings(images="LIDAR", table="table.csv"))
+
+
+def make_record(
+    skill: float | None = 0.3,
+    interval: tuple[float | None, float | None] = (0.1, 0.5),
+    **given: Any,
+) -> words.Record:
+    record = {"recipe": "vgg16", "target": "crime", "scheme": "area", "unit": "area"}
+    measured = {"n": 99, "mse": 0.3851, "mse_mean": 0.347, "skill": skill}
+    return record | measured | {"skill_low": interval[0], "skill_high": interval[1]} | given
+
+
+def headline(*records: words.Record) -> str:
+    findings = words.find_findings(list(records), "area")
+    return words.say_headline(findings, PICTURES)
+
+
+def test_a_recipe_worse_than_the_mean_is_called_so() -> None:
+    assert headline(make_record(-0.11, (-0.2, -0.02))) == (
+        "For crime, with whole areas held out, vgg16 is worse than always predicting the mean."
+    )
+
+
+def test_recipes_that_fare_the_same_share_one_verdict() -> None:
+    said = headline(make_record(), make_record(recipe="other"))
+    assert "vgg16 and other are better than always predicting the mean." in said
+
+
+def test_recipes_that_differ_each_get_their_verdict() -> None:
+    said = headline(make_record(), make_record(-0.2, (-0.3, -0.1), recipe="other"))
+    assert "vgg16 is better than" in said
+    assert "other is worse than always predicting the mean" in said
+
+
+def test_several_targets_are_counted() -> None:
+    said = headline(make_record(), make_record(-0.2, (-0.3, -0.1), target="imd"))
+    assert said.endswith(
+        "1 of 2 scores can be told better than by always predicting the mean: crime."
+    )
+
+
+def test_several_targets_without_success_are_said_plainly() -> None:
+    said = headline(make_record(0.0, (-0.1, 0.1)), make_record(-0.2, (-0.3, -0.1), target="income"))
+    assert "no recipe is better than always predicting the mean, for any score" in said
+
+
+def test_better_without_an_interval_is_not_counted_as_better() -> None:
+    finding = words.find_findings([make_record(0.3, (None, None))], "area")[0]
+    assert finding.sense == "even"
+    assert "too few places for an interval" in finding.words
+
+
+def test_nothing_scored_is_said() -> None:
+    assert "Nothing was scored" in words.say_headline([], PICTURES)
+    assert words.find_strictest([]) is None
+
+
+def test_a_score_that_cannot_be_had_makes_no_finding() -> None:
+    assert words.find_findings([make_record(None)], "area") == []
+
+
+def test_the_main_score_is_per_area_where_areas_are_held_out() -> None:
+    records = [make_record(unit="area"), make_record(unit="chip")]
+    found = [words.find_findings(order, "area") for order in (records, records[::-1])]
+    assert [findings[0].record["unit"] for findings in found] == ["area", "area"]
+
+
+def test_the_strictest_scheme_is_told() -> None:
+    records = [make_record(scheme="random"), make_record(scheme="area")]
+    assert words.find_strictest(records) == "area"
+
+
+def test_findings_are_grouped_best_first() -> None:
+    records = [
+        make_record(-0.2, (-0.3, -0.1), recipe="bad"),
+        make_record(recipe="good"),
+        make_record(recipe="good", target="income"),
+    ]
+    groups = words.group_findings(words.find_findings(records, "area"))
+    assert [named for _, named in groups] == ["good for crime and income", "bad for crime"]
+
+
+def test_a_bare_error_never_stands_alone() -> None:
+    said = words.say_errors(words.find_findings([make_record()], "area"))
+    assert said == "Mean squared error: vgg16 0.385, always predicting the mean 0.347."
+
+
+def test_a_flattering_random_split_is_warned_of() -> None:
+    records = [
+        make_record(0.32, scheme="random", unit="chip"),
+        make_record(-0.05, scheme="area", unit="chip"),
+    ]
+    leakage = [{"scheme": "random", "unit": "chip", "share_same_label": 0.953}]
+    warning = words.warn_of_leak(records, leakage, PICTURES)
+    assert warning is not None
+    assert "skill of 0.32 for crime; with whole areas held out the same recipe has −0.05" in warning
+    assert "95% of the test chips" in warning
+
+
+@pytest.mark.parametrize("flattered", [0.01, -0.3])
+def test_a_random_split_that_does_not_flatter_is_not_warned_of(flattered: float) -> None:
+    records = [
+        make_record(flattered, scheme="random", unit="chip"),
+        make_record(0.0, scheme="area", unit="chip"),
+    ]
+    assert words.warn_of_leak(records, [], PICTURES) is None
+
+
+def test_blocks_are_named_with_their_buffer() -> None:
+    split = SplitSettings(block_m=1500.0, buffer_m=250.0)
+    settings = PICTURES.model_copy(update={"split": split})
+    assert words.name_scheme("block", settings) == (
+        "whole 1.5\xa0km blocks and the 250\xa0m around them held out"
+    )
+
+
+def test_the_question_names_where_the_ground_came_from() -> None:
+    with_terrain = Settings(data=DataSettings(dsm="a", areas="b", labels="c", dtm="d"))
+    without = Settings(data=DataSettings(dsm="a", areas="b", labels="c"))
+    assert "terrain rasters." in words.say_question(with_terrain)
+    assert "estimated from the surface" in words.say_question(without)
+    assert "picture alone" in words.say_question(PICTURES)
+
+
+def test_a_verdict_on_few_areas_is_called_a_hint() -> None:
+    few = words.find_findings([make_record(), make_record(recipe="other", n=11)], "area")
+    warning = words.warn_of_few(few)
+    assert warning is not None
+    assert "other was judged on only 11 held-out areas" in warning
+    assert words.warn_of_few(few[:1]) is None
+    assert words.warn_of_few([]) is None

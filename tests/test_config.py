@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from basrelief.config import InputError, load_settings
+
+PICTURES = '[data]\nimages = "pictures"\ntable = "table.csv"\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "crime.toml"
+    path.write_text(text)
+    return path
+
+
+def test_data_alone_is_enough(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, PICTURES))
+    assert settings.out == "runs/crime"
+    assert settings.chips.size_px == 224
+    assert settings.data.targets == ["crime"]
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, PICTURES))
+    assert settings.locate("pictures") == tmp_path / "pictures"
+    assert settings.locate("/elsewhere/x") == Path("/elsewhere/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"no \[data\] table"),
+        (PICTURES + "[chips]\nsize = 3\n", r"unknown key 'chips.size'. Allowed here: min_area"),
+        ("speed = 3\n" + PICTURES, r"unknown key 'speed'"),
+        (PICTURES + '[chips]\nsize_px = "big"\n', r"chips.size_px: .*integer.*'big'"),
+        (PICTURES + "[chips]\nsize_px = 100\n", r"chips.size_px: .*multiple of 32.*100"),
+        (PICTURES + '[split]\nschemes = ["lucky"]\n', r"split.schemes.*'random'.*'lucky'"),
+        (PICTURES + "[split]\nfolds = 1\n", r"split.folds: .*greater than or equal to 2.*1"),
+        (PICTURES + 'targets = "some"\n', r"data.targets: .*'some'"),
+        ("data = 3\n", r"data: .*3"),
+        ('[data]\nimages = "x"\n', r"data: table missing beside images"),
+        ('[data]\ndsm = "x"\n', r"data: areas, labels missing beside dsm"),
+        ('[data]\nimages = "x"\ndsm = "y"\n', r"either images and table"),
+        ("[data\n", r"not valid TOML"),
+        (PICTURES + "[models]\nrecipes = []\n", r"models.recipes: .*at least 1"),
+        (PICTURES + "[split]\nbuffer_m = nan\n", r"split.buffer_m"),
+    ],
+)
+def test_bad_settings_get_one_line(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        load_settings(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    assert "crime.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent.toml: cannot read.*No such file"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "crime.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"crime.toml: cannot read"):
+        load_settings(tmp_path / "crime.toml")
