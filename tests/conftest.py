@@ -25,7 +25,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration file of a synthetic town, with its rasters, areas and labels."""
     from basrelief.sources.town import write_town
 
-    return write_town(tmp_path_factory.mktemp("town"), seed=7)
+    config = write_town(tmp_path_factory.mktemp("town"), seed=7)
+    # Two steps are enough to see that a network's files go through every stage.
+    text = config.read_text().replace("epochs  = 3", "epochs = 1\nsteps_per_epoch = 2")
+    config.write_text(text)
+    return config
 
 
 @pytest.fixture(scope="session")

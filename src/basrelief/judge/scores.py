@@ -18,6 +18,9 @@ N_DRAWS = 1000
 INTERVAL = (2.5, 97.5)
 """Percentiles of the 95 % interval."""
 
+NEGLIGIBLE = 0.02
+"""A skill this near 0 is called no better than the mean, whatever its interval."""
+
 MIN_GROUPS = 10
 """With fewer groups to resample, an interval would be make-believe."""
 
@@ -127,7 +130,7 @@ def verdict(record: Record) -> str:
     if value is None:
         return "cannot be judged: what was observed does not vary"
     mean = "always predicting the mean"
-    if f"{abs(value):.2f}" == "0.00":
+    if abs(value) < NEGLIGIBLE:
         return f"no better than {mean}"
     has_interval = low is not None and high is not None
     if not has_interval:

@@ -210,7 +210,7 @@ def _build(training: Training, settings: Settings) -> Network:
     network = build_network(recipe, plan, settings, training.generator("weights", 0))
     # One raw target is what the coursework learns; several would weigh by their variance.
     if recipe.standardise_targets or len(plan.targets) > 1:
-        labels = training.labels[torch.from_numpy(training.fold.train)].double().numpy()
+        labels = training.labels[training.fold.train.tolist()].double().numpy()
         spread = np.nanstd(labels, axis=0)
         network.target_mean.copy_(torch.from_numpy(np.nanmean(labels, axis=0)))
         network.target_std.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
@@ -332,7 +332,7 @@ def _load(
         task = bar.add_task(recipe.name, total=len(batches))
         stored = read_ahead(training.samples, batches, training.plan.bands)
         for chips, rows in zip(stored, batches, strict=True):
-            labels = training.labels[torch.from_numpy(rows)]
+            labels = training.labels[rows.tolist()]
             yield chips.to(device).float(), labels.to(device)
             loss = float(np.mean(losses)) if losses else math.nan
             text = PROGRESS_TEXT.format(
