@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from scipy.stats import multivariate_normal
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from basrelief.learn.process import choose_scales, correlate, fit_process, predict_process
+
+Floats = NDArray[np.float64]
+
+
+def smooth_field(n: int, noise: float, seed: int = 0) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(0, 5000, (n, 2))
+    covariance = correlate(cdist(xy, xy), 1500.0)
+    field = rng.multivariate_normal(np.zeros(n), covariance)
+    return xy, field + rng.normal(0, noise, n)
+
+
+def test_predictions_equal_scikit_learns_at_one_scale_and_noise() -> None:
+    xy, y = smooth_field(80, 0.3)
+    train, test = xy[:60], xy[60:]
+    process = fit_process(cdist(train, train), y[:60, None], np.array([900.0]), np.array([0.2]))
+    kernel = ConstantKernel(0.8) * Matern(900.0, nu=1.5) + WhiteKernel(0.2)
+    reference = GaussianProcessRegressor(kernel, optimizer=None)
+    expected = reference.fit(train, y[:60] - y[:60].mean()).predict(test) + y[:60].mean()
+    assert predict_process(process, cdist(test, train))[:, 0] == pytest.approx(expected, abs=1e-8)
+
+
+def test_averaging_is_by_the_marginal_likelihood() -> None:
+    xy, y = smooth_field(40, 0.4, seed=1)
+    distance, scales, noises = cdist(xy, xy), np.array([500.0, 2000.0]), np.array([0.1, 0.4])
+    single, likelihoods = [], []
+    for scale in scales:
+        for noise in noises:
+            alone = fit_process(distance, y[:, None], np.array([scale]), np.array([noise]))
+            single.append(predict_process(alone, distance)[:, 0])
+            covariance = (1 - noise) * correlate(distance, scale) + noise * np.eye(40)
+            residual = y - y.mean()
+            variance = residual @ np.linalg.solve(covariance, residual) / 40
+            normal = multivariate_normal(np.zeros(40), variance * covariance)
+            likelihoods.append(normal.logpdf(residual))
+    odds = np.exp(np.array(likelihoods) - max(likelihoods))
+    expected = np.average(single, axis=0, weights=odds)
+    both = fit_process(distance, y[:, None], scales, noises)
+    assert predict_process(both, distance)[:, 0] == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_smooth_field_is_found_and_noise_is_not() -> None:
+    xy, y = smooth_field(200, 0.2, seed=2)
+    noise = np.random.default_rng(3).normal(size=200)
+    Y = np.stack([y, noise], axis=1)
+    distance = cdist(xy, xy)
+    process = fit_process(distance[:150, :150], Y[:150], choose_scales(distance[:150, :150]))
+    error = Y[150:] - predict_process(process, distance[150:, :150])
+    skill = 1 - (error**2).sum(axis=0) / ((Y[150:] - Y[:150].mean(axis=0)) ** 2).sum(axis=0)
+    assert skill[0] > 0.6
+    assert abs(skill[1]) < 0.1
+
+
+def test_missing_labels_and_targets_that_do_not_vary_are_taken_as_they_are() -> None:
+    xy, y = smooth_field(60, 0.1, seed=4)
+    Y = np.stack([y, np.full(60, 3.0), np.full(60, np.nan)], axis=1)
+    Y[:20, 0] = np.nan
+    distance = cdist(xy, xy)
+    process = fit_process(distance, Y, choose_scales(distance))
+    alone = fit_process(distance[20:, 20:], Y[20:, :1], choose_scales(distance))
+    predicted = predict_process(process, distance)
+    assert predicted[:, :1] == pytest.approx(predict_process(alone, distance[:, 20:]))
+    assert predicted[:, 1] == pytest.approx(3.0)
+    assert np.isnan(predicted[:, 2]).all()
+
+
+def test_items_at_one_place_have_one_scale() -> None:
+    assert choose_scales(np.zeros((3, 3))) == [1.0]
