@@ -52,6 +52,7 @@ def test_settings_override_the_length_and_keep_both_phases() -> None:
     assert isinstance(recipe, NetworkRecipe)
     assert (recipe.train.epochs, recipe.train.frozen_epochs) == (2, 1)
     assert recipe.train.steps_per_epoch == 3
+    assert recipe.train.validation_steps == 2
 
 
 def test_relief_is_preferred_where_there_are_heights() -> None:

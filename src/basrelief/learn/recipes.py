@@ -264,7 +264,12 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
         return recipe
     train = recipe.train
     if models.steps_per_epoch is not None:
-        train = train.model_copy(update={"steps_per_epoch": models.steps_per_epoch})
+        steps = {"steps_per_epoch": models.steps_per_epoch}
+        if train.validation_steps is not None and train.steps_per_epoch is not None:
+            # A quick look validates in proportion, or validation would take most of it.
+            share = min(1.0, models.steps_per_epoch / train.steps_per_epoch)
+            steps["validation_steps"] = max(1, round(share * train.validation_steps))
+        train = train.model_copy(update=steps)
     if models.epochs is not None:
         # Half at most stays frozen, so that a quick look sees both phases.
         frozen = min(train.frozen_epochs, models.epochs // 2)
