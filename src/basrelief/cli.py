@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -192,6 +193,48 @@ def demo(
 
     prepare_folder(out, str(out))
     run_all(write_town(out, seed=7), quiet=quiet)
+
+
+@app.command()
+def predict(
+    trained: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    dsm: Annotated[str, typer.Option(metavar="GLOB", help="Surface rasters of the place.")],
+    areas: Annotated[str, typer.Option(metavar="FILE", help="Polygons of its small areas.")],
+    out: Annotated[Path, typer.Option(help="Folder for the predictions.")],
+    dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
+    crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
+    labels: Annotated[str | None, typer.Option(metavar="FILE", help="Scores, to compare.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="By default the run's first.")] = None,
+    area_column: Annotated[str | None, typer.Option(help="Column of codes in areas.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of codes in labels.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict a place that a run's final model never saw.
+
+    Example: basrelief predict runs/tq28ne --dsm "lidar/*.tif" --areas areas.gpkg --out there
+    """
+    from basrelief.judge.transfer import Place, transfer_model
+
+    place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
+    with saying_disk_is_full(str(out), "predict"), speaking_of_options():
+        transfer_model(Run(trained, quiet), place, Run(out, quiet), recipe)
+
+
+@contextmanager
+def speaking_of_options() -> Iterator[None]:
+    """Name options, not keys of a configuration, in what is said of the user's files."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error).replace("data.targets", "the model's targets")
+        text = re.sub(r"data\.(dsm|dtm|crs|areas|labels)( = )?", _name_option, text)
+        text = re.sub(r"data\.(area|label)_column( = )?", r"--\1-column ", text)
+        text = text.replace("to the configuration file", "to the working directory")
+        raise InputError(text) from error
+
+
+def _name_option(found: re.Match[str]) -> str:
+    return f"--{found[1]}" + (" " if found[2] else "")
 
 
 @app.command()

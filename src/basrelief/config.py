@@ -27,8 +27,26 @@ DOMAINS = (
     "barriers",
     "living_environment",
 )
-SCHEMES = ("random", "area", "block")
-Scheme = Literal["random", "area", "block"]
+SCHEMES = ("random", "area", "msoa", "lad", "block")
+Scheme = Literal["random", "area", "msoa", "lad", "block"]
+RESERVED = (
+    "area_id",
+    "area_name",
+    "chip_id",
+    "commonest_colour",
+    "easting",
+    "geometry",
+    "ground_covered",
+    "is_used",
+    "lad",
+    "msoa",
+    "northing",
+    "picture",
+    "valid",
+)
+"""Columns of the program's own tables, which no target can be called."""
+
+Year = Annotated[int, Field(ge=1900, le=2100)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -66,8 +84,17 @@ class DataSettings(Section):
     labels: Text | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    crime: Text | None = None
+    """Glob of CSV files of crime counts by area: one file a category with yearly columns, or
+    the Metropolitan Police's with monthly ones."""
+
+    crime_years: Annotated[list[Year], Field(min_length=1)] | None = None
+    """Years whose counts are averaged; by default the last three complete ones that were not
+    lockdown years (2020, 2021)."""
+
     targets: Annotated[list[Text], Field(min_length=1)] | Literal["all"] = ["crime"]
-    """Columns to predict, by short name or as the table calls them."""
+    """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
+    list, is the IMD, its seven domains and the categories of ``crime``."""
 
     area_column: Text | None = None
     """Column of the area codes, only where it cannot be recognised."""
@@ -93,6 +120,17 @@ class DataSettings(Section):
         missing = [name for name, value in route.items() if value is None]
         if missing:
             raise ValueError(f"{', '.join(missing)} missing beside {_first_given(route)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        taken = [name for name in self.targets if self.targets != "all" and name in RESERVED]
+        if taken:
+            raise ValueError(
+                f"targets: {taken[0]!r} is a name that the program uses itself; rename the column"
+            )
+        if self.crime_years is not None and self.crime is None:
+            raise ValueError("crime_years needs crime, the files of counts")
         return self
 
 

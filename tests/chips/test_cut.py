@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from basrelief.chips.cut import Block, make_grid, measure_ground, split_block
+from basrelief.chips.cut import Block, make_grid, measure_ground, read_block, split_block
 from basrelief.chips.store import load_samples
 from basrelief.config import ChipSettings
 from basrelief.run import Run
+from basrelief.sources.lidar import Mosaic, open_mosaic
 
 
 @settings(max_examples=50, deadline=None)
@@ -75,3 +80,35 @@ def test_the_towns_chips_show_its_rasters(town_run: Run) -> None:
     assert samples.areas["ground_covered"].between(0, 1).all()
     inside = samples.membership.groupby("chip_id")["weight"].sum()
     assert inside.max() <= 1 + 1e-9
+
+
+def mosaic_of(folder: Path, values: NDArray[np.float32], cell_m: float) -> Mosaic:
+    """Write heights as one tile whose north-west corner is at (1000, 2000)."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"dsm_{cell_m:g}.tif"
+    profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "crs": "EPSG:27700"}
+    profile |= {"height": values.shape[0], "width": values.shape[1]}
+    transform = rasterio.transform.from_origin(1000.0, 2000.0, cell_m, cell_m)
+    with rasterio.open(path, "w", transform=transform, nodata=-9999, **profile) as file:
+        file.write(np.nan_to_num(values, nan=-9999.0), 1)
+    return open_mosaic(path.name, path, key="data.dsm", crs=None)
+
+
+def test_finer_cells_are_averaged_before_anything_else(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(0, 20, (150, 150)).astype(np.float32)
+    coarse[40:50, 60:70] = np.nan
+    split = coarse.repeat(2, axis=0).repeat(2, axis=1)
+    split += np.tile(np.array([[1, -1], [-1, 1]], np.float32), coarse.shape)
+    expected, finer = mosaic_of(tmp_path, coarse, 2.0), mosaic_of(tmp_path, split, 1.0)
+    grid = make_grid(expected.bounds, ChipSettings(size_px=96, resolution_m=1.5))
+    place = (0, 1, 2, 1)
+    blocks = [
+        read_block(grid, place, expected, None, detail_m=2.0),
+        read_block(grid, place, finer, None, detail_m=2.0),
+        read_block(grid, place, finer, None),
+    ]
+    averaged, same, plain = (block.heights for block in blocks)
+    np.testing.assert_allclose(same, averaged, atol=1e-4)
+    # Without it the noise inside the cells is still there.
+    assert np.nanmax(np.abs(plain - averaged)) > 0.05

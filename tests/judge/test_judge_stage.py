@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
+from basrelief.judge import predictions as predicting
 from basrelief.judge import stage
-from basrelief.judge.stage import COLUMNS, average_over_areas, evaluate_recipes, group_units
+from basrelief.judge.metrics import skill
+from basrelief.judge.predictions import COLUMNS, average_over_areas
+from basrelief.judge.stage import evaluate_recipes, group_units
+from basrelief.learn.recipes import Recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import chip_fold
 from basrelief.splits.stage import assign_splits
@@ -43,6 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Run:
         frames[name] = frame.assign(is_used=rng.uniform(size=len(squares)) > 0.05)
     areas, chips = frames["area"], frames["chip"]
     areas["area_id"] = [f"E{k:08d}" for k in range(len(areas))]
+    areas["area_name"] = [f"Place {k}" for k in range(len(areas))]
+    areas["msoa"], areas["lad"] = None, np.where(areas.centroid.x < 600, "west", "east")
     chips["chip_id"] = [f"chip{k}" for k in range(len(chips))]
     chips["easting"], chips["northing"] = chips.centroid.x, chips.centroid.y
     membership = measure_membership(chips, areas)
@@ -69,15 +75,20 @@ def predictions(place: Run) -> pd.DataFrame:
     ) -> NDArray[np.float64]:
         return guess_of(rows)
 
+    def leave_out(recipes: list[Recipe], settings: Settings) -> list[Recipe]:
+        return []
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "predict_fold", predict_fold)
+        patch.setattr(predicting, "predict_fold", predict_fold)
+        # There are no pixels here to measure relief in.
+        patch.setattr(stage, "choose_baselines", leave_out)
         evaluate_recipes(SETTINGS, place)
     return pd.read_parquet(place.predictions)
 
 
 def test_predictions_have_the_columns_of_the_contract(predictions: pd.DataFrame) -> None:
     assert list(predictions.columns) == list(COLUMNS)
-    assert set(predictions["scheme"]) == {"random", "area", "block"}
+    assert set(predictions["scheme"]) == {"random", "area", "lad", "block"}
     assert set(predictions["unit"]) == {"chip", "area"}
     assert predictions[["y_true", "y_pred", "y_mean"]].notna().all(axis=None)
 
@@ -89,6 +100,7 @@ def test_chip_rows_are_the_test_chips_beside_the_training_mean(
     samples = load_samples(place)
     fold = chip_fold(place, samples, SETTINGS, scheme)
     is_asked = (predictions["scheme"] == scheme) & (predictions["unit"] == "chip")
+    is_asked &= predictions["recipe"] == "coursework-vgg16"
     rows = predictions[is_asked & (predictions["target"] == "crime")]
     assert rows["id"].tolist() == samples.chips["chip_id"].iloc[fold.test].tolist()
     np.testing.assert_allclose(rows["y_pred"], np.sin(fold.test))
@@ -101,6 +113,7 @@ def test_area_rows_are_test_areas_averaged_over_all_their_used_chips(
     samples = load_samples(place)
     fold = chip_fold(place, samples, SETTINGS, "area")
     is_asked = (predictions["scheme"] == "area") & (predictions["unit"] == "area")
+    is_asked &= predictions["recipe"] == "coursework-vgg16"
     rows = predictions[is_asked & (predictions["target"] == "crime")]
     assert set(rows["id"]) <= set(fold.test_areas)
     used = samples.chips.reset_index().query("is_used").set_index("chip_id")["index"]
@@ -116,12 +129,73 @@ def test_an_area_without_a_label_is_not_scored_for_that_target(predictions: pd.D
     assert "health" not in set(unlabelled["target"])
 
 
+def test_baselines_stand_beside_the_network_in_every_scheme(predictions: pd.DataFrame) -> None:
+    found = predictions.groupby(["scheme", "unit"])["recipe"].agg(set).to_dict()
+    of_chips = {"coursework-vgg16", "place-alone", "district-mean"}
+    for scheme in ("area", "block"):
+        assert found[scheme, "chip"] == of_chips
+        assert found[scheme, "area"] == of_chips | {"area-size"}
+    assert found["lad", "area"] == of_chips - {"coursework-vgg16"} | {"area-size"}
+    assert found["random", "chip"] == of_chips
+    place = predictions[(predictions["recipe"] == "place-alone") & (predictions["unit"] == "area")]
+    n_folds = place.groupby("scheme")["fold"].nunique().to_dict()
+    assert n_folds == {"area": 10, "lad": 2, "block": 10}
+
+
+def test_whole_districts_held_out_leave_the_districts_mean_nothing(
+    place: Run, predictions: pd.DataFrame
+) -> None:
+    rows = predictions[
+        (predictions["recipe"] == "district-mean") & (predictions["scheme"] == "lad")
+    ]
+    np.testing.assert_array_equal(rows["y_pred"], rows["y_mean"])
+
+
 def test_scores_say_the_same_as_json_and_as_parquet(place: Run, predictions: pd.DataFrame) -> None:
     records = read_json(place.scores)
     table = pd.read_parquet(place.folder / "scores.parquet")
-    assert len(records) == len(table) == 12
+    keys = ["recipe", "target", "scheme", "unit"]
+    assert len(records) == len(table) == len(predictions.groupby(keys))
     assert table["skill"].tolist() == [record["skill"] for record in records]
-    assert all(record["skill"] < 0 for record in records)
+    ours = [record for record in records if record["recipe"] == "coursework-vgg16"]
+    assert all(record["skill"] < 0 for record in ours)
+
+
+def test_the_network_is_compared_with_each_baseline_on_its_own_items(
+    place: Run, predictions: pd.DataFrame
+) -> None:
+    records = read_json(place.folder / "evaluate" / "comparisons.json")
+    by = {(r["recipe"], r["versus"], r["target"], r["scheme"], r["unit"]): r for r in records}
+    record = by["coursework-vgg16", "place-alone", "crime", "area", "area"]
+    is_asked = (predictions["scheme"] == "area") & (predictions["unit"] == "area")
+    rows = predictions[is_asked & (predictions["target"] == "crime")]
+    ours = rows[rows["recipe"] == "coursework-vgg16"].set_index("id")
+    theirs = rows[(rows["recipe"] == "place-alone") & (rows["repeat"] == 0)].set_index("id")
+    theirs = theirs.loc[ours.index]
+    assert record["n"] == len(ours) < theirs["fold"].size + len(rows)
+    skills = [
+        skill(part["y_true"].to_numpy(), part["y_pred"].to_numpy(), part["y_mean"].to_numpy())
+        for part in (ours, theirs)
+    ]
+    assert record["difference"] == pytest.approx(skills[0] - skills[1])
+    assert not record["beats"]
+
+
+def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataFrame) -> None:
+    folder = place.folder / "evaluate"
+    names = {"comparisons", "preferred", "audit", "coverage", "targeting", "failures"}
+    assert {path.stem for path in folder.glob("*.json")} == names
+    tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
+    assert tables == {"residuals.parquet", "applicability.parquet", "targeting.csv"}
+    listed = pd.read_csv(folder / "targeting.csv")
+    assert set(listed["recipe"]) == {
+        "coursework-vgg16",
+        "place-alone",
+        "district-mean",
+        "area-size",
+    }
+    preferred = read_json(folder / "preferred.json")
+    assert {record["recipe"] for record in preferred} <= {"mean", "place-alone"}
 
 
 def test_area_averages_equal_brute_force(place: Run) -> None:

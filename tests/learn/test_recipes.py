@@ -19,6 +19,7 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
     assert names == [
         "coursework-resnet50v2",
         "coursework-vgg16",
+        "random-features",
         "relief-statistics",
         "resnet50v2",
         "vgg16",
@@ -70,7 +71,7 @@ def test_a_relief_recipe_refuses_pictures() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, relief-statist"):
+    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, random-feat"):
         load_recipe("vgg17", Settings(data=PICTURES))
 
 
@@ -90,7 +91,7 @@ def test_a_missing_recipe_file_is_named_as_typed() -> None:
     ("text", "message"),
     [
         ("kind =", "not valid TOML"),
-        ('kind = "forest"', "kind = 'forest'; allowed are 'network', 'statistics'"),
+        ('kind = "forest"', "kind = 'forest'; allowed are network, statistics, random-features"),
         ('kind = "statistics"\nname = "a"\nabout = "b"\nstrength = [1]', "strengths: Field req"),
         ('kind = "statistics"\nname = "a"\nabout = "b"\nstrengths = [-1]', "strengths.0: Input"),
     ],

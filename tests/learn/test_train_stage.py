@@ -11,7 +11,8 @@ from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import stage
-from basrelief.learn.relief import relief_features
+from basrelief.learn.features import make_features
+from basrelief.learn.recipes import AreaRecipe
 from basrelief.learn.ridge import load_ridge
 from basrelief.learn.stage import check_recipes, choose_recipes, list_model_files, train_recipes
 from basrelief.run import Run, read_json, write_json
@@ -34,6 +35,7 @@ def write_place(run: Run, seed: int = 0) -> None:
     )
     height = rng.uniform(3.0, 15.0, len(areas))
     areas["area_id"] = [f"E{k:08d}" for k in range(len(areas))]
+    areas["area_name"], areas["msoa"], areas["lad"] = "Place", None, None
     areas["is_used"] = True
     areas["crime"] = 0.1 * height + rng.normal(0, 0.1, len(areas))
     areas["health"] = rng.normal(size=len(areas))
@@ -91,7 +93,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_label_driven_by_height_is_learnt_and_noise_is_not(place: Run) -> None:
-    scores = {(score["target"], score["scheme"]): score for score in read_json(place.scores)}
+    scores = {
+        (score["target"], score["scheme"]): score
+        for score in read_json(place.scores)
+        if score["recipe"] == "relief-statistics"
+    }
     assert set(scores) == {(t, s) for t in ("crime", "health") for s in ("area", "block")}
     for scheme in ("area", "block"):
         assert scores["crime", scheme]["skill"] > 0.7
@@ -99,8 +105,14 @@ def test_a_label_driven_by_height_is_learnt_and_noise_is_not(place: Run) -> None
         assert -0.1 < scores["health", scheme]["skill"] < 0.1
 
 
-def test_every_usable_area_is_predicted_once_a_repeat(place: Run) -> None:
+def read_ours(place: Run) -> pd.DataFrame:
+    """Rows of relief statistics alone."""
     predictions = pd.read_parquet(place.predictions)
+    return predictions[predictions["recipe"] == "relief-statistics"]
+
+
+def test_every_usable_area_is_predicted_once_a_repeat(place: Run) -> None:
+    predictions = read_ours(place)
     assert list(predictions.columns[:7]) == [
         "recipe",
         "target",
@@ -116,7 +128,7 @@ def test_every_usable_area_is_predicted_once_a_repeat(place: Run) -> None:
 
 
 def test_the_mean_is_that_of_the_training_areas_left_by_the_buffer(place: Run) -> None:
-    predictions = pd.read_parquet(place.predictions)
+    predictions = read_ours(place)
     is_asked = (predictions["scheme"] == "block") & (predictions["target"] == "crime")
     fold = predictions[is_asked & (predictions["repeat"] == 0) & (predictions["fold"] == 0)]
     areas = gpd.read_parquet(place.chips / "areas.parquet")
@@ -128,9 +140,13 @@ def test_the_mean_is_that_of_the_training_areas_left_by_the_buffer(place: Run) -
 def test_a_model_folder_holds_arrays_and_recipe(place: Run) -> None:
     folder = place.models / "relief-statistics"
     assert sorted(path.name for path in (folder / "final").iterdir()) == [
+        "model.json",
         "recipe.toml",
+        "training.parquet",
         "weights.safetensors",
     ]
+    filters = place.models / "random-features" / "final" / "filters.safetensors"
+    assert filters.exists()
     model = load_ridge(folder / "block" / "1-0" / "weights.safetensors")
     assert not model.is_fallback[0]
 
@@ -152,19 +168,19 @@ def test_features_are_kept_while_the_chips_are_the_same(
     write_place(run)
     assign_splits(settings, run)
     write_json(run.folder / "stages" / "chips.json", {"fingerprint": "one"})
-    original = relief_features
+    original = make_features
 
-    def count(samples: Samples, run: Run) -> pd.DataFrame:
+    def count(recipe: AreaRecipe, samples: Samples, run: Run, folder: Path) -> pd.DataFrame:
         calls.append(samples)
-        return original(samples, run)
+        return original(recipe, samples, run, folder)
 
-    monkeypatch.setattr(stage, "relief_features", count)
+    monkeypatch.setattr(stage, "make_features", count)
     train_recipes(settings, run)
     train_recipes(settings, run)
-    assert len(calls) == 1
+    assert len(calls) == 2  # relief statistics, and random features as a baseline
     write_json(run.folder / "stages" / "chips.json", {"fingerprint": "other"})
     train_recipes(settings, run)
-    assert len(calls) == 2
+    assert len(calls) == 4
 
 
 def test_networks_are_trained_once_a_scheme_and_on_everything(

@@ -105,7 +105,7 @@ def test_all_without_a_domain_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["high", "inf", "1 2"])
 def test_text_where_a_number_should_be_is_refused(tmp_path: Path, value: str) -> None:
     path = write(tmp_path / "a.csv", f"LSOA11CD,crime\nE01,1\nE02,{value}\n")
-    with pytest.raises(InputError, match=rf"'crime' .* must be numbers, found '{value}'"):
+    with pytest.raises(InputError, match=rf"'crime' .* must be finite numbers, found '{value}'"):
         read(path, ["crime"])
 
 

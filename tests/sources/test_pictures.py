@@ -94,7 +94,7 @@ def test_a_typed_area_column_is_taken(tmp_path: Path) -> None:
         ("name,crime\n1,.5\n", r'neither a column "id" nor "image_location".*name, crime'),
         ("id,crime\n7,.5\n", r"none of its 1 rows has a picture.*'7'.*'LIDAR_1\.png'"),
         ("id,gini\n1,.5\n", r'no column for "all".*id, gini'),
-        ("id,crime\n1,low\n", r"'crime' .* must be numbers, found 'low'"),
+        ("id,crime\n1,low\n", r"'crime' .* must be finite numbers, found 'low'"),
         ("id,crime\n", "has headings but no rows"),
         ("", "the file is empty"),
     ],

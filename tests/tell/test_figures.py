@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from shapely.geometry import MultiPolygon, Polygon, box
 
-from basrelief.tell import figures
+from basrelief.tell import figures, maps
 
 
 def make_areas(n_areas: int = 4) -> gpd.GeoDataFrame:
@@ -40,9 +40,9 @@ def draw_all() -> dict[str, str]:
         "histogram": figures.draw_histogram(np.array([1.0, 2.0, np.nan]), "crime", "histogram"),
         "curves": figures.draw_curves(make_history(4), "curves"),
         "scatter": figures.draw_scatter(make_tested(20), "crime", "scatter"),
-        "map": figures.draw_map(areas, values, figures.Scale("crime", 0.0, 3.0), "map"),
-        "folds": figures.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),
-        "coverage": figures.draw_coverage(areas, "coverage"),
+        "map": maps.draw_map(areas, values, maps.Scale("crime", 0.0, 3.0), "map"),
+        "folds": maps.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),
+        "coverage": maps.draw_coverage(areas, "coverage"),
     }
 
 
@@ -116,4 +116,22 @@ def test_the_scale_bar_has_a_round_length(drawn: dict[str, str]) -> None:
 
 
 def test_an_empty_polygon_is_no_outline() -> None:
-    assert np.shape(figures._trace(Polygon()).vertices) == (1, 2)
+    assert np.shape(maps._trace(Polygon()).vertices) == (1, 2)
+
+
+def test_areas_outside_are_striped_and_others_are_not() -> None:
+    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), maps.Scale("crime", 0.0, 3.0)
+    striped = maps.draw_map(make_areas(), values, scale, "striped", ["E02"])
+    assert "<pattern" in striped
+    assert "<pattern" not in maps.draw_map(make_areas(), values, scale, "plain", [])
+
+
+def test_days_without_a_crime_can_be_drawn() -> None:
+    daily = pd.DataFrame({"theft_bicycle": [2.0, 0.0, np.nan]}, index=["Barnet", "Brent", "Bexley"])
+    svg = figures.draw_daily_crimes(daily, "daily")
+    assert "theft bicycle" in svg
+    assert "Bexley" in svg
+
+
+def test_paths_are_rounded_to_what_a_screen_shows() -> None:
+    assert figures._round_path("M 1.23456 -7.0 \nz") == "M 1.2 -7.0 z"

@@ -13,7 +13,7 @@ from PIL import Image
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.run import Run, write_json
-from basrelief.tell import report, sections
+from basrelief.tell import report, results, sections
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),
@@ -168,7 +168,7 @@ def test_the_town_needs_no_gallery_and_has_no_dead_link(town_run: Run) -> None:
 
 
 def test_a_skill_far_below_zero_stays_on_the_chart() -> None:
-    axis = sections.Axis(-1.0, 1.0)
+    axis = results.Axis(-1.0, 1.0)
     assert (axis.place(-7.5), axis.place(0.0), axis.place(1.0)) == (0.0, 50.0, 100.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 
 import geopandas as gpd
 import numpy as np
@@ -94,7 +94,11 @@ def make_grid(bounds: Bounds, chips: ChipSettings) -> Grid:
 
 
 def read_block(
-    grid: Grid, place: tuple[int, int, int, int], surface: Mosaic, terrain: Mosaic | None
+    grid: Grid,
+    place: tuple[int, int, int, int],
+    surface: Mosaic,
+    terrain: Mosaic | None,
+    detail_m: float | None = None,
 ) -> Block:
     """Read a rectangle of chips, with ground estimated where there is no terrain raster.
 
@@ -102,16 +106,19 @@ def read_block(
     ----------
     place
         Row, column, rows and columns of the rectangle, in chips.
+    detail_m : metres
+        Side of the cells that finer rasters are averaged to before anything else, so that
+        texture means the same as in rasters of that resolution. By default nothing is.
     """
     bounds = grid.bounds_of(*place)
     resolution_m = grid.chips.resolution_m
     halo = ceil(HALO_M / resolution_m)
     wide = _grow(bounds, halo * resolution_m)
-    top = _resample(surface.read(_grow(wide, 2 * surface.resolution_m)), wide, resolution_m)
+    top = _resample(_read_detail(surface, wide, detail_m), wide, resolution_m)
     if terrain is None:
         low = estimate_ground(top, resolution_m)
     else:
-        low = _resample(terrain.read(_grow(wide, 2 * terrain.resolution_m)), wide, resolution_m)
+        low = _resample(_read_detail(terrain, wide, detail_m), wide, resolution_m)
     heights = np.stack([top, low])[:, halo:-halo, halo:-halo]
     heights[:, ~np.isfinite(heights).all(axis=0)] = np.nan
     return Block(bounds=bounds, heights=heights)
@@ -155,6 +162,22 @@ def measure_ground(block: Block, areas: gpd.GeoDataFrame) -> pd.Series[float]:
     )
     covered: pd.Series[float] = table.set_index("area_id")["sum"] * cell_m2
     return covered
+
+
+def _read_detail(mosaic: Mosaic, bounds: Bounds, detail_m: float | None) -> Raster:
+    """Read a margin more than bounds; cells finer than ``detail_m`` are averaged to it."""
+    if detail_m is None or mosaic.resolution_m > 0.99 * detail_m:
+        return mosaic.read(_grow(bounds, 2 * mosaic.resolution_m))
+    # One grid from the mosaic's own corner, so that blocks agree where they meet.
+    left, top = mosaic.bounds[0], mosaic.bounds[3]
+    west, south, east, north = _grow(bounds, 2 * detail_m)
+    snapped = (
+        left + floor((west - left) / detail_m) * detail_m,
+        top - ceil((top - south) / detail_m) * detail_m,
+        left + ceil((east - left) / detail_m) * detail_m,
+        top - floor((top - north) / detail_m) * detail_m,
+    )
+    return Raster(_resample(mosaic.read(snapped), snapped, detail_m), snapped, detail_m)
 
 
 def _grow(bounds: Bounds, by_m: float) -> Bounds:

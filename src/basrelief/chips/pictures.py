@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from basrelief.chips.labelled import check_targets, read_counts
 from basrelief.chips.quality import NEAR_ONE_COLOUR, commonest_colour_share
 from basrelief.chips.store import PixelWriter, open_writer
-from basrelief.chips.tables import name_targets, write_tables
+from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.run import Run, write_json
+from basrelief.sources.areas import fill_places
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
 MAX_LOST = 0.05
@@ -39,6 +41,8 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
         targets=data.targets,
         area_column=data.area_column,
     )
+    if read_counts(settings, folder) is not None:
+        run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
     with open_writer(folder / "pixels.zarr", 3, settings.chips.size_px, "uint8") as writer:
         share = _store_pictures(settings, run, pictures, writer)
     frame = pictures.frame.assign(commonest_colour=share)
@@ -48,10 +52,11 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     kept = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
     if kept.empty:
         raise InputError(f"data.images = {data.images!r}: every picture is of one colour.")
-    targets = name_targets(settings, list(frame.columns))
+    named = name_targets(settings, list(frame.columns))
+    targets = check_targets(settings, run, kept, named, "pictures used")
     chips = kept.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
     areas, membership = _areas_of_pictures(kept, targets)
-    write_tables(settings, folder, chips, areas, membership, targets)
+    write_tables(settings, folder, Tables(chips, areas, membership, targets), {})
     near = kept[kept["commonest_colour"] >= NEAR_ONE_COLOUR]
     _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
     run.say(
@@ -104,6 +109,7 @@ def _areas_of_pictures(kept: pd.DataFrame, targets: list[str]) -> tuple[pd.DataF
     areas = pd.concat(
         [grouped[list(ID_COLUMNS[1:])].first(), grouped[targets].mean()], axis=1
     ).reset_index()
+    fill_places(areas)
     areas = areas.assign(ground_covered=np.nan, is_used=True)
     membership = placed[["chip_id", "area_id"]].assign(weight=1.0).reset_index(drop=True)
     return areas, membership

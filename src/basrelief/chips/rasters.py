@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,13 +12,12 @@ import pandas as pd
 import shapely
 
 from basrelief.chips.cut import make_grid, measure_ground, read_block, split_block
+from basrelief.chips.labelled import check_targets, read_labelled_areas
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import open_writer
-from basrelief.chips.tables import name_targets, write_tables
+from basrelief.chips.tables import Tables, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.run import Run, write_json
-from basrelief.sources.areas import read_areas
-from basrelief.sources.iod import read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 
 
@@ -32,43 +32,79 @@ class Cut:
     """Ground with data by ``area_id``, in square metres."""
 
 
-def chips_from_rasters(settings: Settings, run: Run, folder: Path) -> None:
+@dataclass(frozen=True)
+class Rasters:
+    """What is cut, and how finely."""
+
+    surface: Mosaic
+    terrain: Mosaic | None
+    detail_m: float | None
+    """Side of the cells that finer rasters are averaged to first, in metres."""
+
+    def describe(self) -> dict[str, Any]:
+        """Say what a model that learns from these must find elsewhere."""
+        return {
+            "native_resolution_m": self.surface.resolution_m,
+            "ground": "estimated" if self.terrain is None else "terrain",
+        }
+
+
+def chips_from_rasters(
+    settings: Settings, run: Run, folder: Path, detail_m: float | None = None
+) -> None:
     """Cut rasters into chips and measure how they cover the areas.
 
     Parameters
     ----------
     folder
-        An empty folder; see ``make_chips`` for what is written.
+        An empty folder; see ``make_chips`` for what is written, and for ``detail_m``.
     """
-    surface, terrain = _open_mosaics(settings)
-    areas, targets = _read_labelled_areas(settings, surface)
-    cut = _cut_place(settings, run, folder, surface, terrain, areas)
+    rasters = _open_rasters(settings, detail_m)
+    areas, targets = read_labelled_areas(settings, run, folder, rasters.surface)
+    is_to_learn = detail_m is None
+    if is_to_learn:
+        targets = check_targets(settings, run, areas, targets, "areas")
+    cut = _cut_place(settings, run, folder, rasters, areas)
     chips = cut.chips
     covered = cut.covered_m2[areas["area_id"]].to_numpy()
     areas["ground_covered"] = np.minimum(covered / areas.area, 1.0)
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
+    if is_to_learn:
+        # Again: what varies over all areas may not vary over those with enough ground.
+        targets = check_targets(settings, run, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
     for target in targets:
         labels = areas.set_index("area_id")[target]
         chips[target] = average_labels(chips["chip_id"], membership, labels)
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
-    write_tables(settings, folder, chips, areas, membership, targets)
-    is_labelled = areas[targets].notna().any(axis=1)
+    tables = Tables(chips, areas, membership, targets)
+    write_tables(settings, folder, tables, rasters.describe())
+    _say_counts(settings, run, folder, rasters, tables)
+
+
+def _say_counts(
+    settings: Settings, run: Run, folder: Path, rasters: Rasters, tables: Tables
+) -> None:
+    """Write and say how much there is, and how much of it is used."""
+    chips, areas, terrain = tables.chips, tables.areas, rasters.terrain
+    is_labelled = areas[tables.targets].notna().any(axis=1)
+    is_enough = is_labelled if settings.data.labels else is_labelled | True
     counts = {
-        "tiles": len(surface.tiles),
+        "tiles": len(rasters.surface.tiles),
         "terrain_tiles": len(terrain.tiles) if terrain else 0,
         "chips": len(chips),
         "chips_used": int(chips["is_used"].sum()),
         "areas": len(areas),
         "areas_labelled": int(is_labelled.sum()),
-        "areas_used": int((areas["is_used"] & is_labelled).sum()),
+        "areas_used": int((areas["is_used"] & is_enough).sum()),
     }
     write_json(folder / "counts.json", counts)
     run.say(
         f"chips: {counts['chips']} from {counts['tiles']} tiles, {counts['chips_used']} used; "
         f"{counts['areas']} areas touched, {counts['areas_used']} with at least "
-        f"{settings.chips.min_area_coverage:.0%} of their ground and a label"
+        f"{settings.chips.min_area_coverage:.0%} of their ground"
+        + (" and a label" if settings.data.labels else "")
     )
 
 
@@ -76,18 +112,18 @@ def _cut_place(
     settings: Settings,
     run: Run,
     folder: Path,
-    surface: Mosaic,
-    terrain: Mosaic | None,
+    rasters: Rasters,
     areas: gpd.GeoDataFrame,
 ) -> Cut:
     """Write the chips that touch an area, block by block, in bounded memory."""
+    surface, terrain = rasters.surface, rasters.terrain
     grid = make_grid(surface.bounds, settings.chips)
     covered = pd.Series(0.0, index=areas["area_id"])
     squares, valid = [], []
     polygons = shapely.STRtree(areas.geometry.to_numpy())
     with open_writer(folder / "pixels.zarr", 2, settings.chips.size_px, "float32") as writer:
         for place in run.track(grid.blocks(), "cutting chips"):
-            block = read_block(grid, place, surface, terrain)
+            block = read_block(grid, place, surface, terrain, rasters.detail_m)
             covered = covered.add(measure_ground(block, areas), fill_value=0.0)
             for chip in split_block(block, settings.chips.size_px):
                 square = shapely.box(*chip.bounds)
@@ -103,49 +139,22 @@ def _cut_place(
     return Cut(_index_squares(squares, valid, areas), covered)
 
 
-def _open_mosaics(settings: Settings) -> tuple[Mosaic, Mosaic | None]:
+def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
+    """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data = settings.data
     assert data.dsm is not None
     surface = open_mosaic(data.dsm, settings.locate(data.dsm), key="data.dsm", crs=data.crs)
+    if detail_m is not None and surface.resolution_m > 1.01 * detail_m:
+        raise InputError(
+            f"data.dsm = {data.dsm!r}: its cells are {surface.resolution_m:g} m, coarser than "
+            f"the {detail_m:g} m that the model learnt from. Give rasters of {detail_m:g} m or "
+            "finer: those are averaged."
+        )
     if data.dtm is None:
-        return surface, None
+        return Rasters(surface, None, detail_m)
     terrain = open_mosaic(data.dtm, settings.locate(data.dtm), key="data.dtm", crs=data.crs)
     check_same_grid(surface, terrain)
-    return surface, terrain
-
-
-def _read_labelled_areas(settings: Settings, surface: Mosaic) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """Read the areas that the rasters touch, with one column a target."""
-    data = settings.data
-    assert data.areas is not None
-    assert data.labels is not None
-    labels = read_labels(
-        data.labels,
-        settings.locate(data.labels),
-        targets=data.targets,
-        column=data.label_column,
-    )
-    areas = read_areas(
-        data.areas,
-        settings.locate(data.areas),
-        column=data.area_column,
-        crs=surface.crs,
-        bounds=surface.bounds,
-    )
-    known = areas["area_id"].isin(labels.index)
-    if not known.any():
-        raise InputError(
-            f"data.labels = {data.labels!r}: none of its area codes (such as "
-            f"{labels.index[0]!r}) is among the codes of data.areas = {data.areas!r} (such as "
-            f"{areas['area_id'].iloc[0]!r}). Give both for the same areas and year."
-        )
-    targets = name_targets(settings, list(labels.columns))
-    for column in labels.columns:
-        if column in targets or column == "population":
-            areas[column] = areas["area_id"].map(labels[column])
-        elif column == "lad" and areas["lad"].isna().all():
-            areas["lad"] = areas["area_id"].map(labels["lad"])
-    return areas, targets
+    return Rasters(surface, terrain, detail_m)
 
 
 def _index_squares(

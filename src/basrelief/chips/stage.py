@@ -14,7 +14,7 @@ from basrelief.run import Run, replacing
 def list_inputs(settings: Settings) -> list[Path]:
     """List the files that the chips stage reads, to notice when one changes."""
     data = settings.data
-    patterns = [data.dsm, data.dtm, data.areas, data.labels, data.table]
+    patterns = [data.dsm, data.dtm, data.areas, data.labels, data.table, data.crime]
     if data.images is not None:
         patterns.append(f"{data.images}/*.png")
     typed = [pattern for pattern in patterns if pattern is not None]
@@ -27,7 +27,9 @@ def make_chips(settings: Settings, run: Run) -> None:
     """Cut rasters, or take pictures, into the store of chips.
 
     Writes ``chips.parquet``, ``pixels.zarr``, ``areas.parquet``, ``membership.parquet``,
-    ``chips.json`` (kind, targets, size) and ``counts.json``.
+    ``chips.json`` (kind, targets, size and, of rasters, their native resolution and whether
+    the ground is of a terrain raster or estimated), ``counts.json`` and, where counts of
+    crime are given, ``crime.parquet``.
 
     Raises
     ------
@@ -40,3 +42,23 @@ def make_chips(settings: Settings, run: Run) -> None:
             chips_from_rasters(settings, run, part)
         else:
             chips_from_pictures(settings, run, part)
+
+
+def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
+    """Cut the rasters of a place that a model is to predict; writes what `make_chips` does.
+
+    Parameters
+    ----------
+    settings
+        The model's own, with the place's files; labels may be missing.
+    detail_m : metres
+        Resolution of the rasters that the model learnt from: finer ones are averaged to it.
+
+    Raises
+    ------
+    InputError
+        As for `make_chips`, or if the rasters are coarser than ``detail_m``.
+    """
+    with replacing(run.chips) as part:
+        part.mkdir()
+        chips_from_rasters(settings, run, part, detail_m)

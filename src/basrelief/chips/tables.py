@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,29 +13,50 @@ from basrelief.config import DOMAINS, Settings
 from basrelief.run import write_json
 
 
-def name_targets(settings: Settings, available: list[str]) -> list[str]:
-    """List the targets of a run: those asked for, or the domains that the table has."""
-    if settings.data.targets == "all":
-        return [name for name in DOMAINS if name in available]
-    return list(dict.fromkeys(settings.data.targets))
+def name_targets(
+    settings: Settings, available: list[str], categories: Sequence[str] = ()
+) -> list[str]:
+    """List the targets of a run, each once, in the order typed.
+
+    Parameters
+    ----------
+    available
+        Columns of the table of labels.
+    categories
+        Categories of ``data.crime``. ``"all"``, alone or among names, stands for the IMD and
+        its domains, those available, and these.
+    """
+    typed = ["all"] if settings.data.targets == "all" else list(settings.data.targets)
+    every = [*(name for name in DOMAINS if name in available), *categories]
+    expanded = [every if name == "all" else [name] for name in typed]
+    return list(dict.fromkeys(name for names in expanded for name in names))
 
 
-def write_tables(
-    settings: Settings,
-    folder: Path,
-    chips: pd.DataFrame,
-    areas: pd.DataFrame,
-    membership: pd.DataFrame,
-    targets: list[str],
-) -> None:
-    """Write chips, areas, membership and what they are into a folder."""
-    chips.to_parquet(folder / "chips.parquet")
-    areas.to_parquet(folder / "areas.parquet")
-    membership.to_parquet(folder / "membership.parquet")
-    facts = {
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What stands beside the pixels."""
+
+    chips: pd.DataFrame
+    areas: pd.DataFrame
+    membership: pd.DataFrame
+    targets: list[str]
+
+
+def write_tables(settings: Settings, folder: Path, tables: Tables, facts: dict[str, Any]) -> None:
+    """Write chips, areas, membership and what they are into a folder.
+
+    Parameters
+    ----------
+    facts
+        What ``chips.json`` says besides kind, targets and size.
+    """
+    tables.chips.to_parquet(folder / "chips.parquet")
+    tables.areas.to_parquet(folder / "areas.parquet")
+    tables.membership.to_parquet(folder / "membership.parquet")
+    common = {
         "kind": "heights" if settings.data.has_rasters else "pictures",
-        "targets": targets,
+        "targets": tables.targets,
         "size_px": settings.chips.size_px,
         "resolution_m": settings.chips.resolution_m,
     }
-    write_json(folder / "chips.json", facts)
+    write_json(folder / "chips.json", common | facts)

@@ -80,6 +80,8 @@ def spearman(y_true: Values, y_pred: Values) -> float:
 def kendall(y_true: Values, y_pred: Values) -> float:
     """Kendall's tau-b, -1 to 1; NaN where either side does not vary."""
     _check_pairs(y_true, y_pred)
+    if len(y_true) < 2:
+        return float("nan")
     return float(stats.kendalltau(y_true, y_pred).statistic)
 
 

@@ -11,18 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge import metrics
+from basrelief.judge.resampling import Draws, bound, resample_skills
 
 KEYS = ["recipe", "target", "scheme", "unit"]
 
-N_DRAWS = 1000
-INTERVAL = (2.5, 97.5)
-"""Percentiles of the 95 % interval."""
-
 NEGLIGIBLE = 0.02
 """A skill this near 0 is called no better than the mean, whatever its interval."""
-
-MIN_GROUPS = 10
-"""With fewer groups to resample, an interval would be make-believe."""
 
 Record = dict[str, Any]
 
@@ -48,7 +42,7 @@ def score_predictions(
     spearman, kendall, skill_low, skill_high``; ``mse_mean`` is that of always predicting the
     training fold's mean. What cannot be had is None.
     """
-    records = []
+    records, draws = [], Draws(rng)
     for key, frame in predictions.groupby(KEYS, sort=False):
         record: Record = dict(zip(KEYS, key, strict=True))
         record["n"] = int(frame["id"].nunique())
@@ -56,7 +50,7 @@ def score_predictions(
         for name in repeats[0]:
             record[name] = _or_none(float(np.mean([values[name] for values in repeats])))
         group_of = frame["id"].map(groups[record["unit"]])
-        low, high = resample_skill(frame, group_of, rng)
+        low, high = resample_skill(frame, group_of, draws)
         record |= {"skill_low": _or_none(low), "skill_high": _or_none(high)}
         records.append(record)
     return records
@@ -80,7 +74,7 @@ def measure(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def resample_skill(
-    frame: pd.DataFrame, group_of: pd.Series[Any], rng: np.random.Generator
+    frame: pd.DataFrame, group_of: pd.Series[Any], draws: Draws
 ) -> tuple[float, float]:
     """Take a 95 % interval of the skill by resampling whole groups with replacement.
 
@@ -97,23 +91,11 @@ def resample_skill(
     Returns
     -------
     Low and high; NaN with fewer than ten groups, or where a row has no group.
-
-    References
-    ----------
-    Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
     """
-    nothing = (float("nan"), float("nan"))
-    if bool(group_of.isna().any()) or group_of.nunique() < MIN_GROUPS:
-        return nothing
+    if bool(group_of.isna().any()):
+        return float("nan"), float("nan")
     error, error_of_mean = _sum_errors(frame, group_of)
-    n_groups = error.shape[1]
-    taken = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=N_DRAWS)
-    drawn, drawn_of_mean = taken @ error.T, taken @ error_of_mean.T  # (draw, repeat)
-    if (drawn_of_mean <= 0).any():
-        return nothing
-    skills = np.mean(1.0 - drawn / drawn_of_mean, axis=1)
-    low, high = np.percentile(skills, INTERVAL)
-    return float(low), float(high)
+    return bound(resample_skills(error, error_of_mean, draws), error.shape[1])
 
 
 def verdict(record: Record) -> str:

@@ -1,60 +1,105 @@
-"""The evaluate stage: held-out predictions of every recipe, and their scores."""
+"""The evaluate stage: held-out predictions of every recipe and baseline, and what they are worth.
+
+It goes scheme by scheme and recipe by recipe: what grows with the place is one recipe's rows,
+and one squared error an item, target and repeat for each recipe of a scheme.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import Settings
-from basrelief.judge.scores import score_predictions, verdict
-from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
-from basrelief.learn.ridge import load_ridge, predict_ridge
-from basrelief.learn.stage import choose_recipes, features_of, labels_of, read_features
-from basrelief.run import Run, replacing, write_json
-from basrelief.splits.folds import block_of
-from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_folds
-from basrelief.splits.stage import blocks_of_areas
-
-INTERVALS = ("lower_50", "upper_50", "lower_80", "upper_80", "lower_95", "upper_95")
-COLUMNS = (
-    *("recipe", "target", "scheme", "repeat", "fold", "unit", "id"),
-    *("y_true", "y_pred", "y_mean", *INTERVALS),
+from basrelief.judge.audit import build_audit
+from basrelief.judge.baselines import PLACE
+from basrelief.judge.compare import (
+    Errors,
+    Record,
+    collect_errors,
+    compare_errors,
+    order_recipes,
+    prefer_recipe,
 )
-"""Columns of ``predictions.parquet``."""
+from basrelief.judge.failures import find_neighbours, measure_failures
+from basrelief.judge.intervals import add_intervals, measure_coverage
+from basrelief.judge.predictions import Held, Trial, predict_scheme
+from basrelief.judge.resampling import Draws
+from basrelief.judge.scores import score_predictions, verdict
+from basrelief.judge.tables import Tables, open_tables
+from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.stage import choose_baselines, choose_recipes
+from basrelief.learn.threads import sparing_threads
+from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.splits.folds import block_of
+from basrelief.splits.groups import blocks_of_areas
+
+LISTED_SCHEME = "block"
+"""The scheme whose predictions are listed for targeting, where it was run."""
+
+
+@dataclass
+class Findings:
+    """What is kept of every recipe and scheme: a few numbers each."""
+
+    scores: list[Record] = field(default_factory=list)
+    comparisons: list[Record] = field(default_factory=list)
+    preferred: list[Record] = field(default_factory=list)
+    coverage: list[Record] = field(default_factory=list)
+    targeting: list[Record] = field(default_factory=list)
+    failures: list[Record] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What every recipe is judged with."""
+
+    trial: Trial
+    asked: set[str]
+    """Recipes that the user wants to know about; the others are what they have to beat."""
+
+    listed: str
+    groups: dict[str, pd.Series[Any]]
+    """What each chip and area is resampled with, by id."""
+
+    districts: pd.Series[Any] | None
+    neighbours: Any
+    tables: Tables
+    findings: Findings
 
 
 def evaluate_recipes(settings: Settings, run: Run) -> None:
-    """Write ``predictions.parquet``, ``scores.parquet`` and ``scores.json``.
+    """Write ``predictions.parquet``, ``scores.*`` and the files of ``evaluate/``.
 
-    Each recipe predicts what its folds held out. The bounds of prediction intervals are
-    columns of the table already, and not known yet (NaN).
+    Each recipe, and each baseline that the data allow, predicts what the folds held out.
     """
     samples = load_samples(run)
-    found = []
-    for recipe in choose_recipes(settings)[0]:
-        if isinstance(recipe, StatisticsRecipe):
-            found += _predict_statistics(recipe, samples, settings, run)
-        else:
-            found += _predict_networks(recipe, samples, settings, run)
-    predictions = pd.concat(found, ignore_index=True)
-    rng = np.random.default_rng(settings.seed)
-    records = score_predictions(predictions, group_units(samples, settings), rng)
-    with replacing(run.predictions) as part:
-        predictions.to_parquet(part, index=False)
-    with replacing(run.folder / "scores.parquet") as part:
-        pd.DataFrame(records).to_parquet(part, index=False)
-    write_json(run.scores, records)
-    for record in records:
-        run.say(
-            f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
-            f"{record['unit']}: skill {_format(record['skill'])}, {verdict(record)}"
+    recipes, _ = choose_recipes(settings)
+    baselines = choose_baselines(recipes, settings)
+    trial = Trial(samples, settings, run, [*recipes, *baselines])
+    with open_tables(run) as tables:
+        bench = Bench(
+            trial=trial,
+            asked={recipe.name for recipe in recipes},
+            listed=LISTED_SCHEME if LISTED_SCHEME in trial.schemes else trial.schemes[-1],
+            groups=group_units(samples, settings),
+            districts=_find_districts(samples),
+            neighbours=find_neighbours(samples),
+            tables=tables,
+            findings=Findings(),
         )
+        with sparing_threads(len(samples.areas)):
+            for scheme in trial.schemes:
+                _judge_scheme(bench, scheme)
+    _write_findings(bench)
 
 
-def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[str]]:
+def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any]]:
     """Name what each chip and area is resampled with: its block, or its area without places.
 
     Returns
@@ -72,138 +117,135 @@ def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[str
     return {"chip": largest["area_id"], "area": pd.Series(areas, index=areas)}
 
 
-def average_over_areas(
-    samples: Samples, rows: NDArray[np.int64], values: NDArray[np.float64]
-) -> pd.DataFrame:
-    """Average chips' predictions over areas, weighted by membership.
-
-    Parameters
-    ----------
-    rows : (n,)
-        Positions in ``samples.chips``.
-    values : (n, n_targets)
-        Predictions for those chips.
-
-    Returns
-    -------
-    One row an area that any of the chips has ground in, by ``area_id``; a column a target.
-    """
-    position = pd.Series(np.arange(len(rows)), index=samples.chips["chip_id"].iloc[rows])
-    member = samples.membership[samples.membership["chip_id"].isin(position.index)]
-    member = member[member["weight"] > 0]
-    weight = member["weight"].to_numpy(np.float64)
-    weighted = values[position.loc[member["chip_id"]].to_numpy()] * weight[:, None]
-    sums = pd.DataFrame(weighted, columns=list(samples.targets)).assign(weight=weight)
-    sums = sums.groupby(member["area_id"].to_numpy()).sum()
-    averaged: pd.DataFrame = sums[list(samples.targets)].div(sums["weight"], axis=0)
-    return averaged
+def _find_districts(samples: Samples) -> pd.Series[Any] | None:
+    """District of each area by its code; None where none is known."""
+    if "lad" not in samples.areas or not samples.areas["lad"].notna().any():
+        return None
+    districts: pd.Series[Any] = samples.areas.set_index("area_id")["lad"]
+    return districts
 
 
-def _predict_statistics(
-    recipe: StatisticsRecipe, samples: Samples, settings: Settings, run: Run
-) -> list[pd.DataFrame]:
-    """Predict the test areas of every fold and repeat."""
-    features = read_features(recipe, run)
-    found = []
-    for fold in area_folds(run, samples, settings):
-        folder = run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
-        model = load_ridge(folder / "weights.safetensors")
-        predicted = predict_ridge(model, features_of(features, fold.test))
-        truth = labels_of(samples, fold.test)
-        y_mean = _mean_labels(labels_of(samples, fold.train))
-        table = _tabulate(fold.test, truth, predicted, y_mean, samples.targets)
-        found.append(_name_rows(table, recipe.name, fold, "area"))
-    return found
-
-
-def _predict_networks(
-    recipe: NetworkRecipe, samples: Samples, settings: Settings, run: Run
-) -> list[pd.DataFrame]:
-    """Predict the test chips of every scheme, and the test areas from their chips."""
-    found = []
-    for fold in chip_folds(run, samples, settings):
-        folder = run.models / recipe.name / fold.scheme / "0-0"
-        rows = _rows_to_predict(samples, fold)
-        predicted = predict_fold(folder, samples, rows, settings)
-        chips = _tabulate_chips(samples, fold, rows, predicted)
-        areas = _tabulate_areas(samples, fold, rows, predicted)
-        found.append(_name_rows(chips, recipe.name, fold, "chip"))
-        found.append(_name_rows(areas, recipe.name, fold, "area"))
-    return found
-
-
-def _rows_to_predict(samples: Samples, fold: ChipFold) -> NDArray[np.int64]:
-    """List the test chips and, in schemes made of areas, every chip with test ground."""
-    if fold.scheme == "random":
-        return fold.test
-    member = samples.membership
-    inside = member["area_id"].isin(fold.test_areas) & (member["weight"] > 0)
-    is_inside = samples.chips["chip_id"].isin(member.loc[inside, "chip_id"])
-    is_used = samples.chips["is_used"].to_numpy(bool)
-    return np.union1d(fold.test, np.flatnonzero(is_inside.to_numpy(bool) & is_used))
-
-
-def _tabulate_chips(
-    samples: Samples, fold: ChipFold, rows: NDArray[np.int64], predicted: NDArray[np.float64]
-) -> pd.DataFrame:
-    """Set the test chips' predictions beside their labels."""
-    labels = samples.chips[list(samples.targets)].to_numpy(np.float64)
-    order = pd.Index(rows).get_indexer(pd.Index(fold.test))
-    ids = samples.chips["chip_id"].to_numpy(dtype=object)[fold.test].astype(str)
-    y_mean = _mean_labels(labels[fold.train])
-    return _tabulate(ids, labels[fold.test], predicted[order], y_mean, samples.targets)
-
-
-def _tabulate_areas(
-    samples: Samples, fold: ChipFold, rows: NDArray[np.int64], predicted: NDArray[np.float64]
-) -> pd.DataFrame:
-    """Set the test areas' averaged predictions beside their labels."""
-    averaged = average_over_areas(samples, rows, predicted)
-    ids = np.intersect1d(fold.test_areas, averaged.index.to_numpy(dtype=object).astype(str))
-    y_mean = _mean_labels(labels_of(samples, fold.train_areas))
-    guess = averaged.loc[ids.tolist()].to_numpy(np.float64)
-    return _tabulate(ids, labels_of(samples, ids), guess, y_mean, samples.targets)
-
-
-def _tabulate(
-    ids: NDArray[np.str_],
-    truth: NDArray[np.float64],
-    predicted: NDArray[np.float64],
-    y_mean: NDArray[np.float64],
-    targets: tuple[str, ...],
-) -> pd.DataFrame:
-    """Make one row an id and target, where the truth and the training mean are known."""
-    frames = [
-        pd.DataFrame(
-            {
-                "target": target,
-                "id": ids.astype(object),
-                "y_true": truth[:, k],
-                "y_pred": predicted[:, k],
-                "y_mean": y_mean[k],
-                **dict.fromkeys(INTERVALS, np.nan),
-            }
+def _judge_scheme(bench: Bench, scheme: str) -> None:
+    """Judge every recipe in one scheme, and each against the others."""
+    trial, place_frame = bench.trial, None
+    items = {"area": trial.areas.ids}
+    errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
+    for held in predict_scheme(trial, scheme):
+        districts = bench.districts if held.unit == "area" else None
+        frame = add_intervals(held.frame, districts)
+        if held.recipe == PLACE and held.unit == "area":
+            place_frame = frame
+        if held.unit == "chip" and "chip" not in items:
+            items["chip"] = pd.Index(frame["id"].unique())
+        bench.tables.predictions.append(frame)
+        if held.distances is not None:
+            bench.tables.applicability.append(held.distances)
+        if held.unit == "area":
+            _judge_areas(bench, frame, place_frame)
+        _score(bench, held, frame)
+        n_repeats = int(frame["repeat"].max()) + 1
+        errors[held.unit][held.recipe] = collect_errors(
+            frame, items[held.unit], trial.targets, n_repeats
         )
-        for k, target in enumerate(targets)
-    ]
-    rows = pd.concat(frames, ignore_index=True)
-    return rows[rows["y_true"].notna() & rows["y_mean"].notna()].reset_index(drop=True)
+    for unit, by_recipe in errors.items():
+        if by_recipe:
+            _compare_recipes(bench, scheme, unit, by_recipe, items[unit])
 
 
-def _name_rows(
-    table: pd.DataFrame, recipe: str, fold: AreaFold | ChipFold, unit: str
-) -> pd.DataFrame:
-    """Say of each row which recipe, fold and unit it is of; columns in the contract's order."""
-    named = table.assign(
-        recipe=recipe, scheme=fold.scheme, repeat=fold.repeat, fold=fold.fold, unit=unit
-    )
-    return named[list(COLUMNS)]
+def _judge_areas(bench: Bench, frame: pd.DataFrame, place_frame: pd.DataFrame | None) -> None:
+    """Judge one recipe's predictions of areas in one scheme."""
+    recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
+    rng, samples = bench.trial.rng(recipe, scheme, "judge"), bench.trial.samples
+    found = bench.findings
+    found.coverage += measure_coverage(frame, bench.districts)
+    found.targeting += measure_targeting(frame, place_frame, rng, bench.groups["area"])
+    residuals, records = measure_failures(frame, samples, rng, bench.neighbours)
+    found.failures += records
+    bench.tables.residuals.append(residuals)
+    if scheme == bench.listed:
+        bench.tables.ranked.append(rank_areas(frame, samples))
 
 
-def _mean_labels(labels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of each target over the known labels, (n_targets,); NaN where none is known."""
-    return pd.DataFrame(labels).mean().to_numpy(np.float64)
+def _score(bench: Bench, held: Held, frame: pd.DataFrame) -> None:
+    """Score one recipe in one scheme, and say so where the user asked for it."""
+    # The same draws for every recipe: what is compared is resampled alike.
+    rng = np.random.default_rng(bench.trial.settings.seed)
+    records = score_predictions(frame, bench.groups, rng)
+    bench.findings.scores += records
+    if held.recipe not in bench.asked:
+        return
+    for record in records:
+        skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
+        bench.trial.run.say(
+            f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
+            f"{record['unit']}: skill {skill}, {verdict(record)}"
+        )
 
 
-def _format(skill: float | None) -> str:
-    return "unknown" if skill is None else f"{skill:.2f}"
+def _compare_recipes(
+    bench: Bench, scheme: str, unit: str, errors: dict[str, Errors], items: pd.Index[Any]
+) -> None:
+    """Compare every pair of recipes in one scheme, and prefer the simplest that none beats."""
+    networks = {each.name for each in bench.trial.recipes if isinstance(each, NetworkRecipe)}
+    order = order_recipes(list(errors), networks)
+    groups = bench.groups[unit].reindex(items).reset_index(drop=True)
+    draws = Draws(np.random.default_rng(bench.trial.settings.seed))
+    pairs: dict[str, list[Record]] = {target: [] for target in bench.trial.targets}
+    for simpler, other in combinations(order, 2):
+        found = compare_errors(errors[other], errors[simpler], groups, draws)
+        for target, record in zip(bench.trial.targets, found, strict=True):
+            key = {"target": target, "scheme": scheme, "unit": unit}
+            pairs[target].append({"recipe": other, "versus": simpler} | key | record)
+    for target, records in pairs.items():
+        bench.findings.comparisons += _list_comparisons(records, bench.asked)
+        skills = {
+            record["recipe"]: record
+            for record in bench.findings.scores
+            if (record["target"], record["scheme"], record["unit"]) == (target, scheme, unit)
+        }
+        known = [name for name in order if name in skills]
+        if known:
+            choice = prefer_recipe(records, skills, known)
+            key = {"target": target, "scheme": scheme, "unit": unit}
+            bench.findings.preferred.append(key | choice)
+
+
+def _list_comparisons(records: list[Record], asked: set[str]) -> list[Record]:
+    """List what is reported: what was asked for against all others, baselines against place."""
+    listed = []
+    for record in records:
+        for one in (record, _turn_round(record)):
+            if one["recipe"] in asked or one["versus"] == PLACE:
+                listed.append(one)
+    return listed
+
+
+def _turn_round(record: Record) -> Record:
+    """Say the same of the other recipe."""
+
+    def negate(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return record | {
+        "recipe": record["versus"],
+        "versus": record["recipe"],
+        "difference": negate(record["difference"]),
+        "low": negate(record["high"]),
+        "high": negate(record["low"]),
+        "beats": record["is_beaten"],
+        "is_beaten": record["beats"],
+    }
+
+
+def _write_findings(bench: Bench) -> None:
+    """Write scores, and what else was found, as JSON."""
+    run, found = bench.trial.run, bench.findings
+    with replacing(run.folder / "scores.parquet") as part:
+        pd.DataFrame(found.scores).to_parquet(part, index=False)
+    write_json(run.scores, found.scores)
+    folder = run.folder / "evaluate"
+    for name in ("comparisons", "preferred", "coverage", "targeting", "failures"):
+        write_json(folder / f"{name}.json", getattr(found, name))
+    leakage = read_json(run.splits / "leakage.json")
+    audit = build_audit(found.scores, found.comparisons, leakage, bench.asked)
+    write_json(folder / "audit.json", audit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from scipy.special import softmax
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +30,9 @@ class Process:
 
     noise: Floats
     """(target,) Expected share of the variance that is noise, 0 to 1."""
+
+    odds: Floats
+    """(scale, noise, target) How likely each point of the grid is; sums to 1 a target."""
 
 
 def correlate(distance: Floats, scale: float | Floats) -> Floats:
@@ -83,18 +87,18 @@ def fit_process(distance: Floats, Y: Floats, scales: Floats, noises: Floats = NO
         scales=scales,
         weights=np.zeros((len(scales), n_items, n_targets)),
         noise=np.ones(n_targets),
+        odds=np.zeros((len(scales), len(noises), n_targets)),
     )
     patterns, pattern_of = np.unique(~np.isnan(Y), axis=1, return_inverse=True)
     for pattern, is_known in enumerate(patterns.T):
         if is_known.any():
             columns = np.flatnonzero(pattern_of == pattern)
             labels = Y[np.ix_(is_known, columns)]
-            weights, noise = _fit_known(
-                distance[np.ix_(is_known, is_known)], labels, scales, noises
-            )
+            weights, odds = _fit_known(distance[np.ix_(is_known, is_known)], labels, scales, noises)
             process.mean[columns] = labels.mean(axis=0)
             process.weights[np.ix_(np.arange(len(scales)), is_known, columns)] = weights
-            process.noise[columns] = noise
+            process.odds[:, :, columns] = odds
+            process.noise[columns] = np.einsum("ijt,j->t", odds, noises)
     return process
 
 
@@ -119,28 +123,29 @@ def predict_process(process: Process, distance: Floats) -> Floats:
 def _fit_known(
     distance: Floats, labels: Floats, scales: Floats, noises: Floats
 ) -> tuple[Floats, Floats]:
-    """Fit targets that are known for the same items: weights and expected noise."""
+    """Fit targets that are known for the same items: weights, and the odds of the grid."""
     residual = labels - labels.mean(axis=0)
     likelihood = np.empty((len(scales), len(noises), labels.shape[1]))
-    solutions = np.empty((len(scales), len(noises), *labels.shape))
+    weights = np.empty((len(scales), *labels.shape))
     for i, scale in enumerate(scales):
         values, vectors = eigh(correlate(distance, scale))
         rotated = vectors.T @ residual
-        for j, noise in enumerate(noises):
-            spectrum = (1 - noise) * np.maximum(values, 0.0) + noise
-            likelihood[i, j] = _profile_likelihood(spectrum, rotated)
-            solutions[i, j] = (1 - noise) * (vectors @ (rotated / spectrum[:, None]))
-    odds = np.exp(likelihood - likelihood.max(axis=(0, 1)))
-    odds /= odds.sum(axis=(0, 1))
-    weights = np.einsum("ijt,ijnt->int", odds, solutions)
-    return weights, np.einsum("ijt,j->t", odds, noises)
+        signal = 1 - noises[:, None]
+        spectra = signal * np.maximum(values, 0.0) + noises[:, None]  # (noise, item)
+        likelihood[i] = _profile_likelihood(spectra, rotated)
+        # Noises are averaged before turning back: one product a scale, and not one a noise.
+        kept = softmax(likelihood[i], axis=0).T @ (signal / spectra)  # (target, item)
+        weights[i] = vectors @ (rotated * kept.T)
+    odds: Floats = softmax(likelihood, axis=(0, 1))
+    return weights * odds.sum(axis=1)[:, None, :], odds
 
 
-def _profile_likelihood(spectrum: Floats, rotated: Floats) -> Floats:
-    """Log marginal likelihood of each target with its variance in closed form, (target,)."""
-    n_items = len(spectrum)
-    fit = (rotated**2 / spectrum[:, None]).sum(axis=0)
+def _profile_likelihood(spectra: Floats, rotated: Floats) -> Floats:
+    """Log marginal likelihood with the variance in closed form, (noise, target)."""
+    n_items = spectra.shape[1]
+    fit = (1 / spectra) @ rotated**2
     # A target that does not vary fits at any scale: it has nothing to choose by.
     logarithm = np.log(np.where(fit > 0, fit / n_items, 1.0))
-    likelihood: Floats = -0.5 * (n_items * logarithm + np.log(spectrum).sum())
+    determinant = np.log(spectra).sum(axis=1)[:, None]
+    likelihood: Floats = -0.5 * (n_items * logarithm + determinant)
     return likelihood

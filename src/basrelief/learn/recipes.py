@@ -155,7 +155,40 @@ class StatisticsRecipe(Section):
         return "area"
 
 
-Recipe = NetworkRecipe | StatisticsRecipe
+class RandomRecipe(Section):
+    """Responses of random filters to an area's relief, and a ridge regression on them."""
+
+    kind: Literal["random-features"]
+    name: Text
+    about: Text
+    """One line."""
+
+    n_filters: Annotated[int, Field(ge=1)] = 256
+    """Patches of the ground that serve as filters; each gives two features."""
+
+    patch_px: Annotated[int, Field(ge=2, le=31)] = 5
+    """Side of a filter, in cells."""
+
+    cell_m: Annotated[float, Field(gt=0)] = 2.0
+    """Ground size of a cell that the filters see, in metres; heights are averaged to it."""
+
+    bias: float = -1.0
+    """Added to each response before what is below 0 is cut off."""
+
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    """Ridge penalties to choose from, on standardised features."""
+
+    inner_folds: Annotated[int, Field(ge=2)] = 5
+    """Folds inside the training fold that choose the penalty."""
+
+    @property
+    def unit(self) -> Literal["chip", "area"]:
+        """What a prediction is for."""
+        return "area"
+
+
+AreaRecipe = StatisticsRecipe | RandomRecipe
+Recipe = NetworkRecipe | AreaRecipe
 
 
 def list_recipes() -> list[Recipe]:
@@ -240,14 +273,15 @@ def _parse(text: str, typed: str) -> Recipe:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"recipe {typed!r}: not valid TOML: {error}.") from error
-    model: type[NetworkRecipe] | type[StatisticsRecipe]
-    if table.get("kind") == "network":
-        model = NetworkRecipe
-    elif table.get("kind") == "statistics":
-        model = StatisticsRecipe
-    else:
+    kinds: dict[str, type[Recipe]] = {
+        "network": NetworkRecipe,
+        "statistics": StatisticsRecipe,
+        "random-features": RandomRecipe,
+    }
+    model = kinds.get(str(table.get("kind")))
+    if model is None:
         raise InputError(
-            f"recipe {typed!r}: kind = {table.get('kind')!r}; allowed are 'network', 'statistics'."
+            f"recipe {typed!r}: kind = {table.get('kind')!r}; allowed are {', '.join(kinds)}."
         )
     try:
         return model.model_validate_json(json.dumps(table, default=str))
@@ -260,7 +294,7 @@ def _parse(text: str, typed: str) -> Recipe:
 def _override(recipe: Recipe, settings: Settings) -> Recipe:
     """Put the settings' epochs and steps in the place of a network recipe's."""
     models = settings.models
-    if isinstance(recipe, StatisticsRecipe):
+    if not isinstance(recipe, NetworkRecipe):
         return recipe
     train = recipe.train
     if models.steps_per_epoch is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
+from scipy.linalg import eigh
 
 from basrelief.run import replacing
 from basrelief.splits.folds import assign_folds
@@ -204,10 +205,18 @@ def measure_trust(gain: Floats, groups: NDArray[np.str_]) -> float:
 
 def _solve(Z: Floats, Y: Floats, strengths: list[float]) -> Floats:
     """Solve the ridge regression for every strength at once, (strength, feature, target)."""
-    # One decomposition serves all strengths: only the shrinkage of its directions differs.
-    u, s, vt = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)
-    shrunk = s / (s**2 + np.asarray(strengths)[:, None])  # (strength, direction)
-    coef: Floats = vt.T @ (shrunk[:, :, None] * (u.T @ (Y - Y.mean(axis=0))))
+    # One decomposition serves all strengths: only the shrinkage of its directions differs. It
+    # is of the smaller of the two products, for which no singular vectors need be found.
+    centred, residual = Z - Z.mean(axis=0), Y - Y.mean(axis=0)
+    penalty = np.asarray(strengths)[:, None, None]
+    if len(Z) < Z.shape[1]:
+        values, vectors = eigh(centred @ centred.T)
+        rotated = vectors.T @ residual / (values[:, None] + penalty)
+        basis = centred.T @ vectors
+    else:
+        values, basis = eigh(centred.T @ centred)
+        rotated = basis.T @ (centred.T @ residual) / (values[:, None] + penalty)
+    coef: Floats = basis @ rotated
     return coef
 
 

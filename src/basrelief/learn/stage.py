@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,23 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
+from basrelief.learn.features import FILTERS, make_features
+from basrelief.learn.final import write_model
 from basrelief.learn.networks import train_network
+from basrelief.learn.random_features import sample_filters, save_filters
 from basrelief.learn.recipes import (
+    AreaRecipe,
     NetworkRecipe,
+    RandomRecipe,
     Recipe,
-    StatisticsRecipe,
     format_recipe,
     load_recipe,
 )
-from basrelief.learn.relief import relief_features
 from basrelief.learn.ridge import fit_ridge, save_ridge
+from basrelief.learn.threads import sparing_threads
 from basrelief.learn.weights import check_weights
 from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import (
     AREA_SCHEMES,
     AreaFold,
@@ -32,9 +39,10 @@ from basrelief.splits.heldout import (
     final_fold,
     find_usable_areas,
 )
-from basrelief.splits.stage import blocks_of_areas
 
 DEFAULT_RECIPES = ("relief-statistics", "vgg16")
+BASELINE_RECIPES = ("relief-statistics", "random-features")
+"""Trained on rasters even if nobody asks: what any other recipe has to beat."""
 
 
 def train_recipes(settings: Settings, run: Run) -> None:
@@ -52,11 +60,15 @@ def train_recipes(settings: Settings, run: Run) -> None:
     recipes, left_out = choose_recipes(settings)
     for line in left_out:
         run.say(line)
-    for recipe in recipes:
-        if isinstance(recipe, StatisticsRecipe):
-            _train_statistics(recipe, samples, settings, run)
-        else:
+    baselines = choose_baselines(recipes, settings)
+    if baselines:
+        run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
+    for recipe in [*recipes, *baselines]:
+        if isinstance(recipe, NetworkRecipe):
             _train_networks(recipe, samples, settings, run)
+            continue
+        with sparing_threads(len(samples.areas)):
+            _train_areas(recipe, samples, settings, run)
 
 
 def check_recipes(settings: Settings) -> None:
@@ -103,6 +115,20 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     return recipes, left_out
 
 
+def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaRecipe]:
+    """Load the recipes that are trained as baselines, besides those asked for.
+
+    Pictures have none: relief cannot be measured in them.
+    """
+    schemes = settings.split.schemes
+    has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
+    if not (settings.data.has_rasters and has_areas):
+        return []
+    asked = {recipe.name for recipe in recipes}
+    loaded = [load_recipe(name, settings) for name in BASELINE_RECIPES if name not in asked]
+    return [recipe for recipe in loaded if not isinstance(recipe, NetworkRecipe)]
+
+
 def list_model_files(settings: Settings) -> list[Path]:
     """List the recipe and weights files that the user gave, to notice when one changes."""
     recipes, _ = choose_recipes(settings)
@@ -112,7 +138,7 @@ def list_model_files(settings: Settings) -> list[Path]:
     return sorted({*files, *(path for path in weights if path is not None)})
 
 
-def read_features(recipe: StatisticsRecipe, run: Run) -> pd.DataFrame:
+def read_features(recipe: AreaRecipe, run: Run) -> pd.DataFrame:
     """Read the features of a recipe: one row an area, by ``area_id``."""
     return pd.read_parquet(run.models / recipe.name / "features.parquet")
 
@@ -131,13 +157,13 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
-            f"{schemes}. Add 'area' or 'block'."
+            f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
         )
 
 
 def _find_weights(recipe: Recipe, settings: Settings) -> Path | None:
     """Locate the weights file that the user gave for a recipe's backbone, if there is one."""
-    if isinstance(recipe, StatisticsRecipe):
+    if not isinstance(recipe, NetworkRecipe):
         return None
     typed = settings.models.weights.get(recipe.backbone)
     path = settings.locate(typed) if typed is not None else None
@@ -156,7 +182,10 @@ def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings,
     for fold in folds:
         place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
         folder = run.models / recipe.name / place
+        # What a model is for is said last: without it half a training is no model.
+        (folder / "model.json").unlink(missing_ok=True)
         train_network(recipe, samples, fold, folder, settings, run)
+    write_model(folder, recipe, samples, None, settings, run)
 
 
 def _mark_of_chips(run: Run) -> Any:
@@ -165,34 +194,68 @@ def _mark_of_chips(run: Run) -> Any:
     return read_json(path) if path.exists() else None
 
 
-def _train_statistics(
-    recipe: StatisticsRecipe, samples: Samples, settings: Settings, run: Run
-) -> None:
+def _train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: Run) -> None:
     """Fit a ridge regression on every fold of every repeat, and on everything."""
-    features = _make_features(recipe, samples, run)
+    known = _know_areas(recipe, samples, settings, run)
     folds = list(area_folds(run, samples, settings))
     usable = find_usable_areas(samples)
     everything = AreaFold("final", 0, 0, usable, usable[:0])
-    run.say(f"train {recipe.name}: {features.shape[1]} statistics of areas, {len(folds)} folds")
+    n_features = known.features.shape[1]
+    run.say(f"train {recipe.name}: {n_features} statistics of areas, {len(folds)} folds")
+    _fit_folds(recipe, folds, known, settings, run)
+    with replacing(run.models / recipe.name / "final") as part:
+        _fit_fold(recipe, everything, known, settings, part)
+        filters = run.models / recipe.name / FILTERS
+        if filters.exists():
+            shutil.copy(filters, part / FILTERS)
+        write_model(part, recipe, samples, known.features, settings, run)
+
+
+def _fit_folds(
+    recipe: AreaRecipe, folds: list[AreaFold], known: KnownAreas, settings: Settings, run: Run
+) -> None:
+    """Fit every fold of every scheme."""
     for scheme in dict.fromkeys(fold.scheme for fold in folds):
         # All folds or none: folds of an earlier run must not stand beside new ones.
         with replacing(run.models / recipe.name / scheme) as part:
             for fold in run.track([f for f in folds if f.scheme == scheme], f"ridge, {scheme}"):
                 folder = part / f"{fold.repeat}-{fold.fold}"
-                _fit_fold(recipe, fold, samples, features, settings, folder)
-    with replacing(run.models / recipe.name / "final") as part:
-        _fit_fold(recipe, everything, samples, features, settings, part)
+                _fit_fold(recipe, fold, known, settings, folder)
 
 
-def _make_features(recipe: StatisticsRecipe, samples: Samples, run: Run) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class KnownAreas:
+    """What area recipes are fitted from, by area code."""
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+    blocks: pd.Series[str]
+
+
+def _know_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: Run) -> KnownAreas:
+    """Gather features, labels and blocks of the usable areas once for all folds."""
+    usable = find_usable_areas(samples)
+    return KnownAreas(
+        features=_make_features(recipe, samples, settings, run),
+        labels=samples.areas.set_index("area_id")[list(samples.targets)],
+        blocks=pd.Series(blocks_of_areas(samples, usable, settings), index=usable),
+    )
+
+
+def _make_features(
+    recipe: AreaRecipe, samples: Samples, settings: Settings, run: Run
+) -> pd.DataFrame:
     """Compute the features of every area, or read them where the chips are the same."""
     folder = run.models / recipe.name
-    mark = {"chips": _mark_of_chips(run)}
+    mark = {"chips": _mark_of_chips(run), "recipe": format_recipe(recipe), "seed": settings.seed}
     stamp = folder / "features.json"
     if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
         return read_features(recipe, run)
-    features = relief_features(samples, run)
     stamp.unlink(missing_ok=True)
+    if isinstance(recipe, RandomRecipe):
+        rng = np.random.default_rng([settings.seed, _key(recipe.name)])
+        save_filters(sample_filters(recipe, samples, rng), folder / FILTERS)
+    features = make_features(recipe, samples, run, folder)
     with replacing(folder / "features.parquet") as part:
         features.to_parquet(part)
     write_json(stamp, mark)
@@ -200,20 +263,16 @@ def _make_features(recipe: StatisticsRecipe, samples: Samples, run: Run) -> pd.D
 
 
 def _fit_fold(
-    recipe: StatisticsRecipe,
-    fold: AreaFold,
-    samples: Samples,
-    features: pd.DataFrame,
-    settings: Settings,
-    folder: Path,
+    recipe: AreaRecipe, fold: AreaFold, known: KnownAreas, settings: Settings, folder: Path
 ) -> None:
     """Fit one fold from its training areas alone, and write it with its recipe."""
     key = [settings.seed, _key(f"{recipe.name}/{fold.scheme}"), fold.repeat, fold.fold]
+    train = fold.train.tolist()
     model = fit_ridge(
-        features_of(features, fold.train),
-        labels_of(samples, fold.train),
+        features_of(known.features, fold.train),
+        known.labels.loc[train].to_numpy(np.float64),
         recipe.strengths,
-        blocks_of_areas(samples, fold.train, settings),
+        known.blocks.loc[train].to_numpy(dtype=object).astype(str),
         recipe.inner_folds,
         np.random.default_rng(key),
     )

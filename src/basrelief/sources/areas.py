@@ -155,6 +155,49 @@ def read_areas(
     return _tidy(areas.rename(columns=names), where)
 
 
+def name_district(area_name: str) -> str | None:
+    """Read the district off the name of an LSOA or MSOA; None if it has no such form.
+
+    Examples
+    --------
+    >>> name_district("City of London 001A")
+    'City of London'
+    """
+    found = re.fullmatch(r"(.+) \d{3}[A-Z]?", area_name.strip())
+    return found.group(1) if found else None
+
+
+def fill_places(areas: pd.DataFrame) -> None:
+    """Fill ``msoa`` and ``lad``, where no area has one, from the names of the LSOAs.
+
+    The Office for National Statistics names an LSOA after its MSOA with a letter added, and an
+    MSOA after its district with a number added.
+    """
+    names = [str(name or "").strip() for name in areas["area_name"]]
+    districts = [name_district(name) for name in names]
+    is_lsoa = [
+        name[-1:].isalpha() and of is not None for name, of in zip(names, districts, strict=True)
+    ]
+    found = {
+        "msoa": [name[:-1] if known else None for name, known in zip(names, is_lsoa, strict=True)],
+        "lad": [of if known else None for of, known in zip(districts, is_lsoa, strict=True)],
+    }
+    for column, values in found.items():
+        if areas[column].isna().all() and any(is_lsoa):
+            areas[column] = pd.Series(values, areas.index, dtype=object)
+
+
+def read_headings(where: str, path: Path) -> list[str]:
+    """List the columns of a file of boundaries.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds no polygons.
+    """
+    return list(_read_info(path, _find_layer(path, where), where)["fields"])
+
+
 def _find_layer(path: Path, where: str) -> str:
     """Find the first layer of polygons, else the first of all."""
     if not path.exists():

@@ -90,18 +90,21 @@ def find_targets(
     Returns
     -------
     dict
-        Target to heading, in the order of ``targets``.
+        Target to heading, in the order of ``targets``. ``"all"``, alone or among others, is
+        the IMD and its domains, those present.
 
     Raises
     ------
     InputError
         If a target has no column; lists those that do.
     """
-    wanted = list(DOMAINS) if targets == "all" else list(targets)
+    typed = ["all"] if targets == "all" else list(targets)
+    expanded = [DOMAINS if target == "all" else (target,) for target in typed]
+    wanted = dict.fromkeys(name for names in expanded for name in names)
     found = {target: find_target(columns, target) for target in wanted}
     present = {target: heading for target, heading in found.items() if heading is not None}
-    missing = [target for target in wanted if target not in present]
-    if present and (targets == "all" or not missing):
+    missing = [target for target in typed if target not in present and target != "all"]
+    if not missing and (present or not typed):
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
     named = {find_target(columns, name) for name in known}
@@ -113,8 +116,13 @@ def find_targets(
     available = "; ".join(
         part for part in (list_names(known, limit=len(TARGETS)), list_names(others)) if part
     )
-    asked = '"all"' if targets == "all" else repr(missing[0])
+    asked = repr(missing[0]) if missing else '"all"'
     raise InputError(f"data.targets: {where} has no column for {asked}. It has: {available}.")
+
+
+def find_domains(columns: Sequence[str]) -> list[str]:
+    """List the IMD and its domains, those that have a column."""
+    return [name for name in DOMAINS if find_target(columns, name) is not None]
 
 
 def to_numbers(values: pd.Series, target: str, where: str) -> pd.Series:
@@ -132,7 +140,7 @@ def to_numbers(values: pd.Series, target: str, where: str) -> pd.Series:
     if is_wrong.any():
         example = values[is_wrong].iloc[0]
         raise InputError(
-            f"data.targets: {target!r} in {where} must be numbers, found {str(example)!r}. "
+            f"data.targets: {target!r} in {where} must be finite numbers, found {str(example)!r}. "
             "Name a numeric column, or leave the cell empty where nothing is known."
         )
     return numbers
@@ -151,8 +159,8 @@ def read_labels(
         CSV or XLSX: the national File 7, London's workbook, or a user's own table with a
         column of area codes. Of a workbook all sheets with a column of codes are merged.
     targets
-        Short names of ``TARGETS`` or the table's own headings; ``"all"`` is the IMD and its
-        domains, those present.
+        Short names of ``TARGETS`` or the table's own headings; ``"all"``, alone or among them,
+        is the IMD and its domains, those present.
     column
         Column of the area codes as typed in ``data.label_column``, or None to recognise it.
 
@@ -160,7 +168,7 @@ def read_labels(
     -------
     DataFrame
         Index ``area_id`` (str, unique); one float column a target, NaN where unknown; where
-        the table has them also ``population``, ``lad`` and ``lad_name``.
+        the table has them also ``population``, ``msoa``, ``lad`` and ``lad_name``.
 
     Raises
     ------
@@ -169,6 +177,40 @@ def read_labels(
         twice, or has text where a target should be.
     """
     where = f"data.labels = {typed!r}"
+    with _open_coded(path, where, column) as sheets:
+        every_column = _list_columns(sheets)
+        headings = find_targets(every_column, targets, where)
+        columns = headings | {
+            name: heading
+            for name, heading in _find_extras(every_column).items()
+            if name not in headings
+        }
+        merged = _merge(sheets, list(dict.fromkeys(columns.values())), column, where)
+    labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
+    for name in dict.fromkeys([*headings, *({"population"} & set(columns))]):
+        labels[name] = to_numbers(labels[name], name, where)
+    return labels
+
+
+def read_label_headings(typed: str, path: Path, column: str | None) -> list[str]:
+    """List the headings of a table of labels, of all its sheets with a column of codes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no column of codes.
+    """
+    with _open_coded(path, f"data.labels = {typed!r}", column) as sheets:
+        return _list_columns(sheets)
+
+
+def _list_columns(sheets: list[Sheet]) -> list[str]:
+    return list(dict.fromkeys(c for sheet in sheets for c in sheet.columns if c))
+
+
+@contextmanager
+def _open_coded(path: Path, where: str, column: str | None) -> Iterator[list[Sheet]]:
+    """Open a table and yield its sheets that have a column of area codes."""
     if not path.is_file():
         raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
     with _open_sheets(path, where) as sheets:
@@ -177,16 +219,7 @@ def read_labels(
             likely = next((s for s in sheets if _has_codes(s, None)), sheets[0])
             headings_found = [c for c in likely.columns if c]
             choose_code_column(where, headings_found, column, key="data.label_column")
-        every_column = list(dict.fromkeys(c for sheet in coded for c in sheet.columns if c))
-        headings = find_targets(every_column, targets, where)
-        extras = _find_extras(every_column)
-        names = {heading: name for name, heading in (headings | extras).items()}
-        merged = _merge(coded, names, column, where)
-    for target in headings:
-        merged[target] = to_numbers(merged[target], target, where)
-    if "population" in merged:
-        merged["population"] = to_numbers(merged["population"], "population", where)
-    return merged[[*headings, *(name for name in extras if name not in headings)]]
+        yield coded
 
 
 def _clean_number(value: Any) -> Any:
@@ -201,6 +234,7 @@ def _find_extras(columns: list[str]) -> dict[str, str]:
     population = population or ("population" if "population" in columns else None)
     found = {
         "population": population,
+        "msoa": find_column(columns, "msoa"),
         "lad": find_column(columns, "lad"),
         "lad_name": find_column(columns, "lad_name"),
     }
@@ -214,25 +248,28 @@ def _has_codes(sheet: Sheet, column: str | None) -> bool:
 
 
 def _merge(
-    sheets: list[Sheet], names: dict[str, str], column: str | None, where: str
+    sheets: list[Sheet], headings: list[str], column: str | None, where: str
 ) -> pd.DataFrame:
     """Read every wanted column from the first sheet that has it."""
-    missing = dict(names)
+    missing = list(headings)
     parts = []
     for sheet in sheets:
         wanted = [c for c in dict.fromkeys(sheet.columns) if c in missing]
+        missing = [c for c in missing if c not in wanted]
         if wanted:
-            parts.append(_take(sheet, {c: missing.pop(c) for c in wanted}, column, where))
+            parts.append(_take(sheet, wanted, column, where))
+    if not parts:
+        # Only the codes are wanted, as where every target comes from counts of crime.
+        parts.append(_take(sheets[0], [], column, where))
     return pd.concat(parts, axis=1)
 
 
-def _take(sheet: Sheet, names: dict[str, str], column: str | None, where: str) -> pd.DataFrame:
+def _take(sheet: Sheet, wanted: list[str], column: str | None, where: str) -> pd.DataFrame:
     """Read columns of one sheet, indexed by area code."""
     code = choose_code_column(where, sheet.columns, column, key="data.label_column")
-    wanted = list(names)
     places = [sheet.columns.index(c) for c in (code, *wanted)]
     rows = [[row[place] if place < len(row) else None for place in places] for row in sheet.rows]
-    table = pd.DataFrame(rows, columns=["area_id", *(names[c] for c in wanted)], dtype=object)
+    table = pd.DataFrame(rows, columns=["area_id", *wanted], dtype=object)
     table = table[table["area_id"].notna()]
     table["area_id"] = table["area_id"].astype(str).str.strip()
     table = table[table["area_id"] != ""]

@@ -16,7 +16,7 @@ from basrelief.config import InputError, Settings
 from basrelief.run import Run
 from basrelief.splits.clearance import draw_squares, find_chips_near, find_near_pairs
 
-AREA_SCHEMES = ("area", "block")
+AREA_SCHEMES = ("area", "msoa", "lad", "block")
 """Schemes whose folds are made of areas."""
 
 VALIDATION_SHARE = 0.2
@@ -138,7 +138,7 @@ def chip_fold(run: Run, samples: Samples, settings: Settings, scheme: str) -> Ch
     Parameters
     ----------
     scheme
-        ``"random"``, ``"area"`` or ``"block"``; must have been assigned.
+        One of ``SCHEMES``; must have been assigned.
 
     Raises
     ------
@@ -251,17 +251,31 @@ def _clear_chips(
     usable = find_usable_chips(samples)
     test_areas = _as_text(assigned.loc[assigned["fold"] == 0, "id"])
     others = assigned[assigned["fold"] != 0]
-    is_clear = ~_touching(samples, test_areas, buffer_m)[usable]
+    is_clear = ~_touching(samples, whole_groups(samples, test_areas, scheme), buffer_m)[usable]
     clear = usable[is_clear]
     test = usable[share_of_ground(samples, test_areas)[usable] > 0.5]
     train, validation = clear, clear[:0]
     for held in _choose_validation(others, samples, clear):
         validation = clear[share_of_ground(samples, held)[clear] > 0.5]
-        train = clear[~_touching(samples, held, 0.0)[clear]]
+        train = clear[~_touching(samples, whole_groups(samples, held, scheme), 0.0)[clear]]
         if len(validation) and len(train):
             break
     ground = np.setdiff1d(areas_under(samples, train), test_areas)
     return ChipFold(scheme, 0, 0, train, validation, test, ground, test_areas)
+
+
+def whole_groups(samples: Samples, area_ids: NDArray[np.str_], scheme: str) -> NDArray[np.str_]:
+    """Add to areas the others of their MSOAs or districts, those that are not used included.
+
+    Folds are made of usable areas, but a chip in an area with too little ground may train,
+    and its label leans on its district as much as any.
+    """
+    if scheme not in ("msoa", "lad"):
+        return area_ids
+    codes = samples.areas[scheme]
+    held = codes[samples.areas["area_id"].isin(area_ids)].dropna()
+    of_group = samples.areas.loc[codes.isin(held), "area_id"]
+    return np.union1d(area_ids, _as_text(of_group))
 
 
 def _choose_validation(

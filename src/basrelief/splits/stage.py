@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.run import Run, replacing, write_json
-from basrelief.splits.folds import assign_folds, block_of, split_at_random
+from basrelief.splits.folds import assign_folds, split_at_random
+from basrelief.splits.groups import groups_of_areas, refuse_one_group
 from basrelief.splits.heldout import (
     AREA_SCHEMES,
     ChipFold,
@@ -21,6 +22,9 @@ from basrelief.splits.heldout import (
     hold_out_areas,
     hold_out_chips,
 )
+
+STREAMS = {"area": 1, "block": 2, "msoa": 3, "lad": 4}
+"""A stream of random numbers a scheme: a new scheme leaves the folds of the others alone."""
 
 MIN_AREAS = 3
 """The fewest areas with which something is left to train on, to validate with, and to test."""
@@ -73,35 +77,15 @@ def assign_scheme(samples: Samples, settings: Settings, scheme: str) -> pd.DataF
         return _assign_chips(samples, settings.seed)
     areas = find_usable_areas(samples)
     _refuse_few_areas(areas, scheme)
-    groups = areas if scheme == "area" else blocks_of_areas(samples, areas, settings)
-    rng = np.random.default_rng([settings.seed, SCHEMES.index(scheme)])
+    groups = groups_of_areas(samples, areas, scheme, settings)
+    refuse_one_group(groups, samples, areas, scheme, settings)
+    rng = np.random.default_rng([settings.seed, STREAMS[scheme]])
     drawn = []
     for repeat in range(settings.split.repeats):
-        fold = _assign_groups(groups, settings, scheme, rng)
+        fold = assign_folds(groups, settings.split.folds, rng)
         order = rng.permutation(len(areas))
         drawn.append(_frame(scheme, repeat, "area", areas[order], fold[order]))
     return pd.concat(drawn, ignore_index=True)
-
-
-def blocks_of_areas(
-    samples: Samples, area_ids: NDArray[np.str_], settings: Settings
-) -> NDArray[np.str_]:
-    """Name the block of each area, by a point inside the area.
-
-    Raises
-    ------
-    InputError
-        If the areas have no places.
-    """
-    if not samples.has_places:
-        raise InputError(
-            "split.schemes: scheme 'block' needs coordinates, and pictures have none. "
-            "Use 'random' or 'area'."
-        )
-    places = samples.areas.set_index("area_id").geometry.loc[area_ids.tolist()]
-    points = places.representative_point()
-    xy = np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)
-    return block_of(xy, settings.split.block_m)
 
 
 def measure_leakage(
@@ -150,18 +134,6 @@ def _assign_chips(samples: Samples, seed: int) -> pd.DataFrame:
         for fold, part in enumerate(parts)
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-def _assign_groups(
-    groups: NDArray[np.str_], settings: Settings, scheme: str, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Deal groups into folds; say which blocks would do where there is but one."""
-    if len(np.unique(groups)) < 2:
-        raise InputError(
-            f"split.block_m = {settings.split.block_m:g}: scheme {scheme!r} needs areas in at "
-            "least 2 blocks, found 1. Use smaller blocks, or data from a larger place."
-        )
-    return assign_folds(groups, settings.split.folds, rng)
 
 
 def _frame(

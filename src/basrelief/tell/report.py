@@ -8,15 +8,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from basrelief.chips.store import load_samples
-from basrelief.config import InputError, Settings
+from basrelief.config import Settings
 from basrelief.run import Run, read_json, replacing
-from basrelief.tell import sections, words
-from basrelief.tell.sections import Facts
+from basrelief.tell import (
+    audit,
+    failures,
+    results,
+    sections,
+    sureness,
+    targeting,
+    verdict,
+    words,
+)
+from basrelief.tell.facts import Facts, read_facts
 
 LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
 
@@ -39,65 +46,34 @@ def write_report(settings: Settings, run: Run) -> None:
     run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
 
 
-def read_facts(settings: Settings, run: Run) -> Facts:
-    """Read what the report tells of.
-
-    Raises
-    ------
-    InputError
-        If a file that an earlier stage writes is not there.
-    """
-    needed = (
-        run.chips / "chips.json",
-        run.describe / "summary.csv",
-        run.describe / "counts.json",
-        run.splits / "folds.parquet",
-        run.splits / "leakage.json",
-        run.predictions,
-        run.scores,
-    )
-    missing = [str(path.relative_to(run.folder)) for path in needed if not path.exists()]
-    if missing:
-        raise InputError(
-            f"out = {settings.out!r}: no {missing[0]} in this run folder, so there is nothing to "
-            "report yet. Run the stages before it: basrelief run CONFIG."
-        )
-    return Facts(
-        settings=settings,
-        run=run,
-        samples=load_samples(run),
-        scores=read_json(run.scores),
-        predictions=pd.read_parquet(run.predictions),
-        folds=pd.read_parquet(run.splits / "folds.parquet"),
-        leakage=read_json(run.splits / "leakage.json"),
-    )
-
-
 def gather_page(facts: Facts) -> dict[str, Any]:
     """Gather everything that the template names."""
     settings, samples = facts.settings, facts.samples
-    strictest = words.find_strictest(facts.scores)
-    findings = words.find_findings(facts.scores, strictest) if strictest else []
-    results = sections.show_results(facts)
-    everything = [finding for result in results for finding in result["findings"]]
+    findings = results.find_main(facts)
+    asked = [record for record in facts.scores if record["recipe"] in facts.asked]
     return {
         "settings": settings,
         "samples": samples,
         "targets": [words.name_target(target) for target in samples.targets],
-        "strictest": strictest,
+        "schemes": facts.schemes,
+        "verdict": verdict.show_verdict(facts),
         "headline": words.say_headline(findings, settings),
         "findings": findings,
         "errors": words.say_errors(findings),
         "groups": words.group_findings(findings),
         "few": words.warn_of_few(findings),
-        "warning": words.warn_of_leak(facts.scores, facts.leakage, settings),
-        "axis": sections.choose_axis(findings),
-        "full_axis": sections.choose_axis(everything),
+        "warning": words.warn_of_leak(asked, facts.leakage, settings),
+        "axis": results.choose_axis(findings),
         "question": words.say_question(settings),
         "data": sections.show_data(facts),
         "splits": sections.show_splits(facts),
         "models": sections.show_models(facts),
-        "results": results,
+        "asked": facts.asked,
+        "results": results.show_results(facts),
+        "audit": audit.show_audit(facts),
+        "sureness": sureness.show_sureness(facts),
+        "failures": failures.show_failures(facts),
+        "found": targeting.show_targeting(facts),
         "gallery": sections.show_gallery(facts),
         "configuration": format_settings(settings),
         "versions": [*_list_versions(), ("Python", platform.python_version())],
@@ -148,5 +124,8 @@ def _environment() -> Environment:
     environment.filters["join_words"] = words.join_words
     environment.filters["target_name"] = words.name_target
     environment.filters["drawn"] = Markup
+    environment.filters["percent"] = words.format_percent
+    environment.filters["place"] = lambda share: round(100 * share, 2)
+    environment.filters["tint"] = audit.tint
     environment.globals["name_scheme"] = words.name_scheme
     return environment

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from basrelief.chips.store import Samples
-from basrelief.config import SCHEMES, Settings
-from basrelief.run import Run, read_json
-from basrelief.tell import figures, words
-from basrelief.tell.words import Finding, Record, format_number, name_target
+from basrelief.config import SCHEMES
+from basrelief.run import read_json
+from basrelief.tell import figures, maps, words
+from basrelief.tell.facts import Facts, Panel
+from basrelief.tell.words import Record, format_number, name_target
 
 COUNT_NAMES = {
     "pictures": "pictures in the folder",
@@ -53,74 +51,6 @@ KIND_NAMES = {
     "worst": "Furthest from the truth",
 }
 
-ENDS = (0.02, 0.98)
-"""Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
-
-MAP_SHARE = 0.5
-"""Predictions of fewer areas than this share of those used make no map."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the stages before wrote, as far as the report tells it."""
-
-    settings: Settings
-    run: Run
-    samples: Samples
-    scores: list[Record]
-    predictions: pd.DataFrame
-    folds: pd.DataFrame
-    leakage: list[Record]
-
-    @property
-    def labels(self) -> pd.DataFrame:
-        """Rows with a label of their own: pictures, or the areas of rasters."""
-        table = self.samples.areas if self.samples.has_places else self.samples.chips
-        used: pd.DataFrame = table[table["is_used"].astype(bool)]
-        return used
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure and what it says."""
-
-    picture: str
-    """Inline SVG, or an ``img`` element."""
-
-    caption: str
-
-
-@dataclass(frozen=True)
-class Axis:
-    """The axis of the chart of skills; far below zero is cut off and marked."""
-
-    low: float
-    high: float
-
-    def place(self, value: float) -> float:
-        """Give a value's place, in per cent of the axis from its left end."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(100 * min(max(share, 0.0), 1.0), 2)
-
-
-def choose_axis(findings: Sequence[Finding]) -> Axis:
-    """Choose the axis that shows all skills and intervals from −1 up.
-
-    Examples
-    --------
-    >>> choose_axis([])
-    Axis(low=-0.2, high=0.4)
-    """
-    values = [
-        value
-        for finding in findings
-        for key in ("skill", "skill_low", "skill_high")
-        if (value := finding.record[key]) is not None
-    ]
-    low = np.floor(10 * min([-0.2, *values])) / 10
-    high = np.ceil(10 * max([0.4, *values])) / 10
-    return Axis(float(max(low, -1.0)), float(min(high, 1.0)))
-
 
 def show_data(facts: Facts) -> dict[str, Any]:
     """Gather counts, distributions, the summary table and what was left out."""
@@ -133,6 +63,7 @@ def show_data(facts: Facts) -> dict[str, Any]:
         "panels": _draw_data(facts),
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
         "summary": [(name_target(str(name)), list(row)) for name, row in summary.iterrows()],
+        "daily": show_daily_crimes(facts),
         "one_colour": [] if removed.empty else removed.iloc[:, 0].tolist(),
     }
 
@@ -144,7 +75,7 @@ def _draw_data(facts: Facts) -> list[Panel]:
         n_used = int(areas["is_used"].sum())
         caption = f"{n_used} areas that count (filled); {len(areas) - n_used} others touched."
         alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
-        panels.append(Panel(figures.draw_coverage(areas, alt), caption))
+        panels.append(Panel(maps.draw_coverage(areas, alt), caption))
     for target in facts.samples.targets:
         values = facts.labels[target].to_numpy(np.float64)
         if not np.isfinite(values).any():
@@ -159,6 +90,27 @@ def _draw_data(facts: Facts) -> list[Panel]:
     return panels
 
 
+def show_daily_crimes(facts: Facts) -> dict[str, Any] | None:
+    """Draw recorded crimes a day by borough and category; None where no counts were given."""
+    path = facts.run.describe / "daily-crimes.csv"
+    if not path.exists():
+        return None
+    daily = pd.read_csv(path, index_col=0).astype(np.float64)
+    if not (daily > 0).any(axis=None):
+        return None
+    categories = [str(column).replace("_", " ") for column in daily.columns]
+    caption = (
+        f"Recorded crimes a day in {len(daily)} boroughs by category, the most crimes first. "
+        "Colours step by ratios, so that rare crimes can be seen beside common ones."
+    )
+    alt = f"Chart. {caption} Categories: {', '.join(categories)}."
+    return {
+        "panels": [Panel(figures.draw_daily_crimes(daily, alt), caption)],
+        "categories": categories,
+        "rows": [(str(name), list(row)) for name, row in daily.iterrows()],
+    }
+
+
 def show_splits(facts: Facts) -> dict[str, Any]:
     """Gather the schemes, what leaks in each, and maps of their folds."""
     assigned = set(facts.folds["scheme"])
@@ -169,10 +121,11 @@ def show_splits(facts: Facts) -> dict[str, Any]:
         if not facts.samples.has_places or drawn["unit"].iloc[0] != "area":
             continue
         folds = drawn.set_index("id")["fold"].astype(int)
-        held_out = words.name_scheme(scheme, facts.settings).capitalize()
+        held_out = words.name_scheme(scheme, facts.settings)
+        held_out = held_out[0].upper() + held_out[1:]
         caption = f"{held_out}: areas of one number are held out together (first repeat)."
         alt = f"Map of {len(folds)} areas in {folds.nunique()} folds: {caption}"
-        panels.append(Panel(figures.draw_folds(facts.samples.areas, folds, alt), caption))
+        panels.append(Panel(maps.draw_folds(facts.samples.areas, folds, alt), caption))
     return {"schemes": schemes, "panels": panels, "leakage": facts.leakage}
 
 
@@ -182,6 +135,7 @@ def show_models(facts: Facts) -> list[dict[str, Any]]:
     for name in dict.fromkeys(record["recipe"] for record in facts.scores):
         folder = facts.run.models / name
         recipes = sorted(folder.glob("*/*/recipe.toml"))
+        recipes += sorted(folder.glob("*/recipe.toml"))
         panels = [
             _draw_history(name, scheme, path)
             for scheme in words.STRICT_FIRST
@@ -202,65 +156,6 @@ def _draw_history(recipe: str, scheme: str, path: Path) -> Panel:
     )
     alt = f"Learning curves of {recipe}, scheme {scheme}: {told}"
     return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {told}")
-
-
-def show_results(facts: Facts) -> list[dict[str, Any]]:
-    """Gather, target by target, all findings and the figures of the strictest scheme."""
-    schemes = [s for s in words.STRICT_FIRST if s in {r["scheme"] for r in facts.scores}]
-    findings = [f for scheme in schemes for f in words.find_findings(facts.scores, scheme)]
-    shown = []
-    for target in facts.samples.targets:
-        mine = [finding for finding in findings if finding.target == target]
-        strict = [finding for finding in mine if finding.scheme == schemes[0]]
-        panels = [panel for finding in strict for panel in _draw_finding(facts, finding)]
-        records = [record for record in facts.scores if record["target"] == target]
-        shown.append({"target": target, "findings": mine, "panels": panels, "records": records})
-    return shown
-
-
-def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
-    """Draw one recipe's predictions against the truth and, where they cover it, as a map."""
-    table = facts.predictions
-    wanted = {
-        "recipe": finding.recipe,
-        "target": finding.target,
-        "scheme": finding.scheme,
-        "unit": finding.record["unit"],
-        "repeat": 0,
-    }
-    is_asked = np.logical_and.reduce([table[key] == value for key, value in wanted.items()])
-    tested = table[is_asked].dropna(subset=["y_true", "y_pred"])
-    if tested.empty:
-        return []
-    label, unit = name_target(finding.target), finding.record["unit"]
-    told = f"{finding.recipe}: {len(tested)} held-out {unit}s, {finding.words}."
-    alt = f"Predicted against observed {label} by {told}"
-    scatter = Panel(figures.draw_scatter(tested, label, alt), told)
-    n_used = int(facts.samples.areas["is_used"].sum())
-    if facts.samples.has_places and unit == "area" and len(tested) >= MAP_SHARE * n_used:
-        return [*_draw_maps(facts, finding, tested), scatter]
-    return [scatter]
-
-
-def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Panel]:
-    """Draw observed and predicted in one scale, so that the eye compares colours."""
-    by_area = tested.set_index("id")
-    both = by_area[["y_true", "y_pred"]].to_numpy(np.float64)
-    low, high = (float(value) for value in np.nanquantile(both, ENDS))
-    label = name_target(finding.target)
-    panels = []
-    for column, word in (("y_true", "Observed"), ("y_pred", f"Predicted by {finding.recipe}:")):
-        values = by_area[column]
-        caption = f"{word} {label}, areas as published."
-        if column == "y_pred":
-            caption = f"{word} {label}, each area while it was held out; same colours."
-        alt = (
-            f"Map. {caption} From {format_number(values.min())} to "
-            f"{format_number(values.max())} over {len(values)} areas."
-        )
-        scale = figures.Scale(label, low, high)
-        panels.append(Panel(figures.draw_map(facts.samples.areas, values, scale, alt), caption))
-    return panels
 
 
 def show_gallery(facts: Facts) -> list[dict[str, Any]]:

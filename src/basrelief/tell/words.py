@@ -93,6 +93,17 @@ def format_number(value: float | None, places: int = 2) -> str:
     return text.lstrip("-") if is_zero else text.replace("-", "−")
 
 
+def format_percent(share: float | None) -> str:
+    r"""Write a share in per cent, whole; an en dash where there is none.
+
+    Examples
+    --------
+    >>> format_percent(0.256), format_percent(None)
+    ('26%', '–')
+    """
+    return "–" if share is None else f"{share:.0%}"
+
+
 def format_length(length_m: float) -> str:
     r"""Write a length in metres or kilometres, with a space that does not break.
 
@@ -110,7 +121,12 @@ def name_scheme(scheme: str, settings: Settings) -> str:
     if scheme == "block":
         clear = f" and the {format_length(split.buffer_m)} around them" if split.buffer_m else ""
         return f"whole {format_length(split.block_m)} blocks{clear} held out"
-    return {"area": "whole areas held out", "random": "a random split of chips"}[scheme]
+    return {
+        "random": "a random split of chips",
+        "area": "whole areas held out",
+        "msoa": "whole MSOAs held out",
+        "lad": "whole districts held out",
+    }[scheme]
 
 
 def find_strictest(scores: Sequence[Record]) -> str | None:

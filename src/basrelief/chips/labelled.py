@@ -1,0 +1,222 @@
+"""Areas with their labels: which table gives which target, and whether it can be learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.tables import name_targets
+from basrelief.config import InputError, Settings
+from basrelief.run import Run
+from basrelief.sources.areas import fill_places, list_names, read_areas, read_headings
+from basrelief.sources.crime import (
+    LOCKDOWN_YEARS,
+    CrimeCounts,
+    count_by_borough,
+    find_rates,
+    read_crime,
+)
+from basrelief.sources.iod import find_domains, find_target, read_label_headings, read_labels
+from basrelief.sources.lidar import Mosaic
+from basrelief.sources.vintage import find_vintage, refuse_other_vintage
+
+
+def read_labelled_areas(
+    settings: Settings, run: Run, folder: Path, surface: Mosaic
+) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """Read the areas that the rasters touch, with one column a target.
+
+    Parameters
+    ----------
+    folder
+        Where ``crime.parquet`` goes where there are counts of crime.
+
+    Returns
+    -------
+    areas, targets
+        Without a table of labels (a model's new place) the targets are unknown everywhere.
+
+    Raises
+    ------
+    InputError
+        If a table lacks a target, knows none of the areas, or is of another vintage.
+    """
+    data = settings.data
+    assert data.areas is not None
+    crime = read_counts(settings, folder)
+    labels = _read_own_labels(settings, crime)
+    areas = read_areas(
+        data.areas,
+        settings.locate(data.areas),
+        column=data.area_column,
+        crs=surface.crs,
+        bounds=surface.bounds,
+    )
+    _refuse_strangers(settings, areas, labels, crime)
+    categories = crime.categories if crime is not None else ()
+    targets = name_targets(settings, list(labels.columns), categories)
+    for column in labels.columns:
+        is_place = column in ("msoa", "lad") and areas[column].isna().all()
+        if is_place or column in targets or column == "population":
+            areas[column] = areas["area_id"].map(labels[column])
+    fill_places(areas)
+    if data.labels is None:
+        areas[targets] = np.nan
+    if crime is not None:
+        run.say(_describe_counts(crime, areas, labels))
+    return areas, targets
+
+
+def read_counts(settings: Settings, folder: Path) -> CrimeCounts | None:
+    """Read counts of crime where they are given, and write their sums by borough.
+
+    ``crime.parquet`` has ``borough, category, n_crimes, n_days``, for the describe stage.
+    """
+    data = settings.data
+    if data.crime is None:
+        return None
+    crime = read_crime(data.crime, settings.locate(data.crime), data.crime_years)
+    count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
+    return crime
+
+
+def check_targets(
+    settings: Settings, run: Run, rows: pd.DataFrame, targets: list[str], unit: str
+) -> list[str]:
+    """Keep the targets that vary over the rows of a run.
+
+    Parameters
+    ----------
+    rows
+        The areas or pictures that the run uses, one column a target.
+    unit
+        What the rows are, for messages: ``"areas"``, ``"areas used"`` or ``"pictures"``.
+
+    Returns
+    -------
+    list of str
+        ``targets`` without those that came with ``"all"`` and cannot be learnt: they are left
+        out with a line each.
+
+    Raises
+    ------
+    InputError
+        If a target that was typed by name is missing, constant or infinite in these rows, or
+        none is left.
+    """
+    if len(rows) == 0:
+        return targets
+    kept: list[str] = []
+    fault = ""
+    for target in targets:
+        found = _find_fault(rows[target].to_numpy(np.float64), unit)
+        if found is None:
+            kept.append(target)
+            continue
+        fault = f"data.targets: {target!r} {found}"
+        if target in settings.data.targets:
+            raise InputError(
+                f"{fault}, so there is nothing to learn. Choose another target, or data of a "
+                "larger place."
+            )
+        run.say(f"{fault}: left out")
+    if not kept:
+        raise InputError(f"{fault}, and no other target is left. Use data of a larger place.")
+    return kept
+
+
+def _find_fault(values: NDArray[np.float64], unit: str) -> str | None:
+    """Say what keeps values from being learnt; None where nothing does."""
+    if np.isinf(values).any():
+        return f"is infinite in {np.isinf(values).sum()} of the {len(values)} {unit}"
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return f"has no value in any of the {len(values)} {unit}"
+    # One value alone is too few areas, not a constant: the split stage says so.
+    if len(known) > 1 and known.min() == known.max():
+        return f"is {known[0]:g} in all {len(known)} {unit} with a value"
+    return None
+
+
+def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFrame:
+    """Read labels and rates of crime; empty where a model's place has no labels."""
+    data = settings.data
+    if data.labels is None:
+        return pd.DataFrame()
+    path = settings.locate(data.labels)
+    if crime is None:
+        return read_labels(data.labels, path, targets=data.targets, column=data.label_column)
+    headings = read_label_headings(data.labels, path, data.label_column)
+    typed = ["all"] if data.targets == "all" else list(data.targets)
+    asked = [name for name in typed if name in crime.counts]
+    asked += [name for name in crime.categories if "all" in typed and name not in asked]
+    for name in asked:
+        heading = find_target(headings, name)
+        if heading is not None:
+            raise InputError(
+                f"data.targets: {name!r} is both a column of data.labels = {data.labels!r} "
+                f"({heading!r}) and a category of data.crime = {data.crime!r}. Give one of them."
+            )
+    others = [name for name in typed if name not in asked]
+    if not find_domains(headings):
+        others = [name for name in others if name != "all"]
+    labels = read_labels(data.labels, path, targets=others, column=data.label_column)
+    if asked and "population" not in labels:
+        raise InputError(
+            f"data.crime: rates per 1,000 people need a column population (or one that begins "
+            f"'Total population') in data.labels = {data.labels!r}. Add one, or leave "
+            "data.crime out."
+        )
+    if asked:
+        labels = labels.join(find_rates(crime, labels["population"])[asked])
+    return labels
+
+
+def _refuse_strangers(
+    settings: Settings, areas: gpd.GeoDataFrame, labels: pd.DataFrame, crime: CrimeCounts | None
+) -> None:
+    """Stop where a table is of another vintage than the boundaries, or knows none of them."""
+    data = settings.data
+    assert data.areas is not None
+    where = f"data.areas = {data.areas!r}"
+    drawn = find_vintage(read_headings(where, settings.locate(data.areas)), data.area_column)
+    tables = []
+    if data.labels is not None:
+        found = read_label_headings(data.labels, settings.locate(data.labels), data.label_column)
+        vintage = find_vintage(found, data.label_column)
+        tables.append((f"data.labels = {data.labels!r}", labels.index, vintage))
+    if crime is not None:
+        tables.append(
+            (f"data.crime = {data.crime!r}", crime.counts.index, find_vintage(crime.headings))
+        )
+    for table, codes, vintage in tables:
+        n_matched = int(areas["area_id"].isin(codes).sum())
+        refuse_other_vintage(table, vintage, where, drawn, (n_matched, len(areas)))
+        if n_matched == 0:
+            raise InputError(
+                f"{table}: none of its area codes (such as {codes[0]!r}) is among the codes of "
+                f"{where} (such as {areas['area_id'].iloc[0]!r}). Give both for the same areas "
+                "and year."
+            )
+
+
+def _describe_counts(crime: CrimeCounts, areas: gpd.GeoDataFrame, labels: pd.DataFrame) -> str:
+    """Say which years the rates are of, and which areas have none."""
+    years = list_names([str(year) for year in crime.years])
+    taken = [str(year) for year in LOCKDOWN_YEARS if year in crime.years]
+    note = f"lockdown in {' and '.join(taken)}" if taken else "2020 and 2021 were lockdown years"
+    line = f"crime: {len(crime.categories)} categories, mean of {years} ({note})"
+    absent = labels[~labels.index.isin(crime.counts.index)]
+    if absent.empty:
+        return line
+    names = [] if "lad_name" not in absent else [str(name) for name in absent["lad_name"].unique()]
+    of = f" (in {list_names(names, limit=3)})" if names else ""
+    n_here = int((~areas["area_id"].isin(crime.counts.index)).sum())
+    return (
+        f"{line}; no counts for {len(absent)} of {len(labels)} areas with labels{of}, "
+        f"{n_here} of them in this place: their rates are unknown, not zero"
+    )

@@ -1,0 +1,153 @@
+"""What no LIDAR at all would give: the district's mean, the polygon's size, place alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.learn.nearby import interpolate_places
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+DISTRICT, SIZE, PLACE = "district-mean", "area-size", "place-alone"
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What baselines may know of areas or chips, in the order of the samples' table."""
+
+    ids: pd.Index[Any]
+    labels: Floats
+    """(item, target) NaN where unknown."""
+
+    xy: Floats | None
+    """(item, 2) Easting and northing of a point inside, in metres; None without places."""
+
+    log_size: Floats | None
+    """(item,) Logarithm of the polygon's area in square metres; None without polygons."""
+
+    district: NDArray[np.object_] | None
+    """(item,) Code of the district, None where unknown; None where no item has one."""
+
+    def find(self, ids: NDArray[np.str_]) -> Rows:
+        """Positions of items by their ids, -1 for one that is not there."""
+        return self.ids.get_indexer(pd.Index(ids))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Name the baselines that can be had, place alone first."""
+        needs = {PLACE: self.xy, DISTRICT: self.district, SIZE: self.log_size}
+        return [name for name, found in needs.items() if found is not None]
+
+
+def know_areas(samples: Samples) -> Known:
+    """Gather what baselines may know of areas."""
+    areas, xy, log_size = samples.areas, None, None
+    if samples.has_places:
+        points = areas.geometry.representative_point()
+        xy = np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)
+        log_size = np.log(areas.geometry.area.to_numpy(np.float64))
+    return Known(
+        ids=pd.Index(areas["area_id"].astype(str)),
+        labels=areas[list(samples.targets)].to_numpy(np.float64),
+        xy=xy,
+        log_size=log_size,
+        district=_districts(areas.get("lad")),
+    )
+
+
+def know_chips(samples: Samples) -> Known:
+    """Gather what baselines may know of chips; a chip's district is its main area's."""
+    chips, xy, main = samples.chips, None, None
+    if samples.has_places:
+        xy = chips[["easting", "northing"]].to_numpy(np.float64)
+    if "lad" in samples.areas and len(samples.membership):
+        member = samples.membership.sort_values("weight", kind="stable")
+        heaviest = member.groupby("chip_id")["area_id"].last()
+        lad = samples.areas.set_index("area_id")["lad"]
+        main = heaviest.reindex(chips["chip_id"]).map(lad)
+    return Known(
+        ids=pd.Index(chips["chip_id"].astype(str)),
+        labels=chips[list(samples.targets)].to_numpy(np.float64),
+        xy=xy,
+        log_size=None,
+        district=_districts(main),
+    )
+
+
+def predict_baseline(
+    name: str, known: Known, train: Rows, test: Rows, rng: np.random.Generator
+) -> Floats:
+    """Predict the test items from the training items' labels and what is known of both.
+
+    Parameters
+    ----------
+    name
+        One of ``known.baselines``.
+    train, test
+        Positions in ``known``.
+
+    Returns
+    -------
+    (n_test, n_targets)
+        In the labels' unit; NaN for a target without a label in training.
+    """
+    labels = known.labels[train]
+    if name == PLACE:
+        assert known.xy is not None
+        return interpolate_places(known.xy[train], labels, known.xy[test], rng)
+    if name == SIZE:
+        assert known.log_size is not None
+        return regress_on_size(known.log_size[train], labels, known.log_size[test])
+    assert known.district is not None
+    return average_district(known.district[train], labels, known.district[test])
+
+
+def average_district(
+    train: NDArray[np.object_], labels: Floats, test: NDArray[np.object_]
+) -> Floats:
+    """Predict the mean of the district's training items; the mean of all where it has none.
+
+    Examples
+    --------
+    >>> codes = np.array(["a", "a", "b"], dtype=object)
+    >>> average_district(codes, np.array([[1.0], [3.0], [5.0]]), codes[[0, 2]])
+    array([[2.],
+           [5.]])
+    """
+    table = pd.DataFrame(labels)
+    means = table.groupby(train).mean().reindex(pd.Index(test, dtype=object))
+    predicted: Floats = means.fillna(table.mean()).to_numpy(np.float64)
+    return predicted
+
+
+def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
+    """Predict by least squares from the logarithm of the polygon's area alone.
+
+    Small areas hold as many people as large ones, so this is nearly density, and nothing
+    that LIDAR has to be flown for.
+    """
+    is_known = np.isfinite(labels)
+    n_known = np.maximum(is_known.sum(axis=0), 1)
+    size = np.where(is_known, train[:, None], 0.0)
+    size_mean = size.sum(axis=0) / n_known
+    mean = np.where(is_known, labels, 0.0).sum(axis=0) / n_known
+    apart = np.where(is_known, train[:, None] - size_mean, 0.0)
+    square = (apart**2).sum(axis=0)
+    product = (apart * np.where(is_known, labels - mean, 0.0)).sum(axis=0)
+    slope = np.where(square > 0, product / np.where(square > 0, square, 1.0), 0.0)
+    predicted = mean + slope * (test[:, None] - size_mean)
+    return np.where(is_known.any(axis=0), predicted, np.nan)
+
+
+def _districts(codes: pd.Series[Any] | None) -> NDArray[np.object_] | None:
+    """Make codes an array, None where unknown; None where all are."""
+    if codes is None or not codes.notna().any():
+        return None
+    return codes.astype(object).where(codes.notna(), None).to_numpy(dtype=object)

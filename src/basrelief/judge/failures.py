@@ -1,0 +1,214 @@
+"""Where predictions fail: on the map, by decile and by district."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from esda.moran import Moran
+from libpysal.graph import Graph
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.judge.applicability import mark_unknown
+
+N_PERMUTATIONS = 999
+MANY_AREAS = 5000
+N_PERMUTATIONS_OF_MANY = 199
+"""Beyond this many areas the permuted values scarcely differ, and each takes long."""
+
+N_NEAREST = 6
+"""Neighbours of an area that touches no other: about as many as areas touch on average."""
+
+MIN_AREAS = 10
+"""With fewer areas neither a tenth of them nor a pattern on the map means anything."""
+
+Floats = NDArray[np.float64]
+Record = dict[str, Any]
+
+
+def measure_failures(
+    frame: pd.DataFrame,
+    samples: Samples,
+    rng: np.random.Generator,
+    neighbours: Graph | None = None,
+) -> tuple[pd.DataFrame, list[Record]]:
+    """Measure where one recipe's predictions fail in one scheme.
+
+    Parameters
+    ----------
+    frame
+        Area rows of ``predictions.parquet`` of one recipe and scheme; with ``is_inside`` or not.
+    neighbours
+        What `find_neighbours` returned, so that it is found once for many recipes.
+
+    Returns
+    -------
+    residuals
+        One row a recipe, target, scheme and area, means over repeats: ``recipe, target, scheme,
+        area_id, y_true, y_pred, residual`` (``y_true - y_pred``)``, decile_true, decile_pred,
+        is_inside``. Decile 1 is the highest tenth of the areas tested, as the published deciles
+        have 1 for the most deprived. ``decile_pred`` ranks ``y_pred`` less the training fold's
+        mean, which differs from fold to fold and would mix up their order.
+    records
+        ``recipe, target, scheme, moran_i, moran_p`` (one-sided, by permutation)``,
+        n_permutations, deciles_exact, deciles_within_one, by_decile`` (of the prediction)``,
+        by_district``. ``bias`` is the mean of ``y_pred - y_true``: above 0 is predicted too high.
+        What cannot be had is None.
+
+    References
+    ----------
+    Moran (1950), Biometrika 37, 17-23.
+    """
+    if neighbours is None:
+        neighbours = find_neighbours(samples)
+    residuals = average_repeats(frame)
+    districts = samples.areas.set_index("area_id")["lad"]
+    records = []
+    graph_of: dict[tuple[str, ...], Graph | None] = {}
+    rows_of: dict[Any, pd.DataFrame] = dict(list(frame.groupby("target", sort=False)))
+    for (recipe, target, scheme), part in residuals.groupby(["recipe", "target", "scheme"]):
+        ids = tuple(part["area_id"])
+        if ids not in graph_of:
+            graph_of[ids] = join_islands(neighbours, samples, list(ids))
+        record: Record = {"recipe": recipe, "target": target, "scheme": scheme}
+        record |= measure_moran(part["residual"].to_numpy(np.float64), graph_of[ids], rng)
+        record |= _hit_deciles(part)
+        decile = rows_of[target]["id"].map(part.set_index("area_id")["decile_pred"])
+        record["by_decile"] = _measure_groups(rows_of[target], decile, "decile", has_skill=False)
+        district = rows_of[target]["id"].map(districts)
+        record["by_district"] = _measure_groups(
+            rows_of[target], district, "district", has_skill=True
+        )
+        records.append(record)
+    return residuals, records
+
+
+def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average each area's predictions over repeats, and rank them in tenths."""
+    known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
+    by = known.groupby(["recipe", "target", "scheme", "id"], sort=False)
+    table = by[["y_true", "y_pred", "lift"]].mean()
+    table["residual"] = table["y_true"] - table["y_pred"]
+    table["is_inside"] = by["is_inside"].min()
+    table = table.reset_index().rename(columns={"id": "area_id"})
+    target = table.groupby("target", sort=False)
+    for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift")):
+        table[name] = target[ranked].transform(deciles_of).astype(np.int64)
+    columns = ["recipe", "target", "scheme", "area_id", "y_true", "y_pred", "residual"]
+    return pd.DataFrame(table[[*columns, "decile_true", "decile_pred", "is_inside"]])
+
+
+def deciles_of(values: pd.Series[float]) -> pd.Series[int]:
+    """Rank values in tenths, 1 for the highest; ties share the middle of their ranks.
+
+    Examples
+    --------
+    >>> deciles_of(pd.Series([0.0, 9.0, 4.0, 5.0])).tolist()
+    [9, 2, 7, 4]
+    """
+    rank = values.rank(ascending=False, method="average")
+    tenth = np.floor(10 * (rank.to_numpy(np.float64) - 0.5) / len(values))
+    return pd.Series(tenth.astype(np.int64) + 1, index=values.index)
+
+
+def find_neighbours(samples: Samples) -> Graph | None:
+    """Find which areas touch, at an edge or a corner; None where there are no polygons."""
+    if not samples.has_places:
+        return None
+    return Graph.build_contiguity(samples.areas.set_index("area_id"), rook=False)
+
+
+def join_islands(neighbours: Graph | None, samples: Samples, ids: list[str]) -> Graph | None:
+    """Keep the neighbours among some areas; one that touches none gets its six nearest.
+
+    Parameters
+    ----------
+    ids
+        Areas in the order wanted.
+
+    Returns
+    -------
+    None without polygons, or with fewer than ten areas.
+    """
+    if neighbours is None or len(ids) < MIN_AREAS:
+        return None
+    graph = neighbours.subgraph(ids)
+    islands = list(graph.isolates)
+    if not islands:
+        return graph
+    shapes = gpd.GeoSeries(samples.areas.set_index("area_id")["geometry"]).loc[ids]
+    points = shapes.representative_point()
+    nearest = Graph.build_knn(points, k=min(N_NEAREST, len(ids) - 1)).adjacency
+    joined = pd.concat([graph.adjacency.drop(islands), nearest.loc[islands]])
+    return Graph(joined.loc[ids])
+
+
+def measure_moran(values: Floats, graph: Graph | None, rng: np.random.Generator) -> Record:
+    """Measure how alike the values of neighbours are: Moran's I, by permutation.
+
+    Parameters
+    ----------
+    values : (n,)
+        In the order of the graph's areas.
+
+    Returns
+    -------
+    ``moran_i, moran_p, n_permutations``; None where there is no graph, or all values are equal.
+    """
+    if graph is None or np.ptp(values) == 0:
+        return {"moran_i": None, "moran_p": None, "n_permutations": 0}
+    n = N_PERMUTATIONS if len(values) <= MANY_AREAS else N_PERMUTATIONS_OF_MANY
+    with seeding_numpy(rng):
+        moran = Moran(values, graph, permutations=n)
+    return {"moran_i": float(moran.I), "moran_p": float(moran.p_sim), "n_permutations": n}
+
+
+@contextmanager
+def seeding_numpy(rng: np.random.Generator) -> Iterator[None]:
+    """Seed NumPy's global generator, from which esda draws, and put it back afterwards."""
+    state = np.random.get_state()  # noqa: NPY002 - esda takes no generator
+    np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def _hit_deciles(part: pd.DataFrame) -> Record:
+    """Share of the areas whose decile was hit, exactly and within one."""
+    if len(part) < MIN_AREAS:
+        return {"deciles_exact": None, "deciles_within_one": None}
+    miss = (part["decile_true"] - part["decile_pred"]).abs()
+    return {
+        "deciles_exact": float((miss == 0).mean()),
+        "deciles_within_one": float((miss <= 1).mean()),
+    }
+
+
+def _measure_groups(
+    rows: pd.DataFrame, group: pd.Series[Any], name: str, has_skill: bool
+) -> list[Record]:
+    """Measure errors by group, over all repeats; rows without a group are left out."""
+    error = rows["y_pred"] - rows["y_true"]
+    table = pd.DataFrame(
+        {
+            "id": rows["id"],
+            "error": error,
+            "square": error**2,
+            "square_of_mean": (rows["y_mean"] - rows["y_true"]) ** 2,
+        }
+    )
+    records = []
+    for value, part in table.groupby(group):
+        record: Record = {name: value, "n": int(part["id"].nunique())}
+        record |= {"mse": float(part["square"].mean()), "bias": float(part["error"].mean())}
+        if has_skill:
+            of_mean = float(part["square_of_mean"].sum())
+            record["skill"] = None if of_mean == 0 else 1 - float(part["square"].sum()) / of_mean
+        records.append(record)
+    return records

@@ -1,0 +1,100 @@
+"""The tables of the evaluate stage, appended to recipe by recipe so that memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from basrelief.judge.predictions import INTERVALS
+from basrelief.run import Run, replacing
+
+TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int32(), pa.float64(), pa.bool_()
+
+PREDICTIONS = pa.schema(
+    [
+        *((name, TEXT) for name in ("recipe", "target", "scheme")),
+        *((name, WHOLE) for name in ("repeat", "fold")),
+        *((name, TEXT) for name in ("unit", "id")),
+        *((name, NUMBER) for name in ("y_true", "y_pred", "y_mean", *INTERVALS)),
+        ("is_inside", TRUTH),
+    ]
+)
+RESIDUALS = pa.schema(
+    [
+        *((name, TEXT) for name in ("recipe", "target", "scheme", "area_id")),
+        *((name, NUMBER) for name in ("y_true", "y_pred", "residual")),
+        *((name, WHOLE) for name in ("decile_true", "decile_pred")),
+        ("is_inside", TRUTH),
+    ]
+)
+APPLICABILITY = pa.schema(
+    [
+        *((name, TEXT) for name in ("recipe", "scheme")),
+        ("repeat", WHOLE),
+        ("area_id", TEXT),
+        *((name, NUMBER) for name in ("di", "threshold")),
+        ("is_inside", TRUTH),
+    ]
+)
+
+
+@dataclass
+class Table:
+    """A Parquet file that grows by frames of one schema."""
+
+    writer: pq.ParquetWriter
+
+    def append(self, frame: pd.DataFrame) -> None:
+        """Add rows; the frame's columns may stand in any order."""
+        self.writer.write_table(
+            pa.Table.from_pandas(frame, schema=self.writer.schema, preserve_index=False)
+        )
+
+
+@dataclass
+class RankedList:
+    """A CSV file that grows by frames with the same columns."""
+
+    file: IO[str]
+    has_head: bool = False
+
+    def append(self, frame: pd.DataFrame) -> None:
+        """Add rows, under one head."""
+        frame.to_csv(self.file, index=False, header=not self.has_head)
+        self.has_head = True
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The open tables of one evaluation."""
+
+    predictions: Table
+    residuals: Table
+    applicability: Table
+    ranked: RankedList
+
+
+@contextmanager
+def open_tables(run: Run) -> Iterator[Tables]:
+    """Open all tables; they get their names when all of them are whole."""
+    with ExitStack() as stack:
+
+        def open_parquet(path: Path, schema: pa.Schema) -> Table:
+            part = stack.enter_context(replacing(path))
+            return Table(stack.enter_context(pq.ParquetWriter(part, schema)))
+
+        folder = run.folder / "evaluate"
+        listed = stack.enter_context(replacing(folder / "targeting.csv"))
+        yield Tables(
+            predictions=open_parquet(run.predictions, PREDICTIONS),
+            residuals=open_parquet(folder / "residuals.parquet", RESIDUALS),
+            applicability=open_parquet(folder / "applicability.parquet", APPLICABILITY),
+            ranked=RankedList(stack.enter_context(listed.open("w", encoding="utf-8", newline=""))),
+        )

@@ -1,0 +1,179 @@
+"""Whether the areas predicted worst are the worst, and the list of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.judge.applicability import mark_unknown
+from basrelief.judge.intervals import wilson_interval
+from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
+
+SHARES = (0.2, 0.1)
+"""Shares of the areas that could be looked after."""
+
+RANKED = ["y_pred", "lower_80", "upper_80", "y_true"]
+
+Floats = NDArray[np.float64]
+Record = dict[str, Any]
+
+
+def measure_targeting(
+    frame: pd.DataFrame,
+    place_frame: pd.DataFrame | None,
+    rng: np.random.Generator,
+    groups: pd.Series[Any] | None = None,
+) -> list[Record]:
+    """Measure how many of the areas predicted worst are among the worst.
+
+    Worst is highest, as in every deprivation score. Each repeat is ranked by itself over all
+    its test areas; what is reported is the mean over repeats. Areas are ranked by how far the
+    prediction lies above the training fold's mean: that mean is low exactly where the fold held
+    out is high, so that a recipe that knows nothing would else hit less than a blind pick.
+
+    Parameters
+    ----------
+    frame
+        Area rows of ``predictions.parquet`` of one recipe and scheme.
+    place_frame
+        The same of place alone and the same scheme; None where there is no such baseline.
+    groups
+        What areas are resampled with, by ``area_id`` (their block); each by itself if None.
+
+    Returns
+    -------
+    Records with ``recipe, target, scheme, share, n`` (areas), ``n_picked``, ``hits, hit_rate,
+    chance`` (the hit rate of a blind pick), ``place_alone_hit_rate``, and ``low, high``: the 95 %
+    interval of the hit rate, resampling whole groups, and no narrower than if the areas picked
+    were independent; None with fewer than ten groups.
+    """
+    place: dict[Any, pd.DataFrame] = {}
+    if place_frame is not None:
+        place = dict(list(place_frame.groupby("target", sort=False)))
+    draws = Draws(rng)
+    records = []
+    for (recipe, target, scheme), rows in frame.groupby(["recipe", "target", "scheme"], sort=False):
+        key = {"recipe": recipe, "target": target, "scheme": scheme}
+        beside = place.get(target)
+        if beside is not None:
+            beside = beside[beside["id"].isin(rows["id"])]
+        for share in SHARES:
+            record = _measure_share(rows, share, groups, draws)
+            rate = None if beside is None or beside.empty else _hit_rate(beside, share)
+            records.append(key | record | {"place_alone_hit_rate": rate})
+    return records
+
+
+def rank_areas(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
+    """List areas from the worst predicted down, with their intervals.
+
+    Parameters
+    ----------
+    frame
+        Area rows of ``predictions.parquet`` of one recipe and scheme; with ``is_inside`` or not.
+
+    Returns
+    -------
+    Columns ``recipe, target, rank, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
+    is_inside``; means over repeats. The rank is by ``y_pred`` less the training fold's mean, as
+    in `measure_targeting`. An area is inside where it is so in every repeat.
+    """
+    known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
+    by = known.groupby(["recipe", "target", "id"], sort=False)
+    means = by[[*RANKED, "lift"]].mean()
+    means["is_inside"] = by["is_inside"].min()
+    means = means.reset_index().rename(columns={"id": "area_id"})
+    named = means.merge(samples.areas[["area_id", "area_name", "lad"]], on="area_id", how="left")
+    rank = named.groupby(["recipe", "target"])["lift"].rank(ascending=False, method="min")
+    named["rank"] = rank.astype(np.int64)
+    columns = ["recipe", "target", "rank", "area_id", "area_name", "lad", *RANKED, "is_inside"]
+    order = ["recipe", "target", "rank", "area_id"]
+    return pd.DataFrame(named[columns]).sort_values(order, ignore_index=True)
+
+
+def pick_worst(values: Floats, share: float) -> Floats:
+    """Weigh the highest ``share`` of the values 1 and the rest 0.
+
+    Values tied at the edge share what places are left, so that no order decides.
+
+    Examples
+    --------
+    >>> pick_worst(np.array([3.0, 1.0, 2.0, 2.0, 0.0]), share=0.4).tolist()
+    [1.0, 0.0, 0.5, 0.5, 0.0]
+    """
+    n_picked = count_picked(len(values), share)
+    edge = np.partition(values, -n_picked)[-n_picked]
+    is_above, is_tied = values > edge, values == edge
+    weights: Floats = is_above + is_tied * ((n_picked - is_above.sum()) / is_tied.sum())
+    return weights
+
+
+def count_picked(n: int, share: float) -> int:
+    """Say how many of ``n`` areas a share of them is, at least one."""
+    return max(1, math.floor(share * n + 0.5))
+
+
+def _measure_share(
+    rows: pd.DataFrame, share: float, groups: pd.Series[Any] | None, draws: Draws
+) -> Record:
+    """Measure the hits among one share of the areas of one target."""
+    n = int(rows["id"].nunique())
+    rate = _hit_rate(rows, share)
+    n_picked = count_picked(n, share)
+    low, high = _resample_hits(rows, share, groups, draws)
+    return {
+        "share": share,
+        "n": n,
+        "n_picked": n_picked,
+        "hits": rate * n_picked,
+        "hit_rate": rate,
+        "chance": n_picked / n,
+        "low": low,
+        "high": high,
+    }
+
+
+def _hit_rate(rows: pd.DataFrame, share: float) -> float:
+    """Share of those picked that are among the worst, mean over repeats."""
+    rates = []
+    for _, repeat in rows.groupby("repeat"):
+        hit, picked = _weigh_hits(repeat, share)
+        rates.append(hit.sum() / picked.sum())
+    return float(np.mean(rates))
+
+
+def _weigh_hits(repeat: pd.DataFrame, share: float) -> tuple[Floats, Floats]:
+    """Weigh each row of one repeat as a hit, and as picked."""
+    picked = pick_worst((repeat["y_pred"] - repeat["y_mean"]).to_numpy(np.float64), share)
+    worst = pick_worst(repeat["y_true"].to_numpy(np.float64), share)
+    return picked * worst, picked
+
+
+def _resample_hits(
+    rows: pd.DataFrame, share: float, groups: pd.Series[Any] | None, draws: Draws
+) -> tuple[float | None, float | None]:
+    """Take a 95 % interval of the hit rate by resampling whole groups; what is worst stays."""
+    group_of = rows["id"] if groups is None else rows["id"].map(groups)
+    if bool(group_of.isna().any()) or group_of.nunique() < MIN_GROUPS:
+        return None, None
+    group, names = pd.factorize(group_of)
+    hits, picks = [], []
+    for positions in rows.groupby("repeat").indices.values():
+        hit, picked = _weigh_hits(rows.iloc[positions], share)
+        hits.append(np.bincount(group[positions], hit, len(names)))
+        picks.append(np.bincount(group[positions], picked, len(names)))
+    taken = draws.take(len(names))
+    drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (draw, repeat)
+    has_picks = (drawn_picks > 0).all(axis=1)
+    rates = (drawn[has_picks] / drawn_picks[has_picks]).mean(axis=1)
+    low, high = np.percentile(rates, widen(len(names)))
+    # Without a single hit every draw has none, and that is no proof that there never is one.
+    least, most = wilson_interval(
+        _hit_rate(rows, share), count_picked(int(rows["id"].nunique()), share)
+    )
+    return min(float(low), least), max(float(high), most)

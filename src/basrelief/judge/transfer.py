@@ -1,0 +1,332 @@
+"""A trained model on a place that it never saw: predictions, how like the place is, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.stage import cut_like
+from basrelief.chips.store import Samples, load_samples
+from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.judge.applicability import Applicability, measure_applicability
+from basrelief.judge.predictions import COLUMNS, average_over_areas
+from basrelief.judge.scores import score_predictions, verdict
+from basrelief.learn.final import (
+    FinalModel,
+    Prediction,
+    predict_place,
+    read_model,
+    read_training,
+    weigh_features,
+)
+from basrelief.learn.stage import DEFAULT_RECIPES
+from basrelief.run import Run, prepare_folder, read_json, replacing, write_json
+from basrelief.splits.groups import blocks_of_areas
+
+SCHEME = "transfer"
+"""What stands in the place of a scheme: nothing of this place was learnt from."""
+
+RESULTS = ("predictions.parquet", "areas.gpkg", "predict.json", "scores.json")
+
+YARDSTICK = "the mean label of the training place"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Files of a place as typed, relative to the working directory."""
+
+    dsm: str
+    dtm: str | None
+    crs: str | None
+    areas: str
+    labels: str | None
+    area_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says of a place's areas; rows of all three are the same areas."""
+
+    areas: gpd.GeoDataFrame
+    """``area_id``, ``ground_covered``, polygons, and one column a target: what was observed."""
+
+    predicted: NDArray[np.float64]
+    """(area, target)"""
+
+    applicability: Applicability | None
+    """None for networks, which have no features of areas."""
+
+
+def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> None:
+    """Predict every area of a place with enough ground, by a run's final model.
+
+    Writes ``chips/`` and, in the folder of ``out``, ``predictions.parquet``, ``areas.gpkg``,
+    ``predict.json`` (model, place and counts) and, where the place has labels,
+    ``scores.json``.
+
+    Parameters
+    ----------
+    recipe
+        Name of the recipe; by default the first that the run was asked for.
+
+    Raises
+    ------
+    InputError
+        If the run has no such model, or the place is not of the kind it learnt from.
+    """
+    folder = find_model(trained, recipe)
+    model = read_model(folder)
+    _check_bands(model, place, folder)
+    _check_out(out)
+    prepare_folder(out.folder, str(out.folder))
+    for name in RESULTS:
+        # An answer about other chips must not stand beside these.
+        (out.folder / name).unlink(missing_ok=True)
+    settings = settle_place(model, place, out)
+    assert model.native_resolution_m is not None
+    cut_like(settings, out, model.native_resolution_m)
+    samples = load_samples(out)
+    _check_ground(samples, place, model)
+    prediction = predict_place(folder, samples, settings, out)
+    answer = _answer(folder, samples, prediction, model)
+    _write(answer, samples, model, place, settings, out)
+
+
+def find_model(run: Run, recipe: str | None) -> Path:
+    """Find the folder of a run's final model.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run, or has no final model of that name.
+    """
+    typed = str(run.folder)
+    found = sorted(path.parent.parent.name for path in run.models.glob("*/final/model.json"))
+    if not found:
+        what = "has no final model" if run.folder.is_dir() else "no such folder"
+        raise InputError(
+            f"{typed}: {what}. Give the run folder of a finished `basrelief run`; a run of an "
+            "earlier version is made anew with --from chips."
+        )
+    if recipe is None:
+        config = run.folder / "config.json"
+        asked = read_json(config)["models"]["recipes"] if config.exists() else None
+        # Baselines are trained too: a recipe that was asked for comes before them.
+        recipe = next((name for name in asked or DEFAULT_RECIPES if name in found), found[0])
+    if recipe not in found:
+        raise InputError(
+            f"--recipe {recipe!r}: {typed} has no final model of it. It has {', '.join(found)}."
+        )
+    return run.models / recipe / "final"
+
+
+def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
+    """Put a place's files beside the settings that the model was trained with."""
+    # Not checked as a configuration is: a place to predict needs no labels.
+    data = DataSettings.model_construct(
+        dsm=place.dsm,
+        dtm=place.dtm,
+        crs=place.crs,
+        areas=place.areas,
+        labels=place.labels,
+        targets=list(model.targets),
+        area_column=place.area_column,
+        label_column=place.label_column,
+    )
+    return Settings.model_construct(
+        out=str(out.folder),
+        seed=model.seed,
+        data=data,
+        chips=model.chips,
+        split=SplitSettings(block_m=model.block_m),
+    )
+
+
+def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
+    """Refuse a place that cannot show what the model learnt from."""
+    if model.kind == "pictures":
+        raise InputError(
+            f"{folder}: this model learnt from pictures, whose colours no raster can be given. "
+            "Predict with a model of a run on rasters."
+        )
+    if model.native_resolution_m is None or model.ground is None:
+        raise InputError(
+            f"{folder}: the run does not say which rasters it learnt from. Make it anew: "
+            "basrelief run CONFIG --from chips."
+        )
+    if model.ground == "terrain" and place.dtm is None:
+        raise InputError(
+            "--dtm: missing, and this model learnt its heights above a terrain raster. Give the "
+            "place's terrain rasters, or use a model that was trained on surface rasters alone."
+        )
+    if model.ground == "estimated" and place.dtm is not None:
+        raise InputError(
+            f"--dtm {place.dtm!r}: this model learnt its heights above a ground estimated from "
+            "the surface. Leave --dtm out, or use a model that was trained with terrain rasters."
+        )
+
+
+def _check_out(out: Run) -> None:
+    if (out.folder / "config.json").exists() or out.models.exists():
+        raise InputError(
+            f"--out {str(out.folder)!r}: this is a run folder, whose chips would be replaced. "
+            "Choose a folder of its own."
+        )
+
+
+def _check_ground(samples: Samples, place: Place, model: FinalModel) -> None:
+    if not samples.areas["is_used"].any():
+        raise InputError(
+            f"--areas {place.areas!r}: no area has {model.chips.min_area_coverage:.0%} of its "
+            f"ground in the rasters; the best has {samples.areas['ground_covered'].max():.0%}. "
+            "Give rasters of more ground."
+        )
+
+
+def _answer(folder: Path, samples: Samples, prediction: Prediction, model: FinalModel) -> Answer:
+    """Bring predictions to areas, and measure how far those lie from the training areas."""
+    areas = samples.areas.set_index("area_id", drop=False)
+    areas = areas[areas["is_used"].astype(bool)]
+    if prediction.features is None:
+        rows = prediction.labels.index.to_numpy(np.int64)
+        values = average_over_areas(samples, rows, prediction.labels.to_numpy(np.float64))
+    else:
+        values = prediction.labels
+    values = values[values.index.isin(areas.index)].sort_index()
+    applicability = None
+    if prediction.features is not None:
+        training = read_training(folder)
+        applicability = measure_applicability(
+            training.features.to_numpy(np.float64),
+            prediction.features.loc[values.index].to_numpy(np.float64),
+            weigh_features(folder),
+            training.blocks,
+            np.random.default_rng(model.seed),
+        )
+    return Answer(areas.loc[values.index], values.to_numpy(np.float64), applicability)
+
+
+def _write(
+    answer: Answer,
+    samples: Samples,
+    model: FinalModel,
+    place: Place,
+    settings: Settings,
+    out: Run,
+) -> None:
+    """Write and say what was predicted, and how well where labels are there."""
+    table = tabulate(answer, model)
+    with replacing(out.predictions) as part:
+        table.to_parquet(part, index=False)
+    with replacing(out.folder / "areas.gpkg") as part:
+        draw_areas(answer, model, place).to_file(part, driver="GPKG", layer="areas")
+    n_areas, n_enough = len(samples.areas), int(samples.areas["is_used"].sum())
+    inside = None if answer.applicability is None else int(answer.applicability.is_inside.sum())
+    counts = {
+        "areas": n_areas,
+        "areas_with_enough_ground": n_enough,
+        "areas_predicted": len(answer.areas),
+        "areas_inside": inside,
+    }
+    write_json(
+        out.folder / "predict.json",
+        {
+            "model": model.model_dump(mode="json", exclude={"features"}),
+            "place": vars(place),
+            "counts": counts,
+        },
+    )
+    out.say(
+        f"predict {model.recipe}: {len(answer.areas)} of {n_areas} areas, {n_enough} of which have "
+        f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
+        + ("" if inside is None else f"; {inside} of those predicted are like what it learnt from")
+    )
+    if place.labels is not None:
+        write_json(out.scores, score_place(table, samples, settings, out))
+
+
+def tabulate(answer: Answer, model: FinalModel) -> pd.DataFrame:
+    """Lay predictions out as ``predictions.parquet`` of a run, with ``is_inside``.
+
+    ``y_mean`` is the mean label of the training place; ``y_true`` is NaN without a label.
+    """
+    ids = answer.areas["area_id"].to_numpy(dtype=object).astype(str).astype(object)
+    fixed = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": "area"}
+    means = [model.labels[target].mean for target in model.targets]
+    frames = [
+        pd.DataFrame(
+            {
+                **fixed,
+                "target": target,
+                "id": ids,
+                "y_true": answer.areas[target].to_numpy(np.float64),
+                "y_pred": answer.predicted[:, k],
+                "y_mean": np.nan if means[k] is None else means[k],
+                "is_inside": _mark_inside(answer),
+            }
+        )
+        for k, target in enumerate(model.targets)
+    ]
+    table: pd.DataFrame = pd.concat(frames, ignore_index=True).reindex(columns=list(COLUMNS))
+    return table
+
+
+def draw_areas(answer: Answer, model: FinalModel, place: Place) -> gpd.GeoDataFrame:
+    """Put the answer on the ground: one row a predicted area, in the rasters' CRS."""
+    areas = answer.areas
+    known = [name for name in ("area_id", "area_name", "msoa", "lad") if name in areas]
+    columns: dict[str, Any] = {name: areas[name] for name in (*known, "ground_covered")}
+    for k, target in enumerate(model.targets):
+        columns[f"predicted_{target}"] = answer.predicted[:, k]
+        if place.labels is not None:
+            columns[f"observed_{target}"] = areas[target]
+    distance = np.nan if answer.applicability is None else answer.applicability.di
+    columns |= {"dissimilarity": distance, "is_inside": _mark_inside(answer)}
+    drawn = gpd.GeoDataFrame(columns, geometry=areas.geometry, crs=areas.crs)
+    return drawn.reset_index(drop=True)
+
+
+def score_place(
+    table: pd.DataFrame, samples: Samples, settings: Settings, out: Run
+) -> list[dict[str, Any]]:
+    """Score predictions where labels are; skill is against the training place's mean label.
+
+    Returns
+    -------
+    Records as in a run's ``scores.json``, each with ``compared_with`` and ``n_inside``, how
+    many of the areas are like those learnt from (None for networks).
+    """
+    known = table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
+    if known.empty:
+        out.say("predict: none of the areas predicted has a label, so nothing is scored")
+        return []
+    ids = np.array(sorted(set(known["id"])), dtype=str)
+    blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
+    rng = np.random.default_rng(settings.seed)
+    records = score_predictions(known, {"area": blocks}, rng)
+    inside = known.groupby("target")["is_inside"].sum(min_count=1)
+    for record in records:
+        n_inside = inside[record["target"]]
+        record["compared_with"] = YARDSTICK
+        record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
+        skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
+        out.say(
+            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: skill {skill} "
+            f"against {YARDSTICK}; {verdict(record)}"
+            + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
+        )
+    return records
+
+
+def _mark_inside(answer: Answer) -> Any:
+    """Say of each area whether the model applies; null where that is not known."""
+    if answer.applicability is None:
+        return pd.array([None] * len(answer.areas), dtype="boolean")
+    return pd.array(answer.applicability.is_inside, dtype="boolean")

@@ -1,0 +1,227 @@
+"""The final model: what it carries, and what it predicts of a place that it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from basrelief import __version__
+from basrelief.chips.store import Samples
+from basrelief.config import ChipSettings, InputError, Section, Settings
+from basrelief.learn.features import make_features
+from basrelief.learn.predict import predict_fold
+from basrelief.learn.recipes import NetworkRecipe, Recipe, read_recipe
+from basrelief.learn.ridge import load_ridge, predict_ridge
+from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.splits.groups import blocks_of_areas
+from basrelief.splits.heldout import find_usable_areas
+
+Ground = Literal["terrain", "estimated"]
+
+
+class Spread(Section):
+    """How a feature or label is spread over the areas that a model learnt from."""
+
+    mean: float | None
+    """None where no value is known."""
+
+    std: float | None
+    low: float | None
+    high: float | None
+
+
+class FinalModel(Section):
+    """``model.json``: what must be the same, or known, where a model is to predict."""
+
+    recipe: str
+    unit: Literal["chip", "area"]
+    kind: Literal["pictures", "heights"]
+    bands: str
+    """``relief`` or ``shaded`` of a network; ``heights`` where areas are described."""
+
+    ground: Ground | None
+    """Whether the ground was a terrain raster's or estimated; None for pictures."""
+
+    native_resolution_m: float | None
+    """Side of the cells of the rasters learnt from, in metres; None for pictures."""
+
+    chips: ChipSettings
+    targets: list[str]
+    labels: dict[str, Spread]
+    """By target: the labels of the areas learnt from; their mean is the prediction to beat."""
+
+    n_areas: int
+    """Areas with enough ground and a label."""
+
+    features: dict[str, Spread]
+    """By feature, over those areas; empty for networks."""
+
+    seed: int
+    block_m: float
+    version: str
+    """Of the software that trained it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What an area recipe's final model learnt from."""
+
+    features: pd.DataFrame
+    """One row an area, by ``area_id``."""
+
+    blocks: NDArray[np.str_]
+    """The block of each area."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a final model says of the areas, or chips, of a place."""
+
+    labels: pd.DataFrame
+    """One row an area (by ``area_id``) or chip (by its position), one column a target."""
+
+    features: pd.DataFrame | None
+    """The areas' features; None for networks."""
+
+
+def write_model(
+    folder: Path,
+    recipe: Recipe,
+    samples: Samples,
+    features: pd.DataFrame | None,
+    settings: Settings,
+    run: Run,
+) -> None:
+    """Write ``model.json``, and for area recipes what they learnt from (``training.parquet``).
+
+    Parameters
+    ----------
+    folder
+        The final model's, with its weights and recipe.
+    features
+        Features of all areas, by ``area_id``; None for networks.
+    """
+    facts = read_json(run.chips / "chips.json")
+    area_ids = find_usable_areas(samples)
+    labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
+    learnt = None if features is None else features.reindex(area_ids.tolist())
+    if learnt is not None:
+        blocks = blocks_of_areas(samples, area_ids, settings)
+        with replacing(folder / "training.parquet") as part:
+            learnt.set_index(pd.Index(blocks, name="block"), append=True).to_parquet(part)
+    model = FinalModel(
+        recipe=recipe.name,
+        unit=recipe.unit,
+        kind=samples.kind,
+        bands=_name_bands(recipe, samples),
+        ground=facts.get("ground"),
+        native_resolution_m=facts.get("native_resolution_m"),
+        chips=settings.chips,
+        targets=list(samples.targets),
+        labels=_measure_spreads(labels),
+        n_areas=len(area_ids),
+        features={} if learnt is None else _measure_spreads(learnt),
+        seed=settings.seed,
+        block_m=settings.split.block_m,
+        version=__version__,
+    )
+    write_json(folder / "model.json", model.model_dump(mode="json"))
+
+
+def read_model(folder: Path) -> FinalModel:
+    """Read what `write_model` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is of another version of this software.
+    """
+    path = folder / "model.json"
+    try:
+        return FinalModel.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: not a model of version {__version__}. Train it again with this version."
+        ) from error
+
+
+def read_training(folder: Path) -> Training:
+    """Read the features and blocks of the areas that an area recipe learnt from."""
+    table = pd.read_parquet(folder / "training.parquet")
+    blocks = np.asarray(table.index.get_level_values("block").to_numpy(dtype=object), dtype=str)
+    return Training(table.droplevel("block"), blocks)
+
+
+def weigh_features(folder: Path) -> NDArray[np.float64]:
+    """Give each feature's importance, (n_features,): its mean absolute coefficient.
+
+    Coefficients are a standard deviation's worth, in standard deviations of the target. All
+    features count alike where every target is predicted by its mean.
+    """
+    model = read_model(folder)
+    spread = [model.labels[target].std or 1.0 for target in model.targets]
+    coef = np.abs(load_ridge(folder / "weights.safetensors").coef) / np.array(spread)
+    weights: NDArray[np.float64] = coef.mean(axis=1)
+    return weights if weights.any() else np.ones_like(weights)
+
+
+def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> Prediction:
+    """Predict the areas or chips of samples with a final model.
+
+    Nothing is cut off at the range of the labels learnt from: an impossible prediction shows
+    that the place is unlike the training place, and a possible one in its stead would hide it.
+
+    Parameters
+    ----------
+    samples
+        Cut with the model's own settings; their targets are the model's, in its order.
+
+    Raises
+    ------
+    InputError
+        If this version computes other features than those that the model learnt from.
+    """
+    recipe = read_recipe(folder / "recipe.toml")
+    targets = list(samples.targets)
+    if isinstance(recipe, NetworkRecipe):
+        rows = np.flatnonzero(samples.chips["is_used"].to_numpy(bool))
+        values = predict_fold(folder, samples, rows, settings)
+        return Prediction(pd.DataFrame(values, index=rows, columns=targets), None)
+    features = make_features(recipe, samples, run, folder)
+    _check_features(folder, features)
+    is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
+    features = features[is_used.reindex(features.index).to_numpy(bool)]
+    model = load_ridge(folder / "weights.safetensors")
+    values = predict_ridge(model, features.to_numpy(np.float64))
+    return Prediction(pd.DataFrame(values, index=features.index, columns=targets), features)
+
+
+def _check_features(folder: Path, features: pd.DataFrame) -> None:
+    learnt = list(read_model(folder).features)
+    if list(features.columns) != learnt:
+        raise InputError(
+            f"{folder}: the model learnt from {len(learnt)} features, and version {__version__} "
+            f"computes {features.shape[1]} that are not the same. Train it again."
+        )
+
+
+def _name_bands(recipe: Recipe, samples: Samples) -> str:
+    if isinstance(recipe, NetworkRecipe):
+        return recipe.choose_bands(samples.kind)
+    return "heights"
+
+
+def _measure_spreads(table: pd.DataFrame) -> dict[str, Spread]:
+    """Describe each column over its known values."""
+    numbers = table.agg(["mean", "std", "min", "max"]).T
+    rows = numbers.astype(object).where(numbers.notna(), None).to_numpy().tolist()
+    return {
+        str(name): Spread(mean=mean, std=std, low=low, high=high)
+        for name, (mean, std, low, high) in zip(table.columns, rows, strict=True)
+    }

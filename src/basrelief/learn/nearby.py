@@ -1,0 +1,127 @@
+"""Interpolation of labels from places alone, by a Gaussian process that scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+
+from basrelief.learn.process import NOISE, choose_scales, correlate, fit_process, predict_process
+
+MAX_WHOLE = 3000
+"""Beyond this many labelled places a process sees the nearest alone."""
+
+N_NEAREST = 64
+N_SAMPLE = 500
+"""Beyond this many places length scale and noise are chosen on a sample of so many."""
+
+CHUNK = 1000
+"""Places predicted at once: bounds the memory."""
+
+Floats = NDArray[np.float64]
+
+
+def interpolate_places(
+    train_xy: Floats, labels: Floats, test_xy: Floats, rng: np.random.Generator
+) -> Floats:
+    """Predict labels from places alone, by a Gaussian process.
+
+    Up to 500 training places length scale and noise are averaged over; beyond, they are the
+    likeliest pair on a random sample of 500. Up to 3,000 places it is one process; beyond,
+    each place is predicted from its 64 nearest.
+
+    Parameters
+    ----------
+    train_xy, test_xy : (n, 2), metres
+        Easting and northing.
+    labels : (n_train, n_targets)
+        NaN where unknown.
+
+    Returns
+    -------
+    (n_test, n_targets)
+        In the labels' unit; NaN for a target without a label.
+
+    References
+    ----------
+    Vecchia (1988), Journal of the Royal Statistical Society B 50, 297-312 (near neighbours).
+    """
+    if len(train_xy) <= N_SAMPLE:
+        distance = cdist(train_xy, train_xy)
+        process = fit_process(distance, labels, choose_scales(distance))
+        return predict_process(process, cdist(test_xy, train_xy))
+    predict = _predict_whole if len(train_xy) <= MAX_WHOLE else _predict_near
+    predicted = np.full((len(test_xy), labels.shape[1]), np.nan)
+    patterns, pattern_of = np.unique(~np.isnan(labels), axis=1, return_inverse=True)
+    for pattern, is_known in enumerate(patterns.T):
+        columns = np.flatnonzero(pattern_of == pattern)
+        if is_known.any():
+            known = labels[np.ix_(is_known, columns)]
+            predicted[:, columns] = predict(train_xy[is_known], known, test_xy, rng)
+    return predicted
+
+
+def _predict_whole(
+    train_xy: Floats, labels: Floats, test_xy: Floats, rng: np.random.Generator
+) -> Floats:
+    """Predict targets that are known at the same places from all of these."""
+    mean = labels.mean(axis=0)
+    apart, beside = cdist(train_xy, train_xy), cdist(test_xy, train_xy)
+    predicted = np.tile(mean, (len(test_xy), 1))
+    for scale, noise, columns in _choose_pairs(train_xy, labels, rng):
+        covariance = (1 - noise) * correlate(apart, scale) + noise * np.eye(len(train_xy))
+        residual = labels[:, columns] - mean[columns]
+        solved = cho_solve(cho_factor(covariance, overwrite_a=True), residual)
+        predicted[:, columns] += (1 - noise) * correlate(beside, scale) @ solved
+    return predicted
+
+
+def _predict_near(
+    train_xy: Floats, labels: Floats, test_xy: Floats, rng: np.random.Generator
+) -> Floats:
+    """Predict targets that are known at the same places from each place's nearest."""
+    mean = labels.mean(axis=0)
+    residual = labels - mean
+    n_near = min(N_NEAREST, len(train_xy))
+    _, near = cKDTree(train_xy).query(test_xy, k=np.arange(1, n_near + 1), workers=-1)
+    predicted = np.tile(mean, (len(test_xy), 1))
+    for scale, noise, columns in _choose_pairs(train_xy, labels, rng):
+        if noise >= 1:
+            continue
+        for at in range(0, len(test_xy), CHUNK):
+            chunk = slice(at, at + CHUNK)
+            xy, beside = train_xy[near[chunk]], residual[near[chunk]][:, :, columns]
+            apart = np.linalg.norm(xy - test_xy[chunk, None, :], axis=2)
+            weights = (1 - noise) * correlate(apart, scale)  # (test, near)
+            solved = _solve_near(xy, beside, scale, noise)  # (test, near, target)
+            predicted[chunk, columns] += np.einsum("mk,mkt->mt", weights, solved)
+    return predicted
+
+
+def _choose_pairs(
+    train_xy: Floats, labels: Floats, rng: np.random.Generator
+) -> Iterator[tuple[float, float, NDArray[np.int64]]]:
+    """Find the likeliest scale and noise of each target on a sample; targets by such pairs."""
+    sample = rng.choice(len(train_xy), min(N_SAMPLE, len(train_xy)), replace=False)
+    distance = cdist(train_xy[sample], train_xy[sample])
+    scales = choose_scales(distance)
+    odds = fit_process(distance, labels[sample], scales).odds  # (scale, noise, target)
+    best = odds.reshape(-1, labels.shape[1]).argmax(axis=0)
+    for pair in np.unique(best):
+        scale, noise = divmod(int(pair), len(NOISE))
+        yield float(scales[scale]), float(NOISE[noise]), np.flatnonzero(best == pair)
+
+
+def _solve_near(xy: Floats, residual: Floats, scale: float, noise: float) -> Floats:
+    """Solve each place's small system at once: (test, near, 2) and (test, near, target)."""
+    apart = np.linalg.norm(xy[:, :, None, :] - xy[:, None, :, :], axis=3)
+    covariance = (1 - noise) * correlate(apart, scale) + noise * np.eye(xy.shape[1])
+    # torch solves thousands of small systems at once; NumPy takes them one after the other.
+    lower = torch.linalg.cholesky(torch.from_numpy(covariance))
+    solved: Floats = torch.cholesky_solve(torch.from_numpy(residual), lower).numpy()
+    return solved

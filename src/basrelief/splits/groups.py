@@ -1,0 +1,128 @@
+"""Which areas are held out together: each alone, or those of a district or of a block."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.config import InputError, Settings
+from basrelief.splits.folds import block_of
+
+MIN_BLOCK_M = 1.0
+"""Smaller blocks are not tried when looking for the size that would work."""
+
+UNITS = {"msoa": "MSOAs", "lad": "districts"}
+
+
+def groups_of_areas(
+    samples: Samples, area_ids: NDArray[np.str_], scheme: str, settings: Settings
+) -> NDArray[np.str_]:
+    """Name the group that each area is held out with.
+
+    Parameters
+    ----------
+    area_ids : (n,)
+        Codes that stand in ``samples.areas``.
+    scheme
+        ``"area"`` (itself), ``"msoa"``, ``"lad"`` (the code in that column) or ``"block"``.
+
+    Returns
+    -------
+    (n,)
+
+    Raises
+    ------
+    InputError
+        If an area has no code of the scheme's kind, or the areas have no places for blocks.
+
+    References
+    ----------
+    Roberts et al. (2017), Ecography 40, 913-929.
+    """
+    if scheme == "area":
+        return area_ids
+    if scheme == "block":
+        return blocks_of_areas(samples, area_ids, settings)
+    codes = codes_of_areas(samples, area_ids, scheme)
+    missing = area_ids[codes.isna().to_numpy()]
+    if len(missing):
+        raise InputError(
+            f"split.schemes: scheme {scheme!r} needs the {scheme.upper()} code of every area, "
+            f"{len(missing)} of {len(area_ids)} have none (such as {missing[0]}). Add a column "
+            f"{scheme} to the boundaries or to the table, or use another scheme."
+        )
+    return np.asarray(codes.to_numpy(dtype=object), dtype=str)
+
+
+def codes_of_areas(samples: Samples, area_ids: NDArray[np.str_], column: str) -> pd.Series[str]:
+    """Look up a column of codes of the areas, by area code; missing where unknown."""
+    areas = samples.areas
+    known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
+    known = known.astype(object).where(known.notna(), None)
+    codes = pd.Series(known.to_numpy(dtype=object), index=areas["area_id"].astype(str))
+    return codes.reindex(area_ids)
+
+
+def blocks_of_areas(
+    samples: Samples, area_ids: NDArray[np.str_], settings: Settings
+) -> NDArray[np.str_]:
+    """Name the block of each area, by a point inside the area.
+
+    Raises
+    ------
+    InputError
+        If the areas have no places.
+    """
+    if not samples.has_places:
+        raise InputError(
+            "split.schemes: scheme 'block' needs coordinates, and pictures have none. "
+            "Use 'random', 'area', 'msoa' or 'lad'."
+        )
+    return block_of(_points_of_areas(samples, area_ids), settings.split.block_m)
+
+
+def refuse_one_group(
+    groups: NDArray[np.str_],
+    samples: Samples,
+    area_ids: NDArray[np.str_],
+    scheme: str,
+    settings: Settings,
+) -> None:
+    """Stop where all areas are in one group; say what would have worked.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
+    if len(np.unique(groups)) >= 2:
+        return
+    if scheme == "block":
+        raise InputError(
+            f"split.block_m = {settings.split.block_m:g}: scheme 'block' needs areas in at "
+            f"least 2 blocks, found 1. {_suggest_block(samples, area_ids, settings)}"
+        )
+    raise InputError(
+        f"split.schemes: scheme {scheme!r} needs areas in at least 2 {UNITS.get(scheme, 'areas')}, "
+        f"found 1 ({groups[0]}). Use data from a larger place, or a scheme of smaller groups."
+    )
+
+
+def _suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Settings) -> str:
+    """Find the largest whole fraction of the block's side that makes two blocks."""
+    xy = _points_of_areas(samples, area_ids)
+    parts = 2
+    while (side := settings.split.block_m / parts) >= MIN_BLOCK_M:
+        if len(np.unique(block_of(xy, round(side, 1)))) >= 2:
+            return f"split.block_m = {round(side, 1):g} makes 2; or use data from a larger place."
+        parts += 1
+    return "Use data from a larger place."
+
+
+def _points_of_areas(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Give a point inside each area, as (easting, northing) in metres."""
+    places = samples.areas.set_index("area_id").geometry.loc[area_ids.tolist()]
+    points = places.representative_point()
+    return np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)

@@ -1,0 +1,114 @@
+"""Where it fails: on the map, by tenth and by district."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from basrelief.tell import figures, maps
+from basrelief.tell.facts import Facts, Panel, select
+from basrelief.tell.marks import keep_shown
+from basrelief.tell.results import ENDS, covers_areas, find_outside, say_outside
+from basrelief.tell.words import Record, format_number, name_target
+
+SURE = 0.05
+"""The chance below which a pattern on the map is called one."""
+
+BLIND_EXACT, BLIND_WITHIN_ONE = 0.10, 0.28
+"""Shares of areas that shuffled tenths put into the right tenth, and within one of it."""
+
+
+def show_failures(facts: Facts) -> list[dict[str, Any]]:
+    """Gather, target by target, where the recipe that is shown fails."""
+    shown = []
+    records = select(facts.judged.failures, scheme=facts.shown_scheme)
+    for record in keep_shown(records, facts):
+        mine = facts.judged.residuals
+        if not mine.empty:
+            is_mine = (mine["recipe"] == record["recipe"]) & (mine["target"] == record["target"])
+            mine = mine[is_mine]
+        outside = find_outside(facts, record["recipe"], record["target"])
+        districts = [
+            {**row, "name": facts.districts.get(row["district"], row["district"])}
+            for row in record["by_district"]
+        ]
+        shown.append(
+            {
+                "target": record["target"],
+                "recipe": record["recipe"],
+                "sentences": say_failures(record, len(outside), len(mine)),
+                "summary": _sum_up(record),
+                "panels": _draw_failures(facts, record, mine, outside),
+                "districts": districts,
+                "deciles": record["by_decile"],
+            }
+        )
+    return shown
+
+
+def _sum_up(record: Record) -> str:
+    if record["deciles_within_one"] is None:
+        return ""
+    return f"{record['deciles_within_one']:.0%} within one tenth of the truth"
+
+
+def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
+    """Say in sentences what the residuals show: tenths hit, pattern on the map, areas outside."""
+    said = []
+    if record["deciles_exact"] is not None:
+        said.append(
+            f"{record['deciles_exact']:.0%} of the areas are put into the right tenth and "
+            f"{record['deciles_within_one']:.0%} into it or one beside it; by chance it would be "
+            f"{BLIND_EXACT:.0%} and {BLIND_WITHIN_ONE:.0%}."
+        )
+    moran, chance = record["moran_i"], record["moran_p"]
+    if moran is not None:
+        figures_told = f"Moran's I {format_number(moran)}, p {format_number(chance, 3)}"
+        if chance <= SURE and moran > 0:
+            said.append(
+                f"Neighbouring areas err alike ({figures_told}): something that changes smoothly "
+                "over the ground is missed, and whole neighbourhoods are predicted too high or "
+                "too low together."
+            )
+        elif chance <= SURE:
+            said.append(f"Neighbouring areas err in opposite ways ({figures_told}).")
+        else:
+            said.append(f"Errors show no pattern on the map that can be told ({figures_told}).")
+    if n_outside:
+        are = "area lies" if n_outside == 1 else "areas lie"
+        said.append(
+            f"{n_outside} of {n} {are} outside the area of applicability: in what the recipe goes "
+            "by, nothing in training is like them. They are striped on the maps."
+        )
+    return said
+
+
+def _draw_failures(
+    facts: Facts, record: Record, residuals: pd.DataFrame, outside: list[str]
+) -> list[Panel]:
+    """Draw the residuals as a map, and the errors by tenth of the prediction."""
+    label, panels = name_target(record["target"]), []
+    if not residuals.empty and covers_areas(facts, len(residuals)):
+        values = residuals.set_index("area_id")["residual"]
+        reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
+        caption = (
+            f"Observed less predicted {label} by {record['recipe']}, mean over repeats: purple "
+            f"is higher than predicted, orange lower.{say_outside(len(outside))}"
+        )
+        alt = (
+            f"Map. {caption} From {format_number(values.min())} to "
+            f"{format_number(values.max())} over {len(values)} areas."
+        )
+        scale = maps.Scale(f"{label}: observed − predicted", -reach, reach, "PuOr")
+        drawn = maps.draw_map(facts.samples.areas, values, scale, alt, outside)
+        panels.append(Panel(drawn, caption))
+    if record["by_decile"]:
+        caption = (
+            "Errors by tenth of the prediction, 1 the highest. A dot above 0: that tenth is "
+            "predicted too high."
+        )
+        alt = f"Errors of {record['recipe']} for {label}. {caption}"
+        panels.append(Panel(figures.draw_deciles(record["by_decile"], alt), caption))
+    return panels

@@ -1,0 +1,159 @@
+"""Maps as inline SVG: values, residuals, folds, and areas that a model was not made for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import shapely
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import BoundaryNorm, Colormap, Normalize
+from matplotlib.path import Path as Outline
+
+from basrelief.tell.figures import (
+    FAINT,
+    FIRST,
+    INK,
+    MAX_SHAPES,
+    PAPER,
+    STYLE,
+    finish_figure,
+    start_figure,
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours on a map."""
+
+    label: str
+    low: float
+    high: float
+    colours: str = "cividis"
+
+
+def draw_map(
+    areas: Any, values: pd.Series[float], scale: Scale, alt: str, outside: Collection[str] = ()
+) -> str:
+    """Draw areas coloured by value; those without a value keep an outline only.
+
+    Parameters
+    ----------
+    areas
+        GeoDataFrame with ``area_id`` and polygons, in metres.
+    values
+        By ``area_id``.
+    outside
+        Areas that the model was not made for: they are hatched.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = start_figure(4.4)
+        norm = Normalize(scale.low, scale.high)
+        colours = mpl.colormaps[scale.colours]
+        _fill(axes, areas, values, norm, colours)
+        _hatch(axes, areas[areas["area_id"].isin(outside)])
+        mappable = mpl.cm.ScalarMappable(norm, colours)
+        bar = figure.colorbar(
+            mappable, ax=axes, location="bottom", shrink=0.8, aspect=30, pad=0.02, extend="both"
+        )
+        bar.set_label(scale.label)
+        bar.outline.set_visible(False)
+        bar.ax.collections[0].set_rasterized(True)
+        return finish_figure(figure, alt)
+
+
+def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
+    """Draw areas coloured by the fold that holds them out, numbered where there is room."""
+    with mpl.rc_context(STYLE):
+        figure, axes = start_figure(4.2)
+        n_folds = int(folds.max()) + 1
+        norm = BoundaryNorm(np.arange(n_folds + 1) - 0.5, 256)
+        _fill(axes, areas, folds.astype(float), norm, mpl.colormaps["cividis"])
+        numbered = areas[areas["area_id"].isin(folds.index)] if len(folds) <= 150 else areas[:0]
+        for area_id, point in zip(
+            numbered["area_id"], numbered.geometry.representative_point(), strict=True
+        ):
+            fold = int(folds[area_id])
+            colour = "#ffffff" if fold < n_folds / 2 else "#000000"
+            axes.text(
+                point.x, point.y, str(fold + 1), ha="center", va="center", color=colour, fontsize=8
+            )
+        return finish_figure(figure, alt)
+
+
+def draw_coverage(areas: Any, alt: str) -> str:
+    """Draw the areas that count filled, the others as outlines."""
+    used = areas[areas["is_used"].astype(bool)]
+    values = pd.Series(0.5, index=used["area_id"])
+    with mpl.rc_context(STYLE):
+        figure, axes = start_figure(4.2)
+        _fill(axes, areas, values, Normalize(0, 1), None)
+        return finish_figure(figure, alt)
+
+
+def _fill(
+    axes: Axes, areas: Any, values: pd.Series[float], norm: Normalize, colours: Colormap | None
+) -> None:
+    """Draw polygons, coloured where they have a value, with a scale bar and no frame."""
+    west, south, east, north = (float(side) for side in areas.total_bounds)
+    polygons = shapely.simplify(areas.geometry.to_numpy(), (east - west) / 800)
+    found = values.reindex(areas["area_id"]).to_numpy(np.float64)
+    has_value = np.isfinite(found)
+    is_many = len(polygons) > MAX_SHAPES
+    outlines = np.array([_trace(polygon) for polygon in polygons], dtype=object)
+    line_width = 0.1 if is_many else 0.6
+    blank = PathCollection(list(outlines[~has_value]), facecolors="none", linewidths=line_width)
+    blank.set_edgecolor(FAINT)
+    filled = PathCollection(list(outlines[has_value]), linewidths=line_width)
+    filled.set_edgecolor("face" if is_many else PAPER)
+    if colours is None:
+        filled.set_facecolor(FIRST)
+    else:
+        filled.set_facecolor(colours(norm(found[has_value])))
+    for collection in (blank, filled):
+        collection.set_rasterized(is_many)
+        axes.add_collection(collection)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    _add_scale_bar(axes, east - west)
+
+
+def _hatch(axes: Axes, areas: Any) -> None:
+    """Draw stripes over areas, dark on light so that they show on any colour."""
+    if not len(areas):
+        return
+    west, east = axes.get_xlim()
+    polygons = shapely.simplify(areas.geometry.to_numpy(), (east - west) / 800)
+    outlines = [_trace(polygon) for polygon in polygons]
+    for colour, width in (("#ffffff", 2.4), ("#000000", 0.9)):
+        with mpl.rc_context({"hatch.linewidth": width}):
+            striped = PathCollection(outlines, facecolors="none", edgecolors=colour, hatch="///")
+            striped.set_linewidth(0.5 if colour == "#000000" else 1.2)
+            striped.set_rasterized(len(areas) > MAX_SHAPES)
+            axes.add_collection(striped)
+
+
+def _trace(polygon: Any) -> Outline:
+    """Turn a polygon of any number of parts and holes into one outline."""
+    parts = [part for part in shapely.get_parts(polygon) if part.geom_type == "Polygon"]
+    rings = [ring for part in parts for ring in (part.exterior, *part.interiors) if ring.coords]
+    if not rings:
+        return Outline(np.zeros((1, 2)))
+    return Outline.make_compound_path(*(Outline(np.asarray(ring.coords)[:, :2]) for ring in rings))
+
+
+def _add_scale_bar(axes: Axes, width_m: float) -> None:
+    """Draw a bar of a round length under the map's lower left corner."""
+    lengths = [step * 10.0**power for power in range(1, 7) for step in (1, 2, 5)]
+    length_m = max((length for length in lengths if length <= width_m / 4), default=lengths[0])
+    share = length_m / width_m
+    axes.plot([0, share], [-0.02, -0.02], color=INK, lw=2, transform=axes.transAxes, clip_on=False)
+    text = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
+    axes.text(share + 0.02, -0.02, text, va="center", fontsize=9, transform=axes.transAxes)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from basrelief.judge.compare import (
+    Errors,
+    collect_errors,
+    compare_errors,
+    order_recipes,
+    prefer_recipe,
+)
+from basrelief.judge.resampling import Draws, resample_skills, widen
+
+N_GROUPS, PER_GROUP = 30, 6
+GROUPS = pd.Series(np.repeat([f"b{k}" for k in range(N_GROUPS)], PER_GROUP))
+
+
+def draw_errors(variance: float, shared: float, n_draws: int, seed: int) -> NDArray[np.float64]:
+    """Squared errors of known variance, a share of it common to each group."""
+    rng = np.random.default_rng(seed)
+    common = rng.normal(0, (shared * variance) ** 0.5, (n_draws, 1, N_GROUPS))
+    own = rng.normal(0, ((1 - shared) * variance) ** 0.5, (n_draws, 1, N_GROUPS * PER_GROUP))
+    return (common.repeat(PER_GROUP, axis=2) + own) ** 2
+
+
+def draws() -> Draws:
+    return Draws(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5])
+@pytest.mark.parametrize("variance", [0.3, 0.5])
+def test_paired_intervals_hold_the_known_difference_as_often_as_they_say(
+    shared: float, variance: float
+) -> None:
+    of_mean = draw_errors(1.0, shared, 200, seed=1)
+    one = Errors(draw_errors(variance, shared, 200, seed=2), of_mean)
+    other = Errors(draw_errors(0.5, shared, 200, seed=3), of_mean)
+    records = compare_errors(one, other, GROUPS, draws())
+    truth = 0.5 - variance
+    held = [record["low"] <= truth <= record["high"] for record in records]
+    assert 0.91 <= np.mean(held) <= 0.99
+    if variance == 0.5:
+        wrong = [record["beats"] or record["is_beaten"] for record in records]
+        assert np.mean(wrong) <= 0.09
+
+
+def test_pairing_is_narrower_than_the_two_skills_apart() -> None:
+    of_mean, hard = draw_errors(1.0, 0.3, 1, seed=1), draw_errors(0.5, 0.3, 1, seed=2)
+    one, other = Errors(hard, of_mean), Errors(hard + 0.05, of_mean)
+    (record,) = compare_errors(one, other, GROUPS, draws())
+    assert record["beats"]
+    assert not record["is_beaten"]
+    error, error_of_mean = (
+        table[0].reshape(1, N_GROUPS, -1).sum(axis=2) for table in (hard, of_mean)
+    )
+    alone = resample_skills(error, error_of_mean, draws())
+    assert alone is not None
+    low, high = np.percentile(alone, widen(N_GROUPS))
+    assert record["high"] - record["low"] < (high - low) / 2
+
+
+def test_only_items_that_both_predict_are_compared() -> None:
+    of_mean = draw_errors(1.0, 0.0, 1, seed=1).repeat(2, axis=1)
+    one = Errors(np.full_like(of_mean, np.nan), of_mean)
+    one.of_model[0, 0, :120] = 0.1
+    other = Errors(np.where(np.arange(180) < 120, 0.3, 99.0) * np.ones_like(of_mean), of_mean)
+    (record,) = compare_errors(one, other, GROUPS, draws())
+    assert record["n"] == 120
+    assert record["difference"] == pytest.approx(0.2 * 120 / of_mean[0, 0, :120].sum())
+
+
+@pytest.mark.parametrize("groups", [GROUPS.where(GROUPS != "b3"), GROUPS.str[:2]])
+def test_few_groups_or_unknown_ones_give_no_interval(groups: pd.Series[Any]) -> None:
+    of_mean = draw_errors(1.0, 0.0, 1, seed=1)
+    one, other = (Errors(factor * of_mean, of_mean) for factor in (0.1, 0.9))
+    (record,) = compare_errors(one, other, groups.replace({"b1": "b2"}).str[:1], draws())
+    assert record["low"] is None
+    assert record["difference"] == pytest.approx(0.8)
+    assert not record["beats"]
+
+
+def test_errors_are_laid_out_by_target_repeat_and_item() -> None:
+    frame = pd.DataFrame(
+        {
+            "target": ["crime", "crime", "health"],
+            "repeat": [0, 1, 0],
+            "id": ["b", "a", "b"],
+            "y_true": [1.0, 2.0, 3.0],
+            "y_pred": [0.0, 0.0, 0.0],
+            "y_mean": [1.0, 1.0, 1.0],
+        }
+    )
+    errors = collect_errors(frame, pd.Index(["a", "b"]), ("crime", "health"), 2)
+    assert errors.of_model[0, 0, 1] == 1
+    assert errors.of_model[0, 1, 0] == 4
+    assert errors.of_mean[1, 0, 1] == 4
+    assert np.isnan(errors.of_model).sum() == 5
+
+
+def compare(recipe: str, versus: str, beats: bool, is_beaten: bool = False) -> dict[str, Any]:
+    return {"recipe": recipe, "versus": versus, "beats": beats, "is_beaten": is_beaten}
+
+
+SKILLS: dict[str, dict[str, Any]] = {
+    "area-size": {"skill": 0.1, "skill_low": -0.1},
+    "place-alone": {"skill": 0.3, "skill_low": 0.1},
+    "vgg16": {"skill": 0.4, "skill_low": 0.2},
+}
+
+
+def test_the_simpler_of_two_that_do_not_differ_is_preferred() -> None:
+    choice = prefer_recipe([compare("vgg16", "place-alone", False)], SKILLS, list(SKILLS))
+    assert choice["recipe"] == "place-alone"
+    assert "vgg16 cannot be told better" in choice["reason"]
+
+
+def test_what_beats_the_simpler_is_preferred() -> None:
+    choice = prefer_recipe([compare("vgg16", "place-alone", True)], SKILLS, list(SKILLS))
+    assert choice["recipe"] == "vgg16"
+    assert "place-alone is beaten by vgg16" in choice["reason"]
+
+
+@pytest.mark.parametrize(
+    ("low", "words"), [(-0.1, "nothing can be told"), (None, "too few places")]
+)
+def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, words: str) -> None:
+    skills = {name: record | {"skill_low": low} for name, record in SKILLS.items()}
+    choice = prefer_recipe([], skills, list(skills))
+    assert choice["recipe"] == "mean"
+    assert choice["reason"].startswith(words)
+
+
+def test_recipes_are_ordered_from_the_simplest_on() -> None:
+    names = ["vgg16", "dense-vgg16", "random-features", "place-alone", "district-mean"]
+    expected = ["district-mean", "place-alone", "random-features", "dense-vgg16", "vgg16"]
+    assert order_recipes(names, {"vgg16"}) == expected

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+from basrelief import cli
+from basrelief.chips.store import load_samples
+from basrelief.judge.predictions import COLUMNS
+from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model
+from basrelief.learn.final import read_model, weigh_features
+from basrelief.run import Run, read_json, write_json
+from basrelief.sources.town import write_town
+
+
+def place_of(folder: Path, *, dsm: str = "DSM", labels: bool = False) -> Place:
+    """Name a town's files as a user would."""
+    return Place(
+        dsm=f"{folder}/lidar/{dsm}_*.tif",
+        dtm=f"{folder}/lidar/DTM_*.tif",
+        crs=None,
+        areas=f"{folder}/areas.gpkg",
+        labels=f"{folder}/labels.csv" if labels else None,
+    )
+
+
+def rescale_tiles(source: Path, target: Path, factor: float) -> None:
+    """Write tiles anew with cells split (factor above 1) or taken one in so many."""
+    target.mkdir()
+    for path in source.glob("*.tif"):
+        with rasterio.open(path) as tile:
+            values, profile = tile.read(1), tile.profile
+        step = round(1 / factor)
+        if factor > 1:
+            values = values.repeat(int(factor), axis=0).repeat(int(factor), axis=1)
+        else:
+            values = values[::step, ::step]
+        profile["transform"] @= rasterio.Affine.scale(1 / factor)
+        profile |= {"height": values.shape[0], "width": values.shape[1]}
+        with rasterio.open(target / path.name, "w", **profile) as tile:
+            tile.write(values, 1)
+
+
+def run_predict(*words: str) -> int:
+    """Run the command line in this process; give its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["basrelief", "predict", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def other_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second town, which no model saw."""
+    folder = tmp_path_factory.mktemp("other")
+    write_town(folder, seed=8, side_m=2000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answer(town_run: Run, other_town: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What the town's relief statistics say of the other town."""
+    out = Run(tmp_path_factory.mktemp("answer") / "there", quiet=True)
+    transfer_model(town_run, place_of(other_town, labels=True), out, "relief-statistics")
+    return out
+
+
+def test_what_was_learnt_in_one_town_holds_in_another(answer: Run) -> None:
+    records = {record["target"]: record for record in read_json(answer.scores)}
+    assert records["crime"]["skill"] > 0.3
+    assert abs(records["health"]["skill"]) < 0.1
+    assert records["crime"]["n"] == len(gpd.read_file(answer.folder / "areas.gpkg"))
+
+
+def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, answer: Run) -> None:
+    table = pd.read_parquet(answer.predictions)
+    crime = table[table["target"] == "crime"]
+    learnt = load_samples(town_run).areas.query("is_used")["crime"].mean()
+    np.testing.assert_allclose(crime["y_mean"], learnt)
+    record = next(r for r in read_json(answer.scores) if r["target"] == "crime")
+    error = ((crime["y_true"] - crime["y_pred"]) ** 2).sum()
+    assert record["skill"] == pytest.approx(1 - error / ((crime["y_true"] - learnt) ** 2).sum())
+    assert record["n_inside"] == crime["is_inside"].sum()
+    assert record["compared_with"] == "the mean label of the training place"
+
+
+def test_predictions_and_areas_say_the_same(answer: Run) -> None:
+    table = pd.read_parquet(answer.predictions)
+    assert list(table.columns) == list(COLUMNS)
+    areas = gpd.read_file(answer.folder / "areas.gpkg").set_index("area_id")
+    crime = table[table["target"] == "crime"].set_index("id")
+    np.testing.assert_allclose(areas["predicted_crime"], crime["y_pred"].loc[areas.index])
+    np.testing.assert_allclose(areas["observed_crime"], crime["y_true"].loc[areas.index])
+    assert areas["ground_covered"].between(0.5, 1.0).all()
+    assert areas["is_inside"].tolist() == crime["is_inside"].loc[areas.index].tolist()
+    inside, outside = (areas.loc[areas["is_inside"] == flag, "dissimilarity"] for flag in (1, 0))
+    assert outside.empty or inside.max() < outside.min()
+
+
+def test_the_models_own_town_is_predicted_as_it_was_learnt(
+    town_run: Run, town: Path, tmp_path: Path
+) -> None:
+    out = Run(tmp_path / "again", quiet=True)
+    transfer_model(town_run, place_of(town.parent), out, "relief-statistics")
+    drawn = gpd.read_file(out.folder / "areas.gpkg")
+    # Every area is one of those learnt from.
+    np.testing.assert_allclose(drawn["dissimilarity"], 0.0, atol=1e-6)
+    assert drawn["is_inside"].all()
+    assert not out.scores.exists()
+    assert "observed_crime" not in drawn
+
+
+def test_split_cells_are_averaged_to_what_the_model_learnt_from(
+    town_run: Run, other_town: Path, answer: Run, tmp_path: Path
+) -> None:
+    shutil.copy(other_town / "areas.gpkg", tmp_path)
+    rescale_tiles(other_town / "lidar", tmp_path / "lidar", 2)
+    out = Run(tmp_path / "finer", quiet=True)
+    transfer_model(town_run, place_of(tmp_path), out, "relief-statistics")
+    assert read_json(out.chips / "chips.json")["native_resolution_m"] == pytest.approx(1.0)
+    finer, same = (pd.read_parquet(run.predictions) for run in (out, answer))
+    np.testing.assert_allclose(finer["y_pred"], same["y_pred"], rtol=1e-5)
+
+
+def test_a_network_and_random_features_go_the_same_way(
+    town_run: Run, other_town: Path, tmp_path: Path
+) -> None:
+    out = Run(tmp_path / "out", quiet=True)
+    for recipe, knows_likeness in (("vgg16", False), ("random-features", True)):
+        transfer_model(town_run, place_of(other_town, labels=True), out, recipe)
+        table = pd.read_parquet(out.predictions)
+        assert set(table["recipe"]) == {recipe}
+        assert table["y_pred"].notna().all()
+        assert table["is_inside"].notna().all() == knows_likeness
+        assert {record["recipe"] for record in read_json(out.scores)} == {recipe}
+
+
+def test_the_recipe_asked_for_first_is_the_default(town_run: Run) -> None:
+    assert find_model(town_run, None).parent.name == "relief-statistics"
+    model = read_model(find_model(town_run, "vgg16"))
+    assert (model.unit, model.bands, model.features) == ("chip", "relief", {})
+
+
+def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
+    folder = find_model(town_run, None)
+    model = read_model(folder)
+    assert (model.ground, model.native_resolution_m, model.chips.size_px) == ("terrain", 2.0, 64)
+    assert list(model.labels) == model.targets == ["crime", "barriers", "health"]
+    training = pd.read_parquet(folder / "training.parquet")
+    assert list(training.columns) == list(model.features)
+    built = model.features["built_share"]
+    assert built.mean == pytest.approx(training["built_share"].mean())
+    assert weigh_features(folder).shape == (len(model.features),)
+    settings = settle_place(model, place_of(tmp_path), Run(tmp_path))
+    assert (settings.data.labels, settings.seed) == (None, 7)
+
+
+BAD = {
+    "no run": (["nowhere"], ["nowhere", "no such folder"]),
+    "no model": (["{tmp}"], ["has no final model", "basrelief run"]),
+    "no recipe": (["{run}", "--recipe", "vgg61"], ["'vgg61'", "relief-statistics", "vgg16"]),
+    "no terrain": (["{run}"], ["--dtm: missing", "terrain"]),
+    "own folder": (["{run}", "--dtm", "{dtm}", "--out", "{run}"], ["--out", "a run folder"]),
+    "no raster": (["{run}", "--dtm", "{dtm}", "--dsm", "x*.tif"], ["--dsm 'x*.tif': no file"]),
+    "no areas": (["{run}", "--dtm", "{dtm}", "--areas", "a.shp"], ["--areas 'a.shp': no such"]),
+}
+
+
+@pytest.mark.parametrize("case", list(BAD))
+def test_bad_input_gets_one_line_about_options(
+    case: str, town_run: Run, town: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = place_of(town.parent)
+    assert place.dtm is not None
+    names = {"tmp": str(tmp_path), "run": str(town_run.folder), "dtm": place.dtm}
+    words, says = BAD[case]
+    given = [word.format(**names) for word in words]
+    rest = {"--dsm": place.dsm, "--areas": place.areas, "--out": str(tmp_path / "out")}
+    given += [part for name, value in rest.items() if name not in given for part in (name, value)]
+    assert run_predict(*given) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("basrelief: ")
+    assert line.count("\n") == 1
+    assert all(part in line for part in says), line
+    assert "data." not in line
+    assert not (tmp_path / "out" / "chips").exists()
+
+
+def test_coarser_rasters_are_refused(
+    town_run: Run, town: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rescale_tiles(town.parent / "lidar", tmp_path / "lidar", 0.5)
+    place = place_of(tmp_path)
+    assert place.dtm is not None
+    files = ["--dsm", place.dsm, "--dtm", place.dtm, "--areas", str(town.parent / "areas.gpkg")]
+    assert run_predict(str(town_run.folder), *files, "--out", str(tmp_path / "out")) == 2
+    line = capsys.readouterr().err
+    assert all(part in line for part in ("--dsm", "4 m", "2 m", "coarser"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "pictures"}, "learnt from pictures"),
+        ({"ground": "estimated"}, "Leave --dtm out"),
+        ({"ground": None}, "--from chips"),
+        ({"surprise": 1}, "not a model of version"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(
+    changes: dict[str, object],
+    says: str,
+    town_run: Run,
+    town: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "run" / "models" / "relief-statistics" / "final"
+    shutil.copytree(find_model(town_run, "relief-statistics"), folder)
+    write_json(folder / "model.json", read_json(folder / "model.json") | changes)
+    place = place_of(town.parent)
+    assert place.dtm is not None
+    files = ["--dsm", place.dsm, "--dtm", place.dtm, "--areas", place.areas]
+    assert run_predict(str(tmp_path / "run"), *files, "--out", str(tmp_path / "out")) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert says in line
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_model_of_tq28ne_predicts_barbican(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("basrelief.learn.stage.choose_baselines", lambda *_: [])
+    areas = shared_data / "areas" / "london-2011-lsoa-gen20.shp"
+    labels = shared_data / "labels" / "ID 2019 for London.xlsx"
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'out = "run"\n[data]\ndsm = "{shared_data}/lidar/tq28ne/*.asc"\ncrs = "EPSG:27700"\n'
+        f'areas = "{areas}"\nlabels = "{labels}"\ntargets = "all"\n'
+        '[split]\nschemes = ["block"]\nrepeats = 1\n[models]\nrecipes = ["relief-statistics"]\n'
+    )
+    for stage in ("chips", "describe", "split", "train"):
+        cli.app([stage, str(config), "--quiet"], standalone_mode=False)
+    dsm = f"{shared_data}/lidar/barbican/dsm_*.tif"
+    place = Place(dsm, None, None, str(areas), str(labels))
+    out = Run(tmp_path / "out", quiet=True)
+    transfer_model(Run(tmp_path / "run"), place, out, None)
+    drawn = gpd.read_file(out.folder / "areas.gpkg")
+    assert len(drawn) == 2
+    assert drawn.filter(like="predicted_").notna().all(axis=None)
+    # Nothing of Barnet or Haringey is built like the Barbican, and the answer says so.
+    assert not drawn["is_inside"].any()
+    assert {(r["n"], r["n_inside"]) for r in read_json(out.scores)} == {(2, 0)}

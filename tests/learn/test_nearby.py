@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from basrelief.learn import nearby
+from basrelief.learn.nearby import interpolate_places
+from basrelief.learn.process import NOISE, choose_scales, correlate, fit_process
+
+Floats = NDArray[np.float64]
+
+
+def make_field(n: int, noise: float, seed: int = 0) -> tuple[Floats, Floats]:
+    """Labels that are a smooth wave over the ground, and pure noise."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(0, 20_000, (n, 2))
+    wave = np.sin(xy[:, 0] / 2000) + np.cos(xy[:, 1] / 1500)
+    return xy, np.stack([wave + rng.normal(0, noise, n), rng.normal(size=n)], axis=1)
+
+
+@pytest.mark.parametrize("n_train", [450, 1500, 3200])
+def test_a_smooth_field_is_found_and_noise_is_not(n_train: int) -> None:
+    xy, labels = make_field(3600, 0.3)
+    train, test = slice(0, n_train), slice(3200, None)
+    predicted = interpolate_places(xy[train], labels[train], xy[test], np.random.default_rng(0))
+    error = ((labels[test] - predicted) ** 2).sum(axis=0)
+    skill = 1 - error / ((labels[test] - labels[train].mean(axis=0)) ** 2).sum(axis=0)
+    assert skill[0] > 0.8
+    assert abs(skill[1]) < 0.05
+
+
+@pytest.mark.parametrize("max_whole", [49, 3000])
+def test_the_nearest_alone_equal_one_process_where_all_are_near(
+    monkeypatch: pytest.MonkeyPatch, max_whole: int
+) -> None:
+    monkeypatch.setattr(nearby, "N_SAMPLE", 49)
+    monkeypatch.setattr(nearby, "MAX_WHOLE", max_whole)
+    xy, labels = make_field(60, 0.3, seed=1)
+    predicted = interpolate_places(xy[:50], labels[:50], xy[50:], np.random.default_rng(0))
+    sample = np.random.default_rng(0).choice(50, 49, replace=False)
+    apart = cdist(xy[sample], xy[sample])
+    scales = choose_scales(apart)
+    odds = fit_process(apart, labels[sample], scales).odds[:, :, 0]
+    distance = cdist(xy[:50], xy[:50])
+    i, j = np.unravel_index(odds.argmax(), odds.shape)
+    noise, residual = NOISE[j], labels[:50, 0] - labels[:50, 0].mean()
+    covariance = (1 - noise) * correlate(distance, scales[i]) + noise * np.eye(50)
+    weights = (1 - noise) * correlate(cdist(xy[50:], xy[:50]), scales[i])
+    expected = labels[:50, 0].mean() + weights @ np.linalg.solve(covariance, residual)
+    assert predicted[:, 0] == pytest.approx(expected)
+
+
+def test_targets_known_at_other_places_are_interpolated_from_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nearby, "N_SAMPLE", 50)
+    monkeypatch.setattr(nearby, "MAX_WHOLE", 100)
+    xy, labels = make_field(400, 0.1, seed=2)
+    labels[:200, 1] = np.nan
+    both = np.column_stack([labels, np.full(400, np.nan)])
+    predicted = interpolate_places(xy, both, xy[:5], np.random.default_rng(0))
+    assert np.isfinite(predicted[:, :2]).all()
+    assert np.isnan(predicted[:, 2]).all()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from basrelief.tell.results import find_sense, say_versus
+from basrelief.tell.verdict import Choice, group_targets, say_headline
+from basrelief.tell.words import Finding, Record
+
+HOW = "however ground is held out"
+
+
+def choose(*recipes: str) -> dict[str, Choice]:
+    return {str(i): Choice(recipe, "", None) for i, recipe in enumerate(recipes)}
+
+
+def headline(grid: dict[str, dict[str, Choice]]) -> str:
+    return say_headline(group_targets(grid, HOW), len(grid))
+
+
+def make_finding(low: float | None, high: float | None, words: str) -> Finding:
+    record: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
+    return Finding("a", "crime", "lad", words, record | {"skill_low": low, "skill_high": high})
+
+
+def test_lidar_that_is_preferred_everywhere_is_worth_having() -> None:
+    grid = {"crime": choose("dense-vgg16", "relief-statistics"), "health": choose("mean", "mean")}
+    expected = f"For crime, LIDAR is worth having {HOW}. For the other one it is not."
+    assert headline(grid) == expected
+
+
+def test_lidar_that_is_preferred_somewhere_is_not_praised_everywhere() -> None:
+    grid = {"crime": choose("dense-vgg16", "place-alone")}
+    assert headline(grid) == "For crime: LIDAR is worth having in some of the tests."
+
+
+def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
+    grid = {"crime": choose("place-alone", "mean"), "health": choose("district-mean", "mean")}
+    assert headline(grid) == "LIDAR is worth having for none of the 2 scores."
+    assert [group["key"] for group in group_targets(grid, HOW)] == ["plain"]
+
+
+def test_worse_with_an_interval_that_includes_the_mean_cannot_be_told() -> None:
+    finding = make_finding(-0.3, 0.1, "worse than always predicting the mean, though ...")
+    assert find_sense(finding) == "even"
+
+
+def test_what_is_beaten_by_another_is_said() -> None:
+    finding = make_finding(0.1, 0.3, "better than always predicting the mean")
+    other: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
+    other |= {"versus": "place-alone", "beats": False, "is_beaten": True}
+    said = say_versus(finding, [other, other | {"scheme": "area", "versus": "b"}])
+    assert said == [("better", "beats the mean"), ("worse", "is beaten by place-alone")]
