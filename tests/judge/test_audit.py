@@ -7,7 +7,7 @@ import pytest
 from basrelief.judge.audit import build_audit
 from basrelief.run import Run, read_json
 
-LEAKAGE = [
+LEAKAGE: list[dict[str, Any]] = [
     {"scheme": "random", "unit": "chip", "share_same_label": 0.75, "share_same_area": 0.9},
     {"scheme": "block", "unit": "chip", "share_same_label": 0.0, "share_same_area": 0.1},
     {"scheme": "block", "unit": "area", "share_same_label": None, "share_same_area": 0.0},
