@@ -27,7 +27,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     config = write_town(tmp_path_factory.mktemp("town"), seed=7)
     # Two steps are enough to see that a network's files go through every stage.
-    text = config.read_text().replace("epochs  = 3", "epochs = 1\nsteps_per_epoch = 2")
+    text = config.read_text().replace("epochs  = 2", "epochs = 1\nsteps_per_epoch = 2")
     config.write_text(text)
     return config
 

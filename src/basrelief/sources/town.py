@@ -86,7 +86,7 @@ buffer_m = 100
 [models]
 recipes = ["relief-statistics", "vgg16"]
 weights = {{ vgg16 = "none" }}      # random: the town needs no file and no network
-epochs  = 3
+epochs  = 2
 """
 
 
