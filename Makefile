@@ -13,7 +13,7 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
 	@touch $(READY)
 
-setup: $(READY)  ## Make .venv with everything in it (about two minutes)
+setup: $(READY)  ## Make .venv with everything in it (two to five minutes)
 
 demo: $(READY)  ## A synthetic town through every stage, offline; prints where the report is
 	$(BIN)/basrelief demo
