@@ -19,7 +19,7 @@ from run import WORK, measure
 from scipy import ndimage
 
 from basrelief.config import load_settings
-from basrelief.learn import stage
+from basrelief.learn import choice, stage
 from basrelief.run import Run, write_json
 
 AREA_M = 500.0
@@ -94,7 +94,7 @@ def work(config: Path, name: str) -> None:
     features = pd.read_parquet(config.parent / "features.parquet")
     # Features of the relief need rasters: they are given, and random features are left out.
     stage.make_features = lambda *_: features
-    stage.BASELINE_RECIPES = ("relief-statistics",)
+    choice.BASELINE_RECIPES = ("relief-statistics",)
     stages = {"split": assign_splits, "train": stage.train_recipes, "evaluate": evaluate_recipes}
     stages[name](settings, run)
 

@@ -32,6 +32,14 @@ def test_a_room_imports_only_from_rooms_above(path: Path) -> None:
     assert imported_rooms(path) <= allowed
 
 
-def test_the_package_imports_quickly_without_torch() -> None:
-    code = "import sys, basrelief.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+@pytest.mark.parametrize("stage", ["chips", "describe", "split"])
+def test_a_stage_before_training_needs_no_torch(stage: str, town: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from basrelief import cli, config\n"
+        f"next(each for each in cli.STAGES if each.name == {stage!r}).work()\n"
+        f"cli.fingerprints(config.load_settings(Path({str(town)!r})))\n"
+        "print(*{'torch', 'timm', 'lightning_fabric'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

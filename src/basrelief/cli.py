@@ -81,7 +81,7 @@ STAGES = (
 def fingerprints(settings: Settings) -> dict[str, str]:
     """Hash what each stage depends on: its settings, its input files, the stages before."""
     from basrelief.chips.stage import list_inputs
-    from basrelief.learn.stage import list_model_files
+    from basrelief.learn.choice import list_model_files
 
     previous = digest(__version__, [stamp_of(path) for path in list_inputs(settings)])
     found = {}

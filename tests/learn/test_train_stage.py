@@ -11,10 +11,11 @@ from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import stage
+from basrelief.learn.choice import choose_recipes, list_model_files
 from basrelief.learn.features import make_features
 from basrelief.learn.recipes import AreaRecipe
 from basrelief.learn.ridge import load_ridge
-from basrelief.learn.stage import check_recipes, choose_recipes, list_model_files, train_recipes
+from basrelief.learn.stage import check_recipes, train_recipes
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import ChipFold
 from basrelief.splits.stage import assign_splits

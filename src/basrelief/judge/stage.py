@@ -32,8 +32,8 @@ from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, verdict
 from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.recipes import NetworkRecipe
-from basrelief.learn.stage import choose_baselines, choose_recipes
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of

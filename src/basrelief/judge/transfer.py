@@ -17,6 +17,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
 from basrelief.judge.scores import score_predictions, verdict
+from basrelief.learn.choice import DEFAULT_RECIPES
 from basrelief.learn.final import (
     FinalModel,
     Prediction,
@@ -25,7 +26,6 @@ from basrelief.learn.final import (
     read_training,
     weigh_features,
 )
-from basrelief.learn.stage import DEFAULT_RECIPES
 from basrelief.run import Run, prepare_folder, read_json, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 

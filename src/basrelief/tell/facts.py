@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import SIMPLEST, order_recipes
-from basrelief.learn.stage import DEFAULT_RECIPES
+from basrelief.learn.choice import DEFAULT_RECIPES
 from basrelief.run import Run, read_json
 from basrelief.tell.words import Record
 

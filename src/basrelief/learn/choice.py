@@ -1,0 +1,92 @@
+"""Which recipes a run trains, decided from its settings alone: nothing heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from basrelief.config import InputError, Settings
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, load_recipe
+from basrelief.splits.heldout import AREA_SCHEMES
+
+DEFAULT_RECIPES = ("relief-statistics", "vgg16")
+BASELINE_RECIPES = ("relief-statistics", "random-features")
+"""Trained on rasters even if nobody asks: what any other recipe has to beat."""
+
+
+def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
+    """Load the recipes to run; by default those that suit the data.
+
+    Returns
+    -------
+    The recipes, and one line for each default that is left out.
+
+    Raises
+    ------
+    InputError
+        If a recipe that the user typed does not exist or does not suit the data.
+    """
+    recipes: list[Recipe] = []
+    left_out = []
+    for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
+        recipe = load_recipe(typed, settings)
+        if any(recipe.name == other.name for other in recipes):
+            raise InputError(f"models.recipes: {typed!r} is a second recipe named {recipe.name!r}.")
+        try:
+            _check_suits(recipe, settings)
+        except InputError as error:
+            if settings.models.recipes is not None:
+                raise
+            left_out.append(f"recipe {recipe.name} left out: {error}")
+            continue
+        recipes.append(recipe)
+    return recipes, left_out
+
+
+def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaRecipe]:
+    """Load the recipes that are trained as baselines, besides those asked for.
+
+    Pictures have none: relief cannot be measured in them.
+    """
+    schemes = settings.split.schemes
+    has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
+    if not (settings.data.has_rasters and has_areas):
+        return []
+    asked = {recipe.name for recipe in recipes}
+    loaded = [load_recipe(name, settings) for name in BASELINE_RECIPES if name not in asked]
+    return [recipe for recipe in loaded if not isinstance(recipe, NetworkRecipe)]
+
+
+def list_model_files(settings: Settings) -> list[Path]:
+    """List the recipe and weights files that the user gave, to notice when one changes."""
+    recipes, _ = choose_recipes(settings)
+    typed = [name for name in settings.models.recipes or () if name.endswith(".toml")]
+    weights = [_find_weights(recipe, settings) for recipe in recipes]
+    files = [settings.locate(name) for name in typed]
+    return sorted({*files, *(path for path in weights if path is not None)})
+
+
+def _check_suits(recipe: Recipe, settings: Settings) -> None:
+    """Stop where the recipe needs heights or schemes that are not there."""
+    if isinstance(recipe, NetworkRecipe):
+        recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        return
+    if not settings.data.has_rasters:
+        raise InputError(
+            f"models.recipes: {recipe.name!r} needs heights, and pictures have none. "
+            "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
+        )
+    schemes = settings.split.schemes
+    if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
+        raise InputError(
+            f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
+            f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
+        )
+
+
+def _find_weights(recipe: Recipe, settings: Settings) -> Path | None:
+    """Locate the weights file that the user gave for a recipe's backbone, if there is one."""
+    if not isinstance(recipe, NetworkRecipe):
+        return None
+    typed = settings.models.weights.get(recipe.backbone)
+    path = settings.locate(typed) if typed is not None else None
+    return path if path is not None and path.is_file() else None
