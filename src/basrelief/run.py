@@ -58,6 +58,11 @@ class Run:
         return self.folder / "splits"
 
     @property
+    def features(self) -> Path:
+        """Features of areas, one folder a recipe that has its own."""
+        return self.folder / "features"
+
+    @property
     def models(self) -> Path:
         """Trained models, one folder a recipe."""
         return self.folder / "models"

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from basrelief.learn import nearby
 from basrelief.learn.nearby import interpolate_places
-from basrelief.learn.process import NOISE, choose_scales, correlate, fit_process
+from basrelief.learn.process import NOISE, choose_scales, correlate, correlate_all, fit_process
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def test_the_nearest_alone_equal_one_process_where_all_are_near(
     sample = np.random.default_rng(0).choice(50, 49, replace=False)
     apart = cdist(xy[sample], xy[sample])
     scales = choose_scales(apart)
-    odds = fit_process(apart, labels[sample], scales).odds[:, :, 0]
+    odds = fit_process(correlate_all(apart, scales), labels[sample]).odds[:, :, 0]
     distance = cdist(xy[:50], xy[:50])
     i, j = np.unravel_index(odds.argmax(), odds.shape)
     noise, residual = NOISE[j], labels[:50, 0] - labels[:50, 0].mean()

@@ -8,7 +8,13 @@ from scipy.stats import multivariate_normal
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from basrelief.learn.process import choose_scales, correlate, fit_process, predict_process
+from basrelief.learn.process import (
+    choose_scales,
+    correlate,
+    correlate_all,
+    fit_process,
+    predict_process,
+)
 
 Floats = NDArray[np.float64]
 
@@ -24,11 +30,15 @@ def smooth_field(n: int, noise: float, seed: int = 0) -> tuple[Floats, Floats]:
 def test_predictions_equal_scikit_learns_at_one_scale_and_noise() -> None:
     xy, y = smooth_field(80, 0.3)
     train, test = xy[:60], xy[60:]
-    process = fit_process(cdist(train, train), y[:60, None], np.array([900.0]), np.array([0.2]))
+    scales = np.array([900.0])
+    apart = correlate_all(cdist(train, train), scales)
+    process = fit_process(apart, y[:60, None], noises=np.array([0.2]))
     kernel = ConstantKernel(0.8) * Matern(900.0, nu=1.5) + WhiteKernel(0.2)
     reference = GaussianProcessRegressor(kernel, optimizer=None)
     expected = reference.fit(train, y[:60] - y[:60].mean()).predict(test) + y[:60].mean()
-    assert predict_process(process, cdist(test, train))[:, 0] == pytest.approx(expected, abs=1e-8)
+    assert predict_process(process, correlate_all(cdist(test, train), scales))[
+        :, 0
+    ] == pytest.approx(expected, abs=1e-8)
 
 
 def test_averaging_is_by_the_marginal_likelihood() -> None:
@@ -37,8 +47,9 @@ def test_averaging_is_by_the_marginal_likelihood() -> None:
     single, likelihoods = [], []
     for scale in scales:
         for noise in noises:
-            alone = fit_process(distance, y[:, None], np.array([scale]), np.array([noise]))
-            single.append(predict_process(alone, distance)[:, 0])
+            apart = correlate_all(distance, np.array([scale]))
+            alone = fit_process(apart, y[:, None], noises=np.array([noise]))
+            single.append(predict_process(alone, apart)[:, 0])
             covariance = (1 - noise) * correlate(distance, scale) + noise * np.eye(40)
             residual = y - y.mean()
             variance = residual @ np.linalg.solve(covariance, residual) / 40
@@ -46,8 +57,10 @@ def test_averaging_is_by_the_marginal_likelihood() -> None:
             likelihoods.append(normal.logpdf(residual))
     odds = np.exp(np.array(likelihoods) - max(likelihoods))
     expected = np.average(single, axis=0, weights=odds)
-    both = fit_process(distance, y[:, None], scales, noises)
-    assert predict_process(both, distance)[:, 0] == pytest.approx(expected, abs=1e-8)
+    both = fit_process(correlate_all(distance, scales), y[:, None], noises=noises)
+    assert predict_process(both, correlate_all(distance, scales))[:, 0] == pytest.approx(
+        expected, abs=1e-8
+    )
 
 
 def test_a_smooth_field_is_found_and_noise_is_not() -> None:
@@ -55,8 +68,9 @@ def test_a_smooth_field_is_found_and_noise_is_not() -> None:
     noise = np.random.default_rng(3).normal(size=200)
     Y = np.stack([y, noise], axis=1)
     distance = cdist(xy, xy)
-    process = fit_process(distance[:150, :150], Y[:150], choose_scales(distance[:150, :150]))
-    error = Y[150:] - predict_process(process, distance[150:, :150])
+    correlations = correlate_all(distance, choose_scales(distance[:150, :150]))
+    process = fit_process(correlations[:, :150, :150], Y[:150])
+    error = Y[150:] - predict_process(process, correlations[:, 150:, :150])
     skill = 1 - (error**2).sum(axis=0) / ((Y[150:] - Y[:150].mean(axis=0)) ** 2).sum(axis=0)
     assert skill[0] > 0.6
     assert abs(skill[1]) < 0.1
@@ -67,10 +81,11 @@ def test_missing_labels_and_targets_that_do_not_vary_are_taken_as_they_are() -> 
     Y = np.stack([y, np.full(60, 3.0), np.full(60, np.nan)], axis=1)
     Y[:20, 0] = np.nan
     distance = cdist(xy, xy)
-    process = fit_process(distance, Y, choose_scales(distance))
-    alone = fit_process(distance[20:, 20:], Y[20:, :1], choose_scales(distance))
-    predicted = predict_process(process, distance)
-    assert predicted[:, :1] == pytest.approx(predict_process(alone, distance[:, 20:]))
+    correlations = correlate_all(distance, choose_scales(distance))
+    process = fit_process(correlations, Y)
+    alone = fit_process(correlations[:, 20:, 20:], Y[20:, :1])
+    predicted = predict_process(process, correlations)
+    assert predicted[:, :1] == pytest.approx(predict_process(alone, correlations[:, :, 20:]))
     assert predicted[:, 1] == pytest.approx(3.0)
     assert np.isnan(predicted[:, 2]).all()
 

@@ -24,9 +24,7 @@ from basrelief.learn.random_features import (
 from basrelief.learn.recipes import RandomRecipe
 from basrelief.run import Run
 
-RECIPE = RandomRecipe(
-    kind="random-features", name="random-features", about="a", n_filters=24, strengths=[1.0]
-)
+RECIPE = RandomRecipe(kind="random-features", name="random-features", about="a", n_filters=24)
 
 
 def make_place(folder: Path, resolution_m: float = 1.0, seed: int = 0) -> Samples:

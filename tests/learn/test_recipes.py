@@ -19,9 +19,12 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
     assert names == [
         "coursework-resnet50v2",
         "coursework-vgg16",
+        "dense-vgg16",
+        "kriged-dense-vgg16",
         "random-features",
         "relief-statistics",
         "resnet50v2",
+        "stack",
         "vgg16",
     ]
 
@@ -71,7 +74,7 @@ def test_a_relief_recipe_refuses_pictures() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, random-feat"):
+    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, dense-vgg16"):
         load_recipe("vgg17", Settings(data=PICTURES))
 
 
@@ -91,9 +94,13 @@ def test_a_missing_recipe_file_is_named_as_typed() -> None:
     ("text", "message"),
     [
         ("kind =", "not valid TOML"),
-        ('kind = "forest"', "kind = 'forest'; allowed are network, statistics, random-features"),
-        ('kind = "statistics"\nname = "a"\nabout = "b"\nstrength = [1]', "strengths: Field req"),
-        ('kind = "statistics"\nname = "a"\nabout = "b"\nstrengths = [-1]', "strengths.0: Input"),
+        (
+            'kind = "forest"',
+            "kind = 'forest'; allowed are network, statistics, random-feat",
+        ),
+        ('kind = "statistics"\nname = "a"', "about: Field req"),
+        ('kind = "stack"\nname = "a"\nabout = "b"\nmembers = ["c"]', "members: List should"),
+        ('kind = "statistics"\nname = "a"\nabout = "b"\nfolds = 5', "folds: Extra"),
     ],
 )
 def test_a_faulty_recipe_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

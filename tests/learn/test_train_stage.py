@@ -10,11 +10,11 @@ from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
 from basrelief.judge.stage import evaluate_recipes
-from basrelief.learn import stage
+from basrelief.learn import features, stage
 from basrelief.learn.choice import choose_recipes, list_model_files
 from basrelief.learn.features import make_features
-from basrelief.learn.recipes import AreaRecipe
-from basrelief.learn.ridge import load_ridge
+from basrelief.learn.linear import load_linear
+from basrelief.learn.recipes import LidarRecipe
 from basrelief.learn.stage import check_recipes, train_recipes
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import ChipFold
@@ -141,14 +141,15 @@ def test_the_mean_is_that_of_the_training_areas_left_by_the_buffer(place: Run) -
 def test_a_model_folder_holds_arrays_and_recipe(place: Run) -> None:
     folder = place.models / "relief-statistics"
     assert sorted(path.name for path in (folder / "final").iterdir()) == [
+        "members",
         "model.json",
         "recipe.toml",
         "training.parquet",
         "weights.safetensors",
     ]
-    filters = place.models / "random-features" / "final" / "filters.safetensors"
-    assert filters.exists()
-    model = load_ridge(folder / "block" / "1-0" / "weights.safetensors")
+    member = place.models / "random-features" / "final" / "members" / "0-random-features"
+    assert (member / "filters.safetensors").exists()
+    model = load_linear(folder / "block" / "1-0" / "weights.safetensors")
     assert not model.is_fallback[0]
 
 
@@ -171,11 +172,13 @@ def test_features_are_kept_while_the_chips_are_the_same(
     write_json(run.folder / "stages" / "chips.json", {"fingerprint": "one"})
     original = make_features
 
-    def count(recipe: AreaRecipe, samples: Samples, run: Run, folder: Path) -> pd.DataFrame:
+    def count(
+        recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+    ) -> pd.DataFrame:
         calls.append(samples)
-        return original(recipe, samples, run, folder)
+        return original(recipe, samples, settings, run, folder)
 
-    monkeypatch.setattr(stage, "make_features", count)
+    monkeypatch.setattr(features, "make_features", count)
     train_recipes(settings, run)
     train_recipes(settings, run)
     assert len(calls) == 2  # relief statistics, and random features as a baseline

@@ -16,10 +16,12 @@ from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.applicability import measure_applicability
 from basrelief.judge.baselines import Known, know_areas, know_chips, predict_baseline
+from basrelief.learn.features import read_features
+from basrelief.learn.linear import load_linear
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
-from basrelief.learn.ridge import load_ridge, predict_ridge
-from basrelief.learn.stage import features_of, read_features
+from basrelief.learn.train_areas import know_areas as know_recipe
+from basrelief.learn.train_areas import predict_areas
 from basrelief.run import Run
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
@@ -164,13 +166,14 @@ def _predict_chips_without(name: str, trial: Trial, fold: ChipFold) -> pd.DataFr
 def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> Held:
     """Predict the test areas of every fold, and say how far they lie from its training areas."""
     known, frames, distances = trial.areas, [], []
-    features = read_features(recipe, trial.run)
+    features = read_features(recipe, trial.settings, trial.run)
+    learnt = know_recipe(recipe, features, trial.samples, trial.settings)
     group_of = _groups_by_area(trial, folds)
     for fold in trial.run.track(folds, f"{recipe.name}, {folds[0].scheme}"):
         train, test = known.find(fold.train), known.find(fold.test)
         folder = trial.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
-        model = load_ridge(folder / "weights.safetensors")
-        seen, new = features_of(features, fold.train), features_of(features, fold.test)
+        model = load_linear(folder / "weights.safetensors")
+        seen, new = learnt.describe(fold.train), learnt.describe(fold.test)
         # Coefficients per standard deviation of the target: targets have units of their own.
         spread = np.nanstd(known.labels[train], axis=0)
         importance = np.abs(model.coef) / np.where(spread > 0, spread, 1.0)
@@ -178,7 +181,9 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         groups = group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str)
         near = measure_applicability(seen, new, importance.mean(axis=1), groups, rng)
         parts = (known, train, test)
-        frame = _tabulate(trial, recipe.name, fold, "area", parts, predict_ridge(model, new))
+        rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
+        predicted = predict_areas(folder, learnt, fold.test, rng)
+        frame = _tabulate(trial, recipe.name, fold, "area", parts, predicted)
         inside = pd.Series(near.is_inside, index=fold.test, dtype="boolean")
         frames.append(frame.assign(is_inside=frame["id"].map(inside).astype("boolean")))
         table = pd.DataFrame({"area_id": fold.test, "di": near.di, "is_inside": near.is_inside})

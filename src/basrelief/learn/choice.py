@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, load_recipe
+from basrelief.learn.recipes import (
+    AreaRecipe,
+    NetworkRecipe,
+    Recipe,
+    list_backbones,
+    load_recipe,
+)
 from basrelief.splits.heldout import AREA_SCHEMES
 
 DEFAULT_RECIPES = ("relief-statistics", "vgg16")
@@ -60,7 +66,8 @@ def list_model_files(settings: Settings) -> list[Path]:
     """List the recipe and weights files that the user gave, to notice when one changes."""
     recipes, _ = choose_recipes(settings)
     typed = [name for name in settings.models.recipes or () if name.endswith(".toml")]
-    weights = [_find_weights(recipe, settings) for recipe in recipes]
+    backbones = {name for recipe in recipes for name in list_backbones(recipe, settings)}
+    weights = [_find_weights(name, settings) for name in sorted(backbones)]
     files = [settings.locate(name) for name in typed]
     return sorted({*files, *(path for path in weights if path is not None)})
 
@@ -83,10 +90,8 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         )
 
 
-def _find_weights(recipe: Recipe, settings: Settings) -> Path | None:
-    """Locate the weights file that the user gave for a recipe's backbone, if there is one."""
-    if not isinstance(recipe, NetworkRecipe):
-        return None
-    typed = settings.models.weights.get(recipe.backbone)
+def _find_weights(backbone: str, settings: Settings) -> Path | None:
+    """Locate the weights file that the user gave for a backbone, if there is one."""
+    typed = settings.models.weights.get(backbone)
     path = settings.locate(typed) if typed is not None else None
     return path if path is not None and path.is_file() else None

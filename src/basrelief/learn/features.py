@@ -1,22 +1,75 @@
-"""The features of an area recipe, made alike where it is trained and where it predicts."""
+"""The features of areas, made alike where a recipe is trained and where it predicts."""
 
 from __future__ import annotations
 
+import shutil
+import zlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.learn.random_features import load_filters, random_features
-from basrelief.learn.recipes import AreaRecipe, RandomRecipe
+from basrelief.config import Settings
+from basrelief.learn.dense import dense_features
+from basrelief.learn.extract import load_extractor, read_extractor, save_extractor
+from basrelief.learn.random_features import (
+    load_filters,
+    random_features,
+    sample_filters,
+    save_filters,
+)
+from basrelief.learn.recipes import (
+    AreaRecipe,
+    DenseRecipe,
+    LidarRecipe,
+    RandomRecipe,
+    find_members,
+    format_recipe,
+)
 from basrelief.learn.relief import relief_features
-from basrelief.run import Run
+from basrelief.run import Run, read_json, replacing, stamp_of, write_json
 
-FILTERS = "filters.safetensors"
-"""What random features are made with, beside the features and in each final model."""
+FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
+"""What random and dense features are made with; every final model carries its own."""
 
 
-def make_features(recipe: AreaRecipe, samples: Samples, run: Run, folder: Path) -> pd.DataFrame:
+def gather_features(
+    recipe: AreaRecipe, samples: Samples, settings: Settings, run: Run
+) -> list[pd.DataFrame]:
+    """Compute the features of a recipe's members, or read those that were made of these chips.
+
+    Returns
+    -------
+    For each member one row an area, by ``area_id``; one column a feature.
+    """
+    return [_gather(member, samples, settings, run) for member in find_members(recipe, settings)]
+
+
+def read_features(recipe: AreaRecipe, settings: Settings, run: Run) -> list[pd.DataFrame]:
+    """Read the features of a recipe's members, as `gather_features` left them."""
+    members = find_members(recipe, settings)
+    return [pd.read_parquet(run.features / each.name / "features.parquet") for each in members]
+
+
+def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Features of the given areas, (area, feature); NaN for an area without ground."""
+    return features.reindex(area_ids.tolist()).to_numpy(np.float64)
+
+
+def name_columns(features: list[pd.DataFrame]) -> list[str]:
+    """Name the features of all members; with several, each after its member's place."""
+    if len(features) == 1:
+        return list(features[0].columns)
+    return [f"{k}/{name}" for k, each in enumerate(features) for name in each.columns]
+
+
+def make_features(
+    recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+) -> pd.DataFrame:
     """Compute a recipe's features for every area that has ground.
 
     Nothing here is fitted to the samples: a final model makes the same features of a place
@@ -25,7 +78,7 @@ def make_features(recipe: AreaRecipe, samples: Samples, run: Run, folder: Path) 
     Parameters
     ----------
     folder
-        Where the filters of random features are: the recipe's own, or a final model's.
+        Where the filters, or the network, are.
 
     Returns
     -------
@@ -34,4 +87,57 @@ def make_features(recipe: AreaRecipe, samples: Samples, run: Run, folder: Path) 
     """
     if isinstance(recipe, RandomRecipe):
         return random_features(samples, load_filters(folder / FILTERS), run)
+    if isinstance(recipe, DenseRecipe):
+        extractor = read_extractor(recipe, folder / BACKBONE, settings)
+        return dense_features(samples, recipe, extractor, run)
     return relief_features(samples, run)
+
+
+def copy_makers(source: Path, target: Path) -> None:
+    """Copy what features are made with into a final model's folder."""
+    for name in (FILTERS, BACKBONE):
+        if (source / name).exists():
+            shutil.copy(source / name, target / name)
+
+
+def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
+    folder = run.features / recipe.name
+    mark = _mark(recipe, settings, run)
+    stamp = folder / "features.json"
+    if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
+        return pd.read_parquet(folder / "features.parquet")
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    _write_maker(recipe, samples, settings, folder)
+    features = make_features(recipe, samples, settings, run, folder)
+    with replacing(folder / "features.parquet") as part:
+        features.to_parquet(part)
+    write_json(stamp, mark)
+    return features
+
+
+def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, folder: Path) -> None:
+    """Write the filters, or the network, that features are made with."""
+    key = zlib.crc32(recipe.name.encode())
+    if isinstance(recipe, RandomRecipe):
+        rng = np.random.default_rng([settings.seed, key])
+        save_filters(sample_filters(recipe, samples, rng), folder / FILTERS)
+    if isinstance(recipe, DenseRecipe):
+        with torch.random.fork_rng(devices=[]):
+            # Random weights, where the settings ask for none, are the same in every run.
+            torch.manual_seed(settings.seed ^ key)
+            extractor = load_extractor(recipe, settings)
+        save_extractor(extractor, recipe, folder / BACKBONE)
+
+
+def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
+    """Say what features depend on: chips (None where unknown), recipe, seed and weights."""
+    path = run.folder / "stages" / "chips.json"
+    mark: dict[str, Any] = {"chips": read_json(path) if path.exists() else None}
+    mark |= {"recipe": format_recipe(recipe), "seed": settings.seed}
+    if isinstance(recipe, DenseRecipe):
+        typed = settings.models.weights.get(recipe.backbone)
+        is_file = typed is not None and settings.locate(typed).is_file()
+        mark["weights"] = stamp_of(settings.locate(str(typed))) if is_file else typed
+        mark["precision"] = settings.models.precision
+    return mark

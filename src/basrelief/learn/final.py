@@ -14,10 +14,16 @@ from pydantic import ValidationError
 from basrelief import __version__
 from basrelief.chips.store import Samples
 from basrelief.config import ChipSettings, InputError, Section, Settings
-from basrelief.learn.features import make_features
+from basrelief.learn.features import make_features, name_columns
+from basrelief.learn.linear import load_linear, predict_linear
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import NetworkRecipe, Recipe, read_recipe
-from basrelief.learn.ridge import load_ridge, predict_ridge
+from basrelief.learn.recipes import (
+    KrigedRecipe,
+    LidarRecipe,
+    NetworkRecipe,
+    Recipe,
+    read_recipe,
+)
 from basrelief.run import Run, read_json, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
@@ -166,7 +172,7 @@ def weigh_features(folder: Path) -> NDArray[np.float64]:
     """
     model = read_model(folder)
     spread = [model.labels[target].std or 1.0 for target in model.targets]
-    coef = np.abs(load_ridge(folder / "weights.safetensors").coef) / np.array(spread)
+    coef = np.abs(load_linear(folder / "weights.safetensors").coef) / np.array(spread)
     weights: NDArray[np.float64] = coef.mean(axis=1)
     return weights if weights.any() else np.ones_like(weights)
 
@@ -193,13 +199,26 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
         rows = np.flatnonzero(samples.chips["is_used"].to_numpy(bool))
         values = predict_fold(folder, samples, rows, settings)
         return Prediction(pd.DataFrame(values, index=rows, columns=targets), None)
-    features = make_features(recipe, samples, run, folder)
+    if isinstance(recipe, KrigedRecipe):
+        run.say(f"predict {recipe.name}: by LIDAR alone, because no label of this place is known")
+    features = _see_place(folder, samples, settings, run)
     _check_features(folder, features)
     is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
     features = features[is_used.reindex(features.index).to_numpy(bool)]
-    model = load_ridge(folder / "weights.safetensors")
-    values = predict_ridge(model, features.to_numpy(np.float64))
+    model = load_linear(folder / "weights.safetensors")
+    values = predict_linear(model, features.to_numpy(np.float64))
     return Prediction(pd.DataFrame(values, index=features.index, columns=targets), features)
+
+
+def _see_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
+    """Make the features of a place as the model's members made those of their own."""
+    tables = []
+    for path in sorted((folder / "members").iterdir()):
+        member = read_recipe(path / "recipe.toml")
+        assert isinstance(member, LidarRecipe)
+        tables.append(make_features(member, samples, settings, run, path))
+    joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
+    return joined.set_axis(name_columns(tables), axis=1)
 
 
 def _check_features(folder: Path, features: pd.DataFrame) -> None:

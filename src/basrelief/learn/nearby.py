@@ -11,7 +11,14 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from basrelief.learn.process import NOISE, choose_scales, correlate, fit_process, predict_process
+from basrelief.learn.process import (
+    NOISE,
+    choose_scales,
+    correlate,
+    correlate_all,
+    fit_process,
+    predict_process,
+)
 
 MAX_WHOLE = 3000
 """Beyond this many labelled places a process sees the nearest alone."""
@@ -23,11 +30,18 @@ N_SAMPLE = 500
 CHUNK = 1000
 """Places predicted at once: bounds the memory."""
 
+SHARES = (0.0, 0.3, 0.6)
+"""Shares of a district in what places have in common."""
+
 Floats = NDArray[np.float64]
 
 
 def interpolate_places(
-    train_xy: Floats, labels: Floats, test_xy: Floats, rng: np.random.Generator
+    train_xy: Floats,
+    labels: Floats,
+    test_xy: Floats,
+    rng: np.random.Generator,
+    districts: tuple[NDArray[np.str_], NDArray[np.str_]] | None = None,
 ) -> Floats:
     """Predict labels from places alone, by a Gaussian process.
 
@@ -41,6 +55,9 @@ def interpolate_places(
         Easting and northing.
     labels : (n_train, n_targets)
         NaN where unknown.
+    districts : (n_train,), (n_test,)
+        Where given, places of one district may have something in common besides their
+        distance. Not used beyond 500 places, where neighbours tell the district.
 
     Returns
     -------
@@ -53,8 +70,14 @@ def interpolate_places(
     """
     if len(train_xy) <= N_SAMPLE:
         distance = cdist(train_xy, train_xy)
-        process = fit_process(distance, labels, choose_scales(distance))
-        return predict_process(process, cdist(test_xy, train_xy))
+        scales = choose_scales(distance)
+        known = correlate_all(distance, scales)
+        beside = correlate_all(cdist(test_xy, train_xy), scales)
+        if districts is not None:
+            of_train, of_test = districts
+            known = _mix_districts(known, of_train[:, None] == of_train)
+            beside = _mix_districts(beside, of_test[:, None] == of_train)
+        return predict_process(fit_process(known, labels), beside)
     predict = _predict_whole if len(train_xy) <= MAX_WHOLE else _predict_near
     predicted = np.full((len(test_xy), labels.shape[1]), np.nan)
     patterns, pattern_of = np.unique(~np.isnan(labels), axis=1, return_inverse=True)
@@ -64,6 +87,11 @@ def interpolate_places(
             known = labels[np.ix_(is_known, columns)]
             predicted[:, columns] = predict(train_xy[is_known], known, test_xy, rng)
     return predicted
+
+
+def _mix_districts(correlations: Floats, is_same: NDArray[np.bool_]) -> Floats:
+    """Let some of what places have in common be their district's: more candidates."""
+    return np.concatenate([(1 - share) * correlations + share * is_same for share in SHARES])
 
 
 def _predict_whole(
@@ -110,7 +138,8 @@ def _choose_pairs(
     sample = rng.choice(len(train_xy), min(N_SAMPLE, len(train_xy)), replace=False)
     distance = cdist(train_xy[sample], train_xy[sample])
     scales = choose_scales(distance)
-    odds = fit_process(distance, labels[sample], scales).odds  # (scale, noise, target)
+    correlations = correlate_all(distance, scales)
+    odds = fit_process(correlations, labels[sample]).odds  # (scale, noise, target)
     best = odds.reshape(-1, labels.shape[1]).argmax(axis=0)
     for pair in np.unique(best):
         scale, noise = divmod(int(pair), len(NOISE))

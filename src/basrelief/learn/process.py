@@ -1,4 +1,4 @@
-"""A Gaussian process for many targets at once, averaged over its scale and noise."""
+"""A Gaussian process for many targets at once, averaged over its correlations and noise."""
 
 from __future__ import annotations
 
@@ -17,22 +17,19 @@ NOISE = np.concatenate([np.geomspace(0.01, 0.5, 12), np.linspace(0.6, 1.0, 9)])
 
 @dataclass(frozen=True, eq=False)
 class Process:
-    """A Gaussian process fitted to each target, on distances between items."""
+    """A Gaussian process fitted to each target, on correlations between items."""
 
     mean: Floats
     """(target,) The mean of the known labels, in their unit; NaN without a label."""
 
-    scales: Floats
-    """(scale,) Length scales, in the unit of the distances."""
-
     weights: Floats
-    """(scale, item, target) What each training item adds where the correlation is 1."""
+    """(candidate, item, target) What each training item adds where the correlation is 1."""
 
     noise: Floats
     """(target,) Expected share of the variance that is noise, 0 to 1."""
 
     odds: Floats
-    """(scale, noise, target) How likely each point of the grid is; sums to 1 a target."""
+    """(candidate, noise, target) How likely each point of the grid is; sums to 1 a target."""
 
 
 def correlate(distance: Floats, scale: float | Floats) -> Floats:
@@ -61,79 +58,90 @@ def choose_scales(distance: Floats, n_scales: int = 12) -> Floats:
     return np.geomspace(np.quantile(apart, 0.01), 2.0 * apart.max(), n_scales)
 
 
-def fit_process(distance: Floats, Y: Floats, scales: Floats, noises: Floats = NOISE) -> Process:
+def correlate_all(distance: Floats, scales: Floats) -> Floats:
+    """Give the correlation at distances for each of some length scales, (scale, *distance)."""
+    return np.stack([correlate(distance, scale) for scale in scales])
+
+
+def fit_process(
+    correlations: Floats, Y: Floats, odds_before: Floats | None = None, noises: Floats = NOISE
+) -> Process:
     """Fit a Gaussian process to each target.
 
-    Length scale and share of noise are averaged over a grid by their marginal likelihood, the
-    variance is in closed form. The most likely pair alone would see structure in noise. One
-    decomposition a scale serves all noises and targets.
+    Candidate correlations and the share of noise are averaged over by their marginal
+    likelihood, the variance is in closed form. The most likely pair alone would see structure
+    in noise. One decomposition a candidate serves all noises and targets.
 
     Parameters
     ----------
-    distance : (item, item)
-        Distances between training items.
+    correlations : (candidate, item, item)
+        What labels of training items may have in common, 1 on average with themselves.
     Y : (item, target)
         Labels; NaN where unknown.
-    scales, noises
-        The grid.
+    odds_before : (candidate,)
+        How likely each candidate is before any label is seen; alike by default.
+    noises : (noise,)
+        Shares of the variance that may be noise.
 
     References
     ----------
     Rasmussen and Williams (2006), Gaussian Processes for Machine Learning, sections 5.2, 5.4.
     """
-    n_items, n_targets = Y.shape
+    n_candidates, n_items, n_targets = len(correlations), *Y.shape
+    if odds_before is None:
+        odds_before = np.full(n_candidates, 1 / n_candidates)
     process = Process(
         mean=np.full(n_targets, np.nan),
-        scales=scales,
-        weights=np.zeros((len(scales), n_items, n_targets)),
+        weights=np.zeros((n_candidates, n_items, n_targets)),
         noise=np.ones(n_targets),
-        odds=np.zeros((len(scales), len(noises), n_targets)),
+        odds=np.zeros((n_candidates, len(noises), n_targets)),
     )
     patterns, pattern_of = np.unique(~np.isnan(Y), axis=1, return_inverse=True)
     for pattern, is_known in enumerate(patterns.T):
         if is_known.any():
             columns = np.flatnonzero(pattern_of == pattern)
             labels = Y[np.ix_(is_known, columns)]
-            weights, odds = _fit_known(distance[np.ix_(is_known, is_known)], labels, scales, noises)
+            known = correlations[:, is_known][:, :, is_known]
+            weights, odds = _fit_known(known, labels, odds_before, noises)
             process.mean[columns] = labels.mean(axis=0)
-            process.weights[np.ix_(np.arange(len(scales)), is_known, columns)] = weights
+            process.weights[np.ix_(np.arange(n_candidates), is_known, columns)] = weights
             process.odds[:, :, columns] = odds
             process.noise[columns] = np.einsum("ijt,j->t", odds, noises)
     return process
 
 
-def predict_process(process: Process, distance: Floats) -> Floats:
-    """Predict targets from distances to the training items.
+def predict_process(process: Process, correlations: Floats) -> Floats:
+    """Predict targets from correlations with the training items.
 
     Parameters
     ----------
-    distance : (item, training item)
+    correlations : (candidate, item, training item)
 
     Returns
     -------
     (item, target)
         In the labels' unit.
     """
-    predicted = np.tile(process.mean, (len(distance), 1))
-    for scale, weights in zip(process.scales, process.weights, strict=True):
-        predicted += correlate(distance, scale) @ weights
+    predicted = np.tile(process.mean, (correlations.shape[1], 1))
+    for correlation, weights in zip(correlations, process.weights, strict=True):
+        predicted += correlation @ weights
     return predicted
 
 
 def _fit_known(
-    distance: Floats, labels: Floats, scales: Floats, noises: Floats
+    correlations: Floats, labels: Floats, odds_before: Floats, noises: Floats
 ) -> tuple[Floats, Floats]:
     """Fit targets that are known for the same items: weights, and the odds of the grid."""
     residual = labels - labels.mean(axis=0)
-    likelihood = np.empty((len(scales), len(noises), labels.shape[1]))
-    weights = np.empty((len(scales), *labels.shape))
-    for i, scale in enumerate(scales):
-        values, vectors = eigh(correlate(distance, scale))
+    likelihood = np.empty((len(correlations), len(noises), labels.shape[1]))
+    weights = np.empty((len(correlations), *labels.shape))
+    for i, correlation in enumerate(correlations):
+        values, vectors = eigh(correlation)
         rotated = vectors.T @ residual
         signal = 1 - noises[:, None]
         spectra = signal * np.maximum(values, 0.0) + noises[:, None]  # (noise, item)
-        likelihood[i] = _profile_likelihood(spectra, rotated)
-        # Noises are averaged before turning back: one product a scale, and not one a noise.
+        likelihood[i] = _profile_likelihood(spectra, rotated) + np.log(odds_before[i])
+        # Noises are averaged before turning back: one product a candidate, and not one a noise.
         kept = softmax(likelihood[i], axis=0).T @ (signal / spectra)  # (target, item)
         weights[i] = vectors @ (rotated * kept.T)
     odds: Floats = softmax(likelihood, axis=(0, 1))

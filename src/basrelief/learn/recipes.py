@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError
 from basrelief.chips.store import Bands
 from basrelief.config import InputError, Section, Settings, Text
 
+Rendering = Literal["contrast", "relief", "shaded"]
+Statistic = Literal["mean", "std"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
 
@@ -135,19 +137,12 @@ class NetworkRecipe(Section):
         )
 
 
-class StatisticsRecipe(Section):
-    """Numbers that describe an area's relief, and a ridge regression on them."""
+class _OfAreas(Section):
+    """What every recipe of areas has."""
 
-    kind: Literal["statistics"]
     name: Text
     about: Text
     """One line."""
-
-    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    """Ridge penalties to choose from, on standardised features."""
-
-    inner_folds: Annotated[int, Field(ge=2)] = 5
-    """Folds inside the training fold that choose the penalty."""
 
     @property
     def unit(self) -> Literal["chip", "area"]:
@@ -155,13 +150,16 @@ class StatisticsRecipe(Section):
         return "area"
 
 
-class RandomRecipe(Section):
-    """Responses of random filters to an area's relief, and a ridge regression on them."""
+class StatisticsRecipe(_OfAreas):
+    """Numbers that describe an area's relief, and a linear model on them."""
+
+    kind: Literal["statistics"]
+
+
+class RandomRecipe(_OfAreas):
+    """Responses of random filters to an area's relief, and a linear model on them."""
 
     kind: Literal["random-features"]
-    name: Text
-    about: Text
-    """One line."""
 
     n_filters: Annotated[int, Field(ge=1)] = 256
     """Patches of the ground that serve as filters; each gives two features."""
@@ -175,19 +173,56 @@ class RandomRecipe(Section):
     bias: float = -1.0
     """Added to each response before what is below 0 is cut off."""
 
-    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    """Ridge penalties to choose from, on standardised features."""
 
-    inner_folds: Annotated[int, Field(ge=2)] = 5
-    """Folds inside the training fold that choose the penalty."""
+class DenseRecipe(_OfAreas):
+    """A frozen network's activations, pooled over each area, and a linear model on them."""
 
-    @property
-    def unit(self) -> Literal["chip", "area"]:
-        """What a prediction is for."""
-        return "area"
+    kind: Literal["dense"]
+
+    backbone: Text
+    """A timm model that can be read at its stages."""
+
+    stages: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    """Which stages are read, as timm counts them: 3 is the fourth block of VGG16."""
+
+    resolutions_m: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    """Ground sizes of a pixel that the network sees, in metres: multiples of the chips'."""
+
+    rendering: Rendering = "contrast"
+    """How heights become a picture."""
+
+    pool: Literal["ground", "raised"] = "raised"
+    """Which ground of an area counts: all of it, or what stands 2.5 m above the ground."""
+
+    statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
+    """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
 
 
-AreaRecipe = StatisticsRecipe | RandomRecipe
+class StackRecipe(_OfAreas):
+    """Several recipes that see LIDAR alone, with weights learnt on inner folds."""
+
+    kind: Literal["stack"]
+
+    members: Annotated[list[Text], Field(min_length=2)]
+    """Names or paths of recipes of areas that are not stacks."""
+
+
+class KrigedRecipe(_OfAreas):
+    """What a recipe that sees LIDAR alone predicts, and what it leaves interpolated by place."""
+
+    kind: Literal["kriged"]
+
+    trend: Text
+    """Name or path of a recipe of areas that sees LIDAR alone."""
+
+    districts: bool = True
+    """Whether areas of one district have something in common besides their distance."""
+
+
+LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
+"""A recipe with features of its own."""
+
+AreaRecipe = LidarRecipe | StackRecipe | KrigedRecipe
 Recipe = NetworkRecipe | AreaRecipe
 
 
@@ -224,6 +259,45 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
     return _override(_parse(text, typed), settings)
 
 
+def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
+    """Find the recipes with features of their own that a recipe rests on; itself, if it has.
+
+    Raises
+    ------
+    InputError
+        If a member does not exist, is a network, or rests on others where it may not.
+    """
+    if isinstance(recipe, LidarRecipe):
+        return [recipe]
+    if isinstance(recipe, KrigedRecipe):
+        trend = load_recipe(recipe.trend, settings)
+        if isinstance(trend, NetworkRecipe | KrigedRecipe):
+            raise _refuse_member(recipe, "trend", recipe.trend)
+        return find_members(trend, settings)
+    members = []
+    for typed in recipe.members:
+        member = load_recipe(typed, settings)
+        if not isinstance(member, LidarRecipe):
+            raise _refuse_member(recipe, "members", typed)
+        members.append(member)
+    return members
+
+
+def list_backbones(recipe: Recipe, settings: Settings) -> list[str]:
+    """List the backbones whose weights a recipe uses."""
+    if isinstance(recipe, NetworkRecipe):
+        return [recipe.backbone]
+    members = find_members(recipe, settings)
+    return [member.backbone for member in members if isinstance(member, DenseRecipe)]
+
+
+def _refuse_member(recipe: AreaRecipe, key: str, typed: str) -> InputError:
+    return InputError(
+        f"recipe {recipe.name!r}: {key}: {typed!r} is no recipe of areas that sees LIDAR alone. "
+        "Give one such as 'dense-vgg16' or 'relief-statistics'."
+    )
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read the recipe beside a trained model, as it stands there."""
     return _parse(path.read_text(encoding="utf-8"), str(path))
@@ -234,13 +308,12 @@ def format_recipe(recipe: Recipe) -> str:
 
     Examples
     --------
-    >>> recipe = StatisticsRecipe(kind="statistics", name="a", about="b", strengths=[1.0])
+    >>> recipe = StackRecipe(kind="stack", name="a", about="b", members=["c", "d"])
     >>> print(format_recipe(recipe))
-    kind = "statistics"
     name = "a"
     about = "b"
-    strengths = [1.0]
-    inner_folds = 5
+    kind = "stack"
+    members = ["c", "d"]
     <BLANKLINE>
     """
     values = recipe.model_dump(exclude_none=True)
@@ -277,6 +350,9 @@ def _parse(text: str, typed: str) -> Recipe:
         "network": NetworkRecipe,
         "statistics": StatisticsRecipe,
         "random-features": RandomRecipe,
+        "dense": DenseRecipe,
+        "stack": StackRecipe,
+        "kriged": KrigedRecipe,
     }
     model = kinds.get(str(table.get("kind")))
     if model is None:

@@ -1,0 +1,254 @@
+"""Dense features: a frozen network's activations over all the ground, pooled over areas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import gcd
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from basrelief.chips.canvas import Block, Layout, bounds_of, lay_out, list_blocks, read_canvas
+from basrelief.chips.store import Samples
+from basrelief.config import InputError
+from basrelief.learn.extract import Extractor
+from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.relief import cover
+from basrelief.learn.renderings import render_picture
+from basrelief.run import Run
+from basrelief.sources.lidar import Bounds
+
+BLOCK_PX = 1344
+"""Side of the ground that goes through the network at once, in its own pixels: about."""
+
+HALO_STRIDES = 8
+"""Ground seen around a block, in cells of the coarsest stage. VGG16's last convolution sees
+98 pixels to each side, 6.2 of its cells: no seam shows."""
+
+RAISED_M = 2.5
+"""Height above ground from which ground is raised: buildings, and trees."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What a network makes of a block of ground."""
+
+    bounds: Bounds
+    cells: list[NDArray[np.float32]]
+    """(channel, row, col) of each stage."""
+
+    weights: list[NDArray[np.float32]]
+    """(row, col) How much of each cell counts, 0 to 1: its share with data, or raised."""
+
+
+@dataclass
+class Pool:
+    """Weighted sums over one area's cells, added to block by block."""
+
+    weight: float = 0.0
+    total: Floats | float = field(default=0.0, repr=False)
+    square: Floats | float = field(default=0.0, repr=False)
+
+    def add(self, cells: NDArray[np.float32], weight: NDArray[np.float32]) -> None:
+        """Add cells, (channel, cell), each with how much of it counts."""
+        self.weight += float(weight.sum())
+        self.total = self.total + (cells @ weight).astype(np.float64)
+        self.square = self.square + (cells**2 @ weight).astype(np.float64)
+
+    def finish(self, statistics: Sequence[str]) -> Floats:
+        """Give means, then standard deviations where asked for."""
+        mean = self.total / self.weight
+        found = [mean]
+        if "std" in statistics:
+            found.append(np.sqrt(np.maximum(self.square / self.weight - mean**2, 0.0)))
+        return np.concatenate([np.atleast_1d(part) for part in found])
+
+
+def dense_features(
+    samples: Samples, recipe: DenseRecipe, extractor: Extractor, run: Run
+) -> pd.DataFrame:
+    """Pool a network's activations over each area's own ground, by fractional coverage.
+
+    Memory is that of a block, and a row an area.
+
+    Returns
+    -------
+    DataFrame
+        One row a used area that has ground that counts, by ``area_id``; columns
+        ``<resolution>m/<stage>/<statistic>/<channel>``.
+
+    Raises
+    ------
+    InputError
+        If a resolution of the recipe is no multiple of the chips'.
+    """
+    areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
+    tables = []
+    for resolution_m in recipe.resolutions_m:
+        pools: dict[tuple[str, int], Pool] = {}
+        for ground in read_ground(samples, recipe, extractor, resolution_m, run):
+            for stage, cells, weights in zip(
+                recipe.stages, ground.cells, ground.weights, strict=True
+            ):
+                flat = cells.reshape(len(cells), -1)
+                for area_id, index, weight in share_cells(ground.bounds, weights, areas):
+                    pools.setdefault((area_id, stage), Pool()).add(flat[:, index], weight)
+        tables.append(_tabulate(pools, recipe, resolution_m))
+    return pd.concat(tables, axis=1).rename_axis("area_id")
+
+
+def read_ground(
+    samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
+) -> Iterator[Ground]:
+    """Go through a place block by block, as a network sees it at one resolution.
+
+    Parameters
+    ----------
+    resolution_m
+        Ground size of a pixel of the network: a whole multiple of the chips'.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    factor = _multiple(samples, recipe, resolution_m)
+    layout, stride = lay_out(samples), max(extractor.strides)
+    polygons = samples.areas[samples.areas["is_used"].to_numpy(bool)].geometry.to_numpy()
+    tree = shapely.STRtree(polygons)
+    blocks = [
+        block
+        for block in list_blocks(layout, _side_of_block(layout, factor, stride))
+        if len(tree.query(shapely.box(*bounds_of(layout, block)), "intersects"))
+    ]
+    halo = HALO_STRIDES * stride
+    for block in run.track(blocks, f"{recipe.backbone} at {resolution_m:g} m"):
+        canvas = read_canvas(samples, layout, _whole(block, layout, factor, stride), halo * factor)
+        heights = average_cells(canvas.heights, factor)
+        if np.isfinite(heights[0]).any():
+            picture = render_picture(heights, resolution_m, recipe.rendering)
+            yield _look(heights, picture, canvas.bounds, recipe, extractor)
+
+
+def share_cells(
+    bounds: Bounds, weights: NDArray[np.float32], areas: gpd.GeoDataFrame
+) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.float32]]]:
+    """List, for each area that a grid touches, the cells that count and how much of each.
+
+    Parameters
+    ----------
+    weights : (row, col)
+        How much of each cell counts.
+    areas
+        With ``area_id``, in the CRS of the bounds.
+
+    Yields
+    ------
+    area_id, positions in the flattened grid, and the area's part of each cell times its weight.
+    """
+    near = areas[shapely.intersects(areas.geometry.to_numpy(), shapely.box(*bounds))]
+    if near.empty:
+        return
+    flat = weights.ravel()
+    for area_id, index, coverage in cover(np.zeros_like(weights), bounds, near):
+        weight = (coverage * flat[index]).astype(np.float32)
+        if weight.sum() > 0:
+            yield area_id, index, weight
+
+
+def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average heights over squares of cells; NaN where half of a square has no data.
+
+    Examples
+    --------
+    >>> average_cells(np.arange(8, dtype=np.float32).reshape(1, 2, 4), 2)
+    array([[[2.5, 4.5]]], dtype=float32)
+    """
+    if factor == 1:
+        return heights
+    planes, rows, cols = heights.shape
+    squares = heights.reshape(planes, rows // factor, factor, cols // factor, factor)
+    has_data = np.isfinite(squares)
+    count = has_data.sum(axis=(2, 4))
+    total = np.where(has_data, squares, 0.0).sum(axis=(2, 4))
+    averaged = np.where(2 * count > factor**2, total / np.maximum(count, 1), np.nan)
+    return averaged.astype(np.float32)
+
+
+def _look(
+    heights: NDArray[np.float32],
+    picture: NDArray[np.float32],
+    bounds: Bounds,
+    recipe: DenseRecipe,
+    extractor: Extractor,
+) -> Ground:
+    """Send a picture through the network; keep the cells without their halo."""
+    halo = HALO_STRIDES * max(extractor.strides)
+    surface, ground = heights[:, halo:-halo, halo:-halo]
+    has_data = np.isfinite(surface)
+    counts = has_data if recipe.pool == "ground" else has_data & (surface - ground >= RAISED_M)
+    cells, weights = [], []
+    maps = extractor.read(picture)
+    for plane, stride in zip(maps, extractor.strides, strict=True):
+        edge = halo // stride
+        inner = plane[:, edge:-edge, edge:-edge]
+        rows, cols = inner.shape[1:]
+        share = counts.reshape(rows, stride, cols, stride).mean(axis=(1, 3))
+        cells.append(inner)
+        weights.append(share.astype(np.float32))
+    return Ground(bounds, cells, weights)
+
+
+def _multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) -> int:
+    factor = resolution_m / samples.resolution_m
+    if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
+        raise InputError(
+            f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
+            f"multiples of chips.resolution_m = {samples.resolution_m:g}. Change one of the two."
+        )
+    return round(factor)
+
+
+def _side_of_block(layout: Layout, factor: int, stride: int) -> int:
+    """Give the side of a block in chips: whole cells, and about `BLOCK_PX` pixels."""
+    least = _least_side(layout, factor, stride)
+    wanted = BLOCK_PX * factor // layout.size_px
+    return max(1, wanted // least) * least
+
+
+def _least_side(layout: Layout, factor: int, stride: int) -> int:
+    """Fewest chips in a row that are a whole number of cells."""
+    cell_px = factor * stride
+    return cell_px // gcd(cell_px, layout.size_px)
+
+
+def _whole(block: Block, layout: Layout, factor: int, stride: int) -> Block:
+    """Extend a block that the place's edge cut off to whole cells."""
+    least = _least_side(layout, factor, stride)
+    n_rows, n_cols = -(-block.n_rows // least) * least, -(-block.n_cols // least) * least
+    return Block(block.row, block.col, n_rows, n_cols)
+
+
+def _tabulate(
+    pools: dict[tuple[str, int], Pool], recipe: DenseRecipe, resolution_m: float
+) -> pd.DataFrame:
+    """Set the finished pools side by side."""
+    blocks = []
+    for stage in recipe.stages:
+        found = {area_id: pool for (area_id, of), pool in sorted(pools.items()) if of == stage}
+        values = np.array([pool.finish(recipe.statistics) for pool in found.values()])
+        n_channels = values.shape[1] // len(recipe.statistics) if len(values) else 0
+        names = [
+            f"{resolution_m:g}m/{stage}/{statistic}/{channel}"
+            for statistic in recipe.statistics
+            for channel in range(n_channels)
+        ]
+        table = pd.DataFrame(values.astype(np.float32), index=list(found), columns=names)
+        blocks.append(table)
+    return pd.concat(blocks, axis=1)

@@ -1,0 +1,42 @@
+"""Heights drawn as the picture that a network for photographs looks at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basrelief.chips.terrain import hillshade, render_shaded, slope_degrees
+from basrelief.learn.recipes import Rendering
+
+CONTRAST_M = (5.0, 12.0, 30.0)
+"""Heights above ground that are full brightness in the three bands of ``contrast``: garden
+walls and sheds, houses, and blocks each fill the range of one of them."""
+
+SLOPE_TOP_DEG = 70.0
+"""Slope of the surface that is full brightness in ``relief``."""
+
+
+def render_picture(
+    heights: NDArray[np.float32], resolution_m: float, rendering: Rendering
+) -> NDArray[np.float32]:
+    """Turn surface and ground, (2, row, col), into bands from 0 to 255, (3, row, col).
+
+    Nodata is black. No band tells the altitude, which would tell the place.
+
+    Parameters
+    ----------
+    rendering
+        ``"contrast"``: height above ground in three contrasts. ``"relief"``: height above
+        ground, slope of the surface, hillshade. ``"shaded"``: the coursework's hillshade.
+    """
+    surface, ground = heights
+    if rendering == "shaded":
+        return render_shaded(surface, ground, resolution_m).astype(np.float32)
+    above = surface - ground
+    if rendering == "contrast":
+        bands = np.stack([np.clip(above / top, 0.0, 1.0) for top in CONTRAST_M])
+    else:
+        height = np.clip(above / CONTRAST_M[-1], 0.0, 1.0)
+        slope = np.clip(slope_degrees(surface, resolution_m) / SLOPE_TOP_DEG, 0.0, 1.0)
+        bands = np.stack([height, slope, hillshade(surface, resolution_m)])
+    return np.nan_to_num(255.0 * bands, nan=0.0).astype(np.float32)
