@@ -81,7 +81,7 @@ STAGES = (
 def fingerprints(settings: Settings) -> dict[str, str]:
     """Hash what each stage depends on: its settings, its input files, the stages before."""
     from basrelief.chips.stage import list_inputs
-    from basrelief.learn.choice import list_model_files
+    from basrelief.learn.choice import describe_recipes, list_model_files
 
     previous = digest(__version__, [stamp_of(path) for path in list_inputs(settings)])
     found = {}
@@ -89,6 +89,8 @@ def fingerprints(settings: Settings) -> dict[str, str]:
     for stage in STAGES:
         files = list_model_files(settings) if stage.name == "train" else []
         own = [values[section] for section in stage.sections]
+        if stage.name == "train":
+            own += describe_recipes(settings)
         previous = digest(previous, stage.name, own, [stamp_of(path) for path in files])
         found[stage.name] = previous
     return found

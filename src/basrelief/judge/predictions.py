@@ -19,7 +19,7 @@ from basrelief.judge.baselines import Known, know_areas, know_chips, predict_bas
 from basrelief.learn.features import read_features
 from basrelief.learn.linear import load_linear
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, find_members
 from basrelief.learn.train_areas import know_areas as know_recipe
 from basrelief.learn.train_areas import predict_areas
 from basrelief.run import Run
@@ -34,6 +34,7 @@ COLUMNS = (
 """Columns of ``predictions.parquet``."""
 
 Floats = NDArray[np.float64]
+Record = dict[str, Any]
 Rows = NDArray[np.int64]
 
 
@@ -48,6 +49,9 @@ class Held:
 
     distances: pd.DataFrame | None = None
     """``recipe, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
+
+    kept: tuple[Record, ...] = ()
+    """How much of an area recipe's members its folds kept, see `_tell_kept`."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def _predict_chips_without(name: str, trial: Trial, fold: ChipFold) -> pd.DataFr
 
 def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> Held:
     """Predict the test areas of every fold, and say how far they lie from its training areas."""
-    known, frames, distances = trial.areas, [], []
+    known, frames, distances, weights = trial.areas, [], [], []
     features = read_features(recipe, trial.settings, trial.run)
     learnt = know_recipe(recipe, features, trial.samples, trial.settings)
     group_of = _groups_by_area(trial, folds)
@@ -173,6 +177,7 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         train, test = known.find(fold.train), known.find(fold.test)
         folder = trial.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
         model = load_linear(folder / "weights.safetensors")
+        weights.append(model.weight)
         seen, new = learnt.describe(fold.train), learnt.describe(fold.test)
         # Coefficients per standard deviation of the target: targets have units of their own.
         spread = np.nanstd(known.labels[train], axis=0)
@@ -190,7 +195,33 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
     found = pd.concat(distances, ignore_index=True)
     found = found.assign(recipe=recipe.name, scheme=folds[0].scheme)
-    return Held(recipe.name, "area", pd.concat(frames, ignore_index=True), found)
+    kept = _tell_kept(recipe, trial, folds[0].scheme, np.stack(weights))
+    return Held(recipe.name, "area", pd.concat(frames, ignore_index=True), found, kept)
+
+
+def _tell_kept(
+    recipe: AreaRecipe, trial: Trial, scheme: str, weights: Floats
+) -> tuple[Record, ...]:
+    """Tell how much of each member was kept, mean over folds, and how often nothing was.
+
+    Parameters
+    ----------
+    weights
+        (fold, member, target)
+
+    Returns
+    -------
+    Records with ``recipe, scheme, target, members`` (weight by name) and ``fallback_share``.
+    """
+    members = find_members(recipe, trial.settings)
+    records: list[Record] = []
+    for k, target in enumerate(trial.targets):
+        kept = weights[:, :, k].mean(axis=0)
+        nothing = float((weights[:, :, k] <= 0).all(axis=1).mean())
+        names = {member.name: float(kept[m]) for m, member in enumerate(members)}
+        key = {"recipe": recipe.name, "scheme": scheme, "target": target}
+        records.append(key | {"members": names, "fallback_share": nothing})
+    return tuple(records)
 
 
 def _predict_network(recipe: NetworkRecipe, trial: Trial, fold: ChipFold) -> Iterator[Held]:

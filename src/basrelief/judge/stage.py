@@ -53,6 +53,7 @@ class Findings:
     coverage: list[Record] = field(default_factory=list)
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
+    kept: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,7 @@ def _judge_scheme(bench: Bench, scheme: str) -> None:
         if held.unit == "chip" and "chip" not in items:
             items["chip"] = pd.Index(frame["id"].unique())
         bench.tables.predictions.append(frame)
+        bench.findings.kept += held.kept
         if held.distances is not None:
             bench.tables.applicability.append(held.distances)
         if held.unit == "area":
@@ -244,7 +246,7 @@ def _write_findings(bench: Bench) -> None:
         pd.DataFrame(found.scores).to_parquet(part, index=False)
     write_json(run.scores, found.scores)
     folder = run.folder / "evaluate"
-    for name in ("comparisons", "preferred", "coverage", "targeting", "failures"):
+    for name in ("comparisons", "preferred", "coverage", "targeting", "failures", "kept"):
         write_json(folder / f"{name}.json", getattr(found, name))
     leakage = read_json(run.splits / "leakage.json")
     audit = build_audit(found.scores, found.comparisons, leakage, bench.asked)

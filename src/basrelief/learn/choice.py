@@ -9,7 +9,9 @@ from basrelief.learn.recipes import (
     AreaRecipe,
     NetworkRecipe,
     Recipe,
+    format_recipe,
     list_backbones,
+    list_parts,
     load_recipe,
 )
 from basrelief.splits.heldout import AREA_SCHEMES
@@ -51,15 +53,28 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
 def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaRecipe]:
     """Load the recipes that are trained as baselines, besides those asked for.
 
+    What a recipe is made of is a baseline of it: its gain over each part is what it is worth.
     Pictures have none: relief cannot be measured in them.
     """
     schemes = settings.split.schemes
     has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
     if not (settings.data.has_rasters and has_areas):
         return []
-    asked = {recipe.name for recipe in recipes}
-    loaded = [load_recipe(name, settings) for name in BASELINE_RECIPES if name not in asked]
-    return [recipe for recipe in loaded if not isinstance(recipe, NetworkRecipe)]
+    parts = [typed for recipe in recipes for typed in list_parts(recipe)]
+    baselines: dict[str, AreaRecipe] = {}
+    for typed in [*parts, *BASELINE_RECIPES]:
+        recipe = load_recipe(typed, settings)
+        is_new = recipe.name not in {each.name for each in recipes}
+        if is_new and not isinstance(recipe, NetworkRecipe):
+            baselines.setdefault(recipe.name, recipe)
+    return list(baselines.values())
+
+
+def describe_recipes(settings: Settings) -> list[str]:
+    """Write out all recipes that a run trains, to notice when one changes."""
+    recipes, _ = choose_recipes(settings)
+    trained = [*recipes, *choose_baselines(recipes, settings)]
+    return [format_recipe(recipe) for recipe in trained]
 
 
 def list_model_files(settings: Settings) -> list[Path]:

@@ -283,6 +283,13 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
     return members
 
 
+def list_parts(recipe: Recipe) -> list[str]:
+    """List the recipes that a recipe is made of, as typed there; none for most."""
+    if isinstance(recipe, KrigedRecipe):
+        return [recipe.trend]
+    return recipe.members if isinstance(recipe, StackRecipe) else []
+
+
 def list_backbones(recipe: Recipe, settings: Settings) -> list[str]:
     """List the backbones whose weights a recipe uses."""
     if isinstance(recipe, NetworkRecipe):
