@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from basrelief.judge.compare import (
     Errors,
+    average_targets,
     collect_errors,
     compare_errors,
     order_recipes,
@@ -139,3 +140,18 @@ def test_recipes_are_ordered_from_the_simplest_on() -> None:
     names = ["vgg16", "dense-vgg16", "random-features", "place-alone", "district-mean"]
     expected = ["district-mean", "place-alone", "random-features", "dense-vgg16", "vgg16"]
     assert order_recipes(names, {"vgg16"}) == expected
+
+
+def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference() -> None:
+    of_mean = draw_errors(1.0, 0.3, 8, seed=1)
+    errors = {
+        "good": Errors(draw_errors(0.4, 0.3, 8, seed=2), of_mean),
+        "place-alone": Errors(draw_errors(0.7, 0.3, 8, seed=3), of_mean),
+    }
+    good, place = average_targets(errors, GROUPS, "place-alone", draws())
+    skills = 1 - errors["good"].of_model.sum(axis=(1, 2)) / of_mean.sum(axis=(1, 2))
+    assert good["skill"] == pytest.approx(skills.mean())
+    assert good["skill_low"] < 0.6 < good["skill_high"]
+    assert good["low"] < 0.3 < good["high"]
+    assert (place["difference"], place["low"], place["high"]) == (0, 0, 0)
+    assert average_targets(errors, GROUPS.replace("b0", None), "place-alone", draws()) == []

@@ -80,6 +80,44 @@ def compare_errors(
     ]
 
 
+def average_targets(
+    errors: dict[str, Errors], groups: pd.Series[Any], versus: str, draws: Draws
+) -> list[Record]:
+    """Average each recipe's skill over the targets, and compare it with one recipe's.
+
+    Every group is drawn for all targets at once: they are the same ground.
+
+    Parameters
+    ----------
+    groups
+        As for `compare_errors`.
+    versus
+        The recipe to compare with, where it is there.
+
+    Returns
+    -------
+    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``, and
+    ``difference, low, high`` against ``versus``. None where it cannot be had.
+    """
+    group, names = pd.factorize(groups)
+    if (group < 0).any():
+        return []
+    sums = {name: _sum_by_group(each, group, len(names)) for name, each in errors.items()}
+    records = []
+    for name, (error, of_mean) in sums.items():
+        # (target, repeat, group)
+        skills = [_draw_skills(*pair, draws) for pair in zip(error, of_mean, strict=True)]
+        record: Record = {"recipe": name, "n_targets": len(error)}
+        record |= _bound_mean(("skill", "skill_low", "skill_high"), skills, len(names))
+        if versus in sums:
+            other = zip(*sums[versus], strict=True)
+            others = [_draw_skills(*pair, draws) for pair in other]
+            apart = [_subtract(a, b) for a, b in zip(skills, others, strict=True)]
+            record |= _bound_mean(("difference", "low", "high"), apart, len(names))
+        records.append(record)
+    return records
+
+
 def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[str]) -> Record:
     """Choose the simplest recipe that beats the mean and that nothing else beats.
 
@@ -158,6 +196,48 @@ def _compare_target(
         "beats": low > 0,
         "is_beaten": high < 0,
     }
+
+
+def _sum_by_group(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple[Floats, Floats]:
+    """Sum squared errors by group, (target, repeat, group); repeats without any are left out."""
+    found = []
+    for table in (errors.of_model, errors.of_mean):
+        known = np.isfinite(errors.of_model) & np.isfinite(errors.of_mean)
+        filled = np.where(known, table, 0.0)
+        sums = np.zeros((*table.shape[:2], n_groups))
+        for index in np.ndindex(*table.shape[:2]):
+            sums[index] = np.bincount(group, filled[index], n_groups)
+        found.append(sums)
+    return found[0], found[1]
+
+
+def _draw_skills(error: Floats, of_mean: Floats, draws: Draws) -> tuple[float, Floats | None]:
+    """Skill of one target, mean over repeats, and its draws; (repeat, group) each."""
+    is_tested = of_mean.sum(axis=1) > 0
+    if not is_tested.any():
+        return float("nan"), None
+    error, of_mean = error[is_tested], of_mean[is_tested]
+    skill = float(np.mean(1 - error.sum(axis=1) / of_mean.sum(axis=1)))
+    return skill, resample_skills(error, of_mean, draws)
+
+
+def _subtract(
+    one: tuple[float, Floats | None], other: tuple[float, Floats | None]
+) -> tuple[float, Floats | None]:
+    if one[1] is None or other[1] is None:
+        return one[0] - other[0], None
+    return one[0] - other[0], one[1] - other[1]
+
+
+def _bound_mean(
+    names: tuple[str, str, str], found: list[tuple[float, Floats | None]], n_groups: int
+) -> Record:
+    """Average values and their draws over targets."""
+    drawn = [draw for _, draw in found if draw is not None]
+    mean = None if len(drawn) < len(found) else np.mean(drawn, axis=0)
+    low, high = bound(mean, n_groups)
+    value = float(np.mean([value for value, _ in found]))
+    return dict(zip(names, map(_or_none, (value, low, high)), strict=True))
 
 
 def _resample_difference(

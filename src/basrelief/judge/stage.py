@@ -20,6 +20,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import (
     Errors,
     Record,
+    average_targets,
     collect_errors,
     compare_errors,
     order_recipes,
@@ -54,6 +55,7 @@ class Findings:
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     kept: list[Record] = field(default_factory=list)
+    over_targets: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +194,8 @@ def _compare_recipes(
     order = order_recipes(list(errors), networks)
     groups = bench.groups[unit].reindex(items).reset_index(drop=True)
     draws = Draws(np.random.default_rng(bench.trial.settings.seed))
+    for record in average_targets(errors, groups, PLACE, draws):
+        bench.findings.over_targets.append({"scheme": scheme, "unit": unit} | record)
     pairs: dict[str, list[Record]] = {target: [] for target in bench.trial.targets}
     for simpler, other in combinations(order, 2):
         found = compare_errors(errors[other], errors[simpler], groups, draws)
@@ -246,7 +250,8 @@ def _write_findings(bench: Bench) -> None:
         pd.DataFrame(found.scores).to_parquet(part, index=False)
     write_json(run.scores, found.scores)
     folder = run.folder / "evaluate"
-    for name in ("comparisons", "preferred", "coverage", "targeting", "failures", "kept"):
+    # Every list but the scores, which have a place of their own.
+    for name in vars(found).keys() - {"scores"}:
         write_json(folder / f"{name}.json", getattr(found, name))
     leakage = read_json(run.splits / "leakage.json")
     audit = build_audit(found.scores, found.comparisons, leakage, bench.asked)
