@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.tell.slope import say_effects, say_kept
+from basrelief.tell.slope import say_effects, say_kept, word_effect
 
 
 def make_record(differs: bool | None, target: str = "burglary", **more: Any) -> dict[str, Any]:
-    effect = {"per_unit": -0.4, "unit": "degree", "kept": 0.5, "differs": differs}
+    effect = {"per_unit": -0.4, "low": -0.5, "high": -0.2, "unit": "degree", "kept": 0.5}
     names = {"target": target, "exposure": "slope", "controls": "built form and place"}
-    return names | effect | more
+    return names | effect | {"differs": differs} | more
 
 
 def test_effects_that_cannot_be_told_are_said_to_be_so() -> None:
@@ -39,3 +39,11 @@ def test_a_warning_stands_where_place_says_nearly_all_of_it() -> None:
     assert say_kept([make_record(False)]) == []
     (warning,) = say_kept([make_record(False, kept=0.05)])
     assert "95% of its slope" in warning
+
+
+def test_effects_without_an_interval_are_written_alone() -> None:
+    assert word_effect(make_record(None, per_unit=None, low=None, high=None)) == "–"
+    assert word_effect(make_record(None, low=None, high=None)) == "−0.40"
+    assert word_effect(make_record(True, per_unit=-310.0, low=-520.0, high=-90.0)) == (
+        "−310 (−520 to −90)"
+    )

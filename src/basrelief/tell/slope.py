@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import Any
 
 from basrelief.tell.facts import Facts
@@ -20,15 +21,16 @@ def show_slope(facts: Facts) -> dict[str, Any] | None:
     if not records:
         return None
     controls = list(dict.fromkeys(record["controls"] for record in records))
-    rows: dict[tuple[str, str], Record] = {}
+    rows: dict[str, dict[str, Record]] = {}
     for record in records:
-        key = (record["target"], record["exposure"])
-        row = rows.setdefault(key, {"target": key[0], "exposure": key[1], "unit": record["unit"]})
-        row[record["controls"]] = record
+        of_target = rows.setdefault(record["target"], {})
+        row = of_target.setdefault(f"{record['unit']} of {record['exposure']}", {})
+        row[record["controls"]] = {"differs": record["differs"], "words": word_effect(record)}
     strictest = [record for record in records if record["controls"] == controls[-1]]
     return {
-        "controls": controls,
-        "rows": list(rows.values()),
+        # What is held equal most is read first, and on a phone it is all that is seen.
+        "controls": controls[::-1],
+        "rows": rows,
         "sentences": [say_effects(strictest), *say_kept(strictest)],
         "n": max(record["n"] for record in records),
         "n_groups": max(record["n_groups"] for record in records),
@@ -59,6 +61,22 @@ def say_effects(records: list[Record]) -> str:
     )
 
 
+def word_effect(record: Record) -> str:
+    """Write an effect and its interval, with two figures of the interval's width.
+
+    Examples
+    --------
+    >>> word_effect({"per_unit": 0.0213, "low": 0.0104, "high": 0.0333})
+    '0.021 (0.010 to 0.033)'
+    """
+    value, low, high = record["per_unit"], record["low"], record["high"]
+    if value is None or low is None or high == low:
+        return format_number(value)
+    places = max(0, 1 - floor(log10(high - low)))
+    ends = f"{format_number(low, places)} to {format_number(high, places)}"
+    return f"{format_number(value, places)} ({ends})"
+
+
 def say_kept(records: list[Record]) -> list[str]:
     """Warn where what is held equal says nearly all of an exposure."""
     kept = {record["exposure"]: record["kept"] for record in records if record["kept"] is not None}
@@ -72,6 +90,6 @@ def say_kept(records: list[Record]) -> list[str]:
 
 def _say(record: Record) -> str:
     direction = "more" if record["per_unit"] > 0 else "less"
-    amount = format_number(abs(record["per_unit"]))
+    amount = word_effect(record | {"per_unit": abs(record["per_unit"])}).split()[0]
     a_unit = "a degree" if record["unit"] == "degree" else f"every {record['unit']}"
     return f"{name_target(record['target'])} {amount} {direction} {a_unit} of {record['exposure']}"
