@@ -20,10 +20,10 @@ from scipy import ndimage
 
 from basrelief.config import load_settings
 from basrelief.learn import choice, stage
+from basrelief.learn.measures import MEASURES
 from basrelief.run import Run, write_json
 
 AREA_M = 500.0
-N_FEATURES = 23
 CONFIG = """\
 out = "run"
 [data]
@@ -59,11 +59,11 @@ def make_country(folder: Path, n_areas: int, n_targets: int) -> Path:
         geometry=shapely.box(west, south, west + AREA_M, south + AREA_M),
         crs="EPSG:27700",
     )
-    X = rng.normal(size=(n_areas, N_FEATURES))
+    X = rng.uniform(0.05, 0.95, (n_areas, len(MEASURES)))
     targets = [f"target_{k:02d}" for k in range(n_targets)]
     for k, target in enumerate(targets):
         place = ndimage.gaussian_filter(rng.normal(size=(side, side)), 6)[row, col]
-        areas[target] = place / place.std() + X @ rng.normal(0, 0.2, N_FEATURES) * (k % 3)
+        areas[target] = place / place.std() + X @ rng.normal(0, 0.7, len(MEASURES)) * (k % 3)
         areas[target] += rng.normal(size=n_areas)
     run = Run(folder / "run", quiet=True)
     run.chips.mkdir(parents=True)
@@ -79,7 +79,9 @@ def make_country(folder: Path, n_areas: int, n_targets: int) -> Path:
     write_json(run.folder / "stages" / "chips.json", {"fingerprint": "made up"})
     config = folder / "config.toml"
     config.write_text(CONFIG.format(targets=targets).replace("'", '"'))
-    features = pd.DataFrame(X, index=areas["area_id"], columns=[f"f{k}" for k in range(N_FEATURES)])
+    features = pd.DataFrame(
+        X, index=areas["area_id"], columns=[measure.name for measure in MEASURES]
+    )
     features.to_parquet(folder / "features.parquet")
     return config
 

@@ -57,7 +57,7 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("chips/chips.parquet", "chips/pixels.zarr", "chips/areas.parquet"),
         *("chips/membership.parquet", "describe/summary.csv", "describe/counts.json"),
         *("splits/folds.parquet", "splits/leakage.json", "predictions.parquet"),
-        *("scores.json", "scores.parquet", "report.html", "config.json"),
+        *("scores.json", "scores.parquet", "report.html", "config.json", "evaluate/partial.json"),
         *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/weights.safetensors"),
         *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
     ]

@@ -155,8 +155,8 @@ def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
     assert list(model.labels) == model.targets == ["crime", "barriers", "health"]
     training = pd.read_parquet(folder / "training.parquet")
     assert list(training.columns) == list(model.features)
-    built = model.features["built_share"]
-    assert built.mean == pytest.approx(training["built_share"].mean())
+    roofs = model.features["roof_share"]
+    assert roofs.mean == pytest.approx(training["roof_share"].mean())
     assert weigh_features(folder).shape == (len(model.features),)
     settings = settle_place(model, place_of(tmp_path), Run(tmp_path))
     assert (settings.data.labels, settings.seed) == (None, 7)

@@ -28,13 +28,15 @@ from basrelief.judge.compare import (
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.intervals import add_intervals, measure_coverage
+from basrelief.judge.partial import measure_partial
 from basrelief.judge.predictions import Held, Trial, predict_scheme
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, verdict
 from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
 from basrelief.learn.choice import choose_baselines, choose_recipes
-from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.features import read_features
+from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
@@ -100,6 +102,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             for scheme in trial.schemes:
                 _judge_scheme(bench, scheme)
     _write_findings(bench)
+    _write_partial(bench)
 
 
 def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any]]:
@@ -256,3 +259,16 @@ def _write_findings(bench: Bench) -> None:
     leakage = read_json(run.splits / "leakage.json")
     audit = build_audit(found.scores, found.comparisons, leakage, bench.asked)
     write_json(folder / "audit.json", audit)
+
+
+def _write_partial(bench: Bench) -> None:
+    """Write what slope and altitude add, where there are relief statistics."""
+    trial = bench.trial
+    path = trial.run.folder / "evaluate" / "partial.json"
+    path.unlink(missing_ok=True)
+    for recipe in trial.recipes:
+        if isinstance(recipe, StatisticsRecipe):
+            rng = trial.rng("partial")
+            (features,) = read_features(recipe, trial.settings, trial.run)
+            found = measure_partial(trial.samples, features, bench.groups["area"], rng)
+            write_json(path, found)

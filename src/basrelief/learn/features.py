@@ -16,6 +16,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.dense import dense_features
 from basrelief.learn.extract import load_extractor, read_extractor, save_extractor
+from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.random_features import (
     load_filters,
     random_features,
@@ -56,8 +57,12 @@ def read_features(recipe: AreaRecipe, settings: Settings, run: Run) -> list[pd.D
 
 
 def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Features of the given areas, (area, feature); NaN for an area without ground."""
-    return features.reindex(area_ids.tolist()).to_numpy(np.float64)
+    """Features of the given areas as a model sees them, (area, feature).
+
+    Measures are on their scales. NaN where an area has no ground, or too little of what is
+    measured.
+    """
+    return bring_to_scale(features.reindex(area_ids.tolist())).to_numpy(np.float64)
 
 
 def name_columns(features: list[pd.DataFrame]) -> list[str]:

@@ -16,6 +16,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import ChipSettings, InputError, Section, Settings
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.linear import load_linear, predict_linear
+from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import (
     KrigedRecipe,
@@ -216,7 +217,7 @@ def _see_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> 
     for path in sorted((folder / "members").iterdir()):
         member = read_recipe(path / "recipe.toml")
         assert isinstance(member, LidarRecipe)
-        tables.append(make_features(member, samples, settings, run, path))
+        tables.append(bring_to_scale(make_features(member, samples, settings, run, path)))
     joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
     return joined.set_axis(name_columns(tables), axis=1)
 

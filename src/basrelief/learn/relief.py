@@ -3,96 +3,142 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy.sparse import csr_array
 
+from basrelief.chips.canvas import lay_out, list_blocks, read_canvas
 from basrelief.chips.store import Samples
-from basrelief.chips.terrain import Heights, slope_degrees
+from basrelief.chips.terrain import Heights
+from basrelief.learn.measures import MEASURES
+from basrelief.learn.urban_form import Plane, find_margin, measure_planes
 from basrelief.run import Run
+from basrelief.sources.lidar import Bounds
 
-OPEN_M, BUILT_M, TALL_M, HIGH_M = 0.5, 2.5, 10.0, 20.0
-"""Heights above ground that part open ground, low things, houses, blocks and towers."""
+CELL_M = 2.0
+"""Side of the cells that are measured: finer ones are averaged, so that a measure means the same
+whatever the chips' resolution."""
 
-GRAIN_M = (4.0, 16.0, 64.0)
-"""Lags at which the change of height is measured."""
+BLOCK_M = 1792.0
+"""Side of the ground that is measured at once: the bound on memory."""
 
-ROUGHNESS_M = 5.0
-"""Side of the window in which roughness is measured."""
+LEAST_M2 = 100.0
+"""Of fewer square metres of roofs, crowns or ground nothing is said."""
 
-QUANTILES = (0.5, 0.75, 0.9, 0.99)
 BIN_M, TOP_M = 0.5, 100.0
+"""Steps in which heights of roofs are counted for their quantiles."""
+
+SPREAD = "roof_height_mean_m"
+"""The measure whose values are counted as well as summed."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass
 class Pool:
-    """Sums over one area's ground, added to chip by chip."""
+    """Sums over one area's ground, added to block by block."""
 
-    weight: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
-    heights: NDArray[np.float64] = field(
-        default_factory=lambda: np.zeros(round(TOP_M / BIN_M), dtype=np.float64)
-    )
+    counts: dict[str, float] = field(default_factory=dict)
+    """Square metres that each sum is over."""
 
-    def add(self, planes: dict[str, NDArray[np.float64]], coverage: NDArray[np.float64]) -> None:
-        """Add cells, (cell,) a plane, each with the fraction of it inside the area."""
-        self.weight += float(coverage.sum())
-        for name, values in planes.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(values @ coverage)
-        bins = np.clip(planes["height_mean_m"] / BIN_M, 0, len(self.heights) - 1).astype(int)
-        self.heights += np.bincount(bins, coverage, minlength=len(self.heights))
+    heights: Floats = field(default_factory=lambda: np.zeros(round(TOP_M / BIN_M)))
+    """Square metres of roofs by height."""
+
+    def add(self, name: str, total: float, count: float) -> None:
+        """Add what a block holds of one plane."""
+        self.sums[name] = self.sums.get(name, 0.0) + total
+        self.counts[name] = self.counts.get(name, 0.0) + count
 
     def finish(self) -> dict[str, float]:
-        """Turn sums into means, spreads and quantiles."""
-        means = {name: total / self.weight for name, total in self.sums.items()}
-        for name in ("height", "altitude"):
-            square = means.pop(f"{name}_square_m2")
-            means[f"{name}_std_m"] = max(square - means[f"{name}_mean_m"] ** 2, 0.0) ** 0.5
-        share = np.cumsum(self.heights) / self.heights.sum()
-        for quantile in QUANTILES:
-            means[f"height_q{round(100 * quantile)}_m"] = float(
-                (np.searchsorted(share, quantile) + 0.5) * BIN_M
-            )
-        built = max(means["built_share"], 1e-6)
-        means["built_height_m"] = means.pop("built_volume_m") / built
-        means["tall_of_built_share"] = means["tall_share"] / built
-        return means
+        """Turn sums into the measures, in their order; NaN where too little ground counts."""
+        found = {
+            name: total / self.counts[name] if self.counts[name] >= LEAST_M2 else np.nan
+            for name, total in self.sums.items()
+        }
+        mean, square = found["roof_height_mean_m"], found["roof_height_square_m2"]
+        found["roof_height_variation"] = max(square - mean**2, 0.0) ** 0.5 / mean
+        for share in (50, 90):
+            is_known = np.isfinite(mean)
+            height = find_quantile(self.heights, share / 100) if is_known else np.nan
+            found[f"roof_height_q{share}_m"] = height
+        return {measure.name: found[measure.name] for measure in MEASURES}
+
+
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """A block of ground in cells, with what lies around it."""
+
+    heights: NDArray[np.float32]
+    """Surface and ground in metres, (2, row, col), margin included; NaN is nodata."""
+
+    cell_m: float
+    margin: int
+    """Cells on each side beyond the block."""
+
+    bounds: Bounds
+    """Of the block without its margin, in metres."""
 
 
 def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
-    """Compute the relief statistics of every area, reading one chip at a time.
+    """Compute the relief statistics of every area, reading one block of chips at a time.
 
-    Heights are above ground and in metres; shares are of the area's ground with data;
-    slope is of the ground, in degrees; roughness is the standard deviation of the surface
-    within 5 m; grain is the mean change of height over a lag.
+    `measures.describe_measures` says what each is. Every cell is measured with what lies
+    around it, whichever block that is in; cells count by the fraction of them in the area.
 
     Returns
     -------
     DataFrame
-        One row an area that has ground, by ``area_id``; one column a statistic.
+        One row an area that has ground, by ``area_id``; one column a measure, in its unit;
+        NaN where an area has too little of what is measured, such as roofs in a wood.
     """
-    polygons = samples.areas.set_index("area_id", drop=False)[["area_id", "geometry"]]
-    squares = samples.chips.set_index("chip_id").geometry
+    layout = lay_out(samples)
+    factor = _find_factor(samples)
+    cell_m = factor * samples.resolution_m
+    margin = find_margin(cell_m)
+    side = max(1, round(BLOCK_M / (samples.size_px * samples.resolution_m)))
+    polygons = samples.areas[["area_id", "geometry"]]
     pools: dict[str, Pool] = {}
-    members = samples.membership.groupby("chip_id")["area_id"].agg(list).to_dict()
-    for row, chip_id in enumerate(run.track(samples.chips["chip_id"], "relief statistics")):
-        area_ids = members.get(chip_id, [])
-        if not area_ids:
-            continue
-        heights = samples.read_heights(np.array([row]))[0]
-        planes = measure_planes(heights[0], heights[1], samples.resolution_m)
-        near = gpd.GeoDataFrame(polygons.loc[area_ids], crs=samples.areas.crs)
-        for area_id, cells, coverage in cover(heights[0], squares[chip_id].bounds, near):
-            inside = {name: plane.ravel()[cells] for name, plane in planes.items()}
-            pools.setdefault(area_id, Pool()).add(inside, coverage)
-    rows = {area_id: pool.finish() for area_id, pool in pools.items() if pool.weight > 0}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("area_id").sort_index()
-    return table
+    for block in run.track(list_blocks(layout, side), "relief statistics"):
+        canvas = read_canvas(samples, layout, block, margin * factor)
+        near = polygons.iloc[np.sort(polygons.sindex.query(shapely.box(*canvas.bounds)))]
+        if len(near):
+            wide = Wide(average_cells(canvas.heights, factor), cell_m, margin, canvas.bounds)
+            _pool_block(pools, wide, near)
+    rows = {area_id: pool.finish() for area_id, pool in pools.items()}
+    columns = [measure.name for measure in MEASURES]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=np.float64)
+    return table.rename_axis("area_id").sort_index()
+
+
+def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average heights, (2, row, col), over squares of cells; NaN where half has no data.
+
+    Examples
+    --------
+    >>> average_cells(np.array([[[1.0, np.nan, 5.0, 7.0]] * 2], dtype=np.float32), 2)
+    array([[[nan,  6.]]], dtype=float32)
+    """
+    planes, rows, cols = heights.shape
+    total = np.zeros((planes, rows // factor, cols // factor), dtype=np.float32)
+    n_known = np.zeros(total.shape, dtype=np.float32)
+    # Slice by slice: a sum over short axes would take ten times as long.
+    for row, col in np.ndindex(factor, factor):
+        part = heights[:, row::factor, col::factor]
+        has_data = np.isfinite(part)
+        n_known += has_data
+        np.add(total, part, out=total, where=has_data)
+    is_known = 2 * n_known > factor**2
+    blank = np.full(total.shape, np.nan, dtype=np.float32)
+    mean: NDArray[np.float32] = np.divide(total, n_known, out=blank, where=is_known)
+    return mean
 
 
 def cover(
@@ -113,50 +159,63 @@ def cover(
     return found
 
 
-def measure_planes(
-    surface: Heights, ground: Heights, resolution_m: float
-) -> dict[str, NDArray[np.float64]]:
-    """Measure what can be averaged over ground: one plane, (row, col), a statistic."""
-    above = np.maximum(surface - ground, 0.0).astype(np.float64)
-    # Cells without data are left out later; here they must not spread.
-    above = np.nan_to_num(above, nan=0.0)
-    is_built = above > BUILT_M
-    low = np.where(np.isfinite(ground), ground, np.nanmean(ground)).astype(np.float32)
-    planes = {
-        "height_mean_m": above,
-        "height_square_m2": above**2,
-        "open_share": above < OPEN_M,
-        "low_share": (above >= OPEN_M) & ~is_built,
-        "built_share": is_built,
-        "tall_share": above > TALL_M,
-        "high_share": above > HIGH_M,
-        "built_volume_m": above * is_built,
-        "altitude_mean_m": low,
-        "altitude_square_m2": low.astype(np.float64) ** 2,
-        "slope_mean_deg": slope_degrees(low, resolution_m),
-        "steep_share": slope_degrees(low, resolution_m) > 5.0,
-        "edge_mean": np.hypot(*np.gradient(above, resolution_m)),
-        **_measure_roughness(above, is_built, resolution_m),
-        **{f"grain_{lag:g}m_m": _measure_grain(above, lag / resolution_m) for lag in GRAIN_M},
-    }
-    return {name: np.asarray(plane, dtype=np.float64) for name, plane in planes.items()}
+def _find_factor(samples: Samples) -> int:
+    """Give how many pixels a side make a cell: chips must hold whole cells."""
+    wanted = max(1, round(CELL_M / samples.resolution_m))
+    return max(k for k in range(1, wanted + 1) if samples.size_px % k == 0)
 
 
-def _measure_roughness(
-    above: NDArray[np.float64], is_built: NDArray[np.bool_], resolution_m: float
-) -> dict[str, NDArray[np.float64]]:
-    size = max(3, round(ROUGHNESS_M / resolution_m) | 1)
-    mean = ndimage.uniform_filter(above, size, mode="nearest")
-    square = ndimage.uniform_filter(above**2, size, mode="nearest")
-    rough = np.sqrt(np.maximum(square - mean**2, 0.0))
-    # A roof is flat between its edges; a crown is rough all over.
-    return {"roughness_mean_m": rough, "rough_built_share": is_built & (rough > 1.5)}
+def find_quantile(counted: Floats, share: float) -> float:
+    """Find the height in metres that a share of what is counted by height lies below.
+
+    Examples
+    --------
+    >>> find_quantile(np.array([0.0, 4.0, 0.0, 4.0]), 0.75)
+    1.75
+    """
+    below = np.concatenate([[0.0], np.cumsum(counted)]) / counted.sum()
+    at = int(np.searchsorted(below, share, side="left"))
+    part = (share - below[at - 1]) / (below[at] - below[at - 1])
+    return float((at - 1 + part) * BIN_M)
 
 
-def _measure_grain(above: NDArray[np.float64], lag_px: float) -> NDArray[np.float64]:
-    shift = max(1, round(lag_px))
-    padded = np.pad(above, ((0, shift), (0, shift)), mode="reflect")
-    rows, cols = above.shape
-    down = np.abs(padded[shift:, :cols] - above)
-    right = np.abs(padded[:rows, shift:] - above)
-    return (down + right) / 2
+def _pool_block(pools: dict[str, Pool], wide: Wide, near: gpd.GeoDataFrame) -> None:
+    """Add what a block holds of each area."""
+    surface, ground = wide.heights
+    rows, cols = surface.shape
+    core = surface[wide.margin : rows - wide.margin, wide.margin : cols - wide.margin]
+    covered = [piece for piece in cover(core, wide.bounds, near) if len(piece[1])]
+    if not covered:
+        return
+    mine = [pools.setdefault(area_id, Pool()) for area_id, _, _ in covered]
+    ground_m2 = _stack_cells(covered, core.size, wide.cell_m)
+    all_m2 = ground_m2.sum(axis=1)
+    for name, plane in measure_planes(surface, ground, wide.cell_m, wide.margin):
+        totals = ground_m2 @ plane.amounts.ravel()
+        counts = all_m2 if plane.counts is None else ground_m2 @ plane.counts.ravel()
+        for pool, total, count in zip(mine, totals.tolist(), counts.tolist(), strict=True):
+            pool.add(name, total, count)
+        if name == SPREAD:
+            _count_heights(mine, ground_m2, plane)
+
+
+def _stack_cells(
+    covered: list[tuple[str, NDArray[np.int64], Floats]], n_cells: int, cell_m: float
+) -> Any:
+    """Stack the square metres that areas cover of each cell as a sparse matrix, (area, cell)."""
+    starts = np.cumsum([0, *(len(cells) for _, cells, _ in covered)])
+    cells = np.concatenate([cells for _, cells, _ in covered])
+    coverage = np.concatenate([coverage for _, _, coverage in covered])
+    return csr_array((coverage * cell_m**2, cells, starts), shape=(len(covered), n_cells))
+
+
+def _count_heights(mine: list[Pool], ground_m2: Any, plane: Plane) -> None:
+    """Count roofs by height, for each area."""
+    assert plane.counts is not None
+    heights, is_roof = plane.amounts.ravel(), plane.counts.ravel()
+    for k, pool in enumerate(mine):
+        piece = slice(ground_m2.indptr[k], ground_m2.indptr[k + 1])
+        cells = ground_m2.indices[piece]
+        weight = ground_m2.data[piece] * is_roof[cells]
+        bins = np.minimum(heights[cells] / BIN_M, len(pool.heights) - 1).astype(np.int64)
+        pool.heights += np.bincount(bins, weight, minlength=len(pool.heights))

@@ -46,6 +46,7 @@ class Evaluation:
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     audit: Record = field(default_factory=dict)
+    partial: list[Record] = field(default_factory=list)
     residuals: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of the recipes asked for, in the scheme shown."""
 
@@ -234,6 +235,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         targeting=read("targeting"),
         failures=read("failures"),
         audit=read("audit"),
+        partial=read("partial"),
         residuals=_read_rows(residuals, shown) if residuals.exists() else pd.DataFrame(),
         ranked=_read_ranked(ranked) if ranked.exists() else pd.DataFrame(),
     )

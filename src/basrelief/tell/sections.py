@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from basrelief.config import SCHEMES
+from basrelief.learn.measures import MEASURES
 from basrelief.run import read_json
 from basrelief.tell import figures, maps, words
 from basrelief.tell.facts import Facts, Panel
@@ -142,8 +143,10 @@ def show_models(facts: Facts) -> list[dict[str, Any]]:
             if (path := folder / scheme / "0-0" / "history.csv").exists()
         ]
         text = recipes[0].read_text(encoding="utf-8") if recipes else ""
-        about = str(tomllib.loads(text).get("about", ""))
-        shown.append({"name": name, "about": about, "recipe": text, "panels": panels})
+        recipe = tomllib.loads(text)
+        entry = {"name": name, "about": str(recipe.get("about", "")), "recipe": text}
+        measures = MEASURES if recipe.get("kind") == "statistics" else ()
+        shown.append(entry | {"panels": panels, "measures": measures})
     return shown
 
 

@@ -1,0 +1,95 @@
+"""What slope and altitude add once other things are held equal."""
+
+from __future__ import annotations
+
+from math import floor, log10
+from typing import Any
+
+from basrelief.tell.facts import Facts
+from basrelief.tell.words import Record, format_number, join_words, name_target
+
+LITTLE_KEPT = 0.1
+"""Share of an exposure's variance below which its effect cannot be told from what is held equal."""
+
+MANY_TOLD = 4
+"""More effects than this are counted and not listed."""
+
+
+def show_slope(facts: Facts) -> dict[str, Any] | None:
+    """Gather the partial effects of slope and altitude; None where judging wrote none."""
+    records = facts.judged.partial
+    if not records:
+        return None
+    controls = list(dict.fromkeys(record["controls"] for record in records))
+    rows: dict[str, dict[str, Record]] = {}
+    for record in records:
+        of_target = rows.setdefault(record["target"], {})
+        row = of_target.setdefault(f"{record['unit']} of {record['exposure']}", {})
+        row[record["controls"]] = {"differs": record["differs"], "words": word_effect(record)}
+    strictest = [record for record in records if record["controls"] == controls[-1]]
+    return {
+        # What is held equal most is read first, and on a phone it is all that is seen.
+        "controls": controls[::-1],
+        "rows": rows,
+        "sentences": [say_effects(strictest), *say_kept(strictest)],
+        "n": max(record["n"] for record in records),
+        "n_groups": max(record["n_groups"] for record in records),
+    }
+
+
+def say_effects(records: list[Record]) -> str:
+    """Say in one sentence what effects there are with the most held equal.
+
+    Examples
+    --------
+    >>> record = {"target": "burglary", "exposure": "slope", "controls": "built form"}
+    >>> say_effects([record | {"differs": False}] * 2)
+    'With built form held equal, none of 2 effects has an interval that leaves 0 out.'
+    """
+    held = f"With {records[0]['controls']} held equal"
+    judged = [record for record in records if record["differs"] is not None]
+    if not judged:
+        return f"{held}, there is too little ground to say what slope and altitude go with."
+    found = [record for record in judged if record["differs"]]
+    if not found:
+        return f"{held}, none of {len(judged)} effects has an interval that leaves 0 out."
+    have = "has an interval that leaves" if len(found) == 1 else "have intervals that leave"
+    told = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
+    return (
+        f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{told}; by luck alone it would "
+        f"be about {len(judged) / 20:.1g}."
+    )
+
+
+def word_effect(record: Record) -> str:
+    """Write an effect and its interval, with two figures of the interval's width.
+
+    Examples
+    --------
+    >>> word_effect({"per_unit": 0.0213, "low": 0.0104, "high": 0.0333})
+    '0.021 (0.010 to 0.033)'
+    """
+    value, low, high = record["per_unit"], record["low"], record["high"]
+    if value is None or low is None or high == low:
+        return format_number(value)
+    places = max(0, 1 - floor(log10(high - low)))
+    ends = f"{format_number(low, places)} to {format_number(high, places)}"
+    return f"{format_number(value, places)} ({ends})"
+
+
+def say_kept(records: list[Record]) -> list[str]:
+    """Warn where what is held equal says nearly all of an exposure."""
+    kept = {record["exposure"]: record["kept"] for record in records if record["kept"] is not None}
+    return [
+        f"Where a place is says {1 - share:.0%} of its {exposure}: from what is left little can be "
+        "learnt, and its intervals are wide."
+        for exposure, share in kept.items()
+        if share < LITTLE_KEPT
+    ]
+
+
+def _say(record: Record) -> str:
+    direction = "more" if record["per_unit"] > 0 else "less"
+    amount = word_effect(record | {"per_unit": abs(record["per_unit"])}).split()[0]
+    a_unit = "a degree" if record["unit"] == "degree" else f"every {record['unit']}"
+    return f"{name_target(record['target'])} {amount} {direction} {a_unit} of {record['exposure']}"
