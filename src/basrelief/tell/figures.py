@@ -215,5 +215,6 @@ def finish_figure(figure: Figure, alt: str, theme: Mapping[str, str] = THEME) ->
 
 
 def _round_path(path: str) -> str:
-    """Write a path's numbers to a tenth."""
-    return re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path).replace("\n", "")
+    """Write a path's numbers to a tenth, and no more between them than they need."""
+    path = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path)
+    return re.sub(r"\s*([A-Za-z])\s*", r"\1", path.replace(".0", "")).strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from basrelief.chips.describe import name_file
 from basrelief.config import Settings
 from basrelief.run import Run, replacing, write_json
 from basrelief.tell.facts import read_facts
@@ -35,7 +36,7 @@ def write_maps(settings: Settings, run: Run) -> None:
         write_parquet(layers, part / "areas.parquet")
         write_json(part / "layers.json", list_layers(layers))
         for layer in run.track(layers, "map"):
-            name = f"{layer.target}.svg".replace("/", "_")
-            (part / name).write_text(draw_static(layer), encoding="utf-8")
+            drawing = part / f"{name_file(layer.target)}.svg"
+            drawing.write_text(draw_static(layer), encoding="utf-8")
         write_rasters(read_contributions(run), run, part)
     run.say(f"map: {len(layers)} layers of {len(layers[0].table)} areas in {run.maps}")

@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.shutil import copy as copy_raster
 from rasterio.warp import calculate_default_transform, reproject
 
+from basrelief.chips.describe import name_file
 from basrelief.run import Run, read_json
 from basrelief.tell import qgis
 from basrelief.tell.words import Record
@@ -90,7 +91,7 @@ def write_rasters(records: list[Record], run: Run, folder: Path) -> None:
 
 def name_raster(record: Record) -> str:
     """Name a contribution map's file in ``maps/``."""
-    return f"{record['target']}-{record['recipe']}.tif".replace("/", "_")
+    return f"{name_file(record['target'])}-{name_file(record['recipe'])}.tif"
 
 
 def make_overlay(record: Record, run: Run) -> Overlay | None:

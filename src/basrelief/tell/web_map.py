@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from shapely.geometry import mapping
 
 from basrelief.tell.classes import Classes
 from basrelief.tell.facts import Facts
@@ -105,17 +106,14 @@ def write_geojson(areas: gpd.GeoDataFrame) -> str:
     areas
         Rows with ``area_id``, and names where they are known, in any CRS.
     """
-    polygons = simplify_areas(areas)
     names = [name for name in ("area_id", "area_name", "district") if name in areas]
     properties = areas[names].astype(object).where(areas[names].notna(), None).to_dict("records")
     features = [
-        f'{{"type":"Feature","id":{row},"properties":{json.dumps(named, separators=(",", ":"))},'
-        f'"geometry":{geometry}}}'
-        for row, (named, geometry) in enumerate(
-            zip(properties, shapely.to_geojson(polygons), strict=True)
-        )
+        {"type": "Feature", "id": row, "properties": named, "geometry": mapping(polygon)}
+        for row, (named, polygon) in enumerate(zip(properties, simplify_areas(areas), strict=True))
     ]
-    return f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, separators=(",", ":"), allow_nan=False)
 
 
 def simplify_areas(areas: gpd.GeoDataFrame) -> Any:
