@@ -60,6 +60,7 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("scores.json", "scores.parquet", "report.html", "config.json", "evaluate/partial.json"),
         *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/weights.safetensors"),
         *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
+        *("maps/areas.gpkg", "maps/areas.parquet", "maps/layers.json", "maps/crime.svg"),
     ]
     missing = [name for name in names if not (town_run.folder / name).exists()]
     assert missing == []

@@ -62,6 +62,8 @@ class Stage:
                 from basrelief.judge.stage import evaluate_recipes as work
             case "explain":
                 from basrelief.explain.stage import explain_recipes as work
+            case "map":
+                from basrelief.tell.map_stage import write_maps as work
             case _:
                 from basrelief.tell.report import write_report as work
         return work
@@ -74,6 +76,7 @@ STAGES = (
     Stage("train", ("models", "seed"), "Train every recipe on every fold."),
     Stage("evaluate", (), "Score held-out predictions beside the mean."),
     Stage("explain", (), "Draw what raises and lowers the predictions."),
+    Stage("map", (), "Write the maps, with styles for QGIS."),
     Stage("report", (), "Write report.html."),
 )
 

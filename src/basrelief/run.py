@@ -83,6 +83,11 @@ class Run:
         return self.folder / "explain"
 
     @property
+    def maps(self) -> Path:
+        """Layers with styles, rasters and drawings."""
+        return self.folder / "maps"
+
+    @property
     def report(self) -> Path:
         """The report, one file."""
         return self.folder / "report.html"

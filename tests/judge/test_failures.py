@@ -164,3 +164,11 @@ def test_residuals_are_means_over_repeats() -> None:
     assert table["y_pred"].to_numpy() == pytest.approx(first["y_pred"].to_numpy() / 2)
     assert table["residual"].to_numpy() == pytest.approx(table["y_true"] - table["y_pred"])
     assert table["is_inside"].isna().all()
+
+
+def test_bounds_are_means_over_repeats_where_they_are_known() -> None:
+    bounds = {"lower_80": [0.0], "upper_80": [1.0]}
+    one = predict("noise").iloc[:1].assign(**bounds)
+    table = average_repeats(pd.concat([one, one.assign(repeat=1, upper_80=3.0)]))
+    assert table[["lower_80", "upper_80"]].to_numpy().tolist() == [[0.0, 2.0]]
+    assert "lower_50" not in table

@@ -134,4 +134,4 @@ def test_days_without_a_crime_can_be_drawn() -> None:
 
 
 def test_paths_are_rounded_to_what_a_screen_shows() -> None:
-    assert figures._round_path("M 1.23456 -7.0 \nz") == "M 1.2 -7.0 z"
+    assert figures._round_path("M 1.23456 -7.0 \nz") == "M1.2 -7z"

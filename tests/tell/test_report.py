@@ -14,6 +14,7 @@ from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.run import Run, write_json
 from basrelief.tell import report, results, sections
+from basrelief.tell.map_stage import write_maps
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),
@@ -179,3 +180,18 @@ def test_the_town_is_called_made_up_and_its_truth_told(
     assert "A made-up town" in page
     assert "nothing can be learned" in page
     assert page.count("<svg") > 10
+
+
+def test_pictures_have_no_map_and_need_no_script(run: Run, page: str) -> None:
+    assert "<script" not in page
+    assert 'id="map"' not in page
+    write_maps(SETTINGS, run)
+    assert not run.maps.exists()
+
+
+def test_the_page_forbids_itself_the_network(page: str, town_run: Run) -> None:
+    for text in (page, town_run.report.read_text(encoding="utf-8")):
+        policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+        assert policy is not None
+        assert "default-src 'none'" in policy[1]
+        assert "http" not in policy[1]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
+from basrelief.judge.predictions import INTERVALS
 
 N_PERMUTATIONS = 999
 MANY_AREAS = 5000
@@ -51,9 +52,10 @@ def measure_failures(
     residuals
         One row a recipe, target, scheme and area, means over repeats: ``recipe, target, scheme,
         area_id, y_true, y_pred, residual`` (``y_true - y_pred``)``, decile_true, decile_pred,
-        is_inside``. Decile 1 is the highest tenth of the areas tested, as the published deciles
-        have 1 for the most deprived. ``decile_pred`` ranks ``y_pred`` less the training fold's
-        mean, which differs from fold to fold and would mix up their order.
+        is_inside``, and the bounds of the intervals where the frame has them. Decile 1 is the
+        highest tenth of the areas tested, as the published deciles have 1 for the most deprived.
+        ``decile_pred`` ranks ``y_pred`` less the training fold's mean, which differs from fold
+        to fold and would mix up their order.
     records
         ``recipe, target, scheme, moran_i, moran_p`` (one-sided, by permutation)``,
         n_permutations, deciles_exact, deciles_within_one, by_decile`` (of the prediction)``,
@@ -89,10 +91,11 @@ def measure_failures(
 
 
 def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average each area's predictions over repeats, and rank them in tenths."""
+    """Average each area's predictions and bounds over repeats, and rank them in tenths."""
     known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
     by = known.groupby(["recipe", "target", "scheme", "id"], sort=False)
-    table = by[["y_true", "y_pred", "lift"]].mean()
+    bounds = [name for name in INTERVALS if name in known]
+    table = by[["y_true", "y_pred", "lift", *bounds]].mean()
     table["residual"] = table["y_true"] - table["y_pred"]
     table["is_inside"] = by["is_inside"].min()
     table = table.reset_index().rename(columns={"id": "area_id"})
@@ -100,7 +103,7 @@ def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift")):
         table[name] = target[ranked].transform(deciles_of).astype(np.int64)
     columns = ["recipe", "target", "scheme", "area_id", "y_true", "y_pred", "residual"]
-    return pd.DataFrame(table[[*columns, "decile_true", "decile_pred", "is_inside"]])
+    return pd.DataFrame(table[[*columns, *bounds, "decile_true", "decile_pred", "is_inside"]])
 
 
 def deciles_of(values: pd.Series[float]) -> pd.Series[int]:

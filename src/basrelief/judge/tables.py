@@ -29,7 +29,7 @@ PREDICTIONS = pa.schema(
 RESIDUALS = pa.schema(
     [
         *((name, TEXT) for name in ("recipe", "target", "scheme", "area_id")),
-        *((name, NUMBER) for name in ("y_true", "y_pred", "residual")),
+        *((name, NUMBER) for name in ("y_true", "y_pred", "residual", *INTERVALS)),
         *((name, WHOLE) for name in ("decile_true", "decile_pred")),
         ("is_inside", TRUTH),
     ]

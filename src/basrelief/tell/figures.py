@@ -27,6 +27,9 @@ THEME = {
 }
 """Colours that stand in the drawing for colours of the page."""
 
+PRINTED = {INK: "#111111", FAINT: "#6d6f70", FIRST: "#2a628f", SECOND: "#a8480a", PAPER: "#ffffff"}
+"""The same colours for a drawing that stands by itself, on white."""
+
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 11.0,
@@ -192,8 +195,8 @@ def start_figure(height_in: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def finish_figure(figure: Figure, alt: str) -> str:
-    """Write a figure as SVG for a page: named for those who cannot see it, no fixed size."""
+def finish_figure(figure: Figure, alt: str, theme: Mapping[str, str] = THEME) -> str:
+    """Write a figure as SVG: named for those who cannot see it, no fixed size."""
     buffer = io.StringIO()
     # The salt keeps the ids of several drawings on one page apart, and the bytes the same.
     with mpl.rc_context({"svg.hashsalt": alt}):
@@ -206,11 +209,12 @@ def finish_figure(figure: Figure, alt: str) -> str:
     svg = re.sub(r'\bd="([^"]*)"', lambda found: f'd="{_round_path(found[1])}"', svg)
     size = re.compile(r'width="[\d.]+pt" height="[\d.]+pt"')
     svg = size.sub(lambda _: f'role="img" aria-label="{escape(alt)}"', svg, count=1)
-    for drawn, shown in THEME.items():
+    for drawn, shown in theme.items():
         svg = svg.replace(drawn, shown)
     return svg
 
 
 def _round_path(path: str) -> str:
-    """Write a path's numbers to a tenth."""
-    return re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path).replace("\n", "")
+    """Write a path's numbers to a tenth, and no more between them than they need."""
+    path = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path)
+    return re.sub(r"\s*([A-Za-z])\s*", r"\1", path.replace(".0", "")).strip()

@@ -55,8 +55,8 @@ def draw_map(
         figure, axes = start_figure(4.4)
         norm = Normalize(scale.low, scale.high)
         colours = mpl.colormaps[scale.colours]
-        _fill(axes, areas, values, norm, colours)
-        _hatch(axes, areas[areas["area_id"].isin(outside)])
+        fill_areas(axes, areas, values, norm, colours)
+        hatch(axes, areas[areas["area_id"].isin(outside)])
         mappable = mpl.cm.ScalarMappable(norm, colours)
         bar = figure.colorbar(
             mappable, ax=axes, location="bottom", shrink=0.8, aspect=30, pad=0.02, extend="both"
@@ -73,7 +73,7 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
         figure, axes = start_figure(4.2)
         n_folds = int(folds.max()) + 1
         norm = BoundaryNorm(np.arange(n_folds + 1) - 0.5, 256)
-        _fill(axes, areas, folds.astype(float), norm, mpl.colormaps["cividis"])
+        fill_areas(axes, areas, folds.astype(float), norm, mpl.colormaps["cividis"])
         numbered = areas[areas["area_id"].isin(folds.index)] if len(folds) <= 150 else areas[:0]
         for area_id, point in zip(
             numbered["area_id"], numbered.geometry.representative_point(), strict=True
@@ -92,11 +92,11 @@ def draw_coverage(areas: Any, alt: str) -> str:
     values = pd.Series(0.5, index=used["area_id"])
     with mpl.rc_context(STYLE):
         figure, axes = start_figure(4.2)
-        _fill(axes, areas, values, Normalize(0, 1), None)
+        fill_areas(axes, areas, values, Normalize(0, 1), None)
         return finish_figure(figure, alt)
 
 
-def _fill(
+def fill_areas(
     axes: Axes, areas: Any, values: pd.Series[float], norm: Normalize, colours: Colormap | None
 ) -> None:
     """Draw polygons, coloured where they have a value, with a scale bar and no frame."""
@@ -125,7 +125,7 @@ def _fill(
     _add_scale_bar(axes, east - west)
 
 
-def _hatch(axes: Axes, areas: Any) -> None:
+def hatch(axes: Axes, areas: Any) -> None:
     """Draw stripes over areas, dark on light so that they show on any colour."""
     if not len(areas):
         return

@@ -22,6 +22,7 @@ from basrelief.tell import (
     sureness,
     targeting,
     verdict,
+    web_map,
     words,
 )
 from basrelief.tell.facts import Facts, read_facts
@@ -32,8 +33,8 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 def write_report(settings: Settings, run: Run) -> None:
     """Write ``report.html`` from what the other stages left in the run folder.
 
-    One file that needs no network and no script. It is for the analyst: it shows single
-    chips and areas, and says so.
+    One file that asks the network for nothing; only its map needs scripts. It is for the
+    analyst: it shows single chips and areas, and says so.
 
     Raises
     ------
@@ -71,6 +72,7 @@ def gather_page(facts: Facts) -> dict[str, Any]:
         "models": sections.show_models(facts),
         "asked": facts.asked,
         "results": results.show_results(facts),
+        "map": web_map.show_map(facts),
         "audit": audit.show_audit(facts),
         "sureness": sureness.show_sureness(facts),
         "failures": failures.show_failures(facts),

@@ -1,0 +1,107 @@
+"""How large a report with a map of many areas is, how fast it is written, and how fast it opens.
+
+``python benchmarks/open_map.py [AREAS] [TARGETS]`` takes the made-up country of ``areas.py``,
+gives its areas outlines as winding as those of real ones, and runs the stages up to the report.
+Then a browser without a window (Chromium, drawing in software) opens it. Writes under
+``.bench/map``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from areas import AREA_M, make_country
+from run import HERE, WORK, measure
+
+from basrelief.chips.describe import describe_chips
+from basrelief.config import load_settings
+from basrelief.run import Run, write_json
+from basrelief.tell.map_stage import write_maps
+from basrelief.tell.report import write_report
+
+N_CORNERS = 16
+"""Corners that each side of an area gets, as generalised boundaries have."""
+
+N_OPENED = 5
+SOFTWARE = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
+def wind_outlines(run: Run) -> None:
+    """Bend every border, the same way for both of its areas."""
+    path = run.chips / "areas.parquet"
+    areas = gpd.read_parquet(path)
+    dense = shapely.segmentize(areas.geometry.to_numpy(), AREA_M / N_CORNERS)
+
+    def bend(corners: np.ndarray) -> np.ndarray:
+        # What moves a corner depends on where it is alone: borders stay shared.
+        phase = corners @ np.array([[0.031, 0.017], [0.023, 0.029]])
+        rough = np.sin(corners[:, ::-1] * 12.9898 + corners * 78.233) * 43758.5453
+        return corners + 60 * np.sin(phase) + 12 * (rough - np.floor(rough))
+
+    areas.geometry = shapely.transform(dense, bend)
+    areas.to_parquet(path)
+    write_json(run.chips / "counts.json", {"areas": len(areas)})
+
+
+def work(config: Path, name: str) -> None:
+    """Do one stage in this process."""
+    settings = load_settings(config)
+    run = Run(settings.locate(settings.out), quiet=True)
+    stages = {"describe": describe_chips, "map": write_maps, "report": write_report}
+    stages[name](settings, run)
+
+
+def open_report(path: Path) -> None:
+    """Open the page several times, and say how long until it can be read, and until it is drawn."""
+    from playwright.sync_api import sync_playwright
+
+    ready, drawn, switched = [], [], []
+    with sync_playwright() as player:
+        chromium = shutil.which("chromium")
+        browser = player.chromium.launch(executable_path=chromium, args=list(SOFTWARE))
+        for _ in range(N_OPENED):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(path.as_uri())
+            timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+            ready.append(page.evaluate(timing))
+            began = page.evaluate("performance.now()")
+            page.evaluate("document.getElementById('map').scrollIntoView()")
+            page.wait_for_selector("#map-view[data-idle]", state="attached", timeout=60_000)
+            drawn.append(page.evaluate("performance.now()") - began)
+            began = page.evaluate("performance.now()")
+            page.get_by_label("observed", exact=True).check()
+            page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+            switched.append(page.evaluate("performance.now()") - began)
+            page.close()
+        browser.close()
+    for name, times in (("read", ready), ("drawn", drawn), ("switched", switched)):
+        print(f"{name}: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms")
+
+
+def main() -> None:
+    n_areas = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    n_targets = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    config = make_country(WORK / "map", n_areas, n_targets)
+    folder = config.parent / "run"
+    wind_outlines(Run(folder, quiet=True))
+    for name in ("split", "train", "evaluate"):
+        measure([sys.executable, str(HERE / "areas.py"), "--stage", name, str(config)])
+    for name in ("describe", "map", "report"):
+        found = measure([sys.executable, __file__, "--stage", name, str(config)])
+        print(f"{name}: {found.seconds:.0f} s, peak {found.peak_mb:.0f} MB", flush=True)
+    report = folder / "report.html"
+    print(f"{n_areas} areas, {n_targets} targets: {report.stat().st_size / 1e6:.1f} MB")
+    open_report(report)
+
+
+if __name__ == "__main__":
+    if "--stage" in sys.argv:
+        work(Path(sys.argv[3]), sys.argv[2])
+    else:
+        main()

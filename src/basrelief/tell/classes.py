@@ -1,0 +1,117 @@
+"""Classes of a map: where they end, which colour each has, and what the legend calls them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from basrelief.tell.words import format_number
+
+N_CLASSES = 5
+"""Fifths: as many shades as an eye tells apart without going back to the legend."""
+
+MIDDLE, MOST = 0.4, 0.8
+"""Shares of the errors that the middle class of a diverging map holds, and all but its ends."""
+
+ENDS = (0.02, 0.98)
+"""Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Classes of values; the first and the last have no outer end."""
+
+    breaks: tuple[float, ...]
+    """Where a class ends and the next begins, ascending; a value on a break is in the upper."""
+
+    colours: tuple[str, ...]
+    """One more than breaks, from the lowest class up, as ``#rrggbb``."""
+
+    places: int
+    """Decimal places that tell the classes apart."""
+
+    def find(self, values: Floats) -> NDArray[np.int64]:
+        """Find each value's class, from 0; −1 where there is no value."""
+        found = np.searchsorted(np.array(self.breaks), values, side="right")
+        return np.where(np.isfinite(values), found, -1)
+
+    @property
+    def labels(self) -> list[str]:
+        """What the legend calls the classes.
+
+        Examples
+        --------
+        >>> Classes((-0.5, 1.0), ("#000000", "#777777", "#ffffff"), places=1).labels
+        ['below −0.5', '−0.5 to 1.0', '1.0 and above']
+        """
+        ends = [format_number(edge, self.places) for edge in self.breaks]
+        if not ends:
+            return ["all"]
+        inner = [f"{low} to {high}" for low, high in pairwise(ends)]
+        return [f"below {ends[0]}", *inner, f"{ends[-1]} and above"]
+
+
+def classify_scores(values: Floats) -> Classes:
+    """Put values into fifths, in shades of cividis from low to high.
+
+    Predictions are shown in the classes of what was observed, so that the eye compares colours:
+    a recipe that shrinks towards the mean shows fewer of them.
+
+    Parameters
+    ----------
+    values : (n,)
+        NaN is left out.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Classes((), _shade("cividis", 1), 2)
+    places = count_places(known)
+    edges = np.quantile(known, np.arange(1, N_CLASSES) / N_CLASSES)
+    # Rounded before they are used, so that the legend tells the truth.
+    breaks = np.unique(np.round(edges, places))
+    breaks = breaks[(breaks > known.min()) & (breaks <= known.max())]
+    return Classes(tuple(breaks.tolist()), _shade("cividis", len(breaks) + 1), places)
+
+
+def classify_residuals(residuals: Floats, places: int) -> Classes:
+    """Put observed less predicted into five classes about 0: orange is lower, purple higher.
+
+    The middle class holds the smallest 40 % of the errors, the two at the ends the largest 20 %.
+    """
+    sizes = np.abs(residuals[np.isfinite(residuals)])
+    edges = np.quantile(sizes, (MIDDLE, MOST)) if len(sizes) else np.zeros(2)
+    inner, outer = np.round(edges, places)
+    unit = 10.0**-places
+    # Errors smaller than the last digit shown still need classes of some width.
+    inner = max(inner, unit)
+    outer = max(outer, inner + unit)
+    breaks = tuple(round(float(edge), places) for edge in (-outer, -inner, inner, outer))
+    return Classes(breaks, _shade("PuOr", N_CLASSES), places)
+
+
+def count_places(values: Floats) -> int:
+    """Say how many decimal places tell a hundredth of the values' spread.
+
+    Examples
+    --------
+    >>> count_places(np.array([0.02, 0.38])), count_places(np.array([8.0, 51.0]))
+    (3, 1)
+    """
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, ENDS) if len(known) else (0.0, 1.0)
+    spread = float(high - low)
+    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2
+
+
+def _shade(colours: str, n: int) -> tuple[str, ...]:
+    """Take ``n`` colours from a colour map, spread over all of it but its palest ends."""
+    low, high = (0.1, 0.9) if colours == "PuOr" else (0.02, 1.0)
+    shades = np.linspace(low, high, n) if n > 1 else np.array([0.5])
+    return tuple(mpl.colors.to_hex(mpl.colormaps[colours](shade)) for shade in shades)

@@ -1,0 +1,74 @@
+"""The layers as files: a GeoPackage with styles, GeoParquet, and a list for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+
+from basrelief.tell import qgis
+from basrelief.tell.classes import Classes
+from basrelief.tell.layers import KEYS, VALUES, Layer
+from basrelief.tell.words import Record
+
+GPKG_VERSION = "1.2"
+"""The one that every QGIS still in use reads without complaint."""
+
+
+def write_geopackage(layers: list[Layer], path: Path) -> None:
+    """Write a layer a target, with the styles that QGIS looks for in ``layer_styles``.
+
+    Columns: what the area is, ``observed``, ``predicted`` (held out, mean over repeats),
+    ``residual`` (observed less predicted), bounds of the 50, 80 and 95 % intervals,
+    ``is_inside`` (null where it was not measured), ``recipe`` and ``scheme``.
+    """
+    for layer in layers:
+        table = layer.table.assign(recipe=layer.recipe, scheme=layer.scheme)
+        pyogrio.write_dataframe(
+            table,
+            path,
+            layer=layer.target,
+            driver="GPKG",
+            use_arrow=True,
+            promote_to_multi=True,
+            dataset_options={"VERSION": GPKG_VERSION},
+            layer_options={"GEOMETRY_NAME": qgis.GEOMETRY, "DESCRIPTION": layer.say()},
+        )
+    styles = pd.DataFrame([row for layer in layers for row in qgis.list_styles(layer)])
+    styles["update_time"] = pd.Timestamp.now("UTC").floor("s")
+    pyogrio.write_dataframe(styles, path, layer="layer_styles", driver="GPKG")
+
+
+def write_parquet(layers: list[Layer], path: Path) -> None:
+    """Write one row an area as GeoParquet, each layer's values as ``<target>_<column>``."""
+    first = layers[0].table
+    wide = first[[name for name in KEYS if name in first]]
+    values = [layer.table[list(VALUES)].add_prefix(f"{layer.target}_") for layer in layers]
+    joined = pd.concat([wide, *values], axis=1)
+    gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs).to_parquet(path)
+
+
+def list_layers(layers: list[Layer]) -> list[Record]:
+    """Describe the layers for other programs: whose predictions, what they are worth, classes."""
+    return [
+        {
+            "target": layer.target,
+            "recipe": layer.recipe,
+            "scheme": layer.scheme,
+            "says": layer.say(),
+            "n": layer.n_predicted,
+            "n_outside": int(layer.is_outside.sum()),
+            "classes": {
+                "scores": _list_classes(layer.scores),
+                "residuals": _list_classes(layer.residuals),
+                "widths": _list_classes(layer.widths),
+            },
+        }
+        for layer in layers
+    ]
+
+
+def _list_classes(classes: Classes) -> Record:
+    return {"breaks": list(classes.breaks), "colours": list(classes.colours)}

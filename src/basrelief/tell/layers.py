@@ -1,0 +1,140 @@
+"""What the maps show: per target and area, observed and held-out prediction, and their classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from basrelief.judge.predictions import INTERVALS
+from basrelief.tell.classes import Classes, classify_residuals, classify_scores
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.results import find_main
+from basrelief.tell.words import Finding, name_scheme, name_target
+
+KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
+"""Columns that say what an area is; what of them is not known is left out."""
+
+VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
+"""Columns that every layer has; numbers are in the target's unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One target's map."""
+
+    target: str
+    recipe: str
+    scheme: str
+    held_out: str
+    """How the scheme holds out, to follow the word "with"."""
+
+    table: gpd.GeoDataFrame
+    """One row an area, in the order of the chips stage: ``KEYS``, ``VALUES``, polygons."""
+
+    scores: Classes
+    """Of observed and predicted alike."""
+
+    residuals: Classes
+    widths: Classes
+    """Of the 80 % interval."""
+
+    finding: Finding | None
+    """What the recipe's skill says in this scheme; None where it has none."""
+
+    liked: str | None
+    """The recipe that judging prefers; None where it did not choose."""
+
+    @property
+    def name(self) -> str:
+        """The target as a person would say it."""
+        return name_target(self.target)
+
+    @property
+    def width(self) -> pd.Series[float]:
+        """Width of the 80 % interval, by row."""
+        return pd.Series(self.table["upper_80"] - self.table["lower_80"], dtype=np.float64)
+
+    @property
+    def is_outside(self) -> pd.Series[bool]:
+        """Whether an area is known to be outside the area of applicability, by row."""
+        is_outside: pd.Series[bool] = self.table["is_inside"].eq(False).fillna(False).astype(bool)
+        return is_outside
+
+    @property
+    def n_predicted(self) -> int:
+        """How many areas have a held-out prediction."""
+        return int(self.table["predicted"].notna().sum())
+
+    def say(self) -> str:
+        """Say whose predictions these are and what they are worth; no map goes without it."""
+        verdict = f", {self.finding.words}" if self.finding else ""
+        said = f"{self.recipe}, with {self.held_out}: {self.n_predicted} areas{verdict}."
+        if self.liked is None or self.liked == self.recipe:
+            return said
+        liked = "always the mean" if self.liked == "mean" else self.liked
+        return f"{said} Judging prefers {liked} here."
+
+
+def gather_layers(facts: Facts) -> list[Layer]:
+    """Gather one layer a target that any recipe asked for predicts by area.
+
+    Shown is the recipe that the rest of the report shows for the target: the preferred one
+    where it was asked for, else the one of those asked for with most skill.
+    """
+    if not facts.samples.has_places or facts.judged.residuals.empty:
+        return []
+    findings = {(found.recipe, found.target): found for found in find_main(facts)}
+    layers = []
+    for target, recipe in facts.shown.items():
+        table = tabulate_areas(facts, target, recipe)
+        if table["predicted"].notna().any():
+            layers.append(_make_layer(facts, table, findings.get((recipe, target)), target))
+    return layers
+
+
+def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
+    """Put what was observed and predicted beside each area; all areas of the place have a row."""
+    areas = facts.samples.areas
+    residuals = facts.judged.residuals
+    mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
+    # Runs judged by an older version have no bounds there.
+    mine = mine.set_index("area_id").reindex(areas["area_id"])
+    mine = mine.reindex(columns=["y_pred", "residual", *INTERVALS, "is_inside"])
+    columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
+    if facts.districts:
+        columns["district"] = areas["lad"].map(facts.districts)
+    columns = {name: columns[name] for name in KEYS if name in columns}
+    columns["observed"] = areas[target].astype(np.float64)
+    columns["predicted"] = mine["y_pred"].to_numpy(np.float64)
+    for name in ("residual", *INTERVALS):
+        columns[name] = mine[name].to_numpy(np.float64)
+    columns["is_inside"] = mine["is_inside"].astype("boolean").array
+    return gpd.GeoDataFrame(columns, geometry=areas.geometry, crs=areas.crs)
+
+
+def _make_layer(
+    facts: Facts, table: gpd.GeoDataFrame, finding: Finding | None, target: str
+) -> Layer:
+    """Choose the classes of one target's map."""
+    recipe, scheme = facts.shown[target], facts.shown_scheme
+    wanted = {"target": target, "scheme": scheme, "unit": "area"}
+    liked = [record["recipe"] for record in select(facts.judged.preferred, **wanted)]
+    observed = table["observed"].to_numpy(np.float64)
+    scores = classify_scores(observed if np.isfinite(observed).any() else table["predicted"])
+    width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
+    return Layer(
+        target=target,
+        recipe=recipe,
+        scheme=scheme,
+        held_out=name_scheme(scheme, facts.settings),
+        table=table,
+        scores=scores,
+        residuals=classify_residuals(table["residual"].to_numpy(np.float64), scores.places),
+        widths=classify_scores(width),
+        finding=finding,
+        liked=liked[0] if liked else None,
+    )

@@ -1,0 +1,42 @@
+"""The map stage: the maps of a run, to be opened in QGIS, read by programs, and printed."""
+
+from __future__ import annotations
+
+import shutil
+
+from basrelief.chips.describe import name_file
+from basrelief.config import Settings
+from basrelief.run import Run, replacing, write_json
+from basrelief.tell.facts import read_facts
+from basrelief.tell.geopackage import list_layers, write_geopackage, write_parquet
+from basrelief.tell.layers import gather_layers
+from basrelief.tell.overlays import read_contributions, write_rasters
+from basrelief.tell.static_maps import draw_static
+
+
+def write_maps(settings: Settings, run: Run) -> None:
+    """Write ``maps/`` anew: layers with styles, contribution maps, and a drawing a target.
+
+    ``areas.gpkg`` has one layer a target, ``areas.parquet`` one row an area, ``layers.json``
+    says whose predictions they are. Pictures have no places, so there is no folder for them.
+
+    Raises
+    ------
+    InputError
+        If a stage that it draws from has not run.
+    """
+    layers = gather_layers(read_facts(settings, run))
+    if not layers:
+        shutil.rmtree(run.maps, ignore_errors=True)
+        run.say("map: no area was predicted in a known place, so there is nothing to draw")
+        return
+    with replacing(run.maps) as part:
+        part.mkdir()
+        write_geopackage(layers, part / "areas.gpkg")
+        write_parquet(layers, part / "areas.parquet")
+        write_json(part / "layers.json", list_layers(layers))
+        for layer in run.track(layers, "map"):
+            drawing = part / f"{name_file(layer.target)}.svg"
+            drawing.write_text(draw_static(layer), encoding="utf-8")
+        write_rasters(read_contributions(run), run, part)
+    run.say(f"map: {len(layers)} layers of {len(layers[0].table)} areas in {run.maps}")

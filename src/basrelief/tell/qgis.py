@@ -1,0 +1,170 @@
+"""Styles as QGIS writes them (QML), so that a layer opens with its classes and its legend.
+
+QGIS reads the styles of a GeoPackage's layers from its table ``layer_styles``, and that of a
+raster from the ``.qml`` file beside it. Written for QGIS 3.22 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from matplotlib.colors import to_rgb
+
+from basrelief.tell.classes import Classes
+from basrelief.tell.layers import Layer
+from basrelief.tell.words import Record
+
+GEOMETRY = "geom"
+"""Name of the geometry column; styles are looked up by it."""
+
+VERSION = "3.22.0"
+DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+
+STRIPED = '"is_inside" = FALSE'
+OUTLINE, BLANK = "128,128,128,255", "0,0,0,0"
+
+
+@dataclass
+class Rules:
+    """Rules of a style that grows: filter, legend and symbol of each."""
+
+    rules: Xml.Element = field(default_factory=lambda: Xml.Element("rules", key="rules"))
+    symbols: Xml.Element = field(default_factory=lambda: Xml.Element("symbols"))
+
+    def add(self, wanted: str, label: str, symbol_layers: list[Xml.Element]) -> None:
+        """Add a rule that draws what it wants with one symbol."""
+        name = str(len(self.symbols))
+        given = {"key": f"rule-{name}", "symbol": name, "label": label, "filter": wanted}
+        Xml.SubElement(self.rules, "rule", given)
+        symbol = Xml.SubElement(self.symbols, "symbol", _name_symbol("fill", name))
+        symbol.extend(symbol_layers)
+
+    def write(self) -> str:
+        """Write the style."""
+        root = Xml.Element("qgis", version=VERSION, styleCategories="Symbology")
+        renderer = Xml.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0")
+        renderer.extend([self.rules, self.symbols])
+        return DOCTYPE + Xml.tostring(root, encoding="unicode")
+
+
+def list_styles(layer: Layer) -> list[Record]:
+    """List a layer's rows of ``layer_styles``, the default first; the time is not among them.
+
+    The predicted and the observed have the same classes. Areas outside the area of
+    applicability are striped in every style but the observed.
+    """
+    width = '("upper_80" - "lower_80")'
+    styles = {
+        "predicted": draw_classes('"predicted"', layer.scores, "not predicted", STRIPED),
+        "observed": draw_classes('"observed"', layer.scores, "no score"),
+        "residual": draw_classes('"residual"', layer.residuals, "not predicted", STRIPED),
+        "width of the 80% interval": draw_classes(width, layer.widths, "no interval", STRIPED),
+    }
+    return [
+        {
+            # Empty, not null: QGIS asks for rows where they equal ''.
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": layer.target,
+            "f_geometry_column": GEOMETRY,
+            "styleName": name,
+            "styleQML": qml,
+            "styleSLD": "",
+            "useAsDefault": name == "predicted",
+            "description": f"{layer.name}, {name}. {layer.say()}",
+            "owner": "",
+            "ui": "",
+        }
+        for name, qml in styles.items()
+    ]
+
+
+def draw_classes(value: str, classes: Classes, blank: str, striped: str | None = None) -> str:
+    """Write a style of classes of an expression; areas without a value keep an outline.
+
+    Rules instead of a graduated renderer: they can stripe areas and say so in the legend.
+
+    Parameters
+    ----------
+    value
+        A column in double quotes, or an expression.
+    blank
+        What the legend calls areas without a value.
+    striped
+        Which areas are striped; none by default.
+    """
+    style = Rules()
+    edges = [None, *classes.breaks, None]
+    for low, high, colour, label in zip(
+        edges, edges[1:], classes.colours, classes.labels, strict=False
+    ):
+        ends = [f"{value} IS NOT NULL"]
+        ends += [] if low is None else [f"{value} >= {low!r}"]
+        ends += [] if high is None else [f"{value} < {high!r}"]
+        style.add(" AND ".join(ends), label, [_fill(_write_colour(colour))])
+    style.add(f"{value} IS NULL", blank, [_fill(BLANK)])
+    if striped is not None:
+        stripes = [_stripe("255,255,255,255", 0.9, 0), _stripe("0,0,0,255", 0.35, 1)]
+        style.add(striped, "outside: unlike anything in training", stripes)
+    return style.write()
+
+
+def draw_ramp(reach: float, colours: tuple[str, str, str], unit: str) -> str:
+    """Write a raster's style: three colours for ``-reach``, 0 and ``reach``, smooth between."""
+    root = Xml.Element("qgis", version=VERSION, styleCategories="Symbology")
+    pipe = Xml.SubElement(root, "pipe")
+    given = {"type": "singlebandpseudocolor", "band": "1", "opacity": "1"}
+    ends = {"classificationMin": repr(-reach), "classificationMax": repr(reach)}
+    renderer = Xml.SubElement(pipe, "rasterrenderer", given | ends)
+    shader = Xml.SubElement(Xml.SubElement(renderer, "rastershader"), "colorrampshader")
+    shader.attrib.update(colorRampType="INTERPOLATED", clip="0")
+    shader.attrib.update(minimumValue=repr(-reach), maximumValue=repr(reach))
+    for value, colour in zip((-reach, 0.0, reach), colours, strict=True):
+        label = f"{value:.3g} {unit}".strip()
+        item = {"value": repr(value), "color": colour, "label": label, "alpha": "255"}
+        Xml.SubElement(shader, "item", item)
+    return DOCTYPE + Xml.tostring(root, encoding="unicode")
+
+
+def _fill(colour: str) -> Xml.Element:
+    """Make a filled symbol layer with a thin grey outline."""
+    options = {
+        "color": colour,
+        "style": "solid",
+        "outline_color": OUTLINE,
+        "outline_style": "solid",
+        "outline_width": "0.1",
+        "outline_width_unit": "MM",
+    }
+    return _make_layer("SimpleFill", options)
+
+
+def _stripe(colour: str, width_mm: float, depth: int) -> Xml.Element:
+    """Make a layer of slanted lines."""
+    options = {"angle": "45", "distance": "2", "distance_unit": "MM", "color": colour}
+    layer = _make_layer("LinePatternFill", options, depth)
+    line = Xml.SubElement(layer, "symbol", _name_symbol("line", f"@stripes@{depth}"))
+    width = {"line_color": colour, "line_width": repr(width_mm), "line_width_unit": "MM"}
+    line.append(_make_layer("SimpleLine", width | {"line_style": "solid"}))
+    return layer
+
+
+def _make_layer(kind: str, options: Mapping[str, str], depth: int = 0) -> Xml.Element:
+    given: dict[str, Any] = {"class": kind, "enabled": "1", "locked": "0", "pass": str(depth)}
+    layer = Xml.Element("layer", given)
+    table = Xml.SubElement(layer, "Option", type="Map")
+    for name, value in options.items():
+        Xml.SubElement(table, "Option", type="QString", name=name, value=value)
+    return layer
+
+
+def _name_symbol(kind: str, name: str) -> dict[str, str]:
+    return {"type": kind, "name": name, "alpha": "1", "clip_to_extent": "1", "force_rhr": "0"}
+
+
+def _write_colour(colour: str) -> str:
+    """Write ``#rrggbb`` as QGIS does."""
+    return ",".join([str(round(255 * part)) for part in to_rgb(colour)] + ["255"])

@@ -1,0 +1,166 @@
+"""The map in the report: what its script draws, and the library that it draws with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry import mapping
+
+from basrelief.tell.classes import Classes
+from basrelief.tell.facts import Facts
+from basrelief.tell.layers import Layer, gather_layers
+from basrelief.tell.overlays import make_overlay, read_contributions
+from basrelief.tell.words import Record
+
+DEGREE_PLACES = 5
+"""Decimal places of longitude and latitude: a metre."""
+
+MAX_VERTICES = 250_000
+"""More corners than this and outlines are simplified further: some five megabytes of text."""
+
+SHARE_SEEN = 1 / 2000
+"""Share of the place's width below which a corner is not seen, however large the screen."""
+
+EXTRA_PLACES = 2
+"""Digits that values keep beyond those shown, so that differences come out right."""
+
+
+def show_map(facts: Facts) -> dict[str, Any] | None:
+    """Gather what the map of the report needs; None where nothing was predicted in a place."""
+    layers = gather_layers(facts)
+    if not layers:
+        return None
+    records = read_contributions(facts.run)
+    shown = [describe_layer(layer, _find_overlay(facts, layer, records)) for layer in layers]
+    n_predicted = max(layer.n_predicted for layer in layers)
+    return {
+        "targets": [layer.name for layer in layers],
+        "held_out": layers[0].held_out,
+        "has_overlays": any(layer["overlay"] for layer in shown),
+        "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
+        "n_predicted": n_predicted,
+        "n_areas": len(layers[0].table),
+        "areas": embed_json(write_geojson(layers[0].table)),
+        "layers": embed_json(json.dumps(shown, separators=(",", ":"), allow_nan=False)),
+        "library": read_library("maplibre-gl.js"),
+        "library_style": read_library("maplibre-gl.css"),
+    }
+
+
+def describe_layer(layer: Layer, overlay: Record | None) -> Record:
+    """Describe one target's map for the script: classes, values in the order of the areas."""
+    places = layer.scores.places
+    columns = {
+        "observed": "observed",
+        "predicted": "predicted",
+        "low": "lower_80",
+        "high": "upper_80",
+    }
+    values = {
+        name: _list_values(layer.table[column], places + EXTRA_PLACES)
+        for name, column in columns.items()
+    }
+    is_inside = layer.table["is_inside"].astype(object)
+    finding = layer.finding
+    return {
+        "name": layer.name,
+        "recipe": layer.recipe,
+        "says": layer.say(),
+        "sense": finding.sense if finding else "even",
+        "sign": finding.sign if finding else "●",
+        "places": places,
+        "scores": _list_classes(layer.scores),
+        "residuals": _list_classes(layer.residuals),
+        "widths": _list_classes(layer.widths),
+        **values,
+        "inside": [None if pd.isna(value) else int(value) for value in is_inside],
+        "overlay": overlay,
+    }
+
+
+def _find_overlay(facts: Facts, layer: Layer, records: Sequence[Record]) -> Record | None:
+    """Find a contribution map of a target: of the recipe shown where it has one."""
+    mine = [record for record in records if record["target"] == layer.target]
+    mine.sort(key=lambda record: record["recipe"] != layer.recipe)
+    overlay = make_overlay(mine[0], facts.run) if mine else None
+    return asdict(overlay) if overlay else None
+
+
+def write_geojson(areas: gpd.GeoDataFrame) -> str:
+    """Write areas as GeoJSON for the web: in degrees, simplified as far as is not seen.
+
+    The feature's ``id`` is the row's number; neighbours keep the borders that they share.
+
+    Parameters
+    ----------
+    areas
+        Rows with ``area_id``, and names where they are known, in any CRS.
+    """
+    names = [name for name in ("area_id", "area_name", "district") if name in areas]
+    properties = areas[names].astype(object).where(areas[names].notna(), None).to_dict("records")
+    features = [
+        {"type": "Feature", "id": row, "properties": named, "geometry": mapping(polygon)}
+        for row, (named, polygon) in enumerate(zip(properties, simplify_areas(areas), strict=True))
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, separators=(",", ":"), allow_nan=False)
+
+
+def simplify_areas(areas: gpd.GeoDataFrame) -> Any:
+    """Simplify outlines, and turn them into longitude and latitude, rounded.
+
+    Returns
+    -------
+    (n,) polygons.
+    """
+    polygons = shapely.force_2d(areas.geometry.to_numpy())
+    west, _, east, _ = areas.total_bounds
+    tolerance = float(east - west) * SHARE_SEEN
+    simple = shapely.coverage_simplify(polygons, tolerance)
+    # Halving the corners takes about twice the tolerance; a few rounds reach any size.
+    while shapely.get_num_coordinates(simple).sum() > MAX_VERTICES and tolerance < east - west:
+        tolerance *= 2
+        simple = shapely.coverage_simplify(polygons, tolerance)
+    degrees = gpd.GeoSeries(simple, crs=areas.crs).to_crs("EPSG:4326").to_numpy()
+    rounded = shapely.transform(degrees, lambda corner: np.round(corner, DEGREE_PLACES))
+    return shapely.remove_repeated_points(rounded)
+
+
+@cache
+def read_library(name: str) -> str:
+    """Read a file of MapLibre GL JS as its wheel carries it, ready to stand in a page."""
+    path = Path(str(distribution("maplibre").locate_file(f"maplibre/srcjs/{name}")))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    # A browser's tools would ask the network for the map of its sources.
+    kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
+    return "\n".join(kept).replace("</script", "<\\/script")
+
+
+def embed_json(text: str) -> str:
+    """Make JSON safe to stand in a ``script`` element, whatever names are in it."""
+    return text.replace("<", "\\u003c")
+
+
+def _list_classes(classes: Classes) -> Record:
+    return {
+        "breaks": list(classes.breaks),
+        "colours": list(classes.colours),
+        "labels": classes.labels,
+        "places": classes.places,
+    }
+
+
+def _list_values(values: pd.Series[float], places: int) -> list[float | None]:
+    """List values rounded, null where there is none."""
+    rounded = values.round(places).to_numpy(np.float64)
+    return [float(value) if np.isfinite(value) else None for value in rounded]

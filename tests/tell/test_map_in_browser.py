@@ -1,0 +1,214 @@
+"""The report's map in a browser: by mouse, by keyboard, without WebGL, on paper, on a phone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+
+from basrelief.config import Settings
+from basrelief.run import Run
+from basrelief.tell.facts import read_facts
+from basrelief.tell.layers import Layer, gather_layers
+from basrelief.tell.words import format_number
+
+SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""Drawing by the processor: machines that run tests have no screen."""
+
+NO_WEBGL = ["--no-sandbox", "--disable-3d-apis"]
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def layers(town_settings: Settings, town_run: Run) -> list[Layer]:
+    return gather_layers(read_facts(town_settings, town_run))
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[[list[str]], Any]]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next((path for name in names if (path := shutil.which(name))), None)
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with api.sync_playwright() as player:
+        yield lambda args: player.chromium.launch(executable_path=chromium, args=args)
+
+
+@pytest.fixture(scope="module")
+def webgl(launch: Callable[[list[str]], Any]) -> Any:
+    return launch(SOFTWARE)
+
+
+@pytest.fixture(scope="module")
+def no_webgl(launch: Callable[[list[str]], Any]) -> Any:
+    return launch(NO_WEBGL)
+
+
+def open_map(browser: Any, report: Path, **settings: Any) -> tuple[Any, list[str]]:
+    """Open the report at its map; note all that the browser complains of or asks for."""
+    page = browser.new_page(**settings)
+    heard: list[str] = []
+    page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+    page.on("request", lambda request: heard.append(request.url))
+    page.goto(report.as_uri())
+    page.locator("#map").scroll_into_view_if_needed()
+    page.wait_for_selector("#map-view[data-idle]", state="attached", timeout=60_000)
+    return page, heard
+
+
+def is_at_home(heard: str) -> bool:
+    """Whether what was asked for lies in the page itself."""
+    return heard.startswith(("file:", "blob:", "data:"))
+
+
+def pick_area(layers: list[Layer], place: int = 0) -> pd.Series[Any]:
+    """Take an area that was predicted for every target."""
+    predicted = pd.concat([layer.table["predicted"].notna() for layer in layers], axis=1)
+    row: pd.Series[Any] = layers[0].table[predicted.all(axis=1)].iloc[place]
+    return row
+
+
+def tell(layer: Layer, row: Any, column: str) -> str:
+    """Write a number as the page should."""
+    return format_number(float(layer.table.loc[row, column]), layer.scores.places)
+
+
+def test_an_area_clicked_tells_its_numbers(webgl: Any, town_run: Run, layers: list[Layer]) -> None:
+    page, heard = open_map(webgl, town_run.report)
+    canvas = page.locator("#map-canvas canvas")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    status = page.get_by_role("status")
+    name = status.locator("b").inner_text()
+    (row,) = layers[0].table.index[layers[0].table["area_name"] == name]
+    said = status.inner_text()
+    assert f"predicted\n{tell(layers[0], row, 'predicted')}" in said
+    assert f"observed\n{tell(layers[0], row, 'observed')}" in said
+    low, high = tell(layers[0], row, "lower_80"), tell(layers[0], row, "upper_80")
+    assert f"80% interval {low} to {high}" in said
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_another_score_and_layer_change_colours_legend_and_numbers(
+    webgl: Any, town_run: Run, layers: list[Layer]
+) -> None:
+    page, heard = open_map(webgl, town_run.report)
+    area = pick_area(layers)
+    before = page.locator("#map-canvas").screenshot()
+    page.get_by_label("Score", exact=True).select_option("health")
+    page.get_by_label("observed", exact=True).check()
+    page.get_by_label("Find an area").fill(area["area_id"])
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_timeout(500)
+    assert page.locator("#map-canvas").screenshot() != before
+    legend = page.locator("#map-legend").inner_text()
+    assert all(label in legend for label in layers[2].scores.labels)
+    assert "health" in page.get_by_role("status").inner_text()
+    assert tell(layers[2], area.name, "observed") in page.get_by_role("status").inner_text()
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_everything_can_be_reached_by_keyboard(
+    webgl: Any, town_run: Run, layers: list[Layer]
+) -> None:
+    page, _ = open_map(webgl, town_run.report)
+    area = pick_area(layers, 3)
+    page.get_by_label("Score", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    said = page.locator("#map-says").inner_text()
+    assert said.lower().startswith("barriers to housing and services, observed − predicted")
+    page.keyboard.press("Tab")
+    page.keyboard.type(area["area_name"].lower())
+    page.keyboard.press("Enter")
+    said = page.get_by_role("status").inner_text()
+    assert said.startswith(area["area_name"])
+    assert tell(layers[1], area.name, "residual") in said
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+    page.close()
+
+
+def test_a_name_that_no_area_has_is_told(webgl: Any, town_run: Run) -> None:
+    page, _ = open_map(webgl, town_run.report)
+    page.get_by_label("Find an area").fill("Atlantis")
+    page.keyboard.press("Enter")
+    assert "No area here is called “Atlantis”." in page.get_by_role("status").inner_text()
+    page.close()
+
+
+def test_a_legend_counts_every_area_once(webgl: Any, town_run: Run, layers: list[Layer]) -> None:
+    page, _ = open_map(webgl, town_run.report)
+    for name in ("predicted", "observed", "observed − predicted", "width of the 80% interval"):
+        page.get_by_label(name, exact=True).check()
+        shown = page.locator("#map-legend li:not(:has(.stripes))").all_inner_texts()
+        counts = [int(text.rsplit("(", 1)[1].rstrip(")")) for text in shown]
+        assert sum(counts) == len(layers[0].table)
+    page.close()
+
+
+def test_without_webgl_a_picture_answers_as_the_map_would(
+    no_webgl: Any, town_run: Run, layers: list[Layer]
+) -> None:
+    page, heard = open_map(no_webgl, town_run.report)
+    assert page.locator("#map-canvas").is_hidden()
+    picture = page.locator("#map-picture svg")
+    assert picture.is_visible()
+    assert picture.locator(".areas path").count() == len(layers[0].table)
+    area = pick_area(layers)
+    row = layers[0].table["area_id"].tolist().index(area["area_id"])
+    outline = picture.locator(f".areas path[data-row='{row}']")
+    colours = layers[0].scores
+    wanted = colours.colours[colours.find(layers[0].table["predicted"].to_numpy())[row]]
+    assert outline.get_attribute("fill") == wanted
+    outline.dispatch_event("click")
+    assert page.get_by_role("status").inner_text().startswith(area["area_name"])
+    page.get_by_label("Score", exact=True).select_option(label="barriers to housing and services")
+    assert "barriers" in page.get_by_role("status").inner_text()
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_on_paper_stands_the_picture_even_where_nobody_looked(webgl: Any, town_run: Run) -> None:
+    page = webgl.new_page()
+    page.goto(town_run.report.as_uri())
+    assert page.locator("#map-picture svg").count() == 0
+    page.pdf()
+    assert page.locator("#map-picture svg .areas path").count() > 0
+    page.emulate_media(media="print")
+    assert page.locator("#map-picture svg").is_visible()
+    assert page.locator("#map-canvas").is_hidden()
+    page.close()
+
+
+def test_a_phone_shows_the_map_without_scrolling_sideways(webgl: Any, town_run: Run) -> None:
+    page, heard = open_map(webgl, town_run.report, **PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#map-canvas").bounding_box()
+    assert box["width"] <= 390
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert "predicted" in page.get_by_role("status").inner_text()
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_areas_are_where_the_data_have_them(no_webgl: Any, town_run: Run) -> None:
+    page, _ = open_map(no_webgl, town_run.report)
+    areas = gpd.read_parquet(town_run.chips / "areas.parquet").reset_index(drop=True)
+    drawn = page.evaluate("JSON.parse(document.getElementById('map-areas').textContent)")
+    shown = gpd.GeoDataFrame.from_features(drawn, crs="EPSG:4326").to_crs(areas.crs)
+    difference = shown.geometry.symmetric_difference(areas.geometry)
+    assert (difference.area / areas.geometry.area).max() < 0.05
+    page.close()
