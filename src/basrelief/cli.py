@@ -63,7 +63,7 @@ class Stage:
             case "explain":
                 from basrelief.explain.stage import explain_recipes as work
             case _:
-                from basrelief.tell.report import write_report as work
+                from basrelief.tell.stage import tell_run as work
         return work
 
 
@@ -74,7 +74,7 @@ STAGES = (
     Stage("train", ("models", "seed"), "Train every recipe on every fold."),
     Stage("evaluate", (), "Score held-out predictions beside the mean."),
     Stage("explain", (), "Draw what raises and lowers the predictions."),
-    Stage("report", (), "Write report.html."),
+    Stage("report", ("publish",), "Write report.html, and in public/ what may be handed out."),
 )
 
 

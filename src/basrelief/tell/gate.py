@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import PublishSettings
 
@@ -100,7 +101,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     )
 
 
-def count_people(areas: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def count_people(areas: pd.DataFrame) -> NDArray[np.float64]:
     """Give the people of each area: from the labels, else how many it was drawn to hold.
 
     Returns
@@ -108,17 +109,18 @@ def count_people(areas: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.floa
     (n,)
         NaN where neither is known.
     """
-    drawn_for = areas["area_id"].astype(str).str[:3].map(DRAWN_FOR).to_numpy(np.float64)
-    if "population" not in areas or areas["population"].isna().all():
-        return drawn_for
+    drawn_for = areas["area_id"].astype(str).str[:3].map(DRAWN_FOR)
+    has_counts = "population" in areas and areas["population"].notna().any()
     # A gap in a table that counts people is no leave to guess.
-    return areas["population"].to_numpy(np.float64)
+    known = areas["population"] if has_counts else drawn_for
+    people: NDArray[np.float64] = np.asarray(known, dtype=np.float64)
+    return people
 
 
 def complement(
-    is_first: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    people: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    is_first: NDArray[np.bool_],
+    people: NDArray[np.float64],
+) -> NDArray[np.bool_]:
     """Choose what else is withheld, so that those withheld cannot be found by subtraction.
 
     Examples

@@ -1,0 +1,24 @@
+"""The report stage: everything that a reader is told, or may be handed."""
+
+from __future__ import annotations
+
+from basrelief.config import Settings
+from basrelief.run import Run
+from basrelief.tell.facts import read_facts
+from basrelief.tell.provenance import read_sources
+from basrelief.tell.public import publish_run
+from basrelief.tell.report import write_page
+
+
+def tell_run(settings: Settings, run: Run) -> None:
+    """Write the report, its public version and the record of what was withheld.
+
+    Raises
+    ------
+    InputError
+        If a stage that it tells of has not run.
+    """
+    facts = read_facts(settings, run)
+    sources = read_sources(settings, run)
+    write_page(facts, sources)
+    publish_run(facts, sources)
