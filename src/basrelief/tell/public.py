@@ -59,10 +59,13 @@ PARTS = (
     Part("splits.html.j2", ("splits", "settings")),
     Part(
         "judged.html.j2",
-        ("results", "audit", "sureness", "failures", "found", "settings", "is_public"),
+        (
+            *("results", "audit", "sureness", "failures", "found", "settings", "is_public"),
+            "map",
+        ),
     ),
     Part("looks.html.j2", ("gallery",)),
-    Part("limits.html.j2", ("samples", "schemes", "gallery")),
+    Part("limits.html.j2", ("samples", "schemes", "gallery", "map")),
     Part(
         "public-withheld.html.j2",
         ("release_said", "population_said", "min_behind", "reason", "withheld"),
@@ -217,6 +220,8 @@ def gather_public(facts: Facts, narrowed: Facts, release: Release) -> dict[str, 
         "data": show_data(facts, narrowed, release),
         "splits": show_splits(narrowed),
         "results": results.show_results(narrowed),
+        # A map that moves shows what is finer than areas too: here areas are drawn, and still.
+        "map": None,
         "audit": audit.show_audit(narrowed),
         "sureness": sureness.show_sureness(narrowed),
         "failures": failures.show_failures(narrowed),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from basrelief.config import Settings
 from basrelief.run import Run
+from basrelief.tell.cards import write_cards
 from basrelief.tell.facts import read_facts
+from basrelief.tell.models import read_models
 from basrelief.tell.provenance import read_sources
 from basrelief.tell.public import publish_run
 from basrelief.tell.report import write_page
 
 
 def tell_run(settings: Settings, run: Run) -> None:
-    """Write the report, its public version and the record of what was withheld.
+    """Write the report, its public version, what was withheld from it, and the cards.
 
     Raises
     ------
@@ -22,3 +24,4 @@ def tell_run(settings: Settings, run: Run) -> None:
     sources = read_sources(settings, run)
     write_page(facts, sources)
     publish_run(facts, sources)
+    write_cards(facts, sources, read_models(run))

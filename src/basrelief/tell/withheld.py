@@ -19,7 +19,7 @@ def say_bounds(publish: PublishSettings, release: Release) -> str:
         bounds.append(f"at least {publish.min_ground_covered:.0%} of the ground")
     behind = f" that have {' and '.join(bounds)} behind them" if bounds else ""
     pictures = "" if publish.allow == "areas" else " and pictures of single chips"
-    return f"It shows figures of whole areas{behind}{pictures}: {len(release.shown):,} areas."
+    return f"Shown are figures of whole areas{behind}{pictures}: {len(release.shown):,} areas."
 
 
 def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withheld]:
@@ -55,6 +55,10 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if (facts.run.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
+    n_maps = len(list((facts.run.folder / "maps").glob("*")))
+    if n_maps:
+        why = "they hold every area; areas.csv and areas.geojson hold those shown"
+        entries.append(Withheld("layers and maps for the analyst's own tools", n_maps, why))
     n_models = len(list(facts.run.models.glob("*/final")))
     if n_models:
         why = "what they learnt from stands beside them, area by area"
