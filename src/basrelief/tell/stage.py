@@ -10,10 +10,11 @@ from basrelief.tell.models import read_models
 from basrelief.tell.provenance import read_sources
 from basrelief.tell.public import publish_run
 from basrelief.tell.report import write_page
+from basrelief.tell.stac import write_items
 
 
 def tell_run(settings: Settings, run: Run) -> None:
-    """Write the report, its public version, what was withheld from it, and the cards.
+    """Write the report, its public version, what was withheld from it, cards and a catalogue.
 
     Raises
     ------
@@ -24,4 +25,6 @@ def tell_run(settings: Settings, run: Run) -> None:
     sources = read_sources(settings, run)
     write_page(facts, sources)
     publish_run(facts, sources)
-    write_cards(facts, sources, read_models(run))
+    models = read_models(run)
+    write_cards(facts, sources, models)
+    write_items(facts, models)
