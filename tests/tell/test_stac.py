@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
@@ -121,7 +122,8 @@ def test_a_contribution_has_its_grid_and_its_model(
     moved = Facts(**{**vars(facts), "run": Run(tmp_path, quiet=True)})
     ((name, found, told),) = find_rasters(moved)
     assert (name, found) == ("contribution-relief-statistics-crime", path)
-    item = describe_raster(name, found, told, moved).to_dict(transform_hrefs=False)
+    written = describe_raster(name, found, told, moved).to_dict(transform_hrefs=False)
+    item = json.loads(json.dumps(written))
     assert item["properties"]["proj:shape"] == [20, 30]
     assert item["properties"]["proj:transform"][:3] == [2, 0, 520_000]
     assert item["assets"]["data"]["href"] == "../explain/crime.tif"

@@ -76,7 +76,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     is_first = is_small | is_bare
     is_hidden = is_first | complement(is_first, people)
     told = (
-        (is_small & ~np.isnan(people), f"fewer than {publish.min_population} people"),
+        (is_small & ~np.isnan(people), f"fewer than {publish.min_population:,} people"),
         (is_small & np.isnan(people), "how many people live there is not known"),
         (
             is_bare & ~is_small & ~np.isnan(ground),

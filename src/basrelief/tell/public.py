@@ -36,7 +36,7 @@ from basrelief.tell.gate import MIN_BEHIND, Release, Withheld, decide_release, m
 from basrelief.tell.narrow import narrow_facts
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.report import format_settings, make_environment, read_truth
-from basrelief.tell.withheld import list_withheld, say_bounds
+from basrelief.tell.withheld import bar_chips, list_withheld, say_bounds
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,4 @@ def show_pictures(facts: Facts, release: Release) -> list[dict[str, Any]]:
 
     Chips that show ground of an area with too few people are left out.
     """
-    small = facts.samples.membership["area_id"].isin(release.small)
-    barred = set(facts.samples.membership.loc[small, "chip_id"].astype(str))
-    return sections.show_gallery(facts, barred=barred, is_named=False)
+    return sections.show_gallery(facts, barred=bar_chips(facts, release), is_named=False)

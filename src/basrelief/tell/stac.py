@@ -72,6 +72,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
 def describe_model(model: Model, facts: Facts) -> pystac.Item:
     """Describe a final model, with the files that it is made of."""
     targets = join_words([name_target(target) for target in model.final.targets])
+    bands = name_bands(model)
     item = pystac.Item(
         f"model-{model.name}",
         **locate_areas(facts),
@@ -79,34 +80,41 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         properties={
             "title": f"{model.name}: {targets} from LIDAR",
             "description": f"{model.recipe.about}. {NO_DATE}",
+            **bands,
         },
     )
     MLModelExtension.ext(item, add_if_missing=True).apply(tell_model(model, facts))
-    is_network = isinstance(model.recipe, NetworkRecipe)
-    if is_network:
-        # What an input's bands are called must be told among the item's own properties.
-        told = [{"name": name, "description": text} for name, text in BANDS[model.final.bands]]
-        item.properties["bands"] = told
-    folder = f"../{Path(model.file).parent.as_posix()}"
+    library = "torch" if isinstance(model.recipe, NetworkRecipe) else "numpy"
     weights = pystac.Asset(
         f"../{model.file}",
         title="Weights",
         media_type="application/octet-stream",
         roles=["mlm:model", "mlm:weights"],
-        extra_fields={
-            "mlm:artifact_type": f"safetensors.{'torch' if is_network else 'numpy'}.save_file"
-        },
+        extra_fields={"mlm:artifact_type": f"safetensors.{library}.save_file", **bands},
     )
     item.add_asset("model", weights)
     # A multihash of SHA-256: its code and length go before it.
     FileExtension.ext(weights, add_if_missing=True).apply(
         size=model.n_bytes, checksum=f"1220{model.sha256}"
     )
+    folder = f"../{Path(model.file).parent.as_posix()}"
     item.add_asset("recipe", pystac.Asset(f"{folder}/recipe.toml", "Recipe", media_type=TOML))
     item.add_asset("about", pystac.Asset(f"{folder}/model.json", "Labels seen", media_type=JSON))
     card = pystac.Asset("../model_card.md", "Model card", media_type="text/markdown")
     item.add_asset("card", card)
     return item
+
+
+def name_bands(model: Model) -> dict[str, Any]:
+    """Name the bands that a network sees; nothing for what sees features.
+
+    The extension wants them among an item's own properties, and the core allows them there
+    only where an asset has them too.
+    """
+    if not isinstance(model.recipe, NetworkRecipe):
+        return {}
+    told = BANDS[model.final.bands]
+    return {"bands": [{"name": name, "description": text} for name, text in told]}
 
 
 def tell_model(model: Model, facts: Facts) -> MLModelProperties:

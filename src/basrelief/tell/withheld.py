@@ -33,7 +33,7 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
     entries += [
         Withheld("least, greatest and quartiles of a score", n_extremes, "single areas' scores"),
         *_list_parts(facts),
-        *_list_pictures(facts),
+        *_list_pictures(facts, release),
         Withheld(
             "files and folders by name, codes and coordinates of chips",
             None,
@@ -41,6 +41,13 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
         ),
     ]
     return entries
+
+
+def bar_chips(facts: Facts, release: Release) -> set[str]:
+    """Name the chips that show ground of an area with too few people."""
+    membership = facts.samples.membership
+    is_small = membership["area_id"].isin(release.small)
+    return set(membership.loc[is_small, "chip_id"].astype(str))
 
 
 def _list_parts(facts: Facts) -> list[Withheld]:
@@ -66,7 +73,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     return entries
 
 
-def _list_pictures(facts: Facts) -> list[Withheld]:
+def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
     """List what is finer than an area."""
     entries = [
         Withheld(
@@ -76,14 +83,19 @@ def _list_pictures(facts: Facts) -> list[Withheld]:
         )
     ]
     explain, is_open = facts.run.explain, facts.settings.publish.allow == "chips"
-    heats = [len(read_json(path)) for path in sorted(explain.glob("*/summary.json"))]
-    if sum(heats):
-        why = (
-            "on the ground, with places; drawn without them where enough people live"
-            if is_open
-            else 'finer than areas; publish.allow = "chips" shows them'
-        )
-        entries.append(Withheld("heat maps over single chips", sum(heats), why))
+    chips = [r["chip_id"] for p in sorted(explain.glob("*/summary.json")) for r in read_json(p)]
+    barred = bar_chips(facts, release)
+    n_barred = sum(chip in barred for chip in chips)
+    if chips and is_open:
+        why = "they show where buildings lie, and judge them"
+        item = "places, names and predictions of the heat maps shown"
+        entries.append(Withheld(item, len(chips) - n_barred, why))
+    if is_open and n_barred:
+        why = "ground of areas with too few people"
+        entries.append(Withheld("heat maps over single chips", n_barred, why))
+    if chips and not is_open:
+        why = 'finer than areas; publish.allow = "chips" shows them'
+        entries.append(Withheld("heat maps over single chips", len(chips), why))
     contributions = explain / "contributions.json"
     if contributions.exists() and (n_maps := len(read_json(contributions))):
         why = "finer than areas: they point at buildings"
