@@ -350,6 +350,36 @@ def test_without_people_known_no_area_is_shown(tmp_path: Path) -> None:
     assert "the labels do not say, and the codes are not those of census areas" in page
 
 
+def make_pictures(run: Run) -> None:
+    """Turn the run into one of pictures, whose ground nobody knows."""
+    for name in ("areas", "chips"):
+        path = run.chips / f"{name}.parquet"
+        table = pd.DataFrame(gpd.read_parquet(path)).drop(
+            columns=["geometry", "population"], errors="ignore"
+        )
+        if name == "areas":
+            table["ground_covered"] = np.nan
+        table.to_parquet(path)
+    facts = read_json(run.chips / "chips.json")
+    write_json(run.chips / "chips.json", facts | {"kind": "pictures"})
+
+
+def test_of_pictures_averages_alone_are_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    make_pictures(run)
+    folder = "/home/planted/planted-folder"
+    data = DataSettings(images=f"{folder}/planted-heights", table=f"{folder}/planted-labels.csv")
+    models = ModelSettings(recipes=["dense-vgg16", "vgg16"])
+    tell_run(Settings(out="planted-out", data=data, models=models), run)
+    public = run.folder / "public"
+    assert [path.name for path in public.iterdir()] == ["report.html"]
+    assert find_planted(public, PLANTED) == []
+    page = (public / "report.html").read_text()
+    assert "how much of the ground is shown is not known" in page
+    assert "areas.csv" not in page
+    assert "<b>0.40</b>" in page
+
+
 def test_the_public_page_needs_no_network_and_its_links_lead_somewhere(page: str) -> None:
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(address.startswith(("#", "data:")) for address in addresses)

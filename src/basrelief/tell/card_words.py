@@ -67,7 +67,7 @@ def _say_heights(facts: Facts) -> dict[str, str]:
             "whether these files are theirs was not checked."
         ),
         "licence_said": (
-            "If they are of the usual makers, the Open Government Licence v3.0 asks for these "
+            "If the files are of the usual makers, the Open Government Licence v3.0 asks for these "
             f"words: '{OGL}' '© Environment Agency copyright and/or database right.' 'Contains "
             "OS data © Crown copyright and database right', with the year."
             + (
@@ -110,8 +110,9 @@ def _say_pictures(facts: Facts) -> dict[str, str]:
             "Indices of Deprivation; whether these were was not checked."
         ),
         "licence_said": (
-            f"If they were, the Open Government Licence v3.0 asks for these words: '{OGL}' "
-            "'© Environment Agency copyright and/or database right.'"
+            "If the pictures were made from heights of the Environment Agency, the Open Government "
+            f"Licence v3.0 asks for these words: '{OGL}' '© Environment Agency copyright and/or "
+            "database right.'"
         ),
     }
 

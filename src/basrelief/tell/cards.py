@@ -51,6 +51,7 @@ def write_cards(facts: Facts, sources: Sequence[Source], models: Sequence[Model]
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["number"] = words.format_number
     environment.filters["digits"] = format_digits
