@@ -60,6 +60,8 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("scores.json", "scores.parquet", "report.html", "config.json"),
         *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/weights.safetensors"),
         *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
+        *("public/report.html", "public/areas.csv", "public/areas.geojson", "publish.json"),
+        *("model_card.md", "data_sheet.md", "inputs.json", "stac/model-vgg16.json"),
     ]
     missing = [name for name in names if not (town_run.folder / name).exists()]
     assert missing == []

@@ -21,20 +21,38 @@ def say_kind(facts: Facts, is_town: bool) -> dict[str, str]:
     return told
 
 
+HEIGHTS = {
+    "acquired_said": (
+        "Heights: laser scanning from the air, gridded by whoever published them. Scores: "
+        "compiled by others from records and surveys. This run read files and measured nothing."
+    ),
+    "makers_said": (
+        "The usual makers are the Environment Agency (heights), the Office for National "
+        "Statistics (boundaries) and the ministry responsible for local government (scores); "
+        "whether these files are theirs was not checked."
+    ),
+    "licence_said": (
+        "If the files are of the usual makers, the Open Government Licence v3.0 asks for these "
+        f"words: '{OGL}' '© Environment Agency copyright and/or database right.' 'Contains OS "
+        "data © Crown copyright and database right', with the year. Counts of the Metropolitan "
+        "Police come under its version 2."
+    ),
+}
+
+
 def _say_heights(facts: Facts) -> dict[str, str]:
     settings, counts = facts.settings, read_json(facts.run.describe / "counts.json")
-    about = read_json(facts.run.chips / "chips.json")
-    cell = about.get("native_resolution_m")
+    cell = read_json(facts.run.chips / "chips.json").get("native_resolution_m")
     detail = "the rasters' own detail" if cell is None else f"cells of {format_length(cell)}"
     share = f"{settings.chips.min_area_coverage:.0%}"
-    side = format_length(settings.chips.ground_m)
+    size, side = facts.samples.size_px, format_length(settings.chips.ground_m)
     ground = (
         "Ground heights are those of terrain rasters."
         if settings.data.dtm
         else "Ground heights were estimated from the surface: a very wide building passes for a "
         "hill."
     )
-    return {
+    return HEIGHTS | {
         "detail": detail,
         "ground_said": ground,
         "units_said": (
@@ -48,33 +66,13 @@ def _say_heights(facts: Facts) -> dict[str, str]:
             "neither learnt from nor judged. Nothing was drawn at random."
         ),
         "instance_said": (
-            f"Of a chip: surface and ground height in metres, {facts.samples.size_px} × "
-            f"{facts.samples.size_px} cells of {format_length(facts.samples.resolution_m)}, made "
-            f"from {detail}. Of an area: code, name, MSOA, district, outline, the share of its "
-            "ground with heights, and scores."
-        ),
-        "acquired_said": (
-            "Heights: laser scanning from the air, gridded by whoever published them. Scores: "
-            "compiled by others from records and surveys. This run read files and measured nothing."
+            f"Of a chip: surface and ground height in metres, {size} × {size} cells of "
+            f"{format_length(facts.samples.resolution_m)}, made from {detail}. Of an area: code, "
+            "name, MSOA, district, outline, the share of its ground with heights, and scores."
         ),
         "cleaning_said": (
             f"Tiles were put side by side and cells without data taken out. {ground} Chips were "
             "cut from the north-west corner on; scores were joined by the code of the area."
-        ),
-        "makers_said": (
-            "The usual makers are the Environment Agency (heights), the Office for National "
-            "Statistics (boundaries) and the ministry responsible for local government (scores); "
-            "whether these files are theirs was not checked."
-        ),
-        "licence_said": (
-            "If the files are of the usual makers, the Open Government Licence v3.0 asks for these "
-            f"words: '{OGL}' '© Environment Agency copyright and/or database right.' 'Contains "
-            "OS data © Crown copyright and database right', with the year."
-            + (
-                " Counts of the Metropolitan Police come under its version 2."
-                if settings.data.crime
-                else ""
-            )
         ),
     }
 

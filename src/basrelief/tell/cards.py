@@ -17,10 +17,9 @@ from basrelief.run import digest, read_json, replacing
 from basrelief.tell import results, words
 from basrelief.tell.card_words import say_kind
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.gate import MIN_BEHIND, Release, decide_release
+from basrelief.tell.gate import MIN_BEHIND, Release
 from basrelief.tell.marks import keep_shown
 from basrelief.tell.models import Model
-from basrelief.tell.narrow import narrow_facts
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.public import summarise
 from basrelief.tell.report import read_truth
@@ -35,11 +34,22 @@ LEVEL = 80
 """The level of interval that the card tells of, in per cent."""
 
 
-def write_cards(facts: Facts, sources: Sequence[Source], models: Sequence[Model]) -> None:
+def write_cards(
+    facts: Facts,
+    narrowed: Facts,
+    release: Release,
+    sources: Sequence[Source],
+    models: Sequence[Model],
+) -> None:
     """Write ``model_card.md`` and ``data_sheet.md``.
 
     Averages in them pass the gate of the public page, so that a card can go with its model
     wherever that page goes.
+
+    Parameters
+    ----------
+    narrowed
+        What `narrow_facts` leaves of the facts.
 
     References
     ----------
@@ -59,7 +69,8 @@ def write_cards(facts: Facts, sources: Sequence[Source], models: Sequence[Model]
     environment.filters["join_words"] = words.join_words
     environment.filters["target_name"] = words.name_target
     environment.filters["cell"] = escape_cell
-    told = gather_cards(facts, sources, models)
+    told = tell_data(facts, release, sources) | tell_models(facts, models)
+    told |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
         text = environment.get_template(template).render(told)
         with replacing(facts.run.folder / name) as part:
@@ -67,46 +78,49 @@ def write_cards(facts: Facts, sources: Sequence[Source], models: Sequence[Model]
     facts.run.say("report: model_card.md and data_sheet.md")
 
 
-def gather_cards(
-    facts: Facts, sources: Sequence[Source], models: Sequence[Model]
-) -> dict[str, Any]:
-    """Gather everything that the two templates name."""
+def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
+    """Gather what the data are, and what of them is handed out."""
     settings = facts.settings
-    release = decide_release(facts.samples.areas, settings.publish)
-    narrowed = narrow_facts(facts, release)
-    targets = [words.name_target(target) for target in facts.samples.targets]
     truth = read_truth(facts)
     counts = read_json(facts.run.describe / "counts.json")
     leaks = select(facts.leakage, scheme="random", unit="chip")
-    about = {
+    targets = [words.name_target(target) for target in facts.samples.targets]
+    told = {
         "title": f"{words.join_words(targets) if len(targets) < 4 else 'deprivation'} from LIDAR",
         "town": bool(truth),
         "targets": targets,
-        "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
-        "shown_scheme": words.name_scheme(facts.shown_scheme, settings),
-        "recipes": facts.recipes,
-        "question": words.say_question(settings),
-        "seed": settings.seed,
-        "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"})),
-        "version": __version__,
-        "versions": [*list_versions(), ("Python", platform.python_version())],
-        "models": models,
-        "written": max((m.written for m in models), default=None),
-        "pretrained": say_pretrained(facts, models),
         "sources": sources,
         "has_places": facts.samples.has_places,
         "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
         "summary": summarise(facts, release),
         "same_label": leaks[0].get("share_same_label") if leaks else None,
         "crime_years": [str(year) for year in settings.data.crime_years or ()],
-        "held_said": say_folds(facts),
         "allow": settings.publish.allow,
         "release_said": say_bounds(settings.publish, release),
         "population_said": release.population,
         "distribution_said": say_distribution(facts, release),
         "min_behind": MIN_BEHIND,
     }
-    return about | say_kind(facts, bool(truth)) | judge_models(facts, narrowed, release)
+    return told | say_kind(facts, bool(truth))
+
+
+def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
+    """Gather what the models are, and what they were made with."""
+    settings = facts.settings
+    return {
+        "models": models,
+        "recipes": facts.recipes,
+        "question": words.say_question(settings),
+        "written": max((model.written for model in models), default=None),
+        "pretrained": say_pretrained(facts, models),
+        "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
+        "shown_scheme": words.name_scheme(facts.shown_scheme, settings),
+        "held_said": say_folds(facts),
+        "seed": settings.seed,
+        "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"})),
+        "version": __version__,
+        "versions": [*list_versions(), ("Python", platform.python_version())],
+    }
 
 
 def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]:

@@ -32,8 +32,7 @@ from basrelief.tell import (
     words,
 )
 from basrelief.tell.facts import Facts, Panel
-from basrelief.tell.gate import MIN_BEHIND, Release, Withheld, decide_release, may_average
-from basrelief.tell.narrow import narrow_facts
+from basrelief.tell.gate import MIN_BEHIND, Release, Withheld, may_average
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.report import format_settings, make_environment, read_truth
 from basrelief.tell.withheld import bar_chips, list_withheld, say_bounds
@@ -96,15 +95,19 @@ CONTENTS = {
 }
 
 
-def publish_run(facts: Facts, sources: Sequence[Source]) -> None:
+def publish_run(facts: Facts, narrowed: Facts, release: Release, sources: Sequence[Source]) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
     ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv`` and (with
     places) ``areas.geojson``; with ``allow = "nothing"`` a page that says so. ``publish.json``
     lists what was published, what was withheld and why, and the settings that decided it.
+
+    Parameters
+    ----------
+    narrowed
+        What `narrow_facts` leaves of the facts.
     """
     publish = facts.settings.publish
-    release = decide_release(facts.samples.areas, publish)
     folder = facts.run.folder / "public"
     if publish.allow == "nothing":
         reason = 'publish.allow = "nothing"'
@@ -116,7 +119,6 @@ def publish_run(facts: Facts, sources: Sequence[Source]) -> None:
         write_record(facts, release, withheld, folder)
         facts.run.say("report: nothing is published; public/report.html says so")
         return
-    narrowed = narrow_facts(facts, release)
     withheld = list_withheld(facts, narrowed, release)
     with replacing(folder) as part:
         part.mkdir()

@@ -6,7 +6,9 @@ from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.cards import write_cards
 from basrelief.tell.facts import read_facts
+from basrelief.tell.gate import decide_release
 from basrelief.tell.models import read_models
+from basrelief.tell.narrow import narrow_facts
 from basrelief.tell.provenance import read_sources
 from basrelief.tell.public import publish_run
 from basrelief.tell.report import write_page
@@ -23,8 +25,10 @@ def tell_run(settings: Settings, run: Run) -> None:
     """
     facts = read_facts(settings, run)
     sources = read_sources(settings, run)
-    write_page(facts, sources)
-    publish_run(facts, sources)
     models = read_models(run)
-    write_cards(facts, sources, models)
+    release = decide_release(facts.samples.areas, settings.publish)
+    narrowed = narrow_facts(facts, release)
+    write_page(facts, sources)
+    publish_run(facts, narrowed, release, sources)
+    write_cards(facts, narrowed, release, sources, models)
     write_items(facts, models)
