@@ -46,6 +46,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[data\n", r"not valid TOML"),
         (PICTURES + "[models]\nrecipes = []\n", r"models.recipes: .*at least 1"),
         (PICTURES + "[split]\nbuffer_m = nan\n", r"split.buffer_m"),
+        (PICTURES + '[publish]\nallow = "all"\n', r"publish.allow: .*'areas', 'chips'.*'all'"),
+        (PICTURES + '[publish]\nallow = "chips"\n', r"publish: .*needs a reason"),
+        (PICTURES + '[publish]\nallow = "chips"\nreason = " "\n', r"publish.reason: .*' '"),
+        (PICTURES + "[publish]\nmin_ground_covered = 2\n", r"publish.min_ground_covered: .*2"),
+        (PICTURES + "[publish]\nmin_people = 2\n", r"unknown key 'publish.min_people'"),
     ],
 )
 def test_bad_settings_get_one_line(tmp_path: Path, text: str, says: str) -> None:

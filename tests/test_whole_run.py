@@ -61,6 +61,8 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/weights.safetensors"),
         *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
         *("maps/areas.gpkg", "maps/areas.parquet", "maps/layers.json", "maps/crime.svg"),
+        *("public/report.html", "public/areas.csv", "public/areas.geojson", "publish.json"),
+        *("model_card.md", "data_sheet.md", "inputs.json", "stac/model-vgg16.json"),
     ]
     missing = [name for name in names if not (town_run.folder / name).exists()]
     assert missing == []

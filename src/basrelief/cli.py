@@ -65,7 +65,7 @@ class Stage:
             case "map":
                 from basrelief.tell.map_stage import write_maps as work
             case _:
-                from basrelief.tell.report import write_report as work
+                from basrelief.tell.stage import tell_run as work
         return work
 
 
@@ -77,7 +77,7 @@ STAGES = (
     Stage("evaluate", (), "Score held-out predictions beside the mean."),
     Stage("explain", (), "Draw what raises and lowers the predictions."),
     Stage("map", (), "Write the maps, with styles for QGIS."),
-    Stage("report", (), "Write report.html."),
+    Stage("report", ("publish",), "Write report.html, and in public/ what may be handed out."),
 )
 
 

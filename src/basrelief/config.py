@@ -200,6 +200,32 @@ class ModelSettings(Section):
     """Overrides every network recipe's steps an epoch, for a quick look."""
 
 
+class PublishSettings(Section):
+    """What may be handed out, for the report's public version."""
+
+    allow: Literal["areas", "chips", "nothing"] = "areas"
+    """``areas``: figures of whole areas; ``chips``: heat maps over single chips too."""
+
+    reason: Text | None = None
+    """Why single chips may be shown; recorded, and required for them."""
+
+    min_population: Annotated[int, Field(ge=0)] = 100
+    """Fewest people behind a figure. The default is the smallest output area of the census
+    of England and Wales (ONS): nothing is published there for fewer. 0: no such bound."""
+
+    min_ground_covered: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Smallest share of an area's ground behind its figure. 0: no such bound."""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if self.allow == "chips" and self.reason is None:
+            raise ValueError(
+                'allow = "chips" publishes single pictures and needs a reason, which is recorded: '
+                'add reason = "...", or use allow = "areas"'
+            )
+        return self
+
+
 class Settings(Section):
     """All settings of a run, as read from one TOML file."""
 
@@ -213,6 +239,7 @@ class Settings(Section):
     chips: ChipSettings = ChipSettings()
     split: SplitSettings = SplitSettings()
     models: ModelSettings = ModelSettings()
+    publish: PublishSettings = PublishSettings()
 
     _folder: Path = PrivateAttr(default=Path())
 

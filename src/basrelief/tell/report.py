@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ from basrelief.tell import (
     words,
 )
 from basrelief.tell.facts import Facts, read_facts
-
-LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
+from basrelief.tell.provenance import Source, list_versions, read_sources
 
 
 def write_report(settings: Settings, run: Run) -> None:
@@ -41,14 +40,18 @@ def write_report(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it tells of has not run.
     """
-    facts = read_facts(settings, run)
-    page = _environment().get_template("report.html.j2").render(gather_page(facts))
-    with replacing(run.report) as part:
+    write_page(read_facts(settings, run), read_sources(settings, run))
+
+
+def write_page(facts: Facts, sources: Sequence[Source]) -> None:
+    """Write ``report.html`` from facts that were read."""
+    page = make_environment().get_template("report.html.j2").render(gather_page(facts, sources))
+    with replacing(facts.run.report) as part:
         part.write_text(page, encoding="utf-8")
-    run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
+    facts.run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
 
 
-def gather_page(facts: Facts) -> dict[str, Any]:
+def gather_page(facts: Facts, sources: Sequence[Source]) -> dict[str, Any]:
     """Gather everything that the template names."""
     settings, samples = facts.settings, facts.samples
     findings = results.find_main(facts)
@@ -79,8 +82,10 @@ def gather_page(facts: Facts) -> dict[str, Any]:
         "found": targeting.show_targeting(facts),
         "slope": slope.show_slope(facts),
         "gallery": sections.show_gallery(facts),
+        "is_public": False,
+        "sources": sources,
         "configuration": format_settings(settings),
-        "versions": [*_list_versions(), ("Python", platform.python_version())],
+        "versions": [*list_versions(), ("Python", platform.python_version())],
         "truth": read_truth(facts),
         "machine": f"{platform.system()} {platform.machine()}",
     }
@@ -112,11 +117,8 @@ def _format(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _list_versions() -> list[tuple[str, str]]:
-    return [(name, version(name)) for name in LIBRARIES]
-
-
-def _environment() -> Environment:
+def make_environment() -> Environment:
+    """Make what fills the pages' templates; a name that a template is not given is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,18 @@ def show_data(facts: Facts) -> dict[str, Any]:
 
 
 def _draw_data(facts: Facts) -> list[Panel]:
-    panels = []
-    areas, unit = facts.samples.areas, "areas" if facts.samples.has_places else "pictures"
+    areas, panels = facts.samples.areas, []
     if facts.samples.has_places:
         n_used = int(areas["is_used"].sum())
         caption = f"{n_used} areas that count (filled); {len(areas) - n_used} others touched."
         alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
         panels.append(Panel(maps.draw_coverage(areas, alt), caption))
+    return [*panels, *draw_labels(facts)]
+
+
+def draw_labels(facts: Facts) -> list[Panel]:
+    """Draw how many areas, or pictures, have which score."""
+    unit, panels = "areas" if facts.samples.has_places else "pictures", []
     for target in facts.samples.targets:
         values = facts.labels[target].to_numpy(np.float64)
         if not np.isfinite(values).any():
@@ -161,31 +167,52 @@ def _draw_history(recipe: str, scheme: str, path: Path) -> Panel:
     return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {told}")
 
 
-def show_gallery(facts: Facts) -> list[dict[str, Any]]:
-    """Gather the heat maps of each network recipe, by target and kind."""
+def show_gallery(
+    facts: Facts, *, barred: Collection[str] = (), is_named: bool = True
+) -> list[dict[str, Any]]:
+    """Gather the heat maps of each network recipe, by target and kind.
+
+    Parameters
+    ----------
+    barred
+        Chips that are left out, by ``chip_id``.
+    is_named
+        Whether captions tell the chip, its prediction and what was observed.
+    """
     shown = []
     for path in sorted(facts.run.explain.glob("*/summary.json")):
-        records: list[Record] = read_json(path)
+        records: list[Record] = [r for r in read_json(path) if r["chip_id"] not in barred]
         for target in dict.fromkeys(record["target"] for record in records):
             mine = [record for record in records if record["target"] == target]
             kinds = [
-                (title, [_show_heat(record, path.parent) for record in mine if record["kind"] == k])
+                (
+                    title,
+                    [
+                        _show_heat(record, path.parent, is_named)
+                        for record in mine
+                        if record["kind"] == k
+                    ],
+                )
                 for k, title in KIND_NAMES.items()
             ]
-            first = mine[0]
-            shown.append({**first, "kinds": [(title, items) for title, items in kinds if items]})
+            told = {key: mine[0][key] for key in ("recipe", "target", "scheme", "layer")}
+            shown.append(told | {"kinds": [(title, items) for title, items in kinds if items]})
     return shown
 
 
-def _show_heat(record: Record, folder: Path) -> Panel:
-    caption = (
+def _show_heat(record: Record, folder: Path, is_named: bool) -> Panel:
+    shares = (
+        f"{record['share_positive']:.0%} of the heat raises the prediction, "
+        f"{record['share_negative']:.0%} lowers it."
+    )
+    named = (
         f"{record['chip_id']}: predicted\u00a0{format_number(record['y_pred'])}, "
         f"observed\u00a0{format_number(record['y_true'])}"
     )
+    caption = named if is_named else shares
     alt = (
-        f"Chip {caption}. Left the chip, right the same in grey under its heat: "
-        f"{record['share_positive']:.0%} of the heat raises the prediction, "
-        f"{record['share_negative']:.0%} lowers it."
+        f"Chip{f' {named}' if is_named else ''}. Left the chip, right the same in grey under its "
+        f"heat: {shares}"
     )
     return Panel(embed_picture(folder / record["file"], alt), caption)
 
@@ -194,8 +221,10 @@ def embed_picture(path: Path, alt: str) -> str:
     """Put a picture into the page itself, made smaller and without its metadata."""
     buffer = io.BytesIO()
     with Image.open(path) as picture:
-        size = picture.size
-        picture.convert("RGB").save(buffer, "WEBP", quality=82)
+        pixels = np.asarray(picture.convert("RGB"))
+    size = (pixels.shape[1], pixels.shape[0])
+    # From bare pixels: a picture that was opened can carry its metadata into what is saved.
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=82)
     data = base64.b64encode(buffer.getvalue()).decode()
     text = alt.replace("&", "&amp;").replace('"', "&quot;")
     return (

@@ -76,10 +76,10 @@ def _say_width(records: list[Record], facts: Facts) -> str:
         return ""
     areas = facts.samples.areas
     observed = areas.loc[areas["is_used"].astype(bool), found[0]["target"]]
-    return (
-        f"{WIDTH_LEVEL}%: {format_number(found[0]['mean_width'])} wide; observed "
-        f"{format_number(observed.min())} to {format_number(observed.max())}"
-    )
+    width = f"{WIDTH_LEVEL}%: {format_number(found[0]['mean_width'])} wide"
+    if observed.empty:
+        return width
+    return f"{width}; observed {format_number(observed.min())} to {format_number(observed.max())}"
 
 
 def _lay_out(records: list[Record], levels: list[int], facts: Facts) -> list[dict[str, Any]]:

@@ -1,0 +1,268 @@
+"""The model card and the data sheet, filled from the run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from basrelief import __version__
+from basrelief.judge.baselines import PLACE
+from basrelief.judge.scores import verdict
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.run import digest, read_json, replacing
+from basrelief.tell import results, words
+from basrelief.tell.card_words import say_kind
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.gate import MIN_BEHIND, Release
+from basrelief.tell.marks import keep_shown
+from basrelief.tell.models import Model
+from basrelief.tell.provenance import Source, list_versions
+from basrelief.tell.public import summarise
+from basrelief.tell.report import read_truth
+from basrelief.tell.sections import COUNT_NAMES
+from basrelief.tell.verdict import choose_unit, show_verdict
+from basrelief.tell.withheld import say_bounds
+from basrelief.tell.words import Record
+
+CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
+
+LEVEL = 80
+"""The level of interval that the card tells of, in per cent."""
+
+
+def write_cards(
+    facts: Facts,
+    narrowed: Facts,
+    release: Release,
+    sources: Sequence[Source],
+    models: Sequence[Model],
+) -> None:
+    """Write ``model_card.md`` and ``data_sheet.md``.
+
+    Averages in them pass the gate of the public page, so that a card can go with its model
+    wherever that page goes.
+
+    Parameters
+    ----------
+    narrowed
+        What `narrow_facts` leaves of the facts.
+
+    References
+    ----------
+    Mitchell et al. (2019), FAT* '19, 220-229; Gebru et al. (2021), CACM 64(12), 86-92.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # noqa: S701 - Markdown
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["number"] = words.format_number
+    environment.filters["digits"] = format_digits
+    environment.filters["percent"] = words.format_percent
+    environment.filters["join_words"] = words.join_words
+    environment.filters["target_name"] = words.name_target
+    environment.filters["cell"] = escape_cell
+    told = tell_data(facts, release, sources) | tell_models(facts, models)
+    told |= judge_models(facts, narrowed, release)
+    for name, template in CARDS.items():
+        text = environment.get_template(template).render(told)
+        with replacing(facts.run.folder / name) as part:
+            part.write_text(text, encoding="utf-8")
+    facts.run.say("report: model_card.md and data_sheet.md")
+
+
+def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
+    """Gather what the data are, and what of them is handed out."""
+    settings = facts.settings
+    truth = read_truth(facts)
+    counts = read_json(facts.run.describe / "counts.json")
+    leaks = select(facts.leakage, scheme="random", unit="chip")
+    targets = [words.name_target(target) for target in facts.samples.targets]
+    told = {
+        "title": f"{words.join_words(targets) if len(targets) < 4 else 'deprivation'} from LIDAR",
+        "town": bool(truth),
+        "targets": targets,
+        "sources": sources,
+        "has_places": facts.samples.has_places,
+        "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
+        "summary": summarise(facts, release),
+        "same_label": leaks[0].get("share_same_label") if leaks else None,
+        "crime_years": [str(year) for year in settings.data.crime_years or ()],
+        "allow": settings.publish.allow,
+        "release_said": say_bounds(settings.publish, release),
+        "population_said": release.population,
+        "distribution_said": say_distribution(facts, release),
+        "min_behind": MIN_BEHIND,
+    }
+    return told | say_kind(facts, bool(truth))
+
+
+def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
+    """Gather what the models are, and what they were made with."""
+    settings = facts.settings
+    return {
+        "models": models,
+        "recipes": facts.recipes,
+        "question": words.say_question(settings),
+        "written": max((model.written for model in models), default=None),
+        "pretrained": say_pretrained(facts, models),
+        "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
+        "shown_scheme": words.name_scheme(facts.shown_scheme, settings),
+        "held_said": say_folds(facts),
+        "seed": settings.seed,
+        "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"})),
+        "version": __version__,
+        "versions": [*list_versions(), ("Python", platform.python_version())],
+    }
+
+
+def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]:
+    """Gather what judging found, as far as the gate lets it through."""
+    findings = results.find_main(narrowed)
+    found = show_verdict(narrowed)
+    coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
+    return {
+        "headline": found["headline"] if found else words.say_headline(findings, narrowed.settings),
+        "scores": list_scores(narrowed),
+        "coverage": keep_shown(coverage, narrowed),
+        "level": LEVEL,
+        "districts": list_districts(facts, release),
+        "no_districts": (
+            "some areas are withheld, and could be found from the others"
+            if release.hidden
+            else "no district has as many, or districts were not judged"
+        ),
+        "caveats": list_caveats(narrowed),
+    }
+
+
+def list_scores(narrowed: Facts) -> list[Record]:
+    """List the scores of what was asked for, each beside the mean and beside place alone."""
+    rows = []
+    for target in narrowed.samples.targets:
+        for scheme in narrowed.schemes:
+            unit = choose_unit(narrowed.scores, target, scheme)
+            mine = select(narrowed.scores, target=target, scheme=scheme, unit=unit)
+            place = next((r["skill"] for r in mine if r["recipe"] == PLACE), None)
+            rows += [
+                record | {"words": verdict(record), "place": place}
+                for record in mine
+                if record["recipe"] in narrowed.asked and record["skill"] is not None
+            ]
+    return rows
+
+
+def list_districts(facts: Facts, release: Release) -> list[Record]:
+    """List errors by district where enough areas stand behind each, and none is withheld."""
+    if release.hidden:
+        return []
+    records = select(facts.judged.failures, scheme=facts.shown_scheme)
+    return [
+        row
+        | {
+            "target": record["target"],
+            "name": facts.districts.get(row["district"], row["district"]),
+        }
+        for record in keep_shown(records, facts)
+        for row in record["by_district"]
+        if row["n"] >= MIN_BEHIND
+    ]
+
+
+def list_caveats(narrowed: Facts) -> list[str]:
+    """List what this run's own figures warn of."""
+    findings = results.find_main(narrowed)
+    asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
+    warnings = [
+        words.warn_of_few(findings),
+        words.warn_of_leak(asked, narrowed.leakage, narrowed.settings),
+    ]
+    said = [warning for warning in warnings if warning]
+    worse: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.sense != "better":
+            worse.setdefault(finding.recipe, []).append(words.name_target(finding.target))
+    said += [
+        f"{recipe} cannot be told better than always predicting the mean for "
+        f"{words.join_words(targets)}."
+        for recipe, targets in worse.items()
+    ]
+    outside: dict[tuple[str, int], list[str]] = {}
+    for target, recipe in narrowed.shown.items():
+        n = len(results.find_outside(narrowed, recipe, target))
+        outside.setdefault((recipe, n), []).append(words.name_target(target))
+    said += [
+        f"{n} {'area lies' if n == 1 else 'areas lie'} outside what {recipe} was made for "
+        f"({words.join_words(targets)})."
+        for (recipe, n), targets in outside.items()
+        if n
+    ]
+    return said or ["This run's own figures warn of nothing; that is no proof that all is well."]
+
+
+def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:
+    """Say which networks started from weights of others; empty where none did."""
+    backbones = [m.recipe.backbone for m in models if isinstance(m.recipe, NetworkRecipe)]
+    given = facts.settings.models.weights
+    parts = []
+    for name in dict.fromkeys(backbones):
+        if given.get(name) != "none":
+            whose = "timm's" if name not in given else "a given file's"
+            parts.append(f"{name} started from {whose} weights")
+    if not parts:
+        return ""
+    licence = "which have a licence of their own (Oxford's VGG16: CC BY 4.0)"
+    return f"{words.join_words(parts)}, {licence}"
+
+
+def say_folds(facts: Facts) -> str:
+    """Say how often ground was held out."""
+    split = facts.settings.split
+    return (
+        f"Recipes of areas: up to {split.folds} folds, drawn {split.repeats} times. Networks: "
+        "trained once a scheme, tested on its first fold."
+    )
+
+
+def say_distribution(facts: Facts, release: Release) -> str:
+    """Say what is handed out."""
+    allow = facts.settings.publish.allow
+    if allow == "nothing":
+        return 'To nobody: publish.allow = "nothing".'
+    figures = f"figures of {len(release.shown):,} areas" if release.shown else "averages alone"
+    pictures = " and pictures of single chips" if allow == "chips" else ""
+    return (
+        f"The chips stay in the run folder. For everybody is the folder public/: {figures}"
+        f"{pictures}; publish.json says what was withheld and why."
+    )
+
+
+def format_digits(value: float | None) -> str:
+    """Write a number with three digits that count, whatever its size.
+
+    Examples
+    --------
+    >>> format_digits(0.004567), format_digits(-123.4), format_digits(None)
+    ('0.00457', '−123', '–')
+    """
+    if value is None or value != value:
+        return "–"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def escape_cell(text: str) -> str:
+    r"""Keep a text from breaking a table's row.
+
+    Examples
+    --------
+    >>> escape_cell("a|b")
+    'a\\|b'
+    """
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,77 @@
+"""The final models of a run, as cards and catalogues tell of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import prod
+from pathlib import Path
+
+from safetensors import safe_open
+
+from basrelief.learn.final import FinalModel, read_model
+from basrelief.learn.recipes import NetworkRecipe, Recipe, read_recipe
+from basrelief.run import Run
+from basrelief.tell.provenance import hash_file
+
+
+@dataclass(frozen=True)
+class Model:
+    """A final model: what it is, and the file that it lies in."""
+
+    recipe: Recipe
+    final: FinalModel
+    weights: Path
+    n_parameters: int
+    """Numbers in the weights file, those not trained among them."""
+
+    n_bytes: int
+    sha256: str
+    written: datetime
+    """When the weights file was last changed, UTC."""
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.recipe.name
+
+    @property
+    def file(self) -> str:
+        """The weights file, from the run folder on."""
+        return f"models/{self.name}/final/{self.weights.name}"
+
+    @property
+    def sees(self) -> str:
+        """What it predicts from."""
+        if isinstance(self.recipe, NetworkRecipe):
+            return f"{self.final.bands} bands of a chip"
+        return f"{len(self.final.features)} features of the heights of an area's own ground"
+
+    @property
+    def architecture(self) -> str:
+        """What kind of thing it is, in a few words."""
+        if isinstance(self.recipe, NetworkRecipe):
+            return self.recipe.backbone
+        return f"ridge regression on {len(self.final.features)} features"
+
+
+def read_models(run: Run) -> list[Model]:
+    """Read what the run's final models say of themselves, in order of name."""
+    folders = sorted(path.parent for path in run.models.glob("*/final/model.json"))
+    return [_read_model(folder) for folder in folders]
+
+
+def _read_model(folder: Path) -> Model:
+    weights = folder / "weights.safetensors"
+    with safe_open(weights, "np") as file:
+        sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    stat = weights.stat()
+    return Model(
+        recipe=read_recipe(folder / "recipe.toml"),
+        final=read_model(folder),
+        weights=weights,
+        n_parameters=sum(sizes),
+        n_bytes=stat.st_size,
+        sha256=hash_file(weights),
+        written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
+    )

@@ -1,0 +1,207 @@
+"""The facts that may be handed out: what the public page is made from, and nothing else.
+
+Tables are built from the columns named here and the rows that the gate lets through, before
+anything is drawn or worded, so that no section can tell what it was not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from basrelief.chips.store import Samples
+from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.judge.audit import build_audit
+from basrelief.judge.compare import MEAN
+from basrelief.tell.facts import Evaluation, Facts, select
+from basrelief.tell.gate import Release, may_average
+from basrelief.tell.words import Record
+
+KEY = ("recipe", "target", "scheme", "unit")
+
+NAMELESS = "withheld"
+"""Stands for a file or folder."""
+
+RANKED = ("recipe", "target", "area_id", "area_name", "lad", "y_pred", "lower_80", "upper_80")
+
+
+def narrow_facts(facts: Facts, release: Release) -> Facts:
+    """Keep what may be handed out of what a run found.
+
+    Returns
+    -------
+    Facts without chips, folds or figures of withheld areas; of those, and of areas that were
+    not used, outlines without a code. Averages are kept where the gate lets them through.
+    `Evaluation.ranked` has all areas shown, of the recipe shown for each target, ranked anew:
+    a gap in the ranks would tell where a withheld area stands.
+    """
+    scores = keep_scores(facts, release)
+    kept = {tuple(str(record[name]) for name in KEY) for record in scores}
+    narrowed = replace(
+        facts,
+        settings=narrow_settings(facts.settings, facts.asked),
+        samples=narrow_samples(facts.samples, release),
+        scores=scores,
+        predictions=_keep_rows(facts.predictions, "id", release),
+        folds=facts.folds.iloc[:0],
+        judged=_narrow_evaluation(facts, release, kept),
+    )
+    path = facts.run.folder / "evaluate" / "targeting.csv"
+    if not path.exists():
+        return narrowed
+    ranked = read_ranked(path, narrowed.shown, release)
+    return replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
+
+
+def narrow_settings(settings: Settings, asked: list[str]) -> Settings:
+    """Keep the settings that decide a result; of files, only whether they were given."""
+    data = settings.data
+    keys = ("images", "table", "dsm", "dtm", "areas", "labels", "crime")
+    given = {key: NAMELESS for key in keys if getattr(data, key) is not None}
+    return Settings(
+        out=NAMELESS,
+        seed=settings.seed,
+        data=DataSettings(
+            **given, crs=data.crs, targets=data.targets, crime_years=data.crime_years
+        ),
+        chips=settings.chips,
+        split=settings.split,
+        models=ModelSettings(
+            recipes=asked or None,
+            device=settings.models.device,
+            precision=settings.models.precision,
+            epochs=settings.models.epochs,
+            steps_per_epoch=settings.models.steps_per_epoch,
+        ),
+        publish=settings.publish,
+    )
+
+
+def narrow_samples(samples: Samples, release: Release) -> Samples:
+    """Keep the areas shown, with name, district and labels; of the others, the outline alone."""
+    areas = samples.areas
+    is_shown = areas["area_id"].isin(release.shown)
+    names = ["area_id", "area_name", "lad", "ground_covered", *samples.targets]
+    columns: dict[str, Any] = {name: areas[name].where(is_shown) for name in names if name in areas}
+    columns["is_used"] = is_shown
+    kept = pd.DataFrame(columns)
+    if samples.has_places:
+        kept = gpd.GeoDataFrame(kept, geometry=areas.geometry, crs=areas.crs)
+    else:
+        kept = kept[is_shown]
+    no_chips = pd.DataFrame(columns=["is_used", *samples.targets]).astype({"is_used": bool})
+    return replace(
+        samples,
+        chips=no_chips,
+        areas=kept,
+        membership=samples.membership.iloc[:0],
+        pixels_path=Path(),
+    )
+
+
+def keep_scores(facts: Facts, release: Release) -> list[Record]:
+    """Keep the scores that rest on enough areas and leave no few withheld ones behind."""
+    n_hidden = count_hidden(facts, release)
+    return [
+        record
+        for record in facts.scores
+        if may_average(record["n"], n_hidden(tuple(str(record[name]) for name in KEY), record["n"]))
+    ]
+
+
+def count_hidden(facts: Facts, release: Release) -> Callable[[tuple[str, ...], int], int]:
+    """Count the withheld areas behind each score.
+
+    Returns
+    -------
+    A function of the score's recipe, target, scheme and unit, and of how many units it is over.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    if release.hidden and release.shown:
+        tested = pq.read_table(
+            facts.run.predictions,
+            columns=[*KEY, "id"],
+            filters=[("unit", "==", "area"), ("id", "in", sorted(release.hidden))],
+        ).to_pandas()
+        counts = tested.groupby(list(KEY), observed=True)["id"].nunique()
+        found = {tuple(str(part) for part in key): int(n) for key, n in counts.items()}
+
+    def count(key: tuple[str, ...], n: int) -> int:
+        # No single chip is handed out, and of no areas where none are: nothing to subtract.
+        is_all = key[-1] == "chip" or not release.shown
+        return n if is_all else found.get(key, 0)
+
+    return count
+
+
+def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]]) -> Evaluation:
+    """Keep of the judgement what belongs to scores that are kept, over all areas together."""
+    judged = facts.judged
+
+    def has(record: Record, recipe: str) -> bool:
+        unit = record.get("unit", "area")
+        return (recipe, record["target"], record["scheme"], unit) in kept
+
+    comparisons = [
+        record
+        for record in judged.comparisons
+        if has(record, record["recipe"]) and has(record, record["versus"])
+    ]
+    scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
+    audit = build_audit(scores, comparisons, facts.leakage, facts.asked) if judged.audit else {}
+    return Evaluation(
+        comparisons=comparisons,
+        preferred=[r for r in judged.preferred if r["recipe"] == MEAN or has(r, r["recipe"])],
+        # By district and by tenth there are few areas, and differences between them.
+        coverage=[r for r in select(judged.coverage, group="all") if has(r, r["recipe"])],
+        targeting=[r for r in judged.targeting if has(r, r["recipe"])],
+        failures=[
+            r | {"by_decile": [], "by_district": []} for r in judged.failures if has(r, r["recipe"])
+        ],
+        audit=audit,
+        residuals=_keep_rows(judged.residuals, "area_id", release),
+    )
+
+
+def _keep_rows(table: pd.DataFrame, column: str, release: Release) -> pd.DataFrame:
+    """Keep the rows of areas shown."""
+    if table.empty:
+        return table
+    is_shown = table[column].isin(release.shown)
+    if "unit" in table:
+        is_shown &= table["unit"] == "area"
+    kept: pd.DataFrame = table[is_shown]
+    return kept
+
+
+def read_ranked(path: Path, shown: dict[str, str], release: Release) -> pd.DataFrame:
+    """Read ``targeting.csv``: the areas shown, of the recipe shown for each target.
+
+    Returns
+    -------
+    Columns ``recipe, target, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
+    is_inside, rank``; from the highest prediction down, ranked among themselves.
+    """
+    recipes = pd.Series(shown, dtype=object)
+    pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
+    parts = [
+        piece[
+            piece["area_id"].isin(release.shown) & (piece["target"].map(recipes) == piece["recipe"])
+        ]
+        for piece in pieces
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    order = table.groupby("target")["rank"].rank(method="min")
+    # Beside blanks, truth values come as text or not.
+    is_inside = table["is_inside"].map(str).map({"True": True, "False": False})
+    ranked = table[[*RANKED, "y_true"]].assign(
+        rank=order.astype(np.int64), is_inside=is_inside.astype("boolean")
+    )
+    return ranked.sort_values(["target", "rank", "area_id"], ignore_index=True)

@@ -1,0 +1,131 @@
+"""Where a run comes from: its input files by hash, and the software."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from basrelief.config import Settings
+from basrelief.run import Run, read_json, write_json
+
+LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
+
+ROLES = {
+    "dsm": "surface heights",
+    "dtm": "ground heights",
+    "areas": "areas",
+    "labels": "scores",
+    "crime": "counts of crime",
+    "images": "pictures",
+    "table": "table of scores",
+}
+
+SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
+"""What a shapefile keeps beside itself; its codes are there."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input files of one kind."""
+
+    role: str
+    n_files: int
+    n_bytes: int
+    sha256: str
+    """Of the file; of several, of the lines that ``sha256sum`` prints for them by name."""
+
+    names: tuple[str, ...]
+    """File names without their folders."""
+
+
+def list_versions() -> list[tuple[str, str]]:
+    """List the libraries that a result depends on, with their versions."""
+    return [(name, version(name)) for name in LIBRARIES]
+
+
+def read_sources(settings: Settings, run: Run) -> list[Source]:
+    """Hash the input files, those that are still there.
+
+    Writes ``inputs.json`` (role, name, size and hash of every file), from which files that did
+    not change since are taken the next time.
+    """
+    path = run.folder / "inputs.json"
+    known = {_identify(entry): entry for entry in read_json(path)} if path.exists() else {}
+    files = find_inputs(settings)
+    entries = []
+    for role, file in run.track(files, "hashing inputs"):
+        stat = file.stat()
+        entry: dict[str, Any] = {
+            "role": role,
+            "name": file.name,
+            "bytes": stat.st_size,
+            "changed_ns": stat.st_mtime_ns,
+        }
+        before = known.get(_identify(entry))
+        entries.append(entry | {"sha256": before["sha256"] if before else hash_file(file)})
+    write_json(path, entries)
+    return [
+        gather_source(role, [entry for entry in entries if entry["role"] == role])
+        for role in dict.fromkeys(role for role, _ in files)
+    ]
+
+
+def find_inputs(settings: Settings) -> list[tuple[str, Path]]:
+    """Find every input file, with what it is to the run."""
+    found = []
+    for key, role in ROLES.items():
+        typed = getattr(settings.data, key)
+        if typed is None:
+            continue
+        pattern = f"{typed}/*.png" if key == "images" else typed
+        # Absolute patterns: pathlib's own glob takes relative ones only.
+        paths = sorted(Path(name) for name in glob.glob(str(settings.locate(pattern))))  # noqa: PTH207
+        beside = [
+            path.with_suffix(suffix)
+            for path in paths
+            if path.suffix.lower() == ".shp"
+            for suffix in SIDECARS
+        ]
+        found += [(role, path) for path in [*paths, *beside] if path.is_file()]
+    models = settings.models
+    typed = [name for name in models.recipes or () if name.endswith(".toml")]
+    given = [settings.locate(name) for name in [*typed, *models.weights.values()]]
+    found += [("recipes and weights given", path) for path in sorted(set(given))]
+    return [(role, path) for role, path in found if path.is_file()]
+
+
+def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:
+    """Sum files of one kind up.
+
+    Examples
+    --------
+    >>> files = [{"name": "b", "bytes": 2, "sha256": "2"}, {"name": "a", "bytes": 1, "sha256": "1"}]
+    >>> gather_source("areas", files).names
+    ('a', 'b')
+    """
+    ordered = sorted(entries, key=lambda entry: str(entry["name"]))
+    lines = "".join(f"{entry['sha256']}  {entry['name']}\n" for entry in ordered)
+    return Source(
+        role=role,
+        n_files=len(ordered),
+        n_bytes=sum(entry["bytes"] for entry in ordered),
+        sha256=ordered[0]["sha256"]
+        if len(ordered) == 1
+        else hashlib.sha256(lines.encode()).hexdigest(),
+        names=tuple(str(entry["name"]) for entry in ordered),
+    )
+
+
+def hash_file(path: Path) -> str:
+    """Hash a file's bytes, SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _identify(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """Tell a file apart from others, and from itself after a change."""
+    return tuple(entry[key] for key in ("role", "name", "bytes", "changed_ns"))

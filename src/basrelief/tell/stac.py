@@ -1,0 +1,283 @@
+"""Catalogue entries (STAC) for the final models and for what is drawn on the ground."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pystac
+import rasterio
+import shapely
+from pystac.extensions.file import FileExtension
+from pystac.extensions.projection import ProjectionExtension
+from rasterio.warp import transform_bounds
+from stac_model.input import InputStructure, ModelInput
+from stac_model.output import ModelOutput, ModelResult
+from stac_model.schema import MLModelExtension, MLModelProperties
+
+from basrelief import __version__
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.run import read_json, replacing, write_json
+from basrelief.tell.facts import Facts
+from basrelief.tell.models import Model
+from basrelief.tell.provenance import hash_file
+from basrelief.tell.words import join_words, name_target
+
+BANDS = {
+    "relief": (
+        ("height", "Height above ground, m"),
+        ("slope", "Slope of the ground, degrees"),
+        ("altitude", "Altitude of the ground, m"),
+    ),
+    "shaded": (
+        ("red", "Coloured hillshade, red"),
+        ("green", "Coloured hillshade, green"),
+        ("blue", "Coloured hillshade, blue"),
+    ),
+}
+
+TOML, JSON = "application/toml", "application/json"
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+PARQUET, ZARR = "application/vnd.apache.parquet", "application/vnd+zarr"
+NO_DATE = "The date is that of the file: when the heights were flown is not known."
+
+
+def write_items(facts: Facts, models: Sequence[Model]) -> None:
+    """Write ``stac/``: a catalogue, an item a final model, and one a raster on the ground.
+
+    Models follow the Machine Learning Model extension (MLM) of STAC, through stac-model's
+    typed classes, which check every field and need no network.
+    """
+    items = [describe_model(model, facts) for model in models]
+    if facts.samples.has_places:
+        items.append(describe_chips(facts))
+        items += [describe_raster(*raster, facts) for raster in find_rasters(facts)]
+    catalogue = pystac.Catalog("basrelief", "The models of a run and what they draw on the ground.")
+    for item in items:
+        catalogue.add_link(pystac.Link("item", f"./{item.id}.json", JSON, title=item.id))
+    with replacing(facts.run.folder / "stac") as part:
+        part.mkdir()
+        for entry in (catalogue, *items):
+            name = "catalog" if entry is catalogue else entry.id
+            record = entry.to_dict(include_self_link=False, transform_hrefs=False)
+            write_json(part / f"{name}.json", record)
+    facts.run.say(f"report: stac/ describes {len(models)} models, {len(items)} items in all")
+
+
+def describe_model(model: Model, facts: Facts) -> pystac.Item:
+    """Describe a final model, with the files that it is made of."""
+    targets = join_words([name_target(target) for target in model.final.targets])
+    bands = name_bands(model)
+    item = pystac.Item(
+        f"model-{model.name}",
+        **locate_areas(facts),
+        datetime=model.written,
+        properties={
+            "title": f"{model.name}: {targets} from LIDAR",
+            "description": f"{model.recipe.about}. {NO_DATE}",
+            **bands,
+        },
+    )
+    MLModelExtension.ext(item, add_if_missing=True).apply(tell_model(model, facts))
+    library = "torch" if isinstance(model.recipe, NetworkRecipe) else "numpy"
+    weights = pystac.Asset(
+        f"../{model.file}",
+        title="Weights",
+        media_type="application/octet-stream",
+        roles=["mlm:model", "mlm:weights"],
+        extra_fields={"mlm:artifact_type": f"safetensors.{library}.save_file", **bands},
+    )
+    item.add_asset("model", weights)
+    # A multihash of SHA-256: its code and length go before it.
+    FileExtension.ext(weights, add_if_missing=True).apply(
+        size=model.n_bytes, checksum=f"1220{model.sha256}"
+    )
+    folder = f"../{Path(model.file).parent.as_posix()}"
+    item.add_asset("recipe", pystac.Asset(f"{folder}/recipe.toml", "Recipe", media_type=TOML))
+    item.add_asset("about", pystac.Asset(f"{folder}/model.json", "Labels seen", media_type=JSON))
+    card = pystac.Asset("../model_card.md", "Model card", media_type="text/markdown")
+    item.add_asset("card", card)
+    return item
+
+
+def name_bands(model: Model) -> dict[str, Any]:
+    """Name the bands that a network sees; nothing for what sees features.
+
+    The extension wants them among an item's own properties, and the core allows them there
+    only where an asset has them too.
+    """
+    if not isinstance(model.recipe, NetworkRecipe):
+        return {}
+    told = BANDS[model.final.bands]
+    return {"bands": [{"name": name, "description": text} for name, text in told]}
+
+
+def tell_model(model: Model, facts: Facts) -> MLModelProperties:
+    """Say what goes into a model and what comes out, in the extension's own terms."""
+    recipe, final = model.recipe, model.final
+    is_network = isinstance(recipe, NetworkRecipe)
+    output = ModelOutput(
+        name=f"scores, in order: {', '.join(final.targets)}",
+        tasks={"regression"},
+        result=ModelResult(
+            shape=[-1, len(final.targets)], dim_order=["batch", "target"], data_type="float64"
+        ),
+    )
+    given = facts.settings.models.weights
+    source = None
+    if isinstance(recipe, NetworkRecipe) and given.get(recipe.backbone) != "none":
+        source = "a file of weights" if recipe.backbone in given else f"timm {recipe.backbone}"
+    return MLModelProperties(
+        # The extension's schema allows letters, digits, dots, dashes and blanks.
+        name=re.sub(r"[^a-zA-Z0-9_.\-\s]", "-", f"basrelief {model.name} model"),
+        architecture=model.architecture,
+        tasks={"regression"},
+        framework="PyTorch" if is_network else "NumPy",
+        framework_version=version("torch" if is_network else "numpy"),
+        total_parameters=model.n_parameters,
+        pretrained=source is not None,
+        pretrained_source=source,
+        hyperparameters=recipe.model_dump(
+            mode="json", exclude={"kind", "name", "about"}, exclude_none=True
+        ),
+        input=[tell_input(model)],
+        output=[output],
+    )
+
+
+def tell_input(model: Model) -> ModelInput:
+    """Say what a model is given: the bands of a chip, or the features of an area."""
+    final = model.final
+    if isinstance(model.recipe, NetworkRecipe):
+        size = final.chips.size_px
+        return ModelInput(
+            name=f"chip of {final.chips.ground_m:g} m",
+            bands=[name for name, _ in BANDS[final.bands]],
+            input=InputStructure(
+                shape=[-1, 3, size, size],
+                dim_order=["batch", "bands", "height", "width"],
+                data_type="float32",
+            ),
+        )
+    return ModelInput(
+        name="features of an area's own ground",
+        description=f"In order: {', '.join(final.features)}",
+        input=InputStructure(
+            shape=[-1, len(final.features)], dim_order=["batch", "feature"], data_type="float64"
+        ),
+        pre_processing_function={
+            "format": "python",
+            "expression": "basrelief.learn.features:make_features",
+            "description": f"basrelief {__version__}",
+        },
+    )
+
+
+def describe_chips(facts: Facts) -> pystac.Item:
+    """Describe the store of chips: where the heights lie that everything rests on."""
+    chips: Any = facts.samples.chips
+    size = facts.samples.size_px
+    item = pystac.Item(
+        "chips",
+        **locate_bounds(chips.total_bounds, chips.crs),
+        datetime=read_date(facts.run.chips / "chips.parquet"),
+        properties={
+            "title": "Chips",
+            "description": f"{len(chips)} squares of surface and ground heights. {NO_DATE}",
+            "gsd": facts.samples.resolution_m,
+        },
+    )
+    project(item, chips.crs, None)
+    bands = [{"name": "surface", "unit": "m"}, {"name": "ground", "unit": "m"}]
+    told = {"bands": bands, "data_type": "float32", "nodata": "nan"}
+    pixels = pystac.Asset(
+        "../chips/pixels.zarr",
+        "Heights",
+        f"(chip, band, row, col), {size} cells a side",
+        ZARR,
+        ["data"],
+        told,
+    )
+    item.add_asset("pixels", pixels)
+    index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
+    item.add_asset("index", index)
+    return item
+
+
+def find_rasters(facts: Facts) -> list[tuple[str, Path, dict[str, Any]]]:
+    """Find the rasters that were drawn on the ground: name, file, and what is known of it."""
+    folder, listed = facts.run.folder, facts.run.explain / "contributions.json"
+    told = read_json(listed) if listed.exists() else []
+    found = [
+        (f"contribution-{record['recipe']}-{record['target']}", folder / record["file"], record)
+        for record in told
+    ]
+    known = {path for _, path, _ in found}
+    maps = [path for path in sorted((folder / "maps").glob("*.tif")) if path not in known]
+    found += [(f"map-{path.stem}", path, {}) for path in maps]
+    return [raster for raster in found if raster[1].is_file()]
+
+
+def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -> pystac.Item:
+    """Describe one raster, from its own file."""
+    with rasterio.open(path) as raster:
+        item = pystac.Item(
+            name,
+            **locate_bounds(raster.bounds, raster.crs),
+            datetime=read_date(path),
+            properties={
+                "title": str(told.get("label", path.stem)),
+                "description": NO_DATE,
+                "gsd": abs(raster.transform.a),
+            },
+        )
+        project(item, raster.crs, raster)
+        bands = [
+            {"data_type": dtype, "nodata": "nan"} | ({"unit": told["unit"]} if told else {})
+            for dtype in raster.dtypes
+        ]
+    href = f"../{path.relative_to(facts.run.folder).as_posix()}"
+    asset = pystac.Asset(href, media_type=COG, roles=["data"], extra_fields={"bands": bands})
+    item.add_asset("data", asset)
+    FileExtension.ext(asset, add_if_missing=True).apply(
+        size=path.stat().st_size, checksum=f"1220{hash_file(path)}"
+    )
+    if told:
+        item.add_link(pystac.Link("derived_from", f"./model-{told['recipe']}.json", JSON))
+    return item
+
+
+def project(item: pystac.Item, crs: Any, raster: Any) -> None:
+    """Add the projection, and a raster's grid."""
+    epsg = crs.to_epsg()
+    ProjectionExtension.ext(item, add_if_missing=True).apply(
+        code=None if epsg is None else f"EPSG:{epsg}",
+        wkt2=crs.to_wkt() if epsg is None else None,
+        shape=None if raster is None else [raster.height, raster.width],
+        transform=None if raster is None else list(raster.transform)[:6],
+    )
+
+
+def locate_areas(facts: Facts) -> dict[str, Any]:
+    """Give the extent of the areas that were used; nothing where places are not known."""
+    areas: Any = facts.samples.areas
+    if not isinstance(areas, gpd.GeoDataFrame):
+        return {"geometry": None, "bbox": None}
+    used = areas[areas["is_used"].astype(bool)]
+    return locate_bounds(used.total_bounds, areas.crs)
+
+
+def locate_bounds(bounds: Sequence[float], crs: Any) -> dict[str, Any]:
+    """Turn west, south, east, north into an outline in degrees."""
+    degrees = [round(side, 6) for side in transform_bounds(crs, 4326, *bounds)]
+    return {"geometry": shapely.geometry.mapping(shapely.box(*degrees)), "bbox": degrees}
+
+
+def read_date(path: Path) -> datetime:
+    """When a file was last changed, UTC, to the second."""
+    return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)

@@ -1,0 +1,34 @@
+"""The report stage: everything that a reader is told, or may be handed."""
+
+from __future__ import annotations
+
+from basrelief.config import Settings
+from basrelief.run import Run
+from basrelief.tell.cards import write_cards
+from basrelief.tell.facts import read_facts
+from basrelief.tell.gate import decide_release
+from basrelief.tell.models import read_models
+from basrelief.tell.narrow import narrow_facts
+from basrelief.tell.provenance import read_sources
+from basrelief.tell.public import publish_run
+from basrelief.tell.report import write_page
+from basrelief.tell.stac import write_items
+
+
+def tell_run(settings: Settings, run: Run) -> None:
+    """Write the report, its public version, what was withheld from it, cards and a catalogue.
+
+    Raises
+    ------
+    InputError
+        If a stage that it tells of has not run.
+    """
+    facts = read_facts(settings, run)
+    sources = read_sources(settings, run)
+    models = read_models(run)
+    release = decide_release(facts.samples.areas, settings.publish)
+    narrowed = narrow_facts(facts, release)
+    write_page(facts, sources)
+    publish_run(facts, narrowed, release, sources)
+    write_cards(facts, narrowed, release, sources, models)
+    write_items(facts, models)

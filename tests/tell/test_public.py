@@ -1,0 +1,422 @@
+"""What is published of a run in which recognisable things were planted everywhere."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from shapely.geometry import box
+
+from basrelief.chips.store import open_writer
+from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
+from basrelief.run import Run, read_json, write_json
+from basrelief.tell.stage import tell_run
+
+N_AREAS, N_CHIPS = 40, 40
+SMALL, BARE = "E01PLANTED", "E01BARREN9"
+KEY = {"recipe": "dense-vgg16", "target": "crime", "scheme": "block"}
+UNIT = KEY | {"unit": "area"}
+NETWORK = {"recipe": "vgg16", "target": "crime", "scheme": "block"}
+LABEL, PREDICTED = 98765.4321, 87654.3217
+CRS = 27700
+
+PLANTED = [
+    *(SMALL, BARE, "Hushfield", "Barrenham", "E06PLANT"),  # withheld areas by code and name
+    *("98765", "98,765", "87654", "87,654"),  # their label and prediction
+    *("535353_", "535353.5", "535353", "181818"),  # a chip's code and coordinates
+    *("planted-folder", "planted-heights", "planted-areas", "planted-labels", "planted-weights"),
+    *("planted-out", "/home/planted", "crime-highest-1.png", "crime-highest-1.tif", "hushmap"),
+    *("Jane Planted", "Surveyed for Planted Ltd", "planted-xmp"),  # metadata of pictures
+    "76543",  # a single chip's prediction
+]
+
+
+def make_settings(publish: PublishSettings | None = None) -> Settings:
+    folder = "/home/planted/planted-folder"
+    return Settings(
+        out=f"{folder}/planted-out",
+        data=DataSettings(
+            dsm=f"{folder}/planted-heights-*.tif",
+            areas=f"{folder}/planted-areas.gpkg",
+            labels=f"{folder}/planted-labels.csv",
+        ),
+        models=ModelSettings(
+            recipes=["dense-vgg16", "vgg16"], weights={"vgg16": f"{folder}/planted-weights.h5"}
+        ),
+        publish=publish or PublishSettings(),
+    )
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What the withheld areas have, to be changed without a trace."""
+
+    label: float = LABEL
+    predicted: float = PREDICTED
+    rank: int = 3
+
+
+def write_run(folder: Path, hidden: Hidden = Hidden()) -> Run:
+    """Write the run folder of a place with two areas to be withheld, and their figures."""
+    run = Run(folder, quiet=True)
+    for part in (run.chips, run.describe, run.splits, folder / "evaluate"):
+        part.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    ids = [f"E010{i:05}" for i in range(N_AREAS - 2)] + [SMALL, BARE]
+    crime = np.r_[rng.normal(size=N_AREAS - 2).round(3), hidden.label, hidden.label + 1]
+    guess = np.r_[crime[:-2] / 2, hidden.predicted, hidden.predicted + 1]
+    write_samples(run, ids, crime)
+    write_json(run.describe / "counts.json", {"areas": N_AREAS, "chips": N_CHIPS})
+    summary = {"count": N_AREAS, "mean": 1.5, "std": 2.5, "min": -1, "max": LABEL}
+    pd.DataFrame([summary], index=["crime"]).to_csv(run.describe / "summary.csv")
+    pd.DataFrame({"theft": [9.0]}, index=["Hushfield"]).to_csv(run.describe / "daily-crimes.csv")
+    folds = {"scheme": "block", "repeat": 0, "unit": "area", "id": ids, "fold": 0}
+    pd.DataFrame(folds).to_parquet(run.splits / "folds.parquet")
+    write_json(run.splits / "leakage.json", [])
+    tested = {"repeat": 0, "fold": 0, "id": ids, "y_true": crime, "y_pred": guess, "y_mean": 0.0}
+    frames = [
+        pd.DataFrame(UNIT | tested),
+        pd.DataFrame(NETWORK | {"unit": "area"} | tested).iloc[-12:],
+        pd.DataFrame(NETWORK | {"unit": "chip"} | tested | {"id": name_chips(), "y_pred": 76543.2}),
+    ]
+    pd.concat(frames).to_parquet(run.predictions)
+    write_scores(run)
+    write_evaluation(folder / "evaluate", ids, crime, guess, hidden.rank)
+    write_explanation(run)
+    return run
+
+
+def name_chips() -> list[str]:
+    return ["535353_181818", *(f"5301{i:02}_181000" for i in range(N_CHIPS - 1))]
+
+
+def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
+    squares = [box(530_000 + 100 * i, 181_000, 530_100 + 100 * i, 181_100) for i in range(N_AREAS)]
+    names = [f"Barnet 0{i:02}A" for i in range(N_AREAS - 2)] + ["Hushfield 001Z", "Barrenham 001Z"]
+    codes = {"area_id": ids, "area_name": names, "msoa": "E02PLANTED"}
+    lads = ["E09000003"] * (N_AREAS - 2) + ["E06PLANT", "E06PLANT"]
+    people = [1500.0 + i for i in range(N_AREAS - 2)] + [7.0, 1500.0]
+    ground = [1.0] * (N_AREAS - 1) + [0.3]
+    values = {"lad": lads, "crime": crime, "population": people, "ground_covered": ground}
+    areas = gpd.GeoDataFrame(codes | values | {"is_used": True}, geometry=squares, crs=CRS)
+    areas.to_parquet(run.chips / "areas.parquet")
+    chips = {"chip_id": name_chips(), "valid": 1.0, "is_used": True, "crime": crime}
+    places = {"easting": 535353.5, "northing": 181818.5}
+    frame = gpd.GeoDataFrame(chips | places, geometry=squares, crs=CRS)
+    frame.to_parquet(run.chips / "chips.parquet")
+    member = pd.DataFrame({"chip_id": name_chips(), "area_id": ids[::-1], "weight": 1.0})
+    member.to_parquet(run.chips / "membership.parquet")
+    with open_writer(run.chips / "pixels.zarr", 2, 8, "float32") as writer:
+        writer.append(np.zeros((2, 8, 8), np.float32))
+    facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
+    write_json(run.chips / "chips.json", facts)
+
+
+def write_scores(run: Run) -> None:
+    names = ("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman")
+    score = UNIT | dict.fromkeys(names, 0.5) | {"n": N_AREAS, "skill": 0.4}
+    score |= {"skill_low": 0.2, "skill_high": 0.5}
+    few = score | NETWORK | {"n": 12, "skill": 0.7373}
+    chips = score | NETWORK | {"unit": "chip", "n": N_CHIPS}
+    write_json(run.scores, [score, score | {"recipe": "place-alone", "skill": 0.1}, few, chips])
+
+
+def write_evaluation(
+    folder: Path, ids: list[str], crime: np.ndarray, guess: np.ndarray, rank: int
+) -> None:
+    versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
+    beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
+    write_json(folder / "comparisons.json", [beats])
+    write_json(folder / "preferred.json", [UNIT | {"reason": "the simplest of them"}])
+    write_json(folder / "audit.json", {"table": [], "same_label": {}, "sentences": []})
+    covered = KEY | {"group": "all", "n": N_AREAS, "mean_width": 2.5}
+    levels = {"level": 80, "covered": 0.8, "low": 0.6, "high": 0.9}
+    hushed = covered | levels | {"group": "E06PLANT", "n": 2}
+    write_json(folder / "coverage.json", [covered | levels, hushed])
+    hits = KEY | {"share": 0.2, "n": N_AREAS, "n_picked": 8, "hits": 3.0, "hit_rate": 0.375}
+    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "place_alone_hit_rate": 0.25}
+    write_json(folder / "targeting.json", [hits | rates])
+    ranks = np.delete(np.arange(1, N_AREAS + 2), rank - 1)[: N_AREAS - 1]
+    ranked = pd.DataFrame({"area_id": ids, "y_pred": guess, "y_true": crime, "is_inside": True})
+    ranked["area_name"] = [f"Name of {name}" for name in ids]
+    ranked["rank"] = np.r_[ranks[:-1], rank, ranks[-1]]
+    ranked = ranked.assign(**KEY, lad="E09000003", lower_80=guess - 1, upper_80=guess + 1)
+    ranked.to_csv(folder / "targeting.csv", index=False)
+    district = {"district": "E06PLANT", "n": 2, "mse": 98765.0, "bias": 0.0, "skill": 0.4}
+    deciles = [{"decile": i, "n": 4, "mse": 98765.0, "bias": 0.1} for i in range(1, 11)]
+    failed = KEY | {"moran_i": 0.31, "moran_p": 0.002, "n_permutations": 999}
+    failed |= {"deciles_exact": 0.35, "deciles_within_one": 0.7}
+    parts = {"by_decile": deciles, "by_district": [district]}
+    write_json(folder / "failures.json", [failed | parts])
+    table = {"area_id": ids, "y_true": crime, "y_pred": guess, "residual": crime - guess}
+    is_inside = pd.array([name not in (SMALL, BARE) for name in ids], dtype="boolean")
+    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
+
+
+def write_explanation(run: Run) -> None:
+    folder = run.explain / "vgg16"
+    folder.mkdir(parents=True, exist_ok=True)
+    info, exif = PngInfo(), Image.Exif()
+    info.add_text("Author", "Jane Planted")
+    info.add_itxt("XML:com.adobe.xmp", "<planted-xmp/>")
+    exif[0x010E] = "Surveyed for Planted Ltd"
+    for i, colour in ((1, "red"), (2, "blue")):
+        picture = Image.new("RGB", (65, 32), colour)
+        picture.save(folder / f"crime-highest-{i}.png", pnginfo=info, exif=exif)
+    shares = {"share_positive": 0.75, "share_negative": 0.25, "y_true": LABEL, "y_pred": 76543.2}
+    record = NETWORK | shares | {"layer": "last", "kind": "highest"}
+    # The first chip shows the bare area's ground, the second that of the small area.
+    found = [
+        record | {"chip_id": name_chips()[i], "file": f"crime-highest-{i + 1}.png"} for i in (0, 1)
+    ]
+    write_json(folder / "summary.json", found)
+    contribution = {"recipe": "vgg16", "target": "crime", "file": "explain/vgg16/hushmap.tif"}
+    write_json(run.explain / "contributions.json", [contribution | {"unit": "score"}])
+
+
+def read_published(folder: Path) -> list[bytes]:
+    """Read every published byte, and what is packed or inlined in it."""
+    found = [path.name.encode() for path in folder.rglob("*")]
+    waiting = [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+    while waiting:
+        blob = waiting.pop()
+        found.append(blob)
+        if blob.startswith(b"\x1f\x8b"):
+            waiting.append(gzip.decompress(blob))
+        packed = re.findall(rb"base64,\s*([A-Za-z0-9+/=\s]+)", blob)
+        waiting += [base64.b64decode(re.sub(rb"\s", b"", text)) for text in packed]
+    return found
+
+
+def find_planted(folder: Path, planted: list[str]) -> list[str]:
+    blobs = [blob.lower() for blob in read_published(folder)]
+    return [
+        text
+        for text in planted
+        if any(
+            text.lower().encode(coding) in blob
+            for blob in blobs
+            for coding in ("utf-8", "utf-16-le")
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = write_run(tmp_path_factory.mktemp("planted") / "run")
+    tell_run(make_settings(), run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> str:
+    return (run.folder / "public" / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_was_planted_is_found_in_the_analysts_report(run: Run) -> None:
+    page = run.report.read_text(encoding="utf-8")
+    missing = [
+        text for text in ("planted-heights", "535353_", "Name of E01", "98765") if text not in page
+    ]
+    assert missing == []
+
+
+def test_nothing_that_is_withheld_stands_in_any_published_byte(run: Run) -> None:
+    assert find_planted(run.folder / "public", PLANTED) == []
+    assert find_planted(run.folder / "public", [str(run.folder), run.folder.name + "/"]) == []
+
+
+def test_the_record_names_nothing_that_is_withheld(run: Run) -> None:
+    text = (run.folder / "publish.json").read_text()
+    assert [planted for planted in PLANTED if planted in text] == []
+
+
+def test_figures_of_withheld_areas_leave_no_trace(run: Run, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "run", Hidden(label=-4.25, predicted=0.125, rank=17))
+    tell_run(make_settings(), other)
+    names = sorted(path.name for path in (run.folder / "public").iterdir())
+    assert names == ["areas.csv", "areas.geojson", "report.html"]
+    for name in names:
+        mine, others = (each.folder / "public" / name for each in (run, other))
+        assert mine.read_bytes() == others.read_bytes()
+
+
+def test_tables_hold_the_areas_shown_and_no_others(run: Run) -> None:
+    folder = run.folder / "public"
+    table = pd.read_csv(folder / "areas.csv")
+    assert len(table) == N_AREAS - 10
+    assert list(table.columns) == [
+        *("area_id", "area_name", "lad", "ground_covered", "crime_observed", "crime_predicted"),
+        *("crime_low_80", "crime_high_80", "crime_is_inside"),
+    ]
+    features = json.loads((folder / "areas.geojson").read_text())["features"]
+    assert [f["properties"]["area_id"] for f in features] == table["area_id"].tolist()
+    ring = np.array(features[0]["geometry"]["coordinates"][0])
+    assert np.all((ring > [-0.2, 51.4]) & (ring < [0.2, 51.6]))
+    assert gpd.read_file(folder / "areas.geojson").crs.to_epsg() == 4326
+
+
+def test_withheld_areas_leave_no_gap_in_the_ranks(page: str) -> None:
+    part = page[page.index('id="found"') :]
+    ranks = [int(text) for text in re.findall(r'<th scope="row">(\d+)</th><td class="text">', part)]
+    assert ranks == list(range(1, 21))
+
+
+def test_averages_that_leave_few_withheld_areas_are_withheld(run: Run, page: str) -> None:
+    record = read_json(run.folder / "publish.json")
+    assert ">0.74<" in run.report.read_text(encoding="utf-8")
+    assert ">0.74<" not in page
+    withheld = {entry["item"]: entry for entry in record["withheld"]}
+    assert withheld["scores of recipes"]["count"] == 1
+    assert record["averages_published"] == 3
+
+
+def test_the_record_says_what_was_withheld_and_why(run: Run) -> None:
+    record = read_json(run.folder / "publish.json")
+    reasons = {
+        e["reason"]: e["count"] for e in record["withheld"] if e["item"] == "figures of areas"
+    }
+    assert reasons["fewer than 100 people"] == 1
+    assert reasons["less than 50% of the ground behind the figure"] == 1
+    assert sum(reasons.values()) == 10
+    assert record["areas_published"] == N_AREAS - 10
+    assert (record["allow"], record["reason"], record["min_population"]) == ("areas", None, 100)
+    items = {entry["item"] for entry in record["withheld"]}
+    assert {"heat maps over single chips", "recorded crimes by borough"} <= items
+    assert "maps of what raises and lowers predictions inside areas" in items
+
+
+def test_pictures_are_shown_with_a_reason_and_without_names(run: Run, tmp_path: Path) -> None:
+    chosen = PublishSettings(allow="chips", reason="Agreed with the residents, minute 12.")
+    other = write_run(tmp_path / "run")
+    tell_run(make_settings(chosen), other)
+    folder = other.folder / "public"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/webp") == 1
+    assert "Agreed with the residents, minute 12." in page
+    assert read_json(other.folder / "publish.json")["reason"] == chosen.reason
+    assert find_planted(folder, PLANTED) == []
+    (picture,) = [
+        Image.open(io.BytesIO(blob)) for blob in read_published(folder) if blob[:4] == b"RIFF"
+    ]
+    assert not set(picture.info) & {"exif", "xmp", "icc_profile"}
+    red = np.asarray(picture.convert("RGB")).mean(axis=(0, 1))
+    assert red[0] > 200 > red[2]
+
+
+def test_pictures_drawn_into_figures_carry_no_text(run: Run) -> None:
+    pictures = [blob for blob in read_published(run.folder / "public") if blob[:4] == b"\x89PNG"]
+    assert pictures
+    assert not [p for p in pictures if re.search(rb"tEXt|zTXt|iTXt|eXIf|tIME|iCCP", p)]
+
+
+def test_nothing_is_one_page_that_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    tell_run(make_settings(), run)
+    tell_run(make_settings(PublishSettings(allow="nothing", reason="Not ours to give.")), run)
+    assert [path.name for path in (run.folder / "public").iterdir()] == ["report.html"]
+    page = (run.folder / "public" / "report.html").read_text()
+    assert "Nothing is published" in page
+    assert "Not ours to give." in page
+    assert "crime" not in page[page.index("</style>") :]
+    record = read_json(run.folder / "publish.json")
+    assert record["withheld"] == [
+        {"item": "everything", "count": None, "reason": 'publish.allow = "nothing"'}
+    ]
+    assert (record["areas_published"], record["figures"]) == (0, [])
+
+
+def test_without_people_known_no_area_is_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    areas: Any = gpd.read_parquet(run.chips / "areas.parquet").drop(columns="population")
+    areas["area_id"] = [f"X{i:03}" for i in range(N_AREAS)]
+    areas.to_parquet(run.chips / "areas.parquet")
+    tell_run(make_settings(), run)
+    assert [path.name for path in (run.folder / "public").iterdir()] == ["report.html"]
+    page = (run.folder / "public" / "report.html").read_text()
+    assert "No figure of a single area is shown" in page
+    assert "the labels do not say, and the codes are not those of census areas" in page
+
+
+def make_pictures(run: Run) -> None:
+    """Turn the run into one of pictures, whose ground nobody knows."""
+    for name in ("areas", "chips"):
+        path = run.chips / f"{name}.parquet"
+        table = pd.DataFrame(gpd.read_parquet(path)).drop(
+            columns=["geometry", "population"], errors="ignore"
+        )
+        if name == "areas":
+            table["ground_covered"] = np.nan
+        table.to_parquet(path)
+    facts = read_json(run.chips / "chips.json")
+    write_json(run.chips / "chips.json", facts | {"kind": "pictures"})
+
+
+def test_of_pictures_averages_alone_are_shown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    make_pictures(run)
+    folder = "/home/planted/planted-folder"
+    data = DataSettings(images=f"{folder}/planted-heights", table=f"{folder}/planted-labels.csv")
+    models = ModelSettings(recipes=["dense-vgg16", "vgg16"])
+    tell_run(Settings(out="planted-out", data=data, models=models), run)
+    public = run.folder / "public"
+    assert [path.name for path in public.iterdir()] == ["report.html"]
+    assert find_planted(public, PLANTED) == []
+    page = (public / "report.html").read_text()
+    assert "how much of the ground is shown is not known" in page
+    assert "areas.csv" not in page
+    assert "<b>0.40</b>" in page
+
+
+def test_the_public_page_needs_no_network_and_its_links_lead_somewhere(page: str) -> None:
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
+    assert all(f'id="{link}"' in page for link in links)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "A crime map against the people it describes",
+        "Burglars read LIDAR too",
+        "Linking with other data",
+        "Security-sensitive sites",
+        "Rules that differ across borders",
+        "What not to use this for",
+        "What is withheld",
+        "Data and licences",
+        "How to do it again",
+    ],
+)
+def test_limits_are_told_by_name_in_both_reports(run: Run, page: str, said: str) -> None:
+    assert said in page
+    if said != "What is withheld":
+        assert said in run.report.read_text(encoding="utf-8")
+
+
+def test_a_towns_chips_and_files_are_not_in_its_public_folder(
+    town_run: Run, town_settings: Settings
+) -> None:
+    chips = pd.read_parquet(town_run.chips / "chips.parquet")
+    data = town_settings.data
+    files = [str(data.dsm), str(data.areas), str(data.labels), str(town_run.folder)]
+    folder = town_run.folder / "public"
+    assert find_planted(folder, [*files, *chips["chip_id"].sample(20, random_state=0)]) == []
+    text = (folder / "report.html").read_text()
+    assert not [x for x in chips["easting"].astype(int).astype(str).unique() if x in text]
+    assert "A made-up town" in text
