@@ -16,7 +16,7 @@ from basrelief.learn.recipes import (
 )
 from basrelief.splits.heldout import AREA_SCHEMES
 
-DEFAULT_RECIPES = ("relief-statistics", "vgg16")
+DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
 
