@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ from pystac.validation import JsonSchemaSTACValidator
 from rasterio.transform import from_origin
 from stac_model.schema import MLModelProperties
 
-from basrelief.config import Settings
+from basrelief.config import DataSettings, Settings
+from basrelief.learn.recipes import format_recipe, load_recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.models import read_models
 from basrelief.tell.provenance import hash_file
-from basrelief.tell.stac import describe_raster, find_rasters
+from basrelief.tell.stac import describe_model, describe_raster, find_rasters
+
+SETTINGS = Settings(data=DataSettings(dsm="d", areas="a", labels="l"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +89,9 @@ def test_names_and_versions_suit_the_extensions_schema(items: dict[str, Any]) ->
         told = item["properties"]
         assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told["mlm:name"])
         assert re.match(r"\d+\.\d+\.\d+", told["mlm:framework_version"])
-        assert all(re.fullmatch(r"[0-9a-zA-Z_.-]+", key) for key in told["mlm:hyperparameters"])
+        chosen = told.get("mlm:hyperparameters", {"none": None})
+        assert chosen
+        assert all(re.fullmatch(r"[0-9a-zA-Z_.-]+", key) for key in chosen)
         assert "mlm:artifact_type" in item["assets"]["model"]
         assert told["mlm:pretrained"] is False
 
@@ -119,7 +126,7 @@ def test_a_contribution_has_its_grid_and_its_model(
 ) -> None:
     facts = read_facts(town_settings, town_run)
     path = write_contribution(facts, tmp_path)
-    moved = Facts(**{**vars(facts), "run": Run(tmp_path, quiet=True)})
+    moved = replace(facts, run=Run(tmp_path, quiet=True))
     ((name, found, told),) = find_rasters(moved)
     assert (name, found) == ("contribution-relief-statistics-crime", path)
     written = describe_raster(name, found, told, moved).to_dict(transform_hrefs=False)
@@ -130,3 +137,22 @@ def test_a_contribution_has_its_grid_and_its_model(
     assert item["links"][0]["href"] == "./model-relief-statistics.json"
     validator = JsonSchemaSTACValidator()
     validator.validate_core(item, STACObjectType.ITEM, item["stac_version"])
+
+
+def test_a_recipe_made_of_others_tells_what_they_look_through(
+    town_settings: Settings, town_run: Run, tmp_path: Path
+) -> None:
+    final = tmp_path / "models" / "kriged" / "final"
+    shutil.copytree(town_run.models / "relief-statistics" / "final", final)
+    (final / "recipe.toml").write_text(format_recipe(load_recipe("kriged-dense-vgg16", SETTINGS)))
+    member = final / "members" / "0-dense-vgg16"
+    member.mkdir(parents=True)
+    (member / "recipe.toml").write_text(format_recipe(load_recipe("dense-vgg16", SETTINGS)))
+    (model,) = read_models(Run(tmp_path, quiet=True))
+    assert model.backbones == ("vgg16",)
+    assert "frozen vgg16, and a Gaussian process" in model.architecture
+    assert model.sees.endswith("at home also its place and its neighbours' scores")
+    facts = read_facts(town_settings, town_run)
+    item = describe_model(model, replace(facts, settings=SETTINGS)).to_dict(transform_hrefs=False)
+    told = MLModelProperties.model_validate(item["properties"])
+    assert (told.pretrained, told.pretrained_source) == (True, "timm vgg16")

@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from basrelief import __version__
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
-from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import digest, read_json, replacing
 from basrelief.tell import results, words
 from basrelief.tell.card_words import say_kind
@@ -208,14 +207,14 @@ def list_caveats(narrowed: Facts) -> list[str]:
 
 
 def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:
-    """Say which networks started from weights of others; empty where none did."""
-    backbones = [m.recipe.backbone for m in models if isinstance(m.recipe, NetworkRecipe)]
+    """Say which networks come with weights of others; empty where none does."""
+    backbones = [name for model in models for name in model.backbones]
     given = facts.settings.models.weights
     parts = []
     for name in dict.fromkeys(backbones):
         if given.get(name) != "none":
             whose = "timm's" if name not in given else "a given file's"
-            parts.append(f"{name} started from {whose} weights")
+            parts.append(f"{name} comes with {whose} weights")
     if not parts:
         return ""
     licence = "which have a licence of their own (Oxford's VGG16: CC BY 4.0)"

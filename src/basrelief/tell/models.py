@@ -10,7 +10,13 @@ from pathlib import Path
 from safetensors import safe_open
 
 from basrelief.learn.final import FinalModel, read_model
-from basrelief.learn.recipes import NetworkRecipe, Recipe, read_recipe
+from basrelief.learn.recipes import (
+    DenseRecipe,
+    KrigedRecipe,
+    NetworkRecipe,
+    Recipe,
+    read_recipe,
+)
 from basrelief.run import Run
 from basrelief.tell.provenance import hash_file
 
@@ -30,6 +36,9 @@ class Model:
     written: datetime
     """When the weights file was last changed, UTC."""
 
+    backbones: tuple[str, ...]
+    """Networks that it, or what it is made of, has or looks through."""
+
     @property
     def name(self) -> str:
         """The recipe's name."""
@@ -45,14 +54,22 @@ class Model:
         """What it predicts from."""
         if isinstance(self.recipe, NetworkRecipe):
             return f"{self.final.bands} bands of a chip"
-        return f"{len(self.final.features)} features of the heights of an area's own ground"
+        seen = f"{len(self.final.features)} features of the heights of an area's own ground"
+        if isinstance(self.recipe, KrigedRecipe):
+            return f"{seen}; at home also its place and its neighbours' scores"
+        return seen
 
     @property
     def architecture(self) -> str:
         """What kind of thing it is, in a few words."""
         if isinstance(self.recipe, NetworkRecipe):
             return self.recipe.backbone
-        return f"ridge regression on {len(self.final.features)} features"
+        linear = f"linear model on {len(self.final.features)} features"
+        if self.backbones:
+            linear += f", some of them of a frozen {' and '.join(self.backbones)}"
+        if isinstance(self.recipe, KrigedRecipe):
+            linear += ", and a Gaussian process on what it leaves"
+        return linear
 
 
 def read_models(run: Run) -> list[Model]:
@@ -65,13 +82,17 @@ def _read_model(folder: Path) -> Model:
     weights = folder / "weights.safetensors"
     with safe_open(weights, "np") as file:
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    parts = [folder, *sorted((folder / "members").glob("*/"))]
+    recipes = [read_recipe(part / "recipe.toml") for part in parts]
+    seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
-        recipe=read_recipe(folder / "recipe.toml"),
+        recipe=recipes[0],
         final=read_model(folder),
         weights=weights,
         n_parameters=sum(sizes),
         n_bytes=stat.st_size,
         sha256=hash_file(weights),
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
+        backbones=tuple(dict.fromkeys(seen)),
     )

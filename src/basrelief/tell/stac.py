@@ -41,6 +41,9 @@ BANDS = {
     ),
 }
 
+MANY_FEATURES = 100
+"""More features than this are not named one by one."""
+
 TOML, JSON = "application/toml", "application/json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PARQUET, ZARR = "application/vnd.apache.parquet", "application/vnd+zarr"
@@ -129,9 +132,12 @@ def tell_model(model: Model, facts: Facts) -> MLModelProperties:
         ),
     )
     given = facts.settings.models.weights
-    source = None
-    if isinstance(recipe, NetworkRecipe) and given.get(recipe.backbone) != "none":
-        source = "a file of weights" if recipe.backbone in given else f"timm {recipe.backbone}"
+    sources = [
+        f"a file of weights of {name}" if name in given else f"timm {name}"
+        for name in model.backbones
+        if given.get(name) != "none"
+    ]
+    chosen = recipe.model_dump(mode="json", exclude={"kind", "name", "about"}, exclude_none=True)
     return MLModelProperties(
         # The extension's schema allows letters, digits, dots, dashes and blanks.
         name=re.sub(r"[^a-zA-Z0-9_.\-\s]", "-", f"basrelief {model.name} model"),
@@ -140,11 +146,9 @@ def tell_model(model: Model, facts: Facts) -> MLModelProperties:
         framework="PyTorch" if is_network else "NumPy",
         framework_version=version("torch" if is_network else "numpy"),
         total_parameters=model.n_parameters,
-        pretrained=source is not None,
-        pretrained_source=source,
-        hyperparameters=recipe.model_dump(
-            mode="json", exclude={"kind", "name", "about"}, exclude_none=True
-        ),
+        pretrained=bool(sources),
+        pretrained_source=" and ".join(sources) or None,
+        hyperparameters=chosen or None,
         input=[tell_input(model)],
         output=[output],
     )
@@ -164,9 +168,12 @@ def tell_input(model: Model) -> ModelInput:
                 data_type="float32",
             ),
         )
+    known = list(final.features)
+    many = "as in model.json, where each is described"
+    named = ", ".join(known) if len(known) <= MANY_FEATURES else many
     return ModelInput(
         name="features of an area's own ground",
-        description=f"In order: {', '.join(final.features)}",
+        description=f"In order: {named}",
         input=InputStructure(
             shape=[-1, len(final.features)], dim_order=["batch", "feature"], data_type="float64"
         ),
