@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.learn.measures import describe_measures
 from basrelief.run import Run, read_json
 from basrelief.tell import cards
 from basrelief.tell.facts import read_facts
@@ -76,6 +77,12 @@ def test_the_card_names_each_model_with_its_hash(card: str, town_run: Run) -> No
     for name in ("vgg16", "relief-statistics", "random-features"):
         path = town_run.models / name / "final" / "weights.safetensors"
         assert hash_file(path) in card
+
+
+def test_the_card_says_what_each_relief_statistic_is(card: str) -> None:
+    table = describe_measures()
+    for name, unit in table["unit"].items():
+        assert f"| {name} | {unit} |" in card
 
 
 def test_a_made_up_town_is_called_so_and_nobodys(card: str, sheet: str) -> None:

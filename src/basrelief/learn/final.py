@@ -67,7 +67,7 @@ class FinalModel(Section):
     """Areas with enough ground and a label."""
 
     features: dict[str, Spread]
-    """By feature, over those areas; empty for networks."""
+    """By feature, over those areas, on the scale that the model sees; empty for networks."""
 
     seed: int
     block_m: float

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from basrelief import __version__
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
+from basrelief.learn.measures import MEASURES
 from basrelief.run import digest, read_json, replacing
 from basrelief.tell import results, words
 from basrelief.tell.card_words import say_kind
@@ -108,6 +109,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
     settings = facts.settings
     return {
         "models": models,
+        "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
         "question": words.say_question(settings),
         "written": max((model.written for model in models), default=None),
