@@ -154,6 +154,10 @@ def write_evaluation(
     ranked["rank"] = np.r_[ranks[:-1], rank, ranks[-1]]
     ranked = ranked.assign(**KEY, lad="E09000003", lower_80=guess - 1, upper_80=guess + 1)
     ranked.to_csv(folder / "targeting.csv", index=False)
+    effect = {"target": "crime", "controls": "built form", "n": N_AREAS, "n_groups": 12}
+    effect |= {"per_unit": -0.4, "low": -0.5, "high": -0.2, "differs": True, "kept": 0.5}
+    slope = effect | {"exposure": "slope", "unit": "degree"}
+    write_json(folder / "partial.json", [slope, slope | {"exposure": "altitude", "unit": "10 m"}])
     district = {"district": "E06PLANT", "n": 2, "mse": 98765.0, "bias": 0.0, "skill": 0.4}
     deciles = [{"decile": i, "n": 4, "mse": 98765.0, "bias": 0.1} for i in range(1, 11)]
     failed = KEY | {"moran_i": 0.31, "moran_p": 0.002, "n_permutations": 999}
@@ -281,6 +285,18 @@ def test_averages_that_leave_few_withheld_areas_are_withheld(run: Run, page: str
     withheld = {entry["item"]: entry for entry in record["withheld"]}
     assert withheld["scores of recipes"]["count"] == 1
     assert record["averages_published"] == 3
+
+
+def test_effects_over_few_areas_are_withheld(run: Run, page: str, tmp_path: Path) -> None:
+    assert 'href="#slope"' in page
+    other = write_run(tmp_path / "run")
+    path = other.folder / "evaluate" / "partial.json"
+    write_json(path, [record | {"n": 9} for record in read_json(path)])
+    tell_run(make_settings(), other)
+    assert 'id="slope"' in other.report.read_text(encoding="utf-8")
+    assert 'id="slope"' not in (other.folder / "public" / "report.html").read_text()
+    items = {entry["item"] for entry in read_json(other.folder / "publish.json")["withheld"]}
+    assert "effects of slope and altitude" in items
 
 
 def test_the_record_says_what_was_withheld_and_why(run: Run) -> None:

@@ -166,8 +166,15 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
             r | {"by_decile": [], "by_district": []} for r in judged.failures if has(r, r["recipe"])
         ],
         audit=audit,
+        partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
         residuals=_keep_rows(judged.residuals, "area_id", release),
     )
+
+
+def _may_tell_partial(records: list[Record], release: Release) -> bool:
+    """Whether effects over all areas may be told: over enough, and with nothing to subtract."""
+    n_hidden = len(release.hidden) if release.shown else 0
+    return all(may_average(record["n"], n_hidden) for record in records)
 
 
 def _keep_rows(table: pd.DataFrame, column: str, release: Release) -> pd.DataFrame:

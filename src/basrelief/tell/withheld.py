@@ -29,6 +29,10 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
     if n_scores:
         few = f"over fewer than {MIN_BEHIND} areas or chips, or leaving few by subtraction"
         entries.append(Withheld("scores of recipes", n_scores, few))
+    n_effects = len(facts.judged.partial) - len(narrowed.judged.partial)
+    if n_effects:
+        why = f"over fewer than {MIN_BEHIND} areas"
+        entries.append(Withheld("effects of slope and altitude", n_effects, why))
     n_extremes = len(facts.samples.targets)
     entries += [
         Withheld("least, greatest and quartiles of a score", n_extremes, "single areas' scores"),
