@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,38 @@ def town_run(town: Path, town_settings: Settings) -> Run:
     run = Run(town_settings.locate(town_settings.out), quiet=True)
     run_stages(town_settings, run, [stage.name for stage in STAGES], set())
     return run
+
+
+@pytest.fixture
+def run_command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the command line in this process; give its exit code."""
+    from basrelief import cli
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["basrelief", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def expect_line(
+    run_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> Callable[..., None]:
+    """Check that a command stops with one line that says all this, and writes nothing."""
+
+    def expect(config: Path, *says: str, command: str = "run") -> None:
+        capsys.readouterr()
+        chips = config.parent / "runs" / "c" / "chips"
+        had_chips = chips.exists()
+        assert run_command(command, str(config)) == 2
+        line = capsys.readouterr().err
+        assert line.startswith("basrelief: ")
+        assert line.count("\n") == 1
+        assert [part for part in says if part not in line] == []
+        assert [path for path in config.parent.rglob("*") if ".part" in path.name] == []
+        assert chips.exists() == had_chips
+
+    return expect

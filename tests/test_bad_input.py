@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,8 +14,6 @@ import pytest
 import rasterio
 from PIL import Image
 
-from basrelief import cli
-
 RASTERS = """
 [data]
 dsm = "{dsm}"
@@ -24,30 +22,6 @@ labels = "{labels}"
 {more}
 """
 RELIEF = '[models]\nrecipes = ["relief-statistics"]'
-
-
-def run_command(*words: str) -> int:
-    """Run the command line in this process; give its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["basrelief", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return int(ended.value.code or 0)
-
-
-def expect_line(
-    config: Path, capsys: pytest.CaptureFixture[str], *says: str, command: str = "run"
-) -> None:
-    """Check that a command stops with one line that says all this, and writes nothing."""
-    assert run_command(command, str(config)) == 2
-    line = capsys.readouterr().err
-    assert line.startswith("basrelief: ")
-    assert line.count("\n") == 1
-    for part in says:
-        assert part in line
-    left = [path for path in config.parent.rglob("*") if ".part" in path.name]
-    assert left == []
-    assert not (config.parent / "runs" / "c" / "chips").exists()
 
 
 def write_config(folder: Path, town: Path, **changes: str) -> Path:
@@ -74,121 +48,119 @@ def write_tile(path: Path, *, west: float = 520000.0, **profile: object) -> None
 
 
 def test_a_glob_that_matches_nothing(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town, dsm="nowhere/*.asc")
-    expect_line(config, capsys, "data.dsm", "nowhere/*.asc")
+    expect_line(config, "data.dsm", "nowhere/*.asc")
 
 
 def test_a_raster_without_crs_is_said_first(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_tile(tmp_path / "a.tif")
     write_tile(tmp_path / "b.tif", cell=1.0, west=520100.0)
     config = write_config(tmp_path, town, dsm="*.tif")
-    expect_line(config, capsys, "a.tif", "no CRS", "data.crs", "EPSG:27700")
+    expect_line(config, "a.tif", "no CRS", "data.crs", "EPSG:27700")
 
 
 def test_rasters_of_different_crs(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_tile(tmp_path / "a.tif", crs="EPSG:27700")
     write_tile(tmp_path / "b.tif", crs="EPSG:32630", west=520100.0)
     config = write_config(tmp_path, town, dsm="*.tif")
-    expect_line(config, capsys, "b.tif", "27700", "32630")
+    expect_line(config, "b.tif", "27700", "32630")
 
 
 def test_rasters_of_different_resolution(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_tile(tmp_path / "a.tif", crs="EPSG:27700")
     write_tile(tmp_path / "b.tif", crs="EPSG:27700", cell=1.0, west=520100.0)
     config = write_config(tmp_path, town, dsm="*.tif")
-    expect_line(config, capsys, "b.tif", "1 m", "2 m")
+    expect_line(config, "b.tif", "1 m", "2 m")
 
 
-def test_boundaries_elsewhere(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_boundaries_elsewhere(tmp_path: Path, town: Path, expect_line: Callable[..., None]) -> None:
     write_tile(tmp_path / "a.tif", crs="EPSG:27700", west=100000.0)
     config = write_config(tmp_path, town, dsm="*.tif")
-    expect_line(config, capsys, "data.areas", "100000, 179900", "rasters' place")
+    expect_line(config, "data.areas", "100000, 179900", "rasters' place")
 
 
 def test_a_missing_labels_file(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
-    expect_line(write_config(tmp_path, town, labels="none.csv"), capsys, "data.labels", "none.csv")
+    expect_line(write_config(tmp_path, town, labels="none.csv"), "data.labels", "none.csv")
 
 
 def test_labels_without_the_target(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town, more='targets = ["happiness"]\n' + RELIEF)
-    expect_line(config, capsys, "happiness", "crime")
+    expect_line(config, "happiness", "crime")
 
 
 def test_labels_of_unknown_areas(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     pd.DataFrame({"LSOA11CD": ["W01000001"], "crime": [0.5]}).to_csv(tmp_path / "l.csv")
     config = write_config(tmp_path, town, labels="l.csv")
-    expect_line(config, capsys, "data.labels", "l.csv", "W01000001")
+    expect_line(config, "data.labels", "l.csv", "W01000001")
 
 
-def test_a_truncated_tiff(tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_truncated_tiff(tmp_path: Path, town: Path, expect_line: Callable[..., None]) -> None:
     for tile in (town.parent / "lidar").glob("*DSM*.tif"):
         shutil.copy(tile, tmp_path / tile.name)
     broken = sorted(tmp_path.glob("*.tif"))[0]
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
-    expect_line(write_config(tmp_path, town, dsm="*.tif"), capsys, broken.name)
+    expect_line(write_config(tmp_path, town, dsm="*.tif"), broken.name)
 
 
 def test_a_file_that_is_no_raster(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     (tmp_path / "readme.tif").write_text("hello")
-    expect_line(write_config(tmp_path, town, dsm="*.tif"), capsys, "readme.tif")
+    expect_line(write_config(tmp_path, town, dsm="*.tif"), "readme.tif")
 
 
 def test_an_output_that_cannot_be_written(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town)
     (tmp_path / "file").touch()
     config.write_text('out = "file/run"\n' + config.read_text())
-    expect_line(config, capsys, "out = 'file/run'")
+    expect_line(config, "out = 'file/run'")
 
 
 def test_a_disk_that_is_full(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, town: Path, expect_line: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("basrelief.chips.store.PixelWriter.flush", fail)
-    expect_line(write_config(tmp_path, town), capsys, "no space left", "out = 'runs/c'")
+    expect_line(write_config(tmp_path, town), "no space left", "out = 'runs/c'")
 
 
 def test_a_recipe_that_is_unknown(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town, more='[models]\nrecipes = ["magic"]')
-    expect_line(config, capsys, "magic", "relief-statistics")
+    expect_line(config, "magic", "relief-statistics")
 
 
 def test_a_weights_file_that_is_missing(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     more = '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "no.h5" }'
-    expect_line(write_config(tmp_path, town, more=more), capsys, "no.h5")
+    expect_line(write_config(tmp_path, town, more=more), "no.h5")
 
 
 def test_a_stage_before_its_time(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town)
-    expect_line(config, capsys, "needs stage chips", command="describe")
+    expect_line(config, "needs stage chips", command="describe")
 
 
 def write_pictures(folder: Path, n: int) -> Path:
@@ -209,7 +181,7 @@ def write_pictures(folder: Path, n: int) -> Path:
 
 
 def test_one_truncated_picture_is_left_out_by_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], run_command: Callable[..., int]
 ) -> None:
     config = write_pictures(tmp_path, 40)
     broken = tmp_path / "p" / "LIDAR_7.png"
@@ -222,21 +194,23 @@ def test_one_truncated_picture_is_left_out_by_name(
 
 
 def test_many_truncated_pictures_stop_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_pictures(tmp_path, 40)
     for i in range(3):
         (tmp_path / "p" / f"LIDAR_{i}.png").write_bytes(b"\x89PNG")
-    expect_line(config, capsys, "3 of 40", "LIDAR_0.png", command="chips")
+    expect_line(config, "3 of 40", "LIDAR_0.png", command="chips")
 
 
-def test_relief_statistics_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_relief_statistics_of_pictures(tmp_path: Path, expect_line: Callable[..., None]) -> None:
     config = write_pictures(tmp_path, 8)
     config.write_text(config.read_text() + '[models]\nrecipes = ["relief-statistics"]\n')
-    expect_line(config, capsys, "relief-statistics", "pictures")
+    expect_line(config, "relief-statistics", "pictures")
 
 
-def test_blocks_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocks_of_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], run_command: Callable[..., int]
+) -> None:
     config = write_pictures(tmp_path, 8)
     config.write_text(config.read_text() + '[split]\nschemes = ["block"]\n')
     assert run_command("chips", str(config)) == 0
@@ -248,7 +222,10 @@ def test_blocks_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_area_too_few(
-    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    shared_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    run_command: Callable[..., int],
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
@@ -265,7 +242,9 @@ def test_an_area_too_few(
     assert "2 areas" in capsys.readouterr().err
 
 
-def test_boundaries_in_another_crs_give_the_same_membership(tmp_path: Path, town: Path) -> None:
+def test_boundaries_in_another_crs_give_the_same_membership(
+    tmp_path: Path, town: Path, run_command: Callable[..., int]
+) -> None:
     config = write_config(tmp_path, town)
     assert run_command("chips", str(config)) == 0
     areas = gpd.read_file(next(town.parent.glob("**/*.gpkg")))

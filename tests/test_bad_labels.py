@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ import pandas as pd
 import pytest
 import shapely
 from PIL import Image
-
-from basrelief import cli
 
 TOWN = """
 [data]
@@ -28,29 +26,6 @@ resolution_m = 4.0
 {split}
 """
 POPULATION = "Total population: mid 2015 (excluding prisoners)"
-
-
-def run_command(*words: str) -> int:
-    """Run the command line in this process; give its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["basrelief", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return int(ended.value.code or 0)
-
-
-def expect_line(
-    config: Path, capsys: pytest.CaptureFixture[str], *says: str, command: str = "chips"
-) -> None:
-    """Check that a command stops with one line that says all this, and writes nothing."""
-    capsys.readouterr()
-    assert run_command(command, str(config)) == 2
-    line = capsys.readouterr().err
-    assert line.startswith("basrelief: ")
-    assert line.count("\n") == 1
-    for part in says:
-        assert part in line
-    assert [path for path in config.parent.rglob("*") if ".part" in path.name] == []
 
 
 def write_config(folder: Path, town: Path, more: str = "", split: str = "", **files: Any) -> Path:
@@ -95,17 +70,17 @@ def write_counts(folder: Path, town: Path, category: str = "theft", absent: int 
     ],
 )
 def test_a_target_that_cannot_be_learnt(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], values: float, says: str
+    tmp_path: Path, town: Path, expect_line: Callable[..., None], values: float, says: str
 ) -> None:
     labels = read_labels(town).assign(flat=values)
     if np.isinf(values):
         labels.loc[1:, "flat"] = 1.0
     config = write_config(tmp_path, town, 'targets = ["crime", "flat"]', labels=labels)
-    expect_line(config, capsys, "data.targets: 'flat'", says)
+    expect_line(config, "data.targets: 'flat'", says, command="chips")
 
 
 def test_a_target_that_varies_only_where_there_is_no_ground(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     labels = read_labels(town).assign(flat=1.0)
     labels.loc[0, "flat"] = 2.0
@@ -115,11 +90,11 @@ def test_a_target_that_varies_only_where_there_is_no_ground(
     beyond = shapely.box(west, south - 2000, east, south)
     areas.loc[0, "geometry"] = shapely.union(beyond, areas.geometry[0])
     config = write_config(tmp_path, town, 'targets = ["flat"]', labels=labels, areas=areas)
-    expect_line(config, capsys, "'flat' is 1 in all 80 areas used")
+    expect_line(config, "'flat' is 1 in all 80 areas used", command="chips")
 
 
 def test_a_domain_of_all_that_is_constant_is_left_out(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], run_command: Callable[..., int]
 ) -> None:
     labels = read_labels(town).assign(own=np.arange(81.0))
     labels["Income Score (rate)"] = 0.1
@@ -134,35 +109,35 @@ def test_a_domain_of_all_that_is_constant_is_left_out(
 
 
 def test_a_name_that_the_program_uses_itself(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     config = write_config(tmp_path, town, 'targets = ["valid"]')
-    expect_line(config, capsys, "targets: 'valid' is a name that the program uses itself")
+    expect_line(config, "targets: 'valid' is a name that the program uses itself", command="chips")
 
 
 @pytest.mark.parametrize("which", ["labels", "areas"])
 def test_duplicate_area_codes(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], which: str
+    tmp_path: Path, town: Path, expect_line: Callable[..., None], which: str
 ) -> None:
     areas = gpd.read_file(town.parent / "areas.gpkg")
     table = {"labels": read_labels(town), "areas": areas}[which]
     table = pd.concat([table, table.iloc[[3]]])
     config = write_config(tmp_path, town, **{which: table})
-    expect_line(config, capsys, f"data.{which}", "E01900004 stands 2 times")
+    expect_line(config, f"data.{which}", "E01900004 stands 2 times", command="chips")
 
 
 def test_labels_of_another_vintage_than_the_boundaries(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     labels = read_labels(town).rename(columns={"LSOA code (2011)": "LSOA code (2021)"})
     labels.loc[:8, "LSOA code (2021)"] = [f"E01{k:06d}" for k in range(9)]
     config = write_config(tmp_path, town, labels=labels)
     says = ("LSOAs of 2021 (column 'LSOA code (2021)')", "2011 (column 'LSOA11CD'); 72 of 81")
-    expect_line(config, capsys, "data.labels", *says, "Give boundaries of 2021")
+    expect_line(config, "data.labels", *says, "Give boundaries of 2021", command="chips")
 
 
 def test_counts_become_rates_and_missing_areas_stay_unknown(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], run_command: Callable[..., int]
 ) -> None:
     counted = write_counts(tmp_path, town)
     config = write_config(tmp_path, town, 'crime = "town-*.csv"\ntargets = ["theft", "crime"]')
@@ -181,7 +156,9 @@ def test_counts_become_rates_and_missing_areas_stay_unknown(
     assert "Relief West" in figure
 
 
-def test_all_takes_the_categories_of_the_counts_too(tmp_path: Path, town: Path) -> None:
+def test_all_takes_the_categories_of_the_counts_too(
+    tmp_path: Path, town: Path, run_command: Callable[..., int]
+) -> None:
     write_counts(tmp_path, town)
     config = write_config(tmp_path, town, 'crime = "town-*.csv"\ntargets = "all"')
     assert run_command("chips", str(config)) == 0
@@ -190,38 +167,40 @@ def test_all_takes_the_categories_of_the_counts_too(tmp_path: Path, town: Path) 
 
 
 def test_counts_without_people(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_counts(tmp_path, town)
     labels = read_labels(town).drop(columns=POPULATION)
     more = 'crime = "town-*.csv"\ntargets = ["theft"]'
     config = write_config(tmp_path, town, more, labels=labels)
-    expect_line(config, capsys, "data.crime: rates per 1,000 people need a column population")
+    expect_line(
+        config, "data.crime: rates per 1,000 people need a column population", command="chips"
+    )
 
 
 def test_a_category_that_the_labels_have_too(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_counts(tmp_path, town, "crime")
     config = write_config(tmp_path, town, 'crime = "town-*.csv"\ntargets = ["crime"]')
-    expect_line(config, capsys, "'crime' is both a column of data.labels", "('Crime Score')")
+    expect_line(
+        config, "'crime' is both a column of data.labels", "('Crime Score')", command="chips"
+    )
 
 
 def test_counts_of_another_vintage(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, expect_line: Callable[..., None]
 ) -> None:
     write_counts(tmp_path, town)
     path = tmp_path / "town-2018-2019-major-theft.csv"
     path.write_text(path.read_text().replace("LSOA11CD", "LSOA21CD"))
     config = write_config(tmp_path, town, 'crime = "town-*.csv"\ntargets = ["theft"]')
-    expect_line(config, capsys, "data.crime = 'town-*.csv' has LSOAs of 2021", "75 of 81")
+    expect_line(config, "data.crime = 'town-*.csv' has LSOAs of 2021", "75 of 81", command="chips")
 
 
-def test_years_without_counts(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_years_without_counts(tmp_path: Path, town: Path, expect_line: Callable[..., None]) -> None:
     config = write_config(tmp_path, town, "crime_years = [2019]")
-    expect_line(config, capsys, "crime_years needs crime")
+    expect_line(config, "crime_years needs crime", command="chips")
 
 
 @pytest.mark.parametrize(
@@ -233,18 +212,23 @@ def test_years_without_counts(
     ],
 )
 def test_folds_that_cannot_be_made(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], split: str, says: str
+    tmp_path: Path,
+    town: Path,
+    expect_line: Callable[..., None],
+    run_command: Callable[..., int],
+    split: str,
+    says: str,
 ) -> None:
     areas = gpd.read_file(town.parent / "areas.gpkg").assign(LAD11CD="E06900001")
     config = write_config(tmp_path, town, split=split, areas=areas)
     assert run_command("chips", str(config)) == 0
     assert run_command("describe", str(config)) == 0
-    expect_line(config, capsys, says, command="split")
+    expect_line(config, says, command="split")
 
 
 @pytest.mark.real
 def test_real_labels_of_2021_on_boundaries_of_2011(
-    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, shared_data: Path, expect_line: Callable[..., None]
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
@@ -252,12 +236,15 @@ def test_real_labels_of_2021_on_boundaries_of_2011(
         f'areas = "{shared_data}/areas/london-2011-lsoa-gen20.shp"\n'
         f'labels = "{shared_data}/labels/iod2025_london_crime_rates.csv"\ntargets = ["theft"]\n'
     )
-    expect_line(config, capsys, "LSOAs of 2021", "those of 2011", "of 140 codes match")
+    expect_line(config, "LSOAs of 2021", "those of 2011", "of 140 codes match", command="chips")
 
 
 @pytest.mark.real
 def test_london_s_counts_say_that_the_city_is_missing(
-    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    shared_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    run_command: Callable[..., int],
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
@@ -292,13 +279,13 @@ def write_pictures(folder: Path, more: str = "") -> Path:
     return config
 
 
-def test_a_constant_target_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_constant_target_of_pictures(tmp_path: Path, expect_line: Callable[..., None]) -> None:
     config = write_pictures(tmp_path, 'targets = ["flat"]')
-    expect_line(config, capsys, "data.targets: 'flat' is 1 in all 20 pictures used")
+    expect_line(config, "data.targets: 'flat' is 1 in all 20 pictures used", command="chips")
 
 
 def test_pictures_get_the_figure_of_crimes_and_districts_from_names(
-    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, town: Path, capsys: pytest.CaptureFixture[str], run_command: Callable[..., int]
 ) -> None:
     write_counts(tmp_path, town)
     config = write_pictures(tmp_path, 'crime = "town-*.csv"')

@@ -144,8 +144,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all. NaN is refused."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with replacing(path) as part, part.open("w", encoding="utf-8") as file:
+        # Piece by piece: as one text, the records of a whole country take half a gigabyte.
+        json.dump(value, file, indent=1, allow_nan=False)
+        file.write("\n")
 
 
 def read_json(path: Path) -> Any:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.learn.threads import sparing_threads
+
 MAX_SAMPLE = 3000
 """Training areas beyond this many are sampled for the threshold and for the mean distance."""
 
-BLOCK_ROWS = 512
-"""Rows whose distances to all training areas are held at once."""
+BLOCK_ROWS = 64
+"""Rows whose distances to all training areas are held at once: bounds the memory."""
 
 Floats = NDArray[np.float64]
 
@@ -68,9 +70,10 @@ def measure_applicability(
     sample = np.arange(len(train))
     if len(train) > MAX_SAMPLE:
         sample = np.sort(rng.choice(len(train), MAX_SAMPLE, replace=False))
-    unit = _mean_distance(train[sample])
-    own = _nearest(train[sample], train, (group[sample], group)) / unit
-    di = _nearest(test, train, None) / unit
+    with sparing_threads(BLOCK_ROWS):
+        unit = _mean_distance(train[sample])
+        own = _nearest(train[sample], train, (group[sample], group)) / unit
+        di = _nearest(test, train, None) / unit
     threshold = upper_whisker(own[np.isfinite(own)])
     return Applicability(di=di, threshold=threshold, is_inside=di <= threshold)
 

@@ -72,7 +72,7 @@ def measure_failures(
     districts = samples.areas.set_index("area_id")["lad"]
     records = []
     graph_of: dict[tuple[str, ...], Graph | None] = {}
-    rows_of: dict[Any, pd.DataFrame] = dict(list(frame.groupby("target", sort=False)))
+    rows_of = frame.groupby("target", sort=False).indices
     for (recipe, target, scheme), part in residuals.groupby(["recipe", "target", "scheme"]):
         ids = tuple(part["area_id"])
         if ids not in graph_of:
@@ -80,12 +80,11 @@ def measure_failures(
         record: Record = {"recipe": recipe, "target": target, "scheme": scheme}
         record |= measure_moran(part["residual"].to_numpy(np.float64), graph_of[ids], rng)
         record |= _hit_deciles(part)
-        decile = rows_of[target]["id"].map(part.set_index("area_id")["decile_pred"])
-        record["by_decile"] = _measure_groups(rows_of[target], decile, "decile", has_skill=False)
-        district = rows_of[target]["id"].map(districts)
-        record["by_district"] = _measure_groups(
-            rows_of[target], district, "district", has_skill=True
-        )
+        rows = frame.iloc[rows_of[target]]
+        decile = rows["id"].map(part.set_index("area_id")["decile_pred"])
+        record["by_decile"] = _measure_groups(rows, decile, "decile", has_skill=False)
+        district = rows["id"].map(districts)
+        record["by_district"] = _measure_groups(rows, district, "district", has_skill=True)
         records.append(record)
     return residuals, records
 

@@ -99,20 +99,26 @@ def group_rows(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.Seri
     A district's code, ``"other districts"``, ``"predicted 1 of 3"`` (1 is the lowest), or
     ``"all"``; by the frame's index.
     """
-    names = np.full(len(frame), ALL, dtype=object)
-    district = np.full(len(frame), None, dtype=object)
-    if districts is not None:
-        district = frame["id"].map(districts).to_numpy(dtype=object)
+    known = pd.Series(dtype=object) if districts is None else districts
+    district, names = pd.factorize(frame["id"].map(known))
+    # Numbers, and not two million texts: what each group is called is looked up at the end.
+    number_of = {str(name): number for number, name in enumerate(names)}
+    group = np.empty(len(frame), dtype=np.int64)
     fold = frame["fold"].to_numpy(np.int64)
     # Against the training mean, because that mean differs from fold to fold.
     lift = (frame["y_pred"] - frame["y_mean"]).to_numpy(np.float64)
     for rows in frame.groupby(["target", "repeat", "unit"], sort=False).indices.values():
         parts = _deal_parts(fold[rows])
-        found = _pool_districts(district[rows], parts)
-        if len(set(found)) < 2:
-            found = _cut_bands(lift[rows], parts)
-        names[rows] = found
-    return pd.Series(names, index=frame.index)
+        found = _pool_districts(district[rows], parts, len(names))
+        others = number_of.setdefault(OTHERS, len(number_of))
+        group[rows] = np.where(found < 0, others, found)
+        if len(np.unique(found)) < 2:
+            band, called = _cut_bands(lift[rows], parts)
+            numbers = [number_of.setdefault(name, len(number_of)) for name in called]
+            group[rows] = np.array(numbers)[band]
+    named = pd.Categorical.from_codes(group, pd.Index(list(number_of)))
+    used = sorted(named.remove_unused_categories().categories)
+    return pd.Series(named.set_categories(used), index=frame.index)
 
 
 def measure_coverage(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> list[Record]:
@@ -137,10 +143,11 @@ def measure_coverage(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> l
     group = group_rows(frame, districts)
     key = ["recipe", "target", "scheme"]
     several = group.groupby(frame["target"]).transform("nunique") > 1
+    everyone = pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int8), pd.Index([ALL]))
     records = []
     for level in LEVELS:
         rows = _mark_covered(frame, level)
-        records += _average_groups(rows.assign(group=ALL), [*key, "group"], level)
+        records += _average_groups(rows.assign(group=everyone), [*key, "group"], level)
         records += _average_groups(rows.assign(group=group)[several], [*key, "group"], level)
     return records
 
@@ -191,30 +198,27 @@ def _deal_parts(fold: Ints) -> Ints:
     return fold
 
 
-def _pool_districts(district: NDArray[np.object_], parts: Ints) -> NDArray[np.object_]:
-    """Name each row's district, or the pool of small ones."""
-    codes, names = pd.factorize(district)
-    left = _count_left(codes, parts, len(names))
+def _pool_districts(district: Ints, parts: Ints, n_districts: int) -> Ints:
+    """Give each row's district, or -1 for the pool of small ones and of rows without any."""
+    left = _count_left(district, parts, n_districts)
     is_large = left >= MIN_AREAS
     for code in np.argsort(left, kind="stable"):
-        is_other = (codes < 0) | ~np.append(is_large, False)[codes]
+        is_other = (district < 0) | ~np.append(is_large, False)[district]
         if not is_other.any() or _count_left(is_other - 1, parts, 1)[0] >= MIN_AREAS:
             break
         is_large[code] = False
-    is_other = (codes < 0) | ~np.append(is_large, False)[codes]
-    return np.array(
-        [OTHERS if other else names[k] for k, other in zip(codes, is_other, strict=True)]
-    )
+    is_other = (district < 0) | ~np.append(is_large, False)[district]
+    return np.where(is_other, -1, district)
 
 
-def _cut_bands(lift: Floats, parts: Ints) -> NDArray[np.object_]:
-    """Cut rows into bands of the prediction, as many as can be calibrated apart."""
+def _cut_bands(lift: Floats, parts: Ints) -> tuple[Ints, list[str]]:
+    """Cut rows into bands of the prediction, as many as can be calibrated apart, and name them."""
     for n_bands in range(MAX_BANDS, 1, -1):
         inner = np.quantile(lift, np.arange(1, n_bands) / n_bands)
         band = np.searchsorted(inner, lift, side="right")
         if (_count_left(band, parts, n_bands) >= MIN_AREAS).all():
-            return np.array([f"predicted {k + 1} of {n_bands}" for k in band], dtype=object)
-    return np.full(len(lift), ALL, dtype=object)
+            return band, [f"predicted {k + 1} of {n_bands}" for k in range(n_bands)]
+    return np.zeros(len(lift), dtype=np.int64), [ALL]
 
 
 def _count_left(codes: Ints, parts: Ints, n_codes: int) -> Ints:

@@ -45,7 +45,8 @@ class Held:
     recipe: str
     unit: Literal["chip", "area"]
     frame: pd.DataFrame
-    """Rows of ``predictions.parquet``, bounds of the intervals not known yet."""
+    """Rows of ``predictions.parquet`` without the bounds of the intervals; text is categorical,
+    since a country has millions of rows and thousands of names."""
 
     distances: pd.DataFrame | None = None
     """``recipe, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
@@ -189,8 +190,10 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
         predicted = predict_areas(folder, learnt, fold.test, rng)
         frame = _tabulate(trial, recipe.name, fold, "area", parts, predicted)
-        inside = pd.Series(near.is_inside, index=fold.test, dtype="boolean")
-        frames.append(frame.assign(is_inside=frame["id"].map(inside).astype("boolean")))
+        is_inside = np.zeros(len(known.ids), dtype=bool)
+        is_inside[test] = near.is_inside
+        inside = pd.array(is_inside[frame["id"].cat.codes], dtype="boolean")
+        frames.append(frame.assign(is_inside=inside))
         table = pd.DataFrame({"area_id": fold.test, "di": near.di, "is_inside": near.is_inside})
         distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
     found = pd.concat(distances, ignore_index=True)
@@ -272,22 +275,28 @@ def _tabulate(
     """
     known, train, test = parts
     n_test, n_targets = len(test), len(trial.targets)
+    names = pd.Index(sorted(trial.targets))  # groups come in the order of text
+    codes = names.get_indexer(pd.Index(trial.targets))
     # Not nanmean: a target without a label in training has no mean, and that is no fault here.
     y_mean = pd.DataFrame(known.labels[train]).mean().to_numpy(np.float64)
     rows = pd.DataFrame(
         {
-            "recipe": recipe,
-            "target": np.repeat(np.array(trial.targets, dtype=object), n_test),
-            "scheme": fold.scheme,
-            "repeat": fold.repeat,
-            "fold": fold.fold,
-            "unit": unit,
-            "id": np.tile(known.ids.to_numpy(dtype=object)[test], n_targets),
+            "recipe": _repeat_name(recipe, n_test * n_targets),
+            "target": pd.Categorical.from_codes(np.repeat(codes, n_test), names),
+            "scheme": _repeat_name(fold.scheme, n_test * n_targets),
+            "repeat": np.int32(fold.repeat),
+            "fold": np.int32(fold.fold),
+            "unit": _repeat_name(unit, n_test * n_targets),
+            "id": pd.Categorical.from_codes(np.tile(test, n_targets), known.ids),
             "y_true": known.labels[test].T.ravel(),
             "y_pred": predicted.T.ravel(),
             "y_mean": np.repeat(y_mean, n_test),
-            **dict.fromkeys(INTERVALS, np.nan),
             "is_inside": pd.array([pd.NA] * (n_test * n_targets), dtype="boolean"),
         }
     )
     return rows[rows["y_true"].notna() & rows["y_mean"].notna()].reset_index(drop=True)
+
+
+def _repeat_name(name: str, n: int) -> pd.Categorical[str]:
+    """Make a column of one name."""
+    return pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), pd.Index([name]))

@@ -140,9 +140,9 @@ def _judge_scheme(bench: Bench, scheme: str) -> None:
         districts = bench.districts if held.unit == "area" else None
         frame = add_intervals(held.frame, districts)
         if held.recipe == PLACE and held.unit == "area":
-            place_frame = frame
+            place_frame = frame[["target", "repeat", "id", "y_true", "y_pred", "y_mean"]]
         if held.unit == "chip" and "chip" not in items:
-            items["chip"] = pd.Index(frame["id"].unique())
+            items["chip"] = pd.Index(frame["id"].unique().astype(str))
         bench.tables.predictions.append(frame)
         bench.findings.kept += held.kept
         if held.distances is not None:

@@ -44,6 +44,9 @@ APPLICABILITY = pa.schema(
     ]
 )
 
+ROWS_AT_ONCE = 2**18
+"""Rows that are turned into text and written at once: bounds the memory."""
+
 
 @dataclass
 class Table:
@@ -53,9 +56,11 @@ class Table:
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows; the frame's columns may stand in any order."""
-        self.writer.write_table(
-            pa.Table.from_pandas(frame, schema=self.writer.schema, preserve_index=False)
-        )
+        for at in range(0, len(frame), ROWS_AT_ONCE):
+            rows = frame.iloc[at : at + ROWS_AT_ONCE]
+            self.writer.write_table(
+                pa.Table.from_pandas(rows, schema=self.writer.schema, preserve_index=False)
+            )
 
 
 @dataclass

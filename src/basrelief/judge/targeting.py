@@ -52,15 +52,14 @@ def measure_targeting(
     interval of the hit rate, resampling whole groups, and no narrower than if the areas picked
     were independent; None with fewer than ten groups.
     """
-    place: dict[Any, pd.DataFrame] = {}
-    if place_frame is not None:
-        place = dict(list(place_frame.groupby("target", sort=False)))
+    place = {} if place_frame is None else place_frame.groupby("target", sort=False).indices
     draws = Draws(rng)
     records = []
     for (recipe, target, scheme), rows in frame.groupby(["recipe", "target", "scheme"], sort=False):
         key = {"recipe": recipe, "target": target, "scheme": scheme}
-        beside = place.get(target)
-        if beside is not None:
+        beside = None
+        if place_frame is not None and target in place:
+            beside = place_frame.iloc[place[target]]
             beside = beside[beside["id"].isin(rows["id"])]
         for share in SHARES:
             record = _measure_share(rows, share, groups, draws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ from basrelief.learn.process import (
     correlate,
     correlate_all,
     fit_process,
+    group_targets,
     predict_process,
 )
+from basrelief.learn.threads import one_torch_thread, sparing_threads
 
 MAX_WHOLE = 3000
 """Beyond this many labelled places a process sees the nearest alone."""
@@ -27,13 +30,15 @@ N_NEAREST = 64
 N_SAMPLE = 500
 """Beyond this many places length scale and noise are chosen on a sample of so many."""
 
-CHUNK = 1000
-"""Places predicted at once: bounds the memory."""
+CHUNK = 100
+"""Places predicted at once: their small systems fit into a processor's cache."""
 
 SHARES = (0.0, 0.3, 0.6)
 """Shares of a district in what places have in common."""
 
 Floats = NDArray[np.float64]
+Pair = tuple[float, float, NDArray[np.int64]]
+"""Length scale, share of noise, and the targets (columns) that they are likeliest for."""
 
 
 def interpolate_places(
@@ -80,12 +85,9 @@ def interpolate_places(
         return predict_process(fit_process(known, labels), beside)
     predict = _predict_whole if len(train_xy) <= MAX_WHOLE else _predict_near
     predicted = np.full((len(test_xy), labels.shape[1]), np.nan)
-    patterns, pattern_of = np.unique(~np.isnan(labels), axis=1, return_inverse=True)
-    for pattern, is_known in enumerate(patterns.T):
-        columns = np.flatnonzero(pattern_of == pattern)
-        if is_known.any():
-            known = labels[np.ix_(is_known, columns)]
-            predicted[:, columns] = predict(train_xy[is_known], known, test_xy, rng)
+    for is_known, columns in group_targets(labels):
+        known = labels[np.ix_(is_known, columns)]
+        predicted[:, columns] = predict(train_xy[is_known], known, test_xy, rng)
     return predicted
 
 
@@ -118,39 +120,57 @@ def _predict_near(
     n_near = min(N_NEAREST, len(train_xy))
     _, near = cKDTree(train_xy).query(test_xy, k=np.arange(1, n_near + 1), workers=-1)
     predicted = np.tile(mean, (len(test_xy), 1))
-    for scale, noise, columns in _choose_pairs(train_xy, labels, rng):
-        if noise >= 1:
-            continue
+    pairs = [pair for pair in _choose_pairs(train_xy, labels, rng) if pair[1] < 1]
+    with one_torch_thread():
         for at in range(0, len(test_xy), CHUNK):
             chunk = slice(at, at + CHUNK)
-            xy, beside = train_xy[near[chunk]], residual[near[chunk]][:, :, columns]
-            apart = np.linalg.norm(xy - test_xy[chunk, None, :], axis=2)
-            weights = (1 - noise) * correlate(apart, scale)  # (test, near)
-            solved = _solve_near(xy, beside, scale, noise)  # (test, near, target)
-            predicted[chunk, columns] += np.einsum("mk,mkt->mt", weights, solved)
+            xy, beside = train_xy[near[chunk]], residual[near[chunk]]
+            predicted[chunk] += _add_near(xy, test_xy[chunk], beside, pairs)
     return predicted
 
 
-def _choose_pairs(
-    train_xy: Floats, labels: Floats, rng: np.random.Generator
-) -> Iterator[tuple[float, float, NDArray[np.int64]]]:
-    """Find the likeliest scale and noise of each target on a sample; targets by such pairs."""
+def _add_near(xy: Floats, test_xy: Floats, residual: Floats, pairs: list[Pair]) -> Floats:
+    """Say by how much places lie above the mean: (test, near, 2), (test, 2), (test, near, target).
+
+    Distances are measured once for all pairs, and correlations once a scale.
+    """
+    apart = _measure_apart(xy[:, :, None], xy[:, None])  # (test, near, near)
+    away = _measure_apart(xy, test_xy[:, None])  # (test, near)
+    above = np.zeros((len(xy), residual.shape[2]))
+    for scale, same_scale in groupby(pairs, key=lambda pair: pair[0]):
+        among, along = correlate(apart, scale), correlate(away, scale)
+        for _, noise, columns in same_scale:
+            solved = _solve_near((1 - noise) * among, noise, residual[:, :, columns])
+            above[:, columns] = np.einsum("mk,mkt->mt", (1 - noise) * along, solved)
+    return above
+
+
+def _choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Pair]:
+    """Find the likeliest scale and noise of each target on a sample, by rising scale."""
     sample = rng.choice(len(train_xy), min(N_SAMPLE, len(train_xy)), replace=False)
     distance = cdist(train_xy[sample], train_xy[sample])
     scales = choose_scales(distance)
     correlations = correlate_all(distance, scales)
-    odds = fit_process(correlations, labels[sample]).odds  # (scale, noise, target)
+    with sparing_threads(len(sample)):
+        odds = fit_process(correlations, labels[sample]).odds  # (scale, noise, target)
     best = odds.reshape(-1, labels.shape[1]).argmax(axis=0)
     for pair in np.unique(best):
         scale, noise = divmod(int(pair), len(NOISE))
         yield float(scales[scale]), float(NOISE[noise]), np.flatnonzero(best == pair)
 
 
-def _solve_near(xy: Floats, residual: Floats, scale: float, noise: float) -> Floats:
-    """Solve each place's small system at once: (test, near, 2) and (test, near, target)."""
-    apart = np.linalg.norm(xy[:, :, None, :] - xy[:, None, :, :], axis=3)
-    covariance = (1 - noise) * correlate(apart, scale) + noise * np.eye(xy.shape[1])
+def _measure_apart(one: Floats, other: Floats) -> Floats:
+    """Measure distances between places whose last axis is (easting, northing)."""
+    east, north = one[..., 0] - other[..., 0], one[..., 1] - other[..., 1]
+    distance: Floats = np.sqrt(east * east + north * north)
+    return distance
+
+
+def _solve_near(signal: Floats, noise: float, residual: Floats) -> Floats:
+    """Solve each place's small system at once: (test, near, near) and (test, near, target)."""
+    covariance = torch.from_numpy(signal)
+    covariance.diagonal(dim1=1, dim2=2).add_(noise)
     # torch solves thousands of small systems at once; NumPy takes them one after the other.
-    lower = torch.linalg.cholesky(torch.from_numpy(covariance))
+    lower = torch.linalg.cholesky(covariance)
     solved: Floats = torch.cholesky_solve(torch.from_numpy(residual), lower).numpy()
     return solved

@@ -96,18 +96,37 @@ def fit_process(
         noise=np.ones(n_targets),
         odds=np.zeros((n_candidates, len(noises), n_targets)),
     )
-    patterns, pattern_of = np.unique(~np.isnan(Y), axis=1, return_inverse=True)
-    for pattern, is_known in enumerate(patterns.T):
-        if is_known.any():
-            columns = np.flatnonzero(pattern_of == pattern)
-            labels = Y[np.ix_(is_known, columns)]
-            known = correlations[:, is_known][:, :, is_known]
-            weights, odds = _fit_known(known, labels, odds_before, noises)
-            process.mean[columns] = labels.mean(axis=0)
-            process.weights[np.ix_(np.arange(n_candidates), is_known, columns)] = weights
-            process.odds[:, :, columns] = odds
-            process.noise[columns] = np.einsum("ijt,j->t", odds, noises)
+    for is_known, columns in group_targets(Y):
+        labels = Y[np.ix_(is_known, columns)]
+        known = correlations[:, is_known][:, :, is_known]
+        weights, odds = _fit_known(known, labels, odds_before, noises)
+        process.mean[columns] = labels.mean(axis=0)
+        process.weights[np.ix_(np.arange(n_candidates), is_known, columns)] = weights
+        process.odds[:, :, columns] = odds
+        process.noise[columns] = np.einsum("ijt,j->t", odds, noises)
     return process
+
+
+def group_targets(Y: Floats) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """Group the targets that are known for the same items: what is solved once for all of them.
+
+    Returns
+    -------
+    For each group the mask of the items (item,) and the columns of the targets. Targets that are
+    known nowhere are in none.
+
+    Examples
+    --------
+    >>> [columns.tolist() for _, columns in group_targets(np.array([[1, np.nan, 2], [3, 4, 5.0]]))]
+    [[1], [0, 2]]
+    """
+    is_known = ~np.isnan(Y)
+    columns_of: dict[bytes, list[int]] = {}
+    for column in np.flatnonzero(is_known.any(axis=0)).tolist():
+        columns_of.setdefault(is_known[:, column].tobytes(), []).append(column)
+    # Sorted, so that the order of the targets does not matter to what is drawn at random.
+    found = [columns_of[pattern] for pattern in sorted(columns_of)]
+    return [(is_known[:, columns[0]], np.array(columns)) for columns in found]
 
 
 def predict_process(process: Process, correlations: Floats) -> Floats:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from basrelief.learn.process import group_targets
+
 Floats = NDArray[np.float64]
 
 STRENGTHS = np.geomspace(1e-3, 1e3, 13)
@@ -38,14 +40,11 @@ def fit_ridge(Z: Floats, Y: Floats, folds: NDArray[np.int64]) -> Floats:
     coef = np.zeros((Z.shape[1], Y.shape[1]))
     strengths = STRENGTHS * max(float((Z**2).sum()) / len(Z), 1e-12)
     # Targets that are known for the same rows share their decompositions.
-    patterns, pattern_of = np.unique(~np.isnan(Y), axis=1, return_inverse=True)
-    for pattern, is_known in enumerate(patterns.T):
-        if is_known.any():
-            columns = np.flatnonzero(pattern_of == pattern)
-            labels, inner = Y[np.ix_(is_known, columns)], folds[is_known]
-            best = _choose_strengths(Z[is_known], labels, strengths, inner)
-            solved = _solve(Z[is_known], labels, strengths)  # (strength, feature, target)
-            coef[:, columns] = solved[best, :, np.arange(len(columns))].T
+    for is_known, columns in group_targets(Y):
+        labels, inner = Y[np.ix_(is_known, columns)], folds[is_known]
+        best = _choose_strengths(Z[is_known], labels, strengths, inner)
+        solved = _solve(Z[is_known], labels, strengths)  # (strength, feature, target)
+        coef[:, columns] = solved[best, :, np.arange(len(columns))].T
     return coef
 
 

@@ -1,0 +1,91 @@
+"""A run that is killed without warning goes on from its last epoch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+N_EPOCHS = 8
+CONFIG = f"""\
+out = "run"
+[data]
+images = "pictures"
+table = "table.csv"
+[chips]
+size_px = 64
+[split]
+schemes = ["random"]
+[models]
+recipes = ["small.toml"]
+weights = {{ resnet10t = "none" }}
+epochs = {N_EPOCHS}
+steps_per_epoch = 2
+"""
+RECIPE = """\
+kind = "network"
+name = "small"
+about = "a network that trains in seconds"
+backbone = "resnet10t"
+bands = ["shaded"]
+[head]
+[optimiser]
+learning_rate = 1e-3
+[train]
+trainable = "all"
+epochs = 1
+batch_size = 8
+"""
+
+
+def write_pictures(folder: Path, n: int) -> Path:
+    """Write pictures of noise, their table, a recipe and a configuration."""
+    rng = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    for i in range(n):
+        picture = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / "pictures" / f"LIDAR_{i}.png")
+    table = pd.DataFrame({"id": range(n), "crime": rng.normal(size=n)})
+    table.assign(LSOA11CD=[f"E0100{i // 4:04d}" for i in range(n)]).to_csv(
+        folder / "table.csv", index=False
+    )
+    (folder / "small.toml").write_text(RECIPE)
+    (folder / "c.toml").write_text(CONFIG)
+    return folder / "c.toml"
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a file is there; stop where the process ends before."""
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_killed_training_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
+    config = write_pictures(tmp_path, 40)
+    history = tmp_path / "run" / "models" / "small" / "random" / "0-0" / "history.csv"
+    command = [sys.executable, "-m", "basrelief.cli", "run", str(config)]
+    # So small a network only waits for its threads, and long where others run too.
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*command, "--quiet"], env=alone) as process:
+        wait_for(history, process)
+        process.kill()
+    before = history.read_text().splitlines()
+    assert 1 <= len(before) - 1 < N_EPOCHS
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    said = done.stdout
+    after = history.read_text().splitlines()
+    # Their seconds too: an epoch that was trained again would have taken others.
+    assert after[: len(before)] == before
+    assert len(after) - 1 == N_EPOCHS
+    assert "going on after epoch" in said
+    assert "chips: unchanged, skipped" in said
+    assert (tmp_path / "run" / "report.html").exists()
