@@ -6,10 +6,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
+from numpy.typing import NDArray
 
+from basrelief.chips.membership import average_labels, measure_membership
+from basrelief.chips.store import open_writer
 from basrelief.config import Settings, load_settings
-from basrelief.run import Run
+from basrelief.run import Run, write_json
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -83,3 +89,58 @@ def expect_line(
         assert chips.exists() == had_chips
 
     return expect
+
+
+@pytest.fixture(scope="session")
+def lay_place() -> Callable[..., Run]:
+    """Write the chips of a place that a test made up: see `_lay_place`."""
+    return _lay_place
+
+
+def _lay_place(
+    folder: Path,
+    heights: NDArray[np.float32],
+    areas: gpd.GeoDataFrame,
+    *,
+    size_px: int,
+    resolution_m: float = 1.0,
+    corner: tuple[float, float] = (500_000.0, 100_000.0),
+) -> Run:
+    """Cut surface and ground, (2, row, col), into chips; ``corner`` is north-west.
+
+    Areas have ``area_id``, polygons and a column a target. Chips without data are left out.
+    """
+    run, side_m = Run(folder, quiet=True), size_px * resolution_m
+    targets = [name for name in areas.columns if name not in ("area_id", "geometry", "lad")]
+    squares, pixels = [], []
+    for row in range(0, heights.shape[1], size_px):
+        for col in range(0, heights.shape[2], size_px):
+            chip = np.full((2, size_px, size_px), np.nan, dtype=np.float32)
+            part = heights[:, row : row + size_px, col : col + size_px]
+            chip[:, : part.shape[1], : part.shape[2]] = part
+            if np.isfinite(chip).any():
+                west, north = corner[0] + col * resolution_m, corner[1] - row * resolution_m
+                squares.append(shapely.box(west, north - side_m, west + side_m, north))
+                pixels.append(chip)
+    chips = gpd.GeoDataFrame(geometry=squares, crs=areas.crs)
+    chips["chip_id"] = [f"chip{k}" for k in range(len(chips))]
+    chips["valid"] = [float(np.isfinite(chip[0]).mean()) for chip in pixels]
+    chips["is_used"] = chips["valid"] > 0.9
+    chips["easting"], chips["northing"] = chips.centroid.x, chips.centroid.y
+    run.chips.mkdir(parents=True)
+    with open_writer(run.chips / "pixels.zarr", 2, size_px, "float32") as writer:
+        for chip in pixels:
+            writer.append(chip)
+    membership = measure_membership(chips, areas)
+    for name in targets:
+        labels = areas.set_index("area_id")[name]
+        chips[name] = average_labels(chips["chip_id"], membership, labels)
+    chips.to_parquet(run.chips / "chips.parquet")
+    known = {"area_name": None, "msoa": None, "is_used": True, "ground_covered": 1.0}
+    areas = areas.assign(**known)
+    areas["lad"] = areas.get("lad")
+    areas.to_parquet(run.chips / "areas.parquet")
+    membership.to_parquet(run.chips / "membership.parquet")
+    facts = {"kind": "heights", "targets": targets, "size_px": size_px}
+    write_json(run.chips / "chips.json", facts | {"resolution_m": resolution_m})
+    return run

@@ -63,3 +63,28 @@ def test_targets_known_at_other_places_are_interpolated_from_theirs(
     predicted = interpolate_places(xy, both, xy[:5], np.random.default_rng(0))
     assert np.isfinite(predicted[:, :2]).all()
     assert np.isnan(predicted[:, 2]).all()
+
+
+def test_districts_are_used_where_labels_lean_on_them() -> None:
+    rng = np.random.default_rng(5)
+    xy = rng.uniform(0, 10_000, (300, 2))
+    district = (xy // 2000).astype(int) @ np.array([5, 1])
+    codes, effect = district.astype(str), rng.normal(size=25)[district]
+    labels = np.stack([effect + rng.normal(0, 0.3, 300), rng.normal(size=300)], axis=1)
+    train, test = slice(0, 200), slice(200, None)
+    found = {}
+    for name, pair in (("with", (codes[train], codes[test])), ("without", None)):
+        guess = interpolate_places(xy[train], labels[train], xy[test], rng, pair)
+        error = ((labels[test] - guess) ** 2).sum(axis=0)
+        found[name] = 1 - error / ((labels[test] - labels[train].mean(axis=0)) ** 2).sum(axis=0)
+    assert found["with"][0] > found["without"][0] + 0.05
+    assert found["with"][0] > 0.7
+    assert found["with"][1] > -0.1
+
+
+def test_one_district_for_all_says_nothing() -> None:
+    xy, labels = make_field(120, 0.3, seed=6)
+    rng, one = np.random.default_rng(0), np.full(120, "E06")
+    plain = interpolate_places(xy[:100], labels[:100], xy[100:], rng)
+    same = interpolate_places(xy[:100], labels[:100], xy[100:], rng, (one[:100], one[100:]))
+    np.testing.assert_allclose(same, plain, atol=0.1)

@@ -12,7 +12,15 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import Block, Layout, bounds_of, lay_out, list_blocks, read_canvas
+from basrelief.chips.canvas import (
+    Block,
+    Canvas,
+    Layout,
+    bounds_of,
+    lay_out,
+    list_blocks,
+    read_canvas,
+)
 from basrelief.chips.store import Samples
 from basrelief.config import InputError
 from basrelief.learn.extract import Extractor
@@ -33,6 +41,21 @@ RAISED_M = 2.5
 """Height above ground from which ground is raised: buildings, and trees."""
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A block of ground before a network looks at it."""
+
+    bounds: Bounds
+    detail: NDArray[np.float32]
+    """Surface and ground in the chips' own resolution, (2, row, col)."""
+
+    heights: NDArray[np.float32]
+    """The same in the network's resolution, with a halo around it."""
+
+    weights: list[NDArray[np.float32]]
+    """(row, col) for each stage: how much of each cell counts, as in `Ground`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +85,11 @@ class Pool:
         self.square = self.square + (cells**2 @ weight).astype(np.float64)
 
     def finish(self, statistics: Sequence[str]) -> Floats:
-        """Give means, then standard deviations where asked for."""
-        mean = self.total / self.weight
-        found = [mean]
-        if "std" in statistics:
-            found.append(np.sqrt(np.maximum(self.square / self.weight - mean**2, 0.0)))
-        return np.concatenate([np.atleast_1d(part) for part in found])
+        """Give means and standard deviations, in the order asked for."""
+        mean = np.atleast_1d(self.total / self.weight)
+        spread = np.sqrt(np.maximum(self.square / self.weight - mean**2, 0.0))
+        found = {"mean": mean, "std": spread}
+        return np.concatenate([found[name] for name in statistics])
 
 
 def dense_features(
@@ -118,8 +140,22 @@ def read_ground(
     InputError
         If it is not.
     """
-    factor = _multiple(samples, recipe, resolution_m)
-    layout, stride = lay_out(samples), max(extractor.strides)
+    for patch in list_patches(samples, recipe, extractor.strides, resolution_m, run):
+        yield Ground(patch.bounds, look(patch, recipe, extractor, resolution_m), patch.weights)
+
+
+def list_patches(
+    samples: Samples, recipe: DenseRecipe, strides: Sequence[int], resolution_m: float, run: Run
+) -> Iterator[Patch]:
+    """Go through a place block by block, as `read_ground` does, without a network.
+
+    Parameters
+    ----------
+    strides
+        Pixels a cell of each stage.
+    """
+    factor = find_multiple(samples, recipe, resolution_m)
+    layout, stride = lay_out(samples), max(strides)
     polygons = samples.areas[samples.areas["is_used"].to_numpy(bool)].geometry.to_numpy()
     tree = shapely.STRtree(polygons)
     blocks = [
@@ -127,13 +163,62 @@ def read_ground(
         for block in list_blocks(layout, _side_of_block(layout, factor, stride))
         if len(tree.query(shapely.box(*bounds_of(layout, block)), "intersects"))
     ]
-    halo = HALO_STRIDES * stride
+    halo = HALO_STRIDES * stride * factor
     for block in run.track(blocks, f"{recipe.backbone} at {resolution_m:g} m"):
-        canvas = read_canvas(samples, layout, _whole(block, layout, factor, stride), halo * factor)
-        heights = average_cells(canvas.heights, factor)
-        if np.isfinite(heights[0]).any():
-            picture = render_picture(heights, resolution_m, recipe.rendering)
-            yield _look(heights, picture, canvas.bounds, recipe, extractor)
+        canvas = read_canvas(samples, layout, _whole(block, layout, factor, stride), halo)
+        patch = make_patch(canvas, recipe, strides, factor)
+        if np.isfinite(patch.heights[0]).any():
+            yield patch
+
+
+def make_patch(canvas: Canvas, recipe: DenseRecipe, strides: Sequence[int], factor: int) -> Patch:
+    """Bring ground to a network's resolution, and say how much of each cell counts.
+
+    Parameters
+    ----------
+    canvas
+        Whole cells of every stage, and a halo of `HALO_STRIDES` of the coarsest around them.
+    factor
+        Chips' pixels a pixel of the network.
+    """
+    heights = average_cells(canvas.heights, factor)
+    halo = HALO_STRIDES * max(strides)
+    inner, edge = heights[:, halo:-halo, halo:-halo], halo * factor
+    counts = find_counted(inner, recipe)
+    weights = [share_of_cells(counts, stride) for stride in strides]
+    return Patch(canvas.bounds, canvas.heights[:, edge:-edge, edge:-edge], heights, weights)
+
+
+def look(
+    patch: Patch, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
+) -> list[NDArray[np.float32]]:
+    """Send a patch through the network: (channel, row, col) of each stage, without the halo."""
+    picture = render_picture(patch.heights, resolution_m, recipe.rendering)
+    edges = [HALO_STRIDES * max(extractor.strides) // stride for stride in extractor.strides]
+    maps = zip(extractor.read(picture), edges, strict=True)
+    return [plane[:, edge:-edge, edge:-edge] for plane, edge in maps]
+
+
+def find_counted(heights: NDArray[np.float32], recipe: DenseRecipe) -> NDArray[np.bool_]:
+    """Mark the ground that counts, (row, col): all with data, or what is raised."""
+    surface, ground = heights
+    counted: NDArray[np.bool_] = np.isfinite(surface)
+    if recipe.pool == "raised":
+        counted &= surface - ground >= RAISED_M
+    return counted
+
+
+def share_of_cells(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
+    """Give the marked share of each cell of ``side`` pixels a side, (row, col).
+
+    Examples
+    --------
+    >>> share_of_cells(np.array([[True, False], [True, True]]), 2)
+    array([[0.75]], dtype=float32)
+    """
+    rows, cols = mask.shape
+    squares = mask.reshape(rows // side, side, cols // side, side)
+    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))
 
 
 def share_cells(
@@ -181,31 +266,14 @@ def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float
     return averaged.astype(np.float32)
 
 
-def _look(
-    heights: NDArray[np.float32],
-    picture: NDArray[np.float32],
-    bounds: Bounds,
-    recipe: DenseRecipe,
-    extractor: Extractor,
-) -> Ground:
-    """Send a picture through the network; keep the cells without their halo."""
-    halo = HALO_STRIDES * max(extractor.strides)
-    surface, ground = heights[:, halo:-halo, halo:-halo]
-    has_data = np.isfinite(surface)
-    counts = has_data if recipe.pool == "ground" else has_data & (surface - ground >= RAISED_M)
-    cells, weights = [], []
-    maps = extractor.read(picture)
-    for plane, stride in zip(maps, extractor.strides, strict=True):
-        edge = halo // stride
-        inner = plane[:, edge:-edge, edge:-edge]
-        rows, cols = inner.shape[1:]
-        share = counts.reshape(rows, stride, cols, stride).mean(axis=(1, 3))
-        cells.append(inner)
-        weights.append(share.astype(np.float32))
-    return Ground(bounds, cells, weights)
+def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) -> int:
+    """Find how many pixels of the chips are a pixel of the network.
 
-
-def _multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) -> int:
+    Raises
+    ------
+    InputError
+        If it is no whole number.
+    """
     factor = resolution_m / samples.resolution_m
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
         raise InputError(

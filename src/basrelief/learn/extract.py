@@ -42,14 +42,17 @@ class Extractor:
         """Run a picture, (band, row, col) from 0 to 255; one (channel, row, col) a stage."""
         bands = torch.from_numpy(picture)[None].to(self.arithmetic.device)
         bands = bands.contiguous(memory_format=self.arithmetic.memory_format)
+        # timm gives each stage once, in the network's own order, whatever order was asked for.
+        in_order = sorted(set(self.stages))
         with self.arithmetic.autocast():
             maps = self.backbone.forward_intermediates(  # type: ignore[operator]
                 self.normalise(bands),
-                indices=list(self.stages),
+                indices=in_order,
                 stop_early=True,
                 intermediates_only=True,
             )
-        return [plane[0].float().cpu().contiguous().numpy() for plane in maps]
+        found = dict(zip(in_order, maps, strict=True))
+        return [found[stage][0].float().cpu().contiguous().numpy() for stage in self.stages]
 
 
 def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.learn.extract import Extractor, load_extractor, read_extractor, save_extractor
+from basrelief.learn.recipes import DenseRecipe
+
+SETTINGS = Settings(
+    data=DataSettings(dsm="a", areas="b", labels="c"),
+    models=ModelSettings(
+        weights={"test_resnet": "none", "vgg11": "none"}, device="cpu", precision="fp32"
+    ),
+)
+RECIPE = DenseRecipe(
+    kind="dense",
+    name="small",
+    about="a",
+    backbone="test_resnet",
+    stages=[1, 2],
+    resolutions_m=[1.0],
+)
+
+
+def make_extractor(recipe: DenseRecipe = RECIPE, seed: int = 0) -> Extractor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return load_extractor(recipe, SETTINGS)
+
+
+def make_picture(side: int = 64) -> NDArray[np.float32]:
+    return np.random.default_rng(0).uniform(0, 255, (3, side, side)).astype(np.float32)
+
+
+def test_one_map_a_stage_with_its_stride() -> None:
+    extractor = make_extractor()
+    maps = extractor.read(make_picture())
+    assert extractor.strides == (4, 8)
+    assert [plane.shape for plane in maps] == [(32, 16, 16), (48, 8, 8)]
+
+
+def test_maps_equal_timms_own_forward_pass() -> None:
+    recipe = RECIPE.model_copy(update={"backbone": "vgg11", "stages": [5]})
+    extractor = make_extractor(recipe)
+    bands = extractor.normalise(torch.from_numpy(make_picture())[None])
+    with torch.inference_mode():
+        expected = extractor.backbone.features(bands)[0].numpy()  # type: ignore[operator]
+    np.testing.assert_allclose(extractor.read(make_picture())[0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "vgg11"])
+def test_what_is_written_and_read_gives_the_same_maps(tmp_path: Path, backbone: str) -> None:
+    recipe = RECIPE.model_copy(update={"backbone": backbone})
+    extractor = make_extractor(recipe)
+    with torch.no_grad():
+        extractor.normalise.mean += 7.0
+    save_extractor(extractor, recipe, tmp_path / "b.safetensors")
+    back = read_extractor(recipe, tmp_path / "b.safetensors", SETTINGS)
+    for one, other in zip(extractor.read(make_picture()), back.read(make_picture()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_layers_behind_the_last_stage_are_not_kept(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"backbone": "vgg11", "stages": [1]})
+    extractor = make_extractor(recipe)
+    save_extractor(extractor, recipe, tmp_path / "b.safetensors")
+    kept = {key for key in load_file(tmp_path / "b.safetensors") if key.startswith("backbone.")}
+    # Block 0 and 1 of VGG11 are one convolution each.
+    assert kept == {f"backbone.features.{k}.{part}" for k in (0, 3) for part in ("weight", "bias")}
+
+
+def test_random_weights_of_one_seed_are_the_same_and_of_another_are_not() -> None:
+    one, same, other = (make_extractor(seed=seed).read(make_picture())[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_the_network_is_frozen() -> None:
+    backbone = make_extractor().backbone
+    assert not backbone.training
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+
+
+def test_stages_that_a_network_does_not_have_are_refused() -> None:
+    recipe = RECIPE.model_copy(update={"stages": [1, 5]})
+    with pytest.raises(InputError, match=r"stages = \[1, 5\]; 'test_resnet' has stages 0 to 4"):
+        make_extractor(recipe)
