@@ -320,7 +320,7 @@ def test_pictures_are_shown_with_a_reason_and_without_names(run: Run, tmp_path: 
     tell_run(make_settings(chosen), other)
     folder = other.folder / "public"
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/webp") == 1
+    assert page.count('<img src="data:image/webp') == 1
     assert "Agreed with the residents, minute 12." in page
     assert read_json(other.folder / "publish.json")["reason"] == chosen.reason
     assert find_planted(folder, PLANTED) == []
