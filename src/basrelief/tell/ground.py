@@ -82,6 +82,8 @@ def _read(run: Run, name: str) -> list[Record]:
 def draw_pictures(facts: Facts, records: Sequence[Record]) -> list[Panel]:
     """Draw the contributions to the targets that are predicted best."""
     panels: list[Panel] = []
+    if not facts.samples.has_places:
+        return panels
     for target in order_targets(facts):
         mine = [record for record in records if record["target"] == target]
         mine.sort(key=lambda record: record["recipe"] != facts.shown.get(target))

@@ -8,14 +8,10 @@
   const areas = JSON.parse(find("map-areas").textContent);
   const layers = JSON.parse(find("map-layers").textContent);
   const controls = view.querySelector("form");
-  // On a public map areas without figures are not published, for whatever reason, and grey.
+  // On a public map areas without figures are grey, for whatever reason.
   const blank = view.dataset.blank;
   const NONE = blank ? "#dcdcdc" : "rgba(0,0,0,0)";
-  const APPLIES = {
-    breaks: [0.5],
-    colours: ["#e08a3c", "#a9c3d6"],
-    labels: ["outside: unlike anything in training", "inside"],
-  };
+  const APPLIES = { breaks: [0.5], colours: ["#e08a3c", "#a9c3d6"], labels: ["outside: unlike anything in training", "inside"] };
 
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
@@ -27,12 +23,7 @@
       blank: "not predicted",
       note: "Purple: higher than predicted. Orange: lower.",
     },
-    width: {
-      name: "width of the 80% interval",
-      values: (layer) => subtract(layer.high, layer.low),
-      classes: "widths",
-      blank: "no interval",
-    },
+    width: { name: "width of the 80% interval", values: (layer) => subtract(layer.high, layer.low), classes: "widths", blank: "no interval" },
     outside: { name: "where the model applies", values: (layer) => layer.inside, blank: "not measured" },
   };
 

@@ -18,7 +18,7 @@ THEME = {
 }
 """Colours that stand in the drawing for colours of the page."""
 
-PRINTED = {INK: "#111111", FAINT: "#6d6f70", FIRST: "#2a628f", SECOND: "#a8480a", PAPER: "#ffffff"}
+PRINTED = {INK: "#111111", FAINT: "#686a6b", FIRST: "#2a628f", SECOND: "#a8480a", PAPER: "#ffffff"}
 """The same colours for a drawing that stands by itself, on white."""
 
 STYLE: dict[Any, Any] = {
