@@ -210,6 +210,14 @@ def test_levels_that_too_few_areas_cannot_give_are_left_open(n: int, levels: set
     assert {record["level"] for record in measure_coverage(done, None)} == levels
 
 
+def test_a_repeat_without_bands_gives_no_second_overall_figure() -> None:
+    cut, uncut = small_frame(400), small_frame(400).assign(y_pred=0.1, y_mean=0.1, repeat=1)
+    frame = pd.concat([cut, uncut], ignore_index=True)
+    groups = [record["group"] for record in measure_coverage(add_intervals(frame, None), None)]
+    assert groups.count(ALL) == len(LEVELS)
+    assert len(groups) > len(LEVELS)
+
+
 def test_areas_are_counted_once_however_often_they_are_repeated() -> None:
     frame, districts = big_town(seed=5, n_repeats=2)
     (record, *_) = measure_coverage(add_intervals(frame, districts), districts)

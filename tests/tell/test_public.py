@@ -15,8 +15,10 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from rasterio.transform import from_origin
 from shapely.geometry import box
 
 from basrelief.chips.store import open_writer
@@ -40,7 +42,12 @@ PLANTED = [
     *("planted-out", "/home/planted", "crime-highest-1.png", "crime-highest-1.tif", "hushmap"),
     *("Jane Planted", "Surveyed for Planted Ltd", "planted-xmp"),  # metadata of pictures
     "76543",  # a single chip's prediction
+    *("crime-hush", "hushkind", "hushtest", "hush-unit"),  # what is finer than areas
 ]
+
+
+FINER = ("crime-hush", "hushkind", "hushtest", "hush-unit")
+"""What raises and lowers predictions inside areas."""
 
 
 def make_settings(publish: PublishSettings | None = None) -> Settings:
@@ -186,8 +193,23 @@ def write_explanation(run: Run) -> None:
         record | {"chip_id": name_chips()[i], "file": f"crime-highest-{i + 1}.png"} for i in (0, 1)
     ]
     write_json(folder / "summary.json", found)
-    contribution = {"recipe": "vgg16", "target": "crime", "file": "explain/vgg16/hushmap.tif"}
-    write_json(run.explain / "contributions.json", [contribution | {"unit": "score"}])
+    write_contribution(run)
+
+
+def write_contribution(run: Run) -> None:
+    """Write what on the ground raises and lowers predictions, its kinds and its tests."""
+    key = {"recipe": "dense-vgg16", "target": "crime"}
+    contribution = key | {"file": "explain/vgg16/hushmap.tif", "unit": "hush-unit"}
+    path = run.folder / str(contribution["file"])
+    profile: dict[str, Any] = {"count": 1, "dtype": "float32", "height": 10, "width": 400}
+    profile |= {"crs": CRS, "transform": from_origin(530_000, 181_100, 10, 10)}
+    with rasterio.open(path, "w", driver="GTiff", **profile) as raster:
+        raster.write(np.linspace(-1, 1, 4000, dtype=np.float32).reshape(10, 400), 1)
+    write_json(run.explain / "contributions.json", [contribution | {"label": "crime-hush"}])
+    kind = {"kind": "hushkind", "share_of_ground": 1.0, "contribution": 0.5, "low": 0.1}
+    write_json(run.explain / "kinds.json", [key | kind | {"high": 0.9}])
+    test = {"test": "hushtest", "value": 0.1, "low": None, "high": None, "bound": 1.0}
+    write_json(run.explain / "tests.json", [key | test | {"passes": False, "words": "hushtest."}])
 
 
 def read_published(folder: Path) -> list[bytes]:
@@ -231,9 +253,7 @@ def page(run: Run) -> str:
 
 def test_what_was_planted_is_found_in_the_analysts_report(run: Run) -> None:
     page = run.report.read_text(encoding="utf-8")
-    missing = [
-        text for text in ("planted-heights", "535353_", "Name of E01", "98765") if text not in page
-    ]
+    missing = [text for text in ("planted-heights", "535353_", "98765", *FINER) if text not in page]
     assert missing == []
 
 
@@ -270,6 +290,36 @@ def test_tables_hold_the_areas_shown_and_no_others(run: Run) -> None:
     ring = np.array(features[0]["geometry"]["coordinates"][0])
     assert np.all((ring > [-0.2, 51.4]) & (ring < [0.2, 51.6]))
     assert gpd.read_file(folder / "areas.geojson").crs.to_epsg() == 4326
+
+
+def read_json_of(page: str, name: str) -> Any:
+    start = page.index(">", page.index(f'id="{name}"')) + 1
+    return json.loads(page[start : page.index("</script>", start)])
+
+
+def test_the_public_map_has_figures_of_the_areas_shown_alone(page: str) -> None:
+    areas = read_json_of(page, "map-areas")["features"]
+    shown = [area["properties"]["area_id"] is not None for area in areas]
+    assert (len(areas), sum(shown)) == (N_AREAS, N_AREAS - 10)
+    withheld = [areas[k]["properties"] for k in range(N_AREAS) if not shown[k]]
+    assert all(set(each.values()) == {None} for each in withheld)
+    (layer,) = read_json_of(page, "map-layers")
+    for name in ("observed", "predicted", "low", "high", "inside"):
+        known = [value is not None for value in layer[name]]
+        assert known == shown or not any(known), name
+
+
+def test_nothing_finer_than_areas_lies_over_the_public_map(run: Run, page: str) -> None:
+    (layer,) = read_json_of(page, "map-layers")
+    assert layer["overlay"] is None
+    assert 'name="overlay"' not in page[: page.index("<script")]
+    (mine,) = read_json_of(run.report.read_text(encoding="utf-8"), "map-layers")
+    assert mine["overlay"]["label"] == "crime-hush"
+
+
+def test_areas_without_figures_are_called_not_published(page: str) -> None:
+    assert 'data-blank="not published"' in page
+    assert f"Figures of {N_AREAS - 10} of {N_AREAS} areas are published" in page
 
 
 def test_withheld_areas_leave_no_gap_in_the_ranks(page: str) -> None:
@@ -320,13 +370,12 @@ def test_pictures_are_shown_with_a_reason_and_without_names(run: Run, tmp_path: 
     tell_run(make_settings(chosen), other)
     folder = other.folder / "public"
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/webp") == 1
+    assert page.count('<img src="data:image/webp') == 1
     assert "Agreed with the residents, minute 12." in page
     assert read_json(other.folder / "publish.json")["reason"] == chosen.reason
     assert find_planted(folder, PLANTED) == []
-    (picture,) = [
-        Image.open(io.BytesIO(blob)) for blob in read_published(folder) if blob[:4] == b"RIFF"
-    ]
+    (packed,) = re.findall(r'<img src="data:image/webp;base64,([^"]+)"', page)
+    picture = Image.open(io.BytesIO(base64.b64decode(packed)))
     assert not set(picture.info) & {"exif", "xmp", "icc_profile"}
     red = np.asarray(picture.convert("RGB")).mean(axis=(0, 1))
     assert red[0] > 200 > red[2]
@@ -397,6 +446,10 @@ def test_of_pictures_averages_alone_are_shown(tmp_path: Path) -> None:
 
 
 def test_the_public_page_needs_no_network_and_its_links_lead_somewhere(page: str) -> None:
+    # The map's scripts are held by the page's content security policy.
+    assert "default-src 'none'" in page
+    assert "connect-src data: blob:" in page
+    page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(address.startswith(("#", "data:")) for address in addresses)
     links = re.findall(r'<a[^>]* href="#([^"]+)"', page)

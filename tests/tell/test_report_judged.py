@@ -1,158 +1,60 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-import geopandas as gpd
-import numpy as np
-import pandas as pd
 import pytest
-from shapely.geometry import box
 
-from basrelief.chips.store import open_writer
-from basrelief.config import DataSettings, ModelSettings, Settings
-from basrelief.run import Run, write_json
+from basrelief.config import Settings
+from basrelief.run import Run
 from basrelief.tell import report
 from basrelief.tell.facts import Facts, read_facts
 
-SETTINGS = Settings(
-    data=DataSettings(dsm="dsm", areas="areas", labels="labels"),
-    models=ModelSettings(recipes=["dense-vgg16"]),
-)
+Reader = Callable[[str, str], str]
 N_AREAS, N_INNER = 20, 4
-KEY = {"recipe": "dense-vgg16", "target": "crime", "scheme": "block"}
-UNIT = KEY | {"unit": "area"}
-
-
-def write_run(folder: Path) -> Run:
-    """Write a run folder of places as the stages would, judged, with one target and scheme."""
-    run = Run(folder, quiet=True)
-    for part in (run.chips, run.describe, run.splits, folder / "evaluate"):
-        part.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    ids = [f"E{i:02}" for i in range(N_AREAS)]
-    crime = rng.normal(size=N_AREAS)
-    write_samples(run, ids, crime)
-    write_json(run.describe / "counts.json", {"areas": N_AREAS})
-    pd.DataFrame({"crime": crime}).describe().T.to_csv(run.describe / "summary.csv")
-    daily = pd.DataFrame({"theft": [9.0, 3.0], "burglary": [1.0, 0.0]}, index=["Barnet", "Brent"])
-    daily.rename_axis("borough").to_csv(run.describe / "daily-crimes.csv")
-    folds = {"scheme": "block", "repeat": 0, "unit": "area", "id": ids, "fold": 0}
-    pd.DataFrame(folds).to_parquet(run.splits / "folds.parquet")
-    write_json(run.splits / "leakage.json", [])
-    tested = {"repeat": 0, "fold": 0, "id": ids, "y_true": crime, "y_pred": crime / 2}
-    pd.DataFrame(UNIT | tested | {"y_mean": 0.0}).to_parquet(run.predictions)
-    measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman"), 0.5)
-    score = UNIT | measured | {"n": N_AREAS, "skill": 0.4, "skill_low": 0.2, "skill_high": 0.5}
-    place = {"recipe": "place-alone", "skill": 0.1, "skill_low": -0.1, "skill_high": 0.2}
-    write_json(run.scores, [score, score | place])
-    write_evaluation(folder / "evaluate", ids, crime)
-    return run
-
-
-def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
-    squares = [box(100 * i, 0, 100 * i + 100, 100) for i in range(N_AREAS)]
-    named = {"area_id": ids, "area_name": [f"Barnet 0{i:02}A" for i in range(N_AREAS)]}
-    codes = {"msoa": "E02", "lad": "E09", "crime": crime, "is_used": True}
-    areas = gpd.GeoDataFrame(named | codes, geometry=squares, crs=27700)
-    areas.to_parquet(run.chips / "areas.parquet")
-    chips = {"chip_id": ids, "valid": 1.0, "is_used": True, "crime": crime}
-    places = {"easting": np.arange(N_AREAS) * 100.0, "northing": 0.0}
-    gpd.GeoDataFrame(chips | places, geometry=squares, crs=27700).to_parquet(
-        run.chips / "chips.parquet"
-    )
-    member = pd.DataFrame({"chip_id": ids, "area_id": ids, "weight": 1.0})
-    member.to_parquet(run.chips / "membership.parquet")
-    with open_writer(run.chips / "pixels.zarr", 2, 8, "float32") as writer:
-        writer.append(np.zeros((2, 8, 8), np.float32))
-    facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
-    write_json(run.chips / "chips.json", facts)
-
-
-def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
-    interval = {"n": N_AREAS, "low": 0.1, "high": 0.5}
-    beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
-    write_json(folder / "comparisons.json", [beats | {"beats": True, "is_beaten": False}])
-    write_json(folder / "preferred.json", [UNIT | {"reason": "the simplest of them"}])
-    skills = dict.fromkeys(("random", "area", "msoa", "lad"))
-    row = {"recipe": "dense-vgg16", "target": "crime", "unit": "area", "block": 0.4} | skills
-    sentences = ["crime: place alone has skill -0.00."]
-    audit = {"table": [row, row | {"recipe": "place-alone", "block": -0.3}], "same_label": {}}
-    write_json(folder / "audit.json", audit | {"place_alone": [], "sentences": sentences})
-    covered = KEY | {"group": "all", "n": 20, "mean_width": 2.5}
-    held = [(50, 0.2, 0.1, 0.4), (80, 0.8, 0.6, 0.9)]
-    names = ("level", "covered", "low", "high")
-    levels = [covered | dict(zip(names, values, strict=True)) for values in held]
-    write_json(folder / "coverage.json", levels)
-    hits = KEY | {"share": 0.2, "n": 20, "n_picked": 4, "hits": 3.0, "hit_rate": 0.75}
-    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "place_alone_hit_rate": 0.25}
-    write_json(folder / "targeting.json", [hits | rates])
-    ranked = {"rank": range(1, 21), "area_id": ids, "area_name": ids, "lad": "E09", "y_pred": 1.0}
-    bounds = {"lower_80": 0.0, "upper_80": 2.0, "y_true": crime, "is_inside": [False] + [True] * 19}
-    keys = {"recipe": "dense-vgg16", "target": "crime"}
-    pd.DataFrame(keys | ranked | bounds).to_csv(folder / "targeting.csv", index=False)
-    write_failures(folder, ids, crime)
-
-
-def write_failures(folder: Path, ids: list[str], crime: np.ndarray) -> None:
-    deciles = [{"decile": i, "n": 2, "mse": 1.0, "bias": 0.1} for i in range(1, 11)]
-    district = {"district": "E09", "n": 20, "mse": 1.0, "bias": 0.0, "skill": 0.4}
-    moran = {"moran_i": 0.31, "moran_p": 0.002, "n_permutations": 999}
-    failed = KEY | moran | {"deciles_exact": 0.35, "deciles_within_one": 0.7}
-    write_json(
-        folder / "failures.json", [failed | {"by_decile": deciles, "by_district": [district]}]
-    )
-    is_inside = pd.array([i >= N_INNER for i in range(N_AREAS)], dtype="boolean")
-    table = {"area_id": ids, "y_true": crime, "y_pred": crime / 2, "residual": crime / 2}
-    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return write_run(tmp_path_factory.mktemp("judged") / "run")
+def judged(tmp_path_factory: pytest.TempPathFactory, write_judged: Callable[[Path], Run]) -> Run:
+    return write_judged(tmp_path_factory.mktemp("judged") / "run")
 
 
 @pytest.fixture(scope="module")
-def page(judged: Run) -> str:
-    report.write_report(SETTINGS, judged)
+def page(judged: Run, judged_settings: Settings) -> str:
+    report.write_report(judged_settings, judged)
     return judged.report.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def facts(judged: Run) -> Facts:
-    return read_facts(SETTINGS, judged)
+def facts(judged: Run, judged_settings: Settings) -> Facts:
+    return read_facts(judged_settings, judged)
 
 
-def section(page: str, name: str) -> str:
-    start = page.index(f'<section id="{name}"')
-    found = re.sub(r"<[^>]+>", " ", page[start : page.index('<section id="', start + 1)])
-    return re.sub(r"\s+", " ", found)
-
-
-def test_the_verdict_names_what_is_worth_having(page: str) -> None:
+def test_the_verdict_names_what_is_worth_having(page: str, section: Reader) -> None:
     said = section(page, "verdict")
     assert "For crime: LIDAR is worth having with whole 1\xa0km blocks" in page
     assert "▲ dense-vgg16 skill 0.40" in said
 
 
-def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str) -> None:
+def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str, section: Reader) -> None:
     said = section(page, "results")
     assert "▲ beats the mean and place-alone" in said
     assert "Preferred: ▲ dense-vgg16 , the simplest of them." in said
 
 
-def test_the_audit_says_its_sentences_before_its_table(page: str) -> None:
+def test_the_audit_says_its_sentences_before_its_table(page: str, section: Reader) -> None:
     said = section(page, "audit")
     assert said.index("Crime: place alone has skill 0.00.") < said.index("skill with held out")
     assert "−0.30" in said
 
 
-def test_intervals_that_are_too_narrow_are_called_so(page: str) -> None:
+def test_intervals_that_are_too_narrow_are_called_so(page: str, section: Reader) -> None:
     assert "▼ too narrow at 50%" in section(page, "sure")
     assert "80%: 2.50 wide" in page
 
 
-def test_failures_are_told_in_words_and_on_a_striped_map(page: str) -> None:
+def test_failures_are_told_in_words_and_on_a_striped_map(page: str, section: Reader) -> None:
     said = section(page, "fails")
     assert "35% of the areas are put into the right tenth and 70%" in said
     assert "Neighbouring areas err alike (Moran's I 0.31, p 0.002)".replace("'", "&#39;") in said
@@ -161,7 +63,7 @@ def test_failures_are_told_in_words_and_on_a_striped_map(page: str) -> None:
     assert "Barnet 20" in said
 
 
-def test_who_would_be_found_is_held_against_chance_and_place(page: str) -> None:
+def test_who_would_be_found_is_held_against_chance_and_place(page: str, section: Reader) -> None:
     said = section(page, "found")
     assert "3 of 4 found; place alone 25%" in said
     assert "▲ better than chance" in said
@@ -198,13 +100,13 @@ def test_every_link_leads_somewhere(page: str) -> None:
     ],
 )
 def test_a_run_judged_before_has_a_report_without_what_is_missing(
-    judged: Run, name: str, page: str
+    judged: Run, name: str, page: str, judged_settings: Settings
 ) -> None:
     path = judged.folder / "evaluate" / name
     kept = path.read_bytes()
     path.unlink()
     try:
-        report.write_report(SETTINGS, judged)
+        report.write_report(judged_settings, judged)
         assert 'id="results"' in judged.report.read_text(encoding="utf-8")
     finally:
         path.write_bytes(kept)

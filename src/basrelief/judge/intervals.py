@@ -142,7 +142,8 @@ def measure_coverage(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> l
     """
     group = group_rows(frame, districts)
     key = ["recipe", "target", "scheme"]
-    several = group.groupby(frame["target"]).transform("nunique") > 1
+    # A repeat that could not be cut into bands is in the overall figures alone.
+    several = group != ALL
     everyone = pd.Categorical.from_codes(np.zeros(len(frame), dtype=np.int8), pd.Index([ALL]))
     records = []
     for level in LEVELS:

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from basrelief.tell.style import SEQUENTIAL, SIGNED
 from basrelief.tell.words import format_number
 
 N_CLASSES = 5
@@ -71,13 +72,13 @@ def classify_scores(values: Floats) -> Classes:
     """
     known = values[np.isfinite(values)]
     if not len(known):
-        return Classes((), _shade("cividis", 1), 2)
+        return Classes((), _shade(SEQUENTIAL, 1), 2)
     places = count_places(known)
     edges = np.quantile(known, np.arange(1, N_CLASSES) / N_CLASSES)
     # Rounded before they are used, so that the legend tells the truth.
     breaks = np.unique(np.round(edges, places))
     breaks = breaks[(breaks > known.min()) & (breaks <= known.max())]
-    return Classes(tuple(breaks.tolist()), _shade("cividis", len(breaks) + 1), places)
+    return Classes(tuple(breaks.tolist()), _shade(SEQUENTIAL, len(breaks) + 1), places)
 
 
 def classify_residuals(residuals: Floats, places: int) -> Classes:
@@ -93,7 +94,7 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
     inner = max(inner, unit)
     outer = max(outer, inner + unit)
     breaks = tuple(round(float(edge), places) for edge in (-outer, -inner, inner, outer))
-    return Classes(breaks, _shade("PuOr", N_CLASSES), places)
+    return Classes(breaks, _shade(SIGNED, N_CLASSES), places)
 
 
 def count_places(values: Floats) -> int:
@@ -112,6 +113,6 @@ def count_places(values: Floats) -> int:
 
 def _shade(colours: str, n: int) -> tuple[str, ...]:
     """Take ``n`` colours from a colour map, spread over all of it but its palest ends."""
-    low, high = (0.1, 0.9) if colours == "PuOr" else (0.02, 1.0)
+    low, high = (0.1, 0.9) if colours == SIGNED else (0.02, 1.0)
     shades = np.linspace(low, high, n) if n > 1 else np.array([0.5])
     return tuple(mpl.colors.to_hex(mpl.colormaps[colours](shade)) for shade in shades)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,8 @@ class Evaluation:
     failures: list[Record] = field(default_factory=list)
     audit: Record = field(default_factory=dict)
     partial: list[Record] = field(default_factory=list)
+    over_targets: list[Record] = field(default_factory=list)
+    kept: list[Record] = field(default_factory=list)
     residuals: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of the recipes asked for, in the scheme shown."""
 
@@ -118,9 +121,33 @@ class Facts:
         return found
 
     @cached_property
+    def joining(self) -> dict[str, str]:
+        """By recipe that joins LIDAR and place, the recipe that speaks for LIDAR in it.
+
+        Told by its name, never as it was typed: that may be a path. Empty where it is unknown.
+        """
+        found = {}
+        for name in self.recipes:
+            recipe = read_recipe_of(self.run, name)
+            if recipe.get("kind") == "kriged":
+                trend = str(recipe.get("trend"))
+                members = {m for r in select(self.judged.kept, recipe=name) for m in r["members"]}
+                known = [trend] if trend in self.recipes else sorted(members)
+                found[name] = known[0] if len(known) == 1 else ""
+        return found
+
+    @cached_property
     def districts(self) -> dict[str, str]:
         """Names of districts by code."""
         return name_districts(self.samples.areas)
+
+
+def read_recipe_of(run: Run, name: str) -> Record:
+    """Read the recipe beside a trained model; empty where none was trained."""
+    folder = run.models / name
+    # Of a fold where it has folds; its members' recipes lie deeper.
+    paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
+    return tomllib.loads(paths[0].read_text(encoding="utf-8")) if paths else {}
 
 
 def select(records: Sequence[Record], **wanted: Any) -> list[Record]:
@@ -236,6 +263,8 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         failures=read("failures"),
         audit=read("audit"),
         partial=read("partial"),
+        over_targets=read("over_targets"),
+        kept=read("kept"),
         residuals=_read_rows(residuals, shown) if residuals.exists() else pd.DataFrame(),
         ranked=_read_ranked(ranked) if ranked.exists() else pd.DataFrame(),
     )

@@ -11,6 +11,7 @@ from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.marks import keep_shown
 from basrelief.tell.results import ENDS, covers_areas, find_outside, say_outside
+from basrelief.tell.style import SIGNED
 from basrelief.tell.words import Record, format_number, name_target
 
 SURE = 0.05
@@ -101,7 +102,7 @@ def _draw_failures(
             f"Map. {caption} From {format_number(values.min())} to "
             f"{format_number(values.max())} over {len(values)} areas."
         )
-        scale = maps.Scale(f"{label}: observed − predicted", -reach, reach, "PuOr")
+        scale = maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
         drawn = maps.draw_map(facts.samples.areas, values, scale, alt, outside)
         panels.append(Panel(drawn, caption))
     if record["by_decile"]:

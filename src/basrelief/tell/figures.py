@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,45 +16,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-INK, FAINT, FIRST, SECOND, PAPER = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05"
-THEME = {
-    INK: "currentColor",
-    FAINT: "var(--faint)",
-    FIRST: "var(--first)",
-    SECOND: "var(--second)",
-    PAPER: "var(--paper)",
-}
-"""Colours that stand in the drawing for colours of the page."""
-
-PRINTED = {INK: "#111111", FAINT: "#6d6f70", FIRST: "#2a628f", SECOND: "#a8480a", PAPER: "#ffffff"}
-"""The same colours for a drawing that stands by itself, on white."""
-
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 11.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-}
-
-WIDTH_IN = 340 / 72
-"""As wide as a phone's column, so that text keeps its size there."""
+from basrelief.tell.style import (
+    FAINT,
+    FIRST,
+    NOTE,
+    PAPER,
+    SECOND,
+    SEQUENTIAL,
+    SOLID,
+    STYLE,
+    THEME,
+    WIDTH_IN,
+)
 
 MAX_SHAPES = 1500
 """More points or polygons than this are drawn as one picture inside the SVG."""
-
-SOLID = "#4a7fb5"
-"""Colour of what is drawn as a picture: seen on light and on dark."""
 
 
 def draw_histogram(values: NDArray[np.float64], label: str, alt: str) -> str:
@@ -92,7 +67,7 @@ def draw_curves(history: pd.DataFrame, alt: str) -> str:
             epochs = history["epoch"].to_numpy()
             marker = "o" if len(curve) < 3 else ""
             axes.plot(epochs, curve, style, color=colour, linewidth=1.8, marker=marker, label=name)
-        axes.legend(frameon=False, fontsize=10, handlelength=2.6)
+        axes.legend(frameon=False, fontsize=NOTE, handlelength=2.6)
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -128,7 +103,7 @@ def draw_scatter(tested: pd.DataFrame, label: str, alt: str) -> str:
         axes.set_aspect("equal")
         axes.set_xlabel(f"observed {label}")
         axes.set_ylabel(f"predicted {label}")
-        axes.legend(frameon=False, fontsize=10, loc="upper left")
+        axes.legend(frameon=False, fontsize=NOTE, loc="upper left")
         return finish_figure(figure, alt)
 
 
@@ -172,7 +147,7 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
         figure, axes = start_figure(1.9 + 0.165 * len(daily))
         # On a scale of ratios: bicycle theft would vanish beside violence.
         norm = LogNorm(values.min(), values.max())
-        mesh = axes.pcolormesh(values, norm=norm, cmap="cividis", edgecolors=PAPER, linewidth=0.6)
+        mesh = axes.pcolormesh(values, norm=norm, cmap=SEQUENTIAL, edgecolors=PAPER, linewidth=0.6)
         axes.invert_yaxis()
         axes.set_yticks(np.arange(len(daily)) + 0.5, [str(name) for name in daily.index])
         names = [str(column).replace("_", " ") for column in daily.columns]

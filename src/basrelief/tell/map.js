@@ -8,12 +8,10 @@
   const areas = JSON.parse(find("map-areas").textContent);
   const layers = JSON.parse(find("map-layers").textContent);
   const controls = view.querySelector("form");
-  const NONE = "rgba(0,0,0,0)";
-  const APPLIES = {
-    breaks: [0.5],
-    colours: ["#e08a3c", "#a9c3d6"],
-    labels: ["outside: unlike anything in training", "inside"],
-  };
+  // On a public map areas without figures are grey, for whatever reason.
+  const blank = view.dataset.blank;
+  const NONE = blank ? "#dcdcdc" : "rgba(0,0,0,0)";
+  const APPLIES = { breaks: [0.5], colours: ["#e08a3c", "#a9c3d6"], labels: ["outside: unlike anything in training", "inside"] };
 
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
@@ -25,12 +23,7 @@
       blank: "not predicted",
       note: "Purple: higher than predicted. Orange: lower.",
     },
-    width: {
-      name: "width of the 80% interval",
-      values: (layer) => subtract(layer.high, layer.low),
-      classes: "widths",
-      blank: "no interval",
-    },
+    width: { name: "width of the 80% interval", values: (layer) => subtract(layer.high, layer.low), classes: "widths", blank: "no interval" },
     outside: { name: "where the model applies", values: (layer) => layer.inside, blank: "not measured" },
   };
 
@@ -91,7 +84,7 @@
       list.append(swatch(shown.classes.colours[place], `${label} (${n})`));
     });
     const nBlank = shown.found.filter((value) => value === null).length;
-    if (nBlank) list.append(swatch(NONE, `${shown.kind.blank} (${nBlank})`));
+    if (nBlank) list.append(swatch(NONE, `${blank || shown.kind.blank} (${nBlank})`));
     if (shown.outside.length && shown.kind.classes) {
       list.append(swatch("", `outside: unlike anything in training (${shown.outside.length})`, "stripes"));
     }
@@ -112,11 +105,12 @@
 
   function describeArea(row, layer) {
     const named = areas.features[row].properties;
+    if (!named.area_id) return [element("p", `An area whose figures are ${blank}.`)];
     const number = (value) => write(value, layer.places);
     const interval = layer.low[row] === null ? "" : ` (80% interval ${number(layer.low[row])} to ${number(layer.high[row])})`;
     const residual = subtract([layer.observed[row]], [layer.predicted[row]])[0];
     const lines = [
-      ["predicted", layer.predicted[row] === null ? "not predicted" : number(layer.predicted[row]) + interval],
+      ["predicted", layer.predicted[row] === null ? blank || "not predicted" : number(layer.predicted[row]) + interval],
       ["observed", number(layer.observed[row])],
       ["observed − predicted", number(residual)],
     ];
@@ -257,7 +251,9 @@
       sources: { areas: { type: "geojson", data: areas, tolerance: 0.1 } },
       layers: [
         { id: "fill", type: "fill", source: "areas", paint: { "fill-color": fill } },
-        line("outlines", "rgba(128,128,128,0.7)", 0.7),
+        // A light line over a dark one shows between any two colours, on a light page and a dark.
+        line("outlines-under", "rgba(40,40,40,0.45)", 1.6),
+        line("outlines", "rgba(255,255,255,0.75)", 0.7),
         line("chosen-under", "#ffffff", 6, noArea),
         line("chosen", "#a8480a", 3, noArea),
       ],
@@ -293,7 +289,7 @@
     map.once("load", () => {
       map.addImage("stripes", drawStripes(), { pixelRatio: 2 });
       const stripes = { id: "stripes", type: "fill", source: "areas", paint: { "fill-pattern": "stripes" } };
-      map.addLayer({ ...stripes, filter: ["==", ["id"], -1] }, "outlines");
+      map.addLayer({ ...stripes, filter: ["==", ["id"], -1] }, "outlines-under");
       webgl = makeWebglView(map);
       webgl.paint(read());
       webgl.choose(chosen);
@@ -353,8 +349,8 @@
     const field = event.target.elements.area;
     const asked = field.value.trim().toLowerCase();
     if (!asked) return choose(null);
-    const names = areas.features.map(({ properties }) => `${properties.area_name ?? ""} ${properties.area_id}`.trim().toLowerCase());
-    const exact = areas.features.findIndex(({ properties }, row) => [names[row], properties.area_id.toLowerCase(), properties.area_name?.toLowerCase()].includes(asked));
+    const names = areas.features.map(({ properties }) => `${properties.area_name ?? ""} ${properties.area_id ?? ""}`.trim().toLowerCase());
+    const exact = areas.features.findIndex(({ properties }, row) => [names[row], properties.area_id?.toLowerCase(), properties.area_name?.toLowerCase()].includes(asked));
     const row = exact >= 0 ? exact : names.findIndex((name) => name.includes(asked));
     if (row >= 0) return choose(row);
     choose(null);
@@ -375,7 +371,8 @@
   }
 
   function start() {
-    const names = areas.features.map(({ properties }) => element("option", "", { value: properties.area_name ? `${properties.area_name} ${properties.area_id}` : properties.area_id }));
+    const told = areas.features.filter(({ properties }) => properties.area_id);
+    const names = told.map(({ properties }) => element("option", "", { value: properties.area_name ? `${properties.area_name} ${properties.area_id}` : properties.area_id }));
     find("map-names").append(...names);
     if (!hasWebgl()) return fallBack();
     view.dataset.drawn = "webgl";

@@ -9,22 +9,28 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import rasterio
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.colors import BoundaryNorm, Colormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.path import Path as Outline
+from numpy.typing import NDArray
 
-from basrelief.tell.figures import (
+from basrelief.tell.figures import MAX_SHAPES, finish_figure, start_figure
+from basrelief.tell.style import (
+    DIVERGING,
     FAINT,
     FIRST,
     INK,
-    MAX_SHAPES,
+    OUTLINE,
     PAPER,
+    SEQUENTIAL,
+    SMALL,
     STYLE,
-    finish_figure,
-    start_figure,
 )
+
+N_STEPS = 14
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Scale:
     label: str
     low: float
     high: float
-    colours: str = "cividis"
+    colours: str = SEQUENTIAL
 
 
 def draw_map(
@@ -73,7 +79,7 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
         figure, axes = start_figure(4.2)
         n_folds = int(folds.max()) + 1
         norm = BoundaryNorm(np.arange(n_folds + 1) - 0.5, 256)
-        fill_areas(axes, areas, folds.astype(float), norm, mpl.colormaps["cividis"])
+        fill_areas(axes, areas, folds.astype(float), norm, mpl.colormaps[SEQUENTIAL])
         numbered = areas[areas["area_id"].isin(folds.index)] if len(folds) <= 150 else areas[:0]
         for area_id, point in zip(
             numbered["area_id"], numbered.geometry.representative_point(), strict=True
@@ -83,6 +89,47 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
             axes.text(
                 point.x, point.y, str(fold + 1), ha="center", va="center", color=colour, fontsize=8
             )
+        return finish_figure(figure, alt)
+
+
+def draw_raster(
+    areas: Any, values: NDArray[np.float32], transform: rasterio.Affine, scale: Scale, alt: str
+) -> str:
+    """Draw a raster in steps from purple over pale to orange, under the areas' outlines.
+
+    Parameters
+    ----------
+    areas
+        Polygons in the raster's CRS.
+    values : (row, col)
+        North up; NaN is left blank.
+    scale
+        Its ends lie as far below 0 as above; its colours are not asked.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = start_figure(4.4)
+        # Few steps: the eye compares them with the legend, and they pack well.
+        norm = BoundaryNorm(np.linspace(scale.low, scale.high, N_STEPS + 1), N_STEPS)
+        colours = LinearSegmentedColormap.from_list("diverging", DIVERGING, N_STEPS)
+        west, north = transform @ (0, 0)
+        east, south = transform @ (values.shape[1], values.shape[0])
+        fill_areas(axes, areas, pd.Series(dtype=np.float64), Normalize(0, 1), None)
+        _draw_outlines(axes, areas[areas["is_used"].astype(bool)])
+        shown = np.clip(values, scale.low, scale.high)
+        axes.imshow(
+            shown, colours, norm, extent=(west, east, south, north), interpolation="none", zorder=0
+        )
+        # Drawing a picture takes the axes' limits with it.
+        axes.set_xlim(*areas.total_bounds[[0, 2]])
+        axes.set_ylim(*areas.total_bounds[[1, 3]])
+        mappable = mpl.cm.ScalarMappable(norm, colours)
+        ticks = [scale.low, 0.0, scale.high]
+        bar = figure.colorbar(
+            mappable, ax=axes, location="bottom", shrink=0.8, aspect=30, pad=0.02, ticks=ticks
+        )
+        bar.set_ticklabels([f"{tick:+g}".replace("-", "−") if tick else "0" for tick in ticks])
+        bar.set_label(scale.label)
+        bar.outline.set_visible(False)
         return finish_figure(figure, alt)
 
 
@@ -125,6 +172,15 @@ def fill_areas(
     _add_scale_bar(axes, east - west)
 
 
+def _draw_outlines(axes: Axes, areas: Any) -> None:
+    """Draw outlines over a picture, whose colours the page does not change."""
+    west, east = axes.get_xlim()
+    polygons = shapely.simplify(areas.geometry.to_numpy(), (east - west) / 800)
+    outlines = PathCollection([_trace(polygon) for polygon in polygons], facecolors="none")
+    outlines.set(edgecolor=OUTLINE, linewidth=0.4, rasterized=len(areas) > MAX_SHAPES)
+    axes.add_collection(outlines)
+
+
 def hatch(axes: Axes, areas: Any) -> None:
     """Draw stripes over areas, dark on light so that they show on any colour."""
     if not len(areas):
@@ -156,4 +212,4 @@ def _add_scale_bar(axes: Axes, width_m: float) -> None:
     share = length_m / width_m
     axes.plot([0, share], [-0.02, -0.02], color=INK, lw=2, transform=axes.transAxes, clip_on=False)
     text = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
-    axes.text(share + 0.02, -0.02, text, va="center", fontsize=9, transform=axes.transAxes)
+    axes.text(share + 0.02, -0.02, text, va="center", fontsize=SMALL, transform=axes.transAxes)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
+from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import MEAN
 from basrelief.tell.facts import Evaluation, Facts, select
 from basrelief.tell.gate import Release, may_average
@@ -155,6 +156,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         if has(record, record["recipe"]) and has(record, record["versus"])
     ]
     scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
+    targets = facts.samples.targets
     audit = build_audit(scores, comparisons, facts.leakage, facts.asked) if judged.audit else {}
     return Evaluation(
         comparisons=comparisons,
@@ -167,6 +169,15 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         ],
         audit=audit,
         partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
+        # A mean over targets tells nothing that its parts, all of them shown, do not.
+        over_targets=[
+            record
+            for record in judged.over_targets
+            if all(
+                has(record | {"target": t}, r) for t in targets for r in (record["recipe"], PLACE)
+            )
+        ],
+        kept=[record for record in judged.kept if has(record, record["recipe"])],
         residuals=_keep_rows(judged.residuals, "area_id", release),
     )
 

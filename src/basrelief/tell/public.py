@@ -24,12 +24,14 @@ from basrelief.tell import (
     failures,
     handout,
     maps,
+    parts,
     results,
     sections,
     slope,
     sureness,
     targeting,
     verdict,
+    web_map,
     words,
 )
 from basrelief.tell.facts import Facts, Panel
@@ -51,7 +53,7 @@ PARTS = (
     Part(
         "public-verdict.html.j2",
         (
-            *("verdict", "headline", "findings", "errors", "groups", "few", "warning"),
+            *("verdict", "joined", "headline", "findings", "errors", "groups", "few", "warning"),
             *("axis", "schemes", "release_said"),
         ),
     ),
@@ -61,7 +63,7 @@ PARTS = (
         "judged.html.j2",
         (
             *("results", "audit", "sureness", "failures", "found", "settings", "is_public"),
-            "map",
+            *("map", "parts"),
         ),
     ),
     Part("slope.html.j2", ("slope",)),
@@ -84,6 +86,8 @@ CONTENTS = {
     "data": "The data",
     "splits": "What was held out",
     "results": "How well it works",
+    "parts": "What each part brings",
+    "map": "On the map",
     "audit": "The leakage audit",
     "sure": "How sure",
     "fails": "Where it fails",
@@ -191,6 +195,7 @@ def draw_page(
         title=f"{subject[0].upper()}{subject[1:]} from LIDAR",
         contents=[(name, text) for name, text in CONTENTS.items() if f'id="{name}"' in body],
         truth=read_truth(facts),
+        map=told["map"],
         body=Markup(body),  # noqa: S704 - every section has been escaped by its own template
     )
 
@@ -220,13 +225,14 @@ def gather_public(facts: Facts, narrowed: Facts, release: Release) -> dict[str, 
         "few": words.warn_of_few(findings),
         "warning": words.warn_of_leak(asked, narrowed.leakage, settings),
         "axis": results.choose_axis(findings),
-        "question": words.say_question(settings),
+        "question": words.say_question(settings, list(narrowed.joining)),
+        "joined": parts.say_joined(narrowed),
+        "parts": parts.show_parts(narrowed),
         "recipes": describe_recipes(narrowed.asked),
         "data": show_data(facts, narrowed, release),
         "splits": show_splits(narrowed),
         "results": results.show_results(narrowed),
-        # A map that moves shows what is finer than areas too: here areas are drawn, and still.
-        "map": None,
+        "map": web_map.show_map(narrowed, is_public=True),
         "audit": audit.show_audit(narrowed),
         "sureness": sureness.show_sureness(narrowed),
         "failures": failures.show_failures(narrowed),
@@ -260,9 +266,7 @@ def show_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
         panels.insert(0, Panel(maps.draw_coverage(areas, f"Map. {caption}."), f"{caption}."))
     return {
         "panels": panels,
-        "counts": [
-            (name, counts[key]) for key, name in sections.COUNT_NAMES.items() if key in counts
-        ],
+        "counts": sections.list_counts(counts),
         "summary": summarise(facts, release),
     }
 

@@ -61,13 +61,22 @@ def show_data(facts: Facts) -> dict[str, Any]:
     one_colour = facts.run.describe / "one_colour.csv"
     removed = pd.read_csv(one_colour, dtype=str) if one_colour.exists() else pd.DataFrame()
     return {
-        "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
+        "counts": list_counts(counts),
         "panels": _draw_data(facts),
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
         "summary": [(name_target(str(name)), list(row)) for name, row in summary.iterrows()],
         "daily": show_daily_crimes(facts),
         "one_colour": [] if removed.empty else removed.iloc[:, 0].tolist(),
     }
+
+
+def list_counts(counts: Record) -> list[tuple[str, int]]:
+    """Name what was counted; terrain that nobody gave is not worth a line."""
+    return [
+        (name, counts[key])
+        for key, name in COUNT_NAMES.items()
+        if key in counts and (counts[key] or key != "terrain_tiles")
+    ]
 
 
 def _draw_data(facts: Facts) -> list[Panel]:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from basrelief.tell import maps
 from basrelief.tell.classes import Classes
-from basrelief.tell.figures import FAINT, INK, PAPER, PRINTED, STYLE, finish_figure
+from basrelief.tell.figures import finish_figure
 from basrelief.tell.layers import Layer
 from basrelief.tell.results import say_outside
+from basrelief.tell.style import FAINT, INK, NOTE, PAPER, PRINTED, SMALL, STYLE
 
 INSIDE, OUTSIDE = "#a9c3d6", "#e08a3c"
 """Areas that the model was made for, and those it was not: apart in brightness too."""
@@ -50,7 +51,7 @@ def draw_static(layer: Layer) -> str:
         applies.set_title("Where the model applies")
         # SVG knows no line breaks of its own.
         said = layer.say() + say_outside(int(layer.is_outside.sum()))
-        figure.supxlabel(fill(said, 110), fontsize=10)
+        figure.supxlabel(fill(said, 110), fontsize=NOTE)
         return finish_figure(figure, alt, PRINTED)
 
 
@@ -82,7 +83,9 @@ def _draw_shades(
     maps.fill_areas(axes, layer.table, shown, norm, ListedColormap(list(colours)))
     crs = layer.table.crs
     if crs is not None and crs.is_projected:
-        axes.text(1, -0.02, "N ↑", ha="right", va="center", fontsize=9, transform=axes.transAxes)
+        axes.text(
+            1, -0.02, "N ↑", ha="right", va="center", fontsize=SMALL, transform=axes.transAxes
+        )
 
 
 def _add_legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
@@ -95,6 +98,6 @@ def _add_legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
         bbox_to_anchor=(0.5, -0.06),
         ncols=2,
         frameon=False,
-        fontsize=9,
+        fontsize=SMALL,
         labelcolor=INK,
     )

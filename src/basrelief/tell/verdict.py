@@ -11,11 +11,13 @@ from basrelief.judge.compare import MEAN
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.words import Record, format_length, join_words, name_scheme, name_target
 
-SIGNS = {"lidar": "▲", "plain": "◆", "mean": "●"}
+SIGNS = {"lidar": "▲", "both": "▲◆", "plain": "◆", "mean": "●"}
 """Signs that tell the kinds of recipe apart without colour."""
 
-SENSES = {"lidar": "better", "plain": "worse", "mean": "even"}
+SENSES = {"lidar": "better", "both": "better", "plain": "worse", "mean": "even"}
 """Colours of the kinds, as the style sheet names them."""
+
+COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
 
 SHORT = {"random": "chips at random", "area": "areas", "msoa": "MSOAs", "lad": "districts"}
 
@@ -27,10 +29,14 @@ class Choice:
     recipe: str
     reason: str
     skill: float | None
+    joins_place: bool = False
+    """Whether it joins LIDAR and place."""
 
     @property
     def kind(self) -> str:
-        """What it rests on: lidar, plain (place, district or size), or the mean."""
+        """What it rests on: lidar, both, plain (place, district or size), or the mean."""
+        if self.joins_place:
+            return "both"
         if self.recipe == MEAN:
             return "mean"
         return "plain" if self.recipe in (DISTRICT, SIZE, PLACE) else "lidar"
@@ -55,7 +61,8 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
         for record in select(facts.judged.preferred, **wanted):
             scored = select(facts.scores, recipe=record["recipe"], **wanted)
             skill = scored[0]["skill"] if scored else None
-            found[scheme] = Choice(record["recipe"], record["reason"], skill)
+            joins = record["recipe"] in facts.joining
+            found[scheme] = Choice(record["recipe"], record["reason"], skill, joins)
     return found
 
 
@@ -89,6 +96,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
+        "has_both": any(choice.kind == "both" for row in grid.values() for choice in row.values()),
         "n_tests": sum(len(row) for row in grid.values()),
     }
 
@@ -105,9 +113,9 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[dict[str
     members: dict[str, list[str]] = {"always": [], "sometimes": [], "plain": [], "mean": []}
     for target, row in grid.items():
         kinds = {choice.kind for choice in row.values()}
-        if kinds == {"lidar"}:
+        if kinds <= {"lidar", "both"}:
             members["always"].append(target)
-        elif "lidar" in kinds:
+        elif kinds & {"lidar", "both"}:
             members["sometimes"].append(target)
         else:
             members["plain" if "plain" in kinds else "mean"].append(target)
@@ -156,4 +164,4 @@ def _say_rest(groups: Sequence[dict[str, Any]]) -> str:
     n_others = sum(group["n"] for group in groups if group["key"] in ("plain", "mean"))
     if not n_others:
         return ""
-    return f" For the other {n_others if n_others > 1 else 'one'} it is not."
+    return f" For the other {COUNTS.get(n_others, n_others)} it is not."

@@ -31,21 +31,32 @@ MAX_VERTICES = 250_000
 SHARE_SEEN = 1 / 2000
 """Share of the place's width below which a corner is not seen, however large the screen."""
 
+NOT_PUBLISHED = "not published"
+"""What the public map calls an area without figures, whatever the reason."""
+
 EXTRA_PLACES = 2
 """Digits that values keep beyond those shown, so that differences come out right."""
 
 
-def show_map(facts: Facts) -> dict[str, Any] | None:
-    """Gather what the map of the report needs; None where nothing was predicted in a place."""
+def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
+    """Gather what the map of the report needs; None where nothing was predicted in a place.
+
+    Parameters
+    ----------
+    is_public
+        Whether it may be handed out: then nothing finer than areas lies over it. Which areas
+        have figures is for the facts to decide, see `narrow_facts`.
+    """
     layers = gather_layers(facts)
     if not layers:
         return None
-    records = read_contributions(facts.run)
+    records = [] if is_public else read_contributions(facts.run)
     shown = [describe_layer(layer, _find_overlay(facts, layer, records)) for layer in layers]
     n_predicted = max(layer.n_predicted for layer in layers)
     return {
         "targets": [layer.name for layer in layers],
         "held_out": layers[0].held_out,
+        "blank": NOT_PUBLISHED if is_public else "",
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
         "n_predicted": n_predicted,

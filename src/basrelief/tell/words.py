@@ -256,8 +256,14 @@ def warn_of_leak(
     )
 
 
-def say_question(settings: Settings) -> str:
-    """Say what was asked of which data, in one or two sentences."""
+def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
+    """Say what was asked of which data, in a few sentences.
+
+    Parameters
+    ----------
+    joining
+        Recipes that were asked for and join LIDAR and place.
+    """
     data, chips = settings.data, settings.chips
     if not data.has_rasters:
         return (
@@ -273,4 +279,16 @@ def say_question(settings: Settings) -> str:
         f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
         "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
         f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
+        f"{_say_told(joining)}"
+    )
+
+
+def _say_told(joining: Sequence[str]) -> str:
+    """Say what recipes that join LIDAR and place were told besides; nothing without any."""
+    if not joining:
+        return ""
+    was = "was" if len(joining) == 1 else "were"
+    return (
+        f" Only {join_words(joining)} {was} told more: where areas lie, their district, and the "
+        "scores of the training areas around them."
     )

@@ -1,0 +1,259 @@
+"""What each part brings: LIDAR, place, and both together, held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from basrelief.judge.baselines import PLACE
+from basrelief.judge.scores import verdict
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.results import choose_axis, find_sense
+from basrelief.tell.words import (
+    Finding,
+    Record,
+    format_number,
+    format_percent,
+    join_words,
+    name_scheme,
+    name_target,
+)
+
+ALWAYS = 0.995
+"""A share that is written as 100 %."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One recipe's skill, and what part of the whole it is."""
+
+    label: str
+    finding: Finding
+    sense: str
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the whole adds to one of its parts, by the interval of the paired difference."""
+
+    sense: str
+    sign: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target: its bars, what the whole adds, and how far inner folds trusted the parts."""
+
+    target: str
+    bars: list[Bar]
+    gain: Gain | None
+    note: str
+
+
+def show_parts(facts: Facts) -> list[dict[str, Any]]:
+    """Gather what each part brings to every recipe that was asked for and has several.
+
+    Such recipes join LIDAR with place (a kriged recipe) or several recipes (a stack). None where
+    none was asked for, or judging did not average over targets.
+    """
+    shown = []
+    for name in facts.asked:
+        parts = list_parts(facts, name)
+        if not parts:
+            continue
+        order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
+        schemes = [found for scheme in order if (found := _show_scheme(facts, name, parts, scheme))]
+        if schemes:
+            joins = name in facts.joining
+            shown.append({"recipe": name, "joins_place": joins, "schemes": schemes})
+    return shown
+
+
+def list_parts(facts: Facts, name: str) -> dict[str, str]:
+    """Name the parts of a recipe, by the recipe that speaks for each; none for most.
+
+    Returns
+    -------
+    Labels by recipe, the whole last.
+    """
+    if name in facts.joining:
+        lidar = facts.joining[name]
+        parts = {lidar: "LIDAR alone"} if lidar else {}
+        return parts | {PLACE: "place alone", name: "both"}
+    members = {m for record in select(facts.judged.kept, recipe=name) for m in record["members"]}
+    if members <= {name}:
+        return {}
+    alone = {member: f"{member} alone" for member in facts.recipes if member in members}
+    return alone | {PLACE: "place alone", name: "together"}
+
+
+def say_joined(facts: Facts) -> list[str]:
+    """Say of each recipe that joins LIDAR and place what it adds to place, for the verdict."""
+    said = []
+    for name in facts.joining:
+        schemes = [scheme for scheme in facts.schemes if scheme != "random"]
+        parts = [part for scheme in schemes if (part := _say_beaten(facts, name, scheme))]
+        if parts:
+            said.append(f"{name} joins LIDAR and place. {' '.join(parts)}")
+    return said
+
+
+def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
+    """Say for which targets a recipe beats place alone in a scheme, and what it adds over all."""
+    key = {"recipe": name, "scheme": scheme, "unit": "area"}
+    against = select(facts.judged.comparisons, versus=PLACE, **key)
+    if not against:
+        return ""
+    won = join_words([name_target(record["target"]) for record in against if record["beats"]])
+    said = (
+        f"With {name_scheme(scheme, facts.settings)} it beats place alone for {won or 'no score'}"
+    )
+    means = select(facts.judged.over_targets, **key)
+    apart = _say_apart(means[0]) if means and len(against) > 1 else ""
+    return f"{said}; over all {len(against)} scores {apart}." if apart else f"{said}."
+
+
+def _say_apart(record: Record) -> str:
+    """Say how far two recipes' skills are apart; nothing where there is no interval."""
+    difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
+    if difference is None or low is None or high is None:
+        return ""
+    if low <= 0 <= high:
+        ends = f"{format_number(low)} to {format_number(high)}"
+        return f"the two cannot be told apart ({format_number(difference)}, {ends})"
+    ends = " to ".join(format_number(abs(end)) for end in sorted((low, high), key=abs))
+    word = "higher" if low > 0 else "lower"
+    return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
+
+
+def say_difference(record: Record, other: str) -> Gain | None:
+    """Say what a recipe adds to another, from ``difference, low, high``; None without interval.
+
+    Examples
+    --------
+    >>> say_difference({"difference": 0.186, "low": 0.121, "high": 0.247}, "place alone").words
+    'adds 0.19 (0.12 to 0.25) to place alone'
+    >>> say_difference({"difference": 0.002, "low": -0.07, "high": 0.1}, "place alone").words
+    'cannot be told from place alone: 0.00 (−0.07 to 0.10)'
+    """
+    difference, low, high = (record[key] for key in ("difference", "low", "high"))
+    if difference is None or low is None or high is None:
+        return None
+    ends = f"({format_number(low)} to {format_number(high)})"
+    if low > 0:
+        return Gain("better", "▲", f"adds {format_number(difference)} {ends} to {other}")
+    told = f"{format_number(difference)} {ends}"
+    if high < 0:
+        return Gain("worse", "▼", f"falls short of {other}: {told}")
+    return Gain("even", "●", f"cannot be told from {other}: {told}")
+
+
+def say_kept(record: Record | None, joins_place: bool) -> str:
+    """Say how far inner folds trusted the parts, and how often nothing was learnt.
+
+    Examples
+    --------
+    >>> record = {"members": {"dense-vgg16": 0.3}, "fallback_share": 0.54}
+    >>> say_kept(record, joins_place=True)
+    'Inner folds kept 30% of what LIDAR says; in 54% of the folds it returns the mean.'
+    >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
+    'Nothing could be learnt from LIDAR: it returns the mean.'
+    """
+    if record is None:
+        return ""
+    nothing = record["fallback_share"]
+    subject = "LIDAR" if joins_place else "its members"
+    if nothing >= ALWAYS:
+        return f"Nothing could be learnt from {subject}: it returns the mean."
+    members = record["members"]
+    if len(members) == 1:
+        (weight,) = members.values()
+        kept = f"{format_percent(weight)} of what LIDAR says"
+    else:
+        kept = join_words([f"{format_percent(w)} of {name}" for name, w in members.items()])
+    rest = f"; in {format_percent(nothing)} of the folds it returns the mean" if nothing else ""
+    return f"Inner folds kept {kept}{rest}."
+
+
+def _show_scheme(
+    facts: Facts, name: str, parts: dict[str, str], scheme: str
+) -> dict[str, Any] | None:
+    """Gather one scheme: the mean over targets, and each target."""
+    records = {
+        record["recipe"]: record
+        for part in parts
+        for record in select(facts.judged.over_targets, recipe=part, scheme=scheme, unit="area")
+    }
+    rows = [_show_target(facts, name, parts, scheme, t) for t in facts.samples.targets]
+    rows = [row for row in rows if row.bars]
+    if name not in records or not rows:
+        return None
+    bars = _make_bars([records[part] for part in parts if part in records], parts, name)
+    title = name_scheme(scheme, facts.settings)
+    found = [bar.finding for row in rows for bar in row.bars] + [bar.finding for bar in bars]
+    return {
+        "title": title[0].upper() + title[1:],
+        "n_targets": records[name]["n_targets"],
+        "n": max(bar.finding.record["n"] for row in rows for bar in row.bars),
+        "axis": choose_axis(found),
+        "bars": bars,
+        "gains": _say_gains(records, parts, name),
+        "others": _say_others(facts, name, parts, scheme),
+        "rows": rows,
+    }
+
+
+def _make_bars(records: Sequence[Record], parts: dict[str, str], name: str) -> list[Bar]:
+    """Make a bar of each record with a skill."""
+    bars = []
+    for record in records:
+        if record["skill"] is None:
+            continue
+        recipe = record["recipe"]
+        finding = Finding(recipe, "", record["scheme"], verdict(record), record)
+        bars.append(Bar(parts[recipe], finding, find_sense(finding), recipe == name))
+    return bars
+
+
+def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Row:
+    """Gather one target's bars, gain over place alone, and trust."""
+    key = {"target": target, "scheme": scheme}
+    records = [
+        record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
+    ]
+    versus = {"recipe": name, "versus": PLACE, "unit": "area"}
+    against = select(facts.judged.comparisons, **versus, **key)
+    kept = select(facts.judged.kept, recipe=name, **key)
+    return Row(
+        target=target,
+        bars=_make_bars(records, parts, name),
+        gain=say_difference(against[0], "place alone") if against else None,
+        note=say_kept(kept[0] if kept else None, name in facts.joining),
+    )
+
+
+def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Gain]:
+    """Say what the whole, and LIDAR alone, add to place alone over all targets; whole first."""
+    gains = []
+    for recipe in [name, *(part for part in parts if part not in (name, PLACE))]:
+        record = records.get(recipe, {})
+        found = say_difference(record, "place alone") if "difference" in record else None
+        if found:
+            gains.append(Gain(found.sense, found.sign, f"{recipe} {found.words}"))
+    return gains
+
+
+def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> str:
+    """Say for which targets the whole beats what is no place: LIDAR, or members, alone."""
+    said = []
+    for part in parts:
+        versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
+        against = select(facts.judged.comparisons, **versus)
+        if part in (name, PLACE) or not against:
+            continue
+        won = [name_target(record["target"]) for record in against if record["beats"]]
+        said.append(f"It beats {parts[part]} for {join_words(won) if won else 'no score'}.")
+    return " ".join(said)

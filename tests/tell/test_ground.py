@@ -1,0 +1,137 @@
+"""What on the ground raises and lowers a prediction, as the report tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from basrelief.config import Settings
+from basrelief.run import Run, write_json
+from basrelief.tell import ground, report
+from basrelief.tell.facts import read_facts
+
+Reader = Callable[[str, str], str]
+Writer = Callable[[Path], Run]
+KEY = {"recipe": "dense-vgg16", "target": "crime"}
+MAP = KEY | {"file": "explain/crime.tif", "unit": "crime score", "label": "contribution to crime"}
+
+
+def kind(name: str, value: float, low: float | None, high: float | None) -> dict[str, Any]:
+    shares = {"share_of_ground": 0.25, "contribution": value, "low": low, "high": high}
+    return KEY | {"kind": name} | shares
+
+
+KINDS = [
+    kind("open and flat", -0.31, -0.4, -0.2),
+    kind("low and rough", 0.02, -0.1, 0.1),
+    kind("small buildings", 0.1, None, None),
+    kind("large buildings", 0.5, 0.2, 0.8),
+    kind("tall buildings", 0.4, 0.1, 0.7),
+    kind("edges of the chip", 0.2, 0.1, 0.3),
+]
+
+
+def make_test(name: str, passes: bool | None, target: str | None = "crime") -> dict[str, Any]:
+    measured = {"value": 0.1, "low": None, "high": None, "bound": 0.3, "passes": passes}
+    return KEY | {"test": name, "target": target, "words": f"Words of {name}."} | measured
+
+
+TESTS = [
+    make_test("randomised weights", True),
+    make_test("deletion", False),
+    make_test("edges", None, target=None),
+]
+
+
+def add_explained(run: Run) -> Run:
+    """Add a contribution map over its areas, kinds and tests to a judged run."""
+    run.explain.mkdir()
+    values = np.tile(np.linspace(-1, 1, 200), (10, 1)).astype(np.float32)
+    values[:, :20] = np.nan
+    profile: dict[str, Any] = {"count": 1, "dtype": "float32", "nodata": np.nan}
+    profile |= {"height": 10, "width": 200, "crs": 27700, "transform": from_origin(0, 100, 10, 10)}
+    with rasterio.open(run.folder / MAP["file"], "w", driver="GTiff", **profile) as raster:
+        raster.write(values, 1)
+    for name, records in (("contributions", [MAP]), ("kinds", KINDS), ("tests", TESTS)):
+        write_json(run.explain / f"{name}.json", records)
+    return run
+
+
+@pytest.fixture(scope="module")
+def write_explained(write_judged: Writer) -> Writer:
+    return lambda folder: add_explained(write_judged(folder))
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory, write_explained: Writer) -> Run:
+    return write_explained(tmp_path_factory.mktemp("explained") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(explained: Run, judged_settings: Settings) -> str:
+    report.write_report(judged_settings, explained)
+    return explained.report.read_text(encoding="utf-8")
+
+
+def test_kinds_are_told_in_a_sentence_where_intervals_allow(page: str, section: Reader) -> None:
+    said = section(page, "ground")
+    wanted = "Crime : large buildings and tall buildings raise it; open flat ground lowers it."
+    assert wanted in said
+
+
+def test_every_kind_stands_in_the_table_with_its_interval(page: str, section: Reader) -> None:
+    said = section(page, "ground")
+    assert "▼ −0.31 (−0.40 to −0.20)" in said
+    assert "low and rough 25% of the ground" in said
+    assert "▲ 0.20 (0.10 to 0.30)" in said
+
+
+def test_edges_are_no_kind_of_ground() -> None:
+    assert ground.say_kinds(KINDS[-1:]).startswith("of no kind of ground can it be told")
+
+
+def test_a_test_that_failed_is_told_first_and_not_folded_away(page: str) -> None:
+    part = page[page.index("Does the explanation hold?") :]
+    assert "dense-vgg16: fails 1 of 2 tests" in part
+    assert part.index("Words of deletion.") < part.index("<details")
+    assert part.index("▼</span> Fails: deletion, crime") < part.index("Passes: randomised weights")
+    assert "Not judged: edges." in part
+
+
+def test_contributions_are_drawn_with_their_unit_and_what_colours_mean(page: str) -> None:
+    part = page[page.index('<section id="ground"') :]
+    assert "contribution to crime, crime score" in part
+    assert "Colours end at −0.9" in part
+    assert "orange ground raises an area&#x27;s prediction, purple lowers it" in part
+
+
+@pytest.mark.parametrize("name", ["contributions", "kinds", "tests"])
+def test_any_file_may_be_missing(
+    tmp_path: Path, name: str, write_explained: Writer, judged_settings: Settings
+) -> None:
+    run = write_explained(tmp_path / "run")
+    (run.explain / f"{name}.json").unlink()
+    report.write_report(judged_settings, run)
+    assert 'id="ground"' in run.report.read_text(encoding="utf-8")
+
+
+def test_without_any_there_is_no_section(
+    tmp_path: Path, write_judged: Writer, judged_settings: Settings
+) -> None:
+    run = write_judged(tmp_path / "run")
+    assert ground.show_ground(read_facts(judged_settings, run)) is None
+
+
+def test_a_map_of_nothing_is_not_drawn(
+    tmp_path: Path, write_explained: Writer, judged_settings: Settings
+) -> None:
+    run = write_explained(tmp_path / "run")
+    with rasterio.open(run.folder / MAP["file"], "r+") as raster:
+        raster.write(np.zeros((10, 200), np.float32), 1)
+    assert ground.draw_pictures(read_facts(judged_settings, run), [MAP]) == []
