@@ -94,9 +94,10 @@ def test_in_the_town_smooth_noise_looks_good_to_chips_at_random_and_to_place_alo
 ) -> None:
     assert skills(audit, "place-alone", "barriers", "chip")["random"] > 0.9
     assert skills(audit, "place-alone", "barriers", "area")["block"] > 0.5
+    # A trend fitted beside what neighbours share does not take place for relief.
     lidar = skills(audit, "relief-statistics", "barriers", "area")
-    assert lidar["area"] > 0.1
-    assert lidar["block"] < 0.05
+    assert abs(lidar["area"]) < 0.05
+    assert abs(lidar["block"]) < 0.05
     assert skills(audit, "random-features", "barriers", "area")["block"] < 0.05
     assert skills(audit, "relief-statistics", "crime", "area")["block"] > 0.5
 
