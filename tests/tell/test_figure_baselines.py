@@ -1,6 +1,6 @@
 """Figures beside baselines: SVG is text, so what changed can be read in a diff.
 
-``python tests/tell/test_baselines.py`` writes them anew; look at them before you keep them.
+``python tests/tell/test_figure_baselines.py`` writes them anew; look at them before you keep them.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[dict[str
     told = {
         "always": ("lidar", f"LIDAR is worth having {how}"),
         "sometimes": ("lidar", "LIDAR is worth having in some of the tests"),
-        "plain": ("plain", "no LIDAR recipe beats knowing the place, its district or its size"),
+        "plain": ("plain", "no LIDAR recipe beats the best of place, district and size"),
         "mean": ("mean", "nothing can be told from always predicting the mean"),
     }
     return [
