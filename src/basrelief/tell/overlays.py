@@ -17,9 +17,8 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.warp import calculate_default_transform, reproject
 
 from basrelief.chips.describe import name_file
-from basrelief.run import Run, read_json
+from basrelief.run import Record, Run, read_json
 from basrelief.tell import qgis
-from basrelief.tell.words import Record
 
 RAISES, NEITHER, LOWERS = "#e66101", "#f7f7f7", "#5e3c99"
 """As in the gallery of heat maps: orange raises a prediction, purple lowers it."""
