@@ -19,7 +19,7 @@ from run import WORK, measure
 from scipy import ndimage
 
 from basrelief.config import load_settings
-from basrelief.learn import choice, stage
+from basrelief.learn import choice, features, stage
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Run, write_json
 
@@ -79,10 +79,8 @@ def make_country(folder: Path, n_areas: int, n_targets: int) -> Path:
     write_json(run.folder / "stages" / "chips.json", {"fingerprint": "made up"})
     config = folder / "config.toml"
     config.write_text(CONFIG.format(targets=targets).replace("'", '"'))
-    features = pd.DataFrame(
-        X, index=areas["area_id"], columns=[measure.name for measure in MEASURES]
-    )
-    features.to_parquet(folder / "features.parquet")
+    known = pd.DataFrame(X, index=areas["area_id"], columns=[each.name for each in MEASURES])
+    known.to_parquet(folder / "features.parquet")
     return config
 
 
@@ -93,9 +91,9 @@ def work(config: Path, name: str) -> None:
 
     settings = load_settings(config)
     run = Run(settings.locate(settings.out), quiet=True)
-    features = pd.read_parquet(config.parent / "features.parquet")
+    given = pd.read_parquet(config.parent / "features.parquet")
     # Features of the relief need rasters: they are given, and random features are left out.
-    stage.make_features = lambda *_: features
+    features.make_features = lambda *_: given
     choice.BASELINE_RECIPES = ("relief-statistics",)
     stages = {"split": assign_splits, "train": stage.train_recipes, "evaluate": evaluate_recipes}
     stages[name](settings, run)

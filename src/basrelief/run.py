@@ -27,6 +27,9 @@ from basrelief.config import InputError
 
 T = TypeVar("T")
 
+Record = dict[str, Any]
+"""One finding as JSON has it: what it is of, and its figures, by name."""
+
 
 @dataclass(frozen=True)
 class Run:

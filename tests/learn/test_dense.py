@@ -11,13 +11,13 @@ import shapely
 import torch
 from numpy.typing import NDArray
 
+from basrelief.chips.canvas import average_cells
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn import dense
 from basrelief.learn.dense import (
     HALO_STRIDES,
     RAISED_M,
-    average_cells,
     dense_features,
     read_ground,
 )

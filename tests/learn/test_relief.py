@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
+from basrelief.chips.canvas import average_cells
 from basrelief.chips.membership import measure_membership
 from basrelief.chips.store import Samples, open_writer
 from basrelief.learn import relief
 from basrelief.learn.measures import MEASURES
-from basrelief.learn.relief import average_cells, relief_features
+from basrelief.learn.relief import relief_features
 from basrelief.learn.urban_form import find_margin, measure_planes
 from basrelief.run import Run
 

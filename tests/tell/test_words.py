@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from basrelief.config import DataSettings, Settings, SplitSettings
+from basrelief.run import Record
 from basrelief.tell import words
 
 PICTURES = Settings(data=DataSettings(images="LIDAR", table="table.csv"))
@@ -14,13 +15,13 @@ def make_record(
     skill: float | None = 0.3,
     interval: tuple[float | None, float | None] = (0.1, 0.5),
     **given: Any,
-) -> words.Record:
+) -> Record:
     record = {"recipe": "vgg16", "target": "crime", "scheme": "area", "unit": "area"}
     measured = {"n": 99, "mse": 0.3851, "mse_mean": 0.347, "skill": skill}
     return record | measured | {"skill_low": interval[0], "skill_high": interval[1]} | given
 
 
-def headline(*records: words.Record) -> str:
+def headline(*records: Record) -> str:
     findings = words.find_findings(list(records), "area")
     return words.say_headline(findings, PICTURES)
 

@@ -113,6 +113,29 @@ def read_canvas(samples: Samples, layout: Layout, block: Block, margin_px: int) 
     return Canvas(bounds_of(layout, block), inner)
 
 
+def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average heights, (2, row, col), over squares of cells; NaN where half has no data.
+
+    Examples
+    --------
+    >>> average_cells(np.array([[[1.0, np.nan, 5.0, 7.0]] * 2], dtype=np.float32), 2)
+    array([[[nan,  6.]]], dtype=float32)
+    """
+    planes, rows, cols = heights.shape
+    total = np.zeros((planes, rows // factor, cols // factor), dtype=np.float32)
+    n_known = np.zeros(total.shape, dtype=np.float32)
+    # Slice by slice: a sum over short axes would take ten times as long.
+    for row, col in np.ndindex(factor, factor):
+        part = heights[:, row::factor, col::factor]
+        has_data = np.isfinite(part)
+        n_known += has_data
+        np.add(total, part, out=total, where=has_data)
+    is_known = 2 * n_known > factor**2
+    blank = np.full(total.shape, np.nan, dtype=np.float32)
+    mean: NDArray[np.float32] = np.divide(total, n_known, out=blank, where=is_known)
+    return mean
+
+
 def _chips_in(layout: Layout, block: Block) -> Iterator[tuple[int, int, int]]:
     """Go through the chips of a block: grid row, column, position."""
     for row in range(block.row, block.row + block.n_rows):

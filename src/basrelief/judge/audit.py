@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import NEGLIGIBLE
-
-Record = dict[str, Any]
+from basrelief.run import Record
 
 WORDS = {
     "random": "chips at random",

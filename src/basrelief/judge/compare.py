@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.resampling import Draws, bound, resample_skills
+from basrelief.run import Record
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 
 MEAN = "mean"
 SIMPLEST = (MEAN, DISTRICT, SIZE, PLACE, "relief-statistics", "random-features")

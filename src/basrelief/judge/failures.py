@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
 from basrelief.judge.predictions import INTERVALS
+from basrelief.run import Record
 
 N_PERMUTATIONS = 999
 MANY_AREAS = 5000
@@ -29,7 +30,6 @@ MIN_AREAS = 10
 """With fewer areas neither a tenth of them nor a pattern on the map means anything."""
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 
 
 def measure_failures(

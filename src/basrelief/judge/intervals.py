@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from basrelief.run import Record
+
 with warnings.catch_warnings():
     # crepes changes the whole program's warning filters when it is imported.
     from crepes import ConformalRegressor
@@ -33,7 +35,6 @@ ALL, OTHERS = "all", "other districts"
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Record = dict[str, Any]
 
 
 def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.DataFrame:

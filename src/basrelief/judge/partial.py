@@ -13,9 +13,9 @@ from scipy.spatial.distance import cdist
 from basrelief.chips.store import Samples
 from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
 from basrelief.learn.measures import bring_to_scale
+from basrelief.run import Record
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 Controls = Literal["nothing", "built form", "built form and district", "built form and place"]
 
 SLOPE, ALTITUDE = "slope_mean_deg", "altitude_mean_m"

@@ -22,7 +22,7 @@ from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, find_members
 from basrelief.learn.train_areas import know_areas as know_recipe
 from basrelief.learn.train_areas import predict_areas
-from basrelief.run import Run
+from basrelief.run import Record, Run
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
 
@@ -34,7 +34,6 @@ COLUMNS = (
 """Columns of ``predictions.parquet``."""
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 Rows = NDArray[np.int64]
 
 

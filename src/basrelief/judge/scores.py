@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from basrelief.judge import metrics
 from basrelief.judge.resampling import Draws, bound, resample_skills
+from basrelief.run import Record
 
 KEYS = ["recipe", "target", "scheme", "unit"]
 
 NEGLIGIBLE = 0.02
 """A skill this near 0 is called no better than the mean, whatever its interval."""
-
-Record = dict[str, Any]
 
 
 def score_predictions(

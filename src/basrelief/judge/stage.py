@@ -19,7 +19,6 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import (
     Errors,
-    Record,
     average_targets,
     collect_errors,
     compare_errors,
@@ -38,7 +37,7 @@ from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
-from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 

@@ -13,6 +13,7 @@ from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
 from basrelief.judge.intervals import wilson_interval
 from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
+from basrelief.run import Record
 
 SHARES = (0.2, 0.1)
 """Shares of the areas that could be looked after."""
@@ -20,7 +21,6 @@ SHARES = (0.2, 0.1)
 RANKED = ["y_pred", "lower_80", "upper_80", "y_true"]
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
 
 
 def measure_targeting(

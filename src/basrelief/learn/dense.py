@@ -16,6 +16,7 @@ from basrelief.chips.canvas import (
     Block,
     Canvas,
     Layout,
+    average_cells,
     bounds_of,
     lay_out,
     list_blocks,
@@ -245,25 +246,6 @@ def share_cells(
         weight = (coverage * flat[index]).astype(np.float32)
         if weight.sum() > 0:
             yield area_id, index, weight
-
-
-def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average heights over squares of cells; NaN where half of a square has no data.
-
-    Examples
-    --------
-    >>> average_cells(np.arange(8, dtype=np.float32).reshape(1, 2, 4), 2)
-    array([[[2.5, 4.5]]], dtype=float32)
-    """
-    if factor == 1:
-        return heights
-    planes, rows, cols = heights.shape
-    squares = heights.reshape(planes, rows // factor, factor, cols // factor, factor)
-    has_data = np.isfinite(squares)
-    count = has_data.sum(axis=(2, 4))
-    total = np.where(has_data, squares, 0.0).sum(axis=(2, 4))
-    averaged = np.where(2 * count > factor**2, total / np.maximum(count, 1), np.nan)
-    return averaged.astype(np.float32)
 
 
 def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) -> int:

@@ -98,7 +98,8 @@ def fit_process(
     )
     for is_known, columns in group_targets(Y):
         labels = Y[np.ix_(is_known, columns)]
-        known = correlations[:, is_known][:, :, is_known]
+        # Candidates are large: not copied where every item has a label.
+        known = correlations if is_known.all() else correlations[:, is_known][:, :, is_known]
         weights, odds = _fit_known(known, labels, odds_before, noises)
         process.mean[columns] = labels.mean(axis=0)
         process.weights[np.ix_(np.arange(n_candidates), is_known, columns)] = weights
@@ -155,7 +156,7 @@ def _fit_known(
     likelihood = np.empty((len(correlations), len(noises), labels.shape[1]))
     weights = np.empty((len(correlations), *labels.shape))
     for i, correlation in enumerate(correlations):
-        values, vectors = eigh(correlation)
+        values, vectors = eigh(correlation, check_finite=False)
         rotated = vectors.T @ residual
         signal = 1 - noises[:, None]
         spectra = signal * np.maximum(values, 0.0) + noises[:, None]  # (noise, item)

@@ -14,7 +14,7 @@ from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from basrelief.chips.canvas import lay_out, list_blocks, read_canvas
+from basrelief.chips.canvas import average_cells, lay_out, list_blocks, read_canvas
 from basrelief.chips.store import Samples
 from basrelief.chips.terrain import Heights
 from basrelief.learn.measures import MEASURES
@@ -116,29 +116,6 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     columns = [measure.name for measure in MEASURES]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=np.float64)
     return table.rename_axis("area_id").sort_index()
-
-
-def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average heights, (2, row, col), over squares of cells; NaN where half has no data.
-
-    Examples
-    --------
-    >>> average_cells(np.array([[[1.0, np.nan, 5.0, 7.0]] * 2], dtype=np.float32), 2)
-    array([[[nan,  6.]]], dtype=float32)
-    """
-    planes, rows, cols = heights.shape
-    total = np.zeros((planes, rows // factor, cols // factor), dtype=np.float32)
-    n_known = np.zeros(total.shape, dtype=np.float32)
-    # Slice by slice: a sum over short axes would take ten times as long.
-    for row, col in np.ndindex(factor, factor):
-        part = heights[:, row::factor, col::factor]
-        has_data = np.isfinite(part)
-        n_known += has_data
-        np.add(total, part, out=total, where=has_data)
-    is_known = 2 * n_known > factor**2
-    blank = np.full(total.shape, np.nan, dtype=np.float32)
-    mean: NDArray[np.float32] = np.divide(total, n_known, out=blank, where=is_known)
-    return mean
 
 
 def cover(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.verdict import choose_unit, name_column
-from basrelief.tell.words import Record, name_target
+from basrelief.tell.words import name_target
 
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""

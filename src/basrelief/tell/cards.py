@@ -13,7 +13,7 @@ from basrelief import __version__
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
 from basrelief.learn.measures import MEASURES
-from basrelief.run import digest, read_json, replacing
+from basrelief.run import Record, digest, read_json, replacing
 from basrelief.tell import results, words
 from basrelief.tell.card_words import say_kind
 from basrelief.tell.facts import Facts, select
@@ -26,7 +26,6 @@ from basrelief.tell.report import read_truth
 from basrelief.tell.sections import COUNT_NAMES
 from basrelief.tell.verdict import choose_unit, show_verdict
 from basrelief.tell.withheld import say_bounds
-from basrelief.tell.words import Record
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 

@@ -17,8 +17,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import SIMPLEST, order_recipes
 from basrelief.learn.choice import DEFAULT_RECIPES
-from basrelief.run import Run, read_json
-from basrelief.tell.words import Record
+from basrelief.run import Record, Run, read_json
 
 LISTED_SCHEME = "block"
 """The scheme that maps, intervals and lists are shown for, where it was run: as in judging."""

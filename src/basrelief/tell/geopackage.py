@@ -8,10 +8,10 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from basrelief.run import Record
 from basrelief.tell import qgis
 from basrelief.tell.classes import Classes
 from basrelief.tell.layers import KEYS, VALUES, Layer
-from basrelief.tell.words import Record
 
 GPKG_VERSION = "1.2"
 """The one that every QGIS still in use reads without complaint."""

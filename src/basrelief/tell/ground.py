@@ -12,12 +12,12 @@ from math import floor, log10
 from pathlib import Path
 from typing import Any
 
-from basrelief.run import Run, read_json
+from basrelief.run import Record, Run, read_json
 from basrelief.tell import maps
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.overlays import find_reach, read_contributions, read_small
 from basrelief.tell.results import find_main
-from basrelief.tell.words import Record, format_number, join_words, name_target
+from basrelief.tell.words import format_number, join_words, name_target
 
 N_PICTURES = 2
 """Targets whose contributions are drawn; the map of the report has all of them."""

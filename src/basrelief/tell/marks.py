@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.words import Record
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import MEAN
+from basrelief.run import Record
 from basrelief.tell.facts import Evaluation, Facts, select
 from basrelief.tell.gate import Release, may_average
-from basrelief.tell.words import Record
 
 KEY = ("recipe", "target", "scheme", "unit")
 

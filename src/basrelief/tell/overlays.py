@@ -17,10 +17,9 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.warp import calculate_default_transform, reproject
 
 from basrelief.chips.describe import name_file
-from basrelief.run import Run, read_json
+from basrelief.run import Record, Run, read_json
 from basrelief.tell import qgis
 from basrelief.tell.style import DIVERGING
-from basrelief.tell.words import Record
 
 LOWERS, NEITHER, RAISES = DIVERGING
 """As in the gallery of heat maps: orange raises a prediction, purple lowers it."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.results import choose_axis, find_sense
 from basrelief.tell.words import (
     Finding,
-    Record,
     format_number,
     format_percent,
     join_words,

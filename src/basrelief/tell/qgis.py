@@ -13,9 +13,9 @@ from xml.etree import ElementTree as Xml
 
 from matplotlib.colors import to_rgb
 
+from basrelief.run import Record
 from basrelief.tell.classes import Classes
 from basrelief.tell.layers import Layer
-from basrelief.tell.words import Record
 
 GEOMETRY = "geom"
 """Name of the geometry column; styles are looked up by it."""

@@ -11,12 +11,12 @@ import pandas as pd
 
 from basrelief.judge.compare import MEAN
 from basrelief.judge.scores import verdict
+from basrelief.run import Record
 from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.verdict import Choice, choose_unit, find_choices
 from basrelief.tell.words import (
     Finding,
-    Record,
     find_findings,
     format_number,
     join_words,

@@ -15,10 +15,10 @@ from PIL import Image
 
 from basrelief.config import SCHEMES
 from basrelief.learn.measures import MEASURES
-from basrelief.run import read_json
+from basrelief.run import Record, read_json
 from basrelief.tell import figures, maps, words
 from basrelief.tell.facts import Facts, Panel
-from basrelief.tell.words import Record, format_number, name_target
+from basrelief.tell.words import format_number, name_target
 
 COUNT_NAMES = {
     "pictures": "pictures in the folder",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import floor, log10
 from typing import Any
 
+from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.words import Record, format_number, join_words, name_target
+from basrelief.tell.words import format_number, join_words, name_target
 
 LITTLE_KEPT = 0.1
 """Share of an exposure's variance below which its effect cannot be told from what is held equal."""

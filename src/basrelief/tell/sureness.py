@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.marks import Mark, Point, keep_shown
-from basrelief.tell.words import Record, format_number, join_words, name_target
+from basrelief.tell.words import format_number, join_words, name_target
 
 WIDTH_LEVEL = 80
 """The level whose width is told beside the chart."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.compare import MEAN
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.words import Record, format_length, join_words, name_scheme, name_target
+from basrelief.tell.words import format_length, join_words, name_scheme, name_target
 
 SIGNS = {"lidar": "▲", "both": "▲◆", "plain": "◆", "mean": "●"}
 """Signs that tell the kinds of recipe apart without colour."""

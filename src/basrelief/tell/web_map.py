@@ -16,11 +16,11 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
+from basrelief.run import Record
 from basrelief.tell.classes import Classes
 from basrelief.tell.facts import Facts
 from basrelief.tell.layers import Layer, gather_layers
 from basrelief.tell.overlays import make_overlay, read_contributions
-from basrelief.tell.words import Record
 
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""

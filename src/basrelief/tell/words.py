@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from basrelief.config import SCHEMES, Settings
 from basrelief.judge.scores import verdict
-
-Record = dict[str, Any]
+from basrelief.run import Record
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
