@@ -8,16 +8,38 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.membership import average_labels, measure_membership
-from basrelief.chips.store import open_writer
-from basrelief.config import Settings, load_settings
+from basrelief.chips.store import load_samples, open_writer
+from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings, load_settings
 from basrelief.run import Run, write_json
+from basrelief.splits.stage import assign_splits
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+N, AREA_PX = 6, 32
+"""Areas a side, and pixels of 4 m a side of each."""
+
+MEANS = """\
+kind = "dense"
+name = "means"
+about = "a"
+backbone = "test_resnet"
+stages = [2, 1]
+resolutions_m = [4.0, 8.0]
+"""
+RECIPES = {
+    "means": MEANS,
+    "spreads": MEANS.replace('"means"', '"spreads"') + 'statistics = ["std", "mean"]\n',
+    "on-top": 'kind = "kriged"\nname = "on-top"\nabout = "a"\ntrend = "means.toml"\n',
+    "two": 'kind = "stack"\nname = "two"\nabout = "a"\nmembers = ["spreads.toml", "means.toml"]\n',
+    "unsure": 'kind = "stack"\nname = "unsure"\nabout = "a"\n'
+    'members = ["relief-statistics", "means.toml"]\n',
+}
 
 
 @pytest.fixture(scope="session")
@@ -144,3 +166,58 @@ def _lay_place(
     facts = {"kind": "heights", "targets": targets, "size_px": size_px}
     write_json(run.chips / "chips.json", facts | {"resolution_m": resolution_m})
     return run
+
+
+def _draw_areas(height: NDArray[np.float64]) -> gpd.GeoDataFrame:
+    """Areas along the cells of every sheet, but for the first two, whose border is askew."""
+    side, rng = 4.0 * AREA_PX, np.random.default_rng(1)
+    west, north = np.meshgrid(500_000 + side * np.arange(N), 100_000 - side * np.arange(N))
+    corners = zip(west.ravel(), north.ravel(), strict=True)
+    polygons = [shapely.box(x, y - side, x + side, y) for x, y in corners]
+    x, y = 500_000.0, 100_000.0
+    askew = [(x + side - 21, y), (x + side + 17, y - side)]
+    polygons[0] = shapely.Polygon([(x, y), *askew, (x, y - side)])
+    polygons[1] = shapely.Polygon([askew[0], (x + 2 * side, y), (x + 2 * side, y - side), askew[1]])
+    areas = gpd.GeoDataFrame(geometry=polygons, crs="EPSG:27700")
+    areas["area_id"] = [f"E{k:02d}" for k in range(len(areas))]
+    areas["crime"] = 0.1 * height.ravel() + rng.normal(0, 0.1, len(areas))
+    areas["health"] = rng.normal(size=len(areas))
+    return areas
+
+
+@pytest.fixture(scope="session")
+def built(
+    tmp_path_factory: pytest.TempPathFactory, lay_place: Callable[..., Run]
+) -> tuple[Run, Settings]:
+    """A small place whose crime is how high it is built, with every recipe of `RECIPES` trained
+    on it; nothing is explained yet."""
+    from basrelief.learn.recipes import NetworkRecipe, load_recipe
+    from basrelief.learn.train_areas import train_areas
+
+    folder, rng = tmp_path_factory.mktemp("built"), np.random.default_rng(0)
+    height = rng.uniform(4, 20, (N, N))
+    is_built = rng.uniform(size=(N * 8, N * 8)) < 0.4
+    unlike = rng.uniform(0.4, 1.6, is_built.shape)
+    surface = np.kron(np.kron(height, np.ones((8, 8))) * unlike * is_built, np.ones((4, 4)))
+    heights = np.stack([surface, np.zeros_like(surface)]).astype(np.float32)
+    heights[:, 100:110, 100:104] = np.nan
+    run = lay_place(folder / "run", heights, _draw_areas(height), size_px=64, resolution_m=4.0)
+    write_json(run.folder / "stages" / "chips.json", {"fingerprint": "one"})
+    for name, text in RECIPES.items():
+        (folder / f"{name}.toml").write_text(text)
+    models = ModelSettings(
+        weights={"test_resnet": "none", "vgg11": "none"}, device="cpu", precision="fp32"
+    )
+    settings = Settings(
+        data=DataSettings(dsm="a", areas="b", labels="c", targets=["crime", "health"]),
+        split=SplitSettings(schemes=["area"], folds=2, repeats=1, block_m=150.0),
+        models=models,
+    )
+    settings._folder = folder
+    assign_splits(settings, run)
+    for name in RECIPES:
+        recipe = load_recipe(f"{name}.toml", settings)
+        assert not isinstance(recipe, NetworkRecipe)
+        train_areas(recipe, load_samples(run), settings, run)
+    pd.DataFrame({"recipe": list(RECIPES)}).to_parquet(run.predictions)
+    return run, settings

@@ -1,4 +1,4 @@
-"""The explain stage: a gallery of heat maps for every network, as pictures and on the ground."""
+"""The explain stage: heat maps of networks' chips, contribution maps of dense recipes' ground."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from rasterio.transform import from_bounds
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, Settings
+from basrelief.explain.dense_stage import explain_dense
 from basrelief.explain.gradcam import map_heat
+from basrelief.explain.heat_checks import check_heat
 from basrelief.learn.encoders import Network, cam_layer
 from basrelief.learn.predict import load_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
@@ -42,15 +44,41 @@ class Explained:
 
 
 def explain_recipes(settings: Settings, run: Run) -> None:
-    """Explain each network recipe's highest, lowest and worst predicted test chips.
+    """Explain every recipe: galleries of networks' chips, maps of dense recipes' ground.
 
-    Reads ``predictions.parquet`` and the network of the first scheme that was run. Writes
-    ``explain/<recipe>/`` anew: ``<target>-<kind>-<rank>.png`` (the chip, and the chip under
-    its heat), a GeoTIFF of the heat beside it where places are known, and ``summary.json``.
+    Reads ``predictions.parquet`` and models. Writes ``explain/<recipe>/`` anew, of networks
+    ``<target>-<kind>-<rank>.png`` (the chip, and the chip under its heat), a GeoTIFF of the
+    heat beside it where places are known, and ``summary.json``; of recipes that rest on dense
+    features ``contribution-<target>.tif``. ``contributions.json`` lists these, ``tests.json``
+    what explanations were tested on, ``kinds.json`` what kinds of ground add.
     """
     samples = load_samples(run)
     predictions = pd.read_parquet(run.predictions)
-    written = set()
+    written, tests = explain_networks(samples, predictions, settings, run)
+    maps, of_maps, kinds = explain_dense(samples, set(predictions["recipe"]), settings, run)
+    written |= {record["recipe"] for record in maps}
+    run.explain.mkdir(exist_ok=True)
+    for name, records in (
+        ("contributions", maps),
+        ("tests", [*tests, *of_maps]),
+        ("kinds", kinds),
+    ):
+        write_json(run.explain / f"{name}.json", records)
+    _remove_others(run.explain, written)
+
+
+def explain_networks(
+    samples: Samples, predictions: pd.DataFrame, settings: Settings, run: Run
+) -> tuple[set[str], list[dict[str, Any]]]:
+    """Explain each network recipe's highest, lowest and worst predicted test chips.
+
+    The network is that of the strictest scheme that was run.
+
+    Returns
+    -------
+    Names of the recipes explained, and records of ``tests.json``.
+    """
+    written, tests = set(), list[dict[str, Any]]()
     for name, scheme, folder in find_networks(settings, run):
         is_asked = (predictions["recipe"] == name) & (predictions["scheme"] == scheme)
         tested = predictions[is_asked & (predictions["unit"] == "chip")]
@@ -62,12 +90,14 @@ def explain_recipes(settings: Settings, run: Run) -> None:
             part.mkdir()
             records: list[dict[str, Any]] = []
             for target in run.track(samples.targets, f"explain {name}"):
-                gallery = choose_chips(tested[tested["target"] == target])
-                records += explain_target(explained, target, gallery, part)
+                rows = tested[tested["target"] == target]
+                records += explain_target(explained, target, choose_chips(rows), part)
+                found = check_heat(network, samples, rows, settings.seed)
+                tests += [{"recipe": name} | record for record in found]
             write_json(part / "summary.json", records)
         written.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(records)} chips")
-    _remove_others(run.explain, written)
+    return written, tests
 
 
 def find_networks(settings: Settings, run: Run) -> list[tuple[str, str, Path]]:

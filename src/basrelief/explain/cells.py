@@ -1,0 +1,192 @@
+"""What single cells of the ground add to the predictions of their areas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.explain.readout import DenseModel, Sheet, make_readout
+from basrelief.learn.dense import (
+    Patch,
+    find_counted,
+    find_multiple,
+    share_cells,
+    share_of_cells,
+)
+from basrelief.learn.extract import Extractor
+from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.relief import cover
+
+LEAST = 0.1
+"""What ground that does not count gets of a coarse cell that lies over it, beside ground that
+does: it bounds what a sliver can get, and covers coarse pixels that are raised on average alone."""
+
+Floats = NDArray[np.float64]
+Cells = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """The cells of a map's grid that one area has in one patch."""
+
+    cells: Cells
+    """(cell,) Positions in the patch's flattened grid."""
+
+    coverage: Floats
+    """(cell,) Share of each cell inside the area, 0 to 1."""
+
+    weight: Floats
+    """(cell,) How much of each counts: its coverage times its share of ground that does."""
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """The columns of a coarse grid, and of the finer grid of a map over the same ground."""
+
+    n_cols: int
+    n_fine: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tracing:
+    """What has to be known before cells can be told what they add."""
+
+    model: DenseModel
+    areas: gpd.GeoDataFrame
+    """``area_id`` and polygons."""
+
+    cell_px: int
+    """Side of the map's cells, in pixels of the chips."""
+
+    totals: Mapping[tuple[Sheet, str], float]
+    """By sheet and area: the weight of all its cells there."""
+
+    features: Mapping[str, Floats]
+    """(feature,) by area."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one area's cells on one sheet, in one patch, add to its predictions."""
+
+    area_id: str
+    cells: Cells
+    """(cell,) Positions in the patch's flattened grid of the map."""
+
+    values: Floats
+    """(cell, target) In the targets' units: all parts of an area add up to its prediction, as
+    `basrelief.explain.readout.sum_of_cells` says."""
+
+    share: Floats
+    """(cell,) Share of the area's weight on this sheet: adds up to 1."""
+
+
+def find_cell_px(model: DenseModel, extractors: Mapping[int, Extractor], samples: Samples) -> int:
+    """Find the side of a map's cells in pixels of the chips: cells of every sheet are whole."""
+    sides = [
+        find_multiple(samples, member, resolution_m) * stride
+        for k, member in model.dense
+        for resolution_m in member.resolutions_m
+        for stride in extractors[k].strides
+    ]
+    return gcd(*sides)
+
+
+def list_own(
+    patch: Patch, recipe: DenseRecipe, cell_px: int, areas: gpd.GeoDataFrame
+) -> dict[str, Own]:
+    """List each area's cells with data in a patch, on the grid of a map."""
+    near = areas[shapely.intersects(areas.geometry.to_numpy(), shapely.box(*patch.bounds))]
+    if near.empty:
+        return {}
+    has_data = share_of_cells(np.isfinite(patch.detail[0]), cell_px) > 0
+    counted = share_of_cells(find_counted(patch.detail, recipe), cell_px).ravel()
+    plane = np.where(has_data, 0.0, np.nan).astype(np.float32)
+    return {
+        area_id: Own(cells, coverage, coverage * counted[cells])
+        for area_id, cells, coverage in cover(plane, patch.bounds, near)
+        if len(cells)
+    }
+
+
+def weigh_patch(
+    patch: Patch, sheets: Sequence[Sheet], areas: gpd.GeoDataFrame
+) -> Iterator[tuple[Sheet, str, float]]:
+    """Give the weight that each area's cells have in a patch, by sheet."""
+    for sheet in sheets:
+        for area_id, _, weight in share_cells(patch.bounds, patch.weights[sheet.stage], areas):
+            yield sheet, area_id, float(weight.sum(dtype=np.float64))
+
+
+def trace_patch(
+    tracing: Tracing,
+    patch: Patch,
+    maps: Sequence[NDArray[np.float32]],
+    sheets: Sequence[Sheet],
+    owns: Mapping[str, Own],
+) -> Iterator[Part]:
+    """Tell what each cell of a patch adds to the predictions of the areas that it lies in.
+
+    Parameters
+    ----------
+    maps
+        (channel, row, col) What the network makes of the patch, for each of its stages.
+    sheets
+        Those of the patch's recipe and resolution.
+    owns
+        The areas' cells on the grid of the map.
+    """
+    for sheet in sheets:
+        flat = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1)
+        weights = patch.weights[sheet.stage]
+        grid = Coarse(weights.shape[1], patch.detail.shape[2] // tracing.cell_px)
+        for area_id, index, weight in share_cells(patch.bounds, weights, tracing.areas):
+            if area_id not in owns:
+                continue
+            share = weight / tracing.totals[sheet, area_id]
+            readout = make_readout(tracing.model, sheet, tracing.features[area_id])
+            said = np.column_stack([readout.read(flat[:, index]), np.ones(len(index))])
+            cells, spread = spread_cells(index, said * share[:, None], owns[area_id], grid)
+            yield Part(area_id, cells, spread[:, :-1], spread[:, -1])
+
+
+def spread_cells(index: Cells, values: Floats, own: Own, grid: Coarse) -> tuple[Cells, Floats]:
+    """Share out what coarse cells say among the finer cells of a map that lie in them.
+
+    Most goes to finer cells with ground that counts, and sums stay the same. Where all of a
+    coarse cell's ground that counts lies in a sliver, the sliver does not get all.
+
+    Parameters
+    ----------
+    index : (coarse,)
+        Positions in the flattened coarse grid.
+    values : (coarse, column)
+    own
+        The area's finer cells.
+
+    Returns
+    -------
+    Positions of finer cells, (cell,), and their values, (cell, column).
+
+    Examples
+    --------
+    >>> own = Own(np.arange(4), np.ones(4), np.array([1.0, 3.0, 0.0, 0.0]))
+    >>> spread_cells(np.array([0]), np.array([[22/3]]), own, Coarse(1, 2))[1].ravel()
+    array([1.83333333, 5.16666667, 0.16666667, 0.16666667])
+    """
+    row, col = np.divmod(own.cells, grid.n_fine)
+    side = grid.n_fine // grid.n_cols
+    parent = (row // side) * grid.n_cols + col // side
+    at = np.searchsorted(index, parent)
+    at[at == len(index)] = 0
+    is_inside = index[at] == parent
+    at, weight = at[is_inside], (own.weight + LEAST * own.coverage)[is_inside]
+    total = np.bincount(at, weight, minlength=len(index))
+    return own.cells[is_inside], values[at] * (weight / total[at])[:, None]

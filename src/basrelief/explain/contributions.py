@@ -1,0 +1,202 @@
+"""Contribution maps: what each cell of the ground adds to the prediction of its area.
+
+A linear model on means of cells is itself a mean over cells, so nothing is approximated. The
+cells of a map hold what the ground adds, per share of its area: a cell of 10 that is a hundredth
+of its area adds 0.1 to the area's prediction. So the mean of the map over an area, each cell by
+its share inside, is the area's prediction less the model's intercept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from basrelief.chips.canvas import lay_out
+from basrelief.chips.describe import name_file
+from basrelief.chips.store import Samples
+from basrelief.config import Settings
+from basrelief.explain.cells import (
+    Own,
+    Tracing,
+    find_cell_px,
+    list_own,
+    trace_patch,
+    weigh_patch,
+)
+from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
+from basrelief.explain.rasters import Planes, frame_place, write_quotient
+from basrelief.explain.readout import DenseModel, Sheet
+from basrelief.explain.tally import AreaSums, Faces
+from basrelief.learn.dense import Patch, find_counted, list_patches, look
+from basrelief.learn.extract import Extractor, read_extractor
+from basrelief.learn.recipes import DenseRecipe
+from basrelief.run import Run
+
+EDGE_CELLS = 2
+"""Cells of a sheet beside the edge of a block that are looked at for traces of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One way through the place: one dense member at one resolution."""
+
+    member: int
+    recipe: DenseRecipe
+    resolution_m: float
+    sheets: list[Sheet]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A model, the place that it looks at, and what it looks with."""
+
+    model: DenseModel
+    samples: Samples
+    areas: gpd.GeoDataFrame
+    """``area_id`` and polygons of the areas that have features."""
+
+    extractors: dict[int, Extractor]
+    """By position of the member."""
+
+    cell_px: int
+    """Side of a map's cells, in pixels of the chips."""
+
+    @property
+    def passes(self) -> list[Pass]:
+        """Every way through the place."""
+        return [
+            Pass(k, member, resolution_m, _sheets_of(self.model, k, resolution_m))
+            for k, member in self.model.dense
+            for resolution_m in member.resolutions_m
+        ]
+
+    def patches(self, way: Pass, run: Run) -> Iterator[Patch]:
+        """Go through the place, block by block."""
+        strides = self.extractors[way.member].strides
+        return list_patches(self.samples, way.recipe, strides, way.resolution_m, run)
+
+    def shape_of(self, patch: Patch) -> tuple[int, int]:
+        """Rows and columns of a map's cells in a patch."""
+        _, rows, cols = patch.detail.shape
+        return rows // self.cell_px, cols // self.cell_px
+
+    def look(self, way: Pass, patch: Patch) -> list[NDArray[np.float32]]:
+        """Send a patch through the network: one map a stage."""
+        return look(patch, way.recipe, self.extractors[way.member], way.resolution_m)
+
+    def own(self, way: Pass, patch: Patch) -> dict[str, Own]:
+        """List each area's cells in a patch."""
+        return list_own(patch, way.recipe, self.cell_px, self.areas)
+
+
+def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
+    """Load the networks that a model looks with."""
+    extractors = {
+        k: read_extractor(member, model.backbone_of(k), settings) for k, member in model.dense
+    }
+    areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
+    areas = areas[areas["area_id"].isin(model.features.index)]
+    return Scene(model, samples, areas, extractors, find_cell_px(model, extractors, samples))
+
+
+def draw_contributions(
+    scene: Scene, folder: Path, run: Run
+) -> tuple[dict[str, AreaSums], list[Path]]:
+    """Draw a map of each target, in one pass of the network over the ground.
+
+    Memory is that of a block: what grows with the place is a file in the folder, which goes
+    when the maps are written.
+
+    Returns
+    -------
+    Sums by area, and the maps' files in the order of the targets.
+    """
+    model = scene.model
+    frame, n_targets = frame_place(lay_out(scene.samples), scene.cell_px), len(model.targets)
+    with TemporaryDirectory(dir=folder) as scratch:
+        # One plane a target, and how much of each cell lies in areas.
+        sums = Planes(frame, n_targets + 1, Path(scratch, "sums.npy"))
+        kinds = Planes(frame, 2 * len(KINDS), Path(scratch, "kinds.npy"))
+        tracing, tally = _weigh_place(scene, sums, kinds, run)
+        for way in scene.passes:
+            for patch in scene.patches(way, run):
+                faces = _face(scene, patch, kinds)
+                sums.add(patch.bounds, _trace(scene, way, patch, tracing, tally, faces))
+        paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
+        for k, path in enumerate(paths):
+            write_quotient(sums, k, n_targets, scene.areas.crs, path)
+    return tally, paths
+
+
+def _weigh_place(
+    scene: Scene, sums: Planes, kinds: Planes, run: Run
+) -> tuple[Tracing, dict[str, AreaSums]]:
+    """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
+    model, totals = scene.model, dict[tuple[Sheet, str], float]()
+    tally: dict[str, AreaSums] = {}
+    for n, way in enumerate(scene.passes):
+        for patch in scene.patches(way, run):
+            for sheet, area_id, weight in weigh_patch(patch, way.sheets, scene.areas):
+                totals[sheet, area_id] = totals.get((sheet, area_id), 0.0) + weight
+            if n > 0:
+                continue
+            shape = scene.shape_of(patch)
+            kinds.add(patch.bounds, _share_kinds(scene, way, patch))
+            of_ground = kinds.read(patch.bounds, shape)[: len(KINDS)].reshape(len(KINDS), -1)
+            covered = np.zeros((1, shape[0] * shape[1]), dtype=np.float32)
+            for area_id, own in scene.own(way, patch).items():
+                area = tally.setdefault(area_id, AreaSums(len(model.targets)))
+                area.add_ground(own, of_ground)
+                covered[0, own.cells] += own.coverage
+            sums.add(patch.bounds, covered.reshape(1, *shape), len(model.targets))
+    features = {area_id: model.describe(area_id) for area_id in tally}
+    return Tracing(model, scene.areas, scene.cell_px, totals, features), tally
+
+
+def _trace(
+    scene: Scene,
+    way: Pass,
+    patch: Patch,
+    tracing: Tracing,
+    tally: dict[str, AreaSums],
+    faces: Faces,
+) -> NDArray[np.float32]:
+    """Look at a patch; give what its cells say, (target, row, col), times their coverage."""
+    owns, shape = scene.own(way, patch), scene.shape_of(patch)
+    said = np.zeros((len(scene.model.targets), shape[0] * shape[1]), dtype=np.float32)
+    for area_id, own in owns.items():
+        tally[area_id].add_edges(own, faces)
+    for part in trace_patch(tracing, patch, scene.look(way, patch), way.sheets, owns):
+        area = tally[part.area_id]
+        area.add(part, faces)
+        said[:, part.cells] += (part.values * area.coverage).T
+    return said.reshape(-1, *shape)
+
+
+def _face(scene: Scene, patch: Patch, kinds: Planes) -> Faces:
+    """Say what the cells of a patch are."""
+    shape = scene.shape_of(patch)
+    shares = kinds.read(patch.bounds, shape).reshape(2 * len(KINDS), -1)
+    is_edge = np.ones(shape, dtype=bool)
+    deep = EDGE_CELLS * shape[1] // min(weights.shape[1] for weights in patch.weights)
+    is_edge[deep:-deep, deep:-deep] = False
+    return Faces(shares[len(KINDS) :], is_edge.ravel())
+
+
+def _share_kinds(scene: Scene, way: Pass, patch: Patch) -> NDArray[np.float32]:
+    """Shares of each kind in the cells of a patch, of all ground and then of what counts."""
+    kinds = tell_kinds(patch.detail, scene.samples.resolution_m)
+    masks = (kinds >= 0, find_counted(patch.detail, way.recipe))
+    return np.concatenate([share_kinds(kinds, mask, scene.cell_px) for mask in masks])
+
+
+def _sheets_of(model: DenseModel, member: int, resolution_m: float) -> list[Sheet]:
+    """Sheets that one way through the place serves."""
+    found = (sheet for sheet in model.sheets if sheet.member == member)
+    return [sheet for sheet in found if sheet.resolution_m == resolution_m]

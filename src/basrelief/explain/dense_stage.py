@@ -1,0 +1,79 @@
+"""Explanations of recipes that rest on dense features: maps, tests, kinds of ground."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from basrelief.chips.store import Samples
+from basrelief.config import Settings
+from basrelief.explain.contributions import draw_contributions, set_scene
+from basrelief.explain.dense_checks import check_maps
+from basrelief.explain.readout import DenseModel, find_models
+from basrelief.explain.tally import list_kinds
+from basrelief.judge.resampling import Draws
+from basrelief.run import Run, replacing
+
+Records = list[dict[str, Any]]
+
+
+def explain_dense(
+    samples: Samples, asked: Collection[str], settings: Settings, run: Run
+) -> tuple[Records, Records, Records]:
+    """Explain the final model of every recipe that rests on dense features.
+
+    Writes ``explain/<recipe>/contribution-<target>.tif`` anew.
+
+    Parameters
+    ----------
+    asked
+        Names of the recipes of the run.
+
+    Returns
+    -------
+    Records of ``contributions.json``, ``tests.json`` and ``kinds.json``.
+    """
+    maps, tests, kinds = Records(), Records(), Records()
+    for model in find_models(run, asked):
+        first, *others = model.recipes
+        scene = set_scene(model, samples, settings)
+        with replacing(run.explain / first) as part:
+            part.mkdir()
+            tally, paths = draw_contributions(scene, part, run)
+            draws = Draws(np.random.default_rng(settings.seed))
+            of_kinds = list_kinds(tally, first, model.targets, draws)
+            found = check_maps(scene, tally, settings, run)
+        for other in others:
+            _copy_maps(run.explain / first, run.explain / other)
+        for recipe in model.recipes:
+            maps += _list_maps(model, recipe, [path.name for path in paths])
+            tests += [record | {"recipe": recipe} for record in found]
+            kinds += [record | {"recipe": recipe} for record in of_kinds]
+        run.say(
+            f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps, "
+            f"{sum(record['passes'] is True for record in found)} of {len(found)} tests passed"
+        )
+    return maps, tests, kinds
+
+
+def _copy_maps(source: Path, target: Path) -> None:
+    """Give the maps to a recipe whose model is the same."""
+    with replacing(target) as part:
+        shutil.copytree(source, part)
+
+
+def _list_maps(model: DenseModel, recipe: str, names: list[str]) -> Records:
+    return [
+        {
+            "recipe": recipe,
+            "target": target,
+            "file": f"explain/{recipe}/{name}",
+            "unit": f"{target}, per share of the area",
+            "label": f"what the ground adds to {target}",
+        }
+        for target, name in zip(model.targets, names, strict=True)
+    ]

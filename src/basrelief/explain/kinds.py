@@ -1,0 +1,109 @@
+"""Kinds of ground, told from heights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from basrelief.learn.dense import share_of_cells
+
+KINDS = ("open and flat", "low and rough", "small buildings", "large buildings", "tall buildings")
+
+EDGES = "edges of the chip"
+"""Ground beside the edge of what goes through a network at once: beside the other kinds."""
+
+RAISED_M = 2.5
+"""Height above ground from which ground is built on, or wooded."""
+
+WIDE_M = 5.0
+"""Side of a square that raised ground must hold to be more than a hedge or a tree."""
+
+ROUGH_M = 0.4
+"""Departure from the neighbours' median, half of a raised piece departing more, from which it is
+wooded. A median over the piece: the corners of a house depart too."""
+
+ROUGH_LOW_M = 0.25
+"""Mean departure near low ground from which it is rough: hedges, shrubs, cars and garden walls."""
+
+LARGE_M2 = 400.0
+"""Ground from which a building is large: a terrace, a school, a warehouse."""
+
+TALL_M = 10.0
+"""Height above ground, half of a building being higher, from which it is tall."""
+
+
+def tell_kinds(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.int8]:
+    """Tell the kind of each pixel from its height, its roughness and the piece it is part of.
+
+    A piece is raised ground that hangs together, without what is narrower than a house. A
+    roof is smooth between straight edges, which a median leaves as they are; a crown departs
+    from its neighbours' median all over: rough pieces are trees, smooth ones buildings, small
+    or large by their ground, tall by their median height. What is raised and narrow, or low
+    and rough, goes with the trees.
+
+    Parameters
+    ----------
+    heights : (2, row, col), metres
+        Surface and ground; NaN is nodata.
+
+    Returns
+    -------
+    (row, col)
+        Positions in `KINDS`; -1 is nodata.
+    """
+    above = np.nan_to_num(heights[0] - heights[1], nan=0.0)
+    departure = measure_departure(above, resolution_m)
+    is_raised = above >= RAISED_M
+    size = max(3, round(WIDE_M / resolution_m) | 1)
+    nearby = ndimage.uniform_filter(departure, size, mode="nearest")
+    kinds = np.where(is_raised | (nearby > ROUGH_LOW_M), 1, 0).astype(np.int8)
+    is_wide = ndimage.binary_opening(is_raised, np.ones((size, size), dtype=bool))
+    pieces, n_pieces = ndimage.label(is_wide)
+    if n_pieces:
+        of_piece = _tell_pieces(pieces, n_pieces, above, departure, resolution_m)
+        kinds = np.where(pieces > 0, of_piece[pieces], kinds)
+    kinds[~np.isfinite(heights[0])] = -1
+    return kinds
+
+
+def measure_departure(above: NDArray[np.float32], resolution_m: float) -> NDArray[np.float32]:
+    """Measure how far each height departs from the median of its neighbours, in metres."""
+    size = max(3, round(WIDE_M / resolution_m) | 1)
+    departure: NDArray[np.float32] = np.abs(
+        above - ndimage.median_filter(above, size, mode="nearest")
+    )
+    return departure
+
+
+def _tell_pieces(
+    pieces: NDArray[np.int32],
+    n_pieces: int,
+    above: NDArray[np.float32],
+    departure: NDArray[np.float32],
+    resolution_m: float,
+) -> NDArray[np.int8]:
+    """Tell the kind of each raised piece, (piece + 1,), by its number."""
+    number = np.arange(n_pieces + 1)
+    ground_m2 = np.bincount(pieces.ravel(), minlength=n_pieces + 1) * resolution_m**2
+    roughness = ndimage.median(departure, pieces, number)
+    height = ndimage.median(above, pieces, number)
+    kinds = np.where(ground_m2 >= LARGE_M2, 3, 2)
+    kinds[np.asarray(height) >= TALL_M] = 4
+    kinds[np.asarray(roughness) >= ROUGH_M] = 1
+    return kinds.astype(np.int8)
+
+
+def share_kinds(
+    kinds: NDArray[np.int8], mask: NDArray[np.bool_], cell_px: int
+) -> NDArray[np.float32]:
+    """Give the share of each kind among the marked pixels of each cell, (kind, row, col).
+
+    A cell without a marked pixel has the shares of all its pixels with data.
+    """
+    marked = [share_of_cells((kinds == k) & mask, cell_px) for k in range(len(KINDS))]
+    every = [share_of_cells(kinds == k, cell_px) for k in range(len(KINDS))]
+    counts, all_counts = np.stack(marked), np.stack(every)
+    chosen = np.where(counts.sum(axis=0) > 0, counts, all_counts)
+    total = chosen.sum(axis=0)
+    return np.asarray(chosen / np.where(total > 0, total, 1.0), dtype=np.float32)

@@ -1,0 +1,281 @@
+"""What a final model reads of dense features, told for single cells of the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.learn.features import BACKBONE, name_columns
+from basrelief.learn.final import read_model
+from basrelief.learn.linear import REACH, LinearModel, load_linear, predict_linear
+from basrelief.learn.recipes import DenseRecipe, LidarRecipe, NetworkRecipe, read_recipe
+from basrelief.run import Run
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The features of one resolution and one stage: one grid of cells on the ground."""
+
+    member: int
+    """Position of the dense recipe among the model's members."""
+
+    resolution_m: float
+    stage: int
+    """Position among the recipe's stages."""
+
+    mean: Positions
+    """(channel,) Where the means stand among the model's features."""
+
+    std: Positions
+    """(channel,) Where the standard deviations stand; empty where they were not asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """What the cells of one area say, as a polynomial of their activations."""
+
+    linear: Floats
+    """(channel, target)"""
+
+    square: Floats | None
+    """(channel, target) None where spreads were not asked for."""
+
+    constant: Floats
+    """(target,)"""
+
+    def read(self, cells: NDArray[np.float32]) -> Floats:
+        """Tell what each cell says, (cell, target), from its activations, (channel, cell).
+
+        The mean over an area's cells, each weighed as it was pooled, is what they add to its
+        prediction.
+        """
+        values = cells.astype(np.float64)
+        said: Floats = values.T @ self.linear + self.constant
+        if self.square is not None:
+            said += (values**2).T @ self.square
+        return said
+
+
+@dataclass(frozen=True, eq=False)
+class DenseModel:
+    """A final model that looks at the ground through dense features, and what it saw."""
+
+    recipes: tuple[str, ...]
+    """Recipes of this very model: a trend is the same alone and with place on top."""
+
+    targets: tuple[str, ...]
+    """Those that features count for; the others are predicted by their mean."""
+
+    linear: LinearModel
+    """Of these targets alone."""
+
+    members: tuple[LidarRecipe, ...]
+    folder: Path
+    """The final model's."""
+
+    features: pd.DataFrame
+    """One row an area of the place, by ``area_id``; columns as the model learnt them."""
+
+    @cached_property
+    def sheets(self) -> list[Sheet]:
+        """Every grid of cells that the model looks at."""
+        return [
+            _find_sheet(self, k, resolution_m, stage)
+            for k, member in self.dense
+            for resolution_m in member.resolutions_m
+            for stage in range(len(member.stages))
+        ]
+
+    @property
+    def dense(self) -> list[tuple[int, DenseRecipe]]:
+        """The members that are dense, with their positions."""
+        found = enumerate(self.members)
+        return [(k, member) for k, member in found if isinstance(member, DenseRecipe)]
+
+    def backbone_of(self, member: int) -> Path:
+        """Give the file of the network that a member looks with."""
+        name = f"{member}-{self.members[member].name}"
+        return self.folder / "members" / name / BACKBONE
+
+    def describe(self, area_id: str) -> Floats:
+        """Give the features of an area, (feature,)."""
+        values: Floats = self.features.loc[area_id].to_numpy(np.float64)
+        return values
+
+    def predict(self, x: Floats) -> Floats:
+        """Predict the targets, (target,), from the features of one area."""
+        values: Floats = predict_linear(self.linear, x[None])[0]
+        return values
+
+
+def find_models(run: Run, asked: Collection[str]) -> list[DenseModel]:
+    """Find the final models that rest on dense features and know anything by them.
+
+    Recipes whose models are the same bit for bit are one. A model that pools spreads without
+    means is left out with a line: where a cell departs from nothing, its part cannot be told.
+
+    Parameters
+    ----------
+    asked
+        Names of the recipes of the run.
+    """
+    found: dict[bytes, DenseModel] = {}
+    for folder in sorted(run.models.glob("*/final")):
+        is_asked = folder.parent.name in asked and (folder / "members").is_dir()
+        model = _read_model(folder, run) if is_asked else None
+        if model is None:
+            continue
+        key = (folder / "weights.safetensors").read_bytes()
+        if key in found:
+            model = replace(found[key], recipes=(*found[key].recipes, folder.parent.name))
+        found[key] = model
+    return list(found.values())
+
+
+def make_readout(model: DenseModel, sheet: Sheet, x: Floats) -> Readout:
+    """Tell what the cells of an area say on one sheet, from the area's features.
+
+    A mean is a sum over cells, so its part of a linear prediction is too. A standard deviation
+    is not: its part is shared out by integrated gradients, along the straight path from ground
+    that is everywhere at the training areas' mean to the ground that is there. Both are scaled
+    where the model counts a feature no further than its reach, so that the sum stays exact.
+
+    Parameters
+    ----------
+    x : (feature,)
+        The area's features; NaN where unknown.
+
+    References
+    ----------
+    Sundararajan, Taly and Yan (2017), ICML, 3319-3328 (integrated gradients).
+    """
+    start, end = _start_of(model, sheet), _standard(model, x)
+    slope = _path_slope(start, end) / model.linear.scale
+    coef = model.linear.coef * slope[:, None]
+    centre = model.linear.mean[sheet.mean]
+    linear, constant = coef[sheet.mean], -centre @ coef[sheet.mean]
+    if not len(sheet.std):
+        return Readout(linear, None, constant)
+    # The gradient of a spread s by a cell's activation a is (a - mean) / s, all along the path;
+    # times how far the cell is from the path's start, it is a square of a.
+    own, spread = np.nan_to_num(x[sheet.mean]), np.nan_to_num(x[sheet.std])
+    square = coef[sheet.std] / np.where(spread > 0, spread, np.inf)[:, None]
+    linear = linear - (own + centre)[:, None] * square
+    return Readout(linear, square, constant + (own * centre) @ square)
+
+
+def sum_of_cells(model: DenseModel, x: Floats) -> Floats:
+    """Give what all cells of an area must add up to, (target,).
+
+    It is the prediction less the prediction of ground that is everywhere at the training
+    areas' mean, and, in a stack, less what members say that are not dense. With means alone
+    that is the prediction less the intercept.
+    """
+    total = np.zeros(len(model.targets))
+    end = np.clip(_standard(model, x), -REACH, REACH)
+    for sheet in model.sheets:
+        start = np.clip(_start_of(model, sheet), -REACH, REACH)
+        # A sheet on which the area has no ground that counts has no cells, and adds nothing.
+        gained = np.where(np.isfinite(x), end - start, 0.0)
+        columns = np.concatenate([sheet.mean, sheet.std])
+        total += gained[columns] @ model.linear.coef[columns]
+    return total
+
+
+def _read_model(folder: Path, run: Run) -> DenseModel | None:
+    """Read a final model; None where there is nothing to explain on the ground."""
+    name, paths = folder.parent.name, sorted((folder / "members").iterdir())
+    members = []
+    for path in paths:
+        member = read_recipe(path / "recipe.toml")
+        assert isinstance(member, LidarRecipe)
+        members.append(member)
+    dense = [member for member in members if isinstance(member, DenseRecipe)]
+    assert not isinstance(read_recipe(folder / "recipe.toml"), NetworkRecipe)
+    if not dense:
+        return None
+    if any("mean" not in member.statistics for member in dense):
+        run.say(f"explain: {name} left out: it pools spreads without means (statistics)")
+        return None
+    tables = [pd.read_parquet(run.features / each.name / "features.parquet") for each in members]
+    model = DenseModel(
+        recipes=(name,),
+        targets=tuple(read_model(folder).targets),
+        linear=load_linear(folder / "weights.safetensors"),
+        members=tuple(members),
+        folder=folder,
+        features=pd.concat(tables, axis=1).set_axis(name_columns(tables), axis=1),
+    )
+    return _leave_out_means(model, run)
+
+
+def _leave_out_means(model: DenseModel, run: Run) -> DenseModel | None:
+    """Keep the targets that dense features count for; None where there is no such target."""
+    columns = np.concatenate([each for sheet in model.sheets for each in (sheet.mean, sheet.std)])
+    is_known = (model.linear.coef[columns] != 0).any(axis=0)
+    left_out = [
+        target for target, is_one in zip(model.targets, is_known, strict=True) if not is_one
+    ]
+    if left_out:
+        # A target predicted by its mean, or in a stack by other members alone.
+        names = ", ".join(left_out)
+        run.say(f"explain: {model.recipes[0]}: no map of {names}: dense features count for nothing")
+    known = np.flatnonzero(is_known)
+    targets = tuple(model.targets[k] for k in known)
+    linear = _take_targets(model.linear, known)
+    return replace(model, targets=targets, linear=linear) if targets else None
+
+
+def _take_targets(linear: LinearModel, columns: Positions) -> LinearModel:
+    return LinearModel(
+        mean=linear.mean,
+        scale=linear.scale,
+        coef=linear.coef[:, columns],
+        intercept=linear.intercept[columns],
+        weight=linear.weight[:, columns],
+        is_fallback=linear.is_fallback[columns],
+    )
+
+
+def _find_sheet(model: DenseModel, member: int, resolution_m: float, stage: int) -> Sheet:
+    """Find a sheet's features among the model's by their names."""
+    recipe = model.members[member]
+    assert isinstance(recipe, DenseRecipe)
+    of_member = f"{member}/" if len(model.members) > 1 else ""
+    prefix = f"{of_member}{resolution_m:g}m/{recipe.stages[stage]}/"
+    names = [str(name) for name in model.features.columns]
+
+    def find(statistic: str) -> Positions:
+        start = f"{prefix}{statistic}/"
+        return np.array([k for k, name in enumerate(names) if name.startswith(start)], np.int64)
+
+    return Sheet(member, resolution_m, stage, find("mean"), find("std"))
+
+
+def _standard(model: DenseModel, x: Floats) -> Floats:
+    """Standardise features without cutting off; what is unknown is at the mean."""
+    standard: Floats = np.where(np.isfinite(x), (x - model.linear.mean) / model.linear.scale, 0.0)
+    return standard
+
+
+def _start_of(model: DenseModel, sheet: Sheet) -> Floats:
+    """Standardised features of ground that is everywhere at the mean: it has no spread."""
+    start = np.zeros(len(model.linear.mean))
+    start[sheet.std] = -model.linear.mean[sheet.std] / model.linear.scale[sheet.std]
+    return start
+
+
+def _path_slope(start: Floats, end: Floats) -> Floats:
+    """Mean slope of the cut-off along a straight path: the share of it that counts."""
+    gained = np.clip(end, -REACH, REACH) - np.clip(start, -REACH, REACH)
+    length = end - start
+    return np.divide(gained, length, out=np.ones_like(length), where=length != 0)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import rasterio
+
+from basrelief.chips.store import load_samples
+from basrelief.config import Settings
+from basrelief.explain import dense_checks
+from basrelief.explain.kinds import EDGES, KINDS
+from basrelief.explain.stage import explain_recipes
+from basrelief.run import Run, read_json
+
+RECIPES = ("means", "on-top", "spreads", "two")
+TESTS = {"randomised weights", "deletion", "flat chips", "edges", "completeness"}
+
+
+@pytest.fixture(scope="module")
+def explained(
+    built: tuple[Run, Settings], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, list[str]]:
+    """The place's recipes explained, and what was said."""
+    folder = tmp_path_factory.mktemp("explained") / "run"
+    shutil.copytree(built[0].folder, folder)
+    run = Run(folder, quiet=True)
+    pd.DataFrame({"recipe": RECIPES}).to_parquet(run.predictions)
+    (run.explain / "gone").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr(Run, "say", lambda _, line: said.append(line))
+        for name, value in (("BUDGET_PX", 0), ("MIN_GROUPS", 2), ("N_RANDOM", 1)):
+            patch.setattr(dense_checks, name, value)
+        explain_recipes(built[1], run)
+    return run, said
+
+
+def read_strictly(path: Path) -> list[dict[str, Any]]:
+    def refuse(text: str) -> None:
+        raise AssertionError(text)
+
+    records: list[dict[str, Any]] = json.loads(path.read_text(), parse_constant=refuse)
+    return records
+
+
+def test_every_dense_recipe_has_a_map_of_each_target_it_knows(
+    explained: tuple[Run, list[str]],
+) -> None:
+    run, _ = explained
+    records = read_strictly(run.explain / "contributions.json")
+    assert {record["recipe"] for record in records} == set(RECIPES)
+    for record in records:
+        assert list(record) == ["recipe", "target", "file", "unit", "label"]
+        with rasterio.open(run.folder / record["file"]) as raster:
+            assert raster.count == 1
+            assert raster.crs == load_samples(run).areas.crs
+
+
+def test_recipes_of_one_model_have_the_same_map(explained: tuple[Run, list[str]]) -> None:
+    run, _ = explained
+    name = "contribution-crime.tif"
+    one, other = (run.explain / recipe / name for recipe in ("means", "on-top"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_every_map_is_tested_and_its_kinds_are_told(explained: tuple[Run, list[str]]) -> None:
+    run, said = explained
+    maps = read_json(run.explain / "contributions.json")
+    listed = {(record["recipe"], record["target"]) for record in maps}
+    tests, kinds = (read_strictly(run.explain / f"{n}.json") for n in ("tests", "kinds"))
+    for recipe, target in listed:
+        found = [each for each in tests if (each["recipe"], each["target"]) == (recipe, target)]
+        assert {each["test"] for each in found} == TESTS
+        told = [each for each in kinds if (each["recipe"], each["target"]) == (recipe, target)]
+        assert [each["kind"] for each in told] == [*KINDS, EDGES]
+    assert any(line.startswith("explain: means and on-top: 1 contribution maps") for line in said)
+
+
+def test_nothing_is_left_behind_but_what_is_listed(explained: tuple[Run, list[str]]) -> None:
+    run, _ = explained
+    folders = sorted(path.name for path in run.explain.iterdir() if path.is_dir())
+    assert folders == sorted(RECIPES)
+    files = {str(path.relative_to(run.folder)) for path in run.explain.glob("*/*")}
+    listed = {record["file"] for record in read_json(run.explain / "contributions.json")}
+    assert files == listed
