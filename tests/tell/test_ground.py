@@ -19,7 +19,8 @@ from basrelief.tell.facts import read_facts
 Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]
 KEY = {"recipe": "dense-vgg16", "target": "crime"}
-MAP = KEY | {"file": "explain/crime.tif", "unit": "crime score", "label": "contribution to crime"}
+UNIT = "crime, per share of the area"
+MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "label": "contribution to crime"}
 
 
 def kind(name: str, value: float, low: float | None, high: float | None) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def test_a_test_that_failed_is_told_first_and_not_folded_away(page: str) -> None
 
 def test_contributions_are_drawn_with_their_unit_and_what_colours_mean(page: str) -> None:
     part = page[page.index('<section id="ground"') :]
-    assert "contribution to crime, crime score" in part
+    assert "contribution to crime, per share of the area" in part
     assert "Colours end at −0.9" in part
     assert "orange ground raises an area&#x27;s prediction, purple lowers it" in part
 
@@ -135,3 +136,10 @@ def test_a_map_of_nothing_is_not_drawn(
     with rasterio.open(run.folder / MAP["file"], "r+") as raster:
         raster.write(np.zeros((10, 200), np.float32), 1)
     assert ground.draw_pictures(read_facts(judged_settings, run), [MAP]) == []
+
+
+def test_recipes_of_one_model_are_told_together() -> None:
+    others = [record | {"recipe": "kriged-dense-vgg16"} for record in TESTS]
+    (shown,) = ground.show_tests([*TESTS, *others])
+    assert shown.recipe == "dense-vgg16 and kriged-dense-vgg16"
+    assert shown.summary == "fails 1 of 2 tests"

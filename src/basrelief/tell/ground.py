@@ -40,14 +40,13 @@ class Kinds:
 
     target: str
     recipe: str
-    unit: str
     sentence: str
     cells: list[tuple[str, str, str]]
     """Kind by kind: words with the interval, sense and sign."""
 
 
 @dataclass(frozen=True)
-class Tests:
+class Checks:
     """How the explanation of one recipe stood its tests."""
 
     recipe: str
@@ -60,7 +59,7 @@ def show_ground(facts: Facts) -> dict[str, Any] | None:
     """Gather what raises and lowers predictions; None where nothing explained it."""
     records = read_contributions(facts.run)
     panels = draw_pictures(facts, records)
-    kinds = show_kinds(facts, _read(facts.run, "kinds"), records)
+    kinds = show_kinds(facts, _read(facts.run, "kinds"))
     tests = show_tests(_read(facts.run, "tests"))
     if not (panels or kinds or tests):
         return None
@@ -112,7 +111,9 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     reach = find_reach(values)
     if not reach > 0:
         return None
-    name, unit = name_target(record["target"]), str(record["unit"])
+    name = name_target(record["target"])
+    # A unit may begin with the target's short name, which the label has in words.
+    unit = str(record["unit"]).removeprefix(f"{record['target']}, ")
     places = _count_places(reach)
     reach = round(reach, places)
     caption = (
@@ -127,9 +128,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     return Panel(maps.draw_raster(areas.to_crs(crs), values, transform, scale, alt), caption)
 
 
-def show_kinds(
-    facts: Facts, records: Sequence[Record], contributions: Sequence[Record]
-) -> list[Kinds]:
+def show_kinds(facts: Facts, records: Sequence[Record]) -> list[Kinds]:
     """Gather, target by target, what each kind of ground adds, of the recipe shown where it can."""
     shown = []
     for target in facts.samples.targets:
@@ -139,10 +138,8 @@ def show_kinds(
         if not recipes:
             continue
         mine = select(mine, recipe=recipes[0])
-        units = [r["unit"] for r in contributions if r["target"] == target]
         cells = [_word_cell(record) for record in mine]
-        unit = str(units[0]) if units else ""
-        shown.append(Kinds(target, recipes[0], unit, say_kinds(mine), cells))
+        shown.append(Kinds(target, recipes[0], say_kinds(mine), cells))
     return shown
 
 
@@ -210,15 +207,22 @@ def _count_places(size: float) -> int:
     return max(0, 1 - floor(log10(size))) if size > 0 else 2
 
 
-def show_tests(records: Sequence[Record]) -> list[Tests]:
-    """Gather recipe by recipe which tests its explanation passed, what failed first."""
-    shown = []
+def show_tests(records: Sequence[Record]) -> list[Checks]:
+    """Gather recipe by recipe which tests its explanation passed, what failed first.
+
+    A recipe alone and with place on top can rest on one model: then they are told together.
+    """
+    alike: dict[str, list[str]] = {}
     for recipe in dict.fromkeys(record["recipe"] for record in records):
-        mine = [_mark(record) for record in select(records, recipe=recipe)]
+        told = [record | {"recipe": ""} for record in select(records, recipe=recipe)]
+        alike.setdefault(repr(told), []).append(recipe)
+    shown = []
+    for recipes in alike.values():
+        mine = [_mark(record) for record in select(records, recipe=recipes[0])]
         judged = [record for record in mine if record["passes"] is not None]
         failed = [record for record in judged if not record["passes"]]
         others = [record for record in mine if record not in failed]
-        shown.append(Tests(recipe, _sum_up(len(judged), len(failed)), failed, others))
+        shown.append(Checks(join_words(recipes), _sum_up(len(judged), len(failed)), failed, others))
     return shown
 
 
