@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import base64
+import io
 import re
 from xml.etree import ElementTree
 
 import geopandas as gpd
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from basrelief.tell import figures, maps
@@ -135,3 +139,31 @@ def test_days_without_a_crime_can_be_drawn() -> None:
 
 def test_paths_are_rounded_to_what_a_screen_shows() -> None:
     assert figures._round_path("M 1.23456 -7.0 \nz") == "M1.2 -7z"
+
+
+def test_maps_of_many_areas_are_small_pictures_with_the_same_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(maps, "MAX_SHAPES", 1)
+    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), maps.Scale("crime", 1.0, 2.0)
+    svg = maps.draw_map(make_areas(), values, scale, "many")
+    data = max(re.findall(r'data:image/png;base64,([^"]+)', svg), key=len)
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.mode == "P"
+    pixels = np.asarray(picture.convert("RGBA")).reshape(-1, 4).astype(np.int64)
+    drawn = np.unique(pixels[pixels[:, 3] > 0, :3], axis=0)
+    for share in (0.0, 1.0):
+        wanted = 255 * np.array(mpl.colormaps["cividis"](share)[:3])
+        assert np.abs(drawn - wanted).max(axis=1).min() <= 1
+
+
+def test_a_picture_with_a_palette_has_the_same_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 4, (20, 30, 4)).astype(np.uint8) * 60
+    many = np.random.default_rng(0).integers(0, 255, (40, 40, 4)).astype(np.uint8)
+    for made, has_palette in ((pixels, True), (many, False)):
+        buffer = io.BytesIO()
+        Image.fromarray(made).save(buffer, "PNG")
+        packed = figures._pack(base64.b64encode(buffer.getvalue()).decode())
+        picture = Image.open(io.BytesIO(base64.b64decode(packed)))
+        assert (picture.mode == "P") == has_palette
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGBA")), made)

@@ -248,7 +248,7 @@
     const fill = ["to-color", ["coalesce", ["feature-state", "colour"], NONE]];
     return {
       version: 8,
-      sources: { areas: { type: "geojson", data: areas, tolerance: 0.1 } },
+      sources: { areas: { type: "geojson", data: areas } },
       layers: [
         { id: "fill", type: "fill", source: "areas", paint: { "fill-color": fill } },
         // A light line over a dark one shows between any two colours, on a light page and a dark.

@@ -32,6 +32,9 @@ from basrelief.tell.style import (
 
 N_STEPS = 14
 
+N_SHADES = 200
+"""Shades of a map that is drawn as a picture."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -161,9 +164,13 @@ def fill_areas(
     if colours is None:
         filled.set_facecolor(FIRST)
     else:
-        filled.set_facecolor(colours(norm(found[has_value])))
+        # Few enough shades for a picture with a palette, more than an eye tells apart.
+        shades = colours.resampled(N_SHADES) if is_many and colours.N > N_SHADES else colours
+        filled.set_facecolor(shades(norm(found[has_value])))
     for collection in (blank, filled):
         collection.set_rasterized(is_many)
+        # Smooth edges of thousands of areas would be most of the file.
+        collection.set_antialiased(not is_many)
         axes.add_collection(collection)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)

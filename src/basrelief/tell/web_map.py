@@ -25,8 +25,8 @@ from basrelief.tell.overlays import make_overlay, read_contributions
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""
 
-MAX_VERTICES = 250_000
-"""More corners than this and outlines are simplified further: some five megabytes of text."""
+MAX_VERTICES = 150_000
+"""More corners than this and outlines are simplified further: some three megabytes of text."""
 
 SHARE_SEEN = 1 / 2000
 """Share of the place's width below which a corner is not seen, however large the screen."""
