@@ -123,6 +123,15 @@ def test_each_target_is_explained_by_its_own_output(run: Run) -> None:
     assert not np.allclose(np.nan_to_num(one), np.nan_to_num(other))
 
 
+def test_heat_is_tested_and_what_has_no_ground_to_map_has_no_maps(run: Run) -> None:
+    tests = read_json(run.explain / "tests.json")
+    found = {(record["recipe"], record["target"], record["test"]) for record in tests}
+    names = ("randomised weights", "flat chips", "edges")
+    assert found == {("small", target, name) for target in ("crime", "income") for name in names}
+    assert read_json(run.explain / "contributions.json") == []
+    assert read_json(run.explain / "kinds.json") == []
+
+
 def test_explanations_of_recipes_that_left_the_run_are_removed(run: Run) -> None:
     assert not (run.explain / "gone").exists()
 
