@@ -1,7 +1,8 @@
 """Speed and memory, measured: the Keras pipeline and ours in turn, cutting, and a growing set.
 
-Run by ``make bench``. Every figure is of whole processes or of whole epochs on this machine;
-quote ratios of one run, not times of different days. Writes ``.bench/results.json``.
+Run by ``make bench``; ``python benchmarks/run.py growth cutting`` measures these parts alone.
+Every figure is of whole processes or of whole epochs on this machine; quote ratios of one run,
+not times of different days. Writes ``.bench/results.json``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,23 @@ WORK = HERE.parent / ".bench"
 SHARED = HERE.parents[1] / "shared" / "data"
 STEPS = 6
 """Training steps of 64 pictures that are timed."""
+
+SMALL = """\
+kind = "network"
+name = "small"
+about = "a small network: what it holds besides weights and pictures shows"
+backbone = "resnet10t"
+bands = ["shaded"]
+[head]
+[optimiser]
+learning_rate = 1e-4
+[train]
+trainable = "all"
+epochs = 2
+steps_per_epoch = 2
+batch_size = 64
+validation_steps = 1
+"""
 
 
 @dataclass(frozen=True)
@@ -77,12 +95,17 @@ def write_config(folder: Path, recipe: str, out: str, steps: int) -> Path:
     text = text.replace("validation_steps = 32", "validation_steps = 1")
     text = text.replace("frozen_epochs = 5", "frozen_epochs = 0")
     (folder / f"{recipe}.toml").write_text(text)
+    models = f"epochs = 2\nsteps_per_epoch = {steps}\n"
+    return write_run(folder, recipe, out, models)
+
+
+def write_run(folder: Path, recipe: str, out: str, models: str = "") -> Path:
+    """Write a configuration of a recipe in the folder, with random weights."""
     config = folder / f"{out}.toml"
     config.write_text(
         f'out = "{out}"\n[data]\nimages = "LIDAR"\ntable = "table.csv"\n'
         f'[split]\nschemes = ["random"]\n[models]\nrecipes = ["{recipe}.toml"]\n'
-        f'weights = {{ vgg16 = "none", resnetv2_50 = "none" }}\n'
-        f"epochs = 2\nsteps_per_epoch = {steps}\n"
+        f'weights = {{ vgg16 = "none", resnetv2_50 = "none", resnet10t = "none" }}\n{models}'
     )
     return config
 
@@ -127,31 +150,46 @@ def measure_cutting() -> dict[str, float]:
 
 
 def measure_growth() -> dict[str, float]:
-    """Peak memory of every stage of a run on 400 pictures, and on four times as many."""
+    """Peak memory of every stage of a run on 400 pictures, and on four times as many.
+
+    With a small network: VGG16's own gigabyte would hide what pictures take.
+    """
     figures = {}
     for n in (400, 1600):
         pictures = make_pictures(WORK / f"pictures-{n}", n)
-        config = write_config(pictures, "coursework-vgg16", "run", 2)
-        peak = measure([sys.executable, "-m", "basrelief.cli", "run", str(config)]).peak_mb
-        figures[f"run_of_{n}_peak_mb"] = peak
+        (pictures / "small.toml").write_text(SMALL)
+        command = [sys.executable, "-m", "basrelief.cli", "run"]
+        found = measure([*command, str(write_run(pictures, "small", "run"))])
+        figures[f"run_of_{n}_peak_mb"] = found.peak_mb
+        figures[f"run_of_{n}_seconds"] = found.seconds
     return figures
+
+
+def measure_speed() -> dict[str, float]:
+    """Time the Keras pipeline and ours on the same pictures."""
+    pictures = make_pictures(WORK / "pictures", 640)
+    keras, ours = time_keras(pictures), time_ours(pictures)
+    for name, figure in ours.items():
+        ratio = figure / keras[name]
+        print(f"{name}: Keras {keras[name]:.1f}, here {figure:.1f} images/s, ratio {ratio:.1f}")
+    found = {f"keras_{name}": figure for name, figure in keras.items()}
+    return found | {f"ours_{name}": figure for name, figure in ours.items()}
 
 
 def main() -> None:
     WORK.mkdir(exist_ok=True)
-    pictures = make_pictures(WORK / "pictures", 640)
-    keras, ours = time_keras(pictures), time_ours(pictures)
+    parts = {"speed": measure_speed, "growth": measure_growth, "cutting": measure_cutting}
+    if not SHARED.is_dir():
+        del parts["cutting"]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    for name, figure in ours.items():
-        ratio = figure / keras[name]
-        print(f"{name}: Keras {keras[name]:.1f}, here {figure:.1f} images/s, ratio {ratio:.1f}")
-    results = {"keras": keras, "ours": ours, **measure_growth()}
-    if SHARED.is_dir():
-        results |= measure_cutting()
-    for name, figure in results.items():
-        if isinstance(figure, float):
-            print(f"{name}: {figure:.1f}")
-    (WORK / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    path = WORK / "results.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for part in sys.argv[1:] or parts:
+        found = parts[part]()
+        for name, figure in found.items():
+            print(f"{name}: {figure:.1f}", flush=True)
+        results |= found
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
