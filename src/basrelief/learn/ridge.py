@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from basrelief.learn.process import group_targets
+from basrelief.learn.threads import sparing_threads
 
 Floats = NDArray[np.float64]
 
@@ -39,11 +40,14 @@ def fit_ridge(Z: Floats, Y: Floats, folds: NDArray[np.int64]) -> Floats:
     """
     coef = np.zeros((Z.shape[1], Y.shape[1]))
     strengths = STRENGTHS * max(float((Z**2).sum()) / len(Z), 1e-12)
+    # Many areas of few features are a small product too.
+    side = round((Z.size * min(Z.shape)) ** (1 / 3))
     # Targets that are known for the same rows share their decompositions.
     for is_known, columns in group_targets(Y):
         labels, inner = Y[np.ix_(is_known, columns)], folds[is_known]
-        best = _choose_strengths(Z[is_known], labels, strengths, inner)
-        solved = _solve(Z[is_known], labels, strengths)  # (strength, feature, target)
+        with sparing_threads(side):
+            best = _choose_strengths(Z[is_known], labels, strengths, inner)
+            solved = _solve(Z[is_known], labels, strengths)  # (strength, feature, target)
         coef[:, columns] = solved[best, :, np.arange(len(columns))].T
     return coef
 

@@ -18,6 +18,11 @@ def sparing_threads(n_rows: int) -> Iterator[None]:
 
     On a machine that others use too, waiting threads made hundreds of small fits take ten
     times as long. Networks are not touched.
+
+    Parameters
+    ----------
+    n_rows
+        Of square matrices; of others, the side of the cube of their multiplications.
     """
     with threadpool_limits(limits=1 if n_rows <= SMALL else None, user_api="blas"):
         yield
