@@ -9,7 +9,16 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import Block, Layout, bounds_of, lay_out, list_blocks, read_canvas
+from basrelief.chips.canvas import (
+    Block,
+    Canvas,
+    Layout,
+    bounds_of,
+    lay_out,
+    list_blocks,
+    read_canvas,
+    trim_canvas,
+)
 from basrelief.chips.store import Samples, load_samples
 from basrelief.run import Run
 
@@ -78,3 +87,21 @@ def test_a_place_is_laid_out_the_same_wherever_it_lies(
         layouts.append(lay_out(load_samples(run)))
     assert layouts[0].row_of == layouts[1].row_of
     assert (layouts[1].west, layouts[1].north) == pytest.approx((123_456.7, 654_321.1))
+
+
+def test_sides_without_data_are_cut_off_in_whole_units() -> None:
+    heights = np.full((2, 4 + 24, 4 + 32), np.nan, dtype=np.float32)
+    heights[:, 2 + 9, 2 + 5] = 1.0
+    heights[:, 2 + 16, 2 + 23] = 2.0
+    heights[:, 0] = 3.0  # the margin's data keep nothing
+    canvas = Canvas((100.0, 0.0, 164.0, 48.0), heights)
+    found = trim_canvas(canvas, margin_px=2, unit_px=4, resolution_m=2.0)
+    assert found is not None
+    assert found.bounds == (108.0, 8.0, 148.0, 32.0)
+    np.testing.assert_array_equal(found.heights, heights[:, 8 : 8 + 12 + 4, 4 : 4 + 20 + 4])
+
+
+def test_a_canvas_with_data_in_its_margin_alone_is_none() -> None:
+    heights = np.full((2, 12, 12), np.nan, dtype=np.float32)
+    heights[:, :2] = 1.0
+    assert trim_canvas(Canvas((0.0, 0.0, 8.0, 8.0), heights), 2, 4, 1.0) is None

@@ -1,8 +1,12 @@
+import ctypes
+import platform
+from pathlib import Path
+
 import pytest
 import torch
 
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
-from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic, hold_memory
 
 
 def choose(models: ModelSettings) -> Arithmetic:
@@ -26,3 +30,25 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"models.device = 'cuda': this machine has none. It has"):
         choose(ModelSettings(device="cuda"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc of another C library")
+def test_freed_memory_is_held_for_the_next_layer() -> None:
+    hold_memory()
+    layer = torch.ones(2**26)
+    before = resident_bytes()
+    del layer
+    assert before - resident_bytes() < 2**24
+
+
+def resident_bytes() -> int:
+    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: object) -> None:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    monkeypatch.setattr("sys.platform", "darwin")
+    hold_memory()

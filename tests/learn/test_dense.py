@@ -16,7 +16,6 @@ from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn import dense
 from basrelief.learn.dense import (
-    HALO_STRIDES,
     RAISED_M,
     dense_features,
     read_ground,
@@ -97,7 +96,7 @@ def assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:
 def pool_by_hand(recipe: DenseRecipe, area: shapely.Polygon, stage: int) -> NDArray[np.float64]:
     """Mean, then standard deviation, of one area over one stage, cell by cell."""
     extractor = make_extractor(recipe)
-    stride, halo = extractor.strides[stage], HALO_STRIDES * max(extractor.strides)
+    stride, halo = extractor.strides[stage], extractor.halo_px
     wide = np.pad(make_heights(), ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
     maps = extractor.read(render_picture(wide, 1.0, recipe.rendering))[stage]
     edge, n = halo // stride, 96 // stride
@@ -140,11 +139,11 @@ def test_the_halo_is_wider_than_what_vgg16_sees() -> None:
     recipe = make_recipe(backbone="vgg16", stages=[3])
     extractor = make_extractor(recipe)
     (stride,), rng = extractor.strides, np.random.default_rng(0)
-    halo, far = HALO_STRIDES * stride, 4 * stride
+    halo, far = extractor.halo_px, 4 * stride
     picture = rng.uniform(0, 255, (3, 2 * halo + stride, 2 * halo + stride)).astype(np.float32)
     around = np.pad(picture, ((0, 0), (far, far), (far, far)), constant_values=255.0)
     narrow, wide = (extractor.read(each)[0] for each in (picture, around))
-    at, beyond = HALO_STRIDES, HALO_STRIDES + far // stride
+    at, beyond = halo // stride, (halo + far) // stride
     np.testing.assert_allclose(wide[:, beyond, beyond], narrow[:, at, at], rtol=1e-4, atol=1e-5)
 
 

@@ -91,3 +91,36 @@ def test_stages_that_a_network_does_not_have_are_refused() -> None:
     recipe = RECIPE.model_copy(update={"stages": [1, 5]})
     with pytest.raises(InputError, match=r"stages = \[1, 5\]; 'test_resnet' has stages 0 to 4"):
         make_extractor(recipe)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "stages", "beyond"),
+    # By hand: each 3 x 3 convolution sees one of its own pixels further; pooling, none.
+    [("vgg11", [1], 1 + 2), ("vgg11", [1, 2], 1 + 2 + 8), ("vgg16", [3], 2 + 4 + 12 + 24)],
+)
+def test_the_halo_is_what_a_cell_sees_in_whole_cells(
+    backbone: str, stages: list[int], beyond: int
+) -> None:
+    recipe = RECIPE.model_copy(update={"backbone": backbone, "stages": stages})
+    settings = SETTINGS.model_copy(
+        update={"models": SETTINGS.models.model_copy(update={"weights": {backbone: "none"}})}
+    )
+    extractor = load_extractor(recipe, settings)
+    stride = max(extractor.strides)
+    assert beyond <= extractor.halo_px < beyond + 2 * stride
+    side = 2 * extractor.halo_px + stride
+    picture = make_picture(side + 2 * stride)
+    inner = extractor.read(picture[:, stride:-stride, stride:-stride])
+    for one, other, cell in zip(inner, extractor.read(picture), extractor.strides, strict=True):
+        at, n = extractor.halo_px // cell, stride // cell
+        mine, moved = (slice(at + far, at + far + n) for far in (0, stride // cell))
+        np.testing.assert_allclose(one[:, mine, mine], other[:, moved, moved], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_vit"])
+def test_a_network_that_sees_the_whole_picture_is_refused(backbone: str) -> None:
+    recipe = RECIPE.model_copy(update={"backbone": backbone, "stages": [1]})
+    models = SETTINGS.models.model_copy(update={"weights": {backbone: "none"}})
+    with pytest.raises(InputError, match="cannot be read block by block") as caught:
+        load_extractor(recipe, SETTINGS.model_copy(update={"models": models}))
+    assert "\n" not in str(caught.value)

@@ -104,13 +104,42 @@ def read_canvas(samples: Samples, layout: Layout, block: Block, margin_px: int) 
     n_rows, n_cols = block.n_rows + 2 * ring, block.n_cols + 2 * ring
     wide = np.full((2, n_rows * size, n_cols * size), np.nan, dtype=np.float32)
     around = Block(first_row, first_col, n_rows, n_cols)
-    for row, col, position in _chips_in(layout, around):
+    places = list(_chips_in(layout, around))
+    chips = samples.read_heights(np.array([position for _, _, position in places], dtype=int))
+    for (row, col, _), heights in zip(places, chips, strict=True):
         top, left = (row - first_row) * size, (col - first_col) * size
-        heights = samples.read_heights(np.array([position]))[0]
         wide[:, top : top + size, left : left + size] = heights
     edge = ring * size - margin_px
     inner = wide[:, edge : n_rows * size - edge, edge : n_cols * size - edge]
     return Canvas(bounds_of(layout, block), inner)
+
+
+def trim_canvas(canvas: Canvas, margin_px: int, unit_px: int, resolution_m: float) -> Canvas | None:
+    """Cut off what has no data at the sides of a canvas, in whole units; None if all has none.
+
+    Parameters
+    ----------
+    margin_px
+        The canvas' margin, which the trimmed one has too.
+    unit_px
+        Sides are cut by a multiple of it.
+    """
+    inner = np.isfinite(canvas.heights[0, margin_px:-margin_px, margin_px:-margin_px])
+    if not inner.any():
+        return None
+    (top, bottom), (left, right) = (
+        (at[0] // unit_px * unit_px, -(-(at[-1] + 1) // unit_px) * unit_px)
+        for at in (np.flatnonzero(inner.any(axis=axis)) for axis in (1, 0))
+    )
+    west, _, _, north = canvas.bounds
+    bounds = (
+        west + left * resolution_m,
+        north - bottom * resolution_m,
+        west + right * resolution_m,
+        north - top * resolution_m,
+    )
+    rows, cols = slice(top, bottom + 2 * margin_px), slice(left, right + 2 * margin_px)
+    return Canvas(bounds, canvas.heights[:, rows, cols])
 
 
 def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

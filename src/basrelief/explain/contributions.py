@@ -78,8 +78,8 @@ class Scene:
 
     def patches(self, way: Pass, run: Run) -> Iterator[Patch]:
         """Go through the place, block by block."""
-        strides = self.extractors[way.member].strides
-        return list_patches(self.samples, way.recipe, strides, way.resolution_m, run)
+        extractor = self.extractors[way.member]
+        return list_patches(self.samples, way.recipe, extractor, way.resolution_m, run)
 
     def shape_of(self, patch: Patch) -> tuple[int, int]:
         """Rows and columns of a map's cells in a patch."""

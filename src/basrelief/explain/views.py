@@ -14,7 +14,6 @@ from basrelief.chips.canvas import Block, Canvas, Layout, lay_out, read_canvas
 from basrelief.explain.cells import Tracing, list_own, trace_patch, weigh_patch
 from basrelief.explain.contributions import Pass, Scene
 from basrelief.learn.dense import (
-    HALO_STRIDES,
     Patch,
     Pool,
     find_multiple,
@@ -113,7 +112,7 @@ def look_again(
         _, rows, cols = canvas.heights.shape
         heights = canvas.heights[:, spare : rows - spare, spare : cols - spare]
         cropped = Canvas(canvas.bounds, heights)
-        patch = make_patch(cropped, way.recipe, extractor.strides, _factor(scene, way))
+        patch = make_patch(cropped, way.recipe, extractor, _factor(scene, way))
         looked.append((way, patch, look(patch, way.recipe, extractor, way.resolution_m)))
     return looked
 
@@ -182,4 +181,4 @@ def _strides(scene: Scene, way: Pass) -> tuple[int, ...]:
 
 def _halo(scene: Scene, way: Pass) -> int:
     """Width of the halo that one way of looking needs, in pixels of the chips."""
-    return HALO_STRIDES * max(_strides(scene, way)) * _factor(scene, way)
+    return scene.extractors[way.member].halo_px * _factor(scene, way)

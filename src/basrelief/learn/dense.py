@@ -21,6 +21,7 @@ from basrelief.chips.canvas import (
     lay_out,
     list_blocks,
     read_canvas,
+    trim_canvas,
 )
 from basrelief.chips.store import Samples
 from basrelief.config import InputError
@@ -31,12 +32,8 @@ from basrelief.learn.renderings import render_picture
 from basrelief.run import Run
 from basrelief.sources.lidar import Bounds
 
-BLOCK_PX = 1344
+BLOCK_PX = 960
 """Side of the ground that goes through the network at once, in its own pixels: about."""
-
-HALO_STRIDES = 8
-"""Ground seen around a block, in cells of the coarsest stage. VGG16's last convolution sees
-98 pixels to each side, 6.2 of its cells: no seam shows."""
 
 RAISED_M = 2.5
 """Height above ground from which ground is raised: buildings, and trees."""
@@ -141,22 +138,16 @@ def read_ground(
     InputError
         If it is not.
     """
-    for patch in list_patches(samples, recipe, extractor.strides, resolution_m, run):
+    for patch in list_patches(samples, recipe, extractor, resolution_m, run):
         yield Ground(patch.bounds, look(patch, recipe, extractor, resolution_m), patch.weights)
 
 
 def list_patches(
-    samples: Samples, recipe: DenseRecipe, strides: Sequence[int], resolution_m: float, run: Run
+    samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
 ) -> Iterator[Patch]:
-    """Go through a place block by block, as `read_ground` does, without a network.
-
-    Parameters
-    ----------
-    strides
-        Pixels a cell of each stage.
-    """
+    """Go through a place block by block, as `read_ground` does, without looking yet."""
     factor = find_multiple(samples, recipe, resolution_m)
-    layout, stride = lay_out(samples), max(strides)
+    layout, stride = lay_out(samples), max(extractor.strides)
     polygons = samples.areas[samples.areas["is_used"].to_numpy(bool)].geometry.to_numpy()
     tree = shapely.STRtree(polygons)
     blocks = [
@@ -164,29 +155,30 @@ def list_patches(
         for block in list_blocks(layout, _side_of_block(layout, factor, stride))
         if len(tree.query(shapely.box(*bounds_of(layout, block)), "intersects"))
     ]
-    halo = HALO_STRIDES * stride * factor
     for block in run.track(blocks, f"{recipe.backbone} at {resolution_m:g} m"):
-        canvas = read_canvas(samples, layout, _whole(block, layout, factor, stride), halo)
-        patch = make_patch(canvas, recipe, strides, factor)
-        if np.isfinite(patch.heights[0]).any():
-            yield patch
+        whole = _whole(block, layout, factor, stride)
+        halo = extractor.halo_px * factor
+        wide = read_canvas(samples, layout, whole, halo)
+        canvas = trim_canvas(wide, halo, stride * factor, layout.resolution_m)
+        if canvas is not None:
+            yield make_patch(canvas, recipe, extractor, factor)
 
 
-def make_patch(canvas: Canvas, recipe: DenseRecipe, strides: Sequence[int], factor: int) -> Patch:
+def make_patch(canvas: Canvas, recipe: DenseRecipe, extractor: Extractor, factor: int) -> Patch:
     """Bring ground to a network's resolution, and say how much of each cell counts.
 
     Parameters
     ----------
     canvas
-        Whole cells of every stage, and a halo of `HALO_STRIDES` of the coarsest around them.
+        Whole cells of every stage, and the extractor's halo around them.
     factor
         Chips' pixels a pixel of the network.
     """
     heights = average_cells(canvas.heights, factor)
-    halo = HALO_STRIDES * max(strides)
+    halo = extractor.halo_px
     inner, edge = heights[:, halo:-halo, halo:-halo], halo * factor
     counts = find_counted(inner, recipe)
-    weights = [share_of_cells(counts, stride) for stride in strides]
+    weights = [share_of_cells(counts, stride) for stride in extractor.strides]
     return Patch(canvas.bounds, canvas.heights[:, edge:-edge, edge:-edge], heights, weights)
 
 
@@ -195,7 +187,7 @@ def look(
 ) -> list[NDArray[np.float32]]:
     """Send a patch through the network: (channel, row, col) of each stage, without the halo."""
     picture = render_picture(patch.heights, resolution_m, recipe.rendering)
-    edges = [HALO_STRIDES * max(extractor.strides) // stride for stride in extractor.strides]
+    edges = [extractor.halo_px // stride for stride in extractor.strides]
     maps = zip(extractor.read(picture), edges, strict=True)
     return [plane[:, edge:-edge, edge:-edge] for plane, edge in maps]
 

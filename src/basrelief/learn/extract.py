@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,21 @@ from torch import nn
 from basrelief.config import InputError, Settings
 from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
 from basrelief.learn.recipes import DenseRecipe
-from basrelief.learn.weights import Normalise, create_backbone, load_backbone, timm_normalisation
+from basrelief.learn.renderings import REACH_PX
+from basrelief.learn.weights import (
+    Normalise,
+    create_backbone,
+    is_of_one_size,
+    load_backbone,
+    timm_normalisation,
+)
 from basrelief.run import replacing
 
 SIDE_PX = 224
 """Side that backbones with a fixed size are built for."""
+
+MAX_REACH_PX = 512
+"""How far a cell may see."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +46,9 @@ class Extractor:
     strides: tuple[int, ...]
     """Pixels a cell of each stage."""
 
+    halo_px: int
+    """How far a cell of any stage sees beyond itself: whole cells of the coarsest."""
+
     arithmetic: Arithmetic
 
     @torch.inference_mode()
@@ -42,17 +56,9 @@ class Extractor:
         """Run a picture, (band, row, col) from 0 to 255; one (channel, row, col) a stage."""
         bands = torch.from_numpy(picture)[None].to(self.arithmetic.device)
         bands = bands.contiguous(memory_format=self.arithmetic.memory_format)
-        # timm gives each stage once, in the network's own order, whatever order was asked for.
-        in_order = sorted(set(self.stages))
         with self.arithmetic.autocast():
-            maps = self.backbone.forward_intermediates(  # type: ignore[operator]
-                self.normalise(bands),
-                indices=in_order,
-                stop_early=True,
-                intermediates_only=True,
-            )
-        found = dict(zip(in_order, maps, strict=True))
-        return [found[stage][0].float().cpu().contiguous().numpy() for stage in self.stages]
+            maps = _look(self.backbone, self.normalise(bands), self.stages)
+        return [plane[0].float().cpu().numpy() for plane in maps]
 
 
 def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
@@ -61,7 +67,8 @@ def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
     Raises
     ------
     InputError
-        If the backbone or its weights cannot be had, or it has no such stages.
+        If the backbone or its weights cannot be had, it has no such stages, or what it makes
+        of a cell depends on the whole picture.
     """
     backbone, normalise = load_backbone(recipe.backbone, SIDE_PX, settings)
     return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
@@ -92,6 +99,58 @@ def read_extractor(recipe: DenseRecipe, path: Path, settings: Settings) -> Extra
     return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
 
 
+def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> int | None:
+    """Measure how far beyond itself a cell of a network sees, in pixels.
+
+    One cell of a picture is made not-a-number, and what that spoils is looked for. A mean over
+    the picture, or attention, spoils all of it.
+
+    Parameters
+    ----------
+    stages
+        Positions in timm's ``feature_info``.
+    stride
+        Pixels a cell of the coarsest of them.
+
+    Returns
+    -------
+    The furthest of all stages, to a cell of each; None if it is over `MAX_REACH_PX`.
+    """
+    margin = 4 * stride
+    while margin <= 2 * MAX_REACH_PX:
+        side = 2 * margin + stride
+        picture = torch.zeros(1, 3, side, side)
+        picture[..., margin:-margin, margin:-margin] = torch.nan
+        reach = max(_furthest(plane, margin, side) for plane in _look(backbone, picture, stages))
+        if reach < margin:
+            return reach if reach <= MAX_REACH_PX else None
+        margin *= 2
+    return None
+
+
+def _furthest(plane: torch.Tensor, margin: int, side: int) -> int:
+    """Find how many pixels beyond the margin's inner edge cells are spoilt."""
+    rows, cols = torch.nonzero(plane[0].isnan().any(dim=0), as_tuple=True)
+    places, cell = torch.stack([rows, cols]), side // plane.shape[-1]
+    before = margin - cell * int(places.min())
+    behind = cell * (int(places.max()) + 1) - (side - margin)
+    return max(before, behind)
+
+
+@torch.inference_mode()
+def _look(backbone: nn.Module, bands: torch.Tensor, stages: Sequence[int]) -> list[torch.Tensor]:
+    """Run normalised bands as far as the last stage; one (1, channel, row, col) a stage.
+
+    timm gives each stage once, in the network's own order, whatever order was asked for.
+    """
+    in_order = sorted(set(stages))
+    maps = backbone.forward_intermediates(  # type: ignore[operator]
+        bands, indices=in_order, stop_early=True, intermediates_only=True
+    )
+    found = dict(zip(in_order, maps, strict=True))
+    return [found[stage] for stage in stages]
+
+
 def _freeze(
     backbone: nn.Module, normalise: Normalise, recipe: DenseRecipe, arithmetic: Arithmetic
 ) -> Extractor:
@@ -103,10 +162,28 @@ def _freeze(
             f"0 to {n_stages - 1} that can be read."
         )
     strides = tuple(int(info[stage]["reduction"]) for stage in recipe.stages)
-    backbone = backbone.requires_grad_(False).eval().to(arithmetic.device)
-    backbone.to(memory_format=arithmetic.memory_format)
+    backbone = backbone.requires_grad_(False).eval()
+    coarsest, reach = max(strides), None
+    if not is_of_one_size(recipe.backbone):
+        reach = measure_reach(backbone, recipe.stages, coarsest)
+    if reach is None:
+        raise InputError(
+            f"recipe {recipe.name!r}: what {recipe.backbone!r} makes of a place at stages = "
+            f"{recipe.stages} depends on more than the {MAX_REACH_PX} pixels around it, so that "
+            "it cannot be read block by block. Choose earlier stages, or a convolutional network "
+            "without means over the picture, such as 'vgg16' or 'resnet50'."
+        )
+    for module in backbone.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True  # nobody asks what it was given
+    backbone = backbone.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
     return Extractor(
-        backbone, normalise.to(arithmetic.device), tuple(recipe.stages), strides, arithmetic
+        backbone=backbone,
+        normalise=normalise.to(arithmetic.device),
+        stages=tuple(recipe.stages),
+        strides=strides,
+        halo_px=-(-(reach + REACH_PX[recipe.rendering]) // coarsest) * coarsest,
+        arithmetic=arithmetic,
     )
 
 
@@ -119,13 +196,7 @@ def _prune(backbone: nn.Module, recipe: DenseRecipe) -> dict[str, torch.Tensor]:
         if name
     ]
     device = next(backbone.parameters()).device
-    with torch.inference_mode():
-        backbone.forward_intermediates(  # type: ignore[operator]
-            torch.zeros(1, 3, SIDE_PX, SIDE_PX, device=device),
-            indices=list(recipe.stages),
-            stop_early=True,
-            intermediates_only=True,
-        )
+    _look(backbone, torch.zeros(1, 3, SIDE_PX, SIDE_PX, device=device), recipe.stages)
     for hook in hooks:
         hook.remove()
     state = backbone.state_dict()

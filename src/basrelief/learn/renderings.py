@@ -12,6 +12,9 @@ CONTRAST_M = (5.0, 12.0, 30.0)
 """Heights above ground that are full brightness in the three bands of ``contrast``: garden
 walls and sheds, houses, and blocks each fill the range of one of them."""
 
+REACH_PX: dict[Rendering, int] = {"contrast": 0, "relief": 1, "shaded": 1}
+"""How far a pixel of a picture depends on the heights around it."""
+
 SLOPE_TOP_DEG = 70.0
 """Slope of the surface that is full brightness in ``relief``."""
 

@@ -117,6 +117,11 @@ def timm_normalisation(backbone: str) -> Normalise:
     return Normalise((0, 1, 2), tuple(255 * m for m in mean), tuple(255 * s for s in std))
 
 
+def is_of_one_size(backbone: str) -> bool:
+    """Say whether a network takes pictures of the size it was built for alone."""
+    return bool(_facts_of(backbone).fixed_input_size)
+
+
 def _facts_of(backbone: str) -> Any:
     """Read what timm says of its own weights: where they are, their normalisation."""
     facts = timm.get_pretrained_cfg(backbone)
@@ -126,7 +131,7 @@ def _facts_of(backbone: str) -> Any:
 
 def _size_argument(backbone: str, size_px: int) -> dict[str, Any]:
     """Tell networks made for one size of picture the size of a chip."""
-    return {"img_size": size_px} if _facts_of(backbone).fixed_input_size else {}
+    return {"img_size": size_px} if is_of_one_size(backbone) else {}
 
 
 def _strip(model: Any) -> nn.Module:
