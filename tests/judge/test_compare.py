@@ -154,4 +154,6 @@ def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference(
     assert good["skill_low"] < 0.6 < good["skill_high"]
     assert good["low"] < 0.3 < good["high"]
     assert (place["difference"], place["low"], place["high"]) == (0, 0, 0)
+    assert good["over"]["place-alone"] == {key: good[key] for key in ("difference", "low", "high")}
+    assert place["over"]["good"]["difference"] == -good["difference"]
     assert average_targets(errors, GROUPS.replace("b0", None), "place-alone", draws()) == []

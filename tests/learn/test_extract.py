@@ -117,7 +117,7 @@ def test_the_halo_is_what_a_cell_sees_in_whole_cells(
         np.testing.assert_allclose(one[:, mine, mine], other[:, moved, moved], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "test_vit"])
 def test_a_network_that_sees_the_whole_picture_is_refused(backbone: str) -> None:
     recipe = RECIPE.model_copy(update={"backbone": backbone, "stages": [1]})
     models = SETTINGS.models.model_copy(update={"weights": {backbone: "none"}})

@@ -83,7 +83,7 @@ def compare_errors(
 def average_targets(
     errors: dict[str, Errors], groups: pd.Series[Any], versus: str, draws: Draws
 ) -> list[Record]:
-    """Average each recipe's skill over the targets, and compare it with one recipe's.
+    """Average each recipe's skill over the targets, and compare it with the others'.
 
     Every group is drawn for all targets at once: they are the same ground.
 
@@ -92,29 +92,32 @@ def average_targets(
     groups
         As for `compare_errors`.
     versus
-        The recipe to compare with, where it is there.
+        The recipe that matters most to compare with, where it is there.
 
     Returns
     -------
-    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``, and
-    ``difference, low, high`` against ``versus``. None where it cannot be had.
+    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``;
+    ``difference, low, high`` against ``versus``; the same against each recipe in ``over``, by
+    its name. None where it cannot be had.
     """
     group, names = pd.factorize(groups)
     if (group < 0).any():
         return []
     sums = {name: _sum_by_group(each, group, len(names)) for name, each in errors.items()}
+    # (target, repeat, group)
+    skills = {
+        name: [_draw_skills(*pair, draws) for pair in zip(error, of_mean, strict=True)]
+        for name, (error, of_mean) in sums.items()
+    }
     records = []
-    for name, (error, of_mean) in sums.items():
-        # (target, repeat, group)
-        skills = [_draw_skills(*pair, draws) for pair in zip(error, of_mean, strict=True)]
-        record: Record = {"recipe": name, "n_targets": len(error)}
-        record |= _bound_mean(("skill", "skill_low", "skill_high"), skills, len(names))
-        if versus in sums:
-            other = zip(*sums[versus], strict=True)
-            others = [_draw_skills(*pair, draws) for pair in other]
-            apart = [_subtract(a, b) for a, b in zip(skills, others, strict=True)]
-            record |= _bound_mean(("difference", "low", "high"), apart, len(names))
-        records.append(record)
+    for name, mine in skills.items():
+        over = {}
+        for other, theirs in skills.items():
+            apart = [_subtract(a, b) for a, b in zip(mine, theirs, strict=True)]
+            over[other] = _bound_mean(("difference", "low", "high"), apart, len(names))
+        record: Record = {"recipe": name, "n_targets": len(mine)}
+        record |= _bound_mean(("skill", "skill_low", "skill_high"), mine, len(names))
+        records.append(record | over.get(versus, {}) | {"over": over})
     return records
 
 

@@ -171,7 +171,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
         # A mean over targets tells nothing that its parts, all of them shown, do not.
         over_targets=[
-            record
+            record | {"over": {}}
             for record in judged.over_targets
             if all(
                 has(record | {"target": t}, r) for t in targets for r in (record["recipe"], PLACE)
