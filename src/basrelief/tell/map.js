@@ -8,10 +8,12 @@
   const areas = JSON.parse(find("map-areas").textContent);
   const layers = JSON.parse(find("map-layers").textContent);
   const controls = view.querySelector("form");
+  // Colours stand in the page's style; those over maps are the same on every screen.
+  const colourNamed = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   // On a public map areas without figures are grey, for whatever reason.
   const blank = view.dataset.blank;
-  const NONE = blank ? "#dcdcdc" : "rgba(0,0,0,0)";
-  const APPLIES = { breaks: [0.5], colours: ["#e08a3c", "#a9c3d6"], labels: ["outside: unlike anything in training", "inside"] };
+  const NONE = blank ? colourNamed("untold") : "rgba(0,0,0,0)";
+  const APPLIES = { breaks: [0.5], colours: [colourNamed("outside"), colourNamed("inside")], labels: ["outside: unlike anything in training", "inside"] };
 
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
@@ -98,7 +100,7 @@
   function drawRamp(overlay, places) {
     const list = element("ul");
     const reach = `${write(overlay.reach, places + 1)} ${overlay.unit}`.trim();
-    const ramp = "linear-gradient(90deg, #5e3c99, #f7f7f7, #e66101)";
+    const ramp = "linear-gradient(90deg, var(--lowers), var(--neither), var(--raises))";
     list.append(swatch(ramp, `${overlay.label}, ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
     return list;
   }
@@ -168,7 +170,7 @@
     find("map-picture").innerHTML =
       `<svg viewBox="-5 -5 ${width + 10} ${height + 55}" role="img">` +
       '<defs><pattern id="map-stripes" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
-      '<rect width="4" height="8" fill="#fff"/><rect x="1.2" width="1.6" height="8" fill="#000"/></pattern></defs>' +
+      '<rect width="4" height="8" style="fill: var(--white)"/><rect x="1.2" width="1.6" height="8" style="fill: var(--black)"/></pattern></defs>' +
       `<g class="areas">${outlines.map((d, row) => `<path data-row="${row}" d="${d}"/>`).join("")}</g>` +
       `<g class="overlay"></g><g class="stripes" pointer-events="none"></g><g class="chosen"></g>${drawScale(metres, width, height)}</svg>`;
     const svg = find("map-picture").firstChild;
@@ -237,12 +239,11 @@
   }
 
   function styleOf() {
-    const line = (id, colour, width, filter) => ({
+    const line = (id, colour, width, opacity) => ({
       id,
       type: "line",
       source: "areas",
-      paint: { "line-color": colour, "line-width": width },
-      ...(filter && { filter }),
+      paint: { "line-color": colourNamed(colour), "line-width": width, "line-opacity": opacity },
     });
     const noArea = ["==", ["id"], -1];
     const fill = ["to-color", ["coalesce", ["feature-state", "colour"], NONE]];
@@ -252,10 +253,10 @@
       layers: [
         { id: "fill", type: "fill", source: "areas", paint: { "fill-color": fill } },
         // A light line over a dark one shows between any two colours, on a light page and a dark.
-        line("outlines-under", "rgba(40,40,40,0.45)", 1.6),
-        line("outlines", "rgba(255,255,255,0.75)", 0.7),
-        line("chosen-under", "#ffffff", 6, noArea),
-        line("chosen", "#a8480a", 3, noArea),
+        line("outlines-under", "outline", 1.6, 0.45),
+        line("outlines", "white", 0.7, 0.75),
+        { ...line("chosen-under", "white", 6, 1), filter: noArea },
+        { ...line("chosen", "chosen", 3, 1), filter: noArea },
       ],
     };
   }
