@@ -100,10 +100,13 @@ def test_text_stands_out_from_tinted_cells(theme: str) -> None:
 def test_intervals_and_points_stand_out_from_the_page(theme: str) -> None:
     colours = THEMES[theme]
     (opacity,) = re.findall(r"\.interval \{[^}]*stroke-opacity: ([\d.]+)", CSS)
+    (percent,) = re.findall(r"\.liked-row \{[^}]*var\(--tone\) (\d+)%", CSS)
     pairs = {"points": (style.SOLID, colours["paper"])}
     for tone in TONES:
-        seen = mix(colours[tone], colours["paper"], float(opacity))
-        pairs[f"interval, {tone}"] = (seen, colours["paper"])
+        for share in (0.0, int(percent) / 100):
+            ground = mix(colours[tone], colours["paper"], share)
+            seen = mix(colours[tone], ground, float(opacity))
+            pairs[f"interval, {tone} on {share:.0%}"] = (seen, ground)
     assert find_faint(pairs, GRAPHICS_AA) == {}
 
 

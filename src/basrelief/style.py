@@ -11,7 +11,7 @@ LIGHT = {
     "paper": "#fbfaf6",
     "card": "#f2efe7",
     "ink": "#202326",
-    "faint": "#686a6b",
+    "faint": "#626465",
     "rule": "#d9d4c7",
     "first": "#2a628f",
     "second": "#a8480a",
