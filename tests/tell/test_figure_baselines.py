@@ -57,9 +57,18 @@ def make_layer() -> Layer:
     table[list(INTERVALS)] = np.nan
     scores = classify_scores(table["observed"].to_numpy())
     residuals = classify_residuals(table["residual"].to_numpy(), 1)
-    said = {"target": "crime", "recipe": "means", "scheme": "block", "held_out": "blocks held out"}
-    classes = {"scores": scores, "residuals": residuals, "widths": scores}
-    return Layer(**said, table=table, **classes, finding=None, liked=None)
+    return Layer(
+        target="crime",
+        recipe="means",
+        scheme="block",
+        held_out="blocks held out",
+        table=table,
+        scores=scores,
+        residuals=residuals,
+        widths=scores,
+        finding=None,
+        liked=None,
+    )
 
 
 def draw_histogram(is_alone: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -131,7 +132,7 @@ def name_file(target: str) -> str:
 
 
 def draw_histogram(
-    values: NDArray[np.float64], label: str, counted: str, alt: str, *, is_alone: bool = False
+    values: NDArray[np.floating[Any]], label: str, counted: str, alt: str, *, is_alone: bool = False
 ) -> str:
     """Draw how often which value occurs, with the mean marked, as SVG.
 
@@ -149,6 +150,8 @@ def draw_histogram(
         figure, axes = start_figure(2.3)
         n_bins = int(np.clip(np.sqrt(len(values)) * 1.5, 8, 40))
         axes.hist(values, bins=n_bins, color=FIRST, edgecolor=PAPER, linewidth=0.5)
+        # A margin of paper: the two colours are as bright as each other.
+        axes.axvline(values.mean(), color=PAPER, linewidth=4.5)
         axes.axvline(values.mean(), color=SECOND, linewidth=1.8)
         axes.margins(y=0.15)
         axes.annotate(

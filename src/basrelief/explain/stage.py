@@ -218,8 +218,8 @@ def draw_heat(shaded: NDArray[np.uint8], heat: NDArray[np.float32], scale: float
     grey = picture.mean(axis=2, keepdims=True) * 0.7 + 70
     strength = np.clip(np.nan_to_num(np.abs(heat)) / scale, 0, 1) if scale > 0 else heat * 0
     opacity = 0.85 * strength[..., None]
-    raises, lowers = np.float32(read_rgb(RAISES)), np.float32(read_rgb(LOWERS))
-    colour = np.where(np.nan_to_num(heat)[..., None] > 0, raises, lowers)
+    is_raising = np.nan_to_num(heat)[..., None] > 0
+    colour = np.where(is_raising, read_rgb(RAISES), read_rgb(LOWERS))
     under_heat = np.clip(grey, 0, 255) * (1 - opacity) + colour * opacity
     n_rows = picture.shape[0]
     gap = np.full((n_rows, max(2, n_rows // 32), 3), read_rgb(WHITE), dtype=np.float32)
