@@ -180,9 +180,8 @@
     return {
       paint(shown) {
         paths.forEach((path, row) => path.setAttribute("fill", colourOf(shown, row)));
-        part("areas").setAttribute("fill-opacity", fadeOf(shown));
         part("stripes").innerHTML = shown.outside.map((row) => `<path fill="url(#map-stripes)" d="${outlines[row]}"/>`).join("");
-        part("overlay").innerHTML = shown.overlay ? drawOverlay(shown, place) : "";
+        part("overlay").innerHTML = shown.overlay ? drawOverlay(shown, place, outlines) : "";
         svg.setAttribute("aria-label", `Map of ${areas.features.length} areas. ${shown.layer.says}`);
       },
       choose(row) {
@@ -202,16 +201,14 @@
     );
   }
 
-  function drawOverlay(shown, place) {
+  function drawOverlay(shown, place, outlines) {
     const [[left, top], , [right, bottom]] = shown.overlay.corners.map(place);
     return (
+      `<path style="fill: var(--neither)" opacity="${shown.opacity}" pointer-events="none" d="${outlines.join("")}"/>` +
       `<image href="${shown.overlay.picture}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" ` +
       `opacity="${shown.opacity}" preserveAspectRatio="none" pointer-events="none"/>`
     );
   }
-
-  // The areas' colours give way to the contributions': one over the other would be neither.
-  const fadeOf = (shown) => (shown.overlay ? 1 - shown.opacity : 1);
 
   const colourOf = (shown, row) => (shown.found[row] === null ? NONE : shown.classes.colours[shown.found[row]]);
 
@@ -252,6 +249,9 @@
       sources: { areas: { type: "geojson", data: areas } },
       layers: [
         { id: "fill", type: "fill", source: "areas", paint: { "fill-color": fill } },
+        // Pale under contributions, which fade to nothing: so the areas' colours give way, and a
+        // dark page shows the colours of the legend.
+        { id: "pale", type: "fill", source: "areas", paint: { "fill-color": colourNamed("neither"), "fill-opacity": 0 } },
         // A light line over a dark one shows between any two colours, on a light page and a dark.
         line("outlines-under", "outline", 1.6, 0.45),
         line("outlines", "white", 0.7, 0.75),
@@ -313,7 +313,7 @@
           }
         }
         if (under) map.setPaintProperty("overlay", "raster-opacity", shown.opacity);
-        map.setPaintProperty("fill", "fill-opacity", fadeOf(shown));
+        map.setPaintProperty("pale", "fill-opacity", under ? shown.opacity : 0);
       },
       choose(row) {
         for (const id of ["chosen-under", "chosen"]) map.setFilter(id, ["==", ["id"], row ?? -1]);
