@@ -117,8 +117,8 @@ STYLE: dict[Any, Any] = {
 WIDTH_IN = 340 / 72
 """As wide as a phone's column, so that text keeps its size there."""
 
-SMALL, NOTE = 9, 10
-"""Font sizes in points: scale bars and legends of maps, and legends of charts."""
+TINY, SMALL, NOTE = 8, 9, 10
+"""Font sizes in points: numbers on maps; legends of maps, many rows; legends of charts."""
 
 
 def read_rgb(colour: str) -> tuple[int, ...]:

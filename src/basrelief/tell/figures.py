@@ -19,6 +19,7 @@ from basrelief.style import (
     PAPER,
     SECOND,
     SEQUENTIAL,
+    SMALL,
     SOLID,
     STYLE,
     WIDTH_IN,
@@ -115,9 +116,9 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
     """
     values = np.ma.masked_less_equal(daily.to_numpy(np.float64), 0.0)
     values = np.ma.masked_invalid(values)
-    style = STYLE | {"font.size": 8.5, "axes.spines.left": False, "axes.spines.bottom": False}
+    style = STYLE | {"font.size": SMALL, "axes.spines.left": False, "axes.spines.bottom": False}
     with mpl.rc_context(style):
-        figure, axes = start_figure(1.9 + 0.165 * len(daily))
+        figure, axes = start_figure(1.9 + 0.17 * len(daily))
         # On a scale of ratios: bicycle theft would vanish beside violence.
         norm = LogNorm(values.min(), values.max())
         mesh = axes.pcolormesh(values, norm=norm, cmap=SEQUENTIAL, edgecolors=PAPER, linewidth=0.6)

@@ -29,6 +29,7 @@ from basrelief.style import (
     SEQUENTIAL,
     SMALL,
     STYLE,
+    TINY,
     WHITE,
 )
 from basrelief.tell.figures import MAX_SHAPES
@@ -92,7 +93,7 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
         ):
             fold = int(folds[area_id])
             colour = _choose_ink(fold, n_folds)
-            number = axes.text(point.x, point.y, str(fold + 1), color=colour, fontsize=8)
+            number = axes.text(point.x, point.y, str(fold + 1), color=colour, fontsize=TINY)
             number.set(ha="center", va="center")
         return finish_figure(figure, alt)
 
