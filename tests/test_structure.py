@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
-ROOMS = ["config", "run", "sources", "chips", "splits", "learn", "judge", "explain", "tell"]
+ROOMS = ["config", "run", "style", "drawing", "sources", "chips", "splits", "learn", "judge"]
+ROOMS += ["explain", "tell"]
 
 
 def imported_rooms(path: Path) -> set[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
+from basrelief.drawing import finish_figure, start_figure
 from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.style import FIRST, NOTE, PAPER, SECOND, SMALL, STYLE
 
 
 def describe_chips(settings: Settings, run: Run) -> None:
@@ -24,6 +28,7 @@ def describe_chips(settings: Settings, run: Run) -> None:
     """
     samples = load_samples(run)
     rows = rows_used(samples)
+    unit = "pictures" if samples.kind == "pictures" else "areas"
     with replacing(run.describe) as part:
         part.mkdir()
         summarise(rows[list(samples.targets)]).to_csv(part / "summary.csv")
@@ -32,12 +37,14 @@ def describe_chips(settings: Settings, run: Run) -> None:
             for name in ("one_colour.csv", "near_one_colour.csv"):
                 (part / name).write_bytes((run.chips / name).read_bytes())
         for target in samples.targets:
-            draw_distribution(rows[target], target, part / f"distribution-{name_file(target)}.svg")
+            drawn = _draw_distribution(rows[target], target, unit)
+            figure = part / f"distribution-{name_file(target)}.svg"
+            figure.write_text(drawn, encoding="utf-8")
         if (run.chips / "crime.parquet").exists():
             daily = average_daily_crimes(pd.read_parquet(run.chips / "crime.parquet"))
             daily.to_csv(part / "daily-crimes.csv", float_format="%.4f")
-            draw_daily_crimes(daily, part / "daily-crimes.svg")
-    unit = "pictures" if samples.kind == "pictures" else "areas"
+            drawn = draw_daily_crimes(daily)
+            (part / "daily-crimes.svg").write_text(drawn, encoding="utf-8")
     for target in samples.targets:
         run.say(
             f"describe: {target} over {rows[target].count()} {unit}: "
@@ -93,23 +100,24 @@ def average_daily_crimes(counts: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order, most]
 
 
-def draw_daily_crimes(daily: pd.DataFrame, path: Path) -> None:
-    """Draw average daily crimes by borough and category, as an SVG file.
+def draw_daily_crimes(daily: pd.DataFrame) -> str:
+    """Draw average daily crimes by borough and category, as an SVG that stands alone.
 
     A panel a category with its own scale: bars of bicycle theft would vanish beside violence.
     """
-    height = 1.0 + 0.16 * len(daily)
-    figure = Figure(figsize=(1.4 + 1.45 * daily.shape[1], height), layout="constrained")
-    panels = figure.subplots(1, daily.shape[1], sharey=True, squeeze=False)[0]
-    for axes, category in zip(panels, daily.columns, strict=True):
-        axes.barh(list(daily.index), daily[category].to_numpy(np.float64), color="#3b6fb6")
-        axes.set_title(category.replace("_", " "), fontsize=9)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].invert_yaxis()
-    panels[0].margins(y=0.01)
-    figure.supxlabel("recorded crimes a day", fontsize=9)
-    save_figure(figure, path)
+    with mpl.rc_context(STYLE | {"font.size": SMALL}):
+        size = (1.4 + 1.45 * daily.shape[1], 1.0 + 0.19 * len(daily))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(1, daily.shape[1], sharey=True, squeeze=False)[0]
+        for axes, category in zip(panels, daily.columns, strict=True):
+            axes.barh(list(daily.index), daily[category].to_numpy(np.float64), color=FIRST)
+            axes.set_title(fill(category.replace("_", " "), 16), fontsize=NOTE)
+        panels[0].invert_yaxis()
+        panels[0].margins(y=0.01)
+        figure.supxlabel("recorded crimes a day", fontsize=NOTE)
+        categories = ", ".join(str(category) for category in daily.columns)
+        alt = f"Bars: recorded crimes a day in {len(daily)} boroughs, by category: {categories}."
+        return finish_figure(figure, alt, is_alone=True)
 
 
 def name_file(target: str) -> str:
@@ -123,28 +131,45 @@ def name_file(target: str) -> str:
     return re.sub(r"[^\w.-]+", "_", target).replace("__", "_").strip("_")
 
 
-def draw_distribution(labels: pd.Series[float], target: str, path: Path) -> None:
-    """Draw a histogram of one target with its mean, as an SVG file."""
-    values = labels.dropna().to_numpy(np.float64)
-    figure = Figure(figsize=(6.0, 3.0), layout="constrained")
-    axes = figure.subplots()
-    axes.hist(values, bins=min(40, max(8, int(np.sqrt(len(values))) * 2)), color="#3b6fb6")
-    axes.axvline(values.mean(), color="#b35806", linewidth=2)
-    axes.annotate(
-        f"mean {values.mean():.3f}",
-        (values.mean(), 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, -10),
-        textcoords="offset points",
-        color="#b35806",
-    )
-    axes.set_xlabel(target.replace("_", " "))
-    axes.set_ylabel("rows")
-    axes.spines[["top", "right"]].set_visible(False)
-    save_figure(figure, path)
+def draw_histogram(
+    values: NDArray[np.floating[Any]], label: str, counted: str, alt: str, *, is_alone: bool = False
+) -> str:
+    """Draw how often which value occurs, with the mean marked, as SVG.
+
+    Parameters
+    ----------
+    values : (n,)
+        What is not finite is left out.
+    counted
+        What has a value: areas, or pictures.
+    is_alone
+        Whether it is a file of its own, and no part of a page.
+    """
+    values = values[np.isfinite(values)]
+    with mpl.rc_context(STYLE):
+        figure, axes = start_figure(2.3)
+        n_bins = int(np.clip(np.sqrt(len(values)) * 1.5, 8, 40))
+        axes.hist(values, bins=n_bins, color=FIRST, edgecolor=PAPER, linewidth=0.5)
+        # A margin of paper: the two colours are as bright as each other.
+        axes.axvline(values.mean(), color=PAPER, linewidth=4.5)
+        axes.axvline(values.mean(), color=SECOND, linewidth=1.8)
+        axes.margins(y=0.15)
+        axes.annotate(
+            f"mean {values.mean():.2f}".replace("-", "−"),
+            (values.mean(), 0.99),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=SECOND,
+            va="top",
+        )
+        axes.set_xlabel(label)
+        axes.set_ylabel(counted)
+        return finish_figure(figure, alt, is_alone=is_alone)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write an SVG file; a fixed salt and no date, so that the same data give the same bytes."""
-    with mpl.rc_context({"svg.hashsalt": "basrelief"}):
-        figure.savefig(path, metadata={"Date": None})
+def _draw_distribution(labels: pd.Series[float], target: str, unit: str) -> str:
+    """Draw the histogram of one target as a file of its own."""
+    name, values = target.replace("_", " "), labels.to_numpy(np.float64)
+    alt = f"Histogram of {name} over {labels.count()} {unit}, mean {labels.mean():.3f}."
+    return draw_histogram(values, name, unit, alt, is_alone=True)

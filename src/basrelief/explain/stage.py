@@ -24,13 +24,10 @@ from basrelief.learn.encoders import Network, cam_layer
 from basrelief.learn.predict import load_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
 from basrelief.run import Run, replacing, write_json
+from basrelief.style import LOWERS, RAISES, WHITE, read_rgb
 
 N_EACH = 4
 """Chips of a kind in the gallery."""
-
-RAISES = np.array([230, 97, 1], dtype=np.float32)
-LOWERS = np.array([94, 60, 153], dtype=np.float32)
-"""Orange and purple, the ends of PuOr (Brewer): told apart by every kind of colour vision."""
 
 
 @dataclass(frozen=True)
@@ -221,9 +218,11 @@ def draw_heat(shaded: NDArray[np.uint8], heat: NDArray[np.float32], scale: float
     grey = picture.mean(axis=2, keepdims=True) * 0.7 + 70
     strength = np.clip(np.nan_to_num(np.abs(heat)) / scale, 0, 1) if scale > 0 else heat * 0
     opacity = 0.85 * strength[..., None]
-    colour = np.where(np.nan_to_num(heat)[..., None] > 0, RAISES, LOWERS)
+    is_raising = np.nan_to_num(heat)[..., None] > 0
+    colour = np.where(is_raising, read_rgb(RAISES), read_rgb(LOWERS))
     under_heat = np.clip(grey, 0, 255) * (1 - opacity) + colour * opacity
-    gap = np.full((picture.shape[0], max(2, picture.shape[0] // 32), 3), 255, dtype=np.float32)
+    n_rows = picture.shape[0]
+    gap = np.full((n_rows, max(2, n_rows // 32), 3), read_rgb(WHITE), dtype=np.float32)
     both = np.concatenate([picture, gap, under_heat], axis=1)
     return Image.fromarray(both.round().astype(np.uint8))
 

@@ -15,6 +15,9 @@ from basrelief.tell.words import name_target
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""
 
+STRONGEST = 45
+"""Per cent of colour behind a number: with more it could not be read on a dark page."""
+
 
 def show_audit(facts: Facts) -> dict[str, Any] | None:
     """Gather the audit's sentences and its table; None where judging wrote none."""
@@ -78,6 +81,6 @@ def tint(skill: float | None) -> int:
     Examples
     --------
     >>> tint(0.5), tint(-3.0), tint(None)
-    (30, 60, 0)
+    (22, 45, 0)
     """
-    return 0 if skill is None else round(60 * min(1.0, abs(skill)))
+    return 0 if skill is None else round(STRONGEST * min(1.0, abs(skill)))

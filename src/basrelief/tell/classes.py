@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.tell.style import SEQUENTIAL, SIGNED
+from basrelief.style import SEQUENTIAL, SIGNED
 from basrelief.tell.words import format_number
 
 N_CLASSES = 5
@@ -49,7 +49,7 @@ class Classes:
 
         Examples
         --------
-        >>> Classes((-0.5, 1.0), ("#000000", "#777777", "#ffffff"), places=1).labels
+        >>> Classes((-0.5, 1.0), ("", "", ""), places=1).labels
         ['below −0.5', '−0.5 to 1.0', '1.0 and above']
         """
         ends = [format_number(edge, self.places) for edge in self.breaks]

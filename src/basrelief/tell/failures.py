@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from basrelief.run import Record
+from basrelief.style import SIGNED
 from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.marks import keep_shown
 from basrelief.tell.results import ENDS, covers_areas, find_outside, say_outside
-from basrelief.tell.style import SIGNED
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05

@@ -1,63 +1,32 @@
-"""Figures as inline SVG that takes its colours from the page, so that dark and print work."""
+"""Charts of the report, as inline SVG."""
 
 from __future__ import annotations
 
-import base64
-import io
-import re
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from numpy.typing import NDArray
-from PIL import Image
 
-from basrelief.tell.style import (
+from basrelief.drawing import finish_figure, start_figure
+from basrelief.style import (
     FAINT,
     FIRST,
     NOTE,
     PAPER,
     SECOND,
     SEQUENTIAL,
+    SMALL,
     SOLID,
     STYLE,
-    THEME,
     WIDTH_IN,
 )
 
 MAX_SHAPES = 1500
 """More points or polygons than this are drawn as one picture inside the SVG."""
-
-MAX_COLOURS = 256
-"""As many as a PNG's palette holds."""
-
-
-def draw_histogram(values: NDArray[np.float64], label: str, alt: str) -> str:
-    """Draw how often which value occurs, with the mean marked."""
-    values = values[np.isfinite(values)]
-    with mpl.rc_context(STYLE):
-        figure, axes = start_figure(2.3)
-        n_bins = int(np.clip(np.sqrt(len(values)) * 1.5, 8, 40))
-        axes.hist(values, bins=n_bins, color=FIRST, edgecolor=PAPER, linewidth=0.5)
-        axes.axvline(values.mean(), color=SECOND, linewidth=1.8)
-        axes.margins(y=0.15)
-        axes.annotate(
-            f"mean {values.mean():.2f}".replace("-", "−"),
-            (values.mean(), 0.99),
-            xycoords=("data", "axes fraction"),
-            xytext=(5, 0),
-            textcoords="offset points",
-            color=SECOND,
-            va="top",
-        )
-        axes.set_xlabel(label)
-        return finish_figure(figure, alt)
 
 
 def draw_curves(history: pd.DataFrame, alt: str) -> str:
@@ -147,9 +116,9 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
     """
     values = np.ma.masked_less_equal(daily.to_numpy(np.float64), 0.0)
     values = np.ma.masked_invalid(values)
-    style = STYLE | {"font.size": 8.5, "axes.spines.left": False, "axes.spines.bottom": False}
+    style = STYLE | {"font.size": SMALL, "axes.spines.left": False, "axes.spines.bottom": False}
     with mpl.rc_context(style):
-        figure, axes = start_figure(1.9 + 0.165 * len(daily))
+        figure, axes = start_figure(1.9 + 0.17 * len(daily))
         # On a scale of ratios: bicycle theft would vanish beside violence.
         norm = LogNorm(values.min(), values.max())
         mesh = axes.pcolormesh(values, norm=norm, cmap=SEQUENTIAL, edgecolors=PAPER, linewidth=0.6)
@@ -167,51 +136,3 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
         bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.collections[0].set_rasterized(True)
         return finish_figure(figure, alt)
-
-
-def start_figure(height_in: float) -> tuple[Figure, Axes]:
-    """Start a figure as wide as a phone's column."""
-    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    return figure, figure.subplots()
-
-
-def finish_figure(figure: Figure, alt: str, theme: Mapping[str, str] = THEME) -> str:
-    """Write a figure as SVG: named for those who cannot see it, no fixed size."""
-    buffer = io.StringIO()
-    # The salt keeps the ids of several drawings on one page apart, and the bytes the same.
-    with mpl.rc_context({"svg.hashsalt": alt}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=220)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    # A tenth of a point is finer than any screen shows, and half the size of the file.
-    svg = re.sub(r'\bd="([^"]*)"', lambda found: f'd="{_round_path(found[1])}"', svg)
-    svg = re.sub(r"(data:image/png;base64,)([^\"]+)", lambda found: found[1] + _pack(found[2]), svg)
-    size = re.compile(r'width="[\d.]+pt" height="[\d.]+pt"')
-    svg = size.sub(lambda _: f'role="img" aria-label="{escape(alt)}"', svg, count=1)
-    for drawn, shown in theme.items():
-        svg = svg.replace(drawn, shown)
-    return svg
-
-
-def _round_path(path: str) -> str:
-    """Write a path's numbers to a tenth, and no more between them than they need."""
-    path = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", path)
-    return re.sub(r"\s*([A-Za-z])\s*", r"\1", path.replace(".0", "")).strip()
-
-
-def _pack(data: str) -> str:
-    """Write a PNG, as base64, with a palette where it has few colours: a third of the size."""
-    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
-        pixels = np.asarray(picture.convert("RGBA"))
-    # Four bytes as one number: sorting rows of four takes ten times as long.
-    colours, index = np.unique(pixels.view(np.uint32), return_inverse=True)
-    if len(colours) > MAX_COLOURS:
-        return data
-    palette = colours.view(np.uint8).reshape(-1, 4)
-    packed = Image.fromarray(index.reshape(pixels.shape[:2]).astype(np.uint8), mode="P")
-    packed.putpalette(palette[:, :3].tobytes())
-    buffer = io.BytesIO()
-    packed.save(buffer, "PNG", transparency=palette[:, 3].tobytes(), optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -8,10 +8,12 @@
   const areas = JSON.parse(find("map-areas").textContent);
   const layers = JSON.parse(find("map-layers").textContent);
   const controls = view.querySelector("form");
+  // Colours stand in the page's style; those over maps are the same on every screen.
+  const colourNamed = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   // On a public map areas without figures are grey, for whatever reason.
   const blank = view.dataset.blank;
-  const NONE = blank ? "#dcdcdc" : "rgba(0,0,0,0)";
-  const APPLIES = { breaks: [0.5], colours: ["#e08a3c", "#a9c3d6"], labels: ["outside: unlike anything in training", "inside"] };
+  const NONE = blank ? colourNamed("untold") : "rgba(0,0,0,0)";
+  const APPLIES = { breaks: [0.5], colours: [colourNamed("outside"), colourNamed("inside")], labels: ["outside: unlike anything in training", "inside"] };
 
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
@@ -98,7 +100,7 @@
   function drawRamp(overlay, places) {
     const list = element("ul");
     const reach = `${write(overlay.reach, places + 1)} ${overlay.unit}`.trim();
-    const ramp = "linear-gradient(90deg, #5e3c99, #f7f7f7, #e66101)";
+    const ramp = "linear-gradient(90deg, var(--lowers), var(--neither), var(--raises))";
     list.append(swatch(ramp, `${overlay.label}, ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
     return list;
   }
@@ -168,7 +170,7 @@
     find("map-picture").innerHTML =
       `<svg viewBox="-5 -5 ${width + 10} ${height + 55}" role="img">` +
       '<defs><pattern id="map-stripes" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
-      '<rect width="4" height="8" fill="#fff"/><rect x="1.2" width="1.6" height="8" fill="#000"/></pattern></defs>' +
+      '<rect width="4" height="8" style="fill: var(--white)"/><rect x="1.2" width="1.6" height="8" style="fill: var(--black)"/></pattern></defs>' +
       `<g class="areas">${outlines.map((d, row) => `<path data-row="${row}" d="${d}"/>`).join("")}</g>` +
       `<g class="overlay"></g><g class="stripes" pointer-events="none"></g><g class="chosen"></g>${drawScale(metres, width, height)}</svg>`;
     const svg = find("map-picture").firstChild;
@@ -178,9 +180,8 @@
     return {
       paint(shown) {
         paths.forEach((path, row) => path.setAttribute("fill", colourOf(shown, row)));
-        part("areas").setAttribute("fill-opacity", fadeOf(shown));
         part("stripes").innerHTML = shown.outside.map((row) => `<path fill="url(#map-stripes)" d="${outlines[row]}"/>`).join("");
-        part("overlay").innerHTML = shown.overlay ? drawOverlay(shown, place) : "";
+        part("overlay").innerHTML = shown.overlay ? drawOverlay(shown, place, outlines) : "";
         svg.setAttribute("aria-label", `Map of ${areas.features.length} areas. ${shown.layer.says}`);
       },
       choose(row) {
@@ -200,16 +201,14 @@
     );
   }
 
-  function drawOverlay(shown, place) {
+  function drawOverlay(shown, place, outlines) {
     const [[left, top], , [right, bottom]] = shown.overlay.corners.map(place);
     return (
+      `<path style="fill: var(--neither)" opacity="${shown.opacity}" pointer-events="none" d="${outlines.join("")}"/>` +
       `<image href="${shown.overlay.picture}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" ` +
       `opacity="${shown.opacity}" preserveAspectRatio="none" pointer-events="none"/>`
     );
   }
-
-  // The areas' colours give way to the contributions': one over the other would be neither.
-  const fadeOf = (shown) => (shown.overlay ? 1 - shown.opacity : 1);
 
   const colourOf = (shown, row) => (shown.found[row] === null ? NONE : shown.classes.colours[shown.found[row]]);
 
@@ -237,12 +236,11 @@
   }
 
   function styleOf() {
-    const line = (id, colour, width, filter) => ({
+    const line = (id, colour, width, opacity) => ({
       id,
       type: "line",
       source: "areas",
-      paint: { "line-color": colour, "line-width": width },
-      ...(filter && { filter }),
+      paint: { "line-color": colourNamed(colour), "line-width": width, "line-opacity": opacity },
     });
     const noArea = ["==", ["id"], -1];
     const fill = ["to-color", ["coalesce", ["feature-state", "colour"], NONE]];
@@ -251,11 +249,14 @@
       sources: { areas: { type: "geojson", data: areas } },
       layers: [
         { id: "fill", type: "fill", source: "areas", paint: { "fill-color": fill } },
+        // Pale under contributions, which fade to nothing: so the areas' colours give way, and a
+        // dark page shows the colours of the legend.
+        { id: "pale", type: "fill", source: "areas", paint: { "fill-color": colourNamed("neither"), "fill-opacity": 0 } },
         // A light line over a dark one shows between any two colours, on a light page and a dark.
-        line("outlines-under", "rgba(40,40,40,0.45)", 1.6),
-        line("outlines", "rgba(255,255,255,0.75)", 0.7),
-        line("chosen-under", "#ffffff", 6, noArea),
-        line("chosen", "#a8480a", 3, noArea),
+        line("outlines-under", "outline", 1.6, 0.45),
+        line("outlines", "white", 0.7, 0.75),
+        { ...line("chosen-under", "white", 6, 1), filter: noArea },
+        { ...line("chosen", "chosen", 3, 1), filter: noArea },
       ],
     };
   }
@@ -312,7 +313,7 @@
           }
         }
         if (under) map.setPaintProperty("overlay", "raster-opacity", shown.opacity);
-        map.setPaintProperty("fill", "fill-opacity", fadeOf(shown));
+        map.setPaintProperty("pale", "fill-opacity", under ? shown.opacity : 0);
       },
       choose(row) {
         for (const id of ["chosen-under", "chosen"]) map.setFilter(id, ["==", ["id"], row ?? -1]);

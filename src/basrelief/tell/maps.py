@@ -17,8 +17,9 @@ from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, N
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from basrelief.tell.figures import MAX_SHAPES, finish_figure, start_figure
-from basrelief.tell.style import (
+from basrelief.drawing import finish_figure, start_figure
+from basrelief.style import (
+    BLACK,
     DIVERGING,
     FAINT,
     FIRST,
@@ -28,7 +29,10 @@ from basrelief.tell.style import (
     SEQUENTIAL,
     SMALL,
     STYLE,
+    TINY,
+    WHITE,
 )
+from basrelief.tell.figures import MAX_SHAPES
 
 N_STEPS = 14
 
@@ -88,11 +92,15 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
             numbered["area_id"], numbered.geometry.representative_point(), strict=True
         ):
             fold = int(folds[area_id])
-            colour = "#ffffff" if fold < n_folds / 2 else "#000000"
-            axes.text(
-                point.x, point.y, str(fold + 1), ha="center", va="center", color=colour, fontsize=8
-            )
+            colour = _choose_ink(fold, n_folds)
+            number = axes.text(point.x, point.y, str(fold + 1), color=colour, fontsize=TINY)
+            number.set(ha="center", va="center")
         return finish_figure(figure, alt)
+
+
+def _choose_ink(fold: int, n_folds: int) -> str:
+    """Choose what is read on a fold's colour; the middle one is nearer to white than to black."""
+    return WHITE if fold < (n_folds - 1) / 2 else BLACK
 
 
 def draw_raster(
@@ -195,10 +203,10 @@ def hatch(axes: Axes, areas: Any) -> None:
     west, east = axes.get_xlim()
     polygons = shapely.simplify(areas.geometry.to_numpy(), (east - west) / 800)
     outlines = [_trace(polygon) for polygon in polygons]
-    for colour, width in (("#ffffff", 2.4), ("#000000", 0.9)):
+    for colour, width, edge in ((WHITE, 2.4, 1.2), (BLACK, 0.9, 0.5)):
         with mpl.rc_context({"hatch.linewidth": width}):
             striped = PathCollection(outlines, facecolors="none", edgecolors=colour, hatch="///")
-            striped.set_linewidth(0.5 if colour == "#000000" else 1.2)
+            striped.set_linewidth(edge)
             striped.set_rasterized(len(areas) > MAX_SHAPES)
             axes.add_collection(striped)
 

@@ -18,11 +18,8 @@ from rasterio.warp import calculate_default_transform, reproject
 
 from basrelief.chips.describe import name_file
 from basrelief.run import Record, Run, read_json
+from basrelief.style import DIVERGING, LOWERS, RAISES, read_rgb
 from basrelief.tell import qgis
-from basrelief.tell.style import DIVERGING
-
-LOWERS, NEITHER, RAISES = DIVERGING
-"""As in the gallery of heat maps: orange raises a prediction, purple lowers it."""
 
 MAX_PX = 800
 """Longest side of the picture in the page."""
@@ -85,7 +82,7 @@ def write_rasters(records: list[Record], run: Run, folder: Path) -> None:
             overview_resampling="AVERAGE",
         )
         reach = find_reach(read_small(path, MAX_PX)[0])
-        style = qgis.draw_ramp(reach, (LOWERS, NEITHER, RAISES), record["unit"])
+        style = qgis.draw_ramp(reach, DIVERGING, record["unit"])
         path.with_suffix(".qml").write_text(style, encoding="utf-8")
 
 
@@ -173,8 +170,8 @@ def draw_contributions(values: Floats, reach: float) -> bytes:
     share = np.nan_to_num(np.clip(values / reach, -1, 1))
     shade = (np.round(share * N_SHADES) + N_SHADES).astype(np.uint8)
     picture = Image.fromarray(shade, mode="P")
-    lowers, raises = (bytes.fromhex(colour[1:]) for colour in (LOWERS, RAISES))
-    picture.putpalette(lowers * N_SHADES + raises * (N_SHADES + 1))
+    lowers, raises = read_rgb(LOWERS), read_rgb(RAISES)
+    picture.putpalette(bytes(lowers * N_SHADES + raises * (N_SHADES + 1)))
     strength = np.abs(np.arange(-N_SHADES, N_SHADES + 1)) / N_SHADES
     buffer = io.BytesIO()
     opacity = bytes(np.round(255 * strength).astype(np.uint8))

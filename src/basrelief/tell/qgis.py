@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from matplotlib.colors import to_rgb
-
 from basrelief.run import Record
+from basrelief.style import BLACK, EDGE, WHITE, read_rgb
 from basrelief.tell.classes import Classes
 from basrelief.tell.layers import Layer
 
@@ -24,7 +23,8 @@ VERSION = "3.22.0"
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
 STRIPED = '"is_inside" = FALSE'
-OUTLINE, BLANK = "128,128,128,255", "0,0,0,0"
+BLANK = "0,0,0,0"
+"""No colour, as QGIS writes it."""
 
 
 @dataclass
@@ -107,7 +107,7 @@ def draw_classes(value: str, classes: Classes, blank: str, striped: str | None =
         style.add(" AND ".join(ends), label, [_fill(_write_colour(colour))])
     style.add(f"{value} IS NULL", blank, [_fill(BLANK)])
     if striped is not None:
-        stripes = [_stripe("255,255,255,255", 0.9, 0), _stripe("0,0,0,255", 0.35, 1)]
+        stripes = [_stripe(WHITE, 0.9, 0), _stripe(BLACK, 0.35, 1)]
         style.add(striped, "outside: unlike anything in training", stripes)
     return style.write()
 
@@ -134,7 +134,7 @@ def _fill(colour: str) -> Xml.Element:
     options = {
         "color": colour,
         "style": "solid",
-        "outline_color": OUTLINE,
+        "outline_color": _write_colour(EDGE),
         "outline_style": "solid",
         "outline_width": "0.1",
         "outline_width_unit": "MM",
@@ -144,6 +144,7 @@ def _fill(colour: str) -> Xml.Element:
 
 def _stripe(colour: str, width_mm: float, depth: int) -> Xml.Element:
     """Make a layer of slanted lines."""
+    colour = _write_colour(colour)
     options = {"angle": "45", "distance": "2", "distance_unit": "MM", "color": colour}
     layer = _make_layer("LinePatternFill", options, depth)
     line = Xml.SubElement(layer, "symbol", _name_symbol("line", f"@stripes@{depth}"))
@@ -167,4 +168,4 @@ def _name_symbol(kind: str, name: str) -> dict[str, str]:
 
 def _write_colour(colour: str) -> str:
     """Write ``#rrggbb`` as QGIS does."""
-    return ",".join([str(round(255 * part)) for part in to_rgb(colour)] + ["255"])
+    return ",".join([str(part) for part in (*read_rgb(colour), 255)])

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, replacing
+from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
 from basrelief.tell import (
     audit,
     failures,
@@ -139,4 +140,15 @@ def make_environment() -> Environment:
     environment.filters["place"] = lambda share: round(100 * share, 2)
     environment.filters["tint"] = audit.tint
     environment.globals["name_scheme"] = words.name_scheme
+    environment.globals["colours"] = write_colours()
     return environment
+
+
+def write_colours() -> str:
+    """Write the colours of pages as variables of their style: light, dark, and on paper."""
+    light, dark, paper = (
+        f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"
+        for colours in (LIGHT | OVER_MAPS, DARK, PRINT)
+    )
+    # What prints may be a dark screen: paper comes last.
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n@media print {{ {paper} }}"

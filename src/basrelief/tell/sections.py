@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from basrelief.chips.describe import draw_histogram
 from basrelief.config import SCHEMES
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, read_json
@@ -102,7 +103,7 @@ def draw_labels(facts: Facts) -> list[Panel]:
             f"{format_number(low)} to {format_number(high)}, mean {format_number(mean)}."
         )
         caption = f"{name_target(target).capitalize()}: how many {unit} have which score."
-        panels.append(Panel(figures.draw_histogram(values, name_target(target), alt), caption))
+        panels.append(Panel(draw_histogram(values, name_target(target), unit, alt), caption))
     return panels
 
 

@@ -14,15 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from basrelief.drawing import finish_figure
+from basrelief.style import FAINT, INK, INSIDE, NOTE, OUTSIDE, SMALL, STYLE
 from basrelief.tell import maps
 from basrelief.tell.classes import Classes
-from basrelief.tell.figures import finish_figure
 from basrelief.tell.layers import Layer
 from basrelief.tell.results import say_outside
-from basrelief.tell.style import FAINT, INK, NOTE, PAPER, PRINTED, SMALL, STYLE
-
-INSIDE, OUTSIDE = "#a9c3d6", "#e08a3c"
-"""Areas that the model was made for, and those it was not: apart in brightness too."""
 
 WIDTH_IN, HEIGHT_IN = 9.4, 10.6
 
@@ -36,7 +33,7 @@ def draw_static(layer: Layer) -> str:
         f"Four maps of {layer.name}: predicted, observed, observed less predicted, and where the "
         f"model applies. {layer.say()}"
     )
-    with mpl.rc_context(STYLE | {"figure.facecolor": PAPER, "savefig.facecolor": PAPER}):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         (predicted, observed), (residual, applies) = figure.subplots(2, 2)
         _draw_classes(predicted, layer, "predicted", layer.scores)
@@ -52,7 +49,7 @@ def draw_static(layer: Layer) -> str:
         # SVG knows no line breaks of its own.
         said = layer.say() + say_outside(int(layer.is_outside.sum()))
         figure.supxlabel(fill(said, 110), fontsize=NOTE)
-        return finish_figure(figure, alt, PRINTED)
+        return finish_figure(figure, alt, is_alone=True)
 
 
 def _draw_classes(axes: Axes, layer: Layer, column: str, classes: Classes) -> None:
