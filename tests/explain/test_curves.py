@@ -6,7 +6,7 @@ import pytest
 from basrelief.explain.curves import SHARES, Curves, Test, Wording, judge_curves, measure_between
 from basrelief.judge.resampling import Draws
 
-WORDING = Wording("Taking the best", "taking as much at random", "20 areas")
+WORDING = Wording("Taking the best", "taking as much at random", "20 areas", "areas")
 
 
 def make_curves(n: int, ranked_ends_at: float) -> Curves:
@@ -45,7 +45,7 @@ def test_words_say_which_way_the_prediction_went() -> None:
 def test_the_curves_themselves_are_kept_as_means() -> None:
     curves = make_curves(20, -1.0)
     _, kept = judge_curves("deletion", curves, WORDING, Draws(np.random.default_rng(0)))
-    assert list(kept) == ["test", "shares", "ranked", "at_random", "n"]
+    assert list(kept) == ["test", "shares", "ranked", "at_random", "n", "of"]
     assert kept["shares"] == [0.0, 0.1, 0.3]
     assert kept["ranked"] == pytest.approx(curves.ranked.mean(axis=0))
     assert kept["n"] == 20

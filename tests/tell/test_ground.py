@@ -53,7 +53,7 @@ TESTS = [
 
 CURVES = [
     KEY | {"test": test, "shares": [0.0, 0.1, 0.3], "ranked": [0.0, 1.1 * way, 1.6 * way]}
-    | {"at_random": [0.0, 0.1 * way, 0.3 * way], "n": 10}
+    | {"at_random": [0.0, 0.1 * way, 0.3 * way], "n": 10, "of": "areas"}
     for test, way in (("deletion", -1), ("insertion", 1))
 ]  # fmt: skip
 HEAT = [

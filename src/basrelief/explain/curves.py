@@ -60,6 +60,9 @@ class Wording:
     samples: str
     """What the curves are means over, with their number."""
 
+    of: str
+    """The same in a word."""
+
 
 def measure_between(test: Test, curves: Curves) -> Floats:
     """Measure the area between two curves, (sample,): above 0 where the map is right.
@@ -93,8 +96,8 @@ def judge_curves(
     Returns
     -------
     The record of ``tests.json``, and that of ``curves.json``: ``test``, ``shares`` of the
-    ground, ``ranked`` and ``at_random`` (means over samples, one a share), and ``n`` samples.
-    Both are without recipe and target.
+    ground, ``ranked`` and ``at_random`` (means over samples, one a share), ``n`` samples, and
+    ``of``, what these are. Both are without recipe and target.
     """
     between = measure_between(test, curves)
     value, interval = float(between.mean()), bound_mean(between, draws)
@@ -110,6 +113,7 @@ def judge_curves(
         "ranked": curves.ranked.mean(axis=0).tolist(),
         "at_random": curves.at_random.mean(axis=0).tolist(),
         "n": len(between),
+        "of": wording.of,
     }
     return record_test(test, value, interval, LIMIT, passes, words), curve
 

@@ -209,11 +209,13 @@ def _judge_moves(trials: list[Trial], target: int, draws: Draws) -> list[tuple[R
             "Flattening the ground that the map ranks highest",
             "flattening as much at random",
             samples,
+            "areas",
         ),
         "insertion": Wording(
             "With all of an area's ground flat, giving back what the map ranks highest",
             "giving back as much at random",
             samples,
+            "areas",
         ),
     }
     found = []

@@ -136,11 +136,13 @@ def _judge_moves(test: Test, curves: Curves, spread: float, draws: Draws) -> tup
             "Blanking the squares of a chip that heat ranks highest",
             "blanking as many at random",
             samples,
+            "chips",
         ),
         "insertion": Wording(
             "Giving a blank chip back the squares that heat ranks highest",
             "giving back as many at random",
             samples,
+            "chips",
         ),
     }
     scaled = Curves(curves.ranked / spread, curves.at_random / spread)

@@ -130,7 +130,7 @@ def draw_moves(
 
 def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Record]) -> str:
     """Say what the curves are, and how far apart."""
-    name, n = name_target(target), next(iter(by_test.values()))["n"]
+    name, one = name_target(target), next(iter(by_test.values()))
     measured = []
     for test in by_test:
         for record in select(tests, test=test)[:1]:
@@ -138,8 +138,8 @@ def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Reco
     between = f" Area between the curves: {join_words(measured)}." if measured else ""
     return (
         f"{name[0].upper()}{name[1:]}: how the prediction moves where ground is taken away, or "
-        f"given back where all was blank; means over {n}, in standard deviations of the "
-        f"predictions.{between}"
+        f"given back where all was blank; means over {one['n']} {one['of']}, in standard "
+        f"deviations of the predictions.{between}"
     )
 
 

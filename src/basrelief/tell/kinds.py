@@ -115,16 +115,20 @@ def say_heat(records: Sequence[Record]) -> str:
     >>> flat = {"kind": "open and flat", "contribution": -0.3, "low": -0.4, "high": -0.2}
     >>> say_heat([rim, flat])
     'heat is higher on the top and bottom edges and lower on open flat ground than on the rest'
+    >>> say_heat([rim | {"kind": name} for name in (EDGES, TOP_AND_BOTTOM, SIDES)])
+    'heat is higher on the edges of the chip than on the rest'
     >>> say_heat([rim | {"low": -0.1}])
     'nowhere is heat higher or lower than on the rest beyond chance'
     """
-    higher = [_name(r) for r in records if _tell_direction(r) is True]
-    lower = [_name(r) for r in records if _tell_direction(r) is False]
-    said = [
-        f"{word} on {join_words(names)}"
-        for names, word in ((higher, "higher"), (lower, "lower"))
-        if names
-    ]
+    said = []
+    for word, direction in (("higher", True), ("lower", False)):
+        found = [record for record in records if _tell_direction(record) is direction]
+        kinds = {record["kind"] for record in found}
+        # Where all edges are alike, each need not be told.
+        told = {TOP_AND_BOTTOM, SIDES} if {EDGES, TOP_AND_BOTTOM, SIDES} <= kinds else set()
+        if found:
+            names = [_name(record) for record in found if record["kind"] not in told]
+            said.append(f"{word} on {join_words(names)}")
     if not said:
         return "nowhere is heat higher or lower than on the rest beyond chance"
     return f"heat is {' and '.join(said)} than on the rest"
