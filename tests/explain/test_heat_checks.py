@@ -55,12 +55,12 @@ def make_network() -> Network:
     return network
 
 
-def check(network: Network) -> dict[str, dict[str, Any]]:
+def check(network: Network, spread: float = 1.0) -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(0)
     bands = rng.uniform(0, 20, (N_CHIPS, 3, SIZE_PX, SIZE_PX)).astype(np.float32)
     samples = cast(Samples, Chips(bands))
     tested = pd.DataFrame({"id": samples.chips["chip_id"], "target": "income"})
-    tested["y_pred"] = rng.normal(size=N_CHIPS)
+    tested["y_pred"] = spread * rng.normal(size=N_CHIPS)
     looked = look_at_chips(network, samples, tested)
     assert looked is not None
     records, curves = check_heat(network, looked, seed=3)
@@ -131,6 +131,13 @@ def test_a_network_that_says_the_same_everywhere_has_nothing_to_fail() -> None:
     assert found["edges"]["value"] is None
     for test in ("edges", "deletion", "insertion"):
         assert found[test]["passes"] is None
+
+
+def test_where_all_chips_are_predicted_alike_nothing_can_move() -> None:
+    found = check(make_network(), spread=0.0)
+    for test in ("deletion", "insertion"):
+        assert found[test]["passes"] is None
+        assert found[test]["words"] == "All chips are predicted alike."
 
 
 def test_redrawn_weights_keep_their_mean_and_spread_and_nothing_else() -> None:

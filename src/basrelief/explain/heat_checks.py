@@ -117,7 +117,8 @@ def check_heat(network: Network, looked: Looked, seed: int) -> tuple[list[Record
         tests += [test for test, _ in judged]
         curves += [curve for _, curve in judged]
     else:
-        tests += [leave_unjudged("deletion", NO_HEAT), leave_unjudged("insertion", NO_HEAT)]
+        words = NO_HEAT if looked.spread > 0 else "All chips are predicted alike."
+        tests += [leave_unjudged("deletion", words), leave_unjudged("insertion", words)]
     tests += [_say_flat(heat, flat), _say_edges(heat, draws)]
     key = {"target": looked.target}
     return [key | test for test in tests], [key | curve for curve in curves]
