@@ -102,10 +102,11 @@ def judge_curves(
     between = measure_between(test, curves)
     value, interval = float(between.mean()), bound_mean(between, draws)
     passes = None if interval[0] is None else interval[0] > LIMIT
+    is_lower = (test == "deletion") == (value >= 0)
     words = (
-        f"{wording.done} {'lowers' if test == 'deletion' else 'raises'} the prediction by "
-        f"{abs(value):.2f} standard deviations {'more' if value >= 0 else 'less'} than "
-        f"{wording.at_random}, the mean over {wording.samples}."
+        f"{wording.done} leaves the prediction {abs(value):.2f} standard deviations "
+        f"{'lower' if is_lower else 'higher'} than {wording.at_random}, the mean over "
+        f"{wording.samples}."
     )
     curve: Record = {
         "test": test,

@@ -139,7 +139,8 @@ def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Reco
     return (
         f"{name[0].upper()}{name[1:]}: how the prediction moves where ground is taken away, or "
         f"given back where all was blank; means over {one['n']} {one['of']}, in standard "
-        f"deviations of the predictions.{between}"
+        f"deviations of the predictions. Where the map ranks well, the line as ranked lies "
+        f"below the other as ground goes, and above it as ground comes.{between}"
     )
 
 
