@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.explain import dense_checks
+from basrelief.explain import dense_checks, ground_curves
 from basrelief.explain.contributions import Scene, draw_contributions, set_scene
-from basrelief.explain.dense_checks import (
-    STEPS,
-    check_maps,
-    choose_views,
-    delete_ground,
-    measure_flatness,
-)
+from basrelief.explain.curves import STEPS, Test, measure_between
+from basrelief.explain.dense_checks import check_maps, choose_views, measure_flatness
+from basrelief.explain.ground_curves import count_looks, follow_ground
 from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import flatten, look_again, pool_again, trace_again, view_area
@@ -45,7 +41,7 @@ def records(built: tuple[Run, Settings], scene: Scene, drawn: Tally) -> dict[str
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dense_checks, "MAX_AREAS", 10)
         patch.setattr(dense_checks, "N_RANDOM", 1)
-        found = check_maps(scene, drawn, built[1], built[0])
+        found, _ = check_maps(scene, drawn, built[1], built[0])
     return {record["test"]: record for record in found if record["target"] == "crime"}
 
 
@@ -98,6 +94,7 @@ def test_every_test_has_its_record(records: dict[str, dict[str, Any]]) -> None:
         "completeness",
         "randomised weights",
         "deletion",
+        "insertion",
         "flat chips",
         "edges",
     ]
@@ -110,17 +107,51 @@ def test_cells_add_up_and_flat_ground_is_flat(records: dict[str, dict[str, Any]]
     assert records["flat chips"]["value"] < 1e-4
 
 
-def test_flattening_what_ranks_highest_lowers_predictions_more_than_chance(scene: Scene) -> None:
-    rng, gaps = np.random.default_rng(0), []
+def test_a_map_turned_round_fails_deletion_and_insertion(scene: Scene) -> None:
+    rng = np.random.default_rng(0)
+    areas: dict[Test, list[list[float]]] = {"deletion": [[], []], "insertion": [[], []]}
     for view in choose_views(scene, ["E14", "E20", "E21", "E27"]):
         looked = look_again(scene, view.canvas)
-        cells = trace_again(scene, view, looked, pool_again(scene, view, looked))
-        for each in (cells, replace(cells, values=-cells.values)):
-            ranked, at_random = delete_ground(scene, view, each, rng)
-            assert ranked.shape == (len(STEPS), len(scene.model.targets))
-            gaps.append((at_random - ranked)[:, 0].mean())
-    # A map turned round ranks highest what lowers the prediction.
-    assert np.mean(gaps[::2]) > 0 > np.mean(gaps[1::2])
+        x = pool_again(scene, view, looked)
+        cells = trace_again(scene, view, looked, x)
+        # A map turned round ranks highest what lowers the prediction.
+        for k, each in enumerate((cells, replace(cells, values=-cells.values))):
+            found = follow_ground(scene, view, each, scene.model.predict(x), rng)
+            for test, curves in found.items():
+                assert curves.ranked.shape == (len(scene.model.targets), 1 + len(STEPS))
+                areas[test][k].append(float(measure_between(test, curves)[0]))
+    for right, turned in areas.values():
+        assert np.mean(right) > 0 > np.mean(turned)
+
+
+def test_an_area_is_looked_at_as_often_as_was_counted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = view_area(scene, "E14")
+    looked = look_again(scene, view.canvas)
+    x = pool_again(scene, view, looked)
+    cells, whole = trace_again(scene, view, looked, x), scene.model.predict(x)
+    seen: list[Any] = []
+
+    def look(_: Scene, canvas: Any) -> Any:
+        seen.append(canvas)
+        return looked
+
+    monkeypatch.setattr(ground_curves, "look_again", look)
+    follow_ground(scene, view, cells, whole, np.random.default_rng(0))
+    assert len(seen) == count_looks(len(scene.model.targets))
+
+
+def test_curves_are_kept_of_every_target(
+    built: tuple[Run, Settings], scene: Scene, drawn: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense_checks, "N_RANDOM", 1)
+    monkeypatch.setattr(dense_checks, "choose_views", _choose_one)
+    _, curves = check_maps(scene, drawn, built[1], built[0])
+    found = [(each["target"], each["test"]) for each in curves]
+    tests = ("deletion", "insertion")
+    assert found == [(target, test) for target in scene.model.targets for test in tests]
+    assert all(each["ranked"][0] == each["at_random"][0] == 0 for each in curves)
 
 
 def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
@@ -132,7 +163,7 @@ def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
     # "Random" weights that are the trained ones: the map does not depend on what is tested.
     monkeypatch.setattr(dense_checks, "_redraw", lambda *_: scene.extractors)
     monkeypatch.setattr(dense_checks, "choose_views", _choose_one)
-    found = check_maps(scene, drawn, built[1], built[0])
+    found, _ = check_maps(scene, drawn, built[1], built[0])
     (record,) = (r for r in found if (r["test"], r["target"]) == ("randomised weights", "crime"))
     assert record["value"] == pytest.approx(1.0)
     assert record["passes"] is False

@@ -12,12 +12,12 @@ import rasterio
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
 from basrelief.explain import dense_checks
-from basrelief.explain.kinds import EDGES, KINDS
+from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 from basrelief.explain.stage import explain_recipes
 from basrelief.run import Run, read_json
 
 RECIPES = ("means", "on-top", "spreads", "two")
-TESTS = {"randomised weights", "deletion", "flat chips", "edges", "completeness"}
+TESTS = {"randomised weights", "deletion", "insertion", "flat chips", "edges", "completeness"}
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +71,16 @@ def test_every_map_is_tested_and_its_kinds_are_told(explained: tuple[Run, list[s
     run, said = explained
     maps = read_json(run.explain / "contributions.json")
     listed = {(record["recipe"], record["target"]) for record in maps}
-    tests, kinds = (read_strictly(run.explain / f"{n}.json") for n in ("tests", "kinds"))
+    names = ("tests", "kinds", "curves")
+    tests, kinds, curves = (read_strictly(run.explain / f"{name}.json") for name in names)
     for recipe, target in listed:
         found = [each for each in tests if (each["recipe"], each["target"]) == (recipe, target)]
         assert {each["test"] for each in found} == TESTS
         told = [each for each in kinds if (each["recipe"], each["target"]) == (recipe, target)]
         assert [each["kind"] for each in told] == [*KINDS, EDGES]
+        drawn = [each for each in curves if (each["recipe"], each["target"]) == (recipe, target)]
+        assert [each["test"] for each in drawn] == ["deletion", "insertion"]
+    assert {each["unit"] for each in kinds} == {ADDED_UNIT}
     assert any(line.startswith("explain: means and on-top: 1 contribution maps") for line in said)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain import stage
+from basrelief.explain.kinds import EDGES, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.learn.encoders import NetworkPlan, build_network
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import (
@@ -126,10 +127,22 @@ def test_each_target_is_explained_by_its_own_output(run: Run) -> None:
 def test_heat_is_tested_and_what_has_no_ground_to_map_has_no_maps(run: Run) -> None:
     tests = read_json(run.explain / "tests.json")
     found = {(record["recipe"], record["target"], record["test"]) for record in tests}
-    names = ("randomised weights", "flat chips", "edges")
+    names = ("randomised weights", "deletion", "insertion", "flat chips", "edges")
     assert found == {("small", target, name) for target in ("crime", "income") for name in names}
     assert read_json(run.explain / "contributions.json") == []
-    assert read_json(run.explain / "kinds.json") == []
+    curves = read_json(run.explain / "curves.json")
+    keys = ["recipe", "target", "test", "shares", "ranked", "at_random", "n", "of"]
+    assert [list(record) for record in curves] == [keys] * 4
+
+
+def test_heat_is_told_by_kind_of_ground_and_beside_the_edges(run: Run) -> None:
+    kinds = read_json(run.explain / "kinds.json")
+    crime = [record for record in kinds if record["target"] == "crime"]
+    assert [record["kind"] for record in crime] == [*KINDS, EDGES, TOP_AND_BOTTOM, SIDES]
+    keys = ["recipe", "target", "kind", "share_of_ground", "contribution", "low", "high", "unit"]
+    assert all(list(record) == keys for record in kinds)
+    shares = [record["share_of_ground"] for record in crime[: len(KINDS)]]
+    assert sum(shares) == pytest.approx(1.0)
 
 
 def test_explanations_of_recipes_that_left_the_run_are_removed(run: Run) -> None:

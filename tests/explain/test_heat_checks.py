@@ -12,7 +12,7 @@ from torch import nn
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain import heat_checks
-from basrelief.explain.heat_checks import check_heat
+from basrelief.explain.heat_checks import check_heat, look_at_chips
 from basrelief.explain.records import correlate_ranks, redraw_weights
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
@@ -55,20 +55,23 @@ def make_network() -> Network:
     return network
 
 
-def check(network: Network) -> dict[str, dict[str, Any]]:
+def check(network: Network, spread: float = 1.0) -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(0)
     bands = rng.uniform(0, 20, (N_CHIPS, 3, SIZE_PX, SIZE_PX)).astype(np.float32)
     samples = cast(Samples, Chips(bands))
     tested = pd.DataFrame({"id": samples.chips["chip_id"], "target": "income"})
-    tested["y_pred"] = rng.normal(size=N_CHIPS)
-    records = check_heat(network, samples, tested, seed=3)
-    assert {record["target"] for record in records} == {"income"}
+    tested["y_pred"] = spread * rng.normal(size=N_CHIPS)
+    looked = look_at_chips(network, samples, tested)
+    assert looked is not None
+    records, curves = check_heat(network, looked, seed=3)
+    assert {record["target"] for record in [*records, *curves]} == {"income"}
     return {record["test"]: record for record in records}
 
 
-def test_heat_of_a_network_is_tested_three_ways() -> None:
+def test_heat_of_a_network_is_tested_five_ways() -> None:
     found = check(make_network())
-    assert list(found) == ["randomised weights", "flat chips", "edges"]
+    names = ["randomised weights", "deletion", "insertion", "flat chips", "edges"]
+    assert list(found) == names
     for record in found.values():
         assert np.isfinite(record["value"])
         assert record["words"].endswith(".")
@@ -101,6 +104,23 @@ def test_heat_along_the_frame_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["flat chips"]["passes"] is False
 
 
+@pytest.mark.parametrize(("sign", "passes"), [(1, True), (-1, False)])
+def test_heat_turned_round_fails_deletion_and_insertion(
+    monkeypatch: pytest.MonkeyPatch, sign: int, passes: bool
+) -> None:
+    # A network that adds up brightness, whose heat is known: how bright each place is.
+    def add_up(chips: torch.Tensor) -> torch.Tensor:
+        return chips[:, :1].mean(dim=(2, 3)).expand(-1, 2)
+
+    monkeypatch.setattr(heat_checks, "map_heat", lambda *args: sign * args[2][:, 0].numpy())
+    network = make_network()
+    monkeypatch.setattr(network, "forward", add_up)
+    found = check(network)
+    for test in ("deletion", "insertion"):
+        assert (found[test]["value"] > 0) is passes
+        assert found[test]["passes"] is passes
+
+
 def test_a_network_that_says_the_same_everywhere_has_nothing_to_fail() -> None:
     network = make_network()
     with torch.no_grad():
@@ -109,7 +129,15 @@ def test_a_network_that_says_the_same_everywhere_has_nothing_to_fail() -> None:
     found = check(network)
     assert found["randomised weights"]["value"] == 0.0
     assert found["edges"]["value"] is None
-    assert found["edges"]["passes"] is None
+    for test in ("edges", "deletion", "insertion"):
+        assert found[test]["passes"] is None
+
+
+def test_where_all_chips_are_predicted_alike_nothing_can_move() -> None:
+    found = check(make_network(), spread=0.0)
+    for test in ("deletion", "insertion"):
+        assert found[test]["passes"] is None
+        assert found[test]["words"] == "All chips are predicted alike."
 
 
 def test_redrawn_weights_keep_their_mean_and_spread_and_nothing_else() -> None:

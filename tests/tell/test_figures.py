@@ -40,11 +40,20 @@ def make_history(n_epochs: int) -> pd.DataFrame:
     )
 
 
+def make_moves() -> dict[str, dict[str, list[float]]]:
+    shares, still = [0.0, 0.1, 0.3], [0.0, 0.0, 0.1]
+    return {
+        test: {"shares": shares, "ranked": [0.0, way, 2 * way], "at_random": still}
+        for test, way in (("deletion", -1.0), ("insertion", 1.0))
+    }
+
+
 def draw_all() -> dict[str, str]:
     areas, values = make_areas(), pd.Series([1.0, 2.0], index=["E01", "E02"])
     return {
         "histogram": draw_histogram(np.array([1.0, 2.0, np.nan]), "crime", "areas", "histogram"),
         "curves": figures.draw_curves(make_history(4), "curves"),
+        "moves": figures.draw_moves(make_moves(), "moves"),
         "scatter": figures.draw_scatter(make_tested(20), "crime", "scatter"),
         "map": maps.draw_map(areas, values, maps.Scale("crime", 0.0, 3.0), "map"),
         "folds": maps.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),

@@ -12,8 +12,9 @@ import rasterio
 from rasterio.transform import from_origin
 
 from basrelief.config import Settings
+from basrelief.explain.kinds import HEAT_UNIT
 from basrelief.run import Run, write_json
-from basrelief.tell import ground, report
+from basrelief.tell import ground, kinds, report
 from basrelief.tell.facts import read_facts
 
 Reader = Callable[[str, str], str]
@@ -23,7 +24,7 @@ UNIT = "crime, per share of the area"
 MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "label": "contribution to crime"}
 
 
-def kind(name: str, value: float, low: float | None, high: float | None) -> dict[str, Any]:
+def kind(name: str, value: float | None, low: float | None, high: float | None) -> dict[str, Any]:
     shares = {"share_of_ground": 0.25, "contribution": value, "low": low, "high": high}
     return KEY | {"kind": name} | shares
 
@@ -50,6 +51,22 @@ TESTS = [
 ]
 
 
+CURVES = [
+    KEY | {"test": test, "shares": [0.0, 0.1, 0.3], "ranked": [0.0, 1.1 * way, 1.6 * way]}
+    | {"at_random": [0.0, 0.1 * way, 0.3 * way], "n": 10, "of": "areas"}
+    for test, way in (("deletion", -1), ("insertion", 1))
+]  # fmt: skip
+HEAT = [
+    record | {"recipe": "vgg16", "unit": HEAT_UNIT, "share_of_ground": 0.125}
+    for record in (
+        kind("small buildings", -0.7, -0.9, -0.5),
+        kind("tall buildings", None, None, None),
+        kind("edges of the chip", 0.12, -0.3, 0.5),
+        kind("top and bottom edges", 0.6, 0.4, 0.8),
+    )
+]
+
+
 def add_explained(run: Run) -> Run:
     """Add a contribution map over its areas, kinds and tests to a judged run."""
     run.explain.mkdir()
@@ -59,7 +76,8 @@ def add_explained(run: Run) -> Run:
     profile |= {"height": 10, "width": 200, "crs": 27700, "transform": from_origin(0, 100, 10, 10)}
     with rasterio.open(run.folder / MAP["file"], "w", driver="GTiff", **profile) as raster:
         raster.write(values, 1)
-    for name, records in (("contributions", [MAP]), ("kinds", KINDS), ("tests", TESTS)):
+    found = {"contributions": [MAP], "kinds": KINDS + HEAT, "tests": TESTS, "curves": CURVES}
+    for name, records in found.items():
         write_json(run.explain / f"{name}.json", records)
     return run
 
@@ -93,8 +111,28 @@ def test_every_kind_stands_in_the_table_with_its_interval(page: str, section: Re
     assert "▲ 0.20 (0.10 to 0.30)" in said
 
 
+def test_heat_stands_in_a_table_of_its_own_with_its_unit(page: str, section: Reader) -> None:
+    said = section(page, "ground")
+    sentence = "heat is higher on the top and bottom edges and lower on small buildings than on"
+    assert f"Crime , vgg16: {sentence} the rest." in said
+    cut = page.index("How hot each place is,")
+    added, heat = page[page.index("What each kind adds, in") : cut], page[cut:]
+    assert "▼ −0.70 (−0.90 to −0.50)" in heat
+    assert "in mean sizes of heat" in heat
+    assert "13%" in heat or "12%" in heat
+    assert "vgg16</span>" not in added.replace("dense-vgg16</span>", "")
+
+
+def test_curves_are_drawn_with_the_area_between_them(page: str) -> None:
+    part = page[page.index("Does the explanation hold?") :]
+    assert "Two charts, dense-vgg16. Crime: how the prediction moves" in part
+    assert "Area between the curves: deletion 0.10." in part
+    for words in ("taken away", "given back", "as ranked", "at random"):
+        assert words in part
+
+
 def test_edges_are_no_kind_of_ground() -> None:
-    assert ground.say_kinds(KINDS[-1:]).startswith("of no kind of ground can it be told")
+    assert kinds.say_kinds(KINDS[-1:]).startswith("of no kind of ground can it be told")
 
 
 def test_a_test_that_failed_is_told_first_and_not_folded_away(page: str) -> None:
@@ -112,7 +150,7 @@ def test_contributions_are_drawn_with_their_unit_and_what_colours_mean(page: str
     assert "orange ground raises an area&#x27;s prediction, purple lowers it" in part
 
 
-@pytest.mark.parametrize("name", ["contributions", "kinds", "tests"])
+@pytest.mark.parametrize("name", ["contributions", "kinds", "tests", "curves"])
 def test_any_file_may_be_missing(
     tmp_path: Path, name: str, write_explained: Writer, judged_settings: Settings
 ) -> None:

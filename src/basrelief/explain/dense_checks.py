@@ -1,10 +1,10 @@
 """Tests that contribution maps must pass: a map that cannot fail them shows nothing.
 
+Deletion and insertion are those of `basrelief.explain.curves`.
+
 References
 ----------
 Adebayo et al. (2018), Sanity checks for saliency maps, NeurIPS.
-Samek et al. (2017), IEEE Transactions on Neural Networks and Learning Systems 28, 2660-2673
-(deletion).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from basrelief.chips.canvas import Canvas
 from basrelief.config import Settings
 from basrelief.explain.contributions import EDGE_CELLS, Scene
+from basrelief.explain.curves import Curves, Test, Wording, judge_curves
+from basrelief.explain.ground_curves import count_looks, follow_ground
 from basrelief.explain.readout import make_readout, sum_of_cells
 from basrelief.explain.records import (
     NO_INTERVAL,
@@ -35,9 +36,7 @@ from basrelief.explain.records import (
 )
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import (
-    CellMap,
     View,
-    flatten,
     look_again,
     measure_margin,
     measure_unit,
@@ -50,17 +49,11 @@ from basrelief.learn.extract import Extractor
 from basrelief.run import Run
 
 MAX_AREAS = 40
-BUDGET_PX = 60_000_000
+BUDGET_PX = 80_000_000
 """Pixels that networks look at in these tests: about two minutes on two cores."""
 
 N_RANDOM = 3
 """Networks with random weights that a map is compared with."""
-
-STEPS = (0.1, 0.3)
-"""Shares of an area's ground that counts which are flattened."""
-
-PIECE_CELLS = 4
-"""Ground is flattened in squares of so many cells a side, ranked or at random alike."""
 
 UNEVEN, INEXACT = 0.01, 0.01
 """Bounds of differences on flat ground, and of what is missing in sums of cells."""
@@ -75,9 +68,8 @@ class Trial:
     similarity: Floats
     """Rank correlation with the maps of random weights."""
 
-    gap: Floats
-    """How much further predictions fall where the highest ranked ground is flattened than
-    where ground at random is, in standard deviations over areas; mean over the steps."""
+    curves: dict[Test, Curves]
+    """(target, step) How predictions move, in standard deviations over areas."""
 
     spread: Floats
     """Variance of what the cells say."""
@@ -85,8 +77,8 @@ class Trial:
 
 def check_maps(
     scene: Scene, tally: dict[str, AreaSums], settings: Settings, run: Run
-) -> list[Record]:
-    """Test the contribution maps of a model; see `tests.json`."""
+) -> tuple[list[Record], list[Record]]:
+    """Test the contribution maps of a model: records of ``tests.json`` and ``curves.json``."""
     rng = np.random.default_rng(settings.seed)
     draws, model = Draws(np.random.default_rng(settings.seed)), scene.model
     predicted = np.stack([model.predict(model.describe(area_id)) for area_id in tally])
@@ -99,24 +91,27 @@ def check_maps(
         for view in run.track(views, f"tests of {name}'s maps")
     ]
     flat = measure_flatness(scene) / np.sqrt(np.mean([each.spread for each in trials], axis=0))
-    records = []
+    tests, curves = list[Record](), list[Record]()
     for k, target in enumerate(model.targets):
+        moved = _judge_moves(trials, k, draws)
         found = [
             _say_complete(scene, tally, k, float(scale[k])),
             _say_random(np.array([each.similarity[k] for each in trials]), draws),
-            _say_deleted(np.array([each.gap[k] for each in trials]), draws),
+            *(test for test, _ in moved),
             _say_flat(float(flat[k])),
             _say_edges(list(tally.values()), k, draws),
         ]
-        records += [{"recipe": name, "target": target} | each for each in found]
-    return records
+        key = {"recipe": name, "target": target}
+        tests += [key | each for each in found]
+        curves += [key | curve for _, curve in moved]
+    return tests, curves
 
 
 def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
     """Choose the areas to test on: the smallest, as many as the budget allows."""
     sizes = scene.areas.set_index("area_id").geometry.envelope.area
     ordered = sizes.loc[list(area_ids)].sort_values(kind="stable").index[:MAX_AREAS]
-    n_looks = 1 + N_RANDOM + len(STEPS) * (len(scene.model.targets) + 1)
+    n_looks = 1 + N_RANDOM + count_looks(len(scene.model.targets))
     shrink = sum((scene.samples.resolution_m / way.resolution_m) ** 2 for way in scene.passes)
     views: list[View] = []
     spent = 0.0
@@ -143,33 +138,6 @@ def measure_flatness(scene: Scene) -> Floats:
     return difference
 
 
-def delete_ground(
-    scene: Scene, view: View, cells: CellMap, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Flatten ground, the highest ranked first or at random, and predict again.
-
-    Returns
-    -------
-    ranked, at random
-        (step, target) Predictions.
-    """
-    pieces = _part_pieces(cells.share.shape)
-    share = np.bincount(pieces.ravel(), cells.share.ravel())
-    known = np.flatnonzero(share > 0)
-    n_targets = len(scene.model.targets)
-    ranked, at_random = np.zeros((2, len(STEPS), n_targets))
-    shuffled = rng.permutation(known)
-    for k in range(n_targets):
-        added = np.bincount(pieces.ravel(), cells.values[..., k].ravel())
-        order = known[np.argsort(-added[known] / share[known], kind="stable")]
-        for step, wanted in enumerate(STEPS):
-            ranked[step, k] = _predict_without(scene, view, pieces, _take(order, share, wanted))[k]
-    for step, wanted in enumerate(STEPS):
-        taken = _take(shuffled, share, wanted)
-        at_random[step] = _predict_without(scene, view, pieces, taken)
-    return ranked, at_random
-
-
 def _try_area(
     scene: Scene,
     view: View,
@@ -178,7 +146,8 @@ def _try_area(
     rng: np.random.Generator,
 ) -> Trial:
     looked = look_again(scene, view.canvas)
-    cells = trace_again(scene, view, looked, pool_again(scene, view, looked))
+    x = pool_again(scene, view, looked)
+    cells = trace_again(scene, view, looked, x)
     said = cells.said
     is_known = cells.share > 0
     similarity = []
@@ -191,32 +160,11 @@ def _try_area(
                 for a, b in zip(said[is_known].T, unlike[is_known].T, strict=True)
             ]
         )
-    ranked, at_random = delete_ground(scene, view, cells, rng)
-    shares = np.array([0.0, *STEPS])
-    gap = np.vstack([np.zeros(len(scale)), (at_random - ranked) / scale])
-    area = np.trapezoid(gap, shares, axis=0) / shares[-1]
-    spread = said[is_known].var(axis=0)
-    return Trial(np.mean(similarity, axis=0), area, spread)
-
-
-def _predict_without(
-    scene: Scene, view: View, pieces: NDArray[np.int64], taken: NDArray[np.int64]
-) -> Floats:
-    """Predict an area as if some pieces of its ground were flat, (target,)."""
-    canvas = flatten(scene, view.canvas, np.isin(pieces, taken))
-    return scene.model.predict(pool_again(scene, view, look_again(scene, canvas)))
-
-
-def _part_pieces(shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Say by number which square each cell of a view lies in, (row, col)."""
-    rows, cols = np.indices(shape) // PIECE_CELLS
-    return np.asarray(rows * (shape[1] // PIECE_CELLS + 1) + cols)
-
-
-def _take(order: NDArray[np.int64], share: NDArray[Any], wanted: float) -> NDArray[np.int64]:
-    """Take pieces in an order until they have about the wanted share; one at least."""
-    n_taken = int(np.searchsorted(np.cumsum(share[order]), wanted, side="right"))
-    return order[: max(1, n_taken)]
+    curves = {
+        test: Curves(found.ranked / scale[:, None], found.at_random / scale[:, None])
+        for test, found in follow_ground(scene, view, cells, scene.model.predict(x), rng).items()
+    }
+    return Trial(np.mean(similarity, axis=0), curves, said[is_known].var(axis=0))
 
 
 def _redraw(scene: Scene, settings: Settings, draw: int) -> dict[int, Extractor]:
@@ -253,15 +201,29 @@ def _say_random(similarity: Floats, draws: Draws) -> Record:
     return record_test("randomised weights", value, interval, SIMILAR, abs(value) < SIMILAR, words)
 
 
-def _say_deleted(gap: Floats, draws: Draws) -> Record:
-    value, interval = float(gap.mean()), bound_mean(gap, draws)
-    passes = None if interval[0] is None else interval[0] > 0
-    words = (
-        f"Flattening the ground that the map ranks highest lowers the prediction by {value:.2f} "
-        f"standard deviations more than flattening as much at random, over the {len(gap)} "
-        "smallest areas."
-    )
-    return record_test("deletion", value, interval, 0.0, passes, words)
+def _judge_moves(trials: list[Trial], target: int, draws: Draws) -> list[tuple[Record, Record]]:
+    """Judge deletion and insertion over the areas that were looked at again."""
+    samples = f"the {len(trials)} smallest areas"
+    wordings: dict[Test, Wording] = {
+        "deletion": Wording(
+            "Flattening the ground that the map ranks highest",
+            "flattening as much at random",
+            samples,
+            "areas",
+        ),
+        "insertion": Wording(
+            "With all of an area's ground flat, giving back what the map ranks highest",
+            "giving back as much at random",
+            samples,
+            "areas",
+        ),
+    }
+    found = []
+    for test, wording in wordings.items():
+        ranked = np.stack([each.curves[test].ranked[target] for each in trials])
+        at_random = np.stack([each.curves[test].at_random[target] for each in trials])
+        found.append(judge_curves(test, Curves(ranked, at_random), wording, draws))
+    return found
 
 
 def _say_flat(value: float) -> Record:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,16 +13,15 @@ from basrelief.config import Settings
 from basrelief.explain.contributions import draw_contributions, set_scene
 from basrelief.explain.dense_checks import check_maps
 from basrelief.explain.readout import DenseModel, find_models
+from basrelief.explain.records import Findings, Record
 from basrelief.explain.tally import list_kinds
 from basrelief.judge.resampling import Draws
 from basrelief.run import Run, replacing
 
-Records = list[dict[str, Any]]
-
 
 def explain_dense(
     samples: Samples, asked: Collection[str], settings: Settings, run: Run
-) -> tuple[Records, Records, Records]:
+) -> Findings:
     """Explain the final model of every recipe that rests on dense features.
 
     Writes ``explain/<recipe>/contribution-<target>.tif`` anew.
@@ -32,12 +30,8 @@ def explain_dense(
     ----------
     asked
         Names of the recipes of the run.
-
-    Returns
-    -------
-    Records of ``contributions.json``, ``tests.json`` and ``kinds.json``.
     """
-    maps, tests, kinds = Records(), Records(), Records()
+    findings = Findings()
     for model in find_models(run, asked):
         first, *others = model.recipes
         scene = set_scene(model, samples, settings)
@@ -46,18 +40,20 @@ def explain_dense(
             tally, paths = draw_contributions(scene, part, run)
             draws = Draws(np.random.default_rng(settings.seed))
             of_kinds = list_kinds(tally, first, model.targets, draws)
-            found = check_maps(scene, tally, settings, run)
+            tests, curves = check_maps(scene, tally, settings, run)
         for other in others:
             _copy_maps(run.explain / first, run.explain / other)
         for recipe in model.recipes:
-            maps += _list_maps(model, recipe, [path.name for path in paths])
-            tests += [record | {"recipe": recipe} for record in found]
-            kinds += [record | {"recipe": recipe} for record in of_kinds]
+            of_recipe = {"recipe": recipe}
+            findings.contributions.extend(_list_maps(model, recipe, [each.name for each in paths]))
+            findings.tests.extend(record | of_recipe for record in tests)
+            findings.curves.extend(record | of_recipe for record in curves)
+            findings.kinds.extend(record | of_recipe for record in of_kinds)
         run.say(
             f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps, "
-            f"{sum(record['passes'] is True for record in found)} of {len(found)} tests passed"
+            f"{sum(record['passes'] is True for record in tests)} of {len(tests)} tests passed"
         )
-    return maps, tests, kinds
+    return findings
 
 
 def _copy_maps(source: Path, target: Path) -> None:
@@ -66,7 +62,7 @@ def _copy_maps(source: Path, target: Path) -> None:
         shutil.copytree(source, part)
 
 
-def _list_maps(model: DenseModel, recipe: str, names: list[str]) -> Records:
+def _list_maps(model: DenseModel, recipe: str, names: list[str]) -> list[Record]:
     return [
         {
             "recipe": recipe,

@@ -48,7 +48,7 @@ def map_heat(
     """
     gradcam = LayerGradCam(network, layer)
     heats = []
-    with _evaluating(network), torch.enable_grad():
+    with evaluating(network), torch.enable_grad():
         for part in torch.split(bands, n_at_once):
             # Frozen layers carry no gradient of their own: it has to start at the picture.
             picture = part.detach().clone().requires_grad_()
@@ -60,7 +60,7 @@ def map_heat(
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Switch dropout and batch statistics off, and back to what they were."""
     modes = {module: module.training for module in network.modules()}
     network.eval()

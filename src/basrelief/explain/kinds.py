@@ -13,6 +13,14 @@ KINDS = ("open and flat", "low and rough", "small buildings", "large buildings",
 EDGES = "edges of the chip"
 """Ground beside the edge of what goes through a network at once: beside the other kinds."""
 
+TOP_AND_BOTTOM, SIDES = "top and bottom edges", "left and right edges"
+"""Parts of the edges of a chip that a network looks at by itself."""
+
+ADDED_UNIT = "part in the prediction of an average area, in the score's own unit"
+HEAT_UNIT = "heat above that of the rest of the chip, in mean sizes of heat"
+"""Units of ``kinds.json``: what a kind adds to a prediction, or how hot it is. They cannot be
+compared."""
+
 RAISED_M = 2.5
 """Height above ground from which ground is built on, or wooded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,16 @@ Interval = tuple[float | None, float | None]
 M = TypeVar("M", bound=nn.Module)
 
 NO_INTERVAL: Interval = (None, None)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What explaining found: the records of its files, by file."""
+
+    contributions: list[Record] = field(default_factory=list)
+    tests: list[Record] = field(default_factory=list)
+    curves: list[Record] = field(default_factory=list)
+    kinds: list[Record] = field(default_factory=list)
 
 
 def record_test(

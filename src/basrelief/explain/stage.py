@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, Settings
 from basrelief.explain.dense_stage import explain_dense
 from basrelief.explain.gradcam import map_heat
-from basrelief.explain.heat_checks import check_heat
+from basrelief.explain.heat_checks import check_heat, look_at_chips
+from basrelief.explain.heat_kinds import list_heat_kinds, list_places
+from basrelief.explain.records import Findings
+from basrelief.judge.resampling import Draws
 from basrelief.learn.encoders import Network, cam_layer
 from basrelief.learn.predict import load_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
@@ -47,35 +50,33 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     ``<target>-<kind>-<rank>.png`` (the chip, and the chip under its heat), a GeoTIFF of the
     heat beside it where places are known, and ``summary.json``; of recipes that rest on dense
     features ``contribution-<target>.tif``. ``contributions.json`` lists these, ``tests.json``
-    what explanations were tested on, ``kinds.json`` what kinds of ground add.
+    what explanations were tested on, ``curves.json`` how predictions moved in two of these tests,
+    ``kinds.json`` what kinds of ground add, or how hot they are.
     """
     samples = load_samples(run)
     predictions = pd.read_parquet(run.predictions)
-    written, tests = explain_networks(samples, predictions, settings, run)
-    maps, of_maps, kinds = explain_dense(samples, set(predictions["recipe"]), settings, run)
-    written |= {record["recipe"] for record in maps}
+    written, of_heat = explain_networks(samples, predictions, settings, run)
+    of_ground = explain_dense(samples, set(predictions["recipe"]), settings, run)
+    written |= {record["recipe"] for record in of_ground.contributions}
     run.explain.mkdir(exist_ok=True)
-    for name, records in (
-        ("contributions", maps),
-        ("tests", [*tests, *of_maps]),
-        ("kinds", kinds),
-    ):
-        write_json(run.explain / f"{name}.json", records)
+    more = asdict(of_ground)
+    for name, records in asdict(of_heat).items():
+        write_json(run.explain / f"{name}.json", records + more[name])
     _remove_others(run.explain, written)
 
 
 def explain_networks(
     samples: Samples, predictions: pd.DataFrame, settings: Settings, run: Run
-) -> tuple[set[str], list[dict[str, Any]]]:
+) -> tuple[set[str], Findings]:
     """Explain each network recipe's highest, lowest and worst predicted test chips.
 
     The network is that of the strictest scheme that was run.
 
     Returns
     -------
-    Names of the recipes explained, and records of ``tests.json``.
+    Names of the recipes explained, and what was found.
     """
-    written, tests = set(), list[dict[str, Any]]()
+    written, findings = set(), Findings()
     for name, scheme, folder in find_networks(settings, run):
         is_asked = (predictions["recipe"] == name) & (predictions["scheme"] == scheme)
         tested = predictions[is_asked & (predictions["unit"] == "chip")]
@@ -89,12 +90,11 @@ def explain_networks(
             for target in run.track(samples.targets, f"explain {name}"):
                 rows = tested[tested["target"] == target]
                 records += explain_target(explained, target, choose_chips(rows), part)
-                found = check_heat(network, samples, rows, settings.seed)
-                tests += [{"recipe": name} | record for record in found]
+                _test_heat(explained, rows, settings.seed, findings)
             write_json(part / "summary.json", records)
         written.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(records)} chips")
-    return written, tests
+    return written, findings
 
 
 def find_networks(settings: Settings, run: Run) -> list[tuple[str, str, Path]]:
@@ -249,6 +249,21 @@ def write_heat(heat: NDArray[np.float32], samples: Samples, row: int, path: Path
         predictor=3,
     ) as raster:
         raster.write(heat.astype(np.float32), 1)
+
+
+def _test_heat(explained: Explained, tested: pd.DataFrame, seed: int, findings: Findings) -> None:
+    """Test the heat of one target's test chips, and tell the kinds of ground that it lies on."""
+    network, samples = explained.network, explained.samples
+    looked = look_at_chips(network, samples, tested)
+    if looked is None:
+        return
+    key = {"recipe": explained.recipe}
+    tests, curves = check_heat(network, looked, seed)
+    ground, places = list_places(samples, looked.rows, looked.heat.shape[1:])
+    kinds = list_heat_kinds(looked.heat, ground, places, Draws(np.random.default_rng(seed)))
+    findings.tests.extend(key | record for record in tests)
+    findings.curves.extend(key | record for record in curves)
+    findings.kinds.extend(key | {"target": looked.target} | record for record in kinds)
 
 
 def _map_chips(explained: Explained, rows: NDArray[np.int_], target: str) -> NDArray[np.float32]:

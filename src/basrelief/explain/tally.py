@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.explain.cells import Own, Part
-from basrelief.explain.kinds import EDGES, KINDS
+from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 from basrelief.explain.records import bound_mean
 from basrelief.judge.resampling import Draws
 
@@ -90,7 +90,7 @@ def list_kinds(
     -------
     Records of ``kinds.json``: ``recipe, target, kind, share_of_ground``, ``contribution`` in
     the target's unit with its 95 % interval over areas, ``low`` and ``high``, None where there
-    are too few areas for one.
+    are too few areas for one, and ``unit``.
     """
     sums = list(tally.values())
     parts = np.stack([each.by_kind for each in sums])  # (area, kind, target)
@@ -104,5 +104,5 @@ def list_kinds(
             record: dict[str, Any] = {"recipe": recipe, "target": target, "kind": kind}
             record["share_of_ground"] = float(shares[j])
             record["contribution"] = float(parts[:, j, k].mean())
-            records.append(record | {"low": low, "high": high})
+            records.append(record | {"low": low, "high": high, "unit": ADDED_UNIT})
     return records

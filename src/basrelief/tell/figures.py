@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -135,4 +136,32 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
         bar.ax.xaxis.set_minor_locator(NullLocator())
         bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.collections[0].set_rasterized(True)
+        return finish_figure(figure, alt)
+
+
+def draw_moves(by_test: Mapping[str, Mapping[str, Any]], alt: str) -> str:
+    """Draw how predictions move as ground goes and comes, ranked and at random, side by side.
+
+    Parameters
+    ----------
+    by_test
+        Records of ``explain/curves.json`` by test, deletion and insertion.
+    """
+    titles = {"deletion": "taken away", "insertion": "given back"}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_IN, 2.7), layout="constrained")
+        every = figure.subplots(1, len(by_test), squeeze=False)[0]
+        for axes, (test, record) in zip(every, by_test.items(), strict=True):
+            shares = 100 * np.asarray(record["shares"])
+            ranked, at_random = record["ranked"], record["at_random"]
+            axes.axhline(0, color=FAINT, linewidth=1)
+            axes.fill_between(shares, ranked, at_random, color=FIRST, alpha=0.15, linewidth=0)
+            axes.plot(shares, ranked, "o-", color=FIRST, linewidth=1.8, label="as ranked")
+            axes.plot(shares, at_random, "s--", color=SECOND, linewidth=1.8, label="at random")
+            axes.set_xticks(shares)
+            axes.set_title(titles[test], fontsize=NOTE)
+            axes.margins(y=0.15)
+        every[0].set_ylabel("prediction moves by")
+        every[0].legend(frameon=False, fontsize=NOTE, handlelength=2.6)
+        figure.supxlabel("share of the ground, %", fontsize=STYLE["font.size"])
         return finish_figure(figure, alt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 from basrelief.config import SCHEMES, Settings
 from basrelief.judge.scores import verdict
@@ -89,6 +90,17 @@ def format_number(value: float | None, places: int = 2) -> str:
     text = f"{value:.{places}f}"
     is_zero = not text.strip("-0.")
     return text.lstrip("-") if is_zero else text.replace("-", "−")
+
+
+def count_places(size: float) -> int:
+    """Say how many decimal places show two figures of a size.
+
+    Examples
+    --------
+    >>> count_places(0.034), count_places(1.7), count_places(250.0)
+    (3, 1, 0)
+    """
+    return max(0, 1 - floor(log10(size))) if size > 0 else 2
 
 
 def format_percent(share: float | None) -> str:

@@ -1,0 +1,110 @@
+"""Where in chips heat lies: kinds of ground, and the edges of the chip, beside the rest of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from basrelief.chips.store import Samples
+from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM, tell_kinds
+from basrelief.explain.records import NO_INTERVAL, Record, bound_ratio
+from basrelief.judge.resampling import Draws
+
+RIM = 8
+"""The rim of a chip is one part in so many of its side, on each side."""
+
+Heat = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def mark_rim(shape: tuple[int, ...]) -> dict[str, Mask]:
+    """Mark the edges of a chip, (row, col): all of them, top and bottom, left and right.
+
+    Examples
+    --------
+    >>> {name: round(float(mask.mean()), 2) for name, mask in mark_rim((32, 32)).items()}
+    {'edges of the chip': 0.44, 'top and bottom edges': 0.25, 'left and right edges': 0.25}
+    """
+    deep = [max(1, side // RIM) for side in shape]
+    rows, cols = (
+        (np.arange(side) < at) | (np.arange(side) >= side - at)
+        for side, at in zip(shape, deep, strict=True)
+    )
+    is_row, is_col = np.broadcast_arrays(rows[:, None], cols[None])
+    return {EDGES: is_row | is_col, TOP_AND_BOTTOM: is_row.copy(), SIDES: is_col.copy()}
+
+
+def list_places(
+    samples: Samples, rows: NDArray[np.int_], shape: tuple[int, ...]
+) -> tuple[Mask, dict[str, Mask]]:
+    """List the places of chips that heat can lie on; kinds of ground where heights are known.
+
+    Returns
+    -------
+    ground
+        (chip, row, col) What has data.
+    places
+        The same by kind.
+    """
+    rim = {
+        name: np.broadcast_to(mask, (len(rows), *shape)) for name, mask in mark_rim(shape).items()
+    }
+    if samples.kind == "pictures":
+        return np.ones((len(rows), *shape), dtype=bool), rim
+    kinds = np.stack(
+        [
+            tell_kinds(samples.read_heights(rows[[k]])[0], samples.resolution_m)
+            for k in range(len(rows))
+        ]
+    )
+    return kinds >= 0, {name: kinds == k for k, name in enumerate(KINDS)} | rim
+
+
+def list_heat_kinds(
+    heat: Heat, ground: Mask, places: dict[str, Mask], draws: Draws
+) -> list[Record]:
+    """Say how much higher heat is on each kind of ground than on the rest of the same chip.
+
+    Chips differ in their heat all over, and in their ground: only what lies in one chip is
+    compared, and a chip counts by how much it has of both, as two means that are subtracted do.
+    The unit is the mean size of heat, so that kinds and networks can be compared.
+
+    Parameters
+    ----------
+    heat : (chip, row, col)
+        Signed.
+
+    Returns
+    -------
+    Records of ``kinds.json`` without recipe and target; ``contribution`` is None where a kind
+    is in no chip, its interval over chips None with too few of them. None at all where there
+    is no heat.
+    """
+    values = np.where(ground, heat, 0.0).astype(np.float64)
+    size = float(np.abs(values).sum() / max(1, ground.sum()))
+    if not size > 0:
+        return []
+    records = []
+    for name, mask in places.items():
+        above, weight = _compare(values / size, ground, mask & ground)
+        is_found = weight.sum() > 0
+        low, high = bound_ratio(above * weight, weight, draws) if is_found else NO_INTERVAL
+        record: dict[str, Any] = {"kind": name}
+        record["share_of_ground"] = float((mask & ground).sum() / ground.sum())
+        record["contribution"] = float((above @ weight) / weight.sum()) if is_found else None
+        records.append(record | {"low": low, "high": high, "unit": HEAT_UNIT})
+    return records
+
+
+def _compare(
+    values: NDArray[np.float64], ground: Mask, inside: Mask
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give by chip how much higher values are inside than on other ground, and what it counts."""
+    axes = (1, 2)
+    n_in, n_all = inside.sum(axis=axes), ground.sum(axis=axes)
+    n_rest = n_all - n_in
+    total_in, total = (values * inside).sum(axis=axes), values.sum(axis=axes)
+    above = total_in / np.maximum(n_in, 1) - (total - total_in) / np.maximum(n_rest, 1)
+    return above, n_in * n_rest / np.maximum(n_all, 1)

@@ -1,0 +1,172 @@
+"""What kinds of ground add to predictions and where the heat of chips lies, in tables and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM
+from basrelief.run import Record
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.words import count_places, format_number, join_words
+
+KIND_WORDS = {
+    "open and flat": "open flat ground",
+    "low and rough": "low rough ground and trees",
+    EDGES: "the edges of the chip",
+    TOP_AND_BOTTOM: "the top and bottom edges",
+    SIDES: "the left and right edges",
+}
+"""Kinds of ground as a sentence says them, where that is not their name."""
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What one recipe makes of kinds of ground where it predicts one target."""
+
+    target: str
+    recipe: str
+    sentence: str
+    cells: list[tuple[str, str, str]]
+    """Kind by kind: words with the interval, sense and sign."""
+
+
+@dataclass(frozen=True)
+class KindTable:
+    """Figures of one unit, which can be compared with each other and with no others."""
+
+    shares: dict[str, float]
+    """By kind, its share of the ground: the columns."""
+
+    rows: list[Kinds]
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether there is more than the edges of chips: heights are known."""
+        return any(kind in KINDS for kind in self.shares)
+
+
+def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
+    """Gather, target by target, what each kind of ground adds, of the recipe shown where it can."""
+    # Runs that were explained before heat was told have no unit.
+    added = [record for record in records if record.get("unit") != HEAT_UNIT]
+    rows = []
+    for target in facts.samples.targets:
+        mine = select(added, target=target)
+        recipes = list(dict.fromkeys(record["recipe"] for record in mine))
+        recipes.sort(key=lambda recipe: recipe != facts.shown.get(target))
+        if recipes:
+            mine = select(mine, recipe=recipes[0])
+            cells = [_word_cell(record) for record in mine]
+            rows.append(Kinds(target, recipes[0], say_kinds(mine), cells))
+    return KindTable(_average_shares(added), rows) if rows else None
+
+
+def show_heat(records: Sequence[Record]) -> KindTable | None:
+    """Gather where the heat of each network and target lies."""
+    hot = [record for record in records if record.get("unit") == HEAT_UNIT]
+    rows = []
+    for recipe, target in dict.fromkeys((each["recipe"], each["target"]) for each in hot):
+        mine = select(hot, recipe=recipe, target=target)
+        rows.append(Kinds(target, recipe, say_heat(mine), [_word_cell(each) for each in mine]))
+    return KindTable(_average_shares(hot), rows) if rows else None
+
+
+def _average_shares(records: Sequence[Record]) -> dict[str, float]:
+    """Average each kind's share of the ground: the chips of two targets are not quite the same."""
+    shares: dict[str, list[float]] = {}
+    for record in records:
+        if record["share_of_ground"] is not None:
+            shares.setdefault(record["kind"], []).append(float(record["share_of_ground"]))
+    return {kind: sum(found) / len(found) for kind, found in shares.items()}
+
+
+def say_kinds(records: Sequence[Record]) -> str:
+    """Say in a sentence what raises a prediction and what lowers it, where intervals allow.
+
+    Examples
+    --------
+    >>> large = {"kind": "large buildings", "contribution": 0.5, "low": 0.2, "high": 0.8}
+    >>> flat = {"kind": "open and flat", "contribution": -0.3, "low": -0.4, "high": -0.2}
+    >>> say_kinds([large, flat])
+    'large buildings raise it; open flat ground lowers it'
+    >>> say_kinds([large | {"low": -0.1}])
+    'of no kind of ground can it be told whether it raises or lowers it'
+    """
+    ground = [record for record in records if record["kind"] != EDGES]
+    raises = [_name(r) for r in ground if _tell_direction(r) is True]
+    lowers = [_name(r) for r in ground if _tell_direction(r) is False]
+    said = [
+        f"{join_words(names)} {verb if _is_many(names) else f'{verb}s'} it"
+        for names, verb in ((raises, "raise"), (lowers, "lower"))
+        if names
+    ]
+    if not said:
+        return "of no kind of ground can it be told whether it raises or lowers it"
+    return "; ".join(said)
+
+
+def say_heat(records: Sequence[Record]) -> str:
+    """Say in a sentence where heat is higher or lower than beside it, where intervals allow.
+
+    Examples
+    --------
+    >>> rim = {"kind": "top and bottom edges", "contribution": 0.5, "low": 0.2, "high": 0.8}
+    >>> flat = {"kind": "open and flat", "contribution": -0.3, "low": -0.4, "high": -0.2}
+    >>> say_heat([rim, flat])
+    'heat is higher on the top and bottom edges and lower on open flat ground than on the rest'
+    >>> say_heat([rim | {"kind": name} for name in (EDGES, TOP_AND_BOTTOM, SIDES)])
+    'heat is higher on the edges of the chip than on the rest'
+    >>> say_heat([rim | {"low": -0.1}])
+    'nowhere is heat higher or lower than on the rest beyond chance'
+    """
+    said = []
+    for word, direction in (("higher", True), ("lower", False)):
+        found = [record for record in records if _tell_direction(record) is direction]
+        kinds = {record["kind"] for record in found}
+        # Where all edges are alike, each need not be told.
+        told = {TOP_AND_BOTTOM, SIDES} if {EDGES, TOP_AND_BOTTOM, SIDES} <= kinds else set()
+        if found:
+            names = [_name(record) for record in found if record["kind"] not in told]
+            said.append(f"{word} on {join_words(names)}")
+    if not said:
+        return "nowhere is heat higher or lower than on the rest beyond chance"
+    return f"heat is {' and '.join(said)} than on the rest"
+
+
+def _name(record: Record) -> str:
+    return KIND_WORDS.get(record["kind"], str(record["kind"]))
+
+
+def _is_many(names: Sequence[str]) -> bool:
+    """Whether a verb after these names is plural."""
+    return len(names) > 1 or names[0].endswith("s")
+
+
+def _tell_direction(record: Record) -> bool | None:
+    """Tell whether a kind raises (True) or lowers (False); None where the interval has 0 in it."""
+    if record["low"] is None or record["high"] is None:
+        return None
+    return True if record["low"] > 0 else False if record["high"] < 0 else None
+
+
+def _word_cell(record: Record) -> tuple[str, str, str]:
+    """Write a contribution and its interval: kind, words, sign."""
+    sign = {True: "▲", False: "▼", None: ""}[_tell_direction(record)]
+    return record["kind"], word_interval(record["contribution"], record), sign
+
+
+def word_interval(value: float | None, record: Record) -> str:
+    """Write a value and the interval of its record, where it has one.
+
+    Examples
+    --------
+    >>> word_interval(-0.31, {"low": -0.4, "high": -0.2})
+    '−0.31 (−0.40 to −0.20)'
+    """
+    low, high = record["low"], record["high"]
+    if low is None or high is None:
+        return format_number(value, count_places(abs(value or 0.0)))
+    places = count_places(high - low)
+    ends = f"{format_number(low, places)} to {format_number(high, places)}"
+    return f"{format_number(value, places)} ({ends})"
