@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -12,6 +12,7 @@ VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
 
 @given(VALUES)
+@example(np.array([5e-324, 0.0]))
 def test_every_value_has_a_class_with_a_colour_and_a_name(values: np.ndarray) -> None:
     classes = classify_scores(values)
     assert len(classes.colours) == len(classes.labels) == len(classes.breaks) + 1

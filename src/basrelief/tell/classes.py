@@ -22,6 +22,9 @@ MIDDLE, MOST = 0.4, 0.8
 ENDS = (0.02, 0.98)
 """Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
 
+MOST_PLACES = 12
+"""Decimal places beyond which values count as equal: no score differs by less."""
+
 Floats = NDArray[np.float64]
 
 
@@ -108,7 +111,8 @@ def count_places(values: Floats) -> int:
     known = values[np.isfinite(values)]
     low, high = np.quantile(known, ENDS) if len(known) else (0.0, 1.0)
     spread = float(high - low)
-    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2
+    wanted = 2 - math.floor(math.log10(spread)) if spread > 0 else 2
+    return min(max(0, wanted), MOST_PLACES)
 
 
 def _shade(colours: str, n: int) -> tuple[str, ...]:
