@@ -74,8 +74,9 @@ DIVERGING = LOWERS, NEITHER, RAISES = ("#5e3c99", "#f7f7f7", "#e66101")
 """Purple lowers, orange raises, the ends of PuOr: told apart by every eye, and by brightness
 from pale."""
 
-SEQUENTIAL, SIGNED = "cividis", "PuOr"
-"""Matplotlib's names of the colours of values and of residuals, told apart by every eye."""
+SEQUENTIAL, SIGNED = "cividis", "PuOr_r"
+"""Matplotlib's names of the colours of values and of residuals, told apart by every eye. Orange is
+more and purple less, as in contributions: one colour never means both on a page."""
 
 INSIDE, OUTSIDE = "#a9c3d6", "#e08a3c"
 """Areas that the model was made for, and those it was not: apart in brightness too."""

@@ -53,11 +53,12 @@ def test_a_quotient_is_written_in_parts_on_its_ground(
     values = rng.uniform(1, 2, (2, 7, 5)).astype(np.float32)
     values[1, 3, 2] = 0.0
     planes.add(bounds_of(0, 0, 7, 5), values)
-    write_quotient(planes, 0, 1, CRS.from_epsg(27700), tmp_path / "q.tif")
+    write_quotient(planes, 0, 1, CRS.from_epsg(27700), tmp_path / "q.tif", "points")
     with rasterio.open(tmp_path / "q.tif") as raster:
         found = raster.read(1)
         assert raster.bounds == bounds_of(0, 0, 7, 5)
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert raster.units == ("points",)
     assert np.isnan(found[3, 2])
     is_known = values[1] > 0
     np.testing.assert_allclose(found[is_known], values[0][is_known] / values[1][is_known])

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from basrelief.style import read_rgb
 from basrelief.tell.classes import Classes, classify_residuals, classify_scores, count_places
 
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
@@ -50,6 +51,12 @@ def test_residuals_have_the_same_classes_on_both_sides_of_zero() -> None:
     classes = classify_residuals(np.random.default_rng(0).normal(2.0, 1.0, 500), places=2)
     assert np.array(classes.breaks) == pytest.approx(-np.array(classes.breaks[::-1]))
     assert classes.find(np.array([0.0])).tolist() == [2]
+
+
+def test_more_than_predicted_has_the_colour_of_what_raises() -> None:
+    lowest, *_, highest = map(read_rgb, classify_residuals(np.arange(-9.0, 10.0), 0).colours)
+    assert lowest[2] > lowest[0]  # purple
+    assert highest[0] > highest[2]  # orange
 
 
 @pytest.mark.parametrize("residuals", [[], [0.0, 0.0], [1e-9, -1e-9]])

@@ -100,7 +100,7 @@ def page(explained: Run, judged_settings: Settings) -> str:
 
 def test_kinds_are_told_in_a_sentence_where_intervals_allow(page: str, section: Reader) -> None:
     said = section(page, "ground")
-    wanted = "Crime : large buildings and tall buildings raise it; open flat ground lowers it."
+    wanted = "Crime , dense-vgg16: large buildings and tall buildings raise it; open flat ground"
     assert wanted in said
 
 

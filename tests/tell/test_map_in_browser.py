@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from basrelief.config import Settings
-from basrelief.run import Run
+from basrelief.run import Run, write_json
+from basrelief.tell import report as report_module
 from basrelief.tell.facts import read_facts
 from basrelief.tell.layers import Layer, gather_layers
 from basrelief.tell.words import format_number
@@ -48,6 +52,30 @@ def webgl(launch: Callable[[list[str]], Any]) -> Any:
 @pytest.fixture(scope="module")
 def no_webgl(launch: Callable[[list[str]], Any]) -> Any:
     return launch(NO_WEBGL)
+
+
+@pytest.fixture(scope="module")
+def overlaid(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_judged: Callable[[Path], Run],
+    judged_settings: Settings,
+) -> Path:
+    """A report whose map has contributions of the ground, and an area without prediction."""
+    run = write_judged(tmp_path_factory.mktemp("overlaid") / "run")
+    run.explain.mkdir()
+    values = np.tile(np.linspace(-12.3, 12.3, 200), (10, 1)).astype(np.float32)
+    profile: dict[str, Any] = {"count": 1, "dtype": "float32", "nodata": np.nan, "crs": 27700}
+    profile |= {"height": 10, "width": 200, "transform": from_origin(0, 100, 10, 10)}
+    with rasterio.open(run.explain / "crime.tif", "w", driver="GTiff", **profile) as raster:
+        raster.write(values, 1)
+    told = {"file": "explain/crime.tif", "unit": "crime", "label": "what the ground adds"}
+    record = {"recipe": "dense-vgg16", "target": "crime"} | told
+    write_json(run.explain / "contributions.json", [record])
+    path = run.folder / "evaluate" / "residuals.parquet"
+    predicted = pd.read_parquet(path)
+    predicted[predicted["area_id"] != predicted["area_id"].iloc[0]].to_parquet(path)
+    report_module.write_report(judged_settings, run)
+    return run.report
 
 
 def open_map(browser: Any, report: Path, **settings: Any) -> tuple[Any, list[str]]:
@@ -211,4 +239,28 @@ def test_areas_are_where_the_data_have_them(no_webgl: Any, town_run: Run) -> Non
     shown = gpd.GeoDataFrame.from_features(drawn, crs="EPSG:4326").to_crs(areas.crs)
     difference = shown.geometry.symmetric_difference(areas.geometry)
     assert (difference.area / areas.geometry.area).max() < 0.05
+    page.close()
+
+
+def test_contributions_lie_over_the_map_with_their_legend(webgl: Any, overlaid: Path) -> None:
+    page, heard = open_map(webgl, overlaid)
+    before = page.locator("#map-canvas").screenshot()
+    page.get_by_label("show", exact=True).check()
+    page.wait_for_timeout(500)
+    assert page.locator("#map-canvas").screenshot() != before
+    legend = page.locator("#map-legend").inner_text()
+    assert "what the ground adds to crime by dense-vgg16: −12 (lowers) to 12 (raises)" in legend
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_pale_ground_lies_only_where_something_was_predicted(no_webgl: Any, overlaid: Path) -> None:
+    page, _ = open_map(no_webgl, overlaid)
+    page.get_by_label("show", exact=True).check()
+    layer = page.evaluate("JSON.parse(document.getElementById('map-layers').textContent)[0]")
+    n_predicted = sum(value is not None for value in layer["predicted"])
+    assert n_predicted == len(layer["predicted"]) - 1
+    pale = page.locator("#map-picture .overlay path").get_attribute("d")
+    assert pale.count("M") == n_predicted
+    assert page.locator("#map-picture .overlay image").count() == 1
     page.close()

@@ -140,3 +140,10 @@ def test_a_verdict_on_few_areas_is_called_a_hint() -> None:
     assert "other was judged on only 11 held-out areas" in warning
     assert words.warn_of_few(few[:1]) is None
     assert words.warn_of_few([]) is None
+
+
+def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
+    assert (
+        words.say_place([f"District {k}" for k in range(9)], 1200) == "1,200 areas in 9 districts."
+    )
+    assert words.say_place([], 20) == ""

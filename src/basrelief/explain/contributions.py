@@ -130,8 +130,19 @@ def draw_contributions(
                 sums.add(patch.bounds, _trace(scene, way, patch, tracing, tally, faces))
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
         for k, path in enumerate(paths):
-            write_quotient(sums, k, n_targets, scene.areas.crs, path)
+            write_quotient(sums, k, n_targets, scene.areas.crs, path, name_unit(model.targets[k]))
     return tally, paths
+
+
+def name_unit(target: str) -> str:
+    """Name the unit of a map's cells.
+
+    Examples
+    --------
+    >>> name_unit("crime")
+    'crime, per share of the area'
+    """
+    return f"{target}, per share of the area"
 
 
 def _weigh_place(

@@ -10,7 +10,7 @@ import numpy as np
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
-from basrelief.explain.contributions import draw_contributions, set_scene
+from basrelief.explain.contributions import draw_contributions, name_unit, set_scene
 from basrelief.explain.dense_checks import check_maps
 from basrelief.explain.readout import DenseModel, find_models
 from basrelief.explain.records import Findings, Record
@@ -68,7 +68,7 @@ def _list_maps(model: DenseModel, recipe: str, names: list[str]) -> list[Record]
             "recipe": recipe,
             "target": target,
             "file": f"explain/{recipe}/{name}",
-            "unit": f"{target}, per share of the area",
+            "unit": name_unit(target),
             "label": f"what the ground adds to {target}",
         }
         for target, name in zip(model.targets, names, strict=True)

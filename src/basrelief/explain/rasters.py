@@ -81,7 +81,7 @@ class Planes:
         return slice(row, last_row), slice(col, last_col)
 
 
-def write_quotient(planes: Planes, above: int, below: int, crs: CRS, path: Path) -> None:
+def write_quotient(planes: Planes, above: int, below: int, crs: CRS, path: Path, unit: str) -> None:
     """Write one plane over another as a cloud-optimised GeoTIFF; NaN where that is 0."""
     frame = planes.frame
     plain = path.with_suffix(".plain.tif")
@@ -99,6 +99,7 @@ def write_quotient(planes: Planes, above: int, below: int, crs: CRS, path: Path)
         tiled=True,
         bigtiff="if_safer",
     ) as raster:
+        raster.units = (unit,)
         for row in range(0, frame.n_rows, ROWS):
             rows = slice(row, min(row + ROWS, frame.n_rows))
             below_rows = planes.read_rows(below, rows)

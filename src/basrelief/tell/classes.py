@@ -85,7 +85,7 @@ def classify_scores(values: Floats) -> Classes:
 
 
 def classify_residuals(residuals: Floats, places: int) -> Classes:
-    """Put observed less predicted into five classes about 0: orange is lower, purple higher.
+    """Put observed less predicted into five classes about 0: purple is lower, orange higher.
 
     The middle class holds the smallest 40 % of the errors, the two at the ends the largest 20 %.
     """

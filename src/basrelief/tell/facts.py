@@ -140,6 +140,14 @@ class Facts:
         """Names of districts by code."""
         return name_districts(self.samples.areas)
 
+    @property
+    def labelled_districts(self) -> list[str]:
+        """Names of the districts of areas with a label, where all of them are known."""
+        labels = self.labels
+        codes: list[str] = list(labels["lad"].dropna().unique()) if "lad" in labels else []
+        names = [self.districts.get(str(code), "") for code in codes]
+        return names if all(names) else []
+
 
 def read_recipe_of(run: Run, name: str) -> Record:
     """Read the recipe beside a trained model; empty where none was trained."""

@@ -96,8 +96,8 @@ def _draw_failures(
         values = residuals.set_index("area_id")["residual"]
         reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
         caption = (
-            f"Observed less predicted {label} by {record['recipe']}, mean over repeats: purple "
-            f"is higher than predicted, orange lower.{say_outside(len(outside))}"
+            f"Observed less predicted {label} by {record['recipe']}, mean over repeats: orange "
+            f"is higher than predicted, purple lower.{say_outside(len(outside))}"
         )
         alt = (
             f"Map. {caption} From {format_number(values.min())} to "

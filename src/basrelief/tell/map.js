@@ -7,6 +7,7 @@
   const view = find("map-view");
   const areas = JSON.parse(find("map-areas").textContent);
   const layers = JSON.parse(find("map-layers").textContent);
+  const rows = areas.features.map((_, row) => row);
   const controls = view.querySelector("form");
   // Colours stand in the page's style; those over maps are the same on every screen.
   const colourNamed = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -18,13 +19,7 @@
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
     observed: { name: "observed", values: (layer) => layer.observed, classes: "scores", blank: "no score" },
-    residual: {
-      name: "observed − predicted",
-      values: (layer) => subtract(layer.observed, layer.predicted),
-      classes: "residuals",
-      blank: "not predicted",
-      note: "Purple: higher than predicted. Orange: lower.",
-    },
+    residual: { name: "observed − predicted", values: (layer) => subtract(layer.observed, layer.predicted), classes: "residuals", blank: "not predicted", note: "Orange: higher than predicted. Purple: lower." },
     width: { name: "width of the 80% interval", values: (layer) => subtract(layer.high, layer.low), classes: "widths", blank: "no interval" },
     outside: { name: "where the model applies", values: (layer) => layer.inside, blank: "not measured" },
   };
@@ -57,9 +52,10 @@
     const found = kind.values(layer).map((value) => classOf(value, classes.breaks));
     const overlay = asked.get("overlay") ? layer.overlay : null;
     const opacity = Number(asked.get("opacity") ?? 0) / 100;
-    const isStriped = kind !== KINDS.observed;
-    const outside = isStriped ? areas.features.map((_, row) => row).filter((row) => layer.inside[row] === 0) : [];
-    return { layer, kind, classes, found, overlay, opacity, outside };
+    const outside = rows.filter((row) => kind !== KINDS.observed && layer.inside[row] === 0);
+    // Pale says that ground adds nothing: only where something was predicted is that so.
+    const covered = rows.filter((row) => layer.predicted[row] !== null);
+    return { layer, kind, classes, found, overlay, opacity, outside, covered };
   }
 
   // ---- what is said
@@ -94,15 +90,15 @@
     if (shown.kind.classes === "scores") notes.push("Predicted and observed have the same classes: fifths of what was observed.");
     const legend = find("map-legend");
     legend.replaceChildren(list, element("p", notes.filter(Boolean).join(" ")));
-    if (shown.overlay) legend.append(drawRamp(shown.overlay, shown.layer.places));
+    if (shown.overlay) legend.append(...drawRamp(shown.overlay, shown.layer));
   }
 
-  function drawRamp(overlay, places) {
+  function drawRamp(overlay, layer) {
     const list = element("ul");
-    const reach = `${write(overlay.reach, places + 1)} ${overlay.unit}`.trim();
+    const reach = Number(overlay.reach.toPrecision(2));
     const ramp = "linear-gradient(90deg, var(--lowers), var(--neither), var(--raises))";
-    list.append(swatch(ramp, `${overlay.label}, ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
-    return list;
+    list.append(swatch(ramp, `what the ground adds to ${layer.name} by ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
+    return [list, element("p", "By so much a prediction would move if all of its area were like the cell; told by the final model, which has seen every area.")];
   }
 
   function describeArea(row, layer) {
@@ -204,7 +200,7 @@
   function drawOverlay(shown, place, outlines) {
     const [[left, top], , [right, bottom]] = shown.overlay.corners.map(place);
     return (
-      `<path style="fill: var(--neither)" opacity="${shown.opacity}" pointer-events="none" d="${outlines.join("")}"/>` +
+      `<path style="fill: var(--neither)" opacity="${shown.opacity}" pointer-events="none" d="${shown.covered.map((row) => outlines[row]).join("")}"/>` +
       `<image href="${shown.overlay.picture}" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" ` +
       `opacity="${shown.opacity}" preserveAspectRatio="none" pointer-events="none"/>`
     );
@@ -313,6 +309,7 @@
           }
         }
         if (under) map.setPaintProperty("overlay", "raster-opacity", shown.opacity);
+        map.setFilter("pale", ["in", ["id"], ["literal", shown.covered]]);
         map.setPaintProperty("pale", "fill-opacity", under ? shown.opacity : 0);
       },
       choose(row) {

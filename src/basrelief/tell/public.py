@@ -68,7 +68,7 @@ PARTS = (
     ),
     Part("slope.html.j2", ("slope",)),
     Part("looks.html.j2", ("gallery",)),
-    Part("limits.html.j2", ("samples", "schemes", "gallery", "map")),
+    Part("limits.html.j2", ("samples", "schemes", "settings", "gallery", "map")),
     Part(
         "public-withheld.html.j2",
         ("release_said", "population_said", "min_behind", "reason", "withheld"),
@@ -189,10 +189,9 @@ def draw_page(
         environment.get_template(part.template).render({name: told[name] for name in part.names})
         for part in PARTS
     )
-    targets = told["targets"]
-    subject = words.join_words(targets) if len(targets) < 4 else "deprivation"
     return environment.get_template("public.html.j2").render(
-        title=f"{subject[0].upper()}{subject[1:]} from LIDAR",
+        title=words.name_report(narrowed.samples.targets),
+        place=words.say_place(narrowed.labelled_districts, len(release.shown)),
         contents=[(name, text) for name, text in CONTENTS.items() if f'id="{name}"' in body],
         truth=read_truth(facts),
         map=told["map"],

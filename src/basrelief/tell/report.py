@@ -16,6 +16,7 @@ from basrelief.run import Run, read_json, replacing
 from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
 from basrelief.tell import (
     audit,
+    doubts,
     failures,
     ground,
     parts,
@@ -62,6 +63,8 @@ def gather_page(facts: Facts, sources: Sequence[Source]) -> dict[str, Any]:
     return {
         "settings": settings,
         "samples": samples,
+        "title": words.name_report(samples.targets),
+        "place": words.say_place(facts.labelled_districts, len(facts.labels)),
         "targets": [words.name_target(target) for target in samples.targets],
         "schemes": facts.schemes,
         "verdict": verdict.show_verdict(facts),
@@ -76,6 +79,7 @@ def gather_page(facts: Facts, sources: Sequence[Source]) -> dict[str, Any]:
         "joined": parts.say_joined(facts),
         "parts": parts.show_parts(facts),
         "ground": ground.show_ground(facts),
+        "doubts": doubts.say_doubts(facts),
         "data": sections.show_data(facts),
         "splits": sections.show_splits(facts),
         "models": sections.show_models(facts),

@@ -35,7 +35,11 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
         entries.append(Withheld("effects of slope and altitude", n_effects, why))
     n_extremes = len(facts.samples.targets)
     entries += [
-        Withheld("least, greatest and quartiles of a score", n_extremes, "single areas' scores"),
+        Withheld(
+            "least, greatest and quartiles of a score over all that was used",
+            n_extremes,
+            "single areas' scores",
+        ),
         *_list_parts(facts),
         *_list_pictures(facts, release),
         Withheld(

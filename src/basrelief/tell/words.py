@@ -21,6 +21,9 @@ STRICT_FIRST = tuple(reversed(SCHEMES))
 """Schemes from the one that leaks least."""
 
 
+MANY_TARGETS, MAX_PLACES = 4, 8
+"""From so many targets on a report is of deprivation, and so many districts can be named."""
+
 FEW = 30
 """Fewer held-out places than this make a bootstrapped interval rough."""
 
@@ -61,6 +64,34 @@ def name_target(target: str) -> str:
     ('living environment', 'multiple deprivation')
     """
     return TARGET_NAMES.get(target, target.replace("_", " "))
+
+
+def name_report(targets: Sequence[str]) -> str:
+    """Name a report by what it predicts.
+
+    Examples
+    --------
+    >>> name_report(["crime"]), name_report(["imd", "income", "health", "crime"])
+    ('Crime from LIDAR', 'Deprivation from LIDAR')
+    """
+    names = [name_target(target) for target in targets]
+    subject = join_words(names) if len(names) < MANY_TARGETS else "deprivation"
+    return f"{subject[0].upper()}{subject[1:]} from LIDAR"
+
+
+def say_place(districts: Sequence[str], n_areas: int) -> str:
+    """Say where the areas that figures are told of lie; empty where no district has a name.
+
+    Examples
+    --------
+    >>> say_place(["Camden", "Barnet"], 99)
+    '99 areas in Barnet and Camden.'
+    """
+    if not districts:
+        return ""
+    names = sorted(districts)
+    where = join_words(names) if len(names) <= MAX_PLACES else f"{len(names):,} districts"
+    return f"{n_areas:,} areas in {where}."
 
 
 def join_words(words: Sequence[str]) -> str:
