@@ -240,3 +240,23 @@ def test_importing_crepes_leaves_the_warning_filters_as_they_were() -> None:
         "sys.exit(('always', None, UserWarning, None, 0) in warnings.filters)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "shift", "is_cut"),
+    [("income", 5.0, True), ("income", 0.0, False), ("crime", 5.0, False), ("mine", 5.0, False)],
+)
+def test_bounds_end_where_a_published_score_cannot_go_on(
+    target: str, shift: float, is_cut: bool
+) -> None:
+    frame = small_frame(100).assign(target=target)
+    frame["y_true"] += shift
+    whole, done = (add_intervals(frame.assign(target=name), None) for name in ("crime", target))
+    for side in ("lower_80", "upper_80"):
+        expected = whole[side].clip(lower=0.0) if is_cut else whole[side]
+        pd.testing.assert_series_equal(done[side], expected)
+    assert (whole["lower_80"] < 0).any()
+    one, other = (
+        frame["y_true"].between(each["lower_80"], each["upper_80"]) for each in (whole, done)
+    )
+    pd.testing.assert_series_equal(one, other)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from basrelief.config import DOMAINS, InputError
-from basrelief.sources.iod import TARGETS, find_target, read_labels
+from basrelief.sources.iod import NOT_BELOW_0, TARGETS, find_target, read_labels
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")
@@ -172,3 +172,14 @@ def test_real_crime_rates_are_read_by_category() -> None:
     labels = read(path, ["burglary", "violence_with_injury", "anti_social_behaviour"])
     assert len(labels) == 4994
     assert list(labels.loc["E01000001"]) == [5.2, 0.4, 2.2]
+
+
+@pytest.mark.real
+@NEEDS_DATA
+def test_scores_said_not_to_be_below_0_are_not() -> None:
+    crimes = "iod2025_london_crime_rates.csv"
+    for name, is_crime in (("ID 2019 for London.xlsx", False), (crimes, True)):
+        asked = [
+            each for each in sorted(NOT_BELOW_0) if ("Score" not in TARGETS[each][0]) == is_crime
+        ]
+        assert (read(DATA / "labels" / name, asked)[asked].min() >= 0).all()

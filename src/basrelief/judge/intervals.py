@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from basrelief.run import Record
+from basrelief.sources.iod import NOT_BELOW_0
 
 with warnings.catch_warnings():
     # crepes changes the whole program's warning filters when it is imported.
@@ -54,7 +55,8 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
     Returns
     -------
     The frame with bounds in units of the target, around ``y_pred``. NaN where too few others
-    were held out for a finite interval: 95 % needs 19 of them, 80 % four and 50 % one.
+    were held out for a finite interval: 95 % needs 19 of them, 80 % four and 50 % one. What no
+    score can be (`NOT_BELOW_0`) is cut off, which leaves out no truth.
 
     References
     ----------
@@ -79,7 +81,20 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
                 )
                 bounds[f"lower_{level}"][test] = held[:, 0]
                 bounds[f"upper_{level}"][test] = held[:, 1]
+    _cut_off(bounds, frame)
     return frame.assign(**bounds)
+
+
+def _cut_off(bounds: dict[str, Floats], frame: pd.DataFrame) -> None:
+    """Raise bounds below 0 to it, in place, for published scores that cannot be below.
+
+    Not where a label is: somebody's own column may carry a published score's name.
+    """
+    is_published = frame["target"].isin(NOT_BELOW_0)
+    below = frame["target"].isin(frame.loc[frame["y_true"] < 0, "target"].unique())
+    rows = np.flatnonzero((is_published & ~below).to_numpy(bool))
+    for values in bounds.values():
+        values[rows] = np.maximum(values[rows], 0.0)
 
 
 def group_rows(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.Series[str]:

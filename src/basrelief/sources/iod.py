@@ -49,6 +49,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 """Short names, and how published headings begin. Some are cut at 80 characters."""
 
+NOT_BELOW_0 = frozenset(TARGETS).difference(
+    ["health", "crime", "children_and_young_people", "geographical_barriers"],
+    ["wider_barriers", "indoors", "outdoors"],
+)
+"""Shares, rates and scores from 0 to 100; those that are left out are published around 0."""
+
 POPULATION = "total population"
 MAX_ROWS_ABOVE = 20
 """How far down a sheet its row of headings may stand."""
