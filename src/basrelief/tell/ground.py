@@ -145,12 +145,12 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
 
 
 def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
-    """Say how cells spread: where the middle half of them lies, and how many are near nothing.
+    """Say how cells spread: where the middle half of them lies.
 
     Examples
     --------
-    >>> say_cells(np.array([-2, -1, 0, 1, np.nan], np.float32), 1, "points")
-    'Half of its cells lie between −1.0 and 0.0 points.'
+    >>> say_cells(np.array([-2, -1, 0, 1, 2, np.nan], np.float32), 1, "points")
+    'Half of its cells lie between −1.0 and 1.0 points.'
     """
     low, high = np.nanquantile(values, [0.25, 0.75])
     ends = f"{format_number(float(low), places)} and {format_number(float(high), places)}"
