@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,28 @@ def test_a_map_of_nothing_is_not_drawn(
     with rasterio.open(run.folder / MAP["file"], "r+") as raster:
         raster.write(np.zeros((10, 200), np.float32), 1)
     assert ground.draw_pictures(read_facts(judged_settings, run), [MAP]) == []
+
+
+def test_pictures_are_chosen_by_the_skill_of_lidar_and_not_of_place(
+    explained: Run, judged_settings: Settings
+) -> None:
+    facts = read_facts(judged_settings, explained)
+    score = {**facts.scores[0], "unit": "area"}
+    skills = {("both", "a"): 0.9, ("both", "b"): 0.3, ("dense", "a"): 0.1, ("dense", "b"): 0.2}
+    scores = [
+        score | {"recipe": recipe, "target": target, "skill": skill}
+        for (recipe, target), skill in skills.items()
+    ]
+    samples = replace(facts.samples, targets=("a", "b"))
+    facts = replace(facts, scores=scores, samples=samples)
+    vars(facts)["joining"] = {"both": "dense"}
+    maps = [{"recipe": "both", "target": target} for target in "ab"]
+    assert ground.order_targets(facts, maps) == ["b", "a"]
+
+
+def test_a_picture_says_how_its_cells_spread_and_what_lidar_is_worth(page: str) -> None:
+    assert "Half of its cells lie between −0.35 and 0.55 per share of the area." in page
+    assert "LIDAR alone (dense-vgg16) has skill 0.40 (0.20 to 0.50)." in page
 
 
 def test_recipes_of_one_model_are_told_together() -> None:

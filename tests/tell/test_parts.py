@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,30 @@ def test_a_gain_is_said_with_its_interval(page: str, section: Reader) -> None:
     assert "It beats LIDAR alone for crime." in said
 
 
+def test_schemes_beyond_the_one_shown_are_folded_under_their_mean_skills(
+    tmp_path: Path, write_joined: Writer, settings: Settings
+) -> None:
+    run = write_joined(tmp_path / "run")
+    means = run.folder / "evaluate" / "over_targets.json"
+    for path in (means, run.scores):
+        records = read_json(path)
+        write_json(path, records + [record | {"scheme": "lad"} for record in records])
+    report.write_report(settings, run)
+    page = run.report.read_text(encoding="utf-8")
+    part = page[page.index('<section id="parts">') : page.index("A gain is the mean")]
+    headings = re.findall(r"<h3[^>]*>(.*?)(?: <span|</h3>)", part)
+    assert headings == [f"both: {HELD_OUT}", "both: whole districts held out"]
+    told = "mean skill 0.20 LIDAR alone, 0.19 place alone, 0.38 both</span></summary>"
+    assert part.index(headings[0]) < part.index("<details><summary><h3") < part.index(told)
+
+
 def test_the_verdict_says_where_joining_beats_place(page: str, facts: Facts) -> None:
     (sentence,) = parts.say_joined(facts)
     assert (
         sentence == f"both joins LIDAR and place. With {HELD_OUT} it beats place alone for crime."
     )
-    assert sentence in page
+    first, rest = sentence.split(". ", 1)
+    assert f"<summary>{first}: what it adds to place alone</summary><p>{rest}</p>" in page
 
 
 def test_what_was_told_to_a_recipe_that_joins_place_is_not_denied(

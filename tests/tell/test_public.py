@@ -24,6 +24,7 @@ from shapely.geometry import box
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
 from basrelief.run import Run, read_json, write_json
+from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
 
 N_AREAS, N_CHIPS = 40, 40
@@ -271,7 +272,7 @@ def test_figures_of_withheld_areas_leave_no_trace(run: Run, tmp_path: Path) -> N
     other = write_run(tmp_path / "run", Hidden(label=-4.25, predicted=0.125, rank=17))
     tell_run(make_settings(), other)
     names = sorted(path.name for path in (run.folder / "public").iterdir())
-    assert names == ["areas.csv", "areas.geojson", "report.html"]
+    assert names == ["areas.csv", "areas.geojson", "areas.md", "report.html"]
     for name in names:
         mine, others = (each.folder / "public" / name for each in (run, other))
         assert mine.read_bytes() == others.read_bytes()
@@ -290,6 +291,31 @@ def test_tables_hold_the_areas_shown_and_no_others(run: Run) -> None:
     ring = np.array(features[0]["geometry"]["coordinates"][0])
     assert np.all((ring > [-0.2, 51.4]) & (ring < [0.2, 51.6]))
     assert gpd.read_file(folder / "areas.geojson").crs.to_epsg() == 4326
+
+
+def test_every_column_of_the_table_is_explained_beside_it(run: Run) -> None:
+    folder = run.folder / "public"
+    told = (folder / "areas.md").read_text(encoding="utf-8")
+    for column in pd.read_csv(folder / "areas.csv").columns:
+        ending = column.removeprefix("crime")
+        assert f"`{column}`" in told or f"`...{ending}`" in told, column
+    assert "- `crime`: crime" in told
+
+
+def test_the_table_has_the_words_that_its_sources_ask_for(run: Run, page: str) -> None:
+    told = (run.folder / "public" / "areas.md").read_text(encoding="utf-8")
+    for source, words in CREDITS:
+        assert f'- {source}: "{words}"' in told
+        assert f"<li>{source}: <q>{words}</q></li>" in page
+
+
+def test_the_copy_of_the_map_library_comes_with_its_licence(page: str) -> None:
+    part = page[page.index('<section id="library-licences">') :]
+    part = part[: part.index("</section>")]
+    assert "Full text of license: https://github.com/maplibre" in part
+    assert "Redistributions in binary form must reproduce the above copyright" in part
+    assert "THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS" in part
+    assert "Copyright (c) 2023 eoda GmbH" in part
 
 
 def read_json_of(page: str, name: str) -> Any:

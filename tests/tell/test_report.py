@@ -108,6 +108,16 @@ def test_the_page_needs_no_network_and_no_script(page: str) -> None:
     assert "url(http" not in page
 
 
+def test_the_contents_are_folded_so_that_title_and_verdict_come_first(page: str) -> None:
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    assert '<details>\n<summary id="contents">Contents</summary>' in contents
+    assert "nav details::details-content { content-visibility: visible" in page
+
+
+def test_what_is_not_there_needs_no_licence(page: str) -> None:
+    assert 'id="library-licences"' not in page
+
+
 def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
     links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
     assert "looks" in links

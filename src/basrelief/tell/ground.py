@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from basrelief.run import Record, Run, read_json
 from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.kinds import show_heat, show_kinds, word_interval
 from basrelief.tell.overlays import find_reach, read_contributions, read_small
-from basrelief.tell.results import find_main
-from basrelief.tell.words import count_places, format_number, join_words, name_target
+from basrelief.tell.words import (
+    Finding,
+    count_places,
+    find_findings,
+    format_number,
+    join_words,
+    name_target,
+)
 
 N_PICTURES = 2
 """Targets whose contributions are drawn; the map of the report has all of them."""
@@ -44,10 +53,11 @@ class Checks:
 
 def show_ground(facts: Facts) -> dict[str, Any] | None:
     """Gather what raises and lowers predictions; None where nothing explained it."""
-    panels = draw_pictures(facts, read_contributions(facts.run))
+    contributions = read_contributions(facts.run)
+    panels = draw_pictures(facts, contributions)
     of_kinds, tests = _read(facts.run, "kinds"), _read(facts.run, "tests")
     kinds, heat = show_kinds(facts, of_kinds), show_heat(of_kinds)
-    charts = draw_moves(order_targets(facts), _read(facts.run, "curves"), tests)
+    charts = draw_moves(order_targets(facts, contributions), _read(facts.run, "curves"), tests)
     checks = show_tests(tests, charts)
     if not (panels or kinds or heat or checks):
         return None
@@ -62,14 +72,13 @@ def _read(run: Run, name: str) -> list[Record]:
 
 
 def draw_pictures(facts: Facts, records: Sequence[Record]) -> list[Panel]:
-    """Draw the contributions to the targets that are predicted best."""
+    """Draw the contributions to the targets that LIDAR alone predicts best."""
     panels: list[Panel] = []
     if not facts.samples.has_places:
         return panels
-    for target in order_targets(facts):
-        mine = [record for record in records if record["target"] == target]
-        mine.sort(key=lambda record: record["recipe"] != facts.shown.get(target))
-        panel = _draw(facts, mine[0]) if mine else None
+    for target in order_targets(facts, records):
+        record = choose_record(facts, records, target)
+        panel = _draw(facts, record) if record else None
         if panel is not None:
             panels.append(panel)
         if len(panels) == N_PICTURES:
@@ -77,15 +86,38 @@ def draw_pictures(facts: Facts, records: Sequence[Record]) -> list[Panel]:
     return panels
 
 
-def order_targets(facts: Facts) -> list[str]:
-    """Order targets by the skill of the recipe shown for each, the best first."""
-    skill = {
-        finding.target: float(finding.record["skill"])
-        for finding in find_main(facts)
-        if facts.shown.get(finding.target) == finding.recipe
-    }
-    targets = list(facts.samples.targets)
-    return sorted(targets, key=lambda target: -skill.get(target, float("-inf")))
+def order_targets(facts: Facts, records: Sequence[Record]) -> list[str]:
+    """Order targets by the skill of LIDAR alone, the best first.
+
+    What is drawn is the ground that speaks for LIDAR: a recipe can owe its skill to place.
+
+    Parameters
+    ----------
+    records
+        Contribution maps; a target without one counts by the recipe that is shown for it.
+    """
+
+    def find_skill(target: str) -> float:
+        record = choose_record(facts, records, target)
+        recipe = record["recipe"] if record else facts.shown.get(target, "")
+        finding = find_speaker(facts, recipe, target)
+        return float(finding.record["skill"]) if finding else float("-inf")
+
+    return sorted(facts.samples.targets, key=lambda target: -find_skill(target))
+
+
+def choose_record(facts: Facts, records: Sequence[Record], target: str) -> Record | None:
+    """Choose a target's contribution map: that of the recipe shown for it, where it has one."""
+    mine = select(records, target=target)
+    mine.sort(key=lambda record: record["recipe"] != facts.shown.get(target))
+    return mine[0] if mine else None
+
+
+def find_speaker(facts: Facts, recipe: str, target: str) -> Finding | None:
+    """Find the score of what speaks for LIDAR in a recipe, in the scheme that is shown."""
+    speaker = facts.joining.get(recipe) or recipe
+    found = find_findings(select(facts.scores, recipe=speaker, target=target), facts.shown_scheme)
+    return found[0] if found else None
 
 
 def _draw(facts: Facts, record: Record) -> Panel | None:
@@ -103,12 +135,39 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
         f"{name[0].upper()}{name[1:]}, {record['recipe']}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
+    caption += f" {say_cells(values, places, unit)}{_say_skill(facts, record)}"
     ends = f"{format_number(-reach, places)} to {format_number(reach, places)} {unit}".strip()
     alt = f"Map. {caption} Colours end at {ends}."
     areas: Any = facts.samples.areas
     label = f"contribution to {name}" + (f", {unit}" if unit and unit != name else "")
     scale = maps.Scale(label, -reach, reach)
     return Panel(maps.draw_raster(areas.to_crs(crs), values, transform, scale, alt), caption)
+
+
+def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
+    """Say how cells spread: where the middle half of them lies.
+
+    Examples
+    --------
+    >>> say_cells(np.array([-2, -1, 0, 1, 2, np.nan], np.float32), 1, "points")
+    'Half of its cells lie between −1.0 and 1.0 points.'
+    """
+    low, high = np.nanquantile(values, [0.25, 0.75])
+    ends = f"{format_number(float(low), places)} and {format_number(float(high), places)}"
+    return f"Half of its cells lie between {ends} {unit}".rstrip() + "."
+
+
+def _say_skill(facts: Facts, record: Record) -> str:
+    """Say how good LIDAR alone is for a target; nothing where it was not scored."""
+    finding = find_speaker(facts, record["recipe"], record["target"])
+    if finding is None:
+        return ""
+    told = word_interval(finding.record["skill"], _name_ends(finding.record))
+    return f" LIDAR alone ({finding.recipe}) has skill {told}."
+
+
+def _name_ends(record: Record) -> Record:
+    return {"low": record["skill_low"], "high": record["skill_high"]}
 
 
 def draw_moves(

@@ -23,7 +23,9 @@ FIGURES = {
 SIGNIFICANT = 4
 """Digits of a figure: more would be noise."""
 
-NOTE = "Figures of areas, each predicted while it was held out. Sources and licences: report.html"
+NOTE = (
+    "Figures of areas, each predicted while it was held out. Sources, licences, columns: areas.md"
+)
 
 
 def tabulate_areas(facts: Facts) -> pd.DataFrame:

@@ -192,10 +192,9 @@ def _show_scheme(
     if name not in records or not rows:
         return None
     bars = _make_bars([records[part] for part in parts if part in records], parts, name)
-    title = name_scheme(scheme, facts.settings)
     found = [bar.finding for row in rows for bar in row.bars] + [bar.finding for bar in bars]
     return {
-        "title": title[0].upper() + title[1:],
+        "held_out": name_scheme(scheme, facts.settings),
         "n_targets": records[name]["n_targets"],
         "n": max(bar.finding.record["n"] for row in rows for bar in row.bars),
         "axis": choose_axis(found),

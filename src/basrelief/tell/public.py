@@ -34,6 +34,7 @@ from basrelief.tell import (
     web_map,
     words,
 )
+from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.gate import MIN_BEHIND, Release, Withheld, may_average
 from basrelief.tell.provenance import Source, list_versions
@@ -105,9 +106,10 @@ CONTENTS = {
 def publish_run(facts: Facts, narrowed: Facts, release: Release, sources: Sequence[Source]) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
-    ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv`` and (with
-    places) ``areas.geojson``; with ``allow = "nothing"`` a page that says so. ``publish.json``
-    lists what was published, what was withheld and why, and the settings that decided it.
+    ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv``, ``areas.md``
+    (its columns and licences) and (with places) ``areas.geojson``; with ``allow = "nothing"`` a
+    page that says so. ``publish.json`` lists what was published, what was withheld and why,
+    and the settings that decided it.
 
     Parameters
     ----------
@@ -134,6 +136,7 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, sources: Sequen
         if release.shown:
             table = handout.tabulate_areas(narrowed)
             handout.write_csv(table, part / "areas.csv")
+            (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
             if narrowed.samples.has_places:
                 handout.write_geojson(narrowed, table, part / "areas.geojson")
     write_record(narrowed, release, withheld, folder)
@@ -141,6 +144,22 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, sources: Sequen
         f"report: public/ shows {len(release.shown)} areas, {len(release.hidden)} are withheld; "
         "publish.json says why"
     )
+
+
+def explain_table(narrowed: Facts) -> str:
+    """Explain the columns of the tables, and give the words that their sources ask for."""
+    targets = narrowed.samples.targets
+    page: str = (
+        make_environment()
+        .get_template("areas.md.j2")
+        .render(
+            has_places=narrowed.samples.has_places,
+            targets=[(target, words.name_target(target)) for target in targets],
+            digits=handout.SIGNIFICANT,
+            credits=list_credits(narrowed.settings),
+        )
+    )
+    return page
 
 
 def write_record(

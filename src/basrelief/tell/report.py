@@ -29,6 +29,7 @@ from basrelief.tell import (
     web_map,
     words,
 )
+from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.provenance import Source, list_versions, read_sources
 
@@ -131,7 +132,7 @@ def make_environment() -> Environment:
     """Make what fills the pages' templates; a name that a template is not given is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=lambda name: not (name or "").endswith(".md.j2"),  # noqa: S701 - Markdown
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -144,6 +145,7 @@ def make_environment() -> Environment:
     environment.filters["place"] = lambda share: round(100 * share, 2)
     environment.filters["tint"] = audit.tint
     environment.globals["name_scheme"] = words.name_scheme
+    environment.globals["list_credits"] = list_credits
     environment.globals["colours"] = write_colours()
     return environment
 

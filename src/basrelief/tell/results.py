@@ -95,10 +95,12 @@ def find_main(facts: Facts) -> list[Finding]:
 
 
 def show_results(facts: Facts) -> list[dict[str, Any]]:
-    """Gather, target by target, each recipe beside its baselines in every scheme, and maps."""
+    """Gather, target by target, each recipe beside its baselines by scheme, and maps."""
     shown = []
     for target in facts.samples.targets:
         facets = [facet for scheme in facts.schemes if (facet := _face(facts, target, scheme))]
+        # The page shows the first and folds the others.
+        facets.sort(key=lambda facet: facet.scheme != facts.shown_scheme)
         findings = [row.finding for facet in facets for row in facet.rows]
         shown.append(
             {
@@ -106,6 +108,7 @@ def show_results(facts: Facts) -> list[dict[str, Any]]:
                 "facets": facets,
                 "axis": choose_axis(findings),
                 "summary": _summarise(facets),
+                "elsewhere": _summarise(facets[1:]),
                 "panels": _draw_target(facts, target),
                 "records": select(facts.scores, target=target),
             }

@@ -238,7 +238,7 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
             **locate_bounds(raster.bounds, raster.crs),
             datetime=read_date(path),
             properties={
-                "title": str(told.get("label", path.stem)),
+                "title": name_raster(path, told),
                 "description": NO_DATE,
                 "gsd": abs(raster.transform.a),
             },
@@ -257,6 +257,13 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
     if told:
         item.add_link(pystac.Link("derived_from", f"./model-{told['recipe']}.json", JSON))
     return item
+
+
+def name_raster(path: Path, told: dict[str, Any]) -> str:
+    """Name a raster for people, its target in words."""
+    if "target" not in told:
+        return str(told.get("label", path.stem))
+    return f"What the ground adds to {name_target(told['target'])}, by {told['recipe']}"
 
 
 def project(item: pystac.Item, crs: Any, raster: Any) -> None:

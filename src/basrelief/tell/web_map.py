@@ -65,6 +65,7 @@ def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
         "layers": embed_json(json.dumps(shown, separators=(",", ":"), allow_nan=False)),
         "library": read_library("maplibre-gl.js"),
         "library_style": read_library("maplibre-gl.css"),
+        "licences": read_licences(),
     }
 
 
@@ -155,6 +156,26 @@ def read_library(name: str) -> str:
     # A browser's tools would ask the network for the map of its sources.
     kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
     return "\n".join(kept).replace("</script", "<\\/script")
+
+
+@cache
+def read_licences() -> list[str]:
+    """Read what has to go with a copy of MapLibre GL JS.
+
+    Its wheel holds the library's banner, which says where the full text with the notices of all
+    parts stands, but not that text; the conditions and the disclaimer are kept beside this file.
+
+    Returns
+    -------
+    The banner as the library carries it, the licence of MapLibre GL JS, and that of the wheel.
+    """
+    banner = read_library("maplibre-gl.js").partition("*/")[0].removeprefix("/**")
+    lines = [line.strip().removeprefix("*").strip() for line in banner.splitlines()]
+    own = (Path(__file__).parent / "maplibre-licence.txt").read_text(encoding="utf-8")
+    wheel = distribution("maplibre")
+    files = [Path(str(file.locate())) for file in wheel.files or [] if "LICEN" in file.name.upper()]
+    of_wheel = [f"Wheel maplibre {wheel.version}\n\n{path.read_text('utf-8')}" for path in files]
+    return ["\n".join(line for line in lines if line), own.strip(), *map(str.strip, of_wheel)]
 
 
 def embed_json(text: str) -> str:

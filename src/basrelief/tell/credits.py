@@ -1,0 +1,32 @@
+"""The words that the usual sources of data ask for beside anything derived from them."""
+
+from __future__ import annotations
+
+from basrelief.config import Settings
+
+OPEN_GOVERNMENT = "Contains public sector information licensed under the Open Government Licence"
+
+CREDITS = (
+    (
+        "LIDAR of the Environment Agency",
+        f"© Environment Agency copyright and/or database right. {OPEN_GOVERNMENT} v3.0.",
+    ),
+    (
+        "English Indices of Deprivation (ministry responsible for housing and local government)",
+        f"{OPEN_GOVERNMENT} v3.0.",
+    ),
+    (
+        "Boundaries",
+        "Source: Office for National Statistics licensed under the Open Government Licence v3.0. "
+        "Contains OS data © Crown copyright and database right [year].",
+    ),
+)
+CRIMES = (
+    "Recorded crimes by area of the Metropolitan Police",
+    f"{OPEN_GOVERNMENT} v2.0.",
+)
+
+
+def list_credits(settings: Settings) -> list[tuple[str, str]]:
+    """List what was usually used, and the words to set beside what is derived from it."""
+    return [*CREDITS, *([CRIMES] if settings.data.crime else [])]
