@@ -33,12 +33,14 @@ const tellGround = (() => {
     // All areas have one scale, unless this one reaches further than nearly all others.
     const reach = Math.max(ground.reach, value(kinds[0].code));
     const table = element("table", "", { class: "sums" });
-    table.append(element("caption", "What its ground adds, by the final model"));
+    const head = element("tr");
+    for (const text of ["kind of ground", "", "adds", "share of its ground"]) head.append(text ? element("th", text, { scope: "col" }) : element("td"));
+    table.append(element("caption", "What its ground adds, by the final model"), head);
     for (const { name, code, share } of kinds) {
       const sign = code < 0 ? "−" : code > 0 ? "+" : "";
       const line = element("tr");
       line.append(element("th", name, { scope: "row" }), drawBar(code, reach ? value(code) / reach : 0, element));
-      line.append(element("td", `${sign}${value(code).toFixed(Math.max(0, ground.places))}`), element("td", `${share}% of its ground`));
+      line.append(element("td", `${sign}${value(code).toFixed(Math.max(0, ground.places))}`), element("td", `${share}%`));
       table.append(line);
     }
     const means = "Above (+, orange) or below (−, purple) the model's mean; that model has seen every area. It says what the prediction rests on, not what makes anyone better or worse off.";
