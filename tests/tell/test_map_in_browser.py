@@ -15,6 +15,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from basrelief.config import Settings
+from basrelief.explain.area_sums import ADDS
 from basrelief.run import Run, write_json
 from basrelief.tell import report as report_module
 from basrelief.tell.facts import read_facts
@@ -61,9 +62,14 @@ def overlaid(
     judged_settings: Settings,
     plant_sums: Callable[[Run], pd.DataFrame],
 ) -> Path:
-    """A report whose map has contributions of the ground, and an area without prediction."""
+    """A report whose map has contributions of the ground, and an area without prediction.
+
+    To one area, E05, its ground adds next to nothing.
+    """
     run = write_judged(tmp_path_factory.mktemp("overlaid") / "run")
-    plant_sums(run)
+    sums = plant_sums(run)
+    sums.loc[sums["area_id"] == "E05", list(ADDS)] = 0.004
+    sums.to_parquet(run.explain / "areas.parquet")
     values = np.tile(np.linspace(-12.3, 12.3, 200), (10, 1)).astype(np.float32)
     profile: dict[str, Any] = {"count": 1, "dtype": "float32", "nodata": np.nan, "crs": 27700}
     profile |= {"height": 10, "width": 200, "transform": from_origin(0, 100, 10, 10)}
@@ -309,6 +315,18 @@ def test_an_area_without_sums_tells_none(no_webgl: Any, overlaid: Path) -> None:
     page.get_by_label("Find an area").fill("E00")
     page.keyboard.press("Enter")
     assert "not predicted" in page.get_by_role("status").inner_text()
+    assert page.locator("#map-area .sums").count() == 0
+    page.close()
+
+
+def test_ground_that_adds_less_than_is_shown_is_told_in_a_sentence(
+    no_webgl: Any, overlaid: Path
+) -> None:
+    page, _ = open_map(no_webgl, overlaid)
+    page.get_by_label("Find an area").fill("E05")
+    page.keyboard.press("Enter")
+    said = page.get_by_role("status").inner_text()
+    assert "no kind of its ground adds or takes away as much as 0.01." in said
     assert page.locator("#map-area .sums").count() == 0
     page.close()
 

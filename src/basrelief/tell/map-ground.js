@@ -30,6 +30,11 @@ const tellGround = (() => {
     const kinds = readKinds(ground, row);
     if (!kinds.length) return [];
     const value = (code) => Math.abs(code) / 10 ** ground.places;
+    const write = (code) => value(code).toFixed(Math.max(0, ground.places));
+    if (!kinds[0].code) {
+      const nothing = `By the final model, no kind of its ground adds or takes away as much as ${write(1)}.`;
+      return [element("p", [nothing, ...ground.notes].join(" "), { class: "small" })];
+    }
     // All areas have one scale, unless this one reaches further than nearly all others.
     const reach = Math.max(ground.reach, value(kinds[0].code));
     const table = element("table", "", { class: "sums" });
@@ -39,8 +44,8 @@ const tellGround = (() => {
     for (const { name, code, share } of kinds) {
       const sign = code < 0 ? "−" : code > 0 ? "+" : "";
       const line = element("tr");
-      line.append(element("th", name, { scope: "row" }), drawBar(code, reach ? value(code) / reach : 0, element));
-      line.append(element("td", `${sign}${value(code).toFixed(Math.max(0, ground.places))}`), element("td", `${share}%`));
+      line.append(element("th", name, { scope: "row" }), drawBar(code, value(code) / reach, element));
+      line.append(element("td", `${sign}${write(code)}`), element("td", `${share}%`));
       table.append(line);
     }
     const means = "Above (+, orange) or below (−, purple) the model's mean; that model has seen every area. It says what the prediction rests on, not what makes anyone better or worse off.";
