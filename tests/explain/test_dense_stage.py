@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import rasterio
@@ -12,7 +13,9 @@ import rasterio
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
 from basrelief.explain import dense_checks
+from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
+from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.stage import explain_recipes
 from basrelief.run import Run, read_json
 
@@ -84,6 +87,40 @@ def test_every_map_is_tested_and_its_kinds_are_told(explained: tuple[Run, list[s
     assert any(line.startswith("explain: means and on-top: 1 contribution maps") for line in said)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_an_areas_kinds_of_ground_add_is_its_prediction_less_the_intercept(
+    explained: tuple[Run, list[str]], recipe: str
+) -> None:
+    run, _ = explained
+    (model,) = find_models(run, [recipe])
+    table = pd.read_parquet(run.explain / "areas.parquet")
+    for k, target in enumerate(model.targets):
+        mine = table[(table["recipe"] == recipe) & (table["target"] == target)]
+        assert len(mine) == mine["area_id"].nunique() == 36
+        x = [model.describe(area_id) for area_id in mine["area_id"]]
+        predicted = np.array([model.predict(each)[k] for each in x])
+        expected = np.array([sum_of_cells(model, each)[k] for each in x])
+        if recipe in ("means", "on-top"):
+            np.testing.assert_allclose(expected, predicted - model.linear.intercept[k])
+        total = mine[list(ADDS)].sum(axis=1)
+        np.testing.assert_allclose(total, expected, atol=1e-5 * predicted.std())
+
+
+def test_an_areas_ground_is_shared_out_among_its_kinds(explained: tuple[Run, list[str]]) -> None:
+    run, _ = explained
+    table = pd.read_parquet(run.explain / "areas.parquet")
+    assert list(table) == ["recipe", "target", "area_id", *ADDS, *SHARES]
+    assert not table.duplicated(["recipe", "target", "area_id"]).any()
+    np.testing.assert_allclose(table[list(SHARES)].sum(axis=1), 1.0, atol=1e-5)
+    mean = table.groupby(["recipe", "target"])[list(ADDS)].mean()
+    for record in read_json(run.explain / "kinds.json"):
+        if record["kind"] != EDGES:
+            found = mean.loc[
+                (record["recipe"], record["target"]), ADDS[KINDS.index(record["kind"])]
+            ]
+            assert found == pytest.approx(record["contribution"])
+
+
 def test_nothing_is_left_behind_but_what_is_listed(explained: tuple[Run, list[str]]) -> None:
     run, _ = explained
     folders = sorted(path.name for path in run.explain.iterdir() if path.is_dir())
@@ -91,3 +128,4 @@ def test_nothing_is_left_behind_but_what_is_listed(explained: tuple[Run, list[st
     files = {str(path.relative_to(run.folder)) for path in run.explain.glob("*/*")}
     listed = {record["file"] for record in read_json(run.explain / "contributions.json")}
     assert files == listed
+    assert not list(run.explain.glob(".*"))

@@ -130,6 +130,7 @@ def test_heat_is_tested_and_what_has_no_ground_to_map_has_no_maps(run: Run) -> N
     names = ("randomised weights", "deletion", "insertion", "flat chips", "edges")
     assert found == {("small", target, name) for target in ("crime", "income") for name in names}
     assert read_json(run.explain / "contributions.json") == []
+    assert pd.read_parquet(run.explain / "areas.parquet").empty
     curves = read_json(run.explain / "curves.json")
     keys = ["recipe", "target", "test", "shares", "ranked", "at_random", "n", "of"]
     assert [list(record) for record in curves] == [keys] * 4

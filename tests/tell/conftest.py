@@ -14,6 +14,7 @@ from shapely.geometry import box
 
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.run import Run, write_json
 
 SETTINGS = Settings(
@@ -119,6 +120,29 @@ def judged_settings() -> Settings:
 def write_judged() -> Callable[[Path], Run]:
     """Write the judged run into a folder."""
     return write_run
+
+
+@pytest.fixture(scope="session")
+def plant_sums() -> Callable[[Run], pd.DataFrame]:
+    """Write what kinds of ground add to each area of the judged run: see `_plant_sums`."""
+    return _plant_sums
+
+
+def _plant_sums(run: Run) -> pd.DataFrame:
+    """Write ``explain/areas.parquet``, from the last area to the first.
+
+    Large buildings add most, the more the further east, and open flat ground takes away.
+    """
+    ids = [f"E{i:02}" for i in reversed(range(N_AREAS))]
+    table = pd.DataFrame({"recipe": "dense-vgg16", "target": "crime", "area_id": ids})
+    east = np.arange(N_AREAS)[::-1] / N_AREAS
+    sums = (-0.52 + 0 * east, 0.013 * east, 0.2 * east, 0.61 + east, 0 * east)
+    shares = (0.5, 0.25, 0.125, 0.125, 0.0)
+    table = table.assign(**dict(zip(ADDS, sums, strict=True)))
+    table = table.assign(**dict(zip(SHARES, shares, strict=True)))
+    run.explain.mkdir(exist_ok=True)
+    table.to_parquet(run.explain / "areas.parquet")
+    return table
 
 
 @pytest.fixture(scope="session")

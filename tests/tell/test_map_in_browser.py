@@ -15,6 +15,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from basrelief.config import Settings
+from basrelief.explain.area_sums import ADDS
 from basrelief.run import Run, write_json
 from basrelief.tell import report as report_module
 from basrelief.tell.facts import read_facts
@@ -59,10 +60,16 @@ def overlaid(
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
     judged_settings: Settings,
+    plant_sums: Callable[[Run], pd.DataFrame],
 ) -> Path:
-    """A report whose map has contributions of the ground, and an area without prediction."""
+    """A report whose map has contributions of the ground, and an area without prediction.
+
+    To one area, E05, its ground adds next to nothing.
+    """
     run = write_judged(tmp_path_factory.mktemp("overlaid") / "run")
-    run.explain.mkdir()
+    sums = plant_sums(run)
+    sums.loc[sums["area_id"] == "E05", list(ADDS)] = 0.004
+    sums.to_parquet(run.explain / "areas.parquet")
     values = np.tile(np.linspace(-12.3, 12.3, 200), (10, 1)).astype(np.float32)
     profile: dict[str, Any] = {"count": 1, "dtype": "float32", "nodata": np.nan, "crs": 27700}
     profile |= {"height": 10, "width": 200, "transform": from_origin(0, 100, 10, 10)}
@@ -263,4 +270,72 @@ def test_pale_ground_lies_only_where_something_was_predicted(no_webgl: Any, over
     pale = page.locator("#map-picture .overlay path").get_attribute("d")
     assert pale.count("M") == n_predicted
     assert page.locator("#map-picture .overlay image").count() == 1
+    page.close()
+
+
+def test_an_area_clicked_tells_what_its_ground_adds(webgl: Any, overlaid: Path) -> None:
+    page, heard = open_map(webgl, overlaid)
+    canvas = page.locator("#map-canvas canvas")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": 0.98 * box["width"] / 2, "y": box["height"] / 2})
+    told = page.get_by_role("status").get_by_role("table", name="What its ground adds")
+    lines = [line.split() for line in told.locator("tr").all_inner_texts()[1:]]
+    assert [" ".join(line[:2]) for line in lines[:2]] == ["large buildings", "open flat"]
+    assert lines[1][3:] == ["−0.52", "50%"]
+    area = page.get_by_role("status").locator("p").first.inner_text()
+    east = int(area.split("(E")[1][:2]) / 20
+    assert lines[0][2] == f"+{0.61 + east:.2f}"
+    assert "not what makes anyone better or worse off" in page.get_by_role("status").inner_text()
+    assert [each for each in heard if not is_at_home(each)] == []
+    page.close()
+
+
+def test_bars_tell_sign_and_size_and_numbers_tell_them_without(
+    no_webgl: Any, overlaid: Path
+) -> None:
+    page, _ = open_map(no_webgl, overlaid)
+    page.get_by_label("Find an area").fill("E10")
+    page.keyboard.press("Enter")
+    bars = page.locator("#map-area .sums .bar")
+    middles = [cell.bounding_box() for cell in bars.all()]
+    drawn = [bar.bounding_box() for bar in bars.locator("i").all()]
+    # The fifth kind adds nothing: it has a number, and no bar.
+    assert (len(middles), len(drawn)) == (5, 4)
+    raises, lowers = drawn[:2]
+    middle = middles[0]["x"] + middles[0]["width"] / 2
+    assert raises["x"] == pytest.approx(middle, abs=1)
+    assert lowers["x"] + lowers["width"] == pytest.approx(middle, abs=1)
+    assert raises["width"] / lowers["width"] == pytest.approx(1.11 / 0.52, rel=0.1)
+    assert page.locator("#map-area .sums tr").last.inner_text().split()[2] == "0.00"
+    page.close()
+
+
+def test_an_area_without_sums_tells_none(no_webgl: Any, overlaid: Path) -> None:
+    page, _ = open_map(no_webgl, overlaid)
+    page.get_by_label("Find an area").fill("E00")
+    page.keyboard.press("Enter")
+    assert "not predicted" in page.get_by_role("status").inner_text()
+    assert page.locator("#map-area .sums").count() == 0
+    page.close()
+
+
+def test_ground_that_adds_less_than_is_shown_is_told_in_a_sentence(
+    no_webgl: Any, overlaid: Path
+) -> None:
+    page, _ = open_map(no_webgl, overlaid)
+    page.get_by_label("Find an area").fill("E05")
+    page.keyboard.press("Enter")
+    said = page.get_by_role("status").inner_text()
+    assert "no kind of its ground adds or takes away as much as 0.01." in said
+    assert page.locator("#map-area .sums").count() == 0
+    page.close()
+
+
+def test_what_ground_adds_fits_on_a_phone(no_webgl: Any, overlaid: Path) -> None:
+    page, _ = open_map(no_webgl, overlaid, **PHONE)
+    page.get_by_label("Find an area").fill("E10")
+    page.get_by_role("button", name="Show").click()
+    box = page.locator("#map-area .sums").bounding_box()
+    assert box["x"] + box["width"] <= 390 - 16
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

@@ -23,6 +23,7 @@ from shapely.geometry import box
 
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
+from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
@@ -44,10 +45,11 @@ PLANTED = [
     *("Jane Planted", "Surveyed for Planted Ltd", "planted-xmp"),  # metadata of pictures
     "76543",  # a single chip's prediction
     *("crime-hush", "hushkind", "hushtest", "hush-unit"),  # what is finer than areas
+    "low rough ground and trees",  # what a kind of ground adds to single areas
 ]
 
 
-FINER = ("crime-hush", "hushkind", "hushtest", "hush-unit")
+FINER = ("crime-hush", "hushkind", "hushtest", "hush-unit", "low rough ground and trees")
 """What raises and lowers predictions inside areas."""
 
 
@@ -211,6 +213,9 @@ def write_contribution(run: Run) -> None:
     write_json(run.explain / "kinds.json", [key | kind | {"high": 0.9}])
     test = {"test": "hushtest", "value": 0.1, "low": None, "high": None, "bound": 1.0}
     write_json(run.explain / "tests.json", [key | test | {"passes": False, "words": "hushtest."}])
+    ids = gpd.read_parquet(run.chips / "areas.parquet")["area_id"]
+    sums = dict.fromkeys(ADDS, 0.375) | dict.fromkeys(SHARES, 0.2)
+    pd.DataFrame(key | {"area_id": ids} | sums).to_parquet(run.explain / "areas.parquet")
 
 
 def read_published(folder: Path) -> list[bytes]:
@@ -341,6 +346,17 @@ def test_nothing_finer_than_areas_lies_over_the_public_map(run: Run, page: str) 
     assert 'name="overlay"' not in page[: page.index("<script")]
     (mine,) = read_json_of(run.report.read_text(encoding="utf-8"), "map-layers")
     assert mine["overlay"]["label"] == "crime-hush"
+
+
+def test_the_public_map_does_not_tell_what_an_areas_ground_adds(run: Run, page: str) -> None:
+    (layer,) = read_json_of(page, "map-layers")
+    assert layer["ground"] is None
+    assert "tellGround = " not in page
+    (mine,) = read_json_of(run.report.read_text(encoding="utf-8"), "map-layers")
+    assert find_planted(run.folder / "public", [mine["ground"]["adds"][:40]]) == []
+    record = read_json(run.folder / "publish.json")
+    withheld = {entry["item"]: entry["count"] for entry in record["withheld"]}
+    assert withheld["what kinds of ground add to single predictions"] == N_AREAS
 
 
 def test_areas_without_figures_are_called_not_published(page: str) -> None:

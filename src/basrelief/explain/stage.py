@@ -51,7 +51,8 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     heat beside it where places are known, and ``summary.json``; of recipes that rest on dense
     features ``contribution-<target>.tif``. ``contributions.json`` lists these, ``tests.json``
     what explanations were tested on, ``curves.json`` how predictions moved in two of these tests,
-    ``kinds.json`` what kinds of ground add, or how hot they are.
+    ``kinds.json`` what kinds of ground add, or how hot they are; ``areas.parquet`` tells for each
+    area what its kinds of ground add.
     """
     samples = load_samples(run)
     predictions = pd.read_parquet(run.predictions)

@@ -16,10 +16,8 @@ def say_doubts(facts: Facts) -> list[str]:
     """
     drawn: dict[str, list[str]] = {}
     for record in read_contributions(facts.run):
-        # What is drawn of a recipe that joins place is what speaks for LIDAR in it.
-        speaker = facts.joining.get(record["recipe"]) or record["recipe"]
-        drawn.setdefault(speaker, []).append(record["target"])
-    said = [sentence for name in drawn if (sentence := _doubt(facts, name, drawn[name]))]
+        drawn.setdefault(find_speaker(facts, record["recipe"]), []).append(record["target"])
+    said = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
     known = {target for targets in drawn.values() for target in targets}
     missing = [target for target in facts.samples.targets if target not in known]
     if drawn and missing:
@@ -27,7 +25,12 @@ def say_doubts(facts: Facts) -> list[str]:
     return said
 
 
-def _doubt(facts: Facts, recipe: str, targets: list[str]) -> str:
+def find_speaker(facts: Facts, recipe: str) -> str:
+    """Find what speaks for LIDAR in a recipe that joins place: that is what is drawn of it."""
+    return facts.joining.get(recipe) or recipe
+
+
+def say_doubt(facts: Facts, recipe: str, targets: list[str]) -> str:
     """Name the targets that a recipe cannot predict; empty where it can predict them all."""
     scheme = facts.shown_scheme
     findings = [each for each in find_findings(facts.scores, scheme) if each.recipe == recipe]

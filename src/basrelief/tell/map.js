@@ -121,7 +121,7 @@
     title.append(name, rest ? ` (${rest}), ${layer.name}` : `, ${layer.name}`);
     const table = element("dl");
     for (const [term, text] of lines) table.append(element("dt", term), element("dd", text));
-    return [title, table];
+    return [title, table, ...(layer.ground ? tellGround(layer.ground, row, element) : [])];
   }
 
   function drawArea() {

@@ -17,6 +17,7 @@ import shapely
 from shapely.geometry import mapping
 
 from basrelief.run import Record
+from basrelief.tell.area_ground import show_sums
 from basrelief.tell.classes import Classes
 from basrelief.tell.facts import Facts
 from basrelief.tell.layers import Layer, gather_layers
@@ -44,19 +45,26 @@ def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
     Parameters
     ----------
     is_public
-        Whether it may be handed out: then nothing finer than areas lies over it. Which areas
-        have figures is for the facts to decide, see `narrow_facts`.
+        Whether it may be handed out: then nothing finer than areas lies over it, and it does
+        not tell what an area's ground adds. Which areas have figures is for the facts to
+        decide, see `narrow_facts`.
     """
     layers = gather_layers(facts)
     if not layers:
         return None
     records = [] if is_public else read_contributions(facts.run)
-    shown = [describe_layer(layer, _find_overlay(facts, layer, records)) for layer in layers]
+    shown = [
+        describe_layer(layer)
+        | {"overlay": _find_overlay(facts, layer, records)}
+        | {"ground": None if is_public else show_sums(facts, layer)}
+        for layer in layers
+    ]
     n_predicted = max(layer.n_predicted for layer in layers)
     return {
         "targets": [layer.name for layer in layers],
         "held_out": layers[0].held_out,
         "blank": NOT_PUBLISHED if is_public else "",
+        "has_sums": any(layer["ground"] for layer in shown),
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
         "n_predicted": n_predicted,
@@ -69,7 +77,7 @@ def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
     }
 
 
-def describe_layer(layer: Layer, overlay: Record | None) -> Record:
+def describe_layer(layer: Layer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
     places = layer.scores.places
     columns = {
@@ -96,7 +104,6 @@ def describe_layer(layer: Layer, overlay: Record | None) -> Record:
         "widths": _list_classes(layer.widths),
         **values,
         "inside": [None if pd.isna(value) else int(value) for value in is_inside],
-        "overlay": overlay,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow.parquet as pq
+
 from basrelief.config import PublishSettings
 from basrelief.run import read_json
 from basrelief.tell.facts import Facts
@@ -110,4 +112,8 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
         entries.append(
             Withheld("maps of what raises and lowers predictions inside areas", n_maps, why)
         )
+    sums = explain / "areas.parquet"
+    if sums.exists() and (n_sums := pq.read_metadata(sums).num_rows):
+        why = "told by final models, which have seen every area's score"
+        entries.append(Withheld("what kinds of ground add to single predictions", n_sums, why))
     return entries
