@@ -34,7 +34,8 @@ resolutions_m = [4.0, 8.0]
 """
 RECIPES = {
     "means": MEANS,
-    "spreads": MEANS.replace('"means"', '"spreads"') + 'statistics = ["std", "mean"]\n',
+    "spreads": MEANS.replace('"means"', '"spreads"')
+    + 'pools = ["rough", "raised"]\nstatistics = ["std", "mean"]\n',
     "on-top": 'kind = "kriged"\nname = "on-top"\nabout = "a"\ntrend = "means.toml"\n',
     "two": 'kind = "stack"\nname = "two"\nabout = "a"\nmembers = ["spreads.toml", "means.toml"]\n',
     "unsure": 'kind = "stack"\nname = "unsure"\nabout = "a"\n'

@@ -135,10 +135,10 @@ def test_coarse_cells_are_shared_out_without_loss() -> None:
     coverage[rng.uniform(size=64) < 0.3] = 0.0
     own_cells = np.flatnonzero(coverage)
     counted = rng.uniform(size=64) * (rng.uniform(size=64) < 0.5)
-    own = Own(own_cells, coverage[own_cells], (coverage * counted)[own_cells])
+    own = Own(own_cells, coverage[own_cells], (coverage * counted)[None, own_cells])
     parents = np.unique(own_cells // 8 // 4 * 2 + own_cells % 8 // 4)
     values = rng.normal(size=(len(parents), 3))
-    cells, shared = spread_cells(parents, values, own, Coarse(2, 8))
+    cells, shared = spread_cells(parents, values, own, 0, Coarse(2, 8))
     np.testing.assert_allclose(shared.sum(axis=0), values.sum(axis=0))
     for parent, value in zip(parents, values, strict=True):
         inside = cells // 8 // 4 * 2 + cells % 8 // 4 == parent
@@ -146,6 +146,6 @@ def test_coarse_cells_are_shared_out_without_loss() -> None:
 
 
 def test_what_lies_in_a_sliver_does_not_get_all_of_a_coarse_cell() -> None:
-    own = Own(np.arange(4), np.array([1e-6, 1.0, 1.0, 1.0]), np.array([1e-6, 0.0, 0.0, 0.0]))
-    _, shared = spread_cells(np.array([0]), np.array([[1.0]]), own, Coarse(1, 2))
+    own = Own(np.arange(4), np.array([1e-6, 1.0, 1.0, 1.0]), np.array([[1e-6, 0.0, 0.0, 0.0]]))
+    _, shared = spread_cells(np.array([0]), np.array([[1.0]]), own, 0, Coarse(1, 2))
     assert shared[0, 0] / own.coverage[0] < 12 * 1.0 / own.coverage.sum()

@@ -23,7 +23,9 @@ N_CHANNELS, N_CELLS = 6, 40
 def make_model(statistics: list[str], scale: float = 1.0, seed: int = 0) -> DenseModel:
     """A model of two targets on one sheet; a small scale cuts features off."""
     rng, n = np.random.default_rng(seed), N_CHANNELS * len(statistics)
-    names = [f"1m/3/{name}/{channel}" for name in statistics for channel in range(N_CHANNELS)]
+    names = [
+        f"1m/raised/3/{name}/{channel}" for name in statistics for channel in range(N_CHANNELS)
+    ]
     member = DenseRecipe.model_validate(
         {
             "kind": "dense",
@@ -190,9 +192,10 @@ def test_each_sheet_finds_its_own_features(built: tuple[Run, Settings]) -> None:
     model = find_models(run, ["two"])[0]
     names = np.array(model.features.columns)
     for sheet in model.sheets:
-        prefix = f"{sheet.member}/{sheet.resolution_m:g}m/{(2, 1)[sheet.stage]}"
+        pool = (("rough", "raised"), ("raised",))[sheet.member][sheet.pool]
+        prefix = f"{sheet.member}/{sheet.resolution_m:g}m/{pool}/{(2, 1)[sheet.stage]}"
         channels = range(len(sheet.mean))
         assert names[sheet.mean].tolist() == [f"{prefix}/mean/{k}" for k in channels]
         spreads = [f"{prefix}/std/{k}" for k in channels] if sheet.member == 0 else []
         assert names[sheet.std].tolist() == spreads
-    assert len(model.sheets) == 8
+    assert len(model.sheets) == 12

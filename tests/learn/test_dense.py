@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,13 +16,10 @@ from basrelief.chips.canvas import average_cells
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn import dense
-from basrelief.learn.dense import (
-    RAISED_M,
-    dense_features,
-    read_ground,
-)
+from basrelief.learn.dense import dense_features, list_patches, look
 from basrelief.learn.extract import Extractor, load_extractor
-from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.grounds import find_ground
+from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.learn.renderings import render_picture
 from basrelief.run import Run
 
@@ -40,6 +38,7 @@ RECIPE = DenseRecipe(
     backbone="vgg11",
     stages=[1, 2],
     resolutions_m=[1.0],
+    pools=["raised", "rough"],
     statistics=["mean", "std"],
 )
 TOLERANCE = 1e-5
@@ -93,20 +92,22 @@ def assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:
     np.testing.assert_allclose(one.loc[other.index], other, atol=TOLERANCE * scale, rtol=0)
 
 
-def pool_by_hand(recipe: DenseRecipe, area: shapely.Polygon, stage: int) -> NDArray[np.float64]:
-    """Mean, then standard deviation, of one area over one stage, cell by cell."""
+def pool_by_hand(
+    recipe: DenseRecipe, area: shapely.Polygon, pool: Ground, stage: int
+) -> NDArray[np.float64]:
+    """Mean, then standard deviation, of one area over one pool and stage, cell by cell."""
     extractor = make_extractor(recipe)
     stride, halo = extractor.strides[stage], extractor.halo_px
     wide = np.pad(make_heights(), ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
     maps = extractor.read(render_picture(wide, 1.0, recipe.rendering))[stage]
     edge, n = halo // stride, 96 // stride
+    counted = find_ground(wide, 1.0, pool)[halo:-halo, halo:-halo]
     values, weights = [], []
     for row, col in np.ndindex(n, n):
-        heights = make_heights()[:, row * stride :, col * stride :][:, :stride, :stride]
-        is_raised = heights[0] - heights[1] >= RAISED_M
+        share = counted[row * stride :, col * stride :][:stride, :stride].mean()
         west, north = 500_000.0 + col * stride, 100_000.0 - row * stride
         cell = shapely.box(west, north - stride, west + stride, north)
-        weights.append(is_raised.mean() * cell.intersection(area).area / stride**2)
+        weights.append(share * cell.intersection(area).area / stride**2)
         values.append(maps[:, edge + row, edge + col].astype(np.float64))
     mean = np.average(values, axis=0, weights=weights)
     square = np.average((np.array(values) - mean) ** 2, axis=0, weights=weights)
@@ -118,9 +119,9 @@ def test_features_equal_brute_force_over_cells_cut_by_borders(
 ) -> None:
     features, areas = pool(tmp_path, lay_place), make_areas()
     assert list(features.index) == ["E0", "E1", "E2"]
-    for at, stage in enumerate(RECIPE.stages):
-        found = features.filter(regex=f"^1m/{stage}/")
-        expected = pool_by_hand(RECIPE, areas.geometry[1], at)
+    for name, (at, stage) in product(RECIPE.pools, enumerate(RECIPE.stages)):
+        found = features.filter(regex=f"^1m/{name}/{stage}/")
+        expected = pool_by_hand(RECIPE, areas.geometry[1], name, at)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found.loc["E1"], expected, atol=1e-4 * scale, rtol=0)
 
@@ -180,6 +181,15 @@ def test_each_stage_is_under_its_own_name_in_any_order(tmp_path: Path, lay_place
     assert_same(pool(tmp_path / "b", lay_place, make_recipe(stages=[2, 1]))[both.columns], both)
 
 
+def test_each_pool_is_under_its_own_name_and_the_same_beside_others(
+    tmp_path: Path, lay_place: Place
+) -> None:
+    both = pool(tmp_path / "a", lay_place)
+    for k, name in enumerate(RECIPE.pools):
+        alone = pool(tmp_path / str(k), lay_place, make_recipe(pools=[name]))
+        assert_same(alone, both.filter(regex=f"^1m/{name}/"))
+
+
 def test_a_resolution_that_is_no_multiple_of_the_chips_is_refused(
     tmp_path: Path, lay_place: Place
 ) -> None:
@@ -201,9 +211,22 @@ def test_an_area_with_nothing_raised_has_no_features(tmp_path: Path, lay_place: 
     run = lay_place(tmp_path, heights, areas, size_px=32)
     features = dense_features(load_samples(run), RECIPE, make_extractor(), run)
     assert list(features.index) == ["E1", "E2"]
-    everything = make_recipe(pool="ground")
-    features = dense_features(load_samples(run), everything, make_extractor(everything), run)
+    with_all = make_recipe(pools=["raised", "ground"])
+    features = dense_features(load_samples(run), with_all, make_extractor(with_all), run)
     assert list(features.index) == ["E0", "E1", "E2"]
+    assert features.loc["E0"].filter(like="/raised/").isna().all()
+    assert features.loc["E0"].filter(like="/ground/").notna().all()
+    assert features.loc["E1":].notna().all(axis=None)
+
+
+def test_a_pool_that_no_area_has_keeps_its_features(tmp_path: Path, lay_place: Place) -> None:
+    low = make_heights()
+    low[0] = np.minimum(low[0], low[1] + 4.0)
+    run = lay_place(tmp_path, low, make_areas(), size_px=32)
+    recipe = make_recipe(pools=["raised", "roofs"])
+    features = dense_features(load_samples(run), recipe, make_extractor(recipe), run)
+    assert features.filter(like="/roofs/").shape == features.filter(like="/raised/").shape
+    assert features.filter(like="/roofs/").isna().all(axis=None)
 
 
 def test_blocks_that_no_area_touches_are_not_looked_at(
@@ -211,6 +234,8 @@ def test_blocks_that_no_area_touches_are_not_looked_at(
 ) -> None:
     monkeypatch.setattr(dense, "BLOCK_PX", 32)
     run = lay_place(tmp_path, make_heights(), make_areas()[:1], size_px=32)
-    seen = list(read_ground(load_samples(run), RECIPE, make_extractor(), 1.0, run))
-    assert len(seen) == 4
-    assert [ground.cells[1].shape for ground in seen] == [(256, 8, 8)] * 4
+    extractor = make_extractor()
+    patches = list(list_patches(load_samples(run), RECIPE, extractor, 1.0, run))
+    assert len(patches) == 4
+    seen = [look(patch, RECIPE, extractor, 1.0)[1] for patch in patches]
+    assert [plane.shape for plane in seen] == [(256, 8, 8)] * 4

@@ -15,13 +15,11 @@ from basrelief.chips.store import Samples
 from basrelief.explain.readout import DenseModel, Sheet, make_readout
 from basrelief.learn.dense import (
     Patch,
-    find_counted,
     find_multiple,
     share_cells,
     share_of_cells,
 )
 from basrelief.learn.extract import Extractor
-from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.relief import cover
 
 LEAST = 0.1
@@ -43,7 +41,7 @@ class Own:
     """(cell,) Share of each cell inside the area, 0 to 1."""
 
     weight: Floats
-    """(cell,) How much of each counts: its coverage times its share of ground that does."""
+    """(pool, cell) How much of each counts: its coverage times its share of ground that does."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,9 @@ class Part:
     """What one area's cells on one sheet, in one patch, add to its predictions."""
 
     area_id: str
+    pool: int
+    """Position among the recipe's pools."""
+
     cells: Cells
     """(cell,) Positions in the patch's flattened grid of the map."""
 
@@ -99,18 +100,16 @@ def find_cell_px(model: DenseModel, extractors: Mapping[int, Extractor], samples
     return gcd(*sides)
 
 
-def list_own(
-    patch: Patch, recipe: DenseRecipe, cell_px: int, areas: gpd.GeoDataFrame
-) -> dict[str, Own]:
+def list_own(patch: Patch, cell_px: int, areas: gpd.GeoDataFrame) -> dict[str, Own]:
     """List each area's cells with data in a patch, on the grid of a map."""
     near = areas[shapely.intersects(areas.geometry.to_numpy(), shapely.box(*patch.bounds))]
     if near.empty:
         return {}
     has_data = share_of_cells(np.isfinite(patch.detail[0]), cell_px) > 0
-    counted = share_of_cells(find_counted(patch.detail, recipe), cell_px).ravel()
+    counted = np.stack([share_of_cells(mask, cell_px).ravel() for mask in patch.counted])
     plane = np.where(has_data, 0.0, np.nan).astype(np.float32)
     return {
-        area_id: Own(cells, coverage, coverage * counted[cells])
+        area_id: Own(cells, coverage, coverage * counted[:, cells])
         for area_id, cells, coverage in cover(plane, patch.bounds, near)
         if len(cells)
     }
@@ -121,7 +120,9 @@ def weigh_patch(
 ) -> Iterator[tuple[Sheet, str, float]]:
     """Give the weight that each area's cells have in a patch, by sheet."""
     for sheet in sheets:
-        for area_id, _, weight in share_cells(patch.bounds, patch.weights[sheet.stage], areas):
+        for area_id, _, weight in share_cells(
+            patch.bounds, patch.weigh(sheet.pool, sheet.stage), areas
+        ):
             yield sheet, area_id, float(weight.sum(dtype=np.float64))
 
 
@@ -145,7 +146,7 @@ def trace_patch(
     """
     for sheet in sheets:
         flat = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1)
-        weights = patch.weights[sheet.stage]
+        weights = patch.weigh(sheet.pool, sheet.stage)
         grid = Coarse(weights.shape[1], patch.detail.shape[2] // tracing.cell_px)
         for area_id, index, weight in share_cells(patch.bounds, weights, tracing.areas):
             if area_id not in owns:
@@ -153,11 +154,14 @@ def trace_patch(
             share = weight / tracing.totals[sheet, area_id]
             readout = make_readout(tracing.model, sheet, tracing.features[area_id])
             said = np.column_stack([readout.read(flat[:, index]), np.ones(len(index))])
-            cells, spread = spread_cells(index, said * share[:, None], owns[area_id], grid)
-            yield Part(area_id, cells, spread[:, :-1], spread[:, -1])
+            values, own = said * share[:, None], owns[area_id]
+            cells, spread = spread_cells(index, values, own, sheet.pool, grid)
+            yield Part(area_id, sheet.pool, cells, spread[:, :-1], spread[:, -1])
 
 
-def spread_cells(index: Cells, values: Floats, own: Own, grid: Coarse) -> tuple[Cells, Floats]:
+def spread_cells(
+    index: Cells, values: Floats, own: Own, pool: int, grid: Coarse
+) -> tuple[Cells, Floats]:
     """Share out what coarse cells say among the finer cells of a map that lie in them.
 
     Most goes to finer cells with ground that counts, and sums stay the same. Where all of a
@@ -168,8 +172,8 @@ def spread_cells(index: Cells, values: Floats, own: Own, grid: Coarse) -> tuple[
     index : (coarse,)
         Positions in the flattened coarse grid.
     values : (coarse, column)
-    own
-        The area's finer cells.
+    own, pool
+        The area's finer cells, and in which pool they are weighed.
 
     Returns
     -------
@@ -177,8 +181,8 @@ def spread_cells(index: Cells, values: Floats, own: Own, grid: Coarse) -> tuple[
 
     Examples
     --------
-    >>> own = Own(np.arange(4), np.ones(4), np.array([1.0, 3.0, 0.0, 0.0]))
-    >>> spread_cells(np.array([0]), np.array([[22/3]]), own, Coarse(1, 2))[1].ravel()
+    >>> own = Own(np.arange(4), np.ones(4), np.array([[1.0, 3.0, 0.0, 0.0]]))
+    >>> spread_cells(np.array([0]), np.array([[22/3]]), own, 0, Coarse(1, 2))[1].ravel()
     array([1.83333333, 5.16666667, 0.16666667, 0.16666667])
     """
     row, col = np.divmod(own.cells, grid.n_fine)
@@ -187,6 +191,6 @@ def spread_cells(index: Cells, values: Floats, own: Own, grid: Coarse) -> tuple[
     at = np.searchsorted(index, parent)
     at[at == len(index)] = 0
     is_inside = index[at] == parent
-    at, weight = at[is_inside], (own.weight + LEAST * own.coverage)[is_inside]
+    at, weight = at[is_inside], (own.weight[pool] + LEAST * own.coverage)[is_inside]
     total = np.bincount(at, weight, minlength=len(index))
     return own.cells[is_inside], values[at] * (weight / total[at])[:, None]

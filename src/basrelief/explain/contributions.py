@@ -33,10 +33,12 @@ from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
 from basrelief.explain.rasters import Planes, frame_place, write_quotient
 from basrelief.explain.readout import DenseModel, Sheet
 from basrelief.explain.tally import AreaSums, Faces
-from basrelief.learn.dense import Patch, find_counted, list_patches, look
+from basrelief.learn.dense import Patch, list_patches, look
 from basrelief.learn.extract import Extractor, read_extractor
-from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.run import Run
+
+Mask = NDArray[np.bool_]
 
 EDGE_CELLS = 2
 """Cells of a sheet beside the edge of a block that are looked at for traces of it."""
@@ -68,6 +70,11 @@ class Scene:
     """Side of a map's cells, in pixels of the chips."""
 
     @property
+    def grounds(self) -> list[Ground]:
+        """Every ground that counts for a member."""
+        return sorted({pool for _, member in self.model.dense for pool in member.pools})
+
+    @property
     def passes(self) -> list[Pass]:
         """Every way through the place."""
         return [
@@ -90,9 +97,9 @@ class Scene:
         """Send a patch through the network: one map a stage."""
         return look(patch, way.recipe, self.extractors[way.member], way.resolution_m)
 
-    def own(self, way: Pass, patch: Patch) -> dict[str, Own]:
+    def own(self, patch: Patch) -> dict[str, Own]:
         """List each area's cells in a patch."""
-        return list_own(patch, way.recipe, self.cell_px, self.areas)
+        return list_own(patch, self.cell_px, self.areas)
 
 
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
@@ -122,11 +129,13 @@ def draw_contributions(
     with TemporaryDirectory(dir=folder) as scratch:
         # One plane a target, and how much of each cell lies in areas.
         sums = Planes(frame, n_targets + 1, Path(scratch, "sums.npy"))
-        kinds = Planes(frame, 2 * len(KINDS), Path(scratch, "kinds.npy"))
+        # Shares of kinds in each cell: of all its ground, and of each ground that counts.
+        n_planes = (1 + len(scene.grounds)) * len(KINDS)
+        kinds = Planes(frame, n_planes, Path(scratch, "kinds.npy"))
         tracing, tally = _weigh_place(scene, sums, kinds, run)
         for way in scene.passes:
             for patch in scene.patches(way, run):
-                faces = _face(scene, patch, kinds)
+                faces = _face(scene, way, patch, kinds)
                 sums.add(patch.bounds, _trace(scene, way, patch, tracing, tally, faces))
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
         for k, path in enumerate(paths):
@@ -151,17 +160,24 @@ def _weigh_place(
     """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
     model, totals = scene.model, dict[tuple[Sheet, str], float]()
     tally: dict[str, AreaSums] = {}
+    told = set[Ground]()
     for n, way in enumerate(scene.passes):
+        # Kinds are told where a ground that counts is met first.
+        new = [k for k, pool in enumerate(way.recipe.pools) if pool not in told]
+        told.update(way.recipe.pools)
         for patch in scene.patches(way, run):
             for sheet, area_id, weight in weigh_patch(patch, way.sheets, scene.areas):
                 totals[sheet, area_id] = totals.get((sheet, area_id), 0.0) + weight
+            marks = {1 + scene.grounds.index(way.recipe.pools[k]): patch.counted[k] for k in new}
+            if n == 0:
+                marks[0] = np.isfinite(patch.detail[0])
+            _add_kinds(scene, patch, kinds, marks)
             if n > 0:
                 continue
             shape = scene.shape_of(patch)
-            kinds.add(patch.bounds, _share_kinds(scene, way, patch))
             of_ground = kinds.read(patch.bounds, shape)[: len(KINDS)].reshape(len(KINDS), -1)
             covered = np.zeros((1, shape[0] * shape[1]), dtype=np.float32)
-            for area_id, own in scene.own(way, patch).items():
+            for area_id, own in scene.own(patch).items():
                 area = tally.setdefault(area_id, AreaSums(len(model.targets)))
                 area.add_ground(own, of_ground)
                 covered[0, own.cells] += own.coverage
@@ -179,7 +195,7 @@ def _trace(
     faces: Faces,
 ) -> NDArray[np.float32]:
     """Look at a patch; give what its cells say, (target, row, col), times their coverage."""
-    owns, shape = scene.own(way, patch), scene.shape_of(patch)
+    owns, shape = scene.own(patch), scene.shape_of(patch)
     said = np.zeros((len(scene.model.targets), shape[0] * shape[1]), dtype=np.float32)
     for area_id, own in owns.items():
         tally[area_id].add_edges(own, faces)
@@ -190,21 +206,25 @@ def _trace(
     return said.reshape(-1, *shape)
 
 
-def _face(scene: Scene, patch: Patch, kinds: Planes) -> Faces:
+def _face(scene: Scene, way: Pass, patch: Patch, kinds: Planes) -> Faces:
     """Say what the cells of a patch are."""
     shape = scene.shape_of(patch)
-    shares = kinds.read(patch.bounds, shape).reshape(2 * len(KINDS), -1)
+    shares = kinds.read(patch.bounds, shape).reshape(-1, len(KINDS), shape[0] * shape[1])
     is_edge = np.ones(shape, dtype=bool)
-    deep = EDGE_CELLS * shape[1] // min(weights.shape[1] for weights in patch.weights)
+    deep = EDGE_CELLS * max(patch.strides) // scene.cell_px
     is_edge[deep:-deep, deep:-deep] = False
-    return Faces(shares[len(KINDS) :], is_edge.ravel())
+    of_pools = [1 + scene.grounds.index(pool) for pool in way.recipe.pools]
+    return Faces(shares[of_pools], is_edge.ravel())
 
 
-def _share_kinds(scene: Scene, way: Pass, patch: Patch) -> NDArray[np.float32]:
-    """Shares of each kind in the cells of a patch, of all ground and then of what counts."""
-    kinds = tell_kinds(patch.detail, scene.samples.resolution_m)
-    masks = (kinds >= 0, find_counted(patch.detail, way.recipe))
-    return np.concatenate([share_kinds(kinds, mask, scene.cell_px) for mask in masks])
+def _add_kinds(scene: Scene, patch: Patch, kinds: Planes, marks: dict[int, Mask]) -> None:
+    """Add the shares of each kind in the cells of a patch, in the ground that is marked."""
+    if not marks:
+        return
+    told = tell_kinds(patch.detail, scene.samples.resolution_m)
+    for k, mask in marks.items():
+        shares = share_kinds(told, mask, scene.cell_px)
+        kinds.add(patch.bounds, shares, k * len(KINDS))
 
 
 def _sheets_of(model: DenseModel, member: int, resolution_m: float) -> list[Sheet]:

@@ -7,6 +7,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from basrelief.learn.dense import share_of_cells
+from basrelief.learn.grounds import (
+    RAISED_M,
+    ROUGH_M,
+    average_nearby,
+    find_window,
+    measure_departure,
+)
 
 KINDS = ("open and flat", "low and rough", "small buildings", "large buildings", "tall buildings")
 
@@ -21,18 +28,9 @@ HEAT_UNIT = "heat above that of the rest of the chip, in mean sizes of heat"
 """Units of ``kinds.json``: what a kind adds to a prediction, or how hot it is. They cannot be
 compared."""
 
-RAISED_M = 2.5
-"""Height above ground from which ground is built on, or wooded."""
-
-WIDE_M = 5.0
-"""Side of a square that raised ground must hold to be more than a hedge or a tree."""
-
-ROUGH_M = 0.4
+WOODED_M = 0.4
 """Departure from the neighbours' median, half of a raised piece departing more, from which it is
 wooded. A median over the piece: the corners of a house depart too."""
-
-ROUGH_LOW_M = 0.25
-"""Mean departure near low ground from which it is rough: hedges, shrubs, cars and garden walls."""
 
 LARGE_M2 = 400.0
 """Ground from which a building is large: a terrace, a school, a warehouse."""
@@ -63,9 +61,10 @@ def tell_kinds(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.
     above = np.nan_to_num(heights[0] - heights[1], nan=0.0)
     departure = measure_departure(above, resolution_m)
     is_raised = above >= RAISED_M
-    size = max(3, round(WIDE_M / resolution_m) | 1)
-    nearby = ndimage.uniform_filter(departure, size, mode="nearest")
-    kinds = np.where(is_raised | (nearby > ROUGH_LOW_M), 1, 0).astype(np.int8)
+    size = find_window(resolution_m)
+    is_rough = average_nearby(departure, resolution_m) > ROUGH_M
+    kinds = np.where(is_raised | is_rough, 1, 0).astype(np.int8)
+    # Raised ground must hold such a square to be more than a hedge or a tree.
     is_wide = ndimage.binary_opening(is_raised, np.ones((size, size), dtype=bool))
     pieces, n_pieces = ndimage.label(is_wide)
     if n_pieces:
@@ -73,15 +72,6 @@ def tell_kinds(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.
         kinds = np.where(pieces > 0, of_piece[pieces], kinds)
     kinds[~np.isfinite(heights[0])] = -1
     return kinds
-
-
-def measure_departure(above: NDArray[np.float32], resolution_m: float) -> NDArray[np.float32]:
-    """Measure how far each height departs from the median of its neighbours, in metres."""
-    size = max(3, round(WIDE_M / resolution_m) | 1)
-    departure: NDArray[np.float32] = np.abs(
-        above - ndimage.median_filter(above, size, mode="nearest")
-    )
-    return departure
 
 
 def _tell_pieces(
@@ -98,7 +88,7 @@ def _tell_pieces(
     height = ndimage.median(above, pieces, number)
     kinds = np.where(ground_m2 >= LARGE_M2, 3, 2)
     kinds[np.asarray(height) >= TALL_M] = 4
-    kinds[np.asarray(roughness) >= ROUGH_M] = 1
+    kinds[np.asarray(roughness) >= WOODED_M] = 1
     return kinds.astype(np.int8)
 
 

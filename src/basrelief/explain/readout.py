@@ -23,14 +23,15 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """The features of one resolution and one stage: one grid of cells on the ground."""
+    """The features of one resolution, pool and stage: one grid of cells on the ground."""
 
     member: int
     """Position of the dense recipe among the model's members."""
 
     resolution_m: float
+    pool: int
     stage: int
-    """Position among the recipe's stages."""
+    """Positions among the recipe's pools and stages."""
 
     mean: Positions
     """(channel,) Where the means stand among the model's features."""
@@ -89,9 +90,10 @@ class DenseModel:
     def sheets(self) -> list[Sheet]:
         """Every grid of cells that the model looks at."""
         return [
-            _find_sheet(self, k, resolution_m, stage)
+            _find_sheet(self, k, resolution_m, pool, stage)
             for k, member in self.dense
             for resolution_m in member.resolutions_m
+            for pool in range(len(member.pools))
             for stage in range(len(member.stages))
         ]
 
@@ -246,19 +248,21 @@ def _take_targets(linear: LinearModel, columns: Positions) -> LinearModel:
     )
 
 
-def _find_sheet(model: DenseModel, member: int, resolution_m: float, stage: int) -> Sheet:
+def _find_sheet(
+    model: DenseModel, member: int, resolution_m: float, pool: int, stage: int
+) -> Sheet:
     """Find a sheet's features among the model's by their names."""
     recipe = model.members[member]
     assert isinstance(recipe, DenseRecipe)
     of_member = f"{member}/" if len(model.members) > 1 else ""
-    prefix = f"{of_member}{resolution_m:g}m/{recipe.stages[stage]}/"
+    prefix = f"{of_member}{resolution_m:g}m/{recipe.pools[pool]}/{recipe.stages[stage]}/"
     names = [str(name) for name in model.features.columns]
 
     def find(statistic: str) -> Positions:
         start = f"{prefix}{statistic}/"
         return np.array([k for k, name in enumerate(names) if name.startswith(start)], np.int64)
 
-    return Sheet(member, resolution_m, stage, find("mean"), find("std"))
+    return Sheet(member, resolution_m, pool, stage, find("mean"), find("std"))
 
 
 def _standard(model: DenseModel, x: Floats) -> Floats:

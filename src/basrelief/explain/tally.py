@@ -21,7 +21,7 @@ class Faces:
     """What the cells of a patch are, on the grid of a map."""
 
     kinds: NDArray[np.float32]
-    """(kind, cell) Shares of each kind in the ground that counts in a cell."""
+    """(pool, kind, cell) Shares of each kind in the ground of a pool in a cell."""
 
     is_edge: NDArray[np.bool_]
     """(cell,) Whether it lies beside the edge of what goes through the network at once."""
@@ -72,7 +72,7 @@ class AreaSums:
         """Add what some cells say."""
         is_edge = faces.is_edge[part.cells]
         self.total += part.values.sum(axis=0)
-        self.by_kind[:-1] += faces.kinds[:, part.cells] @ part.values
+        self.by_kind[:-1] += faces.kinds[part.pool][:, part.cells] @ part.values
         self.by_kind[-1] += part.values[is_edge].sum(axis=0)
         for side, those in enumerate((is_edge, ~is_edge)):
             self.size[side] += np.abs(part.values[those]).sum(axis=0)

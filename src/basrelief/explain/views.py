@@ -112,7 +112,7 @@ def look_again(
         _, rows, cols = canvas.heights.shape
         heights = canvas.heights[:, spare : rows - spare, spare : cols - spare]
         cropped = Canvas(canvas.bounds, heights)
-        patch = make_patch(cropped, way.recipe, extractor, _factor(scene, way))
+        patch = make_patch(cropped, way.recipe, extractor, way.resolution_m, _factor(scene, way))
         looked.append((way, patch, look(patch, way.recipe, extractor, way.resolution_m)))
     return looked
 
@@ -124,7 +124,7 @@ def pool_again(scene: Scene, view: View, looked: Looked) -> Floats:
         for sheet in way.sheets:
             flat, pool = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1), Pool()
             for _, index, weight in share_cells(
-                patch.bounds, patch.weights[sheet.stage], view.area
+                patch.bounds, patch.weigh(sheet.pool, sheet.stage), view.area
             ):
                 pool.add(flat[:, index], weight)
             has_ground = pool.weight > 0
@@ -146,7 +146,7 @@ def trace_again(scene: Scene, view: View, looked: Looked, x: Floats) -> CellMap:
     values = np.zeros((rows * cols, len(scene.model.targets)))
     share = np.zeros(rows * cols)
     for way, patch, maps in looked:
-        owns = list_own(patch, way.recipe, scene.cell_px, view.area)
+        owns = list_own(patch, scene.cell_px, view.area)
         for part in trace_patch(tracing, patch, maps, way.sheets, owns):
             values[part.cells] += part.values
             share[part.cells] += part.share / len(scene.model.sheets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from math import gcd
 
 import geopandas as gpd
@@ -26,6 +27,7 @@ from basrelief.chips.canvas import (
 from basrelief.chips.store import Samples
 from basrelief.config import InputError
 from basrelief.learn.extract import Extractor
+from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.relief import cover
 from basrelief.learn.renderings import render_picture
@@ -35,10 +37,9 @@ from basrelief.sources.lidar import Bounds
 BLOCK_PX = 960
 """Side of the ground that goes through the network at once, in its own pixels: about."""
 
-RAISED_M = 2.5
-"""Height above ground from which ground is raised: buildings, and trees."""
-
 Floats = NDArray[np.float64]
+Sums = tuple[str, int, str]
+"""A pool, a stage and an area."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +53,15 @@ class Patch:
     heights: NDArray[np.float32]
     """The same in the network's resolution, with a halo around it."""
 
-    weights: list[NDArray[np.float32]]
-    """(row, col) for each stage: how much of each cell counts, as in `Ground`."""
+    counted: list[NDArray[np.bool_]]
+    """(row, col) for each pool of the recipe: the pixels of ``detail`` that count."""
 
+    strides: tuple[int, ...]
+    """Pixels of ``detail`` a cell of each stage."""
 
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """What a network makes of a block of ground."""
-
-    bounds: Bounds
-    cells: list[NDArray[np.float32]]
-    """(channel, row, col) of each stage."""
-
-    weights: list[NDArray[np.float32]]
-    """(row, col) How much of each cell counts, 0 to 1: its share with data, or raised."""
+    def weigh(self, pool: int, stage: int) -> NDArray[np.float32]:
+        """Give the share of each cell of a stage that counts in a pool, (row, col)."""
+        return share_of_cells(self.counted[pool], self.strides[stage])
 
 
 @dataclass
@@ -101,7 +97,8 @@ def dense_features(
     -------
     DataFrame
         One row a used area that has ground that counts, by ``area_id``; columns
-        ``<resolution>m/<stage>/<statistic>/<channel>``.
+        ``<resolution>m/<pool>/<stage>/<statistic>/<channel>``, NaN where an area has nothing
+        of a pool.
 
     Raises
     ------
@@ -111,22 +108,21 @@ def dense_features(
     areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
     tables = []
     for resolution_m in recipe.resolutions_m:
-        pools: dict[tuple[str, int], Pool] = {}
-        for ground in read_ground(samples, recipe, extractor, resolution_m, run):
-            for stage, cells, weights in zip(
-                recipe.stages, ground.cells, ground.weights, strict=True
-            ):
-                flat = cells.reshape(len(cells), -1)
-                for area_id, index, weight in share_cells(ground.bounds, weights, areas):
-                    pools.setdefault((area_id, stage), Pool()).add(flat[:, index], weight)
-        tables.append(_tabulate(pools, recipe, resolution_m))
-    return pd.concat(tables, axis=1).rename_axis("area_id")
+        pools: dict[Sums, Pool] = {}
+        for patch in list_patches(samples, recipe, extractor, resolution_m, run):
+            maps = look(patch, recipe, extractor, resolution_m)
+            for (p, pool), (k, stage) in product(enumerate(recipe.pools), enumerate(recipe.stages)):
+                flat = maps[k].reshape(len(maps[k]), -1)
+                for area_id, index, weight in share_cells(patch.bounds, patch.weigh(p, k), areas):
+                    pools.setdefault((pool, stage, area_id), Pool()).add(flat[:, index], weight)
+        tables.append(_tabulate(pools, recipe, extractor, resolution_m))
+    return pd.concat(tables, axis=1).sort_index().rename_axis("area_id")
 
 
-def read_ground(
+def list_patches(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
-) -> Iterator[Ground]:
-    """Go through a place block by block, as a network sees it at one resolution.
+) -> Iterator[Patch]:
+    """Go through a place block by block, for `look` to show to a network.
 
     Parameters
     ----------
@@ -138,14 +134,6 @@ def read_ground(
     InputError
         If it is not.
     """
-    for patch in list_patches(samples, recipe, extractor, resolution_m, run):
-        yield Ground(patch.bounds, look(patch, recipe, extractor, resolution_m), patch.weights)
-
-
-def list_patches(
-    samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
-) -> Iterator[Patch]:
-    """Go through a place block by block, as `read_ground` does, without looking yet."""
     factor = find_multiple(samples, recipe, resolution_m)
     layout, stride = lay_out(samples), max(extractor.strides)
     polygons = samples.areas[samples.areas["is_used"].to_numpy(bool)].geometry.to_numpy()
@@ -161,25 +149,31 @@ def list_patches(
         wide = read_canvas(samples, layout, whole, halo)
         canvas = trim_canvas(wide, halo, stride * factor, layout.resolution_m)
         if canvas is not None:
-            yield make_patch(canvas, recipe, extractor, factor)
+            yield make_patch(canvas, recipe, extractor, resolution_m, factor)
 
 
-def make_patch(canvas: Canvas, recipe: DenseRecipe, extractor: Extractor, factor: int) -> Patch:
+def make_patch(
+    canvas: Canvas, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, factor: int
+) -> Patch:
     """Bring ground to a network's resolution, and say how much of each cell counts.
 
     Parameters
     ----------
     canvas
         Whole cells of every stage, and the extractor's halo around them.
-    factor
-        Chips' pixels a pixel of the network.
+    resolution_m, factor
+        Ground size of a pixel of the network, and chips' pixels along its side.
     """
-    heights = average_cells(canvas.heights, factor)
-    halo = extractor.halo_px
-    inner, edge = heights[:, halo:-halo, halo:-halo], halo * factor
-    counts = find_counted(inner, recipe)
-    weights = [share_of_cells(counts, stride) for stride in extractor.strides]
-    return Patch(canvas.bounds, canvas.heights[:, edge:-edge, edge:-edge], heights, weights)
+    halo = extractor.halo_px * factor
+    inner = (slice(halo, -halo), slice(halo, -halo))
+    native_m = resolution_m / factor
+    return Patch(
+        bounds=canvas.bounds,
+        detail=canvas.heights[:, *inner],
+        heights=average_cells(canvas.heights, factor),
+        counted=[find_ground(canvas.heights, native_m, pool)[inner] for pool in recipe.pools],
+        strides=tuple(factor * stride for stride in extractor.strides),
+    )
 
 
 def look(
@@ -190,15 +184,6 @@ def look(
     edges = [extractor.halo_px // stride for stride in extractor.strides]
     maps = zip(extractor.read(picture), edges, strict=True)
     return [plane[:, edge:-edge, edge:-edge] for plane, edge in maps]
-
-
-def find_counted(heights: NDArray[np.float32], recipe: DenseRecipe) -> NDArray[np.bool_]:
-    """Mark the ground that counts, (row, col): all with data, or what is raised."""
-    surface, ground = heights
-    counted: NDArray[np.bool_] = np.isfinite(surface)
-    if recipe.pool == "raised":
-        counted &= surface - ground >= RAISED_M
-    return counted
 
 
 def share_of_cells(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
@@ -278,19 +263,21 @@ def _whole(block: Block, layout: Layout, factor: int, stride: int) -> Block:
 
 
 def _tabulate(
-    pools: dict[tuple[str, int], Pool], recipe: DenseRecipe, resolution_m: float
+    pools: dict[Sums, Pool], recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> pd.DataFrame:
-    """Set the finished pools side by side."""
+    """Set the finished pools side by side; NaN where an area has nothing of one."""
+    area_ids = sorted({area_id for _, _, area_id in pools})
     blocks = []
-    for stage in recipe.stages:
-        found = {area_id: pool for (area_id, of), pool in sorted(pools.items()) if of == stage}
-        values = np.array([pool.finish(recipe.statistics) for pool in found.values()])
-        n_channels = values.shape[1] // len(recipe.statistics) if len(values) else 0
+    for name, (k, stage) in product(recipe.pools, enumerate(recipe.stages)):
+        n_channels = extractor.channels[k]
+        values = np.full((len(area_ids), len(recipe.statistics) * n_channels), np.nan, np.float32)
+        for row, area_id in enumerate(area_ids):
+            if (name, stage, area_id) in pools:
+                values[row] = pools[name, stage, area_id].finish(recipe.statistics)
         names = [
-            f"{resolution_m:g}m/{stage}/{statistic}/{channel}"
+            f"{resolution_m:g}m/{name}/{stage}/{statistic}/{channel}"
             for statistic in recipe.statistics
             for channel in range(n_channels)
         ]
-        table = pd.DataFrame(values.astype(np.float32), index=list(found), columns=names)
-        blocks.append(table)
+        blocks.append(pd.DataFrame(values, index=area_ids, columns=names))
     return pd.concat(blocks, axis=1)

@@ -16,6 +16,7 @@ from torch import nn
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.grounds import REACH_PX as REACH_OF_GROUND_PX
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.renderings import REACH_PX
 from basrelief.learn.weights import (
@@ -46,8 +47,12 @@ class Extractor:
     strides: tuple[int, ...]
     """Pixels a cell of each stage."""
 
+    channels: tuple[int, ...]
+    """Numbers that each stage gives a cell."""
+
     halo_px: int
-    """How far a cell of any stage sees beyond itself: whole cells of the coarsest."""
+    """How far a cell of any stage, or what counts of it, depends on the ground beyond itself:
+    whole cells of the coarsest."""
 
     arithmetic: Arithmetic
 
@@ -177,12 +182,16 @@ def _freeze(
         if isinstance(module, nn.ReLU):
             module.inplace = True  # nobody asks what it was given
     backbone = backbone.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
+    reach = max(
+        reach + REACH_PX[recipe.rendering], *(REACH_OF_GROUND_PX[pool] for pool in recipe.pools)
+    )
     return Extractor(
         backbone=backbone,
         normalise=normalise.to(arithmetic.device),
         stages=tuple(recipe.stages),
         strides=strides,
-        halo_px=-(-(reach + REACH_PX[recipe.rendering]) // coarsest) * coarsest,
+        channels=tuple(int(info[stage]["num_chs"]) for stage in recipe.stages),
+        halo_px=-(-reach // coarsest) * coarsest,
         arithmetic=arithmetic,
     )
 

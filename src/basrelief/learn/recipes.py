@@ -15,6 +15,7 @@ from basrelief.config import InputError, Section, Settings, Text
 
 Rendering = Literal["contrast", "relief", "shaded"]
 Statistic = Literal["mean", "std"]
+Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
 
@@ -191,8 +192,10 @@ class DenseRecipe(_OfAreas):
     rendering: Rendering = "contrast"
     """How heights become a picture."""
 
-    pool: Literal["ground", "raised"] = "raised"
-    """Which ground of an area counts: all of it, or what stands 2.5 m above the ground."""
+    pools: Annotated[list[Ground], Field(min_length=1)] = Field(default=["raised"])
+    """Which ground of an area counts, each a set of features of its own: ``ground``, all of it;
+    ``raised``, what stands 2.5 m above the ground and higher; ``roofs``, what is 6 to 12 m above
+    it; ``rough``, what is below 6 m and uneven, as gardens, hedges, low trees and cars are."""
 
     statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
     """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
