@@ -145,7 +145,7 @@ def test_a_stack_gives_its_weight_to_members_that_know(trained: tuple[Run, Setti
     assert model.weight[:, 0].sum() > 0.8
     features = read_features(read_own("two.toml", settings), settings, run)
     names = name_columns(features)
-    assert names[0].startswith("0/4m/1/mean/")
+    assert names[0].startswith("0/4m/raised/1/mean/")
     assert names[-1].startswith("1/")
     assert len(names) == len(model.mean)
 
