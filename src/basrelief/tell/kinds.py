@@ -19,6 +19,9 @@ KIND_WORDS = {
 }
 """Kinds of ground as a sentence says them, where that is not their name."""
 
+TOLD_PART = 0.05
+"""Of what the kind that adds most adds: from there on a sentence tells what another adds."""
+
 
 @dataclass(frozen=True)
 class Kinds:
@@ -84,16 +87,22 @@ def _average_shares(records: Sequence[Record]) -> dict[str, float]:
 def say_kinds(records: Sequence[Record]) -> str:
     """Say in a sentence what raises a prediction and what lowers it, where intervals allow.
 
+    What is sure but next to nothing (under `TOLD_PART` of the most) is left to the table.
+
     Examples
     --------
     >>> large = {"kind": "large buildings", "contribution": 0.5, "low": 0.2, "high": 0.8}
     >>> flat = {"kind": "open and flat", "contribution": -0.3, "low": -0.4, "high": -0.2}
     >>> say_kinds([large, flat])
     'large buildings raise it; open flat ground lowers it'
+    >>> say_kinds([large, flat | {"contribution": -0.01, "low": -0.02, "high": -0.01}])
+    'large buildings raise it'
     >>> say_kinds([large | {"low": -0.1}])
     'of no kind of ground can it be told whether it raises or lowers it'
     """
     ground = [record for record in records if record["kind"] != EDGES]
+    least = TOLD_PART * max((abs(record["contribution"]) for record in ground), default=0.0)
+    ground = [record for record in ground if abs(record["contribution"]) >= least]
     raises = [_name(r) for r in ground if _tell_direction(r) is True]
     lowers = [_name(r) for r in ground if _tell_direction(r) is False]
     said = [
