@@ -20,7 +20,8 @@ from basrelief.learn.features import gather_features, name_columns, read_feature
 from basrelief.learn.kriging import krige, load_residuals
 from basrelief.learn.linear import LinearModel, load_linear, predict_linear
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, load_recipe
-from basrelief.learn.train_areas import know_areas, predict_areas, train_areas
+from basrelief.learn.together import load_together, predict_together
+from basrelief.learn.train_areas import know_areas, predict_areas, read_trust, train_areas
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import AreaFold, area_folds
 from basrelief.splits.stage import assign_splits
@@ -97,11 +98,35 @@ def trained(
     return run, settings
 
 
-def test_a_kriged_prediction_is_the_trend_and_the_kriged_residual(
+def test_a_kriged_fold_predicts_by_features_place_and_district_at_once(
     trained: tuple[Run, Settings],
 ) -> None:
     run, settings = trained
     samples, recipe = load_samples(run), read_own("on-top.toml", settings)
+    known = know_areas(recipe, read_features(recipe, settings, run), samples, settings)
+    ids = samples.areas["area_id"].to_numpy(dtype=object).astype(str)
+    folder = run.models / "on-top" / "block" / "0-0"
+    model = load_together(folder / "together.safetensors")
+    found = predict_areas(folder, known, ids, np.random.default_rng(0))
+    trend = predict_linear(model.trend, known.describe(ids))
+    np.testing.assert_allclose(
+        found, predict_together(model, known.describe(ids), known.locate(ids))
+    )
+    # Income leans on districts, which features do not know.
+    assert np.abs(found - trend)[:, 1].max() > 0.5
+    assert model.places.district is not None
+    weight, trust = read_trust(folder)
+    assert trust == "likelihood"
+    assert weight[0, 0] > 0.9
+
+
+def test_beyond_many_areas_place_is_interpolated_after_the_trend(
+    copied: tuple[Run, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, settings = copied
+    monkeypatch.setattr(room, "MANY", 10)
+    samples, recipe = load_samples(run), read_own("on-top.toml", settings)
+    train_areas(recipe, samples, settings, run)
     features = read_features(recipe, settings, run)
     known = know_areas(recipe, features, samples, settings)
     folder, ids = (
@@ -114,18 +139,25 @@ def test_a_kriged_prediction_is_the_trend_and_the_kriged_residual(
     found = predict_areas(folder, known, ids, np.random.default_rng(0))
     np.testing.assert_allclose(found, trend + left)
     assert np.abs(left[:, 1]).max() > 0.5
-    assert residuals.places.district is not None
+    assert read_trust(folder)[1] == "inner folds"
 
 
-def test_the_residuals_kept_are_those_of_the_training_areas_alone(
-    trained: tuple[Run, Settings],
+@pytest.mark.parametrize("many", [10, 500])
+def test_places_are_kept_of_the_training_areas_alone(
+    copied: tuple[Run, Settings], many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, settings = trained
+    run, settings = copied
+    monkeypatch.setattr(room, "MANY", many)
     samples = load_samples(run)
+    train_areas(read_own("on-top.toml", settings), samples, settings, run)
     fold = next(iter(area_folds(run, samples, settings)))
-    kept = load_residuals(run.models / "on-top" / fold.scheme / "0-0" / "residuals.parquet")
+    folder = run.models / "on-top" / fold.scheme / "0-0"
+    if many == 10:
+        kept = load_residuals(folder / "residuals.parquet").places
+    else:
+        kept = load_together(folder / "together.safetensors").places
     places = samples.areas.set_index("area_id").loc[fold.train.tolist()].representative_point()
-    np.testing.assert_array_equal(kept.places.xy, np.stack([places.x, places.y], axis=1))
+    np.testing.assert_array_equal(kept.xy, np.stack([places.x, places.y], axis=1))
 
 
 def test_a_trend_is_the_same_alone_and_with_place_on_top(trained: tuple[Run, Settings]) -> None:

@@ -44,7 +44,7 @@ def add_joined(run: Run, kind: str) -> Run:
     ]
     write_json(evaluate / "over_targets.json", means)
     kept = {"recipe": "both", "scheme": "block", "target": "crime"}
-    weights = {"members": {KEY_PART: 0.62}, "fallback_share": 0.3}
+    weights = {"members": {KEY_PART: 0.62}, "fallback_share": 0.3, "trust": "inner folds"}
     alone = kept | weights | {"recipe": KEY_PART}
     write_json(evaluate / "kept.json", [kept | weights, alone])
     return run
@@ -173,7 +173,7 @@ def test_without_an_interval_nothing_is_said() -> None:
 
 
 def test_weights_of_several_members_are_told_by_name() -> None:
-    record = {"members": {"a": 0.5, "b": 0.25}, "fallback_share": 0.0}
+    record = {"members": {"a": 0.5, "b": 0.25}, "fallback_share": 0.0, "trust": "inner folds"}
     assert parts.say_kept(record, joins_place=False) == "Inner folds kept 50% of a and 25% of b."
 
 

@@ -20,8 +20,8 @@ from basrelief.learn.features import read_features
 from basrelief.learn.linear import load_linear
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, find_members
+from basrelief.learn.train_areas import Trust, predict_areas, read_trust
 from basrelief.learn.train_areas import know_areas as know_recipe
-from basrelief.learn.train_areas import predict_areas
 from basrelief.run import Record, Run
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
@@ -177,7 +177,8 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         train, test = known.find(fold.train), known.find(fold.test)
         folder = trial.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
         model = load_linear(folder / "weights.safetensors")
-        weights.append(model.weight)
+        weight, trust = read_trust(folder)
+        weights.append(weight)
         seen, new = learnt.describe(fold.train), learnt.describe(fold.test)
         # Coefficients per standard deviation of the target: targets have units of their own.
         spread = np.nanstd(known.labels[train], axis=0)
@@ -197,14 +198,14 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
     found = pd.concat(distances, ignore_index=True)
     found = found.assign(recipe=recipe.name, scheme=folds[0].scheme)
-    kept = _tell_kept(recipe, trial, folds[0].scheme, np.stack(weights))
+    kept = _tell_kept(recipe, trial, folds[0].scheme, np.stack(weights), trust)
     return Held(recipe.name, "area", pd.concat(frames, ignore_index=True), found, kept)
 
 
 def _tell_kept(
-    recipe: AreaRecipe, trial: Trial, scheme: str, weights: Floats
+    recipe: AreaRecipe, trial: Trial, scheme: str, weights: Floats, trust: Trust
 ) -> tuple[Record, ...]:
-    """Tell how much of each member was kept, mean over folds, and how often nothing was.
+    """Tell how far members were trusted, mean over folds, and how often nothing was kept.
 
     Parameters
     ----------
@@ -213,7 +214,8 @@ def _tell_kept(
 
     Returns
     -------
-    Records with ``recipe, scheme, target, members`` (weight by name) and ``fallback_share``.
+    Records with ``recipe, scheme, target, members`` (weight by name), ``trust`` (by what it was
+    judged) and ``fallback_share``.
     """
     members = find_members(recipe, trial.settings)
     records: list[Record] = []
@@ -221,7 +223,7 @@ def _tell_kept(
         kept = weights[:, :, k].mean(axis=0)
         nothing = float((weights[:, :, k] <= 0).all(axis=1).mean())
         names = {member.name: float(kept[m]) for m, member in enumerate(members)}
-        key = {"recipe": recipe.name, "scheme": scheme, "target": target}
+        key = {"recipe": recipe.name, "scheme": scheme, "target": target, "trust": trust}
         records.append(key | {"members": names, "fallback_share": nothing})
     return tuple(records)
 

@@ -57,15 +57,53 @@ def fit_areas(known: TrainingAreas, rng: np.random.Generator) -> LinearModel:
     ----------
     Breiman (1996), Machine Learning 24, 49-64 (stacked regressions).
     """
-    standard = [_fit_member(X, known, rng) for X in known.features]
+    members = [_fit_member(X, known, rng) for X in known.features]
     weight = _weigh_members(known, rng)
-    coef = [member.coef * weight[k] for k, member in enumerate(standard)]
-    shift = [member.shift @ part for member, part in zip(standard, coef, strict=True)]
+    coef = [member.coef * weight[k] for k, member in enumerate(members)]
+    return join_members([member.standard for member in members], coef, known.labels, weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """How features are brought to one scale: centred, and far values cut off."""
+
+    mean: Floats
+    scale: Floats
+    shift: Floats
+    """(feature,) Mean of the standardised features: not 0 where far values were cut off."""
+
+    def apply(self, X: Floats) -> Floats:
+        """Standardise features, (n, feature): 0 on average over those that it was learnt from."""
+        Z: Floats = standardise(X, self.mean, self.scale) - self.shift
+        return Z
+
+
+def learn_standard(X: Floats) -> Standard:
+    """Learn the scale of a member's features from its training areas, (area, feature)."""
+    mean, scale = measure_spread(X)
+    return Standard(mean, scale, standardise(X, mean, scale).mean(axis=0))
+
+
+def join_members(
+    standards: list[Standard], coef: list[Floats], labels: Floats, weight: Floats
+) -> LinearModel:
+    """Make one model of several members' regressions.
+
+    Parameters
+    ----------
+    coef : (feature, target) of each member
+        What is kept of its regression on its standardised features.
+    labels : (area, target)
+        Of the training areas; NaN where unknown.
+    weight : (member, target)
+        How much each member counts, 0 to 1 together.
+    """
+    shift = [standard.shift @ part for standard, part in zip(standards, coef, strict=True)]
     return LinearModel(
-        mean=np.concatenate([member.mean for member in standard]),
-        scale=np.concatenate([member.scale for member in standard]),
+        mean=np.concatenate([standard.mean for standard in standards]),
+        scale=np.concatenate([standard.scale for standard in standards]),
         coef=np.concatenate(coef),
-        intercept=_mean_labels(known.labels) - np.sum(shift, axis=0),
+        intercept=_mean_labels(labels) - np.sum(shift, axis=0),
         weight=weight,
         is_fallback=np.asarray((weight <= 0).all(axis=0)),
     )
@@ -75,30 +113,24 @@ def fit_areas(known: TrainingAreas, rng: np.random.Generator) -> LinearModel:
 class _Member:
     """One member's regression, on standardised features."""
 
-    mean: Floats
-    scale: Floats
-    shift: Floats
-    """(feature,) Mean of the standardised features: not 0 where far values were cut off."""
-
+    standard: Standard
     coef: Floats
 
     def lift(self, X: Floats) -> Floats:
         """Predict how far labels lie from their mean, (area, target)."""
-        lift: Floats = (standardise(X, self.mean, self.scale) - self.shift) @ self.coef
+        lift: Floats = self.standard.apply(X) @ self.coef
         return lift
 
 
 def _fit_member(X: Floats, known: TrainingAreas, rng: np.random.Generator) -> _Member:
     """Fit one member's regression to the training areas."""
-    mean, scale = measure_spread(X)
-    Z = standardise(X, mean, scale)
-    shift = Z.mean(axis=0)
-    Z -= shift
+    standard = learn_standard(X)
+    Z = standard.apply(X)
     if len(X) > MANY:
         coef = fit_ridge(Z, known.labels, _inner_folds(known.blocks, rng))
     else:
         coef = fit_trend(Z, known.labels, cdist(known.xy, known.xy))
-    return _Member(mean, scale, shift, coef)
+    return _Member(standard, coef)
 
 
 def _weigh_members(known: TrainingAreas, rng: np.random.Generator) -> Floats:

@@ -13,22 +13,19 @@ from lightning_fabric import Fabric
 
 from basrelief.config import InputError, Settings
 
+LAYOUT = torch.channels_last
+"""Order of pictures and maps in memory: convolutions are faster with it in every precision."""
+
 HELD_BYTES = 2**30
 """Freed memory that a process keeps for what comes next, instead of giving it back."""
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """A device, a precision, and the memory layout that goes with them."""
+    """A device and a precision."""
 
     device: torch.device
     precision: Literal["fp32", "bf16"]
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Channels last where convolutions are faster with it."""
-        is_plain = self.precision == "fp32" and self.device.type == "cpu"
-        return torch.contiguous_format if is_plain else torch.channels_last
 
     def autocast(self) -> torch.autocast:
         """Context in which convolutions and matrix products use the precision."""
@@ -47,8 +44,7 @@ class Arithmetic:
         return fabric
 
     def __str__(self) -> str:
-        layout = "rows last" if self.memory_format == torch.contiguous_format else "channels last"
-        return f"{self.device.type}, {self.precision}, {layout}"
+        return f"{self.device.type}, {self.precision}"
 
 
 def choose_arithmetic(settings: Settings) -> Arithmetic:

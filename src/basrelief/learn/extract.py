@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.grounds import REACH_PX as REACH_OF_GROUND_PX
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.renderings import REACH_PX
@@ -60,7 +60,7 @@ class Extractor:
     def read(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run a picture, (band, row, col) from 0 to 255; one (channel, row, col) a stage."""
         bands = torch.from_numpy(picture)[None].to(self.arithmetic.device)
-        bands = bands.contiguous(memory_format=self.arithmetic.memory_format)
+        bands = bands.contiguous(memory_format=LAYOUT)
         with self.arithmetic.autocast():
             maps = _look(self.backbone, self.normalise(bands), self.stages)
         return [plane[0].float().cpu().numpy() for plane in maps]
@@ -181,7 +181,7 @@ def _freeze(
     for module in backbone.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = True  # nobody asks what it was given
-    backbone = backbone.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
+    backbone = backbone.to(arithmetic.device).to(memory_format=LAYOUT)
     reach = max(
         reach + REACH_PX[recipe.rendering], *(REACH_OF_GROUND_PX[pool] for pool in recipe.pools)
     )

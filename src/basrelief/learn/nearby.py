@@ -80,8 +80,8 @@ def interpolate_places(
         beside = correlate_all(cdist(test_xy, train_xy), scales)
         if districts is not None:
             of_train, of_test = districts
-            known = _mix_districts(known, of_train[:, None] == of_train)
-            beside = _mix_districts(beside, of_test[:, None] == of_train)
+            known = mix_districts(known, of_train[:, None] == of_train)
+            beside = mix_districts(beside, of_test[:, None] == of_train)
         return predict_process(fit_process(known, labels), beside)
     predict = _predict_whole if len(train_xy) <= MAX_WHOLE else _predict_near
     predicted = np.full((len(test_xy), labels.shape[1]), np.nan)
@@ -91,7 +91,7 @@ def interpolate_places(
     return predicted
 
 
-def _mix_districts(correlations: Floats, is_same: NDArray[np.bool_]) -> Floats:
+def mix_districts(correlations: Floats, is_same: NDArray[np.bool_]) -> Floats:
     """Let some of what places have in common be their district's: more candidates."""
     return np.concatenate([(1 - share) * correlations + share * is_same for share in SHARES])
 

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
-from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.augment import augment_chips
 from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
 from basrelief.learn.checkpoint import (
@@ -251,7 +251,7 @@ def _start_machine(training: Training, network: Network, epoch: int) -> Machine:
     set_trainable(network, "none" if epoch <= train.frozen_epochs else train.trainable)
     arithmetic = training.arithmetic
     fabric = arithmetic.start_fabric()
-    network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
+    network.to(arithmetic.device).to(memory_format=LAYOUT)
     optimiser = make_optimiser(training.recipe.optimiser, network)
     forward = fabric.setup_module(network)
     return Machine(fabric, network, forward, optimiser)
@@ -290,9 +290,8 @@ def _learn(training: Training, machine: Machine, epoch: int) -> float:
         rate = schedule_rate(recipe.optimiser, recipe.train, first_step + step, n_steps)
         set_learning_rate(machine.optimiser, rate)
         machine.optimiser.zero_grad()
-        predicted = machine.forward(
-            _lay_out(training, augment_chips(chips, recipe.augment, generator))
-        )
+        varied = augment_chips(chips, recipe.augment, generator)
+        predicted = machine.forward(varied.contiguous(memory_format=LAYOUT))
         loss = squared_error(predicted, labels, machine.network.target_std)
         machine.fabric.backward(loss)
         machine.optimiser.step()
@@ -317,7 +316,7 @@ def _validate(training: Training, machine: Machine, epoch: int) -> float:
     for chips, labels in _load(training, batches, epoch, []):
         if recipe.augment.validation:
             chips = augment_chips(chips, recipe.augment, generator)
-        predicted = machine.forward(_lay_out(training, chips))
+        predicted = machine.forward(chips.contiguous(memory_format=LAYOUT))
         losses.append(squared_error(predicted, labels, machine.network.target_std).item())
     return float(np.average(losses, weights=[len(batch) for batch in batches]))
 
@@ -339,10 +338,6 @@ def _load(
                 name=recipe.name, epoch=epoch, n_epochs=recipe.train.epochs, loss=loss
             )
             bar.update(task, advance=1, description=text)
-
-
-def _lay_out(training: Training, chips: Tensor) -> Tensor:
-    return chips.contiguous(memory_format=training.arithmetic.memory_format)
 
 
 def _check_loss(training: Training, loss: float, epoch: int, step: int) -> float:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
-from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic
+from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.batches import deal_rows, read_ahead
 from basrelief.learn.encoders import Network, NetworkPlan, build_empty_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
@@ -76,13 +76,13 @@ def predict_network(
     (row, target)
         In the labels' own unit; targets in the order of ``network.plan.targets``.
     """
-    network.to(arithmetic.device).to(memory_format=arithmetic.memory_format).eval()
+    network.to(arithmetic.device).to(memory_format=LAYOUT).eval()
     answers = [np.empty((0, len(network.plan.targets)))]
     batches = deal_rows(np.asarray(rows), PREDICT_BATCH)
     with torch.inference_mode(), arithmetic.autocast():
         for stored in read_ahead(samples, batches, network.plan.bands):
             chips = stored.to(arithmetic.device).float()  # (chip, band, row, col)
-            chips = chips.contiguous(memory_format=arithmetic.memory_format)
+            chips = chips.contiguous(memory_format=LAYOUT)
             answers.append(network(chips).cpu().double().numpy())
     return np.concatenate(answers)
 

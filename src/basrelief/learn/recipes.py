@@ -211,7 +211,7 @@ class StackRecipe(_OfAreas):
 
 
 class KrigedRecipe(_OfAreas):
-    """What a recipe that sees LIDAR alone predicts, and what it leaves interpolated by place."""
+    """LIDAR and place together: what a recipe of LIDAR alone looks at, and where areas are."""
 
     kind: Literal["kriged"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,19 +13,27 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
-from basrelief.learn.area_models import TrainingAreas, fit_areas
+from basrelief.learn.area_models import MANY, TrainingAreas, fit_areas
 from basrelief.learn.features import copy_makers, features_of, gather_features, name_columns
 from basrelief.learn.final import write_model
 from basrelief.learn.kriging import Places, Residuals, krige, load_residuals, save_residuals
 from basrelief.learn.linear import LinearModel, load_linear, predict_linear, save_linear
 from basrelief.learn.recipes import AreaRecipe, KrigedRecipe, find_members, format_recipe
+from basrelief.learn.together import (
+    fit_together,
+    load_together,
+    predict_together,
+    save_together,
+)
 from basrelief.run import Run, replacing
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
 
 WEIGHTS, RESIDUALS = "weights.safetensors", "residuals.parquet"
+TOGETHER = "together.safetensors"
 
 Floats = NDArray[np.float64]
+Trust = Literal["inner folds", "likelihood"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +117,25 @@ def predict_areas(
     folder: Path, known: KnownAreas, area_ids: NDArray[np.str_], rng: np.random.Generator
 ) -> Floats:
     """Predict areas with the model of a fold, (area, target), in the labels' unit."""
+    if (folder / TOGETHER).exists():
+        model = load_together(folder / TOGETHER)
+        return predict_together(model, known.describe(area_ids), known.locate(area_ids))
     predicted = predict_linear(load_linear(folder / WEIGHTS), known.describe(area_ids))
     if (folder / RESIDUALS).exists():
         residuals = load_residuals(folder / RESIDUALS)
         predicted = predicted + krige(residuals, known.locate(area_ids), rng)
     return predicted
+
+
+def read_trust(folder: Path) -> tuple[Floats, Trust]:
+    """Read how far a fold's model trusts its members, (member, target), and by what.
+
+    Inner folds say how much of each is kept; where place stands beside them, the likelihood of the
+    training labels says how likely each is to say anything.
+    """
+    if (folder / TOGETHER).exists():
+        return load_together(folder / TOGETHER).trend.weight, "likelihood"
+    return load_linear(folder / WEIGHTS).weight, "inner folds"
 
 
 def _fit_fold(
@@ -123,7 +146,11 @@ def _fit_fold(
     settings: Settings,
     folder: Path,
 ) -> LinearModel:
-    """Fit one fold from its training areas alone, and write it with its recipe."""
+    """Fit one fold from its training areas alone, and write it with its recipe.
+
+    What LIDAR alone says is written for every recipe, kriged ones too: it is all that serves
+    where no label is known.
+    """
     # The same inner folds for every recipe: a trend is the same alone and kriged.
     key = [settings.seed, zlib.crc32(fold.scheme.encode()), fold.repeat, fold.fold]
     labels = known.labels.loc[fold.train.tolist()].to_numpy(np.float64)
@@ -133,7 +160,9 @@ def _fit_fold(
     training = TrainingAreas(seen, labels, places.xy, blocks)
     model = fit_areas(training, np.random.default_rng(key))
     save_linear(model, folder / WEIGHTS)
-    if isinstance(recipe, KrigedRecipe):
+    if isinstance(recipe, KrigedRecipe) and len(known.blocks) <= MANY:
+        save_together(fit_together(training, places), folder / TOGETHER)
+    elif isinstance(recipe, KrigedRecipe):
         left = labels - predict_linear(model, known.describe(fold.train))
         save_residuals(Residuals(places, left), targets, folder / RESIDUALS)
     (folder / "recipe.toml").write_text(format_recipe(recipe), encoding="utf-8")

@@ -131,8 +131,9 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     unit = str(record["unit"]).removeprefix(f"{record['target']}, ")
     places = count_places(reach)
     reach = round(reach, places)
+    alone = " (what LIDAR says alone)" if record["recipe"] in facts.joining else ""
     caption = (
-        f"{name[0].upper()}{name[1:]}, {record['recipe']}: orange ground raises an area's "
+        f"{name[0].upper()}{name[1:]}, {record['recipe']}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
     caption += f" {say_cells(values, places, unit)}{_say_skill(facts, record)}"

@@ -152,18 +152,24 @@ def say_difference(record: Record, other: str) -> Gain | None:
 
 
 def say_kept(record: Record | None, joins_place: bool) -> str:
-    """Say how far inner folds trusted the parts, and how often nothing was learnt.
+    """Say how far the parts are trusted, and how often nothing was learnt.
 
     Examples
     --------
-    >>> record = {"members": {"dense-vgg16": 0.3}, "fallback_share": 0.54}
+    >>> record = {"members": {"dense-vgg16": 0.3}, "fallback_share": 0.54, "trust": "inner folds"}
     >>> say_kept(record, joins_place=True)
     'Inner folds kept 30% of what LIDAR says; in 54% of the folds it returns the mean.'
     >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
     'Nothing could be learnt from LIDAR: it returns the mean.'
+    >>> say_kept(record | {"trust": "likelihood"}, joins_place=True)
+    'By the labels learnt from, it is 30% likely that LIDAR says something beside place.'
     """
     if record is None:
         return ""
+    if record["trust"] == "likelihood":
+        likely = format_percent(sum(record["members"].values()))
+        says = "that LIDAR says something beside place"
+        return f"By the labels learnt from, it is {likely} likely {says}."
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"
     if nothing >= ALWAYS:
