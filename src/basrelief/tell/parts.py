@@ -167,7 +167,8 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
     if record is None:
         return ""
     if record["trust"] == "likelihood":
-        likely = format_percent(sum(record["members"].values()))
+        share = sum(record["members"].values())
+        likely = "over 99%" if share >= ALWAYS else format_percent(share)
         says = "that LIDAR says something beside place"
         return f"By the labels learnt from, it is {likely} likely {says}."
     nothing = record["fallback_share"]
