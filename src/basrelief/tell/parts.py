@@ -45,7 +45,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Row:
-    """One target: its bars, what the whole adds, and how far inner folds trusted the parts."""
+    """One target: its bars, what the whole adds, and how far the parts are trusted."""
 
     target: str
     bars: list[Bar]
