@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from basrelief.judge.metrics import skill
-from basrelief.learn import together
+from basrelief.learn import together, trend
 from basrelief.learn.area_models import TrainingAreas
 from basrelief.learn.kriging import Places
 from basrelief.learn.linear import measure_spread, predict_linear, standardise
@@ -72,9 +72,9 @@ def test_one_candidate_equals_the_solved_process(monkeypatch: pytest.MonkeyPatch
         # Place alone, then the trend in one share of what is in common, then the trend alone.
         return fit_process(correlations, Y, np.array([1e-300, 1.0, 1e-300]), np.array([NOISE]))
 
-    monkeypatch.setattr(together, "fit_process", fit)
+    monkeypatch.setattr(trend, "fit_process", fit)
     monkeypatch.setattr(together, "N_SCALES", 1)
-    monkeypatch.setattr(together, "SHARES", (share,))
+    monkeypatch.setattr(trend, "SHARES", (share,))
     train, test = np.arange(40), np.arange(40, 60)
     bare = Places(places.xy, None)
     model = fit_part(known, bare, train)

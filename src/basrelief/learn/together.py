@@ -16,8 +16,8 @@ from basrelief.learn.area_models import TrainingAreas, join_members, learn_stand
 from basrelief.learn.kriging import Places
 from basrelief.learn.linear import LinearModel, predict_linear
 from basrelief.learn.nearby import mix_districts
-from basrelief.learn.process import choose_scales, correlate_all, fit_process
-from basrelief.learn.trend import SHARES
+from basrelief.learn.process import choose_scales, correlate_all
+from basrelief.learn.trend import fit_parts
 from basrelief.run import replacing
 
 N_SCALES = 8
@@ -68,26 +68,12 @@ def fit_together(known: TrainingAreas, places: Places) -> Together:
     """
     standards = [learn_standard(X) for X in known.features]
     members = [standard.apply(X) for standard, X in zip(standards, known.features, strict=True)]
-    sizes = [max(float((Z**2).sum()) / len(Z), 1e-12) for Z in members]
-    trends = [Z @ Z.T / size for Z, size in zip(members, sizes, strict=True)]
     distance = cdist(places.xy, places.xy)
     scales = choose_scales(distance, N_SCALES)
     near = _have_in_common(distance, scales, places, places)
-    mixes = _list_mixes(len(near), len(trends))
-    process = fit_process(
-        np.stack([_mix(near, trends, mix) for mix in mixes]), known.labels, _weigh_before(mixes)
-    )
-    coef, weight = [], np.zeros((len(trends), known.labels.shape[1]))
-    for k, (Z, size) in enumerate(zip(members, sizes, strict=True)):
-        share = np.array([mix.share if mix.member == k else 0.0 for mix in mixes])
-        coef.append(Z.T @ np.einsum("c,cnt->nt", share, process.weights) / size)
-        weight[k] = process.odds.sum(axis=1)[share > 0].sum(axis=0)
-    weights = np.zeros((len(near), *known.labels.shape))
-    for mix, added in zip(mixes, process.weights, strict=True):
-        if mix.near is not None:
-            weights[mix.near] += (1 - mix.share) * added
-    trend = join_members(standards, coef, known.labels, weight)
-    return Together(trend, places, scales, weights)
+    parts = fit_parts(members, known.labels, near)
+    trend = join_members(standards, parts.coef, known.labels, parts.likely)
+    return Together(trend, places, scales, parts.weights)
 
 
 def predict_together(model: Together, X: Floats, places: Places) -> Floats:
@@ -121,42 +107,6 @@ def load_together(path: Path) -> Together:
     trend = {item.name: tensors[f"{TREND}{item.name}"] for item in fields(LinearModel)}
     places = Places(tensors["xy"], None if codes is None else np.array(codes, dtype=str))
     return Together(LinearModel(**trend), places, tensors["scales"], tensors["weights"])
-
-
-@dataclass(frozen=True)
-class _Mix:
-    """A candidate: how much of what areas have in common is a member's trend, the rest place."""
-
-    near: int | None
-    """Which correlation of places; None where the trend is all."""
-
-    member: int | None
-    share: float
-
-
-def _list_mixes(n_near: int, n_members: int) -> list[_Mix]:
-    """List the candidates: place alone, each member beside place in some shares, and alone."""
-    mixes = [_Mix(near, None, 0.0) for near in range(n_near)]
-    for member in range(n_members):
-        mixes += [_Mix(near, member, share) for near in range(n_near) for share in SHARES]
-        mixes.append(_Mix(None, member, 1.0))
-    return mixes
-
-
-def _weigh_before(mixes: list[_Mix]) -> Floats:
-    """Say how likely each candidate is before any label is seen."""
-    is_nothing = np.array([mix.member is None for mix in mixes])
-    odds: Floats = np.where(is_nothing, 0.5 / is_nothing.sum(), 0.5 / (~is_nothing).sum())
-    return odds
-
-
-def _mix(near: Floats, trends: list[Floats], mix: _Mix) -> Floats:
-    mixed = np.zeros(near.shape[1:])
-    if mix.near is not None:
-        mixed += (1 - mix.share) * near[mix.near]
-    if mix.member is not None:
-        mixed += mix.share * trends[mix.member]
-    return mixed
 
 
 def _have_in_common(distance: Floats, scales: Floats, places: Places, others: Places) -> Floats:

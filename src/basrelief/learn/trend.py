@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,19 +49,85 @@ def fit_trend(Z: Floats, Y: Floats, distance: Floats) -> Floats:
     Hoerl and Kennard (1970), Technometrics 12, 55-67 (a normal trend is a ridge regression).
     Hoeting et al. (1999), Statistical Science 14, 382-417 (averaging over models).
     """
-    product = Z @ Z.T
-    size = float(np.trace(product)) / len(Z)
-    if size <= 0:
-        return np.zeros((Z.shape[1], Y.shape[1]))
-    trend = product / size
-    scales = choose_scales(distance, N_SCALES)
-    residuals = correlate_all(distance, scales)
-    shares = np.array([0.0, *SHARES])
-    mixed = [(1 - share) * residual + share * trend for residual in residuals for share in shares]
-    share_of = np.array([*np.tile(shares, len(scales)), 1.0])
-    is_nothing = share_of == 0
-    odds = np.where(is_nothing, 0.5 / is_nothing.sum(), 0.5 / (~is_nothing).sum())
-    process = fit_process(np.stack([*mixed, trend]), Y, odds)
-    weights = np.einsum("c,cnt->nt", share_of, process.weights) / size
-    coef: Floats = Z.T @ weights
-    return coef
+    near = correlate_all(distance, choose_scales(distance, N_SCALES))
+    return fit_parts([Z], Y, near).coef[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Trends, and what near areas share, as parts of one process."""
+
+    coef: list[Floats]
+    """(feature, target) of each member: units of the target per unit of its features."""
+
+    likely: Floats
+    """(member, target) How likely it is that there is a trend on the member's features."""
+
+    weights: Floats
+    """(near, area, target) What each training area adds where the correlation is 1."""
+
+
+def fit_parts(members: list[Floats], Y: Floats, near: Floats) -> Parts:
+    """Fit labels by trends on members' features and what near areas share, at once.
+
+    Parameters
+    ----------
+    members : (n, feature) each
+        Standardised features; a candidate has a trend on one of them at most.
+    Y : (n, target)
+        NaN where unknown.
+    near : (near, n, n)
+        Correlations that near areas may have.
+    """
+    sizes = [max(float((Z**2).sum()) / len(Z), 1e-12) for Z in members]
+    trends = [Z @ Z.T / size for Z, size in zip(members, sizes, strict=True)]
+    mixes = _list_mixes(len(near), len(members))
+    process = fit_process(
+        np.stack([_mix(near, trends, mix) for mix in mixes]), Y, _weigh_before(mixes)
+    )
+    coef, likely = [], np.zeros((len(members), Y.shape[1]))
+    for k, (Z, size) in enumerate(zip(members, sizes, strict=True)):
+        share = np.array([mix.share if mix.member == k else 0.0 for mix in mixes])
+        coef.append(Z.T @ np.einsum("c,cnt->nt", share, process.weights) / size)
+        likely[k] = process.odds.sum(axis=1)[share > 0].sum(axis=0)
+    weights = np.zeros((len(near), *Y.shape))
+    for mix, added in zip(mixes, process.weights, strict=True):
+        if mix.near is not None:
+            weights[mix.near] += (1 - mix.share) * added
+    return Parts(coef, likely, weights)
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """A candidate: how much of what areas have in common is a member's trend, the rest nearness."""
+
+    near: int | None
+    """Which correlation of near areas; None where the trend is all."""
+
+    member: int | None
+    share: float
+
+
+def _list_mixes(n_near: int, n_members: int) -> list[_Mix]:
+    """List the candidates: nearness alone, each member beside it in some shares, and alone."""
+    mixes = [_Mix(near, None, 0.0) for near in range(n_near)]
+    for member in range(n_members):
+        mixes += [_Mix(near, member, share) for near in range(n_near) for share in SHARES]
+        mixes.append(_Mix(None, member, 1.0))
+    return mixes
+
+
+def _weigh_before(mixes: list[_Mix]) -> Floats:
+    """Say how likely each candidate is before any label is seen."""
+    is_nothing = np.array([mix.member is None for mix in mixes])
+    odds: Floats = np.where(is_nothing, 0.5 / is_nothing.sum(), 0.5 / (~is_nothing).sum())
+    return odds
+
+
+def _mix(near: Floats, trends: list[Floats], mix: _Mix) -> Floats:
+    mixed = np.zeros(near.shape[1:])
+    if mix.near is not None:
+        mixed += (1 - mix.share) * near[mix.near]
+    if mix.member is not None:
+        mixed += mix.share * trends[mix.member]
+    return mixed
