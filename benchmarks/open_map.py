@@ -24,8 +24,8 @@ from run import HERE, WORK, measure
 from basrelief.chips.describe import describe_chips
 from basrelief.config import load_settings
 from basrelief.run import Run, write_json
-from basrelief.tell.map_stage import write_maps
-from basrelief.tell.report import write_report
+from basrelief.tell.maps.stage import write_maps
+from basrelief.tell.page.report import write_report
 
 N_CORNERS = 16
 """Corners that each side of an area gets, as generalised boundaries have."""

@@ -11,11 +11,11 @@ import pytest
 
 from basrelief import style
 from basrelief.style import DARK, LIGHT, PRINT, PRINTED, SEQUENTIAL, read_rgb
-from basrelief.tell import maps
-from basrelief.tell.audit import tint
+from basrelief.tell.page import drawn_maps
+from basrelief.tell.page.audit import tint
 
 PACKAGE = Path(style.__file__).parent
-CSS = (PACKAGE / "tell" / "report.css").read_text(encoding="utf-8")
+CSS = (PACKAGE / "tell" / "page" / "report.css").read_text(encoding="utf-8")
 THEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}
 
 TEXT_AA, GRAPHICS_AA = 4.5, 3.0
@@ -63,7 +63,7 @@ def test_no_other_file_names_a_colour(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["report.css", "map.css", "map.js"])
 def test_every_variable_that_a_page_asks_for_is_a_colour_that_there_is(name: str) -> None:
-    text = (PACKAGE / "tell" / name).read_text(encoding="utf-8")
+    text = (PACKAGE / "tell" / "page" / name).read_text(encoding="utf-8")
     known = set(LIGHT) | set(style.OVER_MAPS) | {"serif", "sans", "mono", "tone", "k", "t", "n"}
     asked = re.findall(r"var\(--(\w+)\)|colourNamed\(\"(\w+)\"\)", text)
     assert {first or second for first, second in asked} <= known
@@ -121,7 +121,7 @@ def test_numbers_of_folds_can_be_read_on_their_colours(n_folds: int) -> None:
     pairs = {}
     for fold, share in enumerate(np.linspace(0, 1, n_folds)):
         ground = mpl.colors.to_hex(mpl.colormaps[SEQUENTIAL](share))
-        pairs[str(fold)] = (maps._choose_ink(fold, n_folds), ground)
+        pairs[str(fold)] = (drawn_maps._choose_ink(fold, n_folds), ground)
     assert find_faint(pairs, TEXT_AA) == {}
 
 

@@ -63,7 +63,7 @@ class Stage:
             case "explain":
                 from basrelief.explain.stage import explain_recipes as work
             case "map":
-                from basrelief.tell.map_stage import write_maps as work
+                from basrelief.tell.maps.stage import write_maps as work
             case _:
                 from basrelief.tell.stage import tell_run as work
         return work

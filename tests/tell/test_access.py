@@ -11,7 +11,7 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.run import Run
-from basrelief.tell import report as report_module
+from basrelief.tell.page import report as report_module
 from basrelief.tell.stage import tell_run
 
 CSS = Path(report_module.__file__).with_name("report.css").read_text(encoding="utf-8")

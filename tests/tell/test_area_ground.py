@@ -14,10 +14,10 @@ import pytest
 from basrelief.config import Settings
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.run import Record, Run, read_json, write_json
-from basrelief.tell import report
-from basrelief.tell.area_ground import NO_SHARE, NO_SUM, fit_places, pack_shares, pack_sums
 from basrelief.tell.facts import read_facts
-from basrelief.tell.web_map import show_map
+from basrelief.tell.page import report
+from basrelief.tell.page.area_ground import NO_SHARE, NO_SUM, fit_places, pack_shares, pack_sums
+from basrelief.tell.page.web_map import show_map
 
 Planter = Callable[[Run], pd.DataFrame]
 

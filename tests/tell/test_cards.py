@@ -9,10 +9,10 @@ import pytest
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.learn.measures import describe_measures
 from basrelief.run import Run, read_json
-from basrelief.tell import cards
+from basrelief.tell.cards import cards
 from basrelief.tell.facts import read_facts
-from basrelief.tell.gate import decide_release
 from basrelief.tell.provenance import find_inputs, gather_source, hash_file, read_sources
+from basrelief.tell.release.gate import decide_release
 
 NINE = [
     "Model Details",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from basrelief.style import read_rgb
-from basrelief.tell.classes import Classes, classify_residuals, classify_scores, count_places
+from basrelief.tell.maps.classes import Classes, classify_residuals, classify_scores, count_places
 
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 

@@ -23,9 +23,10 @@ from shapely.geometry import box
 from basrelief.chips import describe
 from basrelief.explain import stage
 from basrelief.judge.predictions import INTERVALS
-from basrelief.tell import figures, maps, overlays, static_maps
-from basrelief.tell.classes import classify_residuals, classify_scores
-from basrelief.tell.layers import Layer
+from basrelief.tell.maps import overlays, static_maps
+from basrelief.tell.maps.classes import classify_residuals, classify_scores
+from basrelief.tell.maps.layers import Layer
+from basrelief.tell.page import drawn_maps, figures
 
 FOLDER = Path(__file__).parent / "baselines"
 
@@ -88,14 +89,16 @@ def draw_scatter() -> str:
 
 def draw_map() -> str:
     values = pd.Series([1.0, 2.0], index=["A", "B"])
-    return maps.draw_map(make_areas(), values, maps.Scale("crime", 0.0, 3.0), "A map.", ["B"])
+    return drawn_maps.draw_map(
+        make_areas(), values, drawn_maps.Scale("crime", 0.0, 3.0), "A map.", ["B"]
+    )
 
 
 def draw_raster() -> str:
     values = np.linspace(-1, 1, 24, dtype=np.float32).reshape(4, 6)
     transform = from_origin(0, 2000, 500, 500)
-    scale = maps.Scale("contribution to crime", -1.0, 1.0)
-    return maps.draw_raster(make_areas(), values, transform, scale, "Contributions.")
+    scale = drawn_maps.Scale("contribution to crime", -1.0, 1.0)
+    return drawn_maps.draw_raster(make_areas(), values, transform, scale, "Contributions.")
 
 
 DRAWN: dict[str, Callable[[], str]] = {
@@ -213,8 +216,8 @@ def test_a_drawing_that_can_be_told_from_its_baseline_fails(old: str, new: str) 
     ("where", "name", "value", "check", "baseline"),
     [
         (describe, "FIRST", "#0a0b04", check_drawing, "histogram-alone"),
-        (maps, "DIVERGING", ("#5e3c99", "#f7f7f7", "#1b9e77"), check_drawing, "raster"),
-        (maps, "SMALL", 8, check_drawing, "map"),
+        (drawn_maps, "DIVERGING", ("#5e3c99", "#f7f7f7", "#1b9e77"), check_drawing, "raster"),
+        (drawn_maps, "SMALL", 8, check_drawing, "map"),
         (static_maps, "INSIDE", "#b9c3d6", check_drawing, "static-map"),
         (overlays, "RAISES", "#d66101", check_picture, "overlay"),
         (stage, "LOWERS", "#6e3c99", check_picture, "heat"),

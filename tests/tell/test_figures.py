@@ -15,7 +15,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from basrelief.chips.describe import draw_histogram
 from basrelief.style import THEME
-from basrelief.tell import figures, maps
+from basrelief.tell.page import drawn_maps, figures
 
 
 def make_areas(n_areas: int = 4) -> gpd.GeoDataFrame:
@@ -55,9 +55,9 @@ def draw_all() -> dict[str, str]:
         "curves": figures.draw_curves(make_history(4), "curves"),
         "moves": figures.draw_moves(make_moves(), "moves"),
         "scatter": figures.draw_scatter(make_tested(20), "crime", "scatter"),
-        "map": maps.draw_map(areas, values, maps.Scale("crime", 0.0, 3.0), "map"),
-        "folds": maps.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),
-        "coverage": maps.draw_coverage(areas, "coverage"),
+        "map": drawn_maps.draw_map(areas, values, drawn_maps.Scale("crime", 0.0, 3.0), "map"),
+        "folds": drawn_maps.draw_folds(areas, pd.Series([0, 1], index=["E01", "E02"]), "folds"),
+        "coverage": drawn_maps.draw_coverage(areas, "coverage"),
     }
 
 
@@ -126,14 +126,14 @@ def test_the_scale_bar_has_a_round_length(drawn: dict[str, str]) -> None:
 
 
 def test_an_empty_polygon_is_no_outline() -> None:
-    assert np.shape(maps._trace(Polygon()).vertices) == (1, 2)
+    assert np.shape(drawn_maps._trace(Polygon()).vertices) == (1, 2)
 
 
 def test_areas_outside_are_striped_and_others_are_not() -> None:
-    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), maps.Scale("crime", 0.0, 3.0)
-    striped = maps.draw_map(make_areas(), values, scale, "striped", ["E02"])
+    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), drawn_maps.Scale("crime", 0.0, 3.0)
+    striped = drawn_maps.draw_map(make_areas(), values, scale, "striped", ["E02"])
     assert "<pattern" in striped
-    assert "<pattern" not in maps.draw_map(make_areas(), values, scale, "plain", [])
+    assert "<pattern" not in drawn_maps.draw_map(make_areas(), values, scale, "plain", [])
 
 
 def test_days_without_a_crime_can_be_drawn() -> None:
@@ -146,9 +146,9 @@ def test_days_without_a_crime_can_be_drawn() -> None:
 def test_maps_of_many_areas_are_small_pictures_with_the_same_colours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maps, "MAX_SHAPES", 1)
-    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), maps.Scale("crime", 1.0, 2.0)
-    svg = maps.draw_map(make_areas(), values, scale, "many")
+    monkeypatch.setattr(drawn_maps, "MAX_SHAPES", 1)
+    values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), drawn_maps.Scale("crime", 1.0, 2.0)
+    svg = drawn_maps.draw_map(make_areas(), values, scale, "many")
     data = max(re.findall(r'data:image/png;base64,([^"]+)', svg), key=len)
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
     assert picture.mode == "P"

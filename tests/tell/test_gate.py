@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basrelief.config import PublishSettings
-from basrelief.tell.gate import MIN_BEHIND, decide_release, may_average
+from basrelief.tell.release.gate import MIN_BEHIND, decide_release, may_average
 
 TABLES = st.lists(
     st.tuples(

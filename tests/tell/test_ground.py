@@ -15,8 +15,8 @@ from rasterio.transform import from_origin
 from basrelief.config import Settings
 from basrelief.explain.kinds import HEAT_UNIT
 from basrelief.run import Run, write_json
-from basrelief.tell import ground, kinds, report
 from basrelief.tell.facts import read_facts
+from basrelief.tell.page import ground, kinds, report
 
 Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]

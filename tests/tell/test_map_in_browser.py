@@ -17,9 +17,9 @@ from rasterio.transform import from_origin
 from basrelief.config import Settings
 from basrelief.explain.area_sums import ADDS
 from basrelief.run import Run, write_json
-from basrelief.tell import report as report_module
 from basrelief.tell.facts import read_facts
-from basrelief.tell.layers import Layer, gather_layers
+from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.page import report as report_module
 from basrelief.tell.words import format_number
 
 SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

@@ -15,9 +15,9 @@ from basrelief.config import Settings
 from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.layers import Layer, gather_layers
-from basrelief.tell.map_stage import write_maps
-from basrelief.tell.static_maps import draw_static
+from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.maps.stage import write_maps
+from basrelief.tell.maps.static_maps import draw_static
 
 TARGETS = ["crime", "barriers", "health"]
 

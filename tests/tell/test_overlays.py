@@ -13,8 +13,8 @@ from pyproj import Transformer
 from rasterio.transform import from_origin
 
 from basrelief.run import Run, write_json
-from basrelief.tell import overlays
-from basrelief.tell.overlays import draw_contributions, make_overlay, read_contributions
+from basrelief.tell.maps import overlays
+from basrelief.tell.maps.overlays import draw_contributions, make_overlay, read_contributions
 
 WEST, NORTH, CELL_M = 530000.0, 180000.0, 10.0
 RECORD = {

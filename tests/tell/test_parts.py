@@ -11,9 +11,9 @@ import pytest
 
 from basrelief.config import ModelSettings, Settings
 from basrelief.run import Run, read_json, write_json
-from basrelief.tell import parts, report
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.verdict import Choice, group_targets
+from basrelief.tell.page import parts, report
+from basrelief.tell.page.verdict import Choice, group_targets
 
 Reader = Callable[[str, str], str]
 Writer = Callable[..., Run]

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pytest
 
-from basrelief.tell.classes import Classes
-from basrelief.tell.qgis import STRIPED, draw_classes, draw_ramp
+from basrelief.tell.maps.classes import Classes
+from basrelief.tell.maps.qgis import STRIPED, draw_classes, draw_ramp
 
 CLASSES = Classes((-0.5, 1.0), ("#000000", "#7f7f7f", "#ff0000"), 1)
 

@@ -13,8 +13,8 @@ from PIL import Image
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.run import Run, write_json
-from basrelief.tell import report, results, sections
-from basrelief.tell.map_stage import write_maps
+from basrelief.tell.maps.stage import write_maps
+from basrelief.tell.page import report, results, sections
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),

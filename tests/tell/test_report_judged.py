@@ -8,8 +8,8 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.run import Run
-from basrelief.tell import report
 from basrelief.tell.facts import Facts, read_facts
+from basrelief.tell.page import report
 
 Reader = Callable[[str, str], str]
 N_AREAS, N_INNER = 20, 4

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.tell.slope import say_effects, say_kept, word_effect
+from basrelief.tell.page.slope import say_effects, say_kept, word_effect
 
 
 def make_record(differs: bool | None, target: str = "burglary", **more: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from basrelief.run import Record
-from basrelief.tell.results import find_sense, say_versus
-from basrelief.tell.verdict import Choice, group_targets, say_headline
+from basrelief.tell.page.results import find_sense, say_versus
+from basrelief.tell.page.verdict import Choice, group_targets, say_headline
 from basrelief.tell.words import Finding
 
 HOW = "however ground is held out"

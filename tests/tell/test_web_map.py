@@ -9,8 +9,8 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from basrelief.tell import web_map
-from basrelief.tell.web_map import embed_json, read_library, simplify_areas, write_geojson
+from basrelief.tell.page import web_map
+from basrelief.tell.page.web_map import embed_json, read_library, simplify_areas, write_geojson
 
 
 def make_areas(side: int = 6, corners_m: float = 20.0) -> gpd.GeoDataFrame:

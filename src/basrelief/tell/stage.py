@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from basrelief.config import Settings
 from basrelief.run import Run
-from basrelief.tell.cards import write_cards
+from basrelief.tell.cards.cards import write_cards
+from basrelief.tell.cards.stac import write_items
 from basrelief.tell.facts import read_facts
-from basrelief.tell.gate import decide_release
 from basrelief.tell.models import read_models
-from basrelief.tell.narrow import narrow_facts
+from basrelief.tell.page.report import write_page
 from basrelief.tell.provenance import read_sources
-from basrelief.tell.public import publish_run
-from basrelief.tell.report import write_page
-from basrelief.tell.stac import write_items
+from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.narrow import narrow_facts
+from basrelief.tell.release.public import publish_run
 
 
 def tell_run(settings: Settings, run: Run) -> None:

@@ -19,7 +19,7 @@ from rasterio.warp import calculate_default_transform, reproject
 from basrelief.chips.describe import name_file
 from basrelief.run import Record, Run, read_json
 from basrelief.style import DIVERGING, LOWERS, RAISES, read_rgb
-from basrelief.tell import qgis
+from basrelief.tell.maps import qgis
 
 MAX_PX = 800
 """Longest side of the picture in the page."""

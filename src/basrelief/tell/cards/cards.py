@@ -14,18 +14,19 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, read_json, replacing
-from basrelief.tell import results, words
-from basrelief.tell.card_words import say_kind
+from basrelief.tell import words
+from basrelief.tell.cards.card_words import say_kind
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.gate import MIN_BEHIND, Release
-from basrelief.tell.marks import keep_shown
 from basrelief.tell.models import Model
+from basrelief.tell.page import results
+from basrelief.tell.page.marks import keep_shown
+from basrelief.tell.page.report import read_truth
+from basrelief.tell.page.sections import COUNT_NAMES
+from basrelief.tell.page.verdict import choose_unit, show_verdict
 from basrelief.tell.provenance import Source, list_versions
-from basrelief.tell.public import summarise
-from basrelief.tell.report import read_truth
-from basrelief.tell.sections import COUNT_NAMES
-from basrelief.tell.verdict import choose_unit, show_verdict
-from basrelief.tell.withheld import say_bounds
+from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.release.public import summarise
+from basrelief.tell.release.withheld import say_bounds
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 

@@ -32,7 +32,7 @@ from basrelief.style import (
     TINY,
     WHITE,
 )
-from basrelief.tell.figures import MAX_SHAPES
+from basrelief.tell.page.figures import MAX_SHAPES
 
 N_STEPS = 14
 

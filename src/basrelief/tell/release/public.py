@@ -19,11 +19,13 @@ from markupsafe import Markup
 from basrelief.config import SCHEMES
 from basrelief.learn.recipes import list_recipes
 from basrelief.run import read_json, replacing, write_json
-from basrelief.tell import (
+from basrelief.tell import words
+from basrelief.tell.credits import list_credits
+from basrelief.tell.facts import Facts, Panel
+from basrelief.tell.page import (
     audit,
+    drawn_maps,
     failures,
-    handout,
-    maps,
     parts,
     results,
     sections,
@@ -32,14 +34,12 @@ from basrelief.tell import (
     targeting,
     verdict,
     web_map,
-    words,
 )
-from basrelief.tell.credits import list_credits
-from basrelief.tell.facts import Facts, Panel
-from basrelief.tell.gate import MIN_BEHIND, Release, Withheld, may_average
+from basrelief.tell.page.report import format_settings, make_environment, read_truth
 from basrelief.tell.provenance import Source, list_versions
-from basrelief.tell.report import format_settings, make_environment, read_truth
-from basrelief.tell.withheld import bar_chips, list_withheld, say_bounds
+from basrelief.tell.release import handout
+from basrelief.tell.release.gate import MIN_BEHIND, Release, Withheld, may_average
+from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def show_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
     if narrowed.samples.has_places:
         n_shown, areas = len(release.shown), narrowed.samples.areas
         caption = f"{n_shown} areas whose figures are shown (filled); {len(areas) - n_shown} others"
-        panels.insert(0, Panel(maps.draw_coverage(areas, f"Map. {caption}."), f"{caption}."))
+        panels.insert(0, Panel(drawn_maps.draw_coverage(areas, f"Map. {caption}."), f"{caption}."))
     return {
         "panels": panels,
         "counts": sections.list_counts(counts),

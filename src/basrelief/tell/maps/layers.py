@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from basrelief.judge.predictions import INTERVALS
-from basrelief.tell.classes import Classes, classify_residuals, classify_scores
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.results import find_main
+from basrelief.tell.maps.classes import Classes, classify_residuals, classify_scores
+from basrelief.tell.page.results import find_main
 from basrelief.tell.words import Finding, name_scheme, name_target
 
 KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")

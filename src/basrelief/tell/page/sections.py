@@ -17,8 +17,9 @@ from basrelief.chips.describe import draw_histogram
 from basrelief.config import SCHEMES
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, read_json
-from basrelief.tell import figures, maps, words
+from basrelief.tell import words
 from basrelief.tell.facts import Facts, Panel
+from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.words import format_number, name_target
 
 COUNT_NAMES = {
@@ -86,7 +87,7 @@ def _draw_data(facts: Facts) -> list[Panel]:
         n_used = int(areas["is_used"].sum())
         caption = f"{n_used} areas that count (filled); {len(areas) - n_used} others touched."
         alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
-        panels.append(Panel(maps.draw_coverage(areas, alt), caption))
+        panels.append(Panel(drawn_maps.draw_coverage(areas, alt), caption))
     return [*panels, *draw_labels(facts)]
 
 
@@ -142,7 +143,7 @@ def show_splits(facts: Facts) -> dict[str, Any]:
         held_out = held_out[0].upper() + held_out[1:]
         caption = f"{held_out}: areas of one number are held out together (first repeat)."
         alt = f"Map of {len(folds)} areas in {folds.nunique()} folds: {caption}"
-        panels.append(Panel(maps.draw_folds(facts.samples.areas, folds, alt), caption))
+        panels.append(Panel(drawn_maps.draw_folds(facts.samples.areas, folds, alt), caption))
     return {"schemes": schemes, "panels": panels, "leakage": facts.leakage}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.verdict import choose_unit, name_column
+from basrelief.tell.page.verdict import choose_unit, name_column
 from basrelief.tell.words import name_target
 
 MANY_SENTENCES = 4

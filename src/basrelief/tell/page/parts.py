@@ -10,7 +10,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import verdict
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.results import choose_axis, find_sense
+from basrelief.tell.page.results import choose_axis, find_sense
 from basrelief.tell.words import (
     Finding,
     format_number,

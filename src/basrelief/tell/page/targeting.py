@@ -7,7 +7,7 @@ from typing import Any
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import N_LISTED, Facts, select
-from basrelief.tell.marks import Mark, Point, keep_shown
+from basrelief.tell.page.marks import Mark, Point, keep_shown
 from basrelief.tell.words import format_number, format_percent, name_scheme, name_target
 
 

@@ -14,7 +14,10 @@ from markupsafe import Markup
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, replacing
 from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
-from basrelief.tell import (
+from basrelief.tell import words
+from basrelief.tell.credits import list_credits
+from basrelief.tell.facts import Facts, read_facts
+from basrelief.tell.page import (
     audit,
     doubts,
     failures,
@@ -27,11 +30,10 @@ from basrelief.tell import (
     targeting,
     verdict,
     web_map,
-    words,
 )
-from basrelief.tell.credits import list_credits
-from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.provenance import Source, list_versions, read_sources
+
+TEMPLATES = [Path(__file__).parents[1] / wing for wing in ("page", "release")]
 
 
 def write_report(settings: Settings, run: Run) -> None:
@@ -131,7 +133,7 @@ def _format(value: Any) -> str:
 def make_environment() -> Environment:
     """Make what fills the pages' templates; a name that a template is not given is an error."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=lambda name: not (name or "").endswith(".md.j2"),  # noqa: S701 - Markdown
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.run import Record, Run, read_json
-from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
-from basrelief.tell.kinds import show_heat, show_kinds, word_interval
-from basrelief.tell.overlays import find_reach, read_contributions, read_small
+from basrelief.tell.maps.overlays import find_reach, read_contributions, read_small
+from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page.kinds import show_heat, show_kinds, word_interval
 from basrelief.tell.words import (
     Finding,
     count_places,
@@ -141,8 +141,8 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     alt = f"Map. {caption} Colours end at {ends}."
     areas: Any = facts.samples.areas
     label = f"contribution to {name}" + (f", {unit}" if unit and unit != name else "")
-    scale = maps.Scale(label, -reach, reach)
-    return Panel(maps.draw_raster(areas.to_crs(crs), values, transform, scale, alt), caption)
+    scale = drawn_maps.Scale(label, -reach, reach)
+    return Panel(drawn_maps.draw_raster(areas.to_crs(crs), values, transform, scale, alt), caption)
 
 
 def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:

@@ -9,9 +9,9 @@ import pandas as pd
 import pyogrio
 
 from basrelief.run import Record
-from basrelief.tell import qgis
-from basrelief.tell.classes import Classes
-from basrelief.tell.layers import KEYS, VALUES, Layer
+from basrelief.tell.maps import qgis
+from basrelief.tell.maps.classes import Classes
+from basrelief.tell.maps.layers import KEYS, VALUES, Layer
 
 GPKG_VERSION = "1.2"
 """The one that every QGIS still in use reads without complaint."""

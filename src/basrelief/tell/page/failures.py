@@ -9,10 +9,10 @@ import pandas as pd
 
 from basrelief.run import Record
 from basrelief.style import SIGNED
-from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
-from basrelief.tell.marks import keep_shown
-from basrelief.tell.results import ENDS, covers_areas, find_outside, say_outside
+from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page.marks import keep_shown
+from basrelief.tell.page.results import ENDS, covers_areas, find_outside, say_outside
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -103,8 +103,8 @@ def _draw_failures(
             f"Map. {caption} From {format_number(values.min())} to "
             f"{format_number(values.max())} over {len(values)} areas."
         )
-        scale = maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
-        drawn = maps.draw_map(facts.samples.areas, values, scale, alt, outside)
+        scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
+        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
         panels.append(Panel(drawn, caption))
     if record["by_decile"]:
         caption = (

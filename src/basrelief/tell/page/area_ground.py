@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import KINDS
 from basrelief.run import Record, Run
-from basrelief.tell.doubts import find_speaker, say_doubt
 from basrelief.tell.facts import Facts
-from basrelief.tell.kinds import KIND_WORDS
-from basrelief.tell.layers import Layer
-from basrelief.tell.overlays import find_reach
+from basrelief.tell.maps.layers import Layer
+from basrelief.tell.maps.overlays import find_reach
+from basrelief.tell.page.doubts import find_speaker, say_doubt
+from basrelief.tell.page.kinds import KIND_WORDS
 
 MOST = np.iinfo(np.int16).max
 """Largest code of a sum: two bytes a number, whatever its size."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.marks import Mark, Point, keep_shown
+from basrelief.tell.page.marks import Mark, Point, keep_shown
 from basrelief.tell.words import format_number, join_words, name_target
 
 WIDTH_LEVEL = 80

@@ -23,7 +23,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Evaluation, Facts, select
-from basrelief.tell.gate import Release, may_average
+from basrelief.tell.release.gate import Release, may_average
 
 KEY = ("recipe", "target", "scheme", "unit")
 

@@ -12,9 +12,9 @@ import pandas as pd
 from basrelief.judge.compare import MEAN
 from basrelief.judge.scores import verdict
 from basrelief.run import Record
-from basrelief.tell import figures, maps
 from basrelief.tell.facts import Facts, Panel, select
-from basrelief.tell.verdict import Choice, choose_unit, find_choices
+from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page.verdict import Choice, choose_unit, find_choices
 from basrelief.tell.words import (
     Finding,
     find_findings,
@@ -256,7 +256,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
             f"Map. {caption} From {format_number(values.min())} to "
             f"{format_number(values.max())} over {len(values)} areas."
         )
-        scale = maps.Scale(label, low, high)
-        drawn = maps.draw_map(facts.samples.areas, values, scale, alt, striped)
+        scale = drawn_maps.Scale(label, low, high)
+        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, striped)
         panels.append(Panel(drawn, caption))
     return panels

@@ -17,11 +17,11 @@ import shapely
 from shapely.geometry import mapping
 
 from basrelief.run import Record
-from basrelief.tell.area_ground import show_sums
-from basrelief.tell.classes import Classes
 from basrelief.tell.facts import Facts
-from basrelief.tell.layers import Layer, gather_layers
-from basrelief.tell.overlays import make_overlay, read_contributions
+from basrelief.tell.maps.classes import Classes
+from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.maps.overlays import make_overlay, read_contributions
+from basrelief.tell.page.area_ground import show_sums
 
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basrelief.tell.facts import Facts
-from basrelief.tell.overlays import read_contributions
+from basrelief.tell.maps.overlays import read_contributions
 from basrelief.tell.words import find_findings, join_words, name_scheme, name_target
 
 

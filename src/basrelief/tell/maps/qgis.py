@@ -13,8 +13,8 @@ from xml.etree import ElementTree as Xml
 
 from basrelief.run import Record
 from basrelief.style import BLACK, EDGE, WHITE, read_rgb
-from basrelief.tell.classes import Classes
-from basrelief.tell.layers import Layer
+from basrelief.tell.maps.classes import Classes
+from basrelief.tell.maps.layers import Layer
 
 GEOMETRY = "geom"
 """Name of the geometry column; styles are looked up by it."""

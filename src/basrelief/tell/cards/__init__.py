@@ -1,0 +1,1 @@
+"""The model card, the data sheet and the catalogue."""

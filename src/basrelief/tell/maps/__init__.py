@@ -1,0 +1,1 @@
+"""The maps: layers, classes, styles and files for other programs."""

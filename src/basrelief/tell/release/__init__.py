@@ -1,0 +1,1 @@
+"""What may be handed out: the gate, and what passes it."""
