@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import basrelief
-from basrelief.cli import STAGES, run_stages
 from basrelief.config import Settings, load_settings
 from basrelief.run import Run, read_json
+from basrelief.stages import STAGES, run_stages
 
 
 def skill_of(run: Run, target: str) -> float:

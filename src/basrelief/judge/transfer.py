@@ -140,13 +140,16 @@ def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
         area_column=place.area_column,
         label_column=place.label_column,
     )
-    return Settings.model_construct(
+    settings = Settings.model_construct(
         out=str(out.folder),
         seed=model.seed,
         data=data,
         chips=model.chips,
         split=SplitSettings(block_m=model.block_m),
     )
+    # What is said of these files names the options that gave them.
+    settings._is_of_options = True
+    return settings
 
 
 def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:

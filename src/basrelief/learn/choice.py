@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from basrelief.config import InputError, Settings
 from basrelief.learn.recipes import (
     AreaRecipe,
     NetworkRecipe,
     Recipe,
     format_recipe,
-    list_backbones,
     list_parts,
     load_recipe,
 )
@@ -77,16 +74,6 @@ def describe_recipes(settings: Settings) -> list[str]:
     return [format_recipe(recipe) for recipe in trained]
 
 
-def list_model_files(settings: Settings) -> list[Path]:
-    """List the recipe and weights files that the user gave, to notice when one changes."""
-    recipes, _ = choose_recipes(settings)
-    typed = [name for name in settings.models.recipes or () if name.endswith(".toml")]
-    backbones = {name for recipe in recipes for name in list_backbones(recipe, settings)}
-    weights = [_find_weights(name, settings) for name in sorted(backbones)]
-    files = [settings.locate(name) for name in typed]
-    return sorted({*files, *(path for path in weights if path is not None)})
-
-
 def _check_suits(recipe: Recipe, settings: Settings) -> None:
     """Stop where the recipe needs heights or schemes that are not there."""
     if isinstance(recipe, NetworkRecipe):
@@ -103,10 +90,3 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
         )
-
-
-def _find_weights(backbone: str, settings: Settings) -> Path | None:
-    """Locate the weights file that the user gave for a backbone, if there is one."""
-    typed = settings.models.weights.get(backbone)
-    path = settings.locate(typed) if typed is not None else None
-    return path if path is not None and path.is_file() else None
