@@ -336,6 +336,35 @@ def load_settings(path: Path | str) -> Settings:
     return settings
 
 
+def format_toml(values: dict[str, Any]) -> str:
+    """Write values as TOML: those that stand alone first, then one table each of the others.
+
+    Deeper tables are written in one line. There is no None in TOML: leave it out before.
+
+    Examples
+    --------
+    >>> print(format_toml({"seed": 7, "models": {"weights": {"vgg16": "none"}}}))
+    seed = 7
+    <BLANKLINE>
+    [models]
+    weights = { "vgg16" = "none" }
+    <BLANKLINE>
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_as_toml(value)}" for key, value in values.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *(f"{name} = {_as_toml(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(key)} = {_as_toml(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    # A JSON text, number, truth value or list is TOML as well.
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 

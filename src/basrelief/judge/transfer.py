@@ -17,7 +17,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
 from basrelief.judge.scores import score_predictions, verdict
-from basrelief.learn.choice import DEFAULT_RECIPES
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
     FinalModel,
     Prediction,
@@ -26,7 +26,7 @@ from basrelief.learn.final import (
     read_training,
     weigh_features,
 )
-from basrelief.run import Run, prepare_folder, read_json, replacing, write_json
+from basrelief.run import Run, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -116,10 +116,9 @@ def find_model(run: Run, recipe: str | None) -> Path:
             "earlier version is made anew with --from chips."
         )
     if recipe is None:
-        config = run.folder / "config.json"
-        asked = read_json(config)["models"]["recipes"] if config.exists() else None
         # Baselines are trained too: a recipe that was asked for comes before them.
-        recipe = next((name for name in asked or DEFAULT_RECIPES if name in found), found[0])
+        trained = [str(record["recipe"]) for record in read_recipes(run)]
+        recipe = next((name for name in trained if name in found), found[0])
     if recipe not in found:
         raise InputError(
             f"--recipe {recipe!r}: {typed} has no final model of it. It has {', '.join(found)}."

@@ -11,6 +11,7 @@ from basrelief.learn.recipes import (
     list_parts,
     load_recipe,
 )
+from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
@@ -65,6 +66,35 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
         if is_new and not isinstance(recipe, NetworkRecipe):
             baselines.setdefault(recipe.name, recipe)
     return list(baselines.values())
+
+
+def write_recipes(
+    recipes: list[Recipe], baselines: list[AreaRecipe], settings: Settings, run: Run
+) -> None:
+    """Write ``models/recipes.json``: what is trained, and which of it the user asked for."""
+    asked = {recipe.name for recipe in recipes}
+    records = [
+        {
+            "recipe": recipe.name,
+            "kind": recipe.kind,
+            "unit": recipe.unit,
+            "is_asked": recipe.name in asked,
+            # By name: what was typed may be the path of a file.
+            "made_of": [load_recipe(typed, settings).name for typed in list_parts(recipe)],
+        }
+        for recipe in [*recipes, *baselines]
+    ]
+    write_json(run.models / "recipes.json", records)
+
+
+def read_recipes(run: Run) -> list[Record]:
+    """Read what a run trained: ``recipe, kind, unit, is_asked, made_of``; empty before training.
+
+    Those asked for come first, in the order in which they were typed; the others are what they
+    have to beat.
+    """
+    path = run.models / "recipes.json"
+    return list(read_json(path)) if path.exists() else []
 
 
 def describe_recipes(settings: Settings) -> list[str]:
