@@ -150,14 +150,14 @@ def test_a_map_is_read_by_its_target(town_run: Run) -> None:
 
 def test_a_target_that_another_begins_with_has_columns_of_its_own(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    for name in ("theft", "theft_person"):
-        columns = {f"{n}_observed": [float(k)] for k, n in enumerate(["theft", "theft_person"])}
-        table = gpd.GeoDataFrame({"area_id": ["a"], **columns}, geometry=[None], crs="EPSG:27700")
+    names = ["theft", "theft_person"]
+    columns = {f"{name}_observed": [float(k)] for k, name in enumerate(names)}
+    table = gpd.GeoDataFrame({"area_id": ["a"], **columns}, geometry=[None], crs="EPSG:27700")
     run.maps.mkdir()
     table.to_parquet(run.maps / "areas.parquet")
     write_json(run.folder / "run.json", {"format": FORMAT})
-    write_json(run.chips / "chips.json", {"targets": ["theft", "theft_person"]})
-    for k, name in enumerate(["theft", "theft_person"]):
+    write_json(run.chips / "chips.json", {"targets": names})
+    for k, name in enumerate(names):
         found = basrelief.open_run(tmp_path).map(name)
         assert list(found.columns) == ["area_id", "observed", "geometry"]
         assert found["observed"].tolist() == [float(k)]
