@@ -41,8 +41,13 @@ def find_column(columns: Sequence[str], meaning: str) -> str | None:
     >>> find_column(["LSOA21CD", "LSOA21NM", "geometry"], "area_id")
     'LSOA21CD'
     """
+    return next(iter(find_columns(columns, meaning)), None)
+
+
+def find_columns(columns: Sequence[str], meaning: str) -> list[str]:
+    """Recognise every column with a meaning of ``COLUMN_PATTERNS`` by its heading."""
     pattern = re.compile(COLUMN_PATTERNS[meaning])
-    return next((c for c in columns if pattern.fullmatch(str(c).strip().lower())), None)
+    return [c for c in columns if pattern.fullmatch(str(c).strip().lower())]
 
 
 def choose_code_column(
@@ -73,8 +78,7 @@ def choose_code_column(
             f"{typed.beside(key, column)}: {typed} has no such column. "
             f"It has: {list_names(columns)}."
         )
-    pattern = re.compile(COLUMN_PATTERNS["area_id"])
-    found = [c for c in columns if pattern.fullmatch(c.strip().lower())]
+    found = find_columns(columns, "area_id")
     if len(found) == 1:
         return found[0]
     if "area_id" in found:

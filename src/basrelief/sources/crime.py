@@ -24,8 +24,6 @@ DEFAULT_YEARS = 3
 PERIOD = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?")
 """A column of counts: a year, or a year and a month."""
 
-LOOK = re.compile(r"lsoa[ _]?name( \(\d{4}\))?|lsoa\d\dnm|area_name")
-
 
 @dataclass(frozen=True, eq=False)
 class CrimeCounts:
@@ -220,7 +218,7 @@ def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     heading = "Borough" if "Borough" in columns else find_column(columns, "lad_name")
     if heading is not None:
         return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
-    heading = next((c for c in columns if LOOK.fullmatch(c.lower())), None)
+    heading = find_column(columns, "area_name")
     if heading is None:
         return [None] * len(table)
     return [name_district(str(name)) for name in table[heading]]

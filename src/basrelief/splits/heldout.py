@@ -62,14 +62,14 @@ def read_folds(run: Run) -> pd.DataFrame:
 
 
 def find_usable_areas(samples: Samples) -> NDArray[np.str_]:
-    """Codes of the areas that are used and have at least one label."""
+    """Codes of the areas that are used and have at least one label, (n_usable,)."""
     areas = samples.areas
     is_usable = areas["is_used"].to_numpy(bool) & _has_label(areas, samples)
     return _as_text(areas.loc[is_usable, "area_id"])
 
 
 def find_usable_chips(samples: Samples) -> NDArray[np.int64]:
-    """Positions of the chips that are used and have at least one label, in table order."""
+    """Positions of the chips that are used and labelled, (n_usable,), in table order."""
     is_usable = samples.chips["is_used"].to_numpy(bool) & _has_label(samples.chips, samples)
     return np.flatnonzero(is_usable)
 
