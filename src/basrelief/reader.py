@@ -61,6 +61,10 @@ class RunReader:
         """Read which fold each area or chip is in, by scheme and repeat."""
         return self._read("splits/folds.parquet", "split")
 
+    def recipes(self) -> pd.DataFrame:
+        """Read what was trained: ``recipe, kind, unit, is_asked, made_of``."""
+        return pd.DataFrame(read_json(self._find("models/recipes.json", "train")))
+
     def scores(self) -> pd.DataFrame:
         """Read the metrics of every recipe and baseline, by target, scheme and unit."""
         return self._read("scores.parquet", "evaluate")

@@ -26,7 +26,7 @@ from basrelief.learn.final import (
     read_training,
     weigh_features,
 )
-from basrelief.run import Run, prepare_folder, replacing, write_json
+from basrelief.run import Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -108,12 +108,11 @@ def find_model(run: Run, recipe: str | None) -> Path:
         If the folder is no run, or has no final model of that name.
     """
     typed = str(run.folder)
+    check_format(run.folder)
     found = sorted(path.parent.parent.name for path in run.models.glob("*/final/model.json"))
     if not found:
-        what = "has no final model" if run.folder.is_dir() else "no such folder"
         raise InputError(
-            f"{typed}: {what}. Give the run folder of a finished `basrelief run`; a run of an "
-            "earlier version is made anew with --from chips."
+            f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
         )
     if recipe is None:
         # Baselines are trained too: a recipe that was asked for comes before them.
