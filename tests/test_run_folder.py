@@ -18,7 +18,7 @@ import pytest
 import basrelief
 from basrelief.config import InputError, Settings
 from basrelief.run import FORMAT, Run, check_format, read_json, write_json
-from basrelief.stages import STAGES, find_needed, fingerprint_stages, run_stages
+from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
 
 PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
 IN_TOWN = {"always", "rasters", "networks", "networks and rasters", "area recipes"}
@@ -248,6 +248,30 @@ def test_a_stage_that_another_does_not_read_does_not_make_it_run_again(
     assert "chips: unchanged, skipped" in said
     assert "split: unchanged, skipped" in said
     assert "describe: unchanged, skipped" not in said
+
+
+def test_from_a_stage_on_all_later_ones_are_done_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.toml").write_text(
+        'out = "run"\n[data]\nimages = "p"\ntable = "t.csv"\n'
+        '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
+    )
+    names, done = [stage.name for stage in STAGES], list[str]()
+    monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
+    config = str(tmp_path / "c.toml")
+    run = basrelief.run_all(config, quiet=True)
+    assert done == names
+    (run.models / "old").mkdir(parents=True)
+    basrelief.run_all(config, quiet=True)
+    assert done == names
+    basrelief.run_all(config, start="evaluate", quiet=True)
+    assert done == names + names[names.index("evaluate") :]
+    assert (run.models / "old").exists()
+    basrelief.run_all(config, start="train", quiet=True)
+    assert not (run.models / "old").exists()
+    with pytest.raises(InputError, match="--from 'nothing': no such stage"):
+        basrelief.run_all(config, start="nothing")
 
 
 def test_a_run_of_another_format_is_begun_anew(

@@ -23,6 +23,7 @@ from basrelief.run import (
     stamp_of,
     write_json,
 )
+from basrelief.sources.inputs import find_inputs
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ STAGES = (
 
 def fingerprint_stages(settings: Settings) -> dict[str, str]:
     """Hash what each stage depends on: its settings, its input files, the stages it reads."""
+    # Recipes know the store of chips, whose libraries take a second to load.
     from basrelief.learn.choice import describe_recipes
-    from basrelief.sources.inputs import find_inputs
 
     files = find_inputs(settings)
     values = settings.model_dump()
