@@ -163,6 +163,15 @@ def test_a_target_that_another_begins_with_has_columns_of_its_own(tmp_path: Path
         assert found["observed"].tolist() == [float(k)]
 
 
+def test_layers_are_found_by_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"format": FORMAT})
+    folder = tmp_path / "chips" / "layers"
+    for name in ("heights", "photo"):
+        (folder / f"{name}.zarr").mkdir(parents=True)
+    found = basrelief.open_run(tmp_path).layers()
+    assert found == {name: folder / f"{name}.zarr" for name in ("heights", "photo")}
+
+
 def test_what_is_not_there_yet_says_which_stage_writes_it(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", {"format": FORMAT})
     with pytest.raises(InputError, match=r"scores\.parquet: not there yet.*basrelief evaluate"):
@@ -192,7 +201,7 @@ def test_a_run_is_read_without_torch(town_run: Run) -> None:
     code = (
         "import sys, basrelief; from pathlib import Path\n"
         f"run = basrelief.open_run({str(town_run.folder)!r})\n"
-        "run.areas(), run.chips(), run.scores(), run.map('crime'), run.layers()\n"
+        "run.areas(), run.chips(), run.scores(), run.map('crime')\n"
         "print(*{'torch', 'timm'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
