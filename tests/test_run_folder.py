@@ -17,7 +17,7 @@ import pytest
 
 import basrelief
 from basrelief.config import InputError, Settings
-from basrelief.run import FORMAT, Run, check_format, read_json, write_json
+from basrelief.run import FORMAT, Run, begin_run, check_format, read_json, write_json
 from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
 
 PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
@@ -195,6 +195,14 @@ def test_a_folder_of_another_format_is_not_read(
         basrelief.open_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         check_format(tmp_path / "gone")
+
+
+def test_a_folder_of_the_users_own_is_not_taken_for_an_old_run(tmp_path: Path) -> None:
+    for name in ("stages", "models"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    begin_run(Run(tmp_path, quiet=True), "here")
+    assert (tmp_path / "models" / "mine").exists()
 
 
 def test_a_run_is_read_without_torch(town_run: Run) -> None:

@@ -228,7 +228,8 @@ def read_format(folder: Path) -> int | None:
     path = folder / "run.json"
     if path.is_file():
         return int(read_json(path).get("format", 0))
-    return 0 if (folder / "stages").is_dir() else None
+    # A folder of the user's own may well hold one called "stages", or "models".
+    return 0 if (folder / "stages" / "chips.json").is_file() else None
 
 
 def check_format(folder: Path) -> None:

@@ -20,7 +20,13 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.iod import find_domains, find_target, read_label_headings, read_labels
+from basrelief.sources.iod import (
+    expand_targets,
+    find_domains,
+    find_target,
+    read_label_headings,
+    read_labels,
+)
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.vintage import find_vintage, refuse_other_vintage
 
@@ -150,8 +156,7 @@ def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFr
         return read_labels(typed, targets=data.targets, column=data.label_column)
     headings = read_label_headings(typed, data.label_column)
     targets = ["all"] if data.targets == "all" else data.targets
-    asked = [name for name in targets if name in crime.counts]
-    asked += [name for name in crime.categories if "all" in targets and name not in asked]
+    asked = [n for n in expand_targets(targets, crime.categories) if n in crime.counts]
     for name in asked:
         heading = find_target(headings, name)
         if heading is not None:
