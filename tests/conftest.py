@@ -72,7 +72,7 @@ def town_settings(town: Path) -> Settings:
 @pytest.fixture(scope="session")
 def town_run(town: Path, town_settings: Settings) -> Run:
     """A finished run of the town, every stage."""
-    from basrelief.cli import STAGES, run_stages
+    from basrelief.stages import STAGES, run_stages
 
     run = Run(town_settings.locate(town_settings.out), quiet=True)
     run_stages(town_settings, run, [stage.name for stage in STAGES], set())

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
-ROOMS = ["config", "run", "style", "drawing", "sources", "chips", "splits", "learn", "judge"]
-ROOMS += ["explain", "tell"]
+ROOMS = ["config", "run", "reader", "style", "drawing", "sources", "chips", "splits"]
+ROOMS += ["learn", "judge", "explain", "tell", "stages"]
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -36,10 +36,10 @@ def test_a_room_imports_only_from_rooms_above(path: Path) -> None:
 @pytest.mark.parametrize("stage", ["chips", "describe", "split"])
 def test_a_stage_before_training_needs_no_torch(stage: str, town: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from basrelief import cli, config\n"
-        f"next(each for each in cli.STAGES if each.name == {stage!r}).work()\n"
-        f"cli.fingerprints(config.load_settings(Path({str(town)!r})))\n"
-        "print(*{'torch', 'timm', 'lightning_fabric'} & set(sys.modules))"
+        "import sys; from pathlib import Path; from basrelief import config, stages\n"
+        f"next(each for each in stages.STAGES if each.name == {stage!r}).work()\n"
+        f"stages.fingerprint_stages(config.load_settings(Path({str(town)!r})))\n"
+        "print(*{'torch', 'timm'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

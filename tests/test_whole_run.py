@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import basrelief
-from basrelief.cli import STAGES, run_stages
 from basrelief.config import Settings, load_settings
 from basrelief.run import Run, read_json
+from basrelief.stages import STAGES, run_stages
 
 
 def skill_of(run: Run, target: str) -> float:
@@ -58,7 +58,7 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("chips/membership.parquet", "describe/summary.csv", "describe/counts.json"),
         *("splits/folds.parquet", "splits/leakage.json", "predictions.parquet"),
         *("scores.json", "scores.parquet", "report.html", "config.json", "evaluate/partial.json"),
-        *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/weights.safetensors"),
+        *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/model.safetensors"),
         *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
         *("maps/areas.gpkg", "maps/areas.parquet", "maps/layers.json", "maps/crime.svg"),
         *("public/report.html", "public/areas.csv", "public/areas.geojson", "publish.json"),

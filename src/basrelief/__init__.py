@@ -12,14 +12,22 @@ _HOMES = {
     "Settings": "config",
     "load_settings": "config",
     "Run": "run",
+    "RunReader": "reader",
+    "open_run": "reader",
+    "run_all": "stages",
+    "run_stages": "stages",
     "Samples": "chips.store",
     "load_samples": "chips.store",
     "make_chips": "chips.stage",
+    "describe_chips": "chips.describe",
     "assign_splits": "splits.stage",
     "train_recipes": "learn.stage",
     "evaluate_recipes": "judge.stage",
     "explain_recipes": "explain.stage",
-    "write_report": "tell.report",
+    "write_maps": "tell.maps.stage",
+    "tell_run": "tell.stage",
+    "Place": "judge.transfer",
+    "transfer_model": "judge.transfer",
 }
 
 __all__ = sorted(_HOMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -54,6 +55,53 @@ class InputError(Exception):
     """The user's input is at fault. The message is one line that says what would work."""
 
 
+@dataclass(frozen=True)
+class Typed:
+    """A setting of ``[data]`` as the user typed it, and as messages about it call it.
+
+    What `basrelief predict` is given as options is read by the same functions as the keys of a
+    configuration file; each is named as it was typed.
+    """
+
+    key: str
+    """``dsm``, for example."""
+
+    value: str
+    path: Path
+    """Where ``value`` points, its folder before it; a pattern stays a pattern."""
+
+    is_option: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name()}{' ' if self.is_option else ' = '}{self.value!r}"
+
+    def name(self, key: str | None = None) -> str:
+        """Call this setting, or another of the same place, as the user would.
+
+        >>> dsm = Typed("dsm", "*.tif", Path("*.tif"), is_option=True)
+        >>> dsm.name(), dsm.name("area_column"), str(dsm)
+        ('--dsm', '--area-column', "--dsm '*.tif'")
+        """
+        key = key or self.key
+        if self.is_option:
+            # A place to predict has the targets of its model, which nobody types.
+            return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
+        return f"data.{key}"
+
+    def beside(self, key: str, value: str) -> Typed:
+        """Give what was typed for another setting of the same place."""
+        return replace(self, key=key, value=value)
+
+    def suggest(self, key: str, value: str) -> str:
+        """Write another setting of the same place, ready to be copied."""
+        return f'{self.name(key)}{" " if self.is_option else " = "}"{value}"'
+
+    @property
+    def origin(self) -> str:
+        """What relative paths start from."""
+        return "the working directory" if self.is_option else "the configuration file"
+
+
 class Section(BaseModel):
     """A table of the configuration file: immutable, and strict about its keys."""
 
@@ -64,7 +112,7 @@ class DataSettings(Section):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
     images: Text | None = None
-    """Folder of pictures (route 1)."""
+    """Folder of PNG pictures (route 1)."""
 
     table: Text | None = None
     """Table with one row a picture (route 1)."""
@@ -242,13 +290,20 @@ class Settings(Section):
     publish: PublishSettings = PublishSettings()
 
     _folder: Path = PrivateAttr(default=Path())
+    _is_of_options: bool = PrivateAttr(default=False)
 
     def locate(self, typed: str) -> Path:
         """Resolve a path as typed in the file, relative to the file's own folder."""
         return self._folder / Path(typed).expanduser()
 
+    def typed(self, key: str) -> Typed:
+        """Give a path or pattern of ``[data]`` as it was typed."""
+        value = getattr(self.data, key)
+        assert value is not None
+        return Typed(key, value, self.locate(value), self._is_of_options)
 
-def load_settings(path: Path) -> Settings:
+
+def load_settings(path: Path | str) -> Settings:
     """Read and check a configuration file.
 
     Parameters
@@ -261,6 +316,7 @@ def load_settings(path: Path) -> Settings:
     InputError
         If the file is missing, is not TOML, or has a key or value that is not allowed.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -278,6 +334,35 @@ def load_settings(path: Path) -> Settings:
         raise InputError(f"{path}: {_first_fault(error, table)}") from error
     settings._folder = path.resolve().parent
     return settings
+
+
+def format_toml(values: dict[str, Any]) -> str:
+    """Write values as TOML: those that stand alone first, then one table each of the others.
+
+    Deeper tables are written in one line. There is no None in TOML: leave it out before.
+
+    Examples
+    --------
+    >>> print(format_toml({"seed": 7, "models": {"weights": {"vgg16": "none"}}}))
+    seed = 7
+    <BLANKLINE>
+    [models]
+    weights = { "vgg16" = "none" }
+    <BLANKLINE>
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_as_toml(value)}" for key, value in values.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *(f"{name} = {_as_toml(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(key)} = {_as_toml(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    # A JSON text, number, truth value or list is TOML as well.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _reason(error: Exception) -> str:

@@ -23,12 +23,34 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from basrelief import __version__
 from basrelief.config import InputError
 
 T = TypeVar("T")
 
 Record = dict[str, Any]
 """One finding as JSON has it: what it is of, and its figures, by name."""
+
+FORMAT = 1
+"""Which files a run folder has, as RUN_FOLDER.md tells. Raised whenever a name, a column or a unit
+changes: a folder of another number is not read but made anew."""
+
+README = f"""\
+# A run of basrelief
+
+| open first | what it is |
+|---|---|
+| `report.html` | what was found, for the analyst: it shows single areas and chips |
+| `public/` | what may be handed out, and nothing else here |
+| `maps/areas.gpkg` | the maps, for QGIS |
+| `scores.json` | every score, beside what no LIDAR at all would give |
+| `config.json` | the settings, resolved |
+
+In Python, without PyTorch: `basrelief.open_run("this folder")`. Every file, with columns and units,
+stands in the program's RUN_FOLDER.md; the format is number {FORMAT} (`run.json`).
+
+Written by the program. Do not keep files of your own here.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,10 +62,14 @@ class Run:
     """
 
     folder: Path
-    """The run folder, absolute or relative to the working directory."""
+    """The run folder, absolute or relative to the working directory; text is taken too."""
 
     quiet: bool = False
     """Say nothing and show no progress."""
+
+    def __init__(self, folder: Path | str, quiet: bool = False) -> None:
+        object.__setattr__(self, "folder", Path(folder))
+        object.__setattr__(self, "quiet", quiet)
 
     @property
     def chips(self) -> Path:
@@ -175,6 +201,54 @@ def prepare_folder(folder: Path, typed: str) -> None:
         raise InputError(
             f"out = {typed!r}: cannot write there ({error.strerror}). Choose another folder."
         ) from error
+
+
+def begin_run(run: Run, typed: str) -> None:
+    """Make the run folder, and say in it what it is (``run.json``, ``README.md``).
+
+    What a run of another format left cannot be gone on from: its stages are done anew.
+
+    Raises
+    ------
+    InputError
+        As `prepare_folder`.
+    """
+    prepare_folder(run.folder, typed)
+    if read_format(run.folder) not in (None, FORMAT):
+        run.say(f"out = {typed!r}: a run of another version; every stage is run again")
+        for name in ("stages", "features", "models"):
+            shutil.rmtree(run.folder / name, ignore_errors=True)
+    write_json(run.folder / "run.json", {"format": FORMAT, "version": __version__})
+    with replacing(run.folder / "README.md") as part:
+        part.write_text(README, encoding="utf-8")
+
+
+def read_format(folder: Path) -> int | None:
+    """Read the format of a run folder: 0 if it does not say, None if no run was begun there."""
+    path = folder / "run.json"
+    if path.is_file():
+        return int(read_json(path).get("format", 0))
+    # A folder of the user's own may well hold one called "stages", or "models".
+    return 0 if (folder / "stages" / "chips.json").is_file() else None
+
+
+def check_format(folder: Path) -> None:
+    """Stop where a folder is no run, or one that this version cannot read.
+
+    Raises
+    ------
+    InputError
+        Says what to do.
+    """
+    found = read_format(folder)
+    if found is None:
+        what = "holds no run" if folder.is_dir() else "no such folder"
+        raise InputError(f"{folder}: {what}. Give the run folder of a `basrelief run`.")
+    if found != FORMAT:
+        raise InputError(
+            f"{folder}: a run of format {found}, and this version reads format {FORMAT}. "
+            "Run it again: basrelief run CONFIG."
+        )
 
 
 def is_disk_full(error: BaseException) -> bool:

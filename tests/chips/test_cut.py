@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.cut import Block, make_grid, measure_ground, read_block, split_block
 from basrelief.chips.store import load_samples
-from basrelief.config import ChipSettings
+from basrelief.config import ChipSettings, Typed
 from basrelief.run import Run
 from basrelief.sources.lidar import Mosaic, open_mosaic
 
@@ -91,7 +91,7 @@ def mosaic_of(folder: Path, values: NDArray[np.float32], cell_m: float) -> Mosai
     transform = rasterio.transform.from_origin(1000.0, 2000.0, cell_m, cell_m)
     with rasterio.open(path, "w", transform=transform, nodata=-9999, **profile) as file:
         file.write(np.nan_to_num(values, nan=-9999.0), 1)
-    return open_mosaic(path.name, path, key="data.dsm", crs=None)
+    return open_mosaic(Typed("dsm", path.name, path), None)
 
 
 def test_finer_cells_are_averaged_before_anything_else(tmp_path: Path) -> None:

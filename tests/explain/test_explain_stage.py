@@ -76,7 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with torch.no_grad():
         for parameter in network.head[-1].parameters():
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).reshape(parameter.shape))
-    save_network(network, folder / "weights.safetensors")
+    save_network(network, folder / "model.safetensors")
     (folder / "recipe.toml").write_text(format_recipe(RECIPE))
     write_json(folder / "finished.json", {})
     key = {"recipe": "small", "scheme": "area", "unit": "chip", "id": chips["chip_id"]}

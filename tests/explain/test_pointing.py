@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 
 from basrelief.chips.store import load_samples
-from basrelief.cli import run_stages
 from basrelief.config import Settings, load_settings
 from basrelief.explain.contributions import draw_contributions, set_scene
 from basrelief.explain.readout import find_models
 from basrelief.learn.recipes import NetworkRecipe, load_recipe
 from basrelief.learn.train_areas import train_areas
 from basrelief.run import Run
+from basrelief.stages import run_stages
 
 RECIPE = """\
 kind = "dense"

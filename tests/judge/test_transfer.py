@@ -12,10 +12,11 @@ import rasterio
 
 from basrelief import cli
 from basrelief.chips.store import load_samples
+from basrelief.config import InputError
 from basrelief.judge.predictions import COLUMNS
 from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model
 from basrelief.learn.final import read_model, weigh_features
-from basrelief.run import Run, read_json, write_json
+from basrelief.run import FORMAT, Run, read_json, write_json
 from basrelief.sources.town import write_town
 
 
@@ -164,7 +165,7 @@ def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
 
 BAD = {
     "no run": (["nowhere"], ["nowhere", "no such folder"]),
-    "no model": (["{tmp}"], ["has no final model", "basrelief run"]),
+    "other folder": (["{tmp}"], ["holds no run", "basrelief run"]),
     "no recipe": (["{run}", "--recipe", "vgg61"], ["'vgg61'", "relief-statistics", "vgg16"]),
     "no terrain": (["{run}"], ["--dtm: missing", "terrain"]),
     "own folder": (["{run}", "--dtm", "{dtm}", "--out", "{run}"], ["--out", "a run folder"]),
@@ -224,6 +225,7 @@ def test_a_model_of_another_kind_is_refused(
 ) -> None:
     folder = tmp_path / "run" / "models" / "relief-statistics" / "final"
     shutil.copytree(find_model(town_run, "relief-statistics"), folder)
+    shutil.copy(town_run.folder / "run.json", tmp_path / "run")
     write_json(folder / "model.json", read_json(folder / "model.json") | changes)
     place = place_of(town.parent)
     assert place.dtm is not None
@@ -232,6 +234,21 @@ def test_a_model_of_another_kind_is_refused(
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert says in line
+
+
+def test_a_run_without_a_final_model_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"format": FORMAT})
+    with pytest.raises(InputError, match="has no final model"):
+        find_model(Run(tmp_path), None)
+
+
+def test_a_recipe_given_as_a_file_is_the_default_by_its_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"format": FORMAT})
+    for name in ("a-baseline", "mine"):
+        write_json(tmp_path / "models" / name / "final" / "model.json", {})
+    trained = [{"recipe": "mine", "is_asked": True}, {"recipe": "a-baseline", "is_asked": False}]
+    write_json(tmp_path / "models" / "recipes.json", trained)
+    assert find_model(Run(tmp_path), None) == tmp_path / "models" / "mine" / "final"
 
 
 @pytest.mark.real

@@ -89,7 +89,7 @@ def train(
     run = Run(folder.parent, quiet=True)
     recipe = recipe or make_recipe()
     train_network(recipe, samples, make_fold(), folder, make_settings(**models), run)
-    return load_file(folder / "weights.safetensors")
+    return load_file(folder / "model.safetensors")
 
 
 def are_equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
@@ -99,7 +99,7 @@ def are_equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> boo
 def test_a_training_leaves_what_the_contract_says(samples: Samples, tmp_path: Path) -> None:
     train(samples, tmp_path / "m")
     names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert names == {"weights.safetensors", "recipe.toml", "history.csv", "finished.json"}
+    assert names == {"model.safetensors", "recipe.toml", "history.csv", "finished.json"}
     history = pd.read_csv(tmp_path / "m" / "history.csv")
     assert list(history["epoch"]) == [1, 2, 3]
     assert list(history["frozen"]) == [True, False, False]
@@ -150,7 +150,7 @@ def test_a_training_whose_weights_were_deleted_is_repeated(
     samples: Samples, tmp_path: Path
 ) -> None:
     before = train(samples, tmp_path / "m", make_recipe(epochs=1))
-    (tmp_path / "m" / "weights.safetensors").unlink()
+    (tmp_path / "m" / "model.safetensors").unlink()
     assert are_equal(before, train(samples, tmp_path / "m", make_recipe(epochs=1)))
 
 

@@ -11,7 +11,7 @@ from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import features, stage
-from basrelief.learn.choice import choose_recipes, list_model_files
+from basrelief.learn.choice import choose_recipes
 from basrelief.learn.features import make_features
 from basrelief.learn.linear import load_linear
 from basrelief.learn.recipes import LidarRecipe
@@ -240,10 +240,3 @@ def test_a_weights_file_that_is_missing_is_refused_at_the_start() -> None:
     models = ModelSettings(recipes=["vgg16"], weights={"vgg16": "gone.safetensors"})
     with pytest.raises(InputError, match=r"gone\.safetensors"):
         check_recipes(Settings(data=PICTURES, models=models))
-
-
-def test_the_users_weights_are_listed_as_input(tmp_path: Path) -> None:
-    (tmp_path / "mine.safetensors").touch()
-    path = str(tmp_path / "mine.safetensors")
-    models = ModelSettings(recipes=["vgg16"], weights={"vgg16": path, "resnetv2_50": "none"})
-    assert list_model_files(Settings(data=PICTURES, models=models)) == [Path(path)]

@@ -8,7 +8,7 @@ import pytest
 import shapely
 from pyproj import CRS
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.areas import choose_code_column, find_column, read_areas
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -29,7 +29,7 @@ def write(areas: gpd.GeoDataFrame, path: Path) -> Path:
 
 
 def read(path: Path, column: str | None = None, bounds: Any = BOUNDS) -> gpd.GeoDataFrame:
-    return read_areas(path.name, path, column=column, crs=GRID, bounds=bounds)
+    return read_areas(Typed("areas", path.name, path), column=column, crs=GRID, bounds=bounds)
 
 
 @pytest.mark.parametrize("name", ["a.shp", "a.gpkg", "a.geojson"])
@@ -142,12 +142,12 @@ def test_published_headings_of_codes_are_recognised(heading: str) -> None:
 def test_two_columns_of_codes_must_be_chosen_between() -> None:
     columns = ["LSOA11CD", "LSOA21CD"]
     with pytest.raises(InputError, match=r"several columns.*data\.area_column = "):
-        choose_code_column("lookup.csv", columns, None, key="data.area_column")
+        choose_code_column(Typed("areas", "a.gpkg", Path("a.gpkg")), columns, None)
 
 
 def test_without_a_column_of_codes_the_headings_are_listed() -> None:
     with pytest.raises(InputError, match="recognised among a, b"):
-        choose_code_column("x.csv", ["a", "b"], None, key="data.area_column")
+        choose_code_column(Typed("areas", "a.gpkg", Path("a.gpkg")), ["a", "b"], None)
 
 
 @pytest.mark.real

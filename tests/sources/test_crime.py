@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.crime import CrimeCounts, count_by_borough, find_rates, read_crime
 
 YEARLY = "LSOA11CD,LSOA11NM,LAD11CD,LAD11NM,2017,2018,2019,2020\n"
@@ -18,7 +18,7 @@ POLICE = "LSOA Code,LSOA Name,Borough,Major Category,Minor Category"
 
 
 def read(folder: Path, years: list[int] | None = None) -> CrimeCounts:
-    return read_crime("*.csv", folder / "*.csv", years)
+    return read_crime(Typed("crime", "*.csv", folder / "*.csv"), years)
 
 
 def write_yearly(folder: Path, category: str, *rows: str) -> None:
@@ -132,7 +132,7 @@ def test_files_that_are_no_counts_are_refused(
 
 @pytest.mark.real
 def test_the_published_counts_have_no_city_of_london(shared_data: Path) -> None:
-    crime = read_crime("crime/*.csv", shared_data / "crime" / "*.csv", None)
+    crime = read_crime(Typed("crime", "crime/*.csv", shared_data / "crime" / "*.csv"), None)
     assert len(crime.categories) == 8
     assert crime.years == (2017, 2018, 2019)
     assert crime.counts.shape == (4829, 8)

@@ -7,7 +7,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from basrelief.config import DOMAINS, InputError
+from basrelief.config import DOMAINS, InputError, Typed
 from basrelief.sources.iod import NOT_BELOW_0, TARGETS, find_target, read_labels
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -41,7 +41,7 @@ def write_book(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
 def read(
     path: Path, targets: list[str] | Literal["all"] = "all", column: str | None = None
 ) -> pd.DataFrame:
-    return read_labels(path.name, path, targets=targets, column=column)
+    return read_labels(Typed("labels", path.name, path), targets=targets, column=column)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -56,7 +56,7 @@ def write_asc(path: Path, values: NDArray[Any], *, west: int = 1000, south: int 
 
 
 def open_here(folder: Path, typed: str = "*", crs: str | None = None) -> Mosaic:
-    return open_mosaic(typed, folder / typed, key="data.dsm", crs=crs)
+    return open_mosaic(Typed("dsm", typed, folder / typed), crs)
 
 
 def heights(rows: int = 10, cols: int = 10, start: float = 0.0) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -30,10 +30,8 @@ def read(
 ) -> Pictures:
     (folder / "table.csv").write_text(table, encoding="utf-8-sig")
     return read_pictures(
-        "LIDAR",
-        folder / "LIDAR",
-        "table.csv",
-        folder / "table.csv",
+        Typed("images", "LIDAR", folder / "LIDAR"),
+        Typed("table", "table.csv", folder / "table.csv"),
         targets=targets,
         area_column=area_column,
     )
@@ -124,9 +122,10 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     make_pictures(tmp_path, 1)
-    absent = tmp_path / "t.csv"
+    images = Typed("images", "LIDAR", tmp_path / "LIDAR")
+    absent = Typed("table", "t.csv", tmp_path / "t.csv")
     with pytest.raises(InputError, match=r"data\.table = 't\.csv': no such file"):
-        read_pictures("LIDAR", tmp_path / "LIDAR", "t.csv", absent, targets="all", area_column=None)
+        read_pictures(images, absent, targets="all", area_column=None)
 
 
 def test_a_picture_is_read_as_three_bands(tmp_path: Path) -> None:
@@ -173,10 +172,8 @@ def test_a_picture_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
 def test_the_real_coursework_set_is_matched() -> None:
     folder = DATA / "coursework"
     pictures = read_pictures(
-        "LIDAR",
-        folder / "LIDAR",
-        "EmbeddingData.csv",
-        folder / "EmbeddingData.csv",
+        Typed("images", "LIDAR", folder / "LIDAR"),
+        Typed("table", "EmbeddingData.csv", folder / "EmbeddingData.csv"),
         targets="all",
         area_column=None,
     )

@@ -40,17 +40,9 @@ class Read:
 
 def read_town(config: Path) -> Read:
     settings = load_settings(config)
-    data = settings.data
-    assert data.dsm
-    assert data.dtm
-    assert data.areas
-    assert data.labels
-    dsm = open_mosaic(data.dsm, settings.locate(data.dsm), key="data.dsm", crs=data.crs)
-    dtm = open_mosaic(data.dtm, settings.locate(data.dtm), key="data.dtm", crs=data.crs)
-    areas = read_areas(
-        data.areas, settings.locate(data.areas), column=None, crs=dsm.crs, bounds=dsm.bounds
-    )
-    labels = read_labels(data.labels, settings.locate(data.labels), targets="all", column=None)
+    dsm, dtm = (open_mosaic(settings.typed(key), settings.data.crs) for key in ("dsm", "dtm"))
+    areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.bounds)
+    labels = read_labels(settings.typed("labels"), targets="all", column=None)
     return Read(config.parent, dsm, dtm, areas, labels)
 
 

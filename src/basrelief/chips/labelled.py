@@ -20,7 +20,13 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.iod import find_domains, find_target, read_label_headings, read_labels
+from basrelief.sources.iod import (
+    expand_targets,
+    find_domains,
+    find_target,
+    read_label_headings,
+    read_labels,
+)
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.vintage import find_vintage, refuse_other_vintage
 
@@ -46,12 +52,10 @@ def read_labelled_areas(
         If a table lacks a target, knows none of the areas, or is of another vintage.
     """
     data = settings.data
-    assert data.areas is not None
     crime = read_counts(settings, folder)
     labels = _read_own_labels(settings, crime)
     areas = read_areas(
-        data.areas,
-        settings.locate(data.areas),
+        settings.typed("areas"),
         column=data.area_column,
         crs=surface.crs,
         bounds=surface.bounds,
@@ -79,7 +83,7 @@ def read_counts(settings: Settings, folder: Path) -> CrimeCounts | None:
     data = settings.data
     if data.crime is None:
         return None
-    crime = read_crime(data.crime, settings.locate(data.crime), data.crime_years)
+    crime = read_crime(settings.typed("crime"), data.crime_years)
     count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
 
@@ -147,28 +151,27 @@ def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFr
     data = settings.data
     if data.labels is None:
         return pd.DataFrame()
-    path = settings.locate(data.labels)
+    typed = settings.typed("labels")
     if crime is None:
-        return read_labels(data.labels, path, targets=data.targets, column=data.label_column)
-    headings = read_label_headings(data.labels, path, data.label_column)
-    typed = ["all"] if data.targets == "all" else list(data.targets)
-    asked = [name for name in typed if name in crime.counts]
-    asked += [name for name in crime.categories if "all" in typed and name not in asked]
+        return read_labels(typed, targets=data.targets, column=data.label_column)
+    headings = read_label_headings(typed, data.label_column)
+    targets = ["all"] if data.targets == "all" else data.targets
+    asked = [n for n in expand_targets(targets, crime.categories) if n in crime.counts]
     for name in asked:
         heading = find_target(headings, name)
         if heading is not None:
             raise InputError(
-                f"data.targets: {name!r} is both a column of data.labels = {data.labels!r} "
-                f"({heading!r}) and a category of data.crime = {data.crime!r}. Give one of them."
+                f"data.targets: {name!r} is both a column of {typed} ({heading!r}) and a "
+                f"category of {settings.typed('crime')}. Give one of them."
             )
-    others = [name for name in typed if name not in asked]
+    others = [name for name in targets if name not in asked]
     if not find_domains(headings):
         others = [name for name in others if name != "all"]
-    labels = read_labels(data.labels, path, targets=others, column=data.label_column)
+    labels = read_labels(typed, targets=others, column=data.label_column)
     if asked and "population" not in labels:
         raise InputError(
             f"data.crime: rates per 1,000 people need a column population (or one that begins "
-            f"'Total population') in data.labels = {data.labels!r}. Add one, or leave "
+            f"'Total population') in {typed}. Add one, or leave "
             "data.crime out."
         )
     if asked:
@@ -180,22 +183,19 @@ def _refuse_strangers(
     settings: Settings, areas: gpd.GeoDataFrame, labels: pd.DataFrame, crime: CrimeCounts | None
 ) -> None:
     """Stop where a table is of another vintage than the boundaries, or knows none of them."""
-    data = settings.data
-    assert data.areas is not None
-    where = f"data.areas = {data.areas!r}"
-    drawn = find_vintage(read_headings(where, settings.locate(data.areas)), data.area_column)
+    data, where = settings.data, settings.typed("areas")
+    drawn = find_vintage(read_headings(where), data.area_column)
     tables = []
     if data.labels is not None:
-        found = read_label_headings(data.labels, settings.locate(data.labels), data.label_column)
-        vintage = find_vintage(found, data.label_column)
-        tables.append((f"data.labels = {data.labels!r}", labels.index, vintage))
+        typed = settings.typed("labels")
+        vintage = find_vintage(read_label_headings(typed, data.label_column), data.label_column)
+        tables.append((str(typed), labels.index, vintage))
     if crime is not None:
-        tables.append(
-            (f"data.crime = {data.crime!r}", crime.counts.index, find_vintage(crime.headings))
-        )
+        vintage = find_vintage(crime.headings)
+        tables.append((str(settings.typed("crime")), crime.counts.index, vintage))
     for table, codes, vintage in tables:
         n_matched = int(areas["area_id"].isin(codes).sum())
-        refuse_other_vintage(table, vintage, where, drawn, (n_matched, len(areas)))
+        refuse_other_vintage(table, vintage, str(where), drawn, (n_matched, len(areas)))
         if n_matched == 0:
             raise InputError(
                 f"{table}: none of its area codes (such as {codes[0]!r}) is among the codes of "

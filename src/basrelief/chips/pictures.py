@@ -31,13 +31,9 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
         An empty folder; see ``make_chips`` for what is written.
     """
     data = settings.data
-    assert data.images is not None
-    assert data.table is not None
     pictures = read_pictures(
-        data.images,
-        settings.locate(data.images),
-        data.table,
-        settings.locate(data.table),
+        settings.typed("images"),
+        settings.typed("table"),
         targets=data.targets,
         area_column=data.area_column,
     )
@@ -46,12 +42,12 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     with open_writer(folder / "pixels.zarr", 3, settings.chips.size_px, "uint8") as writer:
         share = _store_pictures(settings, run, pictures, writer)
     frame = pictures.frame.assign(commonest_colour=share)
-    _check_losses(data.images, frame)
+    _check_losses(settings, frame)
     unreadable = frame[frame["commonest_colour"].isna()]
     one_colour = frame[frame["commonest_colour"] == 1.0]
     kept = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
     if kept.empty:
-        raise InputError(f"data.images = {data.images!r}: every picture is of one colour.")
+        raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
     named = name_targets(settings, list(frame.columns))
     targets = check_targets(settings, run, kept, named, "pictures used")
     chips = kept.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
@@ -77,8 +73,7 @@ def _store_pictures(
     settings: Settings, run: Run, pictures: Pictures, writer: PixelWriter
 ) -> list[float]:
     """Write every picture that shows something; give each one's commonest colour's share."""
-    assert settings.data.images is not None
-    images = settings.locate(settings.data.images)
+    images = settings.typed("images").path
     share = []
     for name in run.track(list(pictures.frame["picture"]), "reading pictures"):
         try:
@@ -92,11 +87,11 @@ def _store_pictures(
     return share
 
 
-def _check_losses(typed: str, frame: pd.DataFrame) -> None:
+def _check_losses(settings: Settings, frame: pd.DataFrame) -> None:
     lost = frame.loc[frame["commonest_colour"].isna(), "picture"]
     if len(lost) > MAX_LOST * len(frame):
         raise InputError(
-            f"data.images = {typed!r}: {len(lost)} of {len(frame)} pictures cannot be read "
+            f"{settings.typed('images')}: {len(lost)} of {len(frame)} pictures cannot be read "
             f"(such as {', '.join(lost.head(3))}), more than {MAX_LOST:.0%}. "
             "Replace them or remove their rows."
         )

@@ -133,26 +133,25 @@ def _cut_place(
                     valid.append(chip.valid)
     if not squares:
         raise InputError(
-            f"data.dsm = {settings.data.dsm!r}: no cell with data lies inside any area of "
-            f"data.areas = {settings.data.areas!r}. Check that both show the same place."
+            f"{settings.typed('dsm')}: no cell with data lies inside any area of "
+            f"{settings.typed('areas')}. Check that both show the same place."
         )
     return Cut(_index_squares(squares, valid, areas), covered)
 
 
 def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
-    data = settings.data
-    assert data.dsm is not None
-    surface = open_mosaic(data.dsm, settings.locate(data.dsm), key="data.dsm", crs=data.crs)
+    data, typed = settings.data, settings.typed("dsm")
+    surface = open_mosaic(typed, data.crs)
     if detail_m is not None and surface.resolution_m > 1.01 * detail_m:
         raise InputError(
-            f"data.dsm = {data.dsm!r}: its cells are {surface.resolution_m:g} m, coarser than "
+            f"{typed}: its cells are {surface.resolution_m:g} m, coarser than "
             f"the {detail_m:g} m that the model learnt from. Give rasters of {detail_m:g} m or "
             "finer: those are averaged."
         )
     if data.dtm is None:
         return Rasters(surface, None, detail_m)
-    terrain = open_mosaic(data.dtm, settings.locate(data.dtm), key="data.dtm", crs=data.crs)
+    terrain = open_mosaic(settings.typed("dtm"), data.crs)
     check_same_grid(surface, terrain)
     return Rasters(surface, terrain, detail_m)
 

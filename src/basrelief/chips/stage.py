@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import glob
-from pathlib import Path
-
 from basrelief.chips.pictures import chips_from_pictures
 from basrelief.chips.rasters import chips_from_rasters
 from basrelief.config import Settings
 from basrelief.run import Run, replacing
-
-
-def list_inputs(settings: Settings) -> list[Path]:
-    """List the files that the chips stage reads, to notice when one changes."""
-    data = settings.data
-    patterns = [data.dsm, data.dtm, data.areas, data.labels, data.table, data.crime]
-    if data.images is not None:
-        patterns.append(f"{data.images}/*.png")
-    typed = [pattern for pattern in patterns if pattern is not None]
-    # Absolute patterns: pathlib's own glob takes relative ones only.
-    found = [glob.glob(str(settings.locate(pattern))) for pattern in typed]  # noqa: PTH207
-    return sorted(Path(path) for paths in found for path in paths)
 
 
 def make_chips(settings: Settings, run: Run) -> None:

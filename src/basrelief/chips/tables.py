@@ -11,6 +11,7 @@ import pandas as pd
 
 from basrelief.config import DOMAINS, Settings
 from basrelief.run import write_json
+from basrelief.sources.iod import expand_targets
 
 
 def name_targets(
@@ -26,10 +27,8 @@ def name_targets(
         Categories of ``data.crime``. ``"all"``, alone or among names, stands for the IMD and
         its domains, those available, and these.
     """
-    typed = ["all"] if settings.data.targets == "all" else list(settings.data.targets)
     every = [*(name for name in DOMAINS if name in available), *categories]
-    expanded = [every if name == "all" else [name] for name in typed]
-    return list(dict.fromkeys(name for names in expanded for name in names))
+    return expand_targets(settings.data.targets, every)
 
 
 @dataclass(frozen=True, eq=False)

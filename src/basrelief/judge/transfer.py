@@ -17,7 +17,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
 from basrelief.judge.scores import score_predictions, verdict
-from basrelief.learn.choice import DEFAULT_RECIPES
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
     FinalModel,
     Prediction,
@@ -26,7 +26,7 @@ from basrelief.learn.final import (
     read_training,
     weigh_features,
 )
-from basrelief.run import Run, prepare_folder, read_json, replacing, write_json
+from basrelief.run import Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -108,18 +108,16 @@ def find_model(run: Run, recipe: str | None) -> Path:
         If the folder is no run, or has no final model of that name.
     """
     typed = str(run.folder)
+    check_format(run.folder)
     found = sorted(path.parent.parent.name for path in run.models.glob("*/final/model.json"))
     if not found:
-        what = "has no final model" if run.folder.is_dir() else "no such folder"
         raise InputError(
-            f"{typed}: {what}. Give the run folder of a finished `basrelief run`; a run of an "
-            "earlier version is made anew with --from chips."
+            f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
         )
     if recipe is None:
-        config = run.folder / "config.json"
-        asked = read_json(config)["models"]["recipes"] if config.exists() else None
         # Baselines are trained too: a recipe that was asked for comes before them.
-        recipe = next((name for name in asked or DEFAULT_RECIPES if name in found), found[0])
+        trained = [str(record["recipe"]) for record in read_recipes(run)]
+        recipe = next((name for name in trained if name in found), found[0])
     if recipe not in found:
         raise InputError(
             f"--recipe {recipe!r}: {typed} has no final model of it. It has {', '.join(found)}."
@@ -140,13 +138,16 @@ def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
         area_column=place.area_column,
         label_column=place.label_column,
     )
-    return Settings.model_construct(
+    settings = Settings.model_construct(
         out=str(out.folder),
         seed=model.seed,
         data=data,
         chips=model.chips,
         split=SplitSettings(block_m=model.block_m),
     )
+    # What is said of these files names the options that gave them.
+    settings._is_of_options = True
+    return settings
 
 
 def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from basrelief.config import InputError, Settings
 
@@ -27,21 +25,15 @@ class Arithmetic:
     device: torch.device
     precision: Literal["fp32", "bf16"]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the numbers that convolutions multiply."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
     def autocast(self) -> torch.autocast:
         """Context in which convolutions and matrix products use the precision."""
-        is_bf16 = self.precision == "bf16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)
-
-    def start_fabric(self) -> Fabric:
-        """Start lightning-fabric on the device, with the precision."""
-        # It announces mixed precision on every start; the run says it once in its own words.
-        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
-        precision: Literal["bf16-mixed", "32-true"] = (
-            "bf16-mixed" if self.precision == "bf16" else "32-true"
-        )
-        fabric = Fabric(accelerator=self.device.type, devices=1, precision=precision)
-        fabric.launch()
-        return fabric
+        is_mixed = self.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_mixed)
 
     def __str__(self) -> str:
         return f"{self.device.type}, {self.precision}"

@@ -77,7 +77,10 @@ def make_affines(
 
 
 def apply_affines(chips: Tensor, affines: Tensor) -> Tensor:
-    """Resample chips bilinearly; beyond the border the nearest pixel is repeated."""
+    """Resample chips, (chip, band, row, col), bilinearly by maps, (chip, 2, 3).
+
+    Beyond the border the nearest pixel is repeated, as Keras' ``fill_mode="nearest"`` does.
+    """
     grid = functional.affine_grid(affines, list(chips.shape), align_corners=True)
     return functional.grid_sample(
         chips, grid.to(chips), mode="bilinear", padding_mode="border", align_corners=True

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from basrelief.config import InputError, Settings
 from basrelief.learn.recipes import (
     AreaRecipe,
     NetworkRecipe,
     Recipe,
     format_recipe,
-    list_backbones,
     list_parts,
     load_recipe,
 )
+from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
@@ -70,21 +68,40 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     return list(baselines.values())
 
 
+def write_recipes(
+    recipes: list[Recipe], baselines: list[AreaRecipe], settings: Settings, run: Run
+) -> None:
+    """Write ``models/recipes.json``: what is trained, and which of it the user asked for."""
+    asked = {recipe.name for recipe in recipes}
+    records = [
+        {
+            "recipe": recipe.name,
+            "kind": recipe.kind,
+            "unit": recipe.unit,
+            "is_asked": recipe.name in asked,
+            # By name: what was typed may be the path of a file.
+            "made_of": [load_recipe(typed, settings).name for typed in list_parts(recipe)],
+        }
+        for recipe in [*recipes, *baselines]
+    ]
+    write_json(run.models / "recipes.json", records)
+
+
+def read_recipes(run: Run) -> list[Record]:
+    """Read what a run trained: ``recipe, kind, unit, is_asked, made_of``; empty before training.
+
+    Those asked for come first, in the order in which they were typed; the others are what they
+    have to beat.
+    """
+    path = run.models / "recipes.json"
+    return list(read_json(path)) if path.exists() else []
+
+
 def describe_recipes(settings: Settings) -> list[str]:
     """Write out all recipes that a run trains, to notice when one changes."""
     recipes, _ = choose_recipes(settings)
     trained = [*recipes, *choose_baselines(recipes, settings)]
     return [format_recipe(recipe) for recipe in trained]
-
-
-def list_model_files(settings: Settings) -> list[Path]:
-    """List the recipe and weights files that the user gave, to notice when one changes."""
-    recipes, _ = choose_recipes(settings)
-    typed = [name for name in settings.models.recipes or () if name.endswith(".toml")]
-    backbones = {name for recipe in recipes for name in list_backbones(recipe, settings)}
-    weights = [_find_weights(name, settings) for name in sorted(backbones)]
-    files = [settings.locate(name) for name in typed]
-    return sorted({*files, *(path for path in weights if path is not None)})
 
 
 def _check_suits(recipe: Recipe, settings: Settings) -> None:
@@ -103,10 +120,3 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
         )
-
-
-def _find_weights(backbone: str, settings: Settings) -> Path | None:
-    """Locate the weights file that the user gave for a backbone, if there is one."""
-    typed = settings.models.weights.get(backbone)
-    path = settings.locate(typed) if typed is not None else None
-    return path if path is not None and path.is_file() else None

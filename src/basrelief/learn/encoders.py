@@ -14,6 +14,7 @@ from basrelief.learn.weights import (
     CAFFE_MEAN,
     Normalise,
     create_backbone,
+    list_convolutions,
     load_backbone,
     timm_normalisation,
 )
@@ -150,7 +151,7 @@ def cam_layer(network: Network) -> nn.Module:
     last = getattr(network.backbone, "norm", None)
     if isinstance(last, nn.BatchNorm2d):
         return last
-    convolutions = _convolutions(network.backbone)
+    convolutions = list_convolutions(network.backbone)
     if not convolutions:
         raise ValueError("this backbone has no convolution to explain")
     return convolutions[-1]
@@ -170,7 +171,7 @@ def set_trainable(network: Network, trainable: Trainable) -> None:
     network.backbone.requires_grad_(False)
     if trainable == "none":
         return
-    convolutions = _convolutions(network.backbone)
+    convolutions = list_convolutions(network.backbone)
     if trainable > len(convolutions):
         raise InputError(
             f"train.trainable = {trainable}: the backbone has {len(convolutions)} convolutions. "
@@ -237,10 +238,6 @@ def _extract_maps(backbone: nn.Module, chips: Tensor) -> Tensor:
     if getattr(backbone, "output_fmt", None) == "NHWC":
         return features.permute(0, 3, 1, 2)
     return features
-
-
-def _convolutions(backbone: nn.Module) -> list[nn.Module]:
-    return [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
 
 
 def _is_frozen(module: nn.Module) -> bool:

@@ -62,7 +62,7 @@ class Extractor:
         bands = torch.from_numpy(picture)[None].to(self.arithmetic.device)
         bands = bands.contiguous(memory_format=LAYOUT)
         with self.arithmetic.autocast():
-            maps = _look(self.backbone, self.normalise(bands), self.stages)
+            maps = _forward(self.backbone, self.normalise(bands), self.stages)
         return [plane[0].float().cpu().numpy() for plane in maps]
 
 
@@ -126,7 +126,7 @@ def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> in
         side = 2 * margin + stride
         picture = torch.zeros(1, 3, side, side)
         picture[..., margin:-margin, margin:-margin] = torch.nan
-        reach = max(_furthest(plane, margin, side) for plane in _look(backbone, picture, stages))
+        reach = max(_furthest(plane, margin, side) for plane in _forward(backbone, picture, stages))
         if reach < margin:
             return reach if reach <= MAX_REACH_PX else None
         margin *= 2
@@ -143,7 +143,7 @@ def _furthest(plane: torch.Tensor, margin: int, side: int) -> int:
 
 
 @torch.inference_mode()
-def _look(backbone: nn.Module, bands: torch.Tensor, stages: Sequence[int]) -> list[torch.Tensor]:
+def _forward(backbone: nn.Module, bands: torch.Tensor, stages: Sequence[int]) -> list[torch.Tensor]:
     """Run normalised bands as far as the last stage; one (1, channel, row, col) a stage.
 
     timm gives each stage once, in the network's own order, whatever order was asked for.
@@ -205,7 +205,7 @@ def _prune(backbone: nn.Module, recipe: DenseRecipe) -> dict[str, torch.Tensor]:
         if name
     ]
     device = next(backbone.parameters()).device
-    _look(backbone, torch.zeros(1, 3, SIDE_PX, SIDE_PX, device=device), recipe.stages)
+    _forward(backbone, torch.zeros(1, 3, SIDE_PX, SIDE_PX, device=device), recipe.stages)
     for hook in hooks:
         hook.remove()
     state = backbone.state_dict()

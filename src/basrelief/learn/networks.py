@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from basrelief.chips.store import Samples
@@ -30,7 +29,7 @@ from basrelief.learn.checkpoint import (
 )
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
-from basrelief.learn.predict import save_network
+from basrelief.learn.predict import MODEL, save_network
 from basrelief.learn.recipes import NetworkRecipe, format_recipe
 from basrelief.run import Run, digest, read_json, replacing, stamp_of, write_json
 from basrelief.splits.heldout import ChipFold
@@ -64,19 +63,6 @@ class Training:
         return torch.Generator().manual_seed(derive_seed(self.seed, purpose, epoch))
 
 
-@dataclass(frozen=True, eq=False)
-class Machine:
-    """A network and its optimiser as lightning-fabric runs them."""
-
-    fabric: Fabric
-    network: Network
-    forward: nn.Module
-    """The network inside fabric's precision."""
-
-    optimiser: Optimizer
-    """The bare optimiser, whose state is kept."""
-
-
 def train_network(
     recipe: NetworkRecipe,
     samples: Samples,
@@ -87,7 +73,7 @@ def train_network(
 ) -> None:
     """Train a network on a fold and keep the epoch with the lowest validation loss.
 
-    Leaves ``weights.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
+    Leaves ``model.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
     in ``folder``. A training that is finished is not repeated; one that was killed goes on
     after its last whole epoch and, on the CPU, ends bit for bit as if it had not been.
     A folder whose recipe, seed, weights or data are others is begun anew.
@@ -103,7 +89,7 @@ def train_network(
         run.say(f"{name}: trained already, skipped")
         return
     training = _prepare(recipe, samples, fold, settings, run)
-    has_best = (folder / "weights.safetensors").exists()
+    has_best = (folder / MODEL).exists()
     history = read_history(folder / "last.safetensors", fingerprint) if has_best else []
     run.say(f"{name}: {_describe(training, len(history))}")
     network = _build(training, settings)
@@ -124,7 +110,7 @@ def train_network(
 def is_trained(folder: Path, fingerprint: str) -> bool:
     """Whether a folder holds a finished training of exactly this."""
     path = folder / "finished.json"
-    if not path.exists() or not (folder / "weights.safetensors").exists():
+    if not path.exists() or not (folder / MODEL).exists():
         return False
     return bool(read_json(path)["fingerprint"] == fingerprint)
 
@@ -199,7 +185,7 @@ def _describe(training: Training, n_done: int) -> str:
 
 def _begin_folder(folder: Path, recipe: NetworkRecipe) -> None:
     """Remove what another training left in a fold's folder, and write the recipe."""
-    for name in ("finished.json", "last.safetensors", "weights.safetensors", "history.csv"):
+    for name in ("finished.json", "last.safetensors", MODEL, "history.csv"):
         (folder / name).unlink(missing_ok=True)
     with replacing(folder / "recipe.toml") as part:
         part.write_text(format_recipe(recipe), encoding="utf-8")
@@ -223,21 +209,21 @@ def _train_epochs(
     """Train epoch after epoch, and keep on disk what is best and what comes last."""
     train = training.recipe.train
     last = folder / "last.safetensors"
-    machine = None
+    optimiser = None
     for epoch in range(len(history) + 1, train.epochs + 1):
         if _is_over(history, train.patience):
             break
         is_unfreezing = epoch == train.frozen_epochs + 1
-        if machine is None or is_unfreezing:
-            machine = _start_machine(training, network, epoch)
+        if optimiser is None or is_unfreezing:
+            optimiser = _start_optimiser(training, network, epoch)
             # Freshly unfrozen weights start with a fresh optimiser, as on compiling in Keras.
             if history and not is_unfreezing:
-                restore_optimiser(last, machine.optimiser)
-        row = _train_epoch(training, machine, epoch)
+                restore_optimiser(last, optimiser)
+        row = _train_epoch(training, network, optimiser, epoch)
         history = [*history, row]
         if find_best(history) == epoch:
-            save_network(network, folder / "weights.safetensors")
-        write_checkpoint(last, fingerprint, history, network, machine.optimiser)
+            save_network(network, folder / MODEL)
+        write_checkpoint(last, fingerprint, history, network, optimiser)
         write_history(history, folder / "history.csv")
     return history
 
@@ -246,61 +232,57 @@ def _is_over(history: list[Epoch], patience: int | None) -> bool:
     return bool(history and patience and len(history) - find_best(history) >= patience)
 
 
-def _start_machine(training: Training, network: Network, epoch: int) -> Machine:
+def _start_optimiser(training: Training, network: Network, epoch: int) -> Optimizer:
+    """Make the optimiser of what an epoch trains, on the device."""
     train = training.recipe.train
     set_trainable(network, "none" if epoch <= train.frozen_epochs else train.trainable)
-    arithmetic = training.arithmetic
-    fabric = arithmetic.start_fabric()
-    network.to(arithmetic.device).to(memory_format=LAYOUT)
-    optimiser = make_optimiser(training.recipe.optimiser, network)
-    forward = fabric.setup_module(network)
-    return Machine(fabric, network, forward, optimiser)
+    network.to(training.arithmetic.device).to(memory_format=LAYOUT)
+    return make_optimiser(training.recipe.optimiser, network)
 
 
-def _train_epoch(training: Training, machine: Machine, epoch: int) -> Epoch:
+def _train_epoch(training: Training, network: Network, optimiser: Optimizer, epoch: int) -> Epoch:
     """Train and validate once; everything random is drawn from the number of the epoch."""
     start = time.perf_counter()
     device = training.arithmetic.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         # Dropout draws from torch's global generator and takes no other.
         torch.manual_seed(derive_seed(training.seed, "dropout", epoch))
-        loss = _learn(training, machine, epoch)
-    val_loss = _validate(training, machine, epoch)
+        loss = _learn(training, network, optimiser, epoch)
+    val_loss = _validate(training, network, epoch)
     _check_loss(training, val_loss, epoch, training.steps_per_epoch)
     return Epoch(
         epoch=epoch,
         loss=loss,
         val_loss=val_loss,
         seconds=round(time.perf_counter() - start, 3),
-        learning_rate=float(machine.optimiser.param_groups[0]["lr"]),
+        learning_rate=float(optimiser.param_groups[0]["lr"]),
         frozen=epoch <= training.recipe.train.frozen_epochs,
     )
 
 
-def _learn(training: Training, machine: Machine, epoch: int) -> float:
+def _learn(training: Training, network: Network, optimiser: Optimizer, epoch: int) -> float:
     """Take an epoch's steps; return the mean loss over its chips."""
     recipe, n_steps = training.recipe, training.steps_per_epoch
     first_step = (epoch - 1) * n_steps
     seed = derive_seed(training.seed, "order")
     batches = cycle_rows(training.fold.train, recipe.train.batch_size, n_steps, first_step, seed)
     generator = training.generator("augment", epoch)
-    machine.network.train()
+    network.train()
     losses: list[float] = []
     for step, (chips, labels) in enumerate(_load(training, batches, epoch, losses)):
         rate = schedule_rate(recipe.optimiser, recipe.train, first_step + step, n_steps)
-        set_learning_rate(machine.optimiser, rate)
-        machine.optimiser.zero_grad()
+        set_learning_rate(optimiser, rate)
+        optimiser.zero_grad()
         varied = augment_chips(chips, recipe.augment, generator)
-        predicted = machine.forward(varied.contiguous(memory_format=LAYOUT))
-        loss = squared_error(predicted, labels, machine.network.target_std)
-        machine.fabric.backward(loss)
-        machine.optimiser.step()
+        loss = squared_error(_forward(training, network, varied), labels, network.target_std)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
         losses.append(_check_loss(training, loss.item(), epoch, step + 1))
     return float(np.average(losses, weights=[len(batch) for batch in batches]))
 
 
 @torch.no_grad()
-def _validate(training: Training, machine: Machine, epoch: int) -> float:
+def _validate(training: Training, network: Network, epoch: int) -> float:
     """Mean loss over the epoch's validation chips."""
     recipe, train = training.recipe, training.recipe.train
     rows, size = training.fold.validation, train.validation_batch_size
@@ -311,14 +293,24 @@ def _validate(training: Training, machine: Machine, epoch: int) -> float:
         seed = derive_seed(training.seed, "validation order")
         batches = cycle_rows(rows, size, train.validation_steps, first_step, seed)
     generator = training.generator("validation augment", epoch)
-    machine.network.eval()
+    network.eval()
     losses = []
     for chips, labels in _load(training, batches, epoch, []):
         if recipe.augment.validation:
             chips = augment_chips(chips, recipe.augment, generator)
-        predicted = machine.forward(chips.contiguous(memory_format=LAYOUT))
-        losses.append(squared_error(predicted, labels, machine.network.target_std).item())
+        predicted = _forward(training, network, chips)
+        losses.append(squared_error(predicted, labels, network.target_std).item())
     return float(np.average(losses, weights=[len(batch) for batch in batches]))
+
+
+def _forward(training: Training, network: Network, chips: Tensor) -> Tensor:
+    """Predict a batch in the run's precision: (chip, band, row, col) to (chip, target)."""
+    arithmetic = training.arithmetic
+    # The batch itself is rounded too, as is usual in mixed precision; prediction does not.
+    batch = chips.to(arithmetic.dtype).contiguous(memory_format=LAYOUT)
+    with arithmetic.autocast():
+        predicted: Tensor = network(batch)
+    return predicted
 
 
 def _load(

@@ -19,6 +19,9 @@ from basrelief.learn.encoders import Network, NetworkPlan, build_empty_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
 from basrelief.run import replacing
 
+MODEL = "model.safetensors"
+"""A trained model, whatever its kind: the file's metadata say which."""
+
 PREDICT_BATCH = 32
 """Chips a batch: more is not faster on a processor, and this bounds the memory."""
 
@@ -27,6 +30,7 @@ def save_network(network: Network, path: Path) -> None:
     """Write weights, normalisation and what the network is for, whole or not at all."""
     plan = network.plan
     facts = {
+        "kind": "network",
         "bands": plan.bands,
         "targets": json.dumps(plan.targets),
         "size_px": str(plan.size_px),
@@ -42,12 +46,12 @@ def load_network(folder: Path, settings: Settings) -> Network:
     Parameters
     ----------
     folder
-        Where ``weights.safetensors`` and ``recipe.toml`` are. Nothing else is needed: the
+        Where ``model.safetensors`` and ``recipe.toml`` are. Nothing else is needed: the
         weights hold the backbone, the normalisation and the labels' mean and spread.
     """
     recipe = read_recipe(folder / "recipe.toml")
     assert isinstance(recipe, NetworkRecipe)
-    path = folder / "weights.safetensors"
+    path = folder / MODEL
     with safe_open(path, "pt") as file:
         facts = file.metadata()
     plan = NetworkPlan(

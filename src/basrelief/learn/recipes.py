@@ -6,12 +6,12 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from basrelief.chips.store import Bands
-from basrelief.config import InputError, Section, Settings, Text
+from basrelief.config import InputError, Section, Settings, Text, format_toml
 
 Rendering = Literal["contrast", "relief", "shaded"]
 Statistic = Literal["mean", "std"]
@@ -326,18 +326,7 @@ def format_recipe(recipe: Recipe) -> str:
     members = ["c", "d"]
     <BLANKLINE>
     """
-    values = recipe.model_dump(exclude_none=True)
-    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = _format_pairs(plain)
-    for key, table in tables.items():
-        lines += ["", f"[{key}]", *_format_pairs(table)]
-    return "\n".join(lines) + "\n"
-
-
-def _format_pairs(values: dict[str, Any]) -> list[str]:
-    # A JSON text, number, truth value or list is TOML as well.
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return format_toml(recipe.model_dump(exclude_none=True))
 
 
 def _shipped_names() -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
-from basrelief.learn.choice import choose_baselines, choose_recipes
+from basrelief.learn.choice import choose_baselines, choose_recipes, write_recipes
 from basrelief.learn.final import write_model
 from basrelief.learn.networks import train_network
 from basrelief.learn.recipes import NetworkRecipe, list_backbones
@@ -23,7 +23,8 @@ from basrelief.splits.heldout import chip_folds, final_fold
 def train_recipes(settings: Settings, run: Run) -> None:
     """Train every recipe on its folds, and once on everything.
 
-    Writes ``models/<recipe>/<scheme>/<repeat>-<fold>/`` and ``models/<recipe>/final/``. A
+    Writes ``models/recipes.json``, ``models/<recipe>/<scheme>/<repeat>-<fold>/`` and
+    ``models/<recipe>/final/``. A
     network that is finished on the same chips, fold, weights and recipe is kept.
 
     Raises
@@ -36,6 +37,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for line in left_out:
         run.say(line)
     baselines = choose_baselines(recipes, settings)
+    write_recipes(recipes, baselines, settings, run)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:

@@ -117,6 +117,11 @@ def timm_normalisation(backbone: str) -> Normalise:
     return Normalise((0, 1, 2), tuple(255 * m for m in mean), tuple(255 * s for s in std))
 
 
+def list_convolutions(backbone: nn.Module) -> list[nn.Conv2d]:
+    """List a network's convolutions in its own order."""
+    return [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+
+
 def is_of_one_size(backbone: str) -> bool:
     """Say whether a network takes pictures of the size it was built for alone."""
     return bool(_facts_of(backbone).fixed_input_size)
@@ -249,7 +254,7 @@ def _load_keras(model: nn.Module, backbone: str, typed: str, path: Path) -> None
     """Load a Keras 3 file of VGG convolutions, in order; kernels there are (row, col, in, out)."""
     where = f"models.weights = {{ {backbone} = {typed!r} }}"
     pairs = _read_keras_convolutions(where, path)
-    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    convolutions = list_convolutions(model)
     shapes = [(*m.weight.shape[2:], m.in_channels, m.out_channels) for m in convolutions]
     if not backbone.startswith("vgg") or [kernel.shape for kernel, _ in pairs] != shapes:
         raise InputError(

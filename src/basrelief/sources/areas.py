@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -14,7 +13,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS, Transformer
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.places import Bounds, flatten_crs, format_bounds, name_crs
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -42,23 +41,30 @@ def find_column(columns: Sequence[str], meaning: str) -> str | None:
     >>> find_column(["LSOA21CD", "LSOA21NM", "geometry"], "area_id")
     'LSOA21CD'
     """
+    return next(iter(find_columns(columns, meaning)), None)
+
+
+def find_columns(columns: Sequence[str], meaning: str) -> list[str]:
+    """Recognise every column with a meaning of ``COLUMN_PATTERNS`` by its heading."""
     pattern = re.compile(COLUMN_PATTERNS[meaning])
-    return next((c for c in columns if pattern.fullmatch(str(c).strip().lower())), None)
+    return [c for c in columns if pattern.fullmatch(str(c).strip().lower())]
 
 
-def choose_code_column(typed: str, columns: Sequence[str], column: str | None, *, key: str) -> str:
+def choose_code_column(
+    typed: Typed, columns: Sequence[str], column: str | None, key: str = "area_column"
+) -> str:
     """Settle which column holds the area codes.
 
     Parameters
     ----------
     typed
-        The setting and file as typed, for messages.
+        The file.
     columns
         Headings of the table.
     column
         What the user typed for ``key``, or None to recognise it.
     key
-        The setting that would name the column: ``"data.area_column"``.
+        The setting that would name the column.
 
     Raises
     ------
@@ -69,10 +75,10 @@ def choose_code_column(typed: str, columns: Sequence[str], column: str | None, *
         if column in columns:
             return column
         raise InputError(
-            f"{key} = {column!r}: {typed} has no such column. It has: {list_names(columns)}."
+            f"{typed.beside(key, column)}: {typed} has no such column. "
+            f"It has: {list_names(columns)}."
         )
-    pattern = re.compile(COLUMN_PATTERNS["area_id"])
-    found = [c for c in columns if pattern.fullmatch(c.strip().lower())]
+    found = find_columns(columns, "area_id")
     if len(found) == 1:
         return found[0]
     if "area_id" in found:
@@ -82,7 +88,7 @@ def choose_code_column(typed: str, columns: Sequence[str], column: str | None, *
         if found
         else (f"no column of area codes was recognised among {list_names(columns)}")
     )
-    raise InputError(f'{typed}: {fault}. Say which with {key} = "...".')
+    raise InputError(f"{typed}: {fault}. Say which with {typed.suggest(key, '...')}.")
 
 
 def list_names(names: Sequence[str], limit: int = 12) -> str:
@@ -95,16 +101,12 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
-def read_areas(
-    typed: str, path: Path, *, column: str | None, crs: CRS, bounds: Bounds
-) -> gpd.GeoDataFrame:
+def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) -> gpd.GeoDataFrame:
     """Read the areas that share ground with the rasters.
 
     Parameters
     ----------
     typed
-        The file as typed in ``data.areas``.
-    path
         A shapefile (with or without ``.prj``), GeoPackage or GeoJSON.
     column
         Column of the area codes as typed in ``data.area_column``, or None to recognise it.
@@ -125,11 +127,10 @@ def read_areas(
         If the file cannot be read, has no column of codes, has no polygons, gives a code
         twice, or lies elsewhere.
     """
-    where = f"data.areas = {typed!r}"
-    layer = _find_layer(path, where)
-    info = _read_info(path, layer, where)
+    layer = _find_layer(typed)
+    info = _read_info(typed, layer)
     own_crs = _settle_crs(info, crs)
-    code = choose_code_column(where, list(info["fields"]), column, key="data.area_column")
+    code = choose_code_column(typed, list(info["fields"]), column)
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):
         heading = find_column(list(info["fields"]), meaning)
@@ -140,19 +141,19 @@ def read_areas(
         *bounds, densify_pts=21
     )
     try:
-        found = gpd.read_file(path, layer=layer, columns=list(names), bbox=near)
+        found = gpd.read_file(typed.path, layer=layer, columns=list(names), bbox=near)
     except GDAL_ERRORS as error:
         raise InputError(
-            f"{where}: cannot be read to its end ({_reason(error)}). Fetch the file again."
+            f"{typed}: cannot be read to its end ({_reason(error)}). Fetch the file again."
         ) from error
     areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds)
     if areas.empty:
         raise InputError(
-            f"{where}: its areas lie at {_describe_extent(info, own_crs, crs)}, the rasters at "
+            f"{typed}: its areas lie at {_describe_extent(info, own_crs, crs)}, the rasters at "
             f"{format_bounds(bounds)} (west, south, east, north in {name_crs(crs)}). "
             "Give boundaries of the rasters' place."
         )
-    return _tidy(areas.rename(columns=names), where)
+    return _tidy(areas.rename(columns=names), typed)
 
 
 def name_district(area_name: str) -> str | None:
@@ -187,7 +188,7 @@ def fill_places(areas: pd.DataFrame) -> None:
             areas[column] = pd.Series(values, areas.index, dtype=object)
 
 
-def read_headings(where: str, path: Path) -> list[str]:
+def read_headings(typed: Typed) -> list[str]:
     """List the columns of a file of boundaries.
 
     Raises
@@ -195,39 +196,39 @@ def read_headings(where: str, path: Path) -> list[str]:
     InputError
         If it cannot be read, or holds no polygons.
     """
-    return list(_read_info(path, _find_layer(path, where), where)["fields"])
+    return list(_read_info(typed, _find_layer(typed))["fields"])
 
 
-def _find_layer(path: Path, where: str) -> str:
+def _find_layer(typed: Typed) -> str:
     """Find the first layer of polygons, else the first of all."""
-    if not path.exists():
-        raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
+    if not typed.path.exists():
+        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
     try:
-        layers = pyogrio.list_layers(path)
+        layers = pyogrio.list_layers(typed.path)
     except GDAL_ERRORS as error:
-        raise _refuse(where, _reason(error)) from error
+        raise _refuse(typed, _reason(error)) from error
     if len(layers) == 0:
-        raise _refuse(where, "no layer")
+        raise _refuse(typed, "no layer")
     return str(next((name for name, kind in layers if "Polygon" in str(kind)), layers[0][0]))
 
 
-def _refuse(where: str, reason: str) -> InputError:
+def _refuse(typed: Typed, reason: str) -> InputError:
     return InputError(
-        f"{where}: cannot be read as boundaries ({reason}). "
+        f"{typed}: cannot be read as boundaries ({reason}). "
         "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
     )
 
 
-def _read_info(path: Path, layer: str, where: str) -> dict[str, Any]:
+def _read_info(typed: Typed, layer: str) -> dict[str, Any]:
     try:
-        info: dict[str, Any] = pyogrio.read_info(path, layer=layer, force_total_bounds=True)
+        info: dict[str, Any] = pyogrio.read_info(typed.path, layer=layer, force_total_bounds=True)
     except GDAL_ERRORS as error:
-        raise _refuse(where, _reason(error)) from error
+        raise _refuse(typed, _reason(error)) from error
     if not info["features"] or info["total_bounds"] is None:
-        raise _refuse(where, "it holds no area")
+        raise _refuse(typed, "it holds no area")
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
         raise InputError(
-            f"{where}: holds {info['geometry_type'] or 'no geometry'}, areas are polygons. "
+            f"{typed}: holds {info['geometry_type'] or 'no geometry'}, areas are polygons. "
             "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
         )
     return info
@@ -267,7 +268,7 @@ def _describe_extent(info: dict[str, Any], own_crs: CRS, crs: CRS) -> str:
     return f"{format_bounds(extent)} in {name_crs(own_crs)}"
 
 
-def _tidy(areas: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
+def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
     areas = areas[areas["area_id"].notna()].copy()
     areas["area_id"] = areas["area_id"].astype(str).str.strip()
@@ -276,8 +277,8 @@ def _tidy(areas: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
         example = areas.loc[is_repeated, "area_id"].iloc[0]
         count = int((areas["area_id"] == example).sum())
         raise InputError(
-            f"{where}: area codes must be unique, {example} stands {count} times. "
-            "Dissolve the polygons by code, or name another data.area_column."
+            f"{typed}: area codes must be unique, {example} stands {count} times. "
+            f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
         )
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.areas import find_column, list_names, name_district
+from basrelief.sources.inputs import expand_pattern
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -23,8 +23,6 @@ DEFAULT_YEARS = 3
 
 PERIOD = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?")
 """A column of counts: a year, or a year and a month."""
-
-LOOK = re.compile(r"lsoa[ _]?name( \(\d{4}\))?|lsoa\d\dnm|area_name")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +62,12 @@ class _Part:
     headings: tuple[str, ...]
 
 
-def read_crime(typed: str, pattern: Path, years: Sequence[int] | None) -> CrimeCounts:
+def read_crime(typed: Typed, years: Sequence[int] | None) -> CrimeCounts:
     """Read counts of crime.
 
     Parameters
     ----------
     typed
-        The glob as typed in ``data.crime``, for messages.
-    pattern
         Glob of CSV files. Either one file a category, its name ending in ``major-`` or
         ``minor-`` and the category, with a column of area codes and one a year; or the
         Metropolitan Police's, with ``LSOA Code``, ``Major Category``, ``Minor Category`` and
@@ -86,10 +82,10 @@ def read_crime(typed: str, pattern: Path, years: Sequence[int] | None) -> CrimeC
         If no file is found, one cannot be read or has no areas or counts, an area or period
         stands twice, a count is no number of 0 or more, or a year is not complete.
     """
-    where = f"data.crime = {typed!r}"
-    paths = sorted(Path(path) for path in glob.glob(str(pattern)))  # noqa: PTH207
+    where = str(typed)
+    paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
-        raise InputError(f"{where}: matches no file. Paths are relative to the configuration file.")
+        raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
     parts = [_read_part(path, f"{where}: {path.name}") for path in paths]
     table = _join([part.counts for part in parts], where)
     is_sparse = all(part.is_sparse for part in parts)
@@ -222,7 +218,7 @@ def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     heading = "Borough" if "Borough" in columns else find_column(columns, "lad_name")
     if heading is not None:
         return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
-    heading = next((c for c in columns if LOOK.fullmatch(c.lower())), None)
+    heading = find_column(columns, "area_name")
     if heading is None:
         return [None] * len(table)
     return [name_district(str(name)) for name in table[heading]]

@@ -15,7 +15,7 @@ import openpyxl
 import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
 
-from basrelief.config import DOMAINS, InputError
+from basrelief.config import DOMAINS, InputError, Typed
 from basrelief.sources.areas import choose_code_column, find_column, list_names
 
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -89,7 +89,7 @@ def find_target(columns: Sequence[str], target: str) -> str | None:
 
 
 def find_targets(
-    columns: Sequence[str], targets: list[str] | Literal["all"], where: str
+    columns: Sequence[str], targets: list[str] | Literal["all"], typed: Typed
 ) -> dict[str, str]:
     """Find the column of every target.
 
@@ -104,13 +104,11 @@ def find_targets(
     InputError
         If a target has no column; lists those that do.
     """
-    typed = ["all"] if targets == "all" else list(targets)
-    expanded = [DOMAINS if target == "all" else (target,) for target in typed]
-    wanted = dict.fromkeys(name for names in expanded for name in names)
+    wanted = expand_targets(targets, DOMAINS)
     found = {target: find_target(columns, target) for target in wanted}
     present = {target: heading for target, heading in found.items() if heading is not None}
-    missing = [target for target in typed if target not in present and target != "all"]
-    if not missing and (present or not typed):
+    missing = [target for target in wanted if target not in present and target in targets]
+    if not missing and (present or not targets):
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
     named = {find_target(columns, name) for name in known}
@@ -123,7 +121,29 @@ def find_targets(
         part for part in (list_names(known, limit=len(TARGETS)), list_names(others)) if part
     )
     asked = repr(missing[0]) if missing else '"all"'
-    raise InputError(f"data.targets: {where} has no column for {asked}. It has: {available}.")
+    raise InputError(
+        f"{typed.name('targets')}: {typed} has no column for {asked}. It has: {available}."
+    )
+
+
+def expand_targets(targets: list[str] | Literal["all"], every: Sequence[str]) -> list[str]:
+    """List the targets asked for, each once and in the order typed, with ``"all"`` written out.
+
+    Parameters
+    ----------
+    targets
+        As typed in ``data.targets``; ``"all"`` may stand alone or among names.
+    every
+        What ``"all"`` stands for.
+
+    Examples
+    --------
+    >>> expand_targets(["theft", "all", "crime"], ["imd", "crime"])
+    ['theft', 'imd', 'crime']
+    """
+    typed = ["all"] if targets == "all" else targets
+    expanded = [every if name == "all" else [name] for name in typed]
+    return list(dict.fromkeys(name for names in expanded for name in names))
 
 
 def find_domains(columns: Sequence[str]) -> list[str]:
@@ -131,7 +151,7 @@ def find_domains(columns: Sequence[str]) -> list[str]:
     return [name for name in DOMAINS if find_target(columns, name) is not None]
 
 
-def to_numbers(values: pd.Series, target: str, where: str) -> pd.Series:
+def to_numbers(values: pd.Series, target: str, typed: Typed) -> pd.Series:
     """Turn a column into numbers; blank is NaN, and text is refused.
 
     Raises
@@ -146,22 +166,21 @@ def to_numbers(values: pd.Series, target: str, where: str) -> pd.Series:
     if is_wrong.any():
         example = values[is_wrong].iloc[0]
         raise InputError(
-            f"data.targets: {target!r} in {where} must be finite numbers, found {str(example)!r}. "
+            f"{typed.name('targets')}: {target!r} in {typed} must be finite numbers, found "
+            f"{str(example)!r}. "
             "Name a numeric column, or leave the cell empty where nothing is known."
         )
     return numbers
 
 
 def read_labels(
-    typed: str, path: Path, *, targets: list[str] | Literal["all"], column: str | None
+    typed: Typed, *, targets: list[str] | Literal["all"], column: str | None
 ) -> pd.DataFrame:
     """Read the labels of small areas.
 
     Parameters
     ----------
     typed
-        The file as typed in ``data.labels``.
-    path
         CSV or XLSX: the national File 7, London's workbook, or a user's own table with a
         column of area codes. Of a workbook all sheets with a column of codes are merged.
     targets
@@ -182,23 +201,22 @@ def read_labels(
         If the file cannot be read, has no column of codes, lacks a target, gives a code
         twice, or has text where a target should be.
     """
-    where = f"data.labels = {typed!r}"
-    with _open_coded(path, where, column) as sheets:
+    with _open_coded(typed, column) as sheets:
         every_column = _list_columns(sheets)
-        headings = find_targets(every_column, targets, where)
+        headings = find_targets(every_column, targets, typed)
         columns = headings | {
             name: heading
             for name, heading in _find_extras(every_column).items()
             if name not in headings
         }
-        merged = _merge(sheets, list(dict.fromkeys(columns.values())), column, where)
+        merged = _merge(sheets, list(dict.fromkeys(columns.values())), column, typed)
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
     for name in dict.fromkeys([*headings, *({"population"} & set(columns))]):
-        labels[name] = to_numbers(labels[name], name, where)
+        labels[name] = to_numbers(labels[name], name, typed)
     return labels
 
 
-def read_label_headings(typed: str, path: Path, column: str | None) -> list[str]:
+def read_label_headings(typed: Typed, column: str | None) -> list[str]:
     """List the headings of a table of labels, of all its sheets with a column of codes.
 
     Raises
@@ -206,7 +224,7 @@ def read_label_headings(typed: str, path: Path, column: str | None) -> list[str]
     InputError
         If the file cannot be read or has no column of codes.
     """
-    with _open_coded(path, f"data.labels = {typed!r}", column) as sheets:
+    with _open_coded(typed, column) as sheets:
         return _list_columns(sheets)
 
 
@@ -215,16 +233,16 @@ def _list_columns(sheets: list[Sheet]) -> list[str]:
 
 
 @contextmanager
-def _open_coded(path: Path, where: str, column: str | None) -> Iterator[list[Sheet]]:
+def _open_coded(typed: Typed, column: str | None) -> Iterator[list[Sheet]]:
     """Open a table and yield its sheets that have a column of area codes."""
-    if not path.is_file():
-        raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
-    with _open_sheets(path, where) as sheets:
+    if not typed.path.is_file():
+        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+    with _open_sheets(typed) as sheets:
         coded = [sheet for sheet in sheets if _has_codes(sheet, column)]
         if not coded:
             likely = next((s for s in sheets if _has_codes(s, None)), sheets[0])
             headings_found = [c for c in likely.columns if c]
-            choose_code_column(where, headings_found, column, key="data.label_column")
+            choose_code_column(typed, headings_found, column, key="label_column")
         yield coded
 
 
@@ -254,7 +272,7 @@ def _has_codes(sheet: Sheet, column: str | None) -> bool:
 
 
 def _merge(
-    sheets: list[Sheet], headings: list[str], column: str | None, where: str
+    sheets: list[Sheet], headings: list[str], column: str | None, typed: Typed
 ) -> pd.DataFrame:
     """Read every wanted column from the first sheet that has it."""
     missing = list(headings)
@@ -263,16 +281,16 @@ def _merge(
         wanted = [c for c in dict.fromkeys(sheet.columns) if c in missing]
         missing = [c for c in missing if c not in wanted]
         if wanted:
-            parts.append(_take(sheet, wanted, column, where))
+            parts.append(_take(sheet, wanted, column, typed))
     if not parts:
         # Only the codes are wanted, as where every target comes from counts of crime.
-        parts.append(_take(sheets[0], [], column, where))
+        parts.append(_take(sheets[0], [], column, typed))
     return pd.concat(parts, axis=1)
 
 
-def _take(sheet: Sheet, wanted: list[str], column: str | None, where: str) -> pd.DataFrame:
+def _take(sheet: Sheet, wanted: list[str], column: str | None, typed: Typed) -> pd.DataFrame:
     """Read columns of one sheet, indexed by area code."""
-    code = choose_code_column(where, sheet.columns, column, key="data.label_column")
+    code = choose_code_column(typed, sheet.columns, column, key="label_column")
     places = [sheet.columns.index(c) for c in (code, *wanted)]
     rows = [[row[place] if place < len(row) else None for place in places] for row in sheet.rows]
     table = pd.DataFrame(rows, columns=["area_id", *wanted], dtype=object)
@@ -284,22 +302,24 @@ def _take(sheet: Sheet, wanted: list[str], column: str | None, where: str) -> pd
         example = table.loc[is_repeated, "area_id"].iloc[0]
         count = int((table["area_id"] == example).sum())
         raise InputError(
-            f"{where}: area codes must be unique, {example} stands {count} times in column "
-            f"{code!r}. Keep one row an area, or name another column with data.label_column."
+            f"{typed}: area codes must be unique, {example} stands {count} times in column "
+            f"{code!r}. Keep one row an area, or name another column with "
+            f"{typed.name('label_column')}."
         )
     return table.set_index("area_id")
 
 
 @contextmanager
-def _open_sheets(path: Path, where: str) -> Iterator[list[Sheet]]:
+def _open_sheets(typed: Typed) -> Iterator[list[Sheet]]:
     """Open a CSV file or a workbook and yield its tables."""
+    path = typed.path
     if path.suffix.lower() == ".xlsx":
-        with _open_workbook(path, where) as sheets:
+        with _open_workbook(path, typed) as sheets:
             yield sheets
     elif path.suffix.lower() in (".csv", ".txt"):
-        yield [read_csv(path, where)]
+        yield [read_csv(path, str(typed))]
     else:
-        raise InputError(f"{where}: {path.suffix or 'no suffix'} is not known. Give CSV or XLSX.")
+        raise InputError(f"{typed}: {path.suffix or 'no suffix'} is not known. Give CSV or XLSX.")
 
 
 def read_csv(path: Path, where: str) -> Sheet:
@@ -329,13 +349,13 @@ def read_csv(path: Path, where: str) -> Sheet:
 
 
 @contextmanager
-def _open_workbook(path: Path, where: str) -> Iterator[list[Sheet]]:
+def _open_workbook(path: Path, typed: Typed) -> Iterator[list[Sheet]]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openpyxl")
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError) as error:
-            raise InputError(f"{where}: cannot be read as XLSX ({error}).") from error
+            raise InputError(f"{typed}: cannot be read as XLSX ({error}).") from error
         try:
             yield [_find_headings(sheet) for sheet in book.worksheets]
         finally:

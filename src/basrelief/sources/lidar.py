@@ -6,7 +6,6 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from pyproj import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.places import Bounds, format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.tiles import (
     GRID_TOLERANCE,
@@ -60,6 +59,9 @@ class Mosaic:
     crs: CRS
     resolution_m: float
     bounds: Bounds
+    key: str
+    """What messages call the setting that it comes from."""
+
     _datasets: OrderedDict[str, Any] = field(
         default_factory=OrderedDict, init=False, repr=False, compare=False
     )
@@ -164,17 +166,13 @@ class Mosaic:
         return self._datasets[path]
 
 
-def open_mosaic(typed: str, pattern: Path, *, key: str, crs: str | None) -> Mosaic:
+def open_mosaic(typed: Typed, crs: str | None) -> Mosaic:
     """Find the tiles that a pattern matches and check that they belong together.
 
     Parameters
     ----------
     typed
-        The pattern as the user typed it.
-    pattern
-        The same, with the configuration file's folder before it.
-    key
-        The setting it comes from, for messages: ``"data.dsm"``.
+        A pattern of rasters.
     crs
         CRS of tiles that carry none, as typed in ``data.crs``.
 
@@ -185,14 +183,13 @@ def open_mosaic(typed: str, pattern: Path, *, key: str, crs: str | None) -> Mosa
         given; the CRS is unknown, not in metres or not the same everywhere; or the tiles do
         not lie on one grid.
     """
-    where = f"{key} = {typed!r}"
-    tiles = find_tiles(typed, pattern, where)
+    tiles = find_tiles(typed)
     # Said before anything else about the tiles: without a CRS the rest means little.
-    common = settle_crs(tiles, crs, where)
+    common = settle_crs(tiles, crs, typed)
     for tile in tiles:
         if tile.fault:
             raise InputError(f"{tile.name}: {tile.fault}")
-    return _align(tiles, common, where)
+    return _align(tiles, common, typed)
 
 
 def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
@@ -205,18 +202,18 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
     """
     if not is_same_crs(dsm.crs, dtm.crs):
         raise InputError(
-            f"data.dtm: its CRS is {name_crs(dtm.crs)}, that of data.dsm {name_crs(dsm.crs)}. "
+            f"{dtm.key}: its CRS is {name_crs(dtm.crs)}, that of {dsm.key} {name_crs(dsm.crs)}. "
             "Give both in the same CRS."
         )
     if abs(dsm.resolution_m - dtm.resolution_m) > 1e-6 * dsm.resolution_m:
         raise InputError(
-            f"data.dtm: its cells are {dtm.resolution_m:g} m, those of data.dsm "
-            f"{dsm.resolution_m:g} m. Give both at the same resolution, or leave data.dtm out: "
+            f"{dtm.key}: its cells are {dtm.resolution_m:g} m, those of {dsm.key} "
+            f"{dsm.resolution_m:g} m. Give both at the same resolution, or leave {dtm.key} out: "
             "the ground is then estimated from the surface."
         )
     if not overlap(dsm.bounds, dtm.bounds):
         raise InputError(
-            f"data.dtm: it covers {format_bounds(dtm.bounds)}, data.dsm "
+            f"{dtm.key}: it covers {format_bounds(dtm.bounds)}, {dsm.key} "
             f"{format_bounds(dsm.bounds)} (west, south, east, north): they share no ground. "
             "Give both for the same place."
         )
@@ -231,7 +228,7 @@ def _blank_nodata(values: NDArray[np.float64], nodata: float | None) -> NDArray[
     return heights
 
 
-def _align(tiles: tuple[Tile, ...], crs: CRS, where: str) -> Mosaic:
+def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:
     """Put tiles on the grid of the first, or say which does not fit."""
     first = tiles[0]
     cell, west, north = first.resolution_m, first.bounds[0], first.bounds[3]
@@ -239,16 +236,16 @@ def _align(tiles: tuple[Tile, ...], crs: CRS, where: str) -> Mosaic:
         n_cells = max(tile.n_rows, tile.n_cols)
         if abs(tile.resolution_m - cell) * n_cells > GRID_TOLERANCE * cell:
             raise InputError(
-                f"{where}: {first.name} has cells of {cell:g} m, {tile.name} of "
+                f"{typed}: {first.name} has cells of {cell:g} m, {tile.name} of "
                 f"{tile.resolution_m:g} m. Give tiles of one resolution."
             )
         shifts = ((tile.bounds[0] - west) / cell, (tile.bounds[3] - north) / cell)
         shift = max(abs(value - round(value)) for value in shifts)
         if shift > GRID_TOLERANCE:
             raise InputError(
-                f"{where}: {tile.name} lies {shift:.2f} of a cell off the grid of {first.name}. "
+                f"{typed}: {tile.name} lies {shift:.2f} of a cell off the grid of {first.name}. "
                 "Resample it onto the same grid."
             )
     edges = np.array([tile.bounds for tile in tiles])
     bounds = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
-    return Mosaic(tiles, crs, cell, bounds)
+    return Mosaic(tiles, crs, cell, bounds, typed.name())

@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.sources.areas import choose_code_column, find_column, list_names
+from basrelief.sources.inputs import list_pictures
 from basrelief.sources.iod import find_targets, read_csv, to_numbers
 
 PREFIX = "LIDAR_"
@@ -55,10 +56,8 @@ class Pictures:
 
 
 def read_pictures(
-    typed_images: str,
-    images: Path,
-    typed_table: str,
-    table: Path,
+    images: Typed,
+    table: Typed,
     *,
     targets: list[str] | Literal["all"],
     area_column: str | None,
@@ -67,8 +66,6 @@ def read_pictures(
 
     Parameters
     ----------
-    typed_images, typed_table
-        As typed in ``data.images`` and ``data.table``, for messages.
     images
         Folder of PNG files named ``LIDAR_{id}.png``.
     table
@@ -84,14 +81,13 @@ def read_pictures(
         If the folder, its pictures, the table, the joining column or a target is missing,
         or no row has a picture.
     """
-    where = f"data.table = {typed_table!r}"
-    files = _list_pictures(images, f"data.images = {typed_images!r}")
-    rows = _read_table(table, where)
-    named = _name_pictures(rows, files, where)
-    headings = find_targets(list(rows.columns), targets, where)
+    files = _name_files(images)
+    rows = _read_table(table)
+    named = _name_pictures(rows, files, table)
+    headings = find_targets(list(rows.columns), targets, table)
     for target, heading in headings.items():
-        named[target] = to_numbers(rows[heading], target, where)
-    for meaning, column in _find_places(list(rows.columns), area_column, where).items():
+        named[target] = to_numbers(rows[heading], target, table)
+    for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
     is_repeat = named["chip_id"].duplicated()
     is_conflict = is_repeat & ~rows.duplicated()
@@ -99,8 +95,8 @@ def read_pictures(
     has_picture = first["picture"].notna()
     if not has_picture.any():
         raise InputError(
-            f"{where}: none of its {len(rows)} rows has a picture in data.images = "
-            f"{typed_images!r}. Its first id is {first['chip_id'].iloc[0]!r}, the first "
+            f"{table}: none of its {len(rows)} rows has a picture in {images}. "
+            f"Its first id is {first['chip_id'].iloc[0]!r}, the first "
             f"picture {min(files.values())!r}; pictures must be called {PREFIX}(id).png."
         )
     matched = first[has_picture].reset_index(drop=True)
@@ -144,22 +140,17 @@ def open_picture(path: Path, size_px: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1))
 
 
-def _list_pictures(folder: Path, where: str) -> dict[str, str]:
+def _name_files(images: Typed) -> dict[str, str]:
     """Find the pictures of a folder: id to file name."""
-    if not folder.is_dir():
-        what = "a file, not a folder" if folder.exists() else "no such folder"
+    if not images.path.is_dir():
+        what = "a file, not a folder" if images.path.exists() else "no such folder"
         raise InputError(
-            f"{where}: {what}. Give the folder of the pictures, relative to the configuration file."
+            f"{images}: {what}. Give the folder of the pictures, relative to {images.origin}."
         )
-    # Copies from a Mac bring a hidden "._LIDAR_1.png" beside each picture.
-    names = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".png" and not path.name.startswith(".")
-    )
+    names = [path.name for path in list_pictures(images.path)]
     if not names:
         raise InputError(
-            f"{where}: holds no PNG file. Give the folder with the pictures {PREFIX}(id).png."
+            f"{images}: holds no PNG file. Give the folder with the pictures {PREFIX}(id).png."
         )
     return {_id_of(name): name for name in names}
 
@@ -168,20 +159,20 @@ def _id_of(name: str) -> str:
     return PurePath(name).stem.removeprefix(PREFIX)
 
 
-def _read_table(path: Path, where: str) -> pd.DataFrame:
+def _read_table(typed: Typed) -> pd.DataFrame:
     """Read the table as text, None where blank."""
-    if not path.is_file():
-        raise InputError(f"{where}: no such file. Paths are relative to the configuration file.")
-    sheet = read_csv(path, where)
+    if not typed.path.is_file():
+        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+    sheet = read_csv(typed.path, str(typed))
     width = len(sheet.columns)
     rows = [[*row, *[None] * width][:width] for row in sheet.rows]
     if not rows:
-        raise InputError(f"{where}: has headings but no rows. Give one row a picture.")
+        raise InputError(f"{typed}: has headings but no rows. Give one row a picture.")
     table = pd.DataFrame(rows, columns=sheet.columns, dtype=object)
     return table.loc[:, ~table.columns.duplicated()]
 
 
-def _name_pictures(rows: pd.DataFrame, files: dict[str, str], where: str) -> pd.DataFrame:
+def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> pd.DataFrame:
     """Give every row its id and, where there is one, its picture."""
     if "id" in rows:
         ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
@@ -189,20 +180,18 @@ def _name_pictures(rows: pd.DataFrame, files: dict[str, str], where: str) -> pd.
         ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))
     else:
         raise InputError(
-            f'{where}: has neither a column "id" nor "image_location" to find pictures by. '
+            f'{typed}: has neither a column "id" nor "image_location" to find pictures by. '
             f"It has: {list_names(list(rows.columns))}."
         )
     return pd.DataFrame({"chip_id": ids, "picture": ids.map(files)})
 
 
-def _find_places(columns: list[str], area_column: str | None, where: str) -> dict[str, str | None]:
+def _find_places(
+    columns: list[str], area_column: str | None, typed: Typed
+) -> dict[str, str | None]:
     """Find the columns that say where a picture was taken; pictures may have none."""
     has_areas = area_column is not None or find_column(columns, "area_id") is not None
-    code = (
-        choose_code_column(where, columns, area_column, key="data.area_column")
-        if has_areas
-        else None
-    )
+    code = choose_code_column(typed, columns, area_column) if has_areas else None
     others = ("area_name", "msoa", "lad")
     return {"area_id": code, **{meaning: find_column(columns, meaning) for meaning in others}}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
+from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.places import Bounds, flatten_crs, is_same_crs, name_crs
 
 RASTER_SUFFIXES = (".asc", ".tif", ".tiff")
@@ -71,15 +71,8 @@ def say_reason(error: BaseException, path: str, name: str) -> str:
     return text.replace(f"'{path}' ", "").replace(path, name).rstrip(".")
 
 
-def find_tiles(typed: str, pattern: Path, where: str) -> tuple[Tile, ...]:
+def find_tiles(typed: Typed) -> tuple[Tile, ...]:
     """Read the headers of all tiles that a pattern matches, sorted by name.
-
-    Parameters
-    ----------
-    typed, pattern
-        The pattern as typed, and with the configuration file's folder before it.
-    where
-        The setting and pattern, for messages.
 
     Raises
     ------
@@ -88,27 +81,23 @@ def find_tiles(typed: str, pattern: Path, where: str) -> tuple[Tile, ...]:
     """
     return tuple(
         _read_header(path, name)
-        for found, found_name in _find_files(typed, pattern, where)
+        for found, found_name in _find_files(typed)
         for path, name in _unpack(found, found_name)
     )
 
 
-def _find_files(typed: str, pattern: Path, where: str) -> list[tuple[Path, str]]:
+def _find_files(typed: Typed) -> list[tuple[Path, str]]:
     """Find what a pattern matches, each as a path and as the user would type it."""
-    relative = Path(typed).expanduser()
-    # Only the typed part is a pattern: the folder before it may have brackets in its name.
-    root = Path(*pattern.parts[: -len(relative.parts)])
-    names = sorted(glob.glob(str(relative), root_dir=root, recursive=True))  # noqa: PTH207
-    files = [(root / name, name) for name in names if (root / name).is_file()]
+    files = expand_pattern(typed.value, typed.path)
     if files:
         return files
-    if names:
+    if typed.path.is_dir():
         raise InputError(
-            f'{where}: this is a folder. Say which files, for example "{names[0]}/*.tif".'
+            f'{typed}: this is a folder. Say which files, for example "{typed.value}/*.tif".'
         )
     raise InputError(
-        f"{where}: no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives "
-        "of them, relative to the configuration file."
+        f"{typed}: no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives "
+        f"of them, relative to {typed.origin}."
     )
 
 
@@ -173,27 +162,27 @@ def _find_fault(dataset: Any) -> str | None:
     return None
 
 
-def settle_crs(tiles: tuple[Tile, ...], typed: str | None, where: str) -> CRS:
-    """Settle the CRS of all tiles from what they carry and what the user typed.
+def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> CRS:
+    """Settle the CRS of all tiles from what they carry and what the user gave.
 
     Raises
     ------
     InputError
-        If a tile carries none and none is typed; the typed one is unknown or contradicts
+        If a tile carries none and none is given; the given one is unknown or contradicts
         the tiles; the tiles differ; or it is not projected in metres.
     """
     bare = next((tile for tile in tiles if tile.crs is None), None)
-    if bare is not None and typed is None:
+    if bare is not None and given is None:
         raise InputError(
             f"{bare.name}: carries no CRS and none is given. Tiles of the Environment Agency "
-            'are in British National Grid: add data.crs = "EPSG:27700" if these are.'
+            f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
         )
-    given = _parse_crs(typed) if typed is not None else None
+    wanted = _parse_crs(typed.beside("crs", given)) if given is not None else None
     first = next((tile for tile in tiles if tile.crs is not None), None)
-    crs = given if first is None else first.crs
+    crs = wanted if first is None else first.crs
     assert crs is not None
     if not crs.is_projected or crs.axis_info[0].unit_name not in ("metre", "meter"):
-        source = "data.crs" if first is None else first.name
+        source = typed.name("crs") if first is None else first.name
         raise InputError(
             f"{source}: {name_crs(crs)} is not a projected CRS in metres. "
             'Reproject the rasters to one, for example to "EPSG:27700".'
@@ -202,21 +191,19 @@ def settle_crs(tiles: tuple[Tile, ...], typed: str | None, where: str) -> CRS:
         if tile.crs is not None and not is_same_crs(tile.crs, crs):
             assert first is not None
             raise InputError(
-                f"{where}: {first.name} is in {name_crs(crs)}, {tile.name} in "
+                f"{typed}: {first.name} is in {name_crs(crs)}, {tile.name} in "
                 f"{name_crs(tile.crs)}. Give tiles of one CRS."
             )
-    if given is not None and first is not None and not is_same_crs(given, crs):
+    if wanted is not None and first is not None and not is_same_crs(wanted, crs):
         raise InputError(
-            f"data.crs = {typed!r}: {first.name} itself says {name_crs(crs)}. "
-            "Take data.crs out, or correct it."
+            f"{typed.beside('crs', str(given))}: {first.name} itself says {name_crs(crs)}. "
+            f"Take {typed.name('crs')} out, or correct it."
         )
     return crs
 
 
-def _parse_crs(typed: str) -> CRS:
+def _parse_crs(typed: Typed) -> CRS:
     try:
-        return flatten_crs(CRS.from_user_input(typed))
+        return flatten_crs(CRS.from_user_input(typed.value))
     except CRSError as error:
-        raise InputError(
-            f'data.crs = {typed!r}: no such CRS is known. Write it as in "EPSG:27700".'
-        ) from error
+        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".') from error

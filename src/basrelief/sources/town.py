@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import TARGETS
-from basrelief.sources.townscape import CHARACTERS, Grid, Plan, draw_relief, smooth_noise
+from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
@@ -213,15 +213,15 @@ def _draw_plan(
 
 
 def _draw_labels(
-    areas: gpd.GeoDataFrame, plan: Plan, above: Grid, rng: np.random.Generator
+    areas: gpd.GeoDataFrame, plan: Plan, above: Plane, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Draw the scores: one a column, one row an area."""
     index = np.arange(len(areas))
 
-    def mean(values: Grid) -> Grid:
+    def mean(values: Plane) -> Plane:
         return _standardise(np.asarray(ndimage.mean(values, plan.area, index)))
 
-    def noise() -> Grid:
+    def noise() -> Plane:
         return _standardise(rng.normal(size=len(areas)))
 
     tall, built = mean((above > 12).astype(float)), mean((above > 3).astype(float))
@@ -249,7 +249,7 @@ def _draw_labels(
     return pd.DataFrame(table)
 
 
-def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Grid:
+def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Plane:
     """Evaluate a smooth random surface at a point inside each area."""
     points = areas.representative_point()
     west, south, east, north = areas.total_bounds
@@ -260,11 +260,11 @@ def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Grid:
     return np.asarray(ndimage.map_coordinates(field, [rows, cols], order=1))
 
 
-def _standardise(values: Grid) -> Grid:
+def _standardise(values: Plane) -> Plane:
     return np.asarray((values - values.mean()) / values.std())
 
 
-def _clear(values: Grid, other: Grid) -> Grid:
+def _clear(values: Plane, other: Plane) -> Plane:
     """Take out of standardised values what they share with others."""
     return _standardise(values - np.mean(values * other) * other)
 
@@ -280,7 +280,7 @@ def _draw_pond(plan: Plan) -> NDArray[np.bool_]:
     return np.asarray(squared * plan.resolution_m**2 < 1)
 
 
-def _write_tiles(folder: Path, kind: str, heights: Grid, plan: Plan, nodata: float) -> None:
+def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: float) -> None:
     """Write heights as GeoTIFFs of a kilometre, named as the Environment Agency names them."""
     n = round(TILE_M / plan.resolution_m)
     n_tiles = heights.shape[0] // n

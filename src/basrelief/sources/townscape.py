@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Grid = NDArray[np.float64]
+Plane = NDArray[np.float64]
 
 MAIN_ROAD_M = 7.0
 """Half the width of the roads along the edges of areas."""
@@ -77,16 +77,16 @@ class Plan:
     character: NDArray[np.int_]
     """Index into ``CHARACTERS``, one an area."""
 
-    height_factor: Grid
+    height_factor: Plane
     """How high its houses are against its character's usual, one an area."""
 
-    infill: Grid
+    infill: Plane
     """Share of its blocks rebuilt as flats, one an area."""
 
     resolution_m: float
 
 
-def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Grid, Grid]:
+def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Plane, Plane]:
     """Draw the surface and the ground of a town.
 
     Parameters
@@ -115,7 +115,7 @@ def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Grid, Grid]:
     return ground + above, ground
 
 
-def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Grid:
+def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Plane:
     """Make noise that changes over ``scale`` cells, mean 0 and standard deviation 1."""
     # Separable Gaussian bumps on a coarse grid: two thin matrix products for any size.
     weights = []
@@ -124,13 +124,13 @@ def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator)
         offset = np.arange(side)[:, None] / scale - knots
         weights.append(np.exp(-0.5 * (offset / 0.7) ** 2))
     rows, cols = weights
-    field: Grid = rows @ rng.normal(size=(rows.shape[1], cols.shape[1])) @ cols.T
+    field: Plane = rows @ rng.normal(size=(rows.shape[1], cols.shape[1])) @ cols.T
     return np.asarray((field - field.mean()) / field.std())
 
 
 def _draw_ground(
     shape: tuple[int, ...], cell: float, rng: np.random.Generator
-) -> tuple[Grid, Grid]:
+) -> tuple[Plane, Plane]:
     """Draw hills with a river valley; return heights and the distance to the river's middle."""
     rows, cols = np.indices(shape, dtype=float) * cell
     side = shape[0] * cell
@@ -155,7 +155,7 @@ def _inside(area: NDArray[np.int_]) -> NDArray[np.bool_]:
     return inside
 
 
-def _draw_houses(plan: Plan, is_free: NDArray[np.bool_], rng: np.random.Generator) -> Grid:
+def _draw_houses(plan: Plan, is_free: NDArray[np.bool_], rng: np.random.Generator) -> Plane:
     """Build every plot of every area; 0 where nothing stands."""
     houses = np.zeros(plan.area.shape)
     boxes = ndimage.find_objects(plan.area + 1)
@@ -168,7 +168,7 @@ def _draw_houses(plan: Plan, is_free: NDArray[np.bool_], rng: np.random.Generato
 
 def _build_area(
     plan: Plan, index: int, is_here: NDArray[np.bool_], rng: np.random.Generator
-) -> Grid:
+) -> Plane:
     """Build one area on a street grid that is turned its own way; heights above ground."""
     kind = CHARACTERS[plan.character[index]]
     along, across = _turn(is_here.shape, plan.resolution_m, rng)
@@ -201,7 +201,7 @@ def _build_area(
     return np.where(is_wing, 0.55 * kind.eaves_m, houses)
 
 
-def _turn(shape: tuple[int, ...], cell: float, rng: np.random.Generator) -> tuple[Grid, Grid]:
+def _turn(shape: tuple[int, ...], cell: float, rng: np.random.Generator) -> tuple[Plane, Plane]:
     """Make coordinates along and across streets, in metres: turned, and slightly bent."""
     angle, phase = rng.uniform(0, np.pi / 2), rng.uniform(0, 2 * np.pi)
     rows, cols = np.indices(shape) * cell
@@ -215,11 +215,11 @@ def _turn(shape: tuple[int, ...], cell: float, rng: np.random.Generator) -> tupl
 def _raise_walls(
     plan: Plan,
     index: int,
-    house: Grid,
-    block: Grid,
+    house: Plane,
+    block: Plane,
     is_house: NDArray[np.bool_],
     rng: np.random.Generator,
-) -> Grid:
+) -> Plane:
     """Give each house its height, blocks of flats more; 0 where the plot stays empty."""
     kind = CHARACTERS[plan.character[index]]
     ids, which = np.unique(house[is_house], return_inverse=True)
@@ -238,7 +238,7 @@ def _raise_walls(
     return eaves
 
 
-def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generator) -> Grid:
+def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generator) -> Plane:
     """Scatter trees over gardens, lawns and parks, in clumps."""
     per_ha = np.array([kind.trees_ha for kind in CHARACTERS])[plan.character][plan.area]
     clumps = np.exp(0.8 * smooth_noise(plan.area.shape, 60 / plan.resolution_m, rng))
@@ -248,7 +248,7 @@ def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generato
     return _stamp(places, plan.area.shape, plan.resolution_m, rng)
 
 
-def _draw_riverside(is_banked: NDArray[np.bool_], cell: float, rng: np.random.Generator) -> Grid:
+def _draw_riverside(is_banked: NDArray[np.bool_], cell: float, rng: np.random.Generator) -> Plane:
     """Line the river with trees."""
     places = np.argwhere(is_banked & (rng.random(is_banked.shape) < 0.012 * cell**2 / 4))
     return _stamp(places, is_banked.shape, cell, rng)
@@ -256,7 +256,7 @@ def _draw_riverside(is_banked: NDArray[np.bool_], cell: float, rng: np.random.Ge
 
 def _stamp(
     places: NDArray[np.int_], shape: tuple[int, ...], cell: float, rng: np.random.Generator
-) -> Grid:
+) -> Plane:
     """Stamp a round crown at each place, the higher one where crowns meet."""
     trees = np.zeros(shape)
     heights = rng.gamma(6, 1.3, len(places)).clip(3, 15)

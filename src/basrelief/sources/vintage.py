@@ -6,9 +6,7 @@ import re
 from collections.abc import Sequence
 
 from basrelief.config import InputError
-
-CODE = re.compile(r"lsoa(?P<short>\d\d)cd|lsoa[ _]?code \((?P<long>\d{4})\)")
-NAME = re.compile(r"lsoa(?P<short>\d\d)nm|lsoa[ _]?name \((?P<long>\d{4})\)")
+from basrelief.sources.areas import find_columns
 
 
 def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int, str] | None:
@@ -31,13 +29,13 @@ def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int
     >>> find_vintage(["LSOA21CD", "LSOA21NM"]), find_vintage(["LSOA code (2011)", "Income"])
     ((2021, 'LSOA21CD'), (2011, 'LSOA code (2011)'))
     """
-    for pattern in (CODE, NAME):
+    for meaning in ("area_id", "area_name"):
         found: dict[int, str] = {}
-        for heading in columns if chosen is None else [chosen]:
-            match = pattern.fullmatch(str(heading).strip().lower())
-            if match:
-                year = match["long"] or f"20{match['short']}"
-                found.setdefault(int(year), str(heading).strip())
+        for heading in find_columns(columns if chosen is None else [chosen], meaning):
+            year = re.search(r"\d+", str(heading))
+            if year is not None:
+                # LSOA21CD is of 2021, and so is "LSOA code (2021)".
+                found.setdefault(2000 + int(year[0]) % 2000, str(heading).strip())
         if found:
             return next(iter(found.items())) if len(found) == 1 else None
     return None

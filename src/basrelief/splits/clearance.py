@@ -54,7 +54,7 @@ def find_chips_near(
 
 
 def draw_squares(samples: Samples) -> NDArray[Any]:
-    """Draw the ground of each chip as a square in the rasters' CRS."""
+    """Draw the ground of each chip as a square in the rasters' CRS, (n_chips,)."""
     half_m = samples.size_px * samples.resolution_m / 2
     east = samples.chips["easting"].to_numpy(np.float64)
     north = samples.chips["northing"].to_numpy(np.float64)

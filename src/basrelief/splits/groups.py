@@ -57,7 +57,7 @@ def groups_of_areas(
 
 
 def codes_of_areas(samples: Samples, area_ids: NDArray[np.str_], column: str) -> pd.Series[str]:
-    """Look up a column of codes of the areas, by area code; missing where unknown."""
+    """Look up a column of codes of the areas, (n,), by area code; missing where unknown."""
     areas = samples.areas
     known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
     known = known.astype(object).where(known.notna(), None)
@@ -68,7 +68,7 @@ def codes_of_areas(samples: Samples, area_ids: NDArray[np.str_], column: str) ->
 def blocks_of_areas(
     samples: Samples, area_ids: NDArray[np.str_], settings: Settings
 ) -> NDArray[np.str_]:
-    """Name the block of each area, by a point inside the area.
+    """Name the block of each area, (n,), by a point inside the area.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def refuse_one_group(
     scheme: str,
     settings: Settings,
 ) -> None:
-    """Stop where all areas are in one group; say what would have worked.
+    """Stop where all areas are in one group, (n,); say what would have worked.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Setti
 
 
 def _points_of_areas(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Give a point inside each area, as (easting, northing) in metres."""
+    """Give a point inside each area, (n, 2), as easting and northing in metres."""
     places = samples.areas.set_index("area_id").geometry.loc[area_ids.tolist()]
     points = places.representative_point()
     return np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)

@@ -1,4 +1,4 @@
-"""What a fold trains on and what it is tested on, with the ground between them kept clear."""
+"""Training, validation and test sets of each fold, with a buffer of ground between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ AREA_SCHEMES = ("area", "msoa", "lad", "block")
 """Schemes whose folds are made of areas."""
 
 VALIDATION_SHARE = 0.2
-"""Share of the training part that is held for validation where no fold is free for it."""
+"""Share of the training set that validates where no fold is free for it."""
+
+MAJORITY = 0.5
+"""A chip belongs to the areas that have more than this share of its labelled ground."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +62,14 @@ def read_folds(run: Run) -> pd.DataFrame:
 
 
 def find_usable_areas(samples: Samples) -> NDArray[np.str_]:
-    """Codes of the areas that are used and have at least one label."""
+    """Codes of the areas that are used and have at least one label, (n_usable,)."""
     areas = samples.areas
     is_usable = areas["is_used"].to_numpy(bool) & _has_label(areas, samples)
     return _as_text(areas.loc[is_usable, "area_id"])
 
 
 def find_usable_chips(samples: Samples) -> NDArray[np.int64]:
-    """Positions of the chips that are used and have at least one label, in table order."""
+    """Positions of the chips that are used and labelled, (n_usable,), in table order."""
     is_usable = samples.chips["is_used"].to_numpy(bool) & _has_label(samples.chips, samples)
     return np.flatnonzero(is_usable)
 
@@ -102,7 +105,7 @@ def hold_out_areas(
         One row an area and repeat: ``repeat``, ``id`` (area code), ``fold``.
     buffer_m : metres
         Areas whose polygon lies nearer than this to a test area's polygon are left out of
-        the training part. 0 leaves none out and needs no polygons.
+        the training set. 0 leaves none out and needs no polygons.
 
     Raises
     ------
@@ -119,10 +122,10 @@ def hold_out_areas(
     folds = []
     for repeat, fold, is_train, is_test in _fold_masks(assigned, ids):
         if pairs is not None:
-            is_train = is_train & ~_near_test(pairs, is_test)
+            is_train = is_train & ~_mark_near_test(pairs, is_test)
         folds.append(AreaFold(scheme, repeat, fold, ids[is_train], ids[is_test]))
     if polygons is not None and any(len(fold.train) == 0 for fold in folds):
-        raise _no_training_area(assigned, ids, polygons, buffer_m)
+        raise _refuse_buffer(assigned, ids, polygons, buffer_m)
     return folds
 
 
@@ -133,7 +136,7 @@ def chip_fold(run: Run, samples: Samples, settings: Settings, scheme: str) -> Ch
     others train. Test chips have more than half of their labelled ground in test areas;
     training and validation chips share no ground with a test area nor, in scheme block, lie
     within the buffer of one; training chips share no ground with a validation area. Chips
-    that straddle are in no part.
+    that straddle are in no set.
 
     Parameters
     ----------
@@ -153,13 +156,13 @@ def chip_fold(run: Run, samples: Samples, settings: Settings, scheme: str) -> Ch
 def chip_folds(run: Run, samples: Samples, settings: Settings) -> list[ChipFold]:
     """Make the chip fold of every scheme that was assigned.
 
-    A scheme that leaves chips no part is left out (the split stage said so), unless the user
+    A scheme that leaves a set without chips is left out (the split stage said so), unless the user
     typed the schemes.
 
     Raises
     ------
     InputError
-        If a scheme that the user typed leaves no chip for one of the parts.
+        If a scheme that the user typed leaves a set without chips.
     """
     found = []
     for scheme in read_folds(run)["scheme"].unique():
@@ -176,9 +179,9 @@ def hold_out_chips(
 ) -> ChipFold:
     """Make the chip fold of one scheme from its first repeat; see `chip_fold`."""
     if scheme == "random":
-        fold = _random_chips(assigned, samples)
+        fold = _hold_out_at_random(assigned, samples)
     else:
-        fold = _clear_chips(assigned, samples, scheme, buffer_m)
+        fold = _hold_out_by_area(assigned, samples, scheme, buffer_m)
     _refuse_empty(fold, buffer_m)
     return fold
 
@@ -191,19 +194,18 @@ def final_fold(samples: Samples, rng: np.random.Generator) -> ChipFold:
     """
     usable = find_usable_chips(samples)
     areas = rng.permutation(find_usable_areas(samples))
-    nobody = np.array([], dtype=str)
     if len(areas) >= 2:
         n_validation = max(1, int(VALIDATION_SHARE * len(areas)))
-        held = areas[:n_validation]
-        touches = _touching(samples, held, 0.0)[usable]
-        validation = usable[share_of_ground(samples, held)[usable] > 0.5]
-        train = usable[~touches]
+        held_out = areas[:n_validation]
+        is_near = _mark_near(samples, held_out, 0.0)[usable]
+        validation = usable[share_of_ground(samples, held_out)[usable] > MAJORITY]
+        train = usable[~is_near]
     else:
         shuffled = rng.permutation(usable)
         n_validation = max(1, int(VALIDATION_SHARE * len(usable)))
         validation, train = shuffled[:n_validation], shuffled[n_validation:]
-    ground = areas_under(samples, train)
-    fold = ChipFold("final", 0, 0, train, validation, usable[:0], ground, nobody)
+    train_areas = _areas_of_chips(samples, train)
+    fold = ChipFold("final", 0, 0, train, validation, usable[:0], train_areas, areas[:0])
     _refuse_empty(fold, 0.0)
     return fold
 
@@ -219,52 +221,53 @@ def share_of_ground(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.
     membership = samples.membership[samples.membership["area_id"].isin(labelled)]
     inside = membership[membership["area_id"].isin(area_ids)]
     chip_ids = samples.chips["chip_id"]
-    total = membership.groupby("chip_id")["weight"].sum().reindex(chip_ids).to_numpy(float)
-    part = inside.groupby("chip_id")["weight"].sum().reindex(chip_ids).to_numpy(float)
-    share = np.nan_to_num(part) / np.where(np.nan_to_num(total) > 0, total, 1.0)
-    return np.asarray(share, dtype=np.float64)
+    total, within = (
+        np.nan_to_num(each.groupby("chip_id")["weight"].sum().reindex(chip_ids).to_numpy(float))
+        for each in (membership, inside)
+    )
+    share: NDArray[np.float64] = within / np.where(total > 0, total, 1.0)
+    return share
 
 
-def areas_under(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.str_]:
+def _areas_of_chips(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.str_]:
     """Codes of the usable areas that any of the given chips has ground in."""
-    chip_ids = samples.chips["chip_id"].iloc[rows]
-    member = samples.membership
-    under = member.loc[member["chip_id"].isin(chip_ids) & (member["weight"] > 0), "area_id"]
-    return np.intersect1d(_as_text(under), find_usable_areas(samples))
+    chip_ids, member = samples.chips["chip_id"].iloc[rows], samples.membership
+    found = member.loc[member["chip_id"].isin(chip_ids) & (member["weight"] > 0), "area_id"]
+    return np.intersect1d(_as_text(found), find_usable_areas(samples))
 
 
-def _random_chips(assigned: pd.DataFrame, samples: Samples) -> ChipFold:
+def _hold_out_at_random(assigned: pd.DataFrame, samples: Samples) -> ChipFold:
     """Read the coursework's split: fold 0 tests, fold 1 validates, fold 2 trains."""
     position = pd.Series(np.arange(len(samples.chips)), index=samples.chips["chip_id"])
     test, validation, train = (
         position.loc[assigned.loc[assigned["fold"] == fold, "id"]].to_numpy(np.int64)
         for fold in range(3)
     )
-    under_train, under_test = areas_under(samples, train), areas_under(samples, test)
-    return ChipFold("random", 0, 0, train, validation, test, under_train, under_test)
+    areas = (_areas_of_chips(samples, rows) for rows in (train, test))
+    return ChipFold("random", 0, 0, train, validation, test, *areas)
 
 
-def _clear_chips(
+def _hold_out_by_area(
     assigned: pd.DataFrame, samples: Samples, scheme: str, buffer_m: float
 ) -> ChipFold:
-    """Hold out the chips of fold 0's areas, and clear the ground around them."""
+    """Test the chips of fold 0's areas, and keep the ground around them out of the other sets."""
     usable = find_usable_chips(samples)
     test_areas = _as_text(assigned.loc[assigned["fold"] == 0, "id"])
     others = assigned[assigned["fold"] != 0]
-    is_clear = ~_touching(samples, whole_groups(samples, test_areas, scheme), buffer_m)[usable]
-    clear = usable[is_clear]
-    test = usable[share_of_ground(samples, test_areas)[usable] > 0.5]
-    train, validation = clear, clear[:0]
-    for held in _choose_validation(others, samples, clear):
-        validation = clear[share_of_ground(samples, held)[clear] > 0.5]
-        train = clear[~_touching(samples, whole_groups(samples, held, scheme), 0.0)[clear]]
+    is_near = _mark_near(samples, _complete_groups(samples, test_areas, scheme), buffer_m)
+    rest = usable[~is_near[usable]]
+    test = usable[share_of_ground(samples, test_areas)[usable] > MAJORITY]
+    for areas in _list_validation_areas(others, samples, rest):
+        validation = rest[share_of_ground(samples, areas)[rest] > MAJORITY]
+        is_near = _mark_near(samples, _complete_groups(samples, areas, scheme), 0.0)
+        train = rest[~is_near[rest]]
         if len(validation) and len(train):
             break
-    ground = np.setdiff1d(areas_under(samples, train), test_areas)
-    return ChipFold(scheme, 0, 0, train, validation, test, ground, test_areas)
+    train_areas = np.setdiff1d(_areas_of_chips(samples, train), test_areas)
+    return ChipFold(scheme, 0, 0, train, validation, test, train_areas, test_areas)
 
 
-def whole_groups(samples: Samples, area_ids: NDArray[np.str_], scheme: str) -> NDArray[np.str_]:
+def _complete_groups(samples: Samples, area_ids: NDArray[np.str_], scheme: str) -> NDArray[np.str_]:
     """Add to areas the others of their MSOAs or districts, those that are not used included.
 
     Folds are made of usable areas, but a chip in an area with too little ground may train,
@@ -278,20 +281,24 @@ def whole_groups(samples: Samples, area_ids: NDArray[np.str_], scheme: str) -> N
     return np.union1d(area_ids, _as_text(of_group))
 
 
-def _choose_validation(
-    others: pd.DataFrame, samples: Samples, clear: NDArray[np.int64]
+def _list_validation_areas(
+    others: pd.DataFrame, samples: Samples, rest: NDArray[np.int64]
 ) -> list[NDArray[np.str_]]:
-    """List areas to validate on: fold 1's, else a fifth of those that hold a clear chip."""
+    """List sets of areas to validate on, the best first.
+
+    Fold 1's, unless no other fold would be left to train on; else a fifth of the areas that have
+    a chip outside the buffer: in small places fold 1 may lie within it.
+    """
     is_next = others["fold"] == 1
     choices = [] if is_next.all() else [_as_text(others.loc[is_next, "id"])]
     member = samples.membership
-    inside = member["chip_id"].isin(samples.chips["chip_id"].iloc[clear])
+    inside = member["chip_id"].isin(samples.chips["chip_id"].iloc[rest])
     holding = member.loc[inside & (member["weight"] > 0.5), "area_id"]
     ids = _as_text(others.loc[others["id"].isin(holding), "id"])
     return [*choices, ids[: max(1, int(VALIDATION_SHARE * len(ids)))]]
 
 
-def _touching(samples: Samples, area_ids: NDArray[np.str_], buffer_m: float) -> NDArray[np.bool_]:
+def _mark_near(samples: Samples, area_ids: NDArray[np.str_], buffer_m: float) -> NDArray[np.bool_]:
     """Mark the chips that share ground with the areas or lie nearer than the buffer."""
     member = samples.membership
     inside = member.loc[member["area_id"].isin(area_ids) & (member["weight"] > 0), "chip_id"]
@@ -313,14 +320,14 @@ def _fold_masks(
             yield int(str(repeat)), int(fold), ~is_test & ~np.isnan(fold_of), is_test
 
 
-def _near_test(pairs: NDArray[np.int64], is_test: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _mark_near_test(pairs: NDArray[np.int64], is_test: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark the areas that a pair ties to a test area."""
     marked = np.zeros(len(is_test), dtype=bool)
     marked[pairs[is_test[pairs[:, 1]], 0]] = True
     return marked
 
 
-def _no_training_area(
+def _refuse_buffer(
     assigned: pd.DataFrame, ids: NDArray[np.str_], polygons: NDArray[Any], buffer_m: float
 ) -> InputError:
     """Say which buffer would have left every fold a training area."""
@@ -344,11 +351,11 @@ def _no_training_area(
 
 
 def _refuse_empty(fold: ChipFold, buffer_m: float) -> None:
-    """Stop where a chip fold lacks a part."""
-    parts = {"train on": fold.train, "validate with": fold.validation}
+    """Stop where a set of a chip fold is empty."""
+    sets = {"train on": fold.train, "validate with": fold.validation}
     if fold.scheme != "final":
-        parts["test"] = fold.test
-    for purpose, rows in parts.items():
+        sets["test"] = fold.test
+    for purpose, rows in sets.items():
         if len(rows) == 0:
             cure = "a smaller split.buffer_m, " if buffer_m > 0 else ""
             raise InputError(

@@ -79,7 +79,9 @@ def read_models(run: Run) -> list[Model]:
 
 
 def _read_model(folder: Path) -> Model:
-    weights = folder / "weights.safetensors"
+    recipe = read_recipe(folder / "recipe.toml")
+    is_network = isinstance(recipe, NetworkRecipe)
+    weights = folder / ("model.safetensors" if is_network else "weights.safetensors")
     with safe_open(weights, "np") as file:
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     parts = [folder, *sorted((folder / "members").glob("*/"))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,21 +10,22 @@ from typing import Any
 
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, write_json
+from basrelief.sources.inputs import find_inputs
 
 LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
 
 ROLES = {
-    "dsm": "surface heights",
-    "dtm": "ground heights",
-    "areas": "areas",
-    "labels": "scores",
-    "crime": "counts of crime",
-    "images": "pictures",
-    "table": "table of scores",
+    "data.dsm": "surface heights",
+    "data.dtm": "ground heights",
+    "data.areas": "areas",
+    "data.labels": "scores",
+    "data.crime": "counts of crime",
+    "data.images": "pictures",
+    "data.table": "table of scores",
+    "models.recipes": "recipes and weights given",
+    "models.weights": "recipes and weights given",
 }
-
-SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
-"""What a shapefile keeps beside itself; its codes are there."""
+"""What files are to a run, by the key that names them, in the order of the report."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
     """
     path = run.folder / "inputs.json"
     known = {_identify(entry): entry for entry in read_json(path)} if path.exists() else {}
-    files = find_inputs(settings)
+    places = list(ROLES)
+    inputs = sorted(find_inputs(settings), key=lambda file: places.index(file.key))
+    files = [(ROLES[file.key], file.path) for file in inputs]
     entries = []
     for role, file in run.track(files, "hashing inputs"):
         stat = file.stat()
@@ -72,30 +74,6 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
         gather_source(role, [entry for entry in entries if entry["role"] == role])
         for role in dict.fromkeys(role for role, _ in files)
     ]
-
-
-def find_inputs(settings: Settings) -> list[tuple[str, Path]]:
-    """Find every input file, with what it is to the run."""
-    found = []
-    for key, role in ROLES.items():
-        typed = getattr(settings.data, key)
-        if typed is None:
-            continue
-        pattern = f"{typed}/*.png" if key == "images" else typed
-        # Absolute patterns: pathlib's own glob takes relative ones only.
-        paths = sorted(Path(name) for name in glob.glob(str(settings.locate(pattern))))  # noqa: PTH207
-        beside = [
-            path.with_suffix(suffix)
-            for path in paths
-            if path.suffix.lower() == ".shp"
-            for suffix in SIDECARS
-        ]
-        found += [(role, path) for path in [*paths, *beside] if path.is_file()]
-    models = settings.models
-    typed = [name for name in models.recipes or () if name.endswith(".toml")]
-    given = [settings.locate(name) for name in [*typed, *models.weights.values()]]
-    found += [("recipes and weights given", path) for path in sorted(set(given))]
-    return [(role, path) for role, path in found if path.is_file()]
 
 
 def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:

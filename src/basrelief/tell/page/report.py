@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from basrelief.config import Settings
+from basrelief.config import Settings, format_toml
 from basrelief.run import Run, read_json, replacing
 from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
 from basrelief.tell import words
@@ -115,19 +114,7 @@ def read_truth(facts: Facts) -> list[tuple[str, str]]:
 
 def format_settings(settings: Settings) -> str:
     """Write the resolved settings as TOML, as one would give them."""
-    values = settings.model_dump(exclude_none=True)
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = [f"{key} = {_format(value)}" for key, value in values.items() if key not in tables]
-    for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_format(value)}" for name, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _format(value: Any) -> str:
-    if isinstance(value, dict):
-        pairs = [f"{json.dumps(key)} = {_format(item)}" for key, item in value.items()]
-        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
-    return json.dumps(value, ensure_ascii=False)
+    return format_toml(settings.model_dump(exclude_none=True))
 
 
 def make_environment() -> Environment:

@@ -1,0 +1,132 @@
+"""The files that a run reads: the one list for reading, skipping, hashing and release."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from basrelief.config import Settings
+
+PATTERNS = ("dsm", "dtm", "crime")
+"""Keys of ``[data]`` that may match several files."""
+
+FILES = ("areas", "labels", "table")
+"""Keys of ``[data]`` that name one."""
+
+COMPANIONS = {
+    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
+    ".tif": (".tfw", ".prj", ".tif.aux.xml", ".aux.xml"),
+    ".tiff": (".tfw", ".prj", ".tiff.aux.xml", ".aux.xml"),
+    ".asc": (".prj", ".asc.aux.xml", ".aux.xml"),
+}
+"""What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
+unasked."""
+
+PICTURE_SUFFIX = ".png"
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a run reads."""
+
+    key: str
+    """Where it was asked for: ``data.dsm``, ``models.weights``."""
+
+    path: Path
+
+
+def find_inputs(settings: Settings) -> list[InputFile]:
+    """List every file that a run reads, those that are there, each once a key.
+
+    What a file's format keeps beside it counts; a zip archive is one file. Recipes and weights
+    that the user gave are among them; those that come with the program are not.
+    """
+    data, models = settings.data, settings.models
+    found = []
+    for key in (*PATTERNS, *FILES, "images"):
+        typed = getattr(data, key)
+        if typed is None:
+            continue
+        path = settings.locate(typed)
+        if key == "images":
+            paths = list_pictures(path)
+        elif key in PATTERNS:
+            paths = [match for match, _ in expand_pattern(typed, path)]
+        else:
+            paths = _files_of(path)
+        found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
+    recipes = [name for name in models.recipes or () if name.endswith(".toml")]
+    for key, names in (("recipes", recipes), ("weights", models.weights.values())):
+        paths = sorted({settings.locate(name) for name in names})
+        found += [InputFile(f"models.{key}", path) for path in paths if path.is_file()]
+    return found
+
+
+def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
+    """Find the files that a pattern matches, each with the name that the user would type.
+
+    What exists under its literal name is never a pattern: neither a file called ``a[1].tif`` nor
+    a folder ``place [2024]`` before the pattern. ``**`` matches folders at any depth.
+
+    Parameters
+    ----------
+    typed, path
+        The pattern as typed, and with the configuration file's folder before it.
+
+    Returns
+    -------
+    list of (path, name)
+        Sorted by name; files only.
+    """
+    if path.is_file():
+        return [(path, typed)]
+    # The folders that exist are taken as they are called; only the rest is a pattern.
+    start = path
+    while not start.exists() and start != start.parent:
+        start = start.parent
+    pattern = str(path.relative_to(start))
+    if pattern == ".":
+        return []
+    matches = glob.glob(pattern, root_dir=start, recursive=True)  # noqa: PTH207
+    is_absolute = Path(typed).expanduser().is_absolute()
+    n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
+    files = [start / name for name in matches if (start / name).is_file()]
+    return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """List the pictures of a folder, whatever the case of their suffix, by name."""
+    if not folder.is_dir():
+        return []
+    # Copies from a Mac bring a hidden "._LIDAR_1.png" beside each picture.
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == PICTURE_SUFFIX and not path.name.startswith(".")
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    """List the files of one source: itself, or of a format that is a folder what is in it."""
+    if path.is_dir():
+        return sorted(each for each in path.rglob("*") if each.is_file())
+    return [path] if path.is_file() else []
+
+
+def _with_companions(paths: list[Path]) -> Iterator[Path]:
+    """Follow each file with what its format keeps beside it; each file once."""
+    seen = set(paths)
+    # By listing, not by asking for each name: suffixes come in either case, and tiles in thousands.
+    listed = {
+        folder: {each.name.lower(): each for each in folder.iterdir()}
+        for folder in {path.parent for path in paths}
+    }
+    for path in paths:
+        yield path
+        for suffix in COMPANIONS.get(path.suffix.lower(), ()):
+            beside = listed[path.parent].get(f"{path.stem}{suffix}".lower())
+            if beside is not None and beside not in seen:
+                seen.add(beside)
+                yield beside

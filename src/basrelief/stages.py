@@ -1,0 +1,243 @@
+"""The stages: what each reads and depends on, and how a run goes through them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from basrelief import __version__
+from basrelief.config import InputError, Settings, load_settings
+from basrelief.run import (
+    FORMAT,
+    Run,
+    begin_run,
+    digest,
+    is_disk_full,
+    is_finished,
+    run_stage,
+    stamp_of,
+    write_json,
+)
+from basrelief.sources.inputs import find_inputs
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: a function from files to files, and what it depends on."""
+
+    name: str
+    help: str
+    function: str
+    """Where its function is, after the package's name."""
+
+    reads: tuple[str, ...] = ()
+    """Stages whose files it reads."""
+
+    sections: tuple[str, ...] = ()
+    """Tables and keys of the configuration that it depends on, besides those of the stages it
+    reads from."""
+
+    inputs: str = ""
+    """Which input files it reads: those whose key begins so; empty for none."""
+
+    def work(self) -> Callable[[Settings, Run], None]:
+        """Import the stage's function only when it is wanted: torch takes seconds to load."""
+        module, name = self.function.rsplit(".", 1)
+        function: Callable[[Settings, Run], None] = getattr(
+            import_module(f"basrelief.{module}"), name
+        )
+        return function
+
+
+STAGES = (
+    Stage(
+        "chips",
+        "Cut rasters, or take pictures, into chips.",
+        "chips.stage.make_chips",
+        sections=("data", "chips"),
+        inputs="data.",
+    ),
+    Stage(
+        "describe",
+        "Summarise the targets and what was removed.",
+        "chips.describe.describe_chips",
+        reads=("chips",),
+    ),
+    Stage(
+        "split",
+        "Make the folds of every scheme.",
+        "splits.stage.assign_splits",
+        reads=("chips",),
+        sections=("split", "seed"),
+    ),
+    Stage(
+        "train",
+        "Train every recipe on every fold.",
+        "learn.stage.train_recipes",
+        reads=("chips", "split"),
+        sections=("models", "seed"),
+        inputs="models.",
+    ),
+    Stage(
+        "evaluate",
+        "Score held-out predictions beside the mean.",
+        "judge.stage.evaluate_recipes",
+        reads=("chips", "split", "train"),
+    ),
+    Stage(
+        "explain",
+        "Draw what raises and lowers the predictions.",
+        "explain.stage.explain_recipes",
+        reads=("chips", "train", "evaluate"),
+    ),
+    Stage(
+        "map",
+        "Write the maps, with styles for QGIS.",
+        "tell.maps.stage.write_maps",
+        reads=("chips", "describe", "split", "evaluate", "explain"),
+    ),
+    Stage(
+        "report",
+        "Write report.html, and in public/ what may be handed out.",
+        "tell.stage.tell_run",
+        reads=("chips", "describe", "split", "train", "evaluate", "explain", "map"),
+        sections=("publish",),
+    ),
+)
+"""In the order in which they are run: each reads from stages before it only."""
+
+
+def fingerprint_stages(settings: Settings) -> dict[str, str]:
+    """Hash what each stage depends on: its settings, its input files, the stages it reads."""
+    # Recipes know the store of chips, whose libraries take a second to load.
+    from basrelief.learn.choice import describe_recipes
+
+    files = find_inputs(settings)
+    values = settings.model_dump()
+    marks: dict[str, str] = {}
+    for stage in STAGES:
+        own = [values[section] for section in stage.sections]
+        if stage.name == "train":
+            # A recipe that comes with the program is no input file, and may change with it.
+            own += describe_recipes(settings)
+        stamps = [
+            [file.key, *stamp_of(file.path)]
+            for file in files
+            if stage.inputs and file.key.startswith(stage.inputs)
+        ]
+        before = [marks[name] for name in stage.reads]
+        marks[stage.name] = digest(FORMAT, __version__, stage.name, own, stamps, before)
+    return marks
+
+
+def find_needed(name: str) -> list[str]:
+    """List the stages that must be finished before a stage can run, in order.
+
+    >>> find_needed("split")
+    ['chips']
+    """
+    needed = {name}
+    for stage in reversed(STAGES):
+        if stage.name in needed:
+            needed.update(stage.reads)
+    return [stage.name for stage in STAGES if stage.name in needed - {name}]
+
+
+def run_stages(
+    settings: Settings, run: Run, names: Collection[str], forced: Collection[str] = ()
+) -> None:
+    """Run stages in order; a finished stage whose inputs did not change is skipped.
+
+    Parameters
+    ----------
+    names
+        The stages to run.
+    forced
+        Those that are run even if nothing changed.
+    """
+    begin_run(run, settings.out)
+    marks = fingerprint_stages(settings)
+    write_json(run.folder / "config.json", settings.model_dump(mode="json"))
+    for stage in STAGES:
+        if stage.name in names:
+            work = partial(stage.work(), settings, run)
+            with saying_disk_is_full(settings.out, stage.name):
+                run_stage(run, stage.name, marks[stage.name], work, force=stage.name in forced)
+
+
+def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False) -> Run:
+    """Run every stage of a configuration file in order; return the run.
+
+    Parameters
+    ----------
+    config
+        The configuration file.
+    start
+        A stage: it and all later ones are done anew. By default a finished stage whose inputs
+        did not change is skipped.
+
+    Raises
+    ------
+    InputError
+        If the user's input is at fault: the message is one line that says what would work.
+    """
+    names = [stage.name for stage in STAGES]
+    if start is not None and start not in names:
+        raise InputError(f"--from {start!r}: no such stage. Choose from {', '.join(names)}.")
+    settings, run = open_settings(config, quiet)
+    forced = names[names.index(start) :] if start else []
+    if "train" in forced or not is_finished(run, "train", fingerprint_stages(settings)["train"]):
+        # What would stop the run hours later is found at the start.
+        from basrelief.learn.stage import check_recipes
+
+        check_recipes(settings)
+    if "train" in forced:
+        # Training goes on from what it finds; anew means that it finds nothing.
+        shutil.rmtree(run.models, ignore_errors=True)
+    run_stages(settings, run, names, forced)
+    return run
+
+
+def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
+    """Run one stage of a configuration file anew; return the run.
+
+    Raises
+    ------
+    InputError
+        If a stage whose files it reads is not finished, or the user's input is at fault.
+    """
+    settings, run = open_settings(config, quiet)
+    marks = fingerprint_stages(settings)
+    for earlier in find_needed(name):
+        if not is_finished(run, earlier, marks[earlier]):
+            raise InputError(
+                f"{config}: stage {name} needs stage {earlier} first, on the files and settings "
+                f"as they are now. Run: basrelief {earlier} {config}"
+            )
+    run_stages(settings, run, [name], [name])
+    return run
+
+
+def open_settings(config: Path | str, quiet: bool) -> tuple[Settings, Run]:
+    """Read a configuration file, and point to its run folder."""
+    settings = load_settings(config)
+    return settings, Run(settings.locate(settings.out), quiet)
+
+
+@contextmanager
+def saying_disk_is_full(typed: str, stage: str) -> Iterator[None]:
+    """Turn "no space left", however it is wrapped, into a line for the user."""
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise InputError(
+            f"out = {typed!r}: no space left on the device in stage {stage}. "
+            "Free some, or choose another folder; finished stages are kept."
+        ) from error

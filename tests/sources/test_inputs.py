@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from basrelief.config import DataSettings, ModelSettings, Settings, load_settings
+from basrelief.sources.inputs import InputFile, expand_pattern, find_inputs
+from basrelief.stages import fingerprint_stages
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def settle(folder: Path, models: ModelSettings | None = None, **data: str) -> Settings:
+    settings = Settings(data=DataSettings(**data), models=models or ModelSettings())  # type: ignore[arg-type]
+    settings._folder = folder
+    return settings
+
+
+def names_of(settings: Settings) -> list[tuple[str, str]]:
+    folder = settings.locate("")
+    found = find_inputs(settings)
+    return [(file.key, file.path.relative_to(folder).as_posix()) for file in found]
+
+
+def test_a_changed_label_counts_in_a_folder_with_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "place [2024]"
+    touch(folder, "pictures/LIDAR_1.png", "c.toml")
+    (folder / "c.toml").write_text('[data]\nimages = "pictures"\ntable = "t.csv"\n')
+    (folder / "t.csv").write_text("id,crime\n1,0.5\n")
+    settings = load_settings(folder / "c.toml")
+    before = fingerprint_stages(settings)
+    (folder / "t.csv").write_text("id,crime\n1,-0.5\n")
+    after = fingerprint_stages(settings)
+    assert [stage for stage in before if before[stage] == after[stage]] == []
+    assert names_of(settings) == [("data.table", "t.csv"), ("data.images", "pictures/LIDAR_1.png")]
+
+
+def test_tiles_below_two_stars_are_inputs_at_any_depth(tmp_path: Path) -> None:
+    touch(tmp_path, "lidar/a.tif", "lidar/x/b.tif", "lidar/x/y/c.tif", "lidar/x/d.txt")
+    settings = settle(tmp_path, dsm="lidar/**/*.tif", areas="a.gpkg", labels="l.csv")
+    found = [name for _, name in names_of(settings)]
+    assert found == ["lidar/a.tif", "lidar/x/b.tif", "lidar/x/y/c.tif"]
+
+
+@pytest.mark.parametrize("typed", ["b[1].tif", "in [2024]/*.tif", "in [2024]/b[1].tif"])
+def test_what_exists_under_its_own_name_is_no_pattern(tmp_path: Path, typed: str) -> None:
+    touch(tmp_path, "b[1].tif", "b1.tif", "in [2024]/b[1].tif", "in 2/b1.tif")
+    assert [name for _, name in expand_pattern(typed, tmp_path / typed)] == [
+        typed.replace("*", "b[1]")
+    ]
+
+
+def test_brackets_are_a_pattern_where_nothing_is_called_so(tmp_path: Path) -> None:
+    touch(tmp_path, "x/b1.tif", "x/b2.tif", "x/b3.tif")
+    found = expand_pattern("x/b[12].tif", tmp_path / "x/b[12].tif")
+    assert [name for _, name in found] == ["x/b1.tif", "x/b2.tif"]
+
+
+def test_names_are_told_as_they_would_be_typed(tmp_path: Path) -> None:
+    touch(tmp_path, "lidar/a.tif", "here/c.toml")
+    above = expand_pattern("../lidar/*.tif", tmp_path / "here" / "../lidar/*.tif")
+    assert [name for _, name in above] == ["../lidar/a.tif"]
+    typed = str(tmp_path / "lidar" / "*.tif")
+    assert expand_pattern(typed, Path(typed)) == [
+        (tmp_path / "lidar" / "a.tif", str(tmp_path / "lidar" / "a.tif"))
+    ]
+    assert expand_pattern("lidar", tmp_path / "lidar") == []
+
+
+def test_what_a_format_keeps_beside_a_file_counts(tmp_path: Path) -> None:
+    beside = ["a.shp", "a.DBF", "a.shx", "a.prj", "a.cpg", "b.tif", "b.tfw", "b.tif.aux.xml"]
+    touch(tmp_path, *beside, "a.txt", "other.dbf", "labels.csv")
+    settings = settle(tmp_path, dsm="*.tif", areas="a.shp", labels="labels.csv")
+    assert sorted(name for _, name in names_of(settings)) == sorted([*beside, "labels.csv"])
+    before = fingerprint_stages(settings)["chips"]
+    (tmp_path / "a.DBF").write_bytes(b"other codes")
+    assert fingerprint_stages(settings)["chips"] != before
+
+
+def test_a_zip_is_one_file_and_a_geodatabase_all_of_its(tmp_path: Path) -> None:
+    touch(tmp_path, "tiles.zip", "a.gdb/one", "a.gdb/deep/two", "l.csv")
+    settings = settle(tmp_path, dsm="*.zip", areas="a.gdb", labels="l.csv")
+    assert [name for _, name in names_of(settings)] == [
+        *("tiles.zip", "a.gdb/deep/two", "a.gdb/one", "l.csv")
+    ]
+
+
+def test_pictures_count_whatever_the_case_of_their_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "p/LIDAR_1.PNG", "p/LIDAR_2.png", "p/._LIDAR_2.png", "p/notes.txt", "t.csv")
+    settings = settle(tmp_path, images="p", table="t.csv")
+    found = [name for key, name in names_of(settings) if key == "data.images"]
+    assert found == ["p/LIDAR_1.PNG", "p/LIDAR_2.png"]
+
+
+def test_recipes_and_weights_that_the_user_gave_are_inputs(tmp_path: Path) -> None:
+    touch(tmp_path, "mine.safetensors", "mine.toml", "t.csv")
+    models = ModelSettings(
+        recipes=["vgg16", "mine.toml"], weights={"vgg16": "mine.safetensors", "resnet50": "none"}
+    )
+    settings = settle(tmp_path, models, images="p", table="t.csv")
+    assert find_inputs(settings)[1:] == [
+        InputFile("models.recipes", tmp_path / "mine.toml"),
+        InputFile("models.weights", tmp_path / "mine.safetensors"),
+    ]
+
+
+def test_inputs_that_are_not_there_are_left_out(tmp_path: Path) -> None:
+    assert find_inputs(settle(tmp_path, dsm="gone/*.tif", areas="a", labels="b")) == []

@@ -1,0 +1,307 @@
+"""RUN_FOLDER.md against a finished run: every file is told, and what is told is there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import basrelief
+from basrelief.config import InputError, Settings
+from basrelief.run import FORMAT, Run, begin_run, check_format, read_json, write_json
+from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
+
+PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+IN_TOWN = {"always", "rasters", "networks", "networks and rasters", "area recipes"}
+IN_TOWN |= {"random-features", "published areas"}
+"""When the files are there that a run of the town must have."""
+
+
+OLD = {"chips/pixels.zarr": "chips/layers/heights.zarr", "weights.safe": "model.safe"}
+
+
+def rows_of(section: str) -> Iterator[list[str]]:
+    """Cells of the rows of a table whose first cell is code."""
+    for line in section.splitlines():
+        if line.startswith("| `"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def as_pattern(name: str, stands_for: str = "[^/]+") -> re.Pattern[str]:
+    """A name in which ``<...>`` stands for a part of a path, or of a column's name."""
+    parts = re.split(r"<[^>]+>", name)
+    return re.compile(stands_for.join(re.escape(part) for part in parts))
+
+
+def told_files() -> dict[str, str]:
+    """When each file is there, by its name with placeholders."""
+    section = PAGE.split("## Files")[1].split("\n## ")[0]
+    return {row[0].strip("`"): row[1] for row in rows_of(section)}
+
+
+def told_columns() -> dict[str, list[tuple[str, bool]]]:
+    """The columns of each table, and whether they must be there."""
+    found = {}
+    for section in PAGE.split("\n### ")[1:]:
+        name = section.splitlines()[0].strip("`")
+        cells = [row[0] for row in rows_of(section.split("\n## ")[0])]
+        found[name] = [(cell.split("`")[1], "," not in cell) for cell in cells]
+    return found
+
+
+def files_of(folder: Path) -> list[str]:
+    """Every file of a run; a store of pixels counts as one."""
+    found = set()
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        store = next((k for k, part in enumerate(parts) if part.endswith(".zarr")), None)
+        if store is not None:
+            found.add("/".join(parts[: store + 1]))
+        elif path.is_file():
+            found.add("/".join(parts))
+    return sorted(_rename(name) for name in found)
+
+
+def _rename(name: str) -> str:
+    """Call what other changes rename as it will be called. Goes with them."""
+    for old, new in OLD.items():
+        name = name.replace(old, new)
+    return name
+
+
+def columns_of(path: Path) -> set[str]:
+    """Columns of a table, or keys of a JSON object or of a list of them."""
+    if path.suffix == ".parquet":
+        return set(pq.read_schema(path).names)
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return set(next(csv.reader(file)))
+    value = json.loads(path.read_text())
+    return {key for each in (value if isinstance(value, list) else [value]) for key in each}
+
+
+def test_every_file_of_a_run_is_told(town_run: Run) -> None:
+    patterns = [as_pattern(name) for name in told_files()]
+    here = files_of(town_run.folder)
+    assert [name for name in here if not any(p.fullmatch(name) for p in patterns)] == []
+
+
+def test_every_file_told_is_there_when_it_says(town_run: Run) -> None:
+    here = files_of(town_run.folder)
+    wanted = [name for name, when in told_files().items() if when in IN_TOWN]
+    assert [w for w in wanted if not any(as_pattern(w).fullmatch(name) for name in here)] == []
+
+
+@pytest.mark.parametrize("told", told_columns())
+def test_columns_are_those_that_are_told(told: str, town_run: Run) -> None:
+    assert told in told_files()
+    columns = told_columns()[told]
+    patterns = [as_pattern(name, ".+") for name, _ in columns]
+    needed = {name for name, must in columns if must}
+    paths = [p for p in files_of(town_run.folder) if as_pattern(told).fullmatch(p)]
+    assert paths
+    for path in paths:
+        has = columns_of(town_run.folder / path)
+        assert needed - has == set(), path
+        strangers = {name for name in has if not any(p.fullmatch(name) for p in patterns)}
+        assert strangers == set(), path
+
+
+def test_every_table_has_its_columns_told(town_run: Run) -> None:
+    told = [as_pattern(name) for name in told_columns()]
+    # What a final model keeps repeats what stands elsewhere; the others are for people.
+    others = r"models/.+/final/.+|describe/.+crimes.csv|.*one_colour.csv|chips/crime.parquet"
+    tables = [n for n in files_of(town_run.folder) if n.endswith((".parquet", ".csv"))]
+    untold = [n for n in tables if not any(p.fullmatch(n) for p in told)]
+    assert [name for name in untold if not re.fullmatch(others, name)] == []
+
+
+def test_a_run_is_read_as_tables(town_run: Run) -> None:
+    run = basrelief.open_run(str(town_run.folder))
+    assert run.targets == ("crime", "barriers", "health")
+    areas, chips = run.areas(), run.chips()
+    assert isinstance(areas, gpd.GeoDataFrame)
+    assert isinstance(chips, gpd.GeoDataFrame)
+    assert set(run.membership()["area_id"]) <= set(areas["area_id"])
+    assert set(run.folds()["scheme"]) == set(run.scores()["scheme"])
+    some = run.predictions(target="crime", scheme="block", recipe="relief-statistics")
+    assert 0 < len(some) < len(run.predictions())
+    assert some["target"].eq("crime").all()
+
+
+def test_a_map_is_read_by_its_target(town_run: Run) -> None:
+    table = basrelief.open_run(town_run.folder).map("crime")
+    assert {"area_id", "observed", "predicted", "residual", "lower_80", "is_inside"} <= set(table)
+    assert not [name for name in table if str(name).startswith(("crime", "barriers"))]
+    areas = pd.read_parquet(town_run.chips / "areas.parquet")
+    assert table["observed"].tolist() == areas["crime"].tolist()
+    with pytest.raises(InputError, match=r"no map of 'nothing'.*maps of crime, barriers"):
+        basrelief.open_run(town_run.folder).map("nothing")
+
+
+def test_a_target_that_another_begins_with_has_columns_of_its_own(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    names = ["theft", "theft_person"]
+    columns = {f"{name}_observed": [float(k)] for k, name in enumerate(names)}
+    table = gpd.GeoDataFrame({"area_id": ["a"], **columns}, geometry=[None], crs="EPSG:27700")
+    run.maps.mkdir()
+    table.to_parquet(run.maps / "areas.parquet")
+    write_json(run.folder / "run.json", {"format": FORMAT})
+    write_json(run.chips / "chips.json", {"targets": names})
+    for k, name in enumerate(names):
+        found = basrelief.open_run(tmp_path).map(name)
+        assert list(found.columns) == ["area_id", "observed", "geometry"]
+        assert found["observed"].tolist() == [float(k)]
+
+
+def test_layers_are_found_by_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"format": FORMAT})
+    folder = tmp_path / "chips" / "layers"
+    for name in ("heights", "photo"):
+        (folder / f"{name}.zarr").mkdir(parents=True)
+    found = basrelief.open_run(tmp_path).layers()
+    assert found == {name: folder / f"{name}.zarr" for name in ("heights", "photo")}
+
+
+def test_what_is_not_there_yet_says_which_stage_writes_it(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"format": FORMAT})
+    with pytest.raises(InputError, match=r"scores\.parquet: not there yet.*basrelief evaluate"):
+        basrelief.open_run(tmp_path).scores()
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (None, "holds no run"),
+        ({"format": FORMAT + 1}, f"a run of format {FORMAT + 1}.*Run it again"),
+        ({}, "a run of format 0.*Run it again"),
+    ],
+)
+def test_a_folder_of_another_format_is_not_read(
+    facts: dict[str, int] | None, says: str, tmp_path: Path
+) -> None:
+    if facts is not None:
+        write_json(tmp_path / "run.json", facts)
+    with pytest.raises(InputError, match=says):
+        basrelief.open_run(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        check_format(tmp_path / "gone")
+
+
+def test_a_folder_of_the_users_own_is_not_taken_for_an_old_run(tmp_path: Path) -> None:
+    for name in ("stages", "models"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    begin_run(Run(tmp_path, quiet=True), "here")
+    assert (tmp_path / "models" / "mine").exists()
+
+
+def test_a_run_is_read_without_torch(town_run: Run) -> None:
+    code = (
+        "import sys, basrelief; from pathlib import Path\n"
+        f"run = basrelief.open_run({str(town_run.folder)!r})\n"
+        "run.areas(), run.chips(), run.scores(), run.map('crime')\n"
+        "print(*{'torch', 'timm'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_every_stage_and_every_reader_has_a_public_function() -> None:
+    functions = {stage.function.rsplit(".", 1)[1] for stage in STAGES}
+    assert functions | {"open_run", "run_all", "transfer_model"} <= set(basrelief.__all__)
+
+
+def test_stages_read_from_stages_before_them() -> None:
+    names = [stage.name for stage in STAGES]
+    for k, stage in enumerate(STAGES):
+        assert set(stage.reads) <= set(names[:k])
+    assert find_needed("split") == ["chips"]
+    assert find_needed("explain") == ["chips", "split", "train", "evaluate"]
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"publish": {"min_population": 7}}, ["report"]),
+        ({"split": {"folds": 3}}, ["split", "train", "evaluate", "explain", "map", "report"]),
+        ({"models": {"epochs": 3}}, ["train", "evaluate", "explain", "map", "report"]),
+        ({"chips": {"size_px": 32}}, [stage.name for stage in STAGES]),
+        ({"out": "elsewhere"}, []),
+    ],
+)
+def test_a_setting_concerns_the_stages_that_depend_on_it(
+    change: dict[str, object], again: list[str], town_settings: Settings
+) -> None:
+    before = fingerprint_stages(town_settings)
+    table = town_settings.model_dump(exclude_none=True)
+    for key, value in change.items():
+        table[key] = table[key] | value if isinstance(value, dict) else value
+    changed = Settings.model_validate(table)
+    changed._folder = town_settings._folder
+    after = fingerprint_stages(changed)
+    assert [stage for stage in before if before[stage] != after[stage]] == again
+
+
+def test_a_stage_that_another_does_not_read_does_not_make_it_run_again(
+    town_settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(tmp_path / "run")
+    run_stages(town_settings, run, ["chips", "describe", "split"])
+    (run.folder / "stages" / "describe.json").unlink()
+    capsys.readouterr()
+    run_stages(town_settings, run, ["chips", "describe", "split"])
+    said = capsys.readouterr().out.splitlines()
+    assert "chips: unchanged, skipped" in said
+    assert "split: unchanged, skipped" in said
+    assert "describe: unchanged, skipped" not in said
+
+
+def test_from_a_stage_on_all_later_ones_are_done_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.toml").write_text(
+        'out = "run"\n[data]\nimages = "p"\ntable = "t.csv"\n'
+        '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
+    )
+    names, done = [stage.name for stage in STAGES], list[str]()
+    monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
+    config = str(tmp_path / "c.toml")
+    run = basrelief.run_all(config, quiet=True)
+    assert done == names
+    (run.models / "old").mkdir(parents=True)
+    basrelief.run_all(config, quiet=True)
+    assert done == names
+    basrelief.run_all(config, start="evaluate", quiet=True)
+    assert done == names + names[names.index("evaluate") :]
+    assert (run.models / "old").exists()
+    basrelief.run_all(config, start="train", quiet=True)
+    assert not (run.models / "old").exists()
+    with pytest.raises(InputError, match="--from 'nothing': no such stage"):
+        basrelief.run_all(config, start="nothing")
+
+
+def test_a_run_of_another_format_is_begun_anew(
+    town_settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(tmp_path / "run")
+    run_stages(town_settings, run, ["chips"])
+    write_json(run.folder / "run.json", {"format": FORMAT - 1})
+    (run.models / "old").mkdir(parents=True)
+    capsys.readouterr()
+    run_stages(town_settings, run, ["chips"])
+    said = capsys.readouterr().out
+    assert "every stage is run again" in said
+    assert "skipped" not in said
+    assert not run.models.exists()
+    assert read_json(run.folder / "run.json")["format"] == FORMAT
