@@ -149,8 +149,10 @@ def write_evaluation(
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
     write_json(folder / "comparisons.json", [beats])
-    write_json(folder / "preferred.json", [UNIT | {"reason": "the simplest of them"}])
-    write_json(folder / "audit.json", {"table": [], "same_label": {}, "sentences": []})
+    preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
+    write_json(folder / "preferred.json", [preferred])
+    audit = {"table": [], "same_label": {}, "same_area": {}, "place_alone": [], "recipes": []}
+    write_json(folder / "audit.json", audit)
     covered = KEY | {"group": "all", "n": N_AREAS, "mean_width": 2.5}
     levels = {"level": 80, "covered": 0.8, "low": 0.6, "high": 0.9}
     hushed = covered | levels | {"group": "E06PLANT", "n": 2}
@@ -164,7 +166,7 @@ def write_evaluation(
     ranked["rank"] = np.r_[ranks[:-1], rank, ranks[-1]]
     ranked = ranked.assign(**KEY, lad="E09000003", lower_80=guess - 1, upper_80=guess + 1)
     ranked.to_csv(folder / "targeting.csv", index=False)
-    effect = {"target": "crime", "controls": "built form", "n": N_AREAS, "n_groups": 12}
+    effect = {"target": "crime", "controls": "form", "n": N_AREAS, "n_groups": 12}
     effect |= {"per_unit": -0.4, "low": -0.5, "high": -0.2, "differs": True, "kept": 0.5}
     slope = effect | {"exposure": "slope", "unit": "degree"}
     write_json(folder / "partial.json", [slope, slope | {"exposure": "altitude", "unit": "10 m"}])

@@ -32,7 +32,8 @@ MAX_BANDS = 5
 N_PARTS = 10
 """Parts of a single test fold, each calibrated on the others."""
 
-ALL, OTHERS = "all", "other districts"
+ALL, OTHERS, BAND = "all", "other_districts", "predicted_{}_of_{}"
+"""Groups that are no district: everyone, the small districts together, a band of the prediction."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,7 +57,7 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
     -------
     The frame with bounds in units of the target, around ``y_pred``. NaN where too few others
     were held out for a finite interval: 95 % needs 19 of them, 80 % four and 50 % one. What no
-    score can be (`NOT_BELOW_0`) is cut off, which leaves out no truth.
+    target can be (`NOT_BELOW_0`) is cut off, which leaves out no truth.
 
     References
     ----------
@@ -86,9 +87,9 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
 
 
 def _cut_off(bounds: dict[str, Floats], frame: pd.DataFrame) -> None:
-    """Raise bounds below 0 to it, in place, for published scores that cannot be below.
+    """Raise bounds below 0 to it, in place, for published targets that cannot be below.
 
-    Not where a label is: somebody's own column may carry a published score's name.
+    Not where a label is: somebody's own column may carry a published target's name.
     """
     is_published = frame["target"].isin(NOT_BELOW_0)
     below = frame["target"].isin(frame.loc[frame["y_true"] < 0, "target"].unique())
@@ -112,8 +113,8 @@ def group_rows(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.Seri
 
     Returns
     -------
-    A district's code, ``"other districts"``, ``"predicted 1 of 3"`` (1 is the lowest), or
-    ``"all"``; by the frame's index.
+    A district's code, ``other_districts``, ``predicted_1_of_3`` (1 is the lowest), or ``all``;
+    by the frame's index.
     """
     known = pd.Series(dtype=object) if districts is None else districts
     district, names = pd.factorize(frame["id"].map(known))
@@ -234,7 +235,7 @@ def _cut_bands(lift: Floats, parts: Ints) -> tuple[Ints, list[str]]:
         inner = np.quantile(lift, np.arange(1, n_bands) / n_bands)
         band = np.searchsorted(inner, lift, side="right")
         if (_count_left(band, parts, n_bands) >= MIN_AREAS).all():
-            return band, [f"predicted {k + 1} of {n_bands}" for k in range(n_bands)]
+            return band, [BAND.format(k + 1, n_bands) for k in range(n_bands)]
     return np.zeros(len(lift), dtype=np.int64), [ALL]
 
 

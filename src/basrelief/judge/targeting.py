@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
 from basrelief.judge.intervals import wilson_interval
-from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
+from basrelief.judge.resampling import MIN_GROUPS, Draws, inflate_percentiles
 from basrelief.run import Record
 
 SHARES = (0.2, 0.1)
@@ -31,7 +31,7 @@ def measure_targeting(
 ) -> list[Record]:
     """Measure how many of the areas predicted worst are among the worst.
 
-    Worst is highest, as in every deprivation score. Each repeat is ranked by itself over all
+    Worst is highest, as in every measure of deprivation. Each repeat is ranked by itself over all
     its test areas; what is reported is the mean over repeats. Areas are ranked by how far the
     prediction lies above the training fold's mean: that mean is low exactly where the fold held
     out is high, so that a recipe that knows nothing would else hit less than a blind pick.
@@ -167,11 +167,11 @@ def _resample_hits(
         hits.append(np.bincount(group[positions], hit, len(names)))
         picks.append(np.bincount(group[positions], picked, len(names)))
     taken = draws.take(len(names))
-    drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (draw, repeat)
+    drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (replicate, repeat)
     has_picks = (drawn_picks > 0).all(axis=1)
     rates = (drawn[has_picks] / drawn_picks[has_picks]).mean(axis=1)
-    low, high = np.percentile(rates, widen(len(names)))
-    # Without a single hit every draw has none, and that is no proof that there never is one.
+    low, high = np.percentile(rates, inflate_percentiles(len(names)))
+    # Without a single hit every replicate has none, and that is no proof that there never is one.
     least, most = wilson_interval(
         _hit_rate(rows, share), count_picked(int(rows["id"].nunique()), share)
     )

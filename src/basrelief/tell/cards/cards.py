@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from basrelief import __version__
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.scores import verdict
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, read_json, replacing
 from basrelief.tell import words
@@ -27,6 +26,7 @@ from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.public import summarise
 from basrelief.tell.release.withheld import say_bounds
+from basrelief.tell.verdict_words import say_worth
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -153,7 +153,7 @@ def list_scores(narrowed: Facts) -> list[Record]:
             mine = select(narrowed.scores, target=target, scheme=scheme, unit=unit)
             place = next((r["skill"] for r in mine if r["recipe"] == PLACE), None)
             rows += [
-                record | {"words": verdict(record), "place": place}
+                record | {"words": say_worth(record), "place": place}
                 for record in mine
                 if record["recipe"] in narrowed.asked and record["skill"] is not None
             ]
