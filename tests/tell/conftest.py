@@ -15,6 +15,7 @@ from shapely.geometry import box
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, write_json
 
 SETTINGS = Settings(
@@ -109,7 +110,8 @@ def write_failures(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     )
     is_inside = pd.array([i >= N_INNER for i in range(N_AREAS)], dtype="boolean")
     table = {"area_id": ids, "y_true": crime, "y_pred": crime / 2, "residual": crime / 2}
-    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
+    table |= dict.fromkeys(INTERVALS, np.nan) | {"is_inside": is_inside}
+    pd.DataFrame(KEY | table).to_parquet(folder / "residuals.parquet")
 
 
 @pytest.fixture(scope="session")

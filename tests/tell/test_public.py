@@ -24,6 +24,7 @@ from shapely.geometry import box
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
@@ -88,7 +89,8 @@ def write_run(folder: Path, hidden: Hidden = Hidden()) -> Run:
     crime = np.r_[rng.normal(size=N_AREAS - 2).round(3), hidden.label, hidden.label + 1]
     guess = np.r_[crime[:-2] / 2, hidden.predicted, hidden.predicted + 1]
     write_samples(run, ids, crime)
-    write_json(run.describe / "counts.json", {"areas": N_AREAS, "chips": N_CHIPS})
+    counts = {"areas": N_AREAS, "areas_used": N_AREAS, "chips": N_CHIPS, "chips_used": N_CHIPS}
+    write_json(run.describe / "counts.json", counts)
     summary = {"count": N_AREAS, "mean": 1.5, "std": 2.5, "min": -1, "max": LABEL}
     pd.DataFrame([summary], index=["crime"]).to_csv(run.describe / "summary.csv")
     pd.DataFrame({"theft": [9.0]}, index=["Hushfield"]).to_csv(run.describe / "daily-crimes.csv")
@@ -131,7 +133,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
     with open_writer(run.chips / "pixels.zarr", 2, 8, "float32") as writer:
         writer.append(np.zeros((2, 8, 8), np.float32))
     facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
-    write_json(run.chips / "chips.json", facts)
+    write_json(run.chips / "chips.json", facts | {"native_resolution_m": 1.0})
 
 
 def write_scores(run: Run) -> None:
@@ -178,7 +180,8 @@ def write_evaluation(
     write_json(folder / "failures.json", [failed | parts])
     table = {"area_id": ids, "y_true": crime, "y_pred": guess, "residual": crime - guess}
     is_inside = pd.array([name not in (SMALL, BARE) for name in ids], dtype="boolean")
-    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
+    table |= dict.fromkeys(INTERVALS, np.nan) | {"is_inside": is_inside}
+    pd.DataFrame(KEY | table).to_parquet(folder / "residuals.parquet")
 
 
 def write_explanation(run: Run) -> None:
@@ -471,6 +474,7 @@ def make_pictures(run: Run) -> None:
         table.to_parquet(path)
     facts = read_json(run.chips / "chips.json")
     write_json(run.chips / "chips.json", facts | {"kind": "pictures"})
+    write_json(run.describe / "counts.json", {"pictures": N_CHIPS, "used": N_CHIPS})
 
 
 def test_of_pictures_averages_alone_are_shown(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ENDS = (0.02, 0.98)
 """Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
 
 MOST_PLACES = 12
-"""Decimal places beyond which values count as equal: no score differs by less."""
+"""Decimal places beyond which values count as equal: no target differs by less."""
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ class Classes:
         return [f"below {ends[0]}", *inner, f"{ends[-1]} and above"]
 
 
-def classify_scores(values: Floats) -> Classes:
+def classify_values(values: Floats) -> Classes:
     """Put values into fifths, in shades of cividis from low to high.
 
     Predictions are shown in the classes of what was observed, so that the eye compares colours:
