@@ -153,7 +153,13 @@ def write_evaluation(
     write_json(folder / "comparisons.json", [beats])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])
-    audit = {"table": [], "same_label": {}, "same_area": {}, "place_alone": [], "recipes": []}
+    audit: dict[str, Any] = {
+        "table": [],
+        "same_label": {},
+        "same_area": {},
+        "place_alone": [],
+        "recipes": [],
+    }
     write_json(folder / "audit.json", audit)
     covered = KEY | {"group": "all", "n": N_AREAS, "mean_width": 2.5}
     levels = {"level": 80, "covered": 0.8, "low": 0.6, "high": 0.9}

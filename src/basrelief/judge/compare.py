@@ -157,7 +157,7 @@ def average_targets(
         return []
     sums = {name: _sum_known(each, group, len(names)) for name, each in errors.items()}
     skills = {
-        name: [_replicate_skill(*pair, draws) for pair in zip(error, of_mean, strict=True)]
+        name: [_replicate_tested(*pair, draws) for pair in zip(error, of_mean, strict=True)]
         for name, (error, of_mean) in sums.items()
     }
     records = []
@@ -243,12 +243,13 @@ def _compare_target(
     repeats: NDArray[np.bool_] = np.asarray(is_common.any(axis=1))
     items: NDArray[np.bool_] = np.asarray(is_common.any(axis=0))
     planes = np.where(is_common, planes, 0.0)[:, repeats][:, :, items]
-    totals = planes.sum(axis=2)  # (error, repeat)
-    if not items.any() or (totals[[1, 3]] <= 0).any():
-        difference = float("nan")
-    else:
-        difference = float(np.mean(totals[2] / totals[3] - totals[0] / totals[1]))
-    low, high = _resample_difference(planes, groups[items], draws)
+    group, names = pd.factorize(groups[items])
+    # Items that have no group are one group, of which no interval is taken.
+    group, n_groups = (0 * group, 1) if (group < 0).any() else (group, len(names))
+    sums = sum_by_group(planes, group, n_groups)
+    skills = (_replicate_skill(*sums[:2], draws), _replicate_skill(*sums[2:], draws))
+    difference, replicates = _subtract(*skills)
+    low, high = bound(replicates, n_groups)
     return {
         "n": int(items.sum()),
         "difference": or_none(difference),
@@ -286,13 +287,18 @@ def _sum_known(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple
     return of_model, of_mean
 
 
-def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
-    """Skill of one target, mean over the repeats tested; (repeat, group) each."""
+def _replicate_tested(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
+    """Skill of one target over the repeats that test it; (repeat, group) each."""
     is_tested = of_mean.sum(axis=1) > 0
-    if not is_tested.any():
+    return _replicate_skill(error[is_tested], of_mean[is_tested], draws)
+
+
+def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
+    """Skill, mean over repeats, and its replicates; (repeat, group) each. NaN if it has none."""
+    total = of_mean.sum(axis=1)
+    if not len(total) or (total <= 0).any():
         return float("nan"), None
-    error, of_mean = error[is_tested], of_mean[is_tested]
-    skill = float(np.mean(1 - error.sum(axis=1) / of_mean.sum(axis=1)))
+    skill = float(np.mean(1 - error.sum(axis=1) / total))
     return skill, resample_skills(error, of_mean, draws)
 
 
@@ -309,18 +315,3 @@ def _bound_mean(names: tuple[str, str, str], found: list[Replicated], n_groups: 
     low, high = bound(mean, n_groups)
     value = float(np.mean([value for value, _ in found]))
     return dict(zip(names, map(or_none, (value, low, high)), strict=True))
-
-
-def _resample_difference(
-    planes: Floats, groups: pd.Series[Any], draws: Draws
-) -> tuple[float, float]:
-    """Take the 95 % interval of the difference in skill; planes are (error, repeat, item)."""
-    group, names = pd.factorize(groups)
-    if (group < 0).any():
-        return float("nan"), float("nan")
-    sums = sum_by_group(planes, group, len(names))
-    one = resample_skills(sums[0], sums[1], draws)
-    other = resample_skills(sums[2], sums[3], draws)
-    if one is None or other is None:
-        return float("nan"), float("nan")
-    return bound(one - other, len(names))

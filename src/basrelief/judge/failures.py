@@ -68,7 +68,7 @@ def measure_failures(
     """
     if neighbours is None:
         neighbours = find_neighbours(samples)
-    residuals = average_repeats(frame)
+    residuals = _rank_in_tenths(average_repeats(frame))
     districts = samples.areas.set_index("area_id")["lad"]
     records = []
     graph_of: dict[tuple[str, ...], Graph | None] = {}
@@ -90,19 +90,20 @@ def measure_failures(
 
 
 def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average each area's predictions and bounds over repeats, and rank them in tenths."""
+    """Average each area's figures over repeats.
+
+    Returns
+    -------
+    ``recipe, target, scheme, area_id, y_true, y_pred, lift, residual``, the bounds that the frame
+    has, and ``is_inside`` (whether it is so in every repeat). ``lift`` is the prediction less the
+    training fold's mean: areas are ranked by it, since that mean differs from fold to fold.
+    """
     known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
     by = known.groupby(["recipe", "target", "scheme", "id"], sort=False)
-    bounds = [name for name in INTERVALS if name in known]
-    table = by[["y_true", "y_pred", "lift", *bounds]].mean()
+    table = by[["y_true", "y_pred", "lift", *(name for name in INTERVALS if name in known)]].mean()
     table["residual"] = table["y_true"] - table["y_pred"]
     table["is_inside"] = by["is_inside"].min()
-    table = table.reset_index().rename(columns={"id": "area_id"})
-    target = table.groupby("target", sort=False)
-    for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift")):
-        table[name] = target[ranked].transform(deciles_of).astype(np.int64)
-    columns = ["recipe", "target", "scheme", "area_id", "y_true", "y_pred", "residual"]
-    return pd.DataFrame(table[[*columns, *bounds, "decile_true", "decile_pred", "is_inside"]])
+    return table.reset_index().rename(columns={"id": "area_id"})
 
 
 def deciles_of(values: pd.Series[float]) -> pd.Series[int]:
@@ -179,6 +180,16 @@ def seeding_numpy(rng: np.random.Generator) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
+
+
+def _rank_in_tenths(table: pd.DataFrame) -> pd.DataFrame:
+    """Add each area's decile, of what was observed and of the prediction, among its target's."""
+    target = table.groupby("target", sort=False)
+    deciles = {
+        name: target[ranked].transform(deciles_of).astype(np.int64)
+        for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift"))
+    }
+    return table.drop(columns="lift").assign(**deciles)
 
 
 def _hit_deciles(part: pd.DataFrame) -> Record:
