@@ -99,7 +99,7 @@ def test_errors_that_whole_blocks_share_widen_the_interval() -> None:
     assert width[0] > 1.5 * width[1]
 
 
-def test_fewer_than_five_groups_have_no_interval() -> None:
+def test_few_groups_have_no_interval() -> None:
     record = score(predict(5, n=24))
     assert record["skill_low"] is None
     assert record["skill_high"] is None

@@ -73,15 +73,15 @@ def measure_failures(
     records = []
     graph_of: dict[tuple[str, ...], Graph | None] = {}
     rows_of = frame.groupby("target", sort=False).indices
-    for (recipe, target, scheme), part in residuals.groupby(["recipe", "target", "scheme"]):
-        ids = tuple(part["area_id"])
+    for (recipe, target, scheme), mine in residuals.groupby(["recipe", "target", "scheme"]):
+        ids = tuple(mine["area_id"])
         if ids not in graph_of:
             graph_of[ids] = join_islands(neighbours, samples, list(ids))
         record: Record = {"recipe": recipe, "target": target, "scheme": scheme}
-        record |= measure_moran(part["residual"].to_numpy(np.float64), graph_of[ids], rng)
-        record |= _hit_deciles(part)
+        record |= measure_moran(mine["residual"].to_numpy(np.float64), graph_of[ids], rng)
+        record |= _hit_deciles(mine)
         rows = frame.iloc[rows_of[target]]
-        decile = rows["id"].map(part.set_index("area_id")["decile_pred"])
+        decile = rows["id"].map(mine.set_index("area_id")["decile_pred"])
         record["by_decile"] = _measure_groups(rows, decile, "decile", has_skill=False)
         district = rows["id"].map(districts)
         record["by_district"] = _measure_groups(rows, district, "district", has_skill=True)
@@ -192,11 +192,11 @@ def _rank_in_tenths(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="lift").assign(**deciles)
 
 
-def _hit_deciles(part: pd.DataFrame) -> Record:
+def _hit_deciles(residuals: pd.DataFrame) -> Record:
     """Share of the areas whose decile was hit, exactly and within one."""
-    if len(part) < MIN_AREAS:
+    if len(residuals) < MIN_AREAS:
         return {"deciles_exact": None, "deciles_within_one": None}
-    miss = (part["decile_true"] - part["decile_pred"]).abs()
+    miss = (residuals["decile_true"] - residuals["decile_pred"]).abs()
     return {
         "deciles_exact": float((miss == 0).mean()),
         "deciles_within_one": float((miss <= 1).mean()),
@@ -217,11 +217,11 @@ def _measure_groups(
         }
     )
     records = []
-    for value, part in table.groupby(group):
-        record: Record = {name: value, "n": int(part["id"].nunique())}
-        record |= {"mse": float(part["square"].mean()), "bias": float(part["error"].mean())}
+    for value, inside in table.groupby(group):
+        record: Record = {name: value, "n": int(inside["id"].nunique())}
+        record |= {"mse": float(inside["square"].mean()), "bias": float(inside["error"].mean())}
         if has_skill:
-            of_mean = float(part["square_of_mean"].sum())
-            record["skill"] = None if of_mean == 0 else 1 - float(part["square"].sum()) / of_mean
+            of_mean = float(inside["square_of_mean"].sum())
+            record["skill"] = None if of_mean == 0 else 1 - float(inside["square"].sum()) / of_mean
         records.append(record)
     return records

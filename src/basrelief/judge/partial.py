@@ -158,7 +158,15 @@ def estimate_effects(
 
 
 def find_basis(columns: Floats) -> Floats:
-    """Find an orthonormal basis of what columns span, (n, rank); those that add nothing go.
+    """Find an orthonormal basis of what columns span; those that add nothing go.
+
+    Parameters
+    ----------
+    columns : (n, n_columns)
+
+    Returns
+    -------
+    (n, rank)
 
     Examples
     --------

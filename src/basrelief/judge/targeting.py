@@ -98,6 +98,15 @@ def pick_worst(values: Floats, share: float) -> Floats:
 
     Values tied at the edge share what places are left, so that no order decides.
 
+    Parameters
+    ----------
+    values : (n,)
+
+    Returns
+    -------
+    (n,)
+        They sum to the number picked.
+
     Examples
     --------
     >>> pick_worst(np.array([3.0, 1.0, 2.0, 2.0, 0.0]), share=0.4).tolist()

@@ -42,7 +42,7 @@ class Classes:
     """Decimal places that tell the classes apart."""
 
     def find(self, values: Floats) -> NDArray[np.int64]:
-        """Find each value's class, from 0; −1 where there is no value."""
+        """Find each value's class, from 0, (n,) each; −1 where there is no value."""
         found = np.searchsorted(np.array(self.breaks), values, side="right")
         return np.where(np.isfinite(values), found, -1)
 
@@ -88,6 +88,13 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
     """Put observed less predicted into five classes about 0: purple is lower, orange higher.
 
     The middle class holds the smallest 40 % of the errors, the two at the ends the largest 20 %.
+
+    Parameters
+    ----------
+    residuals : (n,)
+        NaN is left out.
+    places
+        Decimal places that breaks are rounded to.
     """
     sizes = np.abs(residuals[np.isfinite(residuals)])
     edges = np.quantile(sizes, (MIDDLE, MOST)) if len(sizes) else np.zeros(2)
@@ -101,7 +108,7 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
 
 
 def count_places(values: Floats) -> int:
-    """Say how many decimal places tell a hundredth of the values' spread.
+    """Say how many decimal places tell a hundredth of the spread of values, (n,).
 
     Examples
     --------
