@@ -246,9 +246,10 @@ def _compare_target(
     group, names = pd.factorize(groups[items])
     # Items that have no group are one group, of which no interval is taken.
     group, n_groups = (0 * group, 1) if (group < 0).any() else (group, len(names))
-    sums = sum_by_group(planes, group, n_groups)
-    skills = (_replicate_skill(*sums[:2], draws), _replicate_skill(*sums[2:], draws))
-    difference, replicates = _subtract(*skills)
+    mine, of_mean, theirs, of_their_mean = sum_by_group(planes, group, n_groups)
+    difference, replicates = _subtract(
+        _replicate_skill(mine, of_mean, draws), _replicate_skill(theirs, of_their_mean, draws)
+    )
     low, high = bound(replicates, n_groups)
     return {
         "n": int(items.sum()),

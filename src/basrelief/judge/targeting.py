@@ -159,7 +159,8 @@ def _weigh_repeats(rows: pd.DataFrame, share: float) -> Iterator[tuple[Rows, Flo
     """Give the rows of each repeat, and the weight of each as a hit and as picked."""
     lift = (rows["y_pred"] - rows["y_mean"]).to_numpy(np.float64)
     y_true = rows["y_true"].to_numpy(np.float64)
-    for at in rows.groupby("repeat").indices.values():
+    for found in rows.groupby("repeat").indices.values():
+        at = np.asarray(found, dtype=np.int64)
         picked = pick_worst(lift[at], share)
         yield at, picked * pick_worst(y_true[at], share), picked
 
