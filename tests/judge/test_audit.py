@@ -36,42 +36,52 @@ def test_all_schemes_stand_side_by_side_and_those_not_run_are_empty() -> None:
     assert audit["place_alone"] == []
 
 
-def test_the_share_of_test_chips_with_a_training_chips_label_is_said() -> None:
-    (sentence,) = build_audit([], [], LEAKAGE, [])["sentences"]
-    assert "75% of the test chips carry the very label" in sentence
-    assert "90% lie in the area" in sentence
+def test_the_shares_of_test_chips_with_a_training_chips_label_and_area_are_told() -> None:
+    audit = build_audit([], [], LEAKAGE, [])
+    assert audit["same_label"]["random"] == 0.75
+    assert audit["same_area"]["random"] == 0.9
 
 
-def test_place_alone_is_said_to_look_good_where_it_does() -> None:
+def test_place_alone_is_told_to_look_good_where_it_does() -> None:
     scores = [score("place-alone", "random", 0.8, "chip"), score("place-alone", "block", 0.05)]
     audit = build_audit(scores, [], [], [])
-    (sentence,) = audit["sentences"]
-    assert "skill 0.80 with chips at random and 0.05 with whole blocks" in sentence
-    assert "It looks good with chips at random:" in sentence
-    assert {row["unit"] for row in audit["place_alone"]} == {"chip", "area"}
+    (found,) = audit["place_alone"]
+    assert (found["random"], found["block"], found["good"]) == (0.8, 0.05, ["random"])
+    assert {row["unit"] for row in audit["table"]} == {"chip", "area"}
 
 
-def test_what_is_gone_once_ground_is_held_out_is_called_the_neighbours_label() -> None:
+def test_what_is_gone_once_ground_is_held_out_is_told_to_leak() -> None:
     scores = [score("vgg16", "random", 0.7, "chip"), score("vgg16", "block", 0.02, "chip")]
     against = [compare("vgg16", "block", "chip", beats=False, is_beaten=True)]
-    (sentence,) = build_audit(scores, against, [], ["vgg16"])["sentences"]
-    assert "gone once ground is held out: it was the neighbours' label" in sentence
-    assert "Place alone beats it with whole blocks" in sentence
+    (found,) = build_audit(scores, against, [], ["vgg16"])["recipes"]
+    assert (found["reading"], found["held_out"], found["better"]) == ("leaks", ["block"], [])
+    assert (found["beats_place"], found["is_beaten_by_place"]) == ([], ["block"])
 
 
-def test_what_holds_under_every_scheme_and_beats_place_is_said_to() -> None:
+def test_what_holds_under_every_scheme_and_beats_place_is_told_to() -> None:
     scores = [score("dense", scheme, 0.4) for scheme in ("area", "lad")]
     against = [compare("dense", "lad", "area", beats=True, is_beaten=False)]
-    (sentence,) = build_audit(scores, against, [], ["dense"])["sentences"]
-    assert "better than the mean under every scheme that holds out ground" in sentence
-    assert "It beats place alone with whole districts held out." in sentence
+    (found,) = build_audit(scores, against, [], ["dense"])["recipes"]
+    assert (found["reading"], found["better"]) == ("everywhere", ["area", "lad"])
+    assert found["beats_place"] == ["lad"]
 
 
-def test_chips_at_random_alone_say_nothing_of_other_ground() -> None:
-    (sentence,) = build_audit([score("vgg16", "random", 0.7, "chip")], [], [], ["vgg16"])[
-        "sentences"
-    ]
-    assert "nothing is known about other ground" in sentence
+def test_what_holds_under_some_schemes_only_is_told_so() -> None:
+    scores = [score("dense", "area", 0.4), score("dense", "lad", 0.05)]
+    (found,) = build_audit(scores, [], [], ["dense"])["recipes"]
+    assert (found["reading"], found["better"], found["beats_place"]) == ("in_some", ["area"], None)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "skill", "reading"),
+    [("random", 0.7, "random_only"), ("random", None, "unknown"), ("block", 0.05, "not_told")],
+)
+def test_what_says_nothing_of_other_ground_is_told_so(
+    scheme: str, skill: float | None, reading: str
+) -> None:
+    record = score("vgg16", scheme, skill or 0.0, "chip") | {"skill": skill}
+    (found,) = build_audit([record], [], [], ["vgg16"])["recipes"]
+    assert found["reading"] == reading
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +119,15 @@ def test_in_the_town_pure_noise_is_known_to_chips_at_random_alone(audit: dict[st
     assert audit["same_label"]["random"] > 0.2
 
 
-def test_the_towns_audit_says_so_in_words(audit: dict[str, Any]) -> None:
-    said = audit["sentences"]
-    (place,) = (line for line in said if line.startswith("barriers: place alone"))
-    assert "It looks good" in place
-    assert "chips at random" in place
-    (lidar,) = (line for line in said if line.startswith("relief-statistics on barriers, by area"))
-    assert "0.00 with whole blocks and their buffer held out" in lidar
-    assert "Place alone beats it" in lidar
-    (noise,) = (line for line in said if line.startswith("health: place alone"))
-    assert "It looks good with chips at random:" in noise
-    (known,) = (line for line in said if line.startswith("relief-statistics on crime, by area"))
-    assert "better than the mean under every scheme" in known
+def test_the_towns_audit_reads_what_was_planted(audit: dict[str, Any]) -> None:
+    good = {record["target"]: record["good"] for record in audit["place_alone"]}
+    assert "random" in good["barriers"]
+    assert good["health"] == ["random"]
+    lidar = {
+        record["target"]: record
+        for record in audit["recipes"]
+        if (record["recipe"], record["unit"]) == ("relief-statistics", "area")
+    }
+    assert abs(lidar["barriers"]["block"]) < 0.005
+    assert "block" in lidar["barriers"]["is_beaten_by_place"]
+    assert lidar["crime"]["reading"] == "everywhere"

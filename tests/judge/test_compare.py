@@ -15,7 +15,7 @@ from basrelief.judge.compare import (
     order_recipes,
     prefer_recipe,
 )
-from basrelief.judge.resampling import Draws, resample_skills, widen
+from basrelief.judge.resampling import Draws, inflate_percentiles, resample_skills
 
 N_GROUPS, PER_GROUP = 30, 6
 GROUPS = pd.Series(np.repeat([f"b{k}" for k in range(N_GROUPS)], PER_GROUP))
@@ -61,7 +61,7 @@ def test_pairing_is_narrower_than_the_two_skills_apart() -> None:
     )
     alone = resample_skills(error, error_of_mean, draws())
     assert alone is not None
-    low, high = np.percentile(alone, widen(N_GROUPS))
+    low, high = np.percentile(alone, inflate_percentiles(N_GROUPS))
     assert record["high"] - record["low"] < (high - low) / 2
 
 
@@ -96,7 +96,7 @@ def test_errors_are_laid_out_by_target_repeat_and_item() -> None:
             "y_mean": [1.0, 1.0, 1.0],
         }
     )
-    errors = collect_errors(frame, pd.Index(["a", "b"]), ("crime", "health"), 2)
+    errors = collect_errors(frame, pd.Index(["a", "b"]), ("crime", "health"))
     assert errors.of_model[0, 0, 1] == 1
     assert errors.of_model[0, 1, 0] == 4
     assert errors.of_mean[1, 0, 1] == 4
@@ -117,23 +117,29 @@ SKILLS: dict[str, dict[str, Any]] = {
 def test_the_simpler_of_two_that_do_not_differ_is_preferred() -> None:
     choice = prefer_recipe([compare("vgg16", "place-alone", False)], SKILLS, list(SKILLS))
     assert choice["recipe"] == "place-alone"
-    assert "vgg16 cannot be told better" in choice["reason"]
+    assert (choice["reason"], choice["beaten"], choice["alike"]) == ("simplest", {}, ["vgg16"])
 
 
 def test_what_beats_the_simpler_is_preferred() -> None:
     choice = prefer_recipe([compare("vgg16", "place-alone", True)], SKILLS, list(SKILLS))
     assert choice["recipe"] == "vgg16"
-    assert "place-alone is beaten by vgg16" in choice["reason"]
+    assert choice["beaten"] == {"place-alone": ["vgg16"]}
+    assert (choice["reason"], choice["alike"]) == ("simplest", [])
 
 
-@pytest.mark.parametrize(
-    ("low", "words"), [(-0.1, "nothing can be told"), (None, "too few places")]
-)
-def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, words: str) -> None:
+def test_where_each_is_beaten_by_another_the_one_with_most_skill_is_preferred() -> None:
+    records = [compare("vgg16", "place-alone", True), compare("vgg16", "area-size", False, True)]
+    choice = prefer_recipe(records, SKILLS, list(SKILLS))
+    assert (choice["recipe"], choice["reason"]) == ("vgg16", "most_skill")
+    assert choice["beaten"] == {"place-alone": ["vgg16"]}
+
+
+@pytest.mark.parametrize(("low", "reason"), [(-0.1, "none_better"), (None, "no_intervals")])
+def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, reason: str) -> None:
     skills = {name: record | {"skill_low": low} for name, record in SKILLS.items()}
     choice = prefer_recipe([], skills, list(skills))
     assert choice["recipe"] == "mean"
-    assert choice["reason"].startswith(words)
+    assert choice["reason"] == reason
 
 
 def test_recipes_are_ordered_from_the_simplest_on() -> None:

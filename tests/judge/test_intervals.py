@@ -107,7 +107,7 @@ def test_noise_that_grows_with_the_prediction_is_met_by_bands() -> None:
     frame = frame.assign(fold=np.arange(2000) % 10)
     records = measure_coverage(add_intervals(frame, None), None)
     assert {record["group"] for record in records} - {ALL} == {
-        f"predicted {k} of 5" for k in range(1, 6)
+        f"predicted_{k}_of_5" for k in range(1, 6)
     }
     assert all(abs(record["covered"] - record["level"] / 100) < 0.05 for record in records)
     assert all(record["low"] <= record["covered"] <= record["high"] for record in records)

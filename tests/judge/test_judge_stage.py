@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -197,6 +198,24 @@ def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataF
     }
     preferred = read_json(folder / "preferred.json")
     assert {record["recipe"] for record in preferred} <= {"mean", "place-alone"}
+
+
+def list_texts(found: Any) -> list[str]:
+    """Every text in what was read from JSON, keys left out."""
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, list):
+        return [text for each in found for text in list_texts(each)]
+    return [found] if isinstance(found, str) else []
+
+
+def test_judging_writes_figures_and_codes_and_no_sentences(
+    place: Run, predictions: pd.DataFrame
+) -> None:
+    files = [place.scores, *(place.folder / "evaluate").glob("*.json")]
+    texts = [text for file in files for text in list_texts(read_json(file))]
+    assert len(texts) > 100
+    assert [text for text in texts if " " in text] == []
 
 
 def test_area_averages_equal_brute_force(place: Run) -> None:

@@ -150,7 +150,7 @@ def test_effects_are_told_in_degrees_in_tens_of_metres_and_in_spreads() -> None:
     json.dumps(records, allow_nan=False)
     assert len(records) == 2 * 2 * 4
     by_key = {(r["target"], r["exposure"], r["controls"]): r for r in records}
-    for held in ("nothing", "built form", "built form and district", "built form and place"):
+    for held in ("nothing", "form", "form_and_district", "form_and_place"):
         slope = by_key["burglary", "slope", held]
         assert slope["per_unit"] == pytest.approx(2.0, abs=0.15)
         assert slope["low"] < 2.0 < slope["high"]
@@ -159,6 +159,6 @@ def test_effects_are_told_in_degrees_in_tens_of_metres_and_in_spreads() -> None:
         altitude = by_key["burglary", "altitude", held]
         assert altitude["per_sd"] == pytest.approx(altitude["per_unit"] * altitude["sd"] / 10)
         assert by_key["theft", "slope", held]["n"] == 113
-    kept = [by_key["theft", "slope", held]["kept"] for held in ("nothing", "built form")]
+    kept = [by_key["theft", "slope", held]["kept"] for held in ("nothing", "form")]
     assert kept[0] == pytest.approx(1.0)
     assert kept[1] < 1.0

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from basrelief.judge.metrics import skill
-from basrelief.judge.resampling import Draws, widen
-from basrelief.judge.scores import resample_skill, score_predictions, verdict
+from basrelief.judge.resampling import Draws, inflate_percentiles
+from basrelief.judge.scores import find_worth, resample_skill, score_predictions, sum_up
 
 KEYS = ["recipe", "target", "scheme", "unit", "n"]
 ERRORS = ["mse", "mse_mean", "rmse", "mae", "r2", "skill", "spearman", "kendall"]
@@ -48,7 +48,7 @@ def score(frame: pd.DataFrame, per_block: int = 6) -> dict[str, Any]:
 
 def test_a_record_has_the_fields_of_the_contract_and_is_json() -> None:
     record = score(predict(0))
-    assert list(record) == [*KEYS, *ERRORS, "skill_low", "skill_high"]
+    assert list(record) == [*KEYS, *ERRORS, "skill_low", "skill_high", "worth"]
     assert record["n"] == 60
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
@@ -79,8 +79,8 @@ def test_the_interval_equals_resampling_rows_one_draw_at_a_time() -> None:
             for _, p in taken.groupby("repeat")
         ]
         slow.append(np.mean(one))
-    assert low == pytest.approx(np.percentile(slow, widen(12)[0]), abs=0.05)
-    assert high == pytest.approx(np.percentile(slow, widen(12)[1]), abs=0.05)
+    assert low == pytest.approx(np.percentile(slow, inflate_percentiles(12)[0]), abs=0.05)
+    assert high == pytest.approx(np.percentile(slow, inflate_percentiles(12)[1]), abs=0.05)
 
 
 def test_the_interval_holds_the_skill_and_is_the_same_for_a_seed() -> None:
@@ -99,7 +99,7 @@ def test_errors_that_whole_blocks_share_widen_the_interval() -> None:
     assert width[0] > 1.5 * width[1]
 
 
-def test_fewer_than_five_groups_have_no_interval() -> None:
+def test_few_groups_have_no_interval() -> None:
     record = score(predict(5, n=24))
     assert record["skill_low"] is None
     assert record["skill_high"] is None
@@ -117,7 +117,8 @@ def test_what_cannot_be_had_is_null() -> None:
     record = score(frame)
     assert record["skill"] is None
     assert record["spearman"] is None
-    assert verdict(record).startswith("cannot be judged")
+    assert record["worth"] == "unknown"
+    assert sum_up(record) == "skill unknown against the mean: unknown"
 
 
 def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
@@ -130,19 +131,18 @@ def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("skill_", "low", "high", "words"),
+    ("skill_", "low", "high", "worth"),
     [
-        (0.3, 0.1, 0.5, "better than always predicting the mean"),
-        (-0.2, -0.4, -0.1, "worse than always predicting the mean"),
-        (-0.2, -0.4, 0.1, "worse than always predicting the mean, though the interval includes 0"),
-        (0.2, -0.1, 0.4, "no better than always predicting the mean (the interval includes 0)"),
-        (-1e-17, -0.1, 0.1, "no better than always predicting the mean"),
-        (0.2, None, None, "better than always predicting the mean here (too few places"),
-        (None, None, None, "cannot be judged"),
+        (0.3, 0.1, 0.5, "better"),
+        (-0.2, -0.4, -0.1, "worse"),
+        (-0.2, -0.4, 0.1, "unsure"),
+        (0.2, -0.1, 0.4, "unsure"),
+        (-1e-17, -0.1, 0.1, "no_better"),
+        (0.2, None, None, "no_interval"),
+        (None, None, None, "unknown"),
     ],
 )
-def test_the_verdict_is_in_words(
-    skill_: float | None, low: float | None, high: float | None, words: str
+def test_what_a_score_is_worth_is_told_by_its_interval(
+    skill_: float | None, low: float | None, high: float | None, worth: str
 ) -> None:
-    record = {"skill": skill_, "skill_low": low, "skill_high": high}
-    assert verdict(record).startswith(words)
+    assert find_worth({"skill": skill_, "skill_low": low, "skill_high": high}) == worth

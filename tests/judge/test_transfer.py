@@ -89,7 +89,7 @@ def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, ans
     error = ((crime["y_true"] - crime["y_pred"]) ** 2).sum()
     assert record["skill"] == pytest.approx(1 - error / ((crime["y_true"] - learnt) ** 2).sum())
     assert record["n_inside"] == crime["is_inside"].sum()
-    assert record["compared_with"] == "the mean label of the training place"
+    assert record["compared_with"] == "training_mean"
 
 
 def test_predictions_and_areas_say_the_same(answer: Run) -> None:

@@ -15,6 +15,7 @@ from shapely.geometry import box
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, write_json
 
 SETTINGS = Settings(
@@ -76,12 +77,14 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     interval = {"n": N_AREAS, "low": 0.1, "high": 0.5}
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
     write_json(folder / "comparisons.json", [beats | {"beats": True, "is_beaten": False}])
-    write_json(folder / "preferred.json", [UNIT | {"reason": "the simplest of them"}])
+    preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
+    write_json(folder / "preferred.json", [preferred])
     skills = dict.fromkeys(("random", "area", "msoa", "lad"))
     row = {"recipe": "dense-vgg16", "target": "crime", "unit": "area", "block": 0.4} | skills
-    sentences = ["crime: place alone has skill -0.00."]
-    audit = {"table": [row, row | {"recipe": "place-alone", "block": -0.3}], "same_label": {}}
-    write_json(folder / "audit.json", audit | {"place_alone": [], "sentences": sentences})
+    table = [row, row | {"recipe": "place-alone", "block": -0.3}]
+    place = {"target": "crime", "block": -0.0, "good": []} | skills
+    audit = {"table": table, "same_label": {}, "same_area": {}, "recipes": []}
+    write_json(folder / "audit.json", audit | {"place_alone": [place]})
     covered = KEY | {"group": "all", "n": 20, "mean_width": 2.5}
     held = [(50, 0.2, 0.1, 0.4), (80, 0.8, 0.6, 0.9)]
     names = ("level", "covered", "low", "high")
@@ -107,7 +110,8 @@ def write_failures(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     )
     is_inside = pd.array([i >= N_INNER for i in range(N_AREAS)], dtype="boolean")
     table = {"area_id": ids, "y_true": crime, "y_pred": crime / 2, "residual": crime / 2}
-    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
+    table |= dict.fromkeys(INTERVALS, np.nan) | {"is_inside": is_inside}
+    pd.DataFrame(KEY | table).to_parquet(folder / "residuals.parquet")
 
 
 @pytest.fixture(scope="session")

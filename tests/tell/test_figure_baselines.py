@@ -24,7 +24,7 @@ from basrelief.chips import describe
 from basrelief.explain import stage
 from basrelief.judge.predictions import INTERVALS
 from basrelief.tell.maps import overlays, static_maps
-from basrelief.tell.maps.classes import classify_residuals, classify_scores
+from basrelief.tell.maps.classes import classify_residuals, classify_values
 from basrelief.tell.maps.layers import Layer
 from basrelief.tell.page import drawn_maps, figures
 
@@ -56,7 +56,7 @@ def make_layer() -> Layer:
     table["residual"] = table["observed"] - table["predicted"]
     table["is_inside"] = pd.array([True, False, None], dtype="boolean")
     table[list(INTERVALS)] = np.nan
-    scores = classify_scores(table["observed"].to_numpy())
+    classes = classify_values(table["observed"].to_numpy())
     residuals = classify_residuals(table["residual"].to_numpy(), 1)
     return Layer(
         target="crime",
@@ -64,9 +64,9 @@ def make_layer() -> Layer:
         scheme="block",
         held_out="blocks held out",
         table=table,
-        scores=scores,
+        classes=classes,
         residuals=residuals,
-        widths=scores,
+        widths=classes,
         finding=None,
         liked=None,
     )

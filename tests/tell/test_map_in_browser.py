@@ -112,7 +112,7 @@ def pick_area(layers: list[Layer], place: int = 0) -> pd.Series[Any]:
 
 def tell(layer: Layer, row: Any, column: str) -> str:
     """Write a number as the page should."""
-    return format_number(float(layer.table.loc[row, column]), layer.scores.places)
+    return format_number(float(layer.table.loc[row, column]), layer.classes.places)
 
 
 def test_an_area_clicked_tells_its_numbers(webgl: Any, town_run: Run, layers: list[Layer]) -> None:
@@ -145,7 +145,7 @@ def test_another_score_and_layer_change_colours_legend_and_numbers(
     page.wait_for_timeout(500)
     assert page.locator("#map-canvas").screenshot() != before
     legend = page.locator("#map-legend").inner_text()
-    assert all(label in legend for label in layers[2].scores.labels)
+    assert all(label in legend for label in layers[2].classes.labels)
     assert "health" in page.get_by_role("status").inner_text()
     assert tell(layers[2], area.name, "observed") in page.get_by_role("status").inner_text()
     assert [each for each in heard if not is_at_home(each)] == []
@@ -205,7 +205,7 @@ def test_without_webgl_a_picture_answers_as_the_map_would(
     area = pick_area(layers)
     row = layers[0].table["area_id"].tolist().index(area["area_id"])
     outline = picture.locator(f".areas path[data-row='{row}']")
-    colours = layers[0].scores
+    colours = layers[0].classes
     wanted = colours.colours[colours.find(layers[0].table["predicted"].to_numpy())[row]]
     assert outline.get_attribute("fill") == wanted
     outline.dispatch_event("click")

@@ -24,6 +24,7 @@ from shapely.geometry import box
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
@@ -88,7 +89,8 @@ def write_run(folder: Path, hidden: Hidden = Hidden()) -> Run:
     crime = np.r_[rng.normal(size=N_AREAS - 2).round(3), hidden.label, hidden.label + 1]
     guess = np.r_[crime[:-2] / 2, hidden.predicted, hidden.predicted + 1]
     write_samples(run, ids, crime)
-    write_json(run.describe / "counts.json", {"areas": N_AREAS, "chips": N_CHIPS})
+    counts = {"areas": N_AREAS, "areas_used": N_AREAS, "chips": N_CHIPS, "chips_used": N_CHIPS}
+    write_json(run.describe / "counts.json", counts)
     summary = {"count": N_AREAS, "mean": 1.5, "std": 2.5, "min": -1, "max": LABEL}
     pd.DataFrame([summary], index=["crime"]).to_csv(run.describe / "summary.csv")
     pd.DataFrame({"theft": [9.0]}, index=["Hushfield"]).to_csv(run.describe / "daily-crimes.csv")
@@ -131,7 +133,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
     with open_writer(run.chips / "pixels.zarr", 2, 8, "float32") as writer:
         writer.append(np.zeros((2, 8, 8), np.float32))
     facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
-    write_json(run.chips / "chips.json", facts)
+    write_json(run.chips / "chips.json", facts | {"native_resolution_m": 1.0})
 
 
 def write_scores(run: Run) -> None:
@@ -149,8 +151,16 @@ def write_evaluation(
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
     write_json(folder / "comparisons.json", [beats])
-    write_json(folder / "preferred.json", [UNIT | {"reason": "the simplest of them"}])
-    write_json(folder / "audit.json", {"table": [], "same_label": {}, "sentences": []})
+    preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
+    write_json(folder / "preferred.json", [preferred])
+    audit: dict[str, Any] = {
+        "table": [],
+        "same_label": {},
+        "same_area": {},
+        "place_alone": [],
+        "recipes": [],
+    }
+    write_json(folder / "audit.json", audit)
     covered = KEY | {"group": "all", "n": N_AREAS, "mean_width": 2.5}
     levels = {"level": 80, "covered": 0.8, "low": 0.6, "high": 0.9}
     hushed = covered | levels | {"group": "E06PLANT", "n": 2}
@@ -164,7 +174,7 @@ def write_evaluation(
     ranked["rank"] = np.r_[ranks[:-1], rank, ranks[-1]]
     ranked = ranked.assign(**KEY, lad="E09000003", lower_80=guess - 1, upper_80=guess + 1)
     ranked.to_csv(folder / "targeting.csv", index=False)
-    effect = {"target": "crime", "controls": "built form", "n": N_AREAS, "n_groups": 12}
+    effect = {"target": "crime", "controls": "form", "n": N_AREAS, "n_groups": 12}
     effect |= {"per_unit": -0.4, "low": -0.5, "high": -0.2, "differs": True, "kept": 0.5}
     slope = effect | {"exposure": "slope", "unit": "degree"}
     write_json(folder / "partial.json", [slope, slope | {"exposure": "altitude", "unit": "10 m"}])
@@ -176,7 +186,8 @@ def write_evaluation(
     write_json(folder / "failures.json", [failed | parts])
     table = {"area_id": ids, "y_true": crime, "y_pred": guess, "residual": crime - guess}
     is_inside = pd.array([name not in (SMALL, BARE) for name in ids], dtype="boolean")
-    pd.DataFrame(KEY | table | {"is_inside": is_inside}).to_parquet(folder / "residuals.parquet")
+    table |= dict.fromkeys(INTERVALS, np.nan) | {"is_inside": is_inside}
+    pd.DataFrame(KEY | table).to_parquet(folder / "residuals.parquet")
 
 
 def write_explanation(run: Run) -> None:
@@ -469,6 +480,7 @@ def make_pictures(run: Run) -> None:
         table.to_parquet(path)
     facts = read_json(run.chips / "chips.json")
     write_json(run.chips / "chips.json", facts | {"kind": "pictures"})
+    write_json(run.describe / "counts.json", {"pictures": N_CHIPS, "used": N_CHIPS})
 
 
 def test_of_pictures_averages_alone_are_shown(tmp_path: Path) -> None:

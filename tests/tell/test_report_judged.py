@@ -40,12 +40,14 @@ def test_the_verdict_names_what_is_worth_having(page: str, section: Reader) -> N
 def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str, section: Reader) -> None:
     said = section(page, "results")
     assert "▲ beats the mean and place-alone" in said
-    assert "Preferred: ▲ dense-vgg16 , the simplest of them." in said
+    assert "Preferred: ▲ dense-vgg16 , the simplest that beats the mean" in said
 
 
 def test_the_audit_says_its_sentences_before_its_table(page: str, section: Reader) -> None:
     said = section(page, "audit")
-    assert said.index("Crime: place alone has skill 0.00.") < said.index("skill with held out")
+    assert said.index(
+        "Crime: place alone, without any LIDAR, has skill 0.00 with whole blocks"
+    ) < said.index("skill with held out")
     assert "−0.30" in said
 
 

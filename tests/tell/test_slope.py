@@ -7,7 +7,7 @@ from basrelief.tell.page.slope import say_effects, say_kept, word_effect
 
 def make_record(differs: bool | None, target: str = "burglary", **more: Any) -> dict[str, Any]:
     effect = {"per_unit": -0.4, "low": -0.5, "high": -0.2, "unit": "degree", "kept": 0.5}
-    names = {"target": target, "exposure": "slope", "controls": "built form and place"}
+    names = {"target": target, "exposure": "slope", "controls": "form_and_place"}
     return names | effect | {"differs": differs} | more
 
 

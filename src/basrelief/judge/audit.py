@@ -1,30 +1,26 @@
-"""The leakage audit: what the scores are under each scheme, and what that means."""
+"""The leakage audit: what the skills are under each scheme, and what that gives away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import NEGLIGIBLE
 from basrelief.run import Record
 
-WORDS = {
-    "random": "chips at random",
-    "area": "whole areas held out",
-    "msoa": "whole MSOAs held out",
-    "lad": "whole districts held out",
-    "block": "whole blocks and their buffer held out",
-}
-
 GOOD = 0.2
 """A skill from which coordinates alone are said to do well."""
+
+Reading = Literal["unknown", "random_only", "leaks", "not_told", "everywhere", "in_some"]
+"""What a recipe's skills under all schemes come to, see `build_audit`."""
 
 
 def build_audit(
     scores: list[Record], comparisons: list[Record], leakage: list[Record], asked: Iterable[str]
 ) -> Record:
-    """Set skill under each scheme side by side, and say what it means.
+    """Set skill under each scheme side by side, and say by codes what it means.
 
     No scheme is taken for the strictest: all that were run are shown.
 
@@ -33,34 +29,35 @@ def build_audit(
     scores, comparisons, leakage
         Records of ``scores.json``, ``evaluate/comparisons.json`` and ``splits/leakage.json``.
     asked
-        Recipes that sentences are about; the others are in the table.
+        Recipes that are read; the others are in the table alone.
 
     Returns
     -------
-    ``table`` (recipe, target, unit and the skill under each scheme, None where it was not run),
-    ``same_label`` (share of the test chips whose label a training chip carries, by scheme),
-    ``place_alone`` (target, unit and its skill under each scheme) and ``sentences``.
+    table
+        ``recipe, target, unit`` and the skill under each scheme, None where it was not run.
+    same_label, same_area
+        Share of the test chips whose label, or area, a training chip has, by scheme.
+    place_alone
+        ``target``, the skill under each scheme, and the schemes where it looks ``good``.
+    recipes
+        The rows of ``table`` of what was asked for, with the schemes ``held_out`` (that hold
+        out ground), of which it is ``better`` than the mean, and where it ``beats_place`` or
+        ``is_beaten_by_place``; ``beats_place`` is None where the two were not compared. And
+        the ``reading``: ``unknown`` (no skill to be had), ``random_only`` (no ground was held
+        out), ``leaks`` (good with chips at random, and gone once ground is held out),
+        ``not_told`` (from the mean), better ``everywhere``, or ``in_some`` schemes.
     """
     table = tabulate_skills(scores)
-    place = [
-        {key: value for key, value in row.items() if key != "recipe"}
-        for row in table
-        if row["recipe"] == PLACE
-    ]
     chips = [record for record in leakage if record["unit"] == "chip"]
-    sentences = [_tell_same_label(record) for record in chips if record["scheme"] == "random"]
-    for target in dict.fromkeys(row["target"] for row in place):
-        rows = {row["unit"]: row for row in place if row["target"] == target}
-        sentences += _tell_place(target, rows)
     wanted = set(asked)
-    for row in table:
-        if row["recipe"] in wanted:
-            sentences.append(_tell_recipe(row, scores, comparisons))
     return {
         "table": table,
         "same_label": {record["scheme"]: record["share_same_label"] for record in chips},
-        "place_alone": place,
-        "sentences": sentences,
+        "same_area": {record["scheme"]: record["share_same_area"] for record in chips},
+        "place_alone": _read_place([row for row in table if row["recipe"] == PLACE]),
+        "recipes": [
+            row | _read_recipe(row, scores, comparisons) for row in table if row["recipe"] in wanted
+        ],
     }
 
 
@@ -75,85 +72,53 @@ def tabulate_skills(scores: list[Record]) -> list[Record]:
     return list(rows.values())
 
 
-def _tell_same_label(record: Record) -> str:
-    """Say what a random split of chips gives away."""
-    same_label, same_area = record["share_same_label"], record["share_same_area"]
-    said = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
-    if same_area is not None:
-        said += f", and {same_area:.0%} lie in the area,"
-    return f"{said} of a training chip: a score there says little about ground never seen."
+def list_known(row: Record) -> list[str]:
+    """List the schemes under which a row has a skill, in the order in which they are told."""
+    return [scheme for scheme in SCHEMES if row[scheme] is not None]
 
 
-def _tell_place(target: str, rows: dict[str, Record]) -> list[str]:
-    """Say how far coordinates alone go; nothing where they were not tried."""
-    # Chips are tested on one fold of the schemes made of areas, areas on all of them.
-    row = dict(rows.get("area", rows.get("chip", {})))
-    if "chip" in rows:
-        row["random"] = rows["chip"]["random"]
-    known = [scheme for scheme in SCHEMES if row[scheme] is not None]
-    if not known:
-        return []
-    said = f"{target}: place alone, without any LIDAR, has skill {_list_skills(row, known)}."
-    good = [scheme for scheme in known if row[scheme] >= GOOD]
-    if not good:
-        return [f"{said} Knowing where an area lies says little about it."]
-    where = f"with {_list_words(good)}" if len(good) < len(known) else "under every scheme"
-    return [
-        f"{said} It looks good {where}: a LIDAR score there has to be held against it, and not "
-        "against 0."
-    ]
+def _read_place(rows: list[Record]) -> list[Record]:
+    """Find under which schemes coordinates alone do well, for each target."""
+    found = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        by_unit = {row["unit"]: row for row in rows if row["target"] == target}
+        # Chips are tested on one fold of the schemes made of areas, areas on all of them.
+        row = by_unit.get("area", by_unit.get("chip", {}))
+        skills = {scheme: row[scheme] for scheme in SCHEMES}
+        if "chip" in by_unit:
+            skills["random"] = by_unit["chip"]["random"]
+        good = [scheme for scheme in list_known(skills) if skills[scheme] >= GOOD]
+        found.append({"target": target} | skills | {"good": good})
+    return found
 
 
-def _tell_recipe(row: Record, scores: list[Record], comparisons: list[Record]) -> str:
-    """Say what a recipe's skill under the schemes means for one target."""
-    known = [scheme for scheme in SCHEMES if row[scheme] is not None]
-    named = f"{row['recipe']} on {row['target']}, by {row['unit']}"
-    if not known:
-        return f"{named}: cannot be judged, what was observed does not vary."
-    said = f"{named}: skill {_list_skills(row, known)}. "
-    honest = [scheme for scheme in known if scheme != "random"]
-    if not honest:
-        return said + "Only chips at random were tried: nothing is known about other ground."
-    sure = [scheme for scheme in honest if _beats_mean(row, scheme, scores)]
-    said += _tell_mean(row, honest, sure)
+def _read_recipe(row: Record, scores: list[Record], comparisons: list[Record]) -> Record:
+    """Read what a recipe's skills under the schemes come to, for one target and unit."""
+    known = list_known(row)
+    held_out = [scheme for scheme in known if scheme != "random"]
+    better = [scheme for scheme in held_out if _beats_mean(row, scheme, scores)]
     tried = [
         record
         for record in comparisons
-        if record["versus"] == PLACE and _is_of(record, row) and record["scheme"] in honest
+        if record["versus"] == PLACE and _is_of(record, row) and record["scheme"] in held_out
     ]
-    return said + _tell_against_place(tried, is_sure=bool(sure))
+    return {
+        "held_out": held_out,
+        "better": better,
+        "beats_place": [record["scheme"] for record in tried if record["beats"]] if tried else None,
+        "is_beaten_by_place": [record["scheme"] for record in tried if record["is_beaten"]],
+        "reading": _sum_up(row, held_out, better),
+    }
 
 
-def _tell_against_place(tried: list[Record], is_sure: bool) -> str:
-    """Say under which honest schemes a recipe beats place alone, or is beaten by it."""
-    lost = [record["scheme"] for record in tried if record["is_beaten"]]
-    won = [record["scheme"] for record in tried if record["beats"]]
-    said = ""
-    if won:
-        said += f" It beats place alone with {_list_words(won)}."
-    if lost:
-        said += f" Place alone beats it with {_list_words(lost)}."
-    if tried and is_sure and not won:
-        said += " It beats place alone nowhere: it may know no more than where an area is."
-    return said
-
-
-def _tell_mean(row: Record, honest: list[str], sure: list[str]) -> str:
-    """Say under which honest schemes a recipe is better than the mean."""
-    if not sure:
-        if row["random"] is not None and row["random"] >= GOOD:
-            return (
-                "What looks good with chips at random is gone once ground is held out: it was "
-                "the neighbours' label, and not LIDAR."
-            )
-        return "It cannot be told from the mean under any scheme that holds out ground."
-    lost = [scheme for scheme in honest if scheme not in sure]
-    if not lost:
-        return "It is better than the mean under every scheme that holds out ground."
-    return (
-        f"It is better than the mean with {_list_words(sure)}, and not with {_list_words(lost)}: "
-        "part of what it knows is the place."
-    )
+def _sum_up(row: Record, held_out: list[str], better: list[str]) -> Reading:
+    """Sum up under which schemes a recipe is better than the mean."""
+    if not held_out:
+        return "unknown" if row["random"] is None else "random_only"
+    if better:
+        return "everywhere" if better == held_out else "in_some"
+    looks_good = row["random"] is not None and row["random"] >= GOOD
+    return "leaks" if looks_good else "not_told"
 
 
 def _beats_mean(row: Record, scheme: str, scores: list[Record]) -> bool:
@@ -169,16 +134,3 @@ def _beats_mean(row: Record, scheme: str, scores: list[Record]) -> bool:
 
 def _is_of(record: Record, row: Record) -> bool:
     return all(record[key] == row[key] for key in ("recipe", "target", "unit"))
-
-
-def _list_skills(row: Record, schemes: list[str]) -> str:
-    return _join([f"{row[scheme]:.2f} with {WORDS[scheme]}" for scheme in schemes])
-
-
-def _list_words(schemes: list[str]) -> str:
-    return _join([WORDS[scheme] for scheme in schemes])
-
-
-def _join(parts: list[str]) -> str:
-    """Join parts as a sentence lists them."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.config import SCHEMES
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
-from basrelief.judge.resampling import Draws, bound, resample_skills
+from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
+from basrelief.judge.scores import find_worth
 from basrelief.run import Record
 
 Floats = NDArray[np.float64]
+Replicated = tuple[float, Floats | None]
+"""A value and its bootstrap replicates, (replicate,); None where there are none."""
 
 MEAN = "mean"
 SIMPLEST = (MEAN, DISTRICT, SIZE, PLACE, "relief-statistics", "random-features")
 """From the simplest on; other recipes of areas come after these, networks last."""
+
+LISTED_SCHEME = "block"
+"""The scheme that maps, intervals and lists are made for, where it was run."""
+
+
+def choose_listed(schemes: Iterable[str]) -> str:
+    """Choose the scheme to list and show: blocks where they were run, else the last that was.
+
+    Examples
+    --------
+    >>> choose_listed(["lad", "area"]), choose_listed([])
+    ('lad', 'random')
+    """
+    known = set(schemes)
+    ordered = [scheme for scheme in SCHEMES if scheme in known]
+    return LISTED_SCHEME if LISTED_SCHEME in known else (ordered or ["random"])[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +53,7 @@ class Errors:
     """(target, repeat, item) Of the mean of its training fold."""
 
 
-def collect_errors(
-    frame: pd.DataFrame, items: pd.Index[Any], targets: tuple[str, ...], n_repeats: int
-) -> Errors:
+def collect_errors(frame: pd.DataFrame, items: pd.Index[Any], targets: tuple[str, ...]) -> Errors:
     """Lay the squared errors of one recipe, scheme and unit out by item.
 
     Parameters
@@ -44,10 +63,11 @@ def collect_errors(
     items
         All areas, or the chips that the scheme tests.
     """
-    shape = (len(targets), n_repeats, len(items))
+    repeat = frame["repeat"].to_numpy(np.int64)
+    shape = (len(targets), repeat.max() + 1, len(items))
     at = (
         pd.Index(targets).get_indexer(pd.Index(frame["target"])),
-        frame["repeat"].to_numpy(np.int64),
+        repeat,
         items.get_indexer(pd.Index(frame["id"])),
     )
     y_true = frame["y_true"].to_numpy(np.float64)
@@ -80,6 +100,38 @@ def compare_errors(
     ]
 
 
+def compare_pairs(
+    errors: dict[str, Errors],
+    order: list[str],
+    targets: tuple[str, ...],
+    groups: pd.Series[Any],
+    draws: Draws,
+) -> dict[str, list[Record]]:
+    """Compare every pair of recipes, the later in ``order`` with the earlier.
+
+    Returns
+    -------
+    By target, the records of `compare_errors` with ``recipe, versus, target``; each pair once.
+    """
+    pairs: dict[str, list[Record]] = {target: [] for target in targets}
+    for simpler, other in combinations(order, 2):
+        found = compare_errors(errors[other], errors[simpler], groups, draws)
+        for target, record in zip(targets, found, strict=True):
+            key = {"recipe": other, "versus": simpler, "target": target}
+            pairs[target].append(key | record)
+    return pairs
+
+
+def list_comparisons(records: list[Record], asked: set[str]) -> list[Record]:
+    """List what is reported: what was asked for against all others, baselines against place."""
+    return [
+        one
+        for record in records
+        for one in (record, _turn_round(record))
+        if one["recipe"] in asked or one["versus"] == PLACE
+    ]
+
+
 def average_targets(
     errors: dict[str, Errors], groups: pd.Series[Any], versus: str, draws: Draws
 ) -> list[Record]:
@@ -96,17 +148,16 @@ def average_targets(
 
     Returns
     -------
-    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``;
+    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high, worth``;
     ``difference, low, high`` against ``versus``; the same against each recipe in ``over``, by
     its name. None where it cannot be had.
     """
     group, names = pd.factorize(groups)
     if (group < 0).any():
         return []
-    sums = {name: _sum_by_group(each, group, len(names)) for name, each in errors.items()}
-    # (target, repeat, group)
+    sums = {name: _sum_known(each, group, len(names)) for name, each in errors.items()}
     skills = {
-        name: [_draw_skills(*pair, draws) for pair in zip(error, of_mean, strict=True)]
+        name: [_replicate_tested(*pair, draws) for pair in zip(error, of_mean, strict=True)]
         for name, (error, of_mean) in sums.items()
     }
     records = []
@@ -117,6 +168,7 @@ def average_targets(
             over[other] = _bound_mean(("difference", "low", "high"), apart, len(names))
         record: Record = {"recipe": name, "n_targets": len(mine)}
         record |= _bound_mean(("skill", "skill_low", "skill_high"), mine, len(names))
+        record["worth"] = find_worth(record)
         records.append(record | over.get(versus, {}) | {"over": over})
     return records
 
@@ -137,14 +189,21 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
 
     Returns
     -------
-    ``recipe`` and ``reason``.
+    recipe
+    reason
+        ``no_intervals`` (too few groups, so it is the mean), ``none_better`` (none beats the
+        mean, so it is the mean), ``simplest``, or ``most_skill`` (each that beats the mean is
+        beaten by another).
+    beaten
+        The simpler ones that beat the mean, each with what beats it.
+    alike
+        The others that beat the mean and that nothing beats.
     """
-    if all(skills[name]["skill_low"] is None for name in order):
-        reason = "too few places for intervals: nothing can be told from the mean"
-        return {"recipe": MEAN, "reason": reason}
     able = [name for name in order if (skills[name]["skill_low"] or 0.0) > 0]
     if not able:
-        return {"recipe": MEAN, "reason": "nothing can be told from always predicting the mean"}
+        has_none = all(skills[name]["skill_low"] is None for name in order)
+        reason = "no_intervals" if has_none else "none_better"
+        return {"recipe": MEAN, "reason": reason, "beaten": {}, "alike": []}
     beaten_by: dict[str, list[str]] = {name: [] for name in order}
     for record in records:
         if record["beats"]:
@@ -153,13 +212,12 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
             beaten_by[record["recipe"]].append(record["versus"])
     unbeaten = [name for name in able if not beaten_by[name]]
     chosen = unbeaten[0] if unbeaten else max(able, key=lambda name: float(skills[name]["skill"]))
-    simpler = [f"{name} is beaten by {' and '.join(beaten_by[name])}" for name in able]
-    simpler = simpler[: able.index(chosen)]
-    alike = [name for name in unbeaten if name != chosen]
-    reason = "; ".join(["the simplest that beats the mean and that nothing beats", *simpler])
-    if alike:
-        reason += f"; {' and '.join(alike)} cannot be told better"
-    return {"recipe": chosen, "reason": reason}
+    return {
+        "recipe": chosen,
+        "reason": "simplest" if unbeaten else "most_skill",
+        "beaten": {name: beaten_by[name] for name in able[: able.index(chosen)]},
+        "alike": [name for name in unbeaten if name != chosen],
+    }
 
 
 def order_recipes(names: list[str], networks: set[str]) -> list[str]:
@@ -185,80 +243,76 @@ def _compare_target(
     repeats: NDArray[np.bool_] = np.asarray(is_common.any(axis=1))
     items: NDArray[np.bool_] = np.asarray(is_common.any(axis=0))
     planes = np.where(is_common, planes, 0.0)[:, repeats][:, :, items]
-    totals = planes.sum(axis=2)  # (error, repeat)
-    if not items.any() or (totals[[1, 3]] <= 0).any():
-        difference = float("nan")
-    else:
-        difference = float(np.mean(totals[2] / totals[3] - totals[0] / totals[1]))
-    low, high = _resample_difference(planes, groups[items], draws)
+    group, names = pd.factorize(groups[items])
+    # Items that have no group are one group, of which no interval is taken.
+    group, n_groups = (0 * group, 1) if (group < 0).any() else (group, len(names))
+    mine, of_mean, theirs, of_their_mean = sum_by_group(planes, group, n_groups)
+    difference, replicates = _subtract(
+        _replicate_skill(mine, of_mean, draws), _replicate_skill(theirs, of_their_mean, draws)
+    )
+    low, high = bound(replicates, n_groups)
     return {
         "n": int(items.sum()),
-        "difference": _or_none(difference),
-        "low": _or_none(low),
-        "high": _or_none(high),
+        "difference": or_none(difference),
+        "low": or_none(low),
+        "high": or_none(high),
         "beats": low > 0,
         "is_beaten": high < 0,
     }
 
 
-def _sum_by_group(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple[Floats, Floats]:
-    """Sum squared errors by group, (target, repeat, group); repeats without any are left out."""
-    found = []
-    for table in (errors.of_model, errors.of_mean):
-        known = np.isfinite(errors.of_model) & np.isfinite(errors.of_mean)
-        filled = np.where(known, table, 0.0)
-        sums = np.zeros((*table.shape[:2], n_groups))
-        for index in np.ndindex(*table.shape[:2]):
-            sums[index] = np.bincount(group, filled[index], n_groups)
-        found.append(sums)
-    return found[0], found[1]
+def _turn_round(record: Record) -> Record:
+    """Say the same of the other recipe."""
+
+    def negate(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return record | {
+        "recipe": record["versus"],
+        "versus": record["recipe"],
+        "difference": negate(record["difference"]),
+        "low": negate(record["high"]),
+        "high": negate(record["low"]),
+        "beats": record["is_beaten"],
+        "is_beaten": record["beats"],
+    }
 
 
-def _draw_skills(error: Floats, of_mean: Floats, draws: Draws) -> tuple[float, Floats | None]:
-    """Skill of one target, mean over repeats, and its draws; (repeat, group) each."""
+def _sum_known(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple[Floats, Floats]:
+    """Sum errors of the model and of the mean where both are known, (target, repeat, group)."""
+    is_known = np.isfinite(errors.of_model) & np.isfinite(errors.of_mean)
+    of_model, of_mean = (
+        sum_by_group(np.where(is_known, table, 0.0), group, n_groups)
+        for table in (errors.of_model, errors.of_mean)
+    )
+    return of_model, of_mean
+
+
+def _replicate_tested(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
+    """Skill of one target over the repeats that test it; (repeat, group) each."""
     is_tested = of_mean.sum(axis=1) > 0
-    if not is_tested.any():
+    return _replicate_skill(error[is_tested], of_mean[is_tested], draws)
+
+
+def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
+    """Skill, mean over repeats, and its replicates; (repeat, group) each. NaN if it has none."""
+    total = of_mean.sum(axis=1)
+    if not len(total) or (total <= 0).any():
         return float("nan"), None
-    error, of_mean = error[is_tested], of_mean[is_tested]
-    skill = float(np.mean(1 - error.sum(axis=1) / of_mean.sum(axis=1)))
+    skill = float(np.mean(1 - error.sum(axis=1) / total))
     return skill, resample_skills(error, of_mean, draws)
 
 
-def _subtract(
-    one: tuple[float, Floats | None], other: tuple[float, Floats | None]
-) -> tuple[float, Floats | None]:
+def _subtract(one: Replicated, other: Replicated) -> Replicated:
     if one[1] is None or other[1] is None:
         return one[0] - other[0], None
     return one[0] - other[0], one[1] - other[1]
 
 
-def _bound_mean(
-    names: tuple[str, str, str], found: list[tuple[float, Floats | None]], n_groups: int
-) -> Record:
-    """Average values and their draws over targets."""
-    drawn = [draw for _, draw in found if draw is not None]
-    mean = None if len(drawn) < len(found) else np.mean(drawn, axis=0)
+def _bound_mean(names: tuple[str, str, str], found: list[Replicated], n_groups: int) -> Record:
+    """Average values and their replicates over targets."""
+    replicates = [each for _, each in found if each is not None]
+    mean = None if len(replicates) < len(found) else np.mean(replicates, axis=0)
     low, high = bound(mean, n_groups)
     value = float(np.mean([value for value, _ in found]))
-    return dict(zip(names, map(_or_none, (value, low, high)), strict=True))
-
-
-def _resample_difference(
-    planes: Floats, groups: pd.Series[Any], draws: Draws
-) -> tuple[float, float]:
-    """Take the 95 % interval of the difference in skill; planes are (error, repeat, item)."""
-    group, names = pd.factorize(groups)
-    if (group < 0).any():
-        return float("nan"), float("nan")
-    sums = np.zeros((*planes.shape[:2], len(names)))
-    for index in np.ndindex(*planes.shape[:2]):
-        sums[index] = np.bincount(group, planes[index], len(names))
-    one = resample_skills(sums[0], sums[1], draws)
-    other = resample_skills(sums[2], sums[3], draws)
-    if one is None or other is None:
-        return float("nan"), float("nan")
-    return bound(one - other, len(names))
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return dict(zip(names, map(or_none, (value, low, high)), strict=True))

@@ -68,20 +68,20 @@ def measure_failures(
     """
     if neighbours is None:
         neighbours = find_neighbours(samples)
-    residuals = average_repeats(frame)
+    residuals = _rank_in_tenths(average_repeats(frame))
     districts = samples.areas.set_index("area_id")["lad"]
     records = []
     graph_of: dict[tuple[str, ...], Graph | None] = {}
     rows_of = frame.groupby("target", sort=False).indices
-    for (recipe, target, scheme), part in residuals.groupby(["recipe", "target", "scheme"]):
-        ids = tuple(part["area_id"])
+    for (recipe, target, scheme), mine in residuals.groupby(["recipe", "target", "scheme"]):
+        ids = tuple(mine["area_id"])
         if ids not in graph_of:
             graph_of[ids] = join_islands(neighbours, samples, list(ids))
         record: Record = {"recipe": recipe, "target": target, "scheme": scheme}
-        record |= measure_moran(part["residual"].to_numpy(np.float64), graph_of[ids], rng)
-        record |= _hit_deciles(part)
+        record |= measure_moran(mine["residual"].to_numpy(np.float64), graph_of[ids], rng)
+        record |= _hit_deciles(mine)
         rows = frame.iloc[rows_of[target]]
-        decile = rows["id"].map(part.set_index("area_id")["decile_pred"])
+        decile = rows["id"].map(mine.set_index("area_id")["decile_pred"])
         record["by_decile"] = _measure_groups(rows, decile, "decile", has_skill=False)
         district = rows["id"].map(districts)
         record["by_district"] = _measure_groups(rows, district, "district", has_skill=True)
@@ -90,19 +90,20 @@ def measure_failures(
 
 
 def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average each area's predictions and bounds over repeats, and rank them in tenths."""
+    """Average each area's figures over repeats.
+
+    Returns
+    -------
+    ``recipe, target, scheme, area_id, y_true, y_pred, lift, residual``, the bounds that the frame
+    has, and ``is_inside`` (whether it is so in every repeat). ``lift`` is the prediction less the
+    training fold's mean: areas are ranked by it, since that mean differs from fold to fold.
+    """
     known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
     by = known.groupby(["recipe", "target", "scheme", "id"], sort=False)
-    bounds = [name for name in INTERVALS if name in known]
-    table = by[["y_true", "y_pred", "lift", *bounds]].mean()
+    table = by[["y_true", "y_pred", "lift", *(name for name in INTERVALS if name in known)]].mean()
     table["residual"] = table["y_true"] - table["y_pred"]
     table["is_inside"] = by["is_inside"].min()
-    table = table.reset_index().rename(columns={"id": "area_id"})
-    target = table.groupby("target", sort=False)
-    for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift")):
-        table[name] = target[ranked].transform(deciles_of).astype(np.int64)
-    columns = ["recipe", "target", "scheme", "area_id", "y_true", "y_pred", "residual"]
-    return pd.DataFrame(table[[*columns, *bounds, "decile_true", "decile_pred", "is_inside"]])
+    return table.reset_index().rename(columns={"id": "area_id"})
 
 
 def deciles_of(values: pd.Series[float]) -> pd.Series[int]:
@@ -181,11 +182,21 @@ def seeding_numpy(rng: np.random.Generator) -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
 
 
-def _hit_deciles(part: pd.DataFrame) -> Record:
+def _rank_in_tenths(table: pd.DataFrame) -> pd.DataFrame:
+    """Add each area's decile, of what was observed and of the prediction, among its target's."""
+    target = table.groupby("target", sort=False)
+    deciles = {
+        name: target[ranked].transform(deciles_of).astype(np.int64)
+        for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift"))
+    }
+    return table.drop(columns="lift").assign(**deciles)
+
+
+def _hit_deciles(residuals: pd.DataFrame) -> Record:
     """Share of the areas whose decile was hit, exactly and within one."""
-    if len(part) < MIN_AREAS:
+    if len(residuals) < MIN_AREAS:
         return {"deciles_exact": None, "deciles_within_one": None}
-    miss = (part["decile_true"] - part["decile_pred"]).abs()
+    miss = (residuals["decile_true"] - residuals["decile_pred"]).abs()
     return {
         "deciles_exact": float((miss == 0).mean()),
         "deciles_within_one": float((miss <= 1).mean()),
@@ -206,11 +217,11 @@ def _measure_groups(
         }
     )
     records = []
-    for value, part in table.groupby(group):
-        record: Record = {name: value, "n": int(part["id"].nunique())}
-        record |= {"mse": float(part["square"].mean()), "bias": float(part["error"].mean())}
+    for value, inside in table.groupby(group):
+        record: Record = {name: value, "n": int(inside["id"].nunique())}
+        record |= {"mse": float(inside["square"].mean()), "bias": float(inside["error"].mean())}
         if has_skill:
-            of_mean = float(part["square_of_mean"].sum())
-            record["skill"] = None if of_mean == 0 else 1 - float(part["square"].sum()) / of_mean
+            of_mean = float(inside["square_of_mean"].sum())
+            record["skill"] = None if of_mean == 0 else 1 - float(inside["square"].sum()) / of_mean
         records.append(record)
     return records

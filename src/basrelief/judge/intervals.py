@@ -29,10 +29,11 @@ MIN_AREAS = 40
 MAX_BANDS = 5
 """The most bands of the prediction that are calibrated apart."""
 
-N_PARTS = 10
-"""Parts of a single test fold, each calibrated on the others."""
+N_SPLITS = 10
+"""Splits of a single test fold, each calibrated on the others."""
 
-ALL, OTHERS = "all", "other districts"
+ALL, OTHERS, BAND = "all", "other_districts", "predicted_{}_of_{}"
+"""Groups that are no district: everyone, the small districts together, a band of the prediction."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,7 +57,7 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
     -------
     The frame with bounds in units of the target, around ``y_pred``. NaN where too few others
     were held out for a finite interval: 95 % needs 19 of them, 80 % four and 50 % one. What no
-    score can be (`NOT_BELOW_0`) is cut off, which leaves out no truth.
+    target can be (`NOT_BELOW_0`) is cut off, which leaves out no truth.
 
     References
     ----------
@@ -69,9 +70,9 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
     fold = frame["fold"].to_numpy(np.int64)
     group = pd.factorize(group_rows(frame, districts))[0].astype(np.int64)
     for rows in frame.groupby(["target", "repeat", "unit"], sort=False).indices.values():
-        parts = _deal_parts(fold[rows])
-        for part in np.unique(parts):
-            test, others = rows[parts == part], rows[parts != part]
+        splits = _deal_splits(fold[rows])
+        for split in np.unique(splits):
+            test, others = rows[splits == split], rows[splits != split]
             if not len(others):
                 continue
             model = ConformalRegressor().fit(residual[others], bins=group[others])
@@ -86,9 +87,9 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
 
 
 def _cut_off(bounds: dict[str, Floats], frame: pd.DataFrame) -> None:
-    """Raise bounds below 0 to it, in place, for published scores that cannot be below.
+    """Raise bounds below 0 to it, in place, for published targets that cannot be below.
 
-    Not where a label is: somebody's own column may carry a published score's name.
+    Not where a label is: somebody's own column may carry a published target's name.
     """
     is_published = frame["target"].isin(NOT_BELOW_0)
     below = frame["target"].isin(frame.loc[frame["y_true"] < 0, "target"].unique())
@@ -112,8 +113,8 @@ def group_rows(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.Seri
 
     Returns
     -------
-    A district's code, ``"other districts"``, ``"predicted 1 of 3"`` (1 is the lowest), or
-    ``"all"``; by the frame's index.
+    A district's code, ``other_districts``, ``predicted_1_of_3`` (1 is the lowest), or ``all``;
+    by the frame's index.
     """
     known = pd.Series(dtype=object) if districts is None else districts
     district, names = pd.factorize(frame["id"].map(known))
@@ -124,12 +125,12 @@ def group_rows(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.Seri
     # Against the training mean, because that mean differs from fold to fold.
     lift = (frame["y_pred"] - frame["y_mean"]).to_numpy(np.float64)
     for rows in frame.groupby(["target", "repeat", "unit"], sort=False).indices.values():
-        parts = _deal_parts(fold[rows])
-        found = _pool_districts(district[rows], parts, len(names))
+        splits = _deal_splits(fold[rows])
+        found = _pool_districts(district[rows], splits, len(names))
         others = number_of.setdefault(OTHERS, len(number_of))
         group[rows] = np.where(found < 0, others, found)
         if len(np.unique(found)) < 2:
-            band, called = _cut_bands(lift[rows], parts)
+            band, called = _cut_bands(lift[rows], splits)
             numbers = [number_of.setdefault(name, len(number_of)) for name in called]
             group[rows] = np.array(numbers)[band]
     named = pd.Categorical.from_codes(group, pd.Index(list(number_of)))
@@ -208,42 +209,42 @@ def _average_groups(rows: pd.DataFrame, key: list[str], level: int) -> list[Reco
     return records
 
 
-def _deal_parts(fold: Ints) -> Ints:
+def _deal_splits(fold: Ints) -> Ints:
     """Say which rows are calibrated together: those of a fold, or every tenth of a single one."""
     if (fold == fold[0]).all():
-        return np.arange(len(fold)) % N_PARTS
+        return np.arange(len(fold)) % N_SPLITS
     return fold
 
 
-def _pool_districts(district: Ints, parts: Ints, n_districts: int) -> Ints:
+def _pool_districts(district: Ints, splits: Ints, n_districts: int) -> Ints:
     """Give each row's district, or -1 for the pool of small ones and of rows without any."""
-    left = _count_left(district, parts, n_districts)
+    left = _count_left(district, splits, n_districts)
     is_large = left >= MIN_AREAS
     for code in np.argsort(left, kind="stable"):
         is_other = (district < 0) | ~np.append(is_large, False)[district]
-        if not is_other.any() or _count_left(is_other - 1, parts, 1)[0] >= MIN_AREAS:
+        if not is_other.any() or _count_left(is_other - 1, splits, 1)[0] >= MIN_AREAS:
             break
         is_large[code] = False
     is_other = (district < 0) | ~np.append(is_large, False)[district]
     return np.where(is_other, -1, district)
 
 
-def _cut_bands(lift: Floats, parts: Ints) -> tuple[Ints, list[str]]:
+def _cut_bands(lift: Floats, splits: Ints) -> tuple[Ints, list[str]]:
     """Cut rows into bands of the prediction, as many as can be calibrated apart, and name them."""
     for n_bands in range(MAX_BANDS, 1, -1):
         inner = np.quantile(lift, np.arange(1, n_bands) / n_bands)
         band = np.searchsorted(inner, lift, side="right")
-        if (_count_left(band, parts, n_bands) >= MIN_AREAS).all():
-            return band, [f"predicted {k + 1} of {n_bands}" for k in range(n_bands)]
+        if (_count_left(band, splits, n_bands) >= MIN_AREAS).all():
+            return band, [BAND.format(k + 1, n_bands) for k in range(n_bands)]
     return np.zeros(len(lift), dtype=np.int64), [ALL]
 
 
-def _count_left(codes: Ints, parts: Ints, n_codes: int) -> Ints:
-    """Count each group's rows outside the part that holds most of them, (n_codes,)."""
-    part = pd.factorize(parts)[0]
-    table = np.zeros((n_codes, part.max() + 1), dtype=np.int64)
+def _count_left(codes: Ints, splits: Ints, n_codes: int) -> Ints:
+    """Count each group's rows outside the split that holds most of them, (n_codes,)."""
+    split = pd.factorize(splits)[0]
+    table = np.zeros((n_codes, split.max() + 1), dtype=np.int64)
     is_known = codes >= 0
-    np.add.at(table, (codes[is_known], part[is_known]), 1)
+    np.add.at(table, (codes[is_known], split[is_known]), 1)
     left: Ints = table.sum(axis=1) - table.max(axis=1)
     return left
 

@@ -1,4 +1,4 @@
-"""What slope and altitude add to a score once other things are held equal."""
+"""What slope and altitude add to a target once other things are held equal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from basrelief.chips.store import Samples
-from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
+from basrelief.judge.resampling import MIN_GROUPS, Draws, inflate_percentiles, or_none
 from basrelief.learn.measures import bring_to_scale
 from basrelief.run import Record
 
 Floats = NDArray[np.float64]
-Controls = Literal["nothing", "built form", "built form and district", "built form and place"]
+Controls = Literal["nothing", "form", "form_and_district", "form_and_place"]
+"""What is held equal: built form, and with it the district or a smooth surface of place."""
 
 SLOPE, ALTITUDE = "slope_mean_deg", "altitude_mean_m"
 EXPOSURES = {"slope": (SLOPE, 1.0, "degree"), "altitude": (ALTITUDE, 10.0, "10 m")}
@@ -27,8 +28,8 @@ FORM = ("roof_share", "roof_height_mean_m", "crown_share", "roofs_per_ha")
 
 AREAS_PER_KNOT = 5
 MAX_KNOTS = 100
-"""Knots of the smooth surface of place. In made-up places of 100 areas, whose scores are smooth
-over a kilometre, intervals of altitude hold the truth 98 times in a hundred with a knot for
+"""Knots of the smooth surface of place. In made-up places of 100 areas, whose targets are
+smooth over a kilometre, intervals of altitude hold the truth 98 times in a hundred with a knot for
 every 5 areas, 84 with one for every 20, and 77 without any."""
 
 MAX_CONDITION = 1e12
@@ -36,21 +37,6 @@ MAX_CONDITION = 1e12
 
 LEAST_KEPT = 1e-6
 """Share of an exposure's variance below which the controls say all of it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """Areas whose relief is known; rows of all are the same areas."""
-
-    ids: list[str]
-    exposures: Floats
-    """(area, [slope, altitude]) In degrees and metres."""
-
-    controls: dict[Controls, Floats]
-    """(area, control) What is held equal, by what it is called."""
-
-    groups: NDArray[np.int64]
-    """(area,) The block that each is resampled with."""
 
 
 def measure_partial(
@@ -70,35 +56,34 @@ def measure_partial(
 
     Returns
     -------
-    ``target, exposure, controls, n, n_groups, unit`` (a degree, or 10 m)``, per_unit, low,
-    high, per_sd, sd_low, sd_high`` (in the target's unit, with 95 % intervals)``, differs``
-    (whether the interval leaves 0 out)``, sd`` (of the exposure, in degrees or metres)``, kept``
-    (share of the exposure's variance that the controls do not say). None where there is no
-    effect or no interval to be had.
+    ``target, exposure, controls`` (as in `Controls`)``, n, n_groups, unit`` (a degree, or
+    10 m)``, per_unit, low, high, per_sd, sd_low, sd_high`` (in the target's unit, with 95 %
+    intervals)``, differs`` (whether the interval leaves 0 out)``, sd`` (of the exposure, in
+    degrees or metres)``, kept`` (share of the exposure's variance that the controls do not
+    say). None where there is no effect or no interval to be had.
 
     References
     ----------
     Breetzke (2012), Applied Geography 34, 66-75 (burglary, slope and altitude).
     Frisch and Waugh (1933), Econometrica 1, 387-401; Lovell (1963), JASA 58, 993-1010.
     """
-    ground = _gather_ground(samples, features, blocks)
-    labels = samples.areas.set_index("area_id").loc[ground.ids, list(samples.targets)]
-    Y = labels.to_numpy(np.float64)
+    exposures, controls, groups = _gather_areas(samples, features, blocks)
+    labels = samples.areas.set_index("area_id").loc[exposures.index, list(samples.targets)]
+    Y, X = labels.to_numpy(np.float64), exposures.to_numpy(np.float64)
     patterns, pattern_of = np.unique(np.isfinite(Y), axis=1, return_inverse=True)
     found: dict[tuple[str, str], list[Effect]] = {}
     for pattern, is_known in enumerate(patterns.T):
         # Targets that are known for the same areas share what is taken out.
         columns = np.flatnonzero(pattern_of == pattern)
-        for name, controls in ground.controls.items():
-            y, x = Y[np.ix_(is_known, columns)], ground.exposures[is_known]
-            held, groups = controls[is_known], ground.groups[is_known]
-            effects = estimate_effects(y, x, held, groups, Draws(rng))
+        for name, held in controls.items():
+            y = Y[np.ix_(is_known, columns)]
+            effects = estimate_effects(y, X[is_known], held[is_known], groups[is_known], Draws(rng))
             for column, of_target in zip(columns, effects, strict=True):
                 found[samples.targets[column], name] = of_target
     return [
-        {"target": target, "exposure": exposure, "controls": name} | _word_effect(exposure, effect)
+        {"target": target, "exposure": exposure, "controls": name} | _tabulate(exposure, effect)
         for target in samples.targets
-        for name in ground.controls
+        for name in controls
         for exposure, effect in zip(EXPOSURES, found[target, name], strict=True)
     ]
 
@@ -126,8 +111,8 @@ def estimate_effects(
 
     What the controls say is taken out of targets and exposures, and what is left regressed: by
     the theorem of Frisch and Waugh that is the regression on all of them. Whole groups of what
-    is left are resampled; draws are spread about the estimate by the degrees of freedom that
-    the controls took, and the interval is widened for few groups.
+    is left are resampled; replicates are inflated about the estimate by the degrees of freedom
+    that the controls took, and the interval for few groups.
 
     Parameters
     ----------
@@ -160,9 +145,9 @@ def estimate_effects(
     if free > 0 and (kept > LEAST_KEPT).all():
         value = np.linalg.lstsq(x, left, rcond=None)[0]
         if len(names) >= MIN_GROUPS:
-            drawn = _resample(x, left, group, draws)
-            apart = np.sqrt((n - 1) / free) * (drawn - value)
-            low, high = value + np.percentile(apart, widen(len(names)), axis=0)
+            apart = _replicate(x, left, group, draws) - value
+            ends = np.percentile(apart, inflate_percentiles(len(names)), axis=0)
+            low, high = value + np.sqrt((n - 1) / free) * ends
     return [
         [
             Effect(n, len(names), *(float(part) for part in parts))
@@ -173,7 +158,15 @@ def estimate_effects(
 
 
 def find_basis(columns: Floats) -> Floats:
-    """Find an orthonormal basis of what columns span, (n, rank); those that add nothing go.
+    """Find an orthonormal basis of what columns span; those that add nothing go.
+
+    Parameters
+    ----------
+    columns : (n, n_columns)
+
+    Returns
+    -------
+    (n, rank)
 
     Examples
     --------
@@ -216,32 +209,40 @@ def spread_surface(xy: Floats, n_knots: int) -> Floats:
     return np.column_stack([centred, plates])
 
 
-def _gather_ground(samples: Samples, features: pd.DataFrame, blocks: pd.Series[Any]) -> Ground:
-    """Gather exposures and controls of the used areas whose relief is known."""
+def _gather_areas(
+    samples: Samples, features: pd.DataFrame, blocks: pd.Series[Any]
+) -> tuple[pd.DataFrame, dict[Controls, Floats], NDArray[np.int64]]:
+    """Gather the used areas whose relief is known.
+
+    Returns
+    -------
+    exposures
+        Slope in degrees and altitude in metres, by ``area_id``.
+    controls
+        (area, control) by what is held equal.
+    groups : (area,)
+        The block that each is resampled with.
+    """
     areas = samples.areas.set_index("area_id")
     areas = areas[areas["is_used"].astype(bool)]
     known = features.reindex(areas.index)[[SLOPE, ALTITUDE, *FORM]].dropna()
     areas = areas.loc[known.index]
     form = bring_to_scale(known[list(FORM)]).to_numpy(np.float64)
-    controls: dict[Controls, Floats] = {"nothing": np.empty((len(known), 0)), "built form": form}
+    controls: dict[Controls, Floats] = {"nothing": np.empty((len(known), 0)), "form": form}
     if "lad" in areas and len(areas["lad"].unique()) > 1:
         district = pd.get_dummies(areas["lad"], dummy_na=True).to_numpy(np.float64)
-        controls["built form and district"] = np.column_stack([form, district])
+        controls["form_and_district"] = np.column_stack([form, district])
     points = areas.geometry.representative_point()
     xy = np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)
     if len(xy):
         surface = spread_surface(xy, min(MAX_KNOTS, len(xy) // AREAS_PER_KNOT))
-        controls["built form and place"] = np.column_stack([form, surface])
-    return Ground(
-        ids=known.index.tolist(),
-        exposures=known[[SLOPE, ALTITUDE]].to_numpy(np.float64),
-        controls=controls,
-        groups=np.unique(blocks.loc[known.index].to_numpy(str), return_inverse=True)[1],
-    )
+        controls["form_and_place"] = np.column_stack([form, surface])
+    groups = np.unique(blocks.loc[known.index].to_numpy(str), return_inverse=True)[1]
+    return known[[SLOPE, ALTITUDE]], controls, groups
 
 
-def _resample(x: Floats, left: Floats, group: NDArray[np.int64], draws: Draws) -> Floats:
-    """Regress resampled groups, (draw, exposure, target); those that cannot be are left out."""
+def _replicate(x: Floats, left: Floats, group: NDArray[np.int64], draws: Draws) -> Floats:
+    """Regress resampled groups, (replicate, exposure, target); left out where that cannot be."""
     n_groups = int(group.max()) + 1
     squares = np.zeros((n_groups, x.shape[1], x.shape[1]))
     np.add.at(squares, group, x[:, :, None] * x[:, None, :])
@@ -256,18 +257,16 @@ def _resample(x: Floats, left: Floats, group: NDArray[np.int64], draws: Draws) -
     return drawn
 
 
-def _word_effect(exposure: str, effect: Effect) -> Record:
-    """Bring an effect to the steps in which it is told."""
+def _tabulate(exposure: str, effect: Effect) -> Record:
+    """Lay an effect out, by the step that it is told for and by the exposure's spread."""
     _, step, unit = EXPOSURES[exposure]
-    told: Record = {"n": effect.n, "n_groups": effect.n_groups, "unit": unit}
-    for names, factor in ((("per_unit", "low", "high"), step),
-                          (("per_sd", "sd_low", "sd_high"), effect.sd)):  # fmt: skip
-        values = (effect.value, effect.low, effect.high)
-        told |= {name: _or_none(factor * v) for name, v in zip(names, values, strict=True)}
-    has_interval = np.isfinite(effect.low) and np.isfinite(effect.high)
-    told["differs"] = bool(effect.low > 0 or effect.high < 0) if has_interval else None
-    return told | {"sd": _or_none(effect.sd), "kept": _or_none(effect.kept)}
-
-
-def _or_none(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    values = np.array([effect.value, effect.low, effect.high])
+    figures = [*(step * values), *(effect.sd * values), effect.sd, effect.kept]
+    per_unit, low, high, per_sd, sd_low, sd_high, sd, kept = (or_none(float(f)) for f in figures)
+    differs = None if low is None or high is None else low > 0 or high < 0
+    return {
+        **{"n": effect.n, "n_groups": effect.n_groups, "unit": unit},
+        **{"per_unit": per_unit, "low": low, "high": high},
+        **{"per_sd": per_sd, "sd_low": sd_low, "sd_high": sd_high},
+        **{"differs": differs, "sd": sd, "kept": kept},
+    }

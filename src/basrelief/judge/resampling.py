@@ -1,14 +1,15 @@
-"""Intervals by resampling whole groups."""
+"""Intervals by the bootstrap of whole groups: blocks of ground, or areas."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-N_DRAWS = 1000
+N_REPLICATES = 1000
 INTERVAL = (2.5, 97.5)
 """Percentiles of the 95 % interval."""
 
@@ -16,14 +17,14 @@ MIN_GROUPS = 10
 """With fewer groups to resample, an interval would be make-believe."""
 
 MAX_KEPT = 4
-"""Sets of draws that are kept for the next sums: bounds the memory."""
+"""Numbers of groups whose draws are kept for the next sums: bounds the memory."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass
 class Draws:
-    """How often each group is taken in each draw, made once for each number of groups.
+    """How often each group is taken in each bootstrap replicate, drawn once a number of groups.
 
     What is compared is resampled alike, and drawing takes longer than summing.
     """
@@ -32,21 +33,21 @@ class Draws:
     _kept: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def take(self, n_groups: int) -> NDArray[np.float32]:
-        """Draw groups with replacement: counts, (draw, group)."""
+        """Draw groups with replacement: counts, (replicate, group)."""
         if n_groups not in self._kept:
             while len(self._kept) >= MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
             share = np.full(n_groups, 1 / n_groups)
-            taken = self.rng.multinomial(n_groups, share, size=N_DRAWS)
+            taken = self.rng.multinomial(n_groups, share, size=N_REPLICATES)
             self._kept[n_groups] = taken.astype(np.float32)
         return self._kept[n_groups]
 
 
-def widen(n_groups: int) -> tuple[float, float]:
-    """Give the percentiles to take of resampled values for a 95 % interval.
+def inflate_percentiles(n_groups: int) -> tuple[float, float]:
+    """Give the percentiles of bootstrap replicates that make a 95 % interval.
 
     A plain percentile interval of few groups is too narrow, as a normal quantile is where
-    Student's is due.
+    Student's is due: it is inflated by as much.
 
     References
     ----------
@@ -54,7 +55,7 @@ def widen(n_groups: int) -> tuple[float, float]:
 
     Examples
     --------
-    >>> [round(value, 2) for value in widen(25)]
+    >>> [round(value, 2) for value in inflate_percentiles(25)]
     [1.76, 98.24]
     """
     low = INTERVAL[0] / 100
@@ -73,7 +74,7 @@ def resample_skills(error: Floats, error_of_mean: Floats, draws: Draws) -> Float
 
     Returns
     -------
-    (draw,)
+    (replicate,)
         Means over repeats, which share each draw: they are the same ground, folded anew. None
         with fewer than ten groups, or where a draw may leave the mean without error.
 
@@ -84,16 +85,45 @@ def resample_skills(error: Floats, error_of_mean: Floats, draws: Draws) -> Float
     if error.shape[1] < MIN_GROUPS:
         return None
     taken = draws.take(error.shape[1])
-    drawn, drawn_of_mean = taken @ error.T, taken @ error_of_mean.T  # (draw, repeat)
+    drawn, drawn_of_mean = taken @ error.T, taken @ error_of_mean.T  # (replicate, repeat)
     if (drawn_of_mean <= 0).any():
         return None
     skills: Floats = np.mean(1.0 - drawn / drawn_of_mean, axis=1)
     return skills
 
 
+def sum_by_group(values: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:
+    """Sum over the items of each group.
+
+    Parameters
+    ----------
+    values : (..., item)
+    group : (item,)
+        From 0.
+
+    Returns
+    -------
+    (..., group)
+
+    Examples
+    --------
+    >>> sum_by_group(np.array([[1.0, 2.0, 4.0]]), np.array([0, 1, 0]), 2)
+    array([[5., 2.]])
+    """
+    sums = np.zeros((*values.shape[:-1], n_groups))
+    for index in np.ndindex(*values.shape[:-1]):
+        sums[index] = np.bincount(group, values[index], n_groups)
+    return sums
+
+
 def bound(values: Floats | None, n_groups: int) -> tuple[float, float]:
-    """Take the 95 % interval of resampled values; NaN where there are none."""
+    """Take the 95 % interval of bootstrap replicates; NaN where there are none."""
     if values is None:
         return float("nan"), float("nan")
-    low, high = np.percentile(values, widen(n_groups))
+    low, high = np.percentile(values, inflate_percentiles(n_groups))
     return float(low), float(high)
+
+
+def or_none(value: float) -> float | None:
+    """Make what is not a number null, as JSON has it."""
+    return value if math.isfinite(value) else None

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge import metrics
-from basrelief.judge.resampling import Draws, bound, resample_skills
+from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.run import Record
 
 KEYS = ["recipe", "target", "scheme", "unit"]
 
 NEGLIGIBLE = 0.02
-"""A skill this near 0 is called no better than the mean, whatever its interval."""
+"""A skill this near 0 is no better than the mean, whatever its interval."""
+
+Worth = Literal["better", "worse", "no_better", "unsure", "no_interval", "unknown"]
+"""What a score is worth beside always predicting the mean, see `find_worth`."""
 
 
 def score_predictions(
@@ -38,8 +40,9 @@ def score_predictions(
     Returns
     -------
     Records with ``recipe, target, scheme, unit, n, mse, mse_mean, rmse, mae, r2, skill,
-    spearman, kendall, skill_low, skill_high``; ``mse_mean`` is that of always predicting the
-    training fold's mean. What cannot be had is None.
+    spearman, kendall, skill_low, skill_high, worth``; ``mse_mean`` is that of always
+    predicting the training fold's mean, ``worth`` as in `find_worth`. What cannot be had is
+    None.
     """
     records, draws = [], Draws(rng)
     for key, frame in predictions.groupby(KEYS, sort=False):
@@ -47,11 +50,11 @@ def score_predictions(
         record["n"] = int(frame["id"].nunique())
         repeats = [measure(repeat) for _, repeat in frame.groupby("repeat")]
         for name in repeats[0]:
-            record[name] = _or_none(float(np.mean([values[name] for values in repeats])))
+            record[name] = or_none(float(np.mean([values[name] for values in repeats])))
         group_of = frame["id"].map(groups[record["unit"]])
         low, high = resample_skill(frame, group_of, draws)
-        record |= {"skill_low": _or_none(low), "skill_high": _or_none(high)}
-        records.append(record)
+        record |= {"skill_low": or_none(low), "skill_high": or_none(high)}
+        records.append(record | {"worth": find_worth(record)})
     return records
 
 
@@ -97,33 +100,42 @@ def resample_skill(
     return bound(resample_skills(error, error_of_mean, draws), error.shape[1])
 
 
-def verdict(record: Record) -> str:
-    """Say in words whether a record beats the mean.
+def find_worth(record: Record) -> Worth:
+    """Judge whether a skill tells a recipe from always predicting the mean.
+
+    Returns
+    -------
+    ``better`` or ``worse`` where the whole interval lies above or below 0, ``unsure`` where it
+    holds 0, ``no_interval`` where there is none; ``no_better`` for a skill too near 0 to matter,
+    ``unknown`` without any.
 
     Examples
     --------
-    >>> verdict({"skill": 0.31, "skill_low": 0.12, "skill_high": 0.44})
-    'better than always predicting the mean'
-    >>> verdict({"skill": -0.11, "skill_low": -0.3, "skill_high": -0.02})
-    'worse than always predicting the mean'
+    >>> find_worth({"skill": 0.31, "skill_low": 0.12, "skill_high": 0.44})
+    'better'
+    >>> find_worth({"skill": -0.11, "skill_low": -0.3, "skill_high": 0.02})
+    'unsure'
     """
     value, low, high = record["skill"], record["skill_low"], record["skill_high"]
     if value is None:
-        return "cannot be judged: what was observed does not vary"
-    mean = "always predicting the mean"
+        return "unknown"
     if abs(value) < NEGLIGIBLE:
-        return f"no better than {mean}"
-    has_interval = low is not None and high is not None
-    if not has_interval:
-        word = "better" if value > 0 else "worse"
-        return f"{word} than {mean} here (too few places for an interval)"
-    if low > 0:
-        return f"better than {mean}"
-    if high < 0:
-        return f"worse than {mean}"
-    if value < 0:
-        return f"worse than {mean}, though the interval includes 0"
-    return f"no better than {mean} (the interval includes 0)"
+        return "no_better"
+    if low is None or high is None:
+        return "no_interval"
+    return "better" if low > 0 else "worse" if high < 0 else "unsure"
+
+
+def sum_up(record: Record, versus: str = "the mean") -> str:
+    """Sum a score up for a line of the terminal.
+
+    Examples
+    --------
+    >>> sum_up({"skill": 0.314, "worth": "no_better"})
+    'skill 0.31 against the mean: no better'
+    """
+    skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
+    return f"skill {skill} against {versus}: {record['worth'].replace('_', ' ')}"
 
 
 def _sum_errors(
@@ -133,14 +145,10 @@ def _sum_errors(
     y_true = frame["y_true"].to_numpy(np.float64)
     repeat, repeats = pd.factorize(frame["repeat"])
     group, groups = pd.factorize(group_of)
+    shape = (len(repeats), len(groups))
+    cell = np.ravel_multi_index((repeat, group), shape)
     sums = []
     for column in ("y_pred", "y_mean"):
-        total = np.zeros((len(repeats), len(groups)))
-        np.add.at(total, (repeat, group), (y_true - frame[column].to_numpy(np.float64)) ** 2)
-        sums.append(total)
+        error = (y_true - frame[column].to_numpy(np.float64)) ** 2
+        sums.append(sum_by_group(error, cell, len(repeats) * len(groups)).reshape(shape))
     return sums[0], sums[1]
-
-
-def _or_none(value: float) -> float | None:
-    """Make what is not a number null, for JSON."""
-    return value if math.isfinite(value) else None

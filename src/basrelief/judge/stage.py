@@ -1,17 +1,17 @@
 """The evaluate stage: held-out predictions of every recipe and baseline, and what they are worth.
 
-It goes scheme by scheme and recipe by recipe: what grows with the place is one recipe's rows,
-and one squared error an item, target and repeat for each recipe of a scheme.
+It goes scheme by scheme and recipe by recipe, so that what grows with the place is one recipe's
+rows, and one squared error an item, target and repeat for each recipe of a scheme.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from libpysal.graph import Graph
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import Settings
@@ -20,17 +20,19 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import (
     Errors,
     average_targets,
+    choose_listed,
     collect_errors,
-    compare_errors,
+    compare_pairs,
+    list_comparisons,
     order_recipes,
     prefer_recipe,
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
-from basrelief.judge.predictions import Held, Trial, predict_scheme
+from basrelief.judge.predictions import Trial, predict_scheme
 from basrelief.judge.resampling import Draws
-from basrelief.judge.scores import score_predictions, verdict
+from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
 from basrelief.learn.choice import choose_baselines, choose_recipes
@@ -41,13 +43,10 @@ from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 
-LISTED_SCHEME = "block"
-"""The scheme whose predictions are listed for targeting, where it was run."""
-
 
 @dataclass
 class Findings:
-    """What is kept of every recipe and scheme: a few numbers each."""
+    """What is kept of every recipe and scheme: a few figures each, by the file they go to."""
 
     scores: list[Record] = field(default_factory=list)
     comparisons: list[Record] = field(default_factory=list)
@@ -60,21 +59,17 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """What every recipe is judged with."""
+class Ties:
+    """What ties chips and areas to others of their kind, by id."""
 
-    trial: Trial
-    asked: set[str]
-    """Recipes that the user wants to know about; the others are what they have to beat."""
-
-    listed: str
     groups: dict[str, pd.Series[Any]]
-    """What each chip and area is resampled with, by id."""
+    """By unit: what each chip, and each area, is resampled with."""
 
     districts: pd.Series[Any] | None
-    neighbours: Any
-    tables: Tables
-    findings: Findings
+    """Of each area, by its code; None where none is known."""
+
+    neighbours: Graph | None
+    """Which areas touch; None without polygons."""
 
 
 def evaluate_recipes(settings: Settings, run: Run) -> None:
@@ -84,24 +79,15 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     """
     samples = load_samples(run)
     recipes, _ = choose_recipes(settings)
-    baselines = choose_baselines(recipes, settings)
-    trial = Trial(samples, settings, run, [*recipes, *baselines])
-    with open_tables(run) as tables:
-        bench = Bench(
-            trial=trial,
-            asked={recipe.name for recipe in recipes},
-            listed=LISTED_SCHEME if LISTED_SCHEME in trial.schemes else trial.schemes[-1],
-            groups=group_units(samples, settings),
-            districts=_find_districts(samples),
-            neighbours=find_neighbours(samples),
-            tables=tables,
-            findings=Findings(),
-        )
-        with sparing_threads(len(samples.areas)):
-            for scheme in trial.schemes:
-                _judge_scheme(bench, scheme)
-    _write_findings(bench)
-    _write_partial(bench)
+    trial = Trial(samples, settings, run, [*recipes, *choose_baselines(recipes, settings)])
+    asked = {recipe.name for recipe in recipes}
+    ties = Ties(group_units(samples, settings), _find_districts(samples), find_neighbours(samples))
+    found = Findings()
+    with open_tables(run) as tables, sparing_threads(len(samples.areas)):
+        for scheme in trial.schemes:
+            _judge_scheme(trial, scheme, ties, asked, tables, found)
+    _write_findings(found, asked, run)
+    _write_partial(trial, ties.groups["area"])
 
 
 def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any]]:
@@ -130,144 +116,115 @@ def _find_districts(samples: Samples) -> pd.Series[Any] | None:
     return districts
 
 
-def _judge_scheme(bench: Bench, scheme: str) -> None:
-    """Judge every recipe in one scheme, and each against the others."""
-    trial, place_frame = bench.trial, None
+def _judge_scheme(
+    trial: Trial, scheme: str, ties: Ties, asked: set[str], tables: Tables, found: Findings
+) -> None:
+    """Judge every recipe in one scheme by itself, then each against the others."""
     items = {"area": trial.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
+    place = None
     for held in predict_scheme(trial, scheme):
-        districts = bench.districts if held.unit == "area" else None
-        frame = add_intervals(held.frame, districts)
-        if held.recipe == PLACE and held.unit == "area":
-            place_frame = frame[["target", "repeat", "id", "y_true", "y_pred", "y_mean"]]
-        if held.unit == "chip" and "chip" not in items:
-            items["chip"] = pd.Index(frame["id"].unique().astype(str))
-        bench.tables.predictions.append(frame)
-        bench.findings.kept += held.kept
+        is_of_areas = held.unit == "area"
+        frame = add_intervals(held.frame, ties.districts if is_of_areas else None)
+        tables.predictions.append(frame)
+        found.kept += held.kept
         if held.distances is not None:
-            bench.tables.applicability.append(held.distances)
-        if held.unit == "area":
-            _judge_areas(bench, frame, place_frame)
-        _score(bench, held, frame)
-        n_repeats = int(frame["repeat"].max()) + 1
-        errors[held.unit][held.recipe] = collect_errors(
-            frame, items[held.unit], trial.targets, n_repeats
-        )
+            tables.applicability.append(held.distances)
+        if is_of_areas:
+            if held.recipe == PLACE:
+                # It comes before whatever is held against it. Its bounds are not kept in memory.
+                place = frame[["target", "repeat", "id", "y_true", "y_pred", "y_mean"]]
+            _judge_areas(frame, place, trial, ties, tables, found)
+        # The same draws for every recipe: what is compared is resampled alike.
+        rng = np.random.default_rng(trial.settings.seed)
+        scores = score_predictions(frame, ties.groups, rng)
+        found.scores += scores
+        if held.recipe in asked:
+            _say_scores(scores, trial.run)
+        of_unit = items.setdefault(held.unit, pd.Index(frame["id"].unique().astype(str)))
+        errors[held.unit][held.recipe] = collect_errors(frame, of_unit, trial.targets)
     for unit, by_recipe in errors.items():
         if by_recipe:
-            _compare_recipes(bench, scheme, unit, by_recipe, items[unit])
+            groups = ties.groups[unit].reindex(items[unit]).reset_index(drop=True)
+            key = {"scheme": scheme, "unit": unit}
+            _compare_recipes(by_recipe, groups, key, trial, asked, found)
 
 
-def _judge_areas(bench: Bench, frame: pd.DataFrame, place_frame: pd.DataFrame | None) -> None:
-    """Judge one recipe's predictions of areas in one scheme."""
+def _judge_areas(
+    frame: pd.DataFrame,
+    place: pd.DataFrame | None,
+    trial: Trial,
+    ties: Ties,
+    tables: Tables,
+    found: Findings,
+) -> None:
+    """Judge what only areas have: coverage, who would be found, and where predictions fail."""
     recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
-    rng, samples = bench.trial.rng(recipe, scheme, "judge"), bench.trial.samples
-    found = bench.findings
-    found.coverage += measure_coverage(frame, bench.districts)
-    found.targeting += measure_targeting(frame, place_frame, rng, bench.groups["area"])
-    residuals, records = measure_failures(frame, samples, rng, bench.neighbours)
+    rng = trial.rng(recipe, scheme, "judge")
+    found.coverage += measure_coverage(frame, ties.districts)
+    found.targeting += measure_targeting(frame, place, rng, ties.groups["area"])
+    residuals, records = measure_failures(frame, trial.samples, rng, ties.neighbours)
     found.failures += records
-    bench.tables.residuals.append(residuals)
-    if scheme == bench.listed:
-        bench.tables.ranked.append(rank_areas(frame, samples))
+    tables.residuals.append(residuals)
+    if scheme == choose_listed(trial.schemes):
+        tables.ranked.append(rank_areas(frame, trial.samples))
 
 
-def _score(bench: Bench, held: Held, frame: pd.DataFrame) -> None:
-    """Score one recipe in one scheme, and say so where the user asked for it."""
-    # The same draws for every recipe: what is compared is resampled alike.
-    rng = np.random.default_rng(bench.trial.settings.seed)
-    records = score_predictions(frame, bench.groups, rng)
-    bench.findings.scores += records
-    if held.recipe not in bench.asked:
-        return
-    for record in records:
-        skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
-        bench.trial.run.say(
+def _say_scores(scores: list[Record], run: Run) -> None:
+    """Say what a recipe's skill comes to, as soon as it is known."""
+    for record in scores:
+        run.say(
             f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
-            f"{record['unit']}: skill {skill}, {verdict(record)}"
+            f"{record['unit']}: {sum_up(record)}"
         )
 
 
 def _compare_recipes(
-    bench: Bench, scheme: str, unit: str, errors: dict[str, Errors], items: pd.Index[Any]
+    errors: dict[str, Errors],
+    groups: pd.Series[Any],
+    key: Record,
+    trial: Trial,
+    asked: set[str],
+    found: Findings,
 ) -> None:
-    """Compare every pair of recipes in one scheme, and prefer the simplest that none beats."""
-    networks = {each.name for each in bench.trial.recipes if isinstance(each, NetworkRecipe)}
+    """Compare every pair of recipes in one scheme, and prefer the simplest that none beats.
+
+    ``groups`` is what each item is resampled with; ``key`` says which scheme and unit.
+    """
+    networks = {each.name for each in trial.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
-    groups = bench.groups[unit].reindex(items).reset_index(drop=True)
-    draws = Draws(np.random.default_rng(bench.trial.settings.seed))
-    for record in average_targets(errors, groups, PLACE, draws):
-        bench.findings.over_targets.append({"scheme": scheme, "unit": unit} | record)
-    pairs: dict[str, list[Record]] = {target: [] for target in bench.trial.targets}
-    for simpler, other in combinations(order, 2):
-        found = compare_errors(errors[other], errors[simpler], groups, draws)
-        for target, record in zip(bench.trial.targets, found, strict=True):
-            key = {"target": target, "scheme": scheme, "unit": unit}
-            pairs[target].append({"recipe": other, "versus": simpler} | key | record)
+    draws = Draws(np.random.default_rng(trial.settings.seed))
+    found.over_targets += [key | each for each in average_targets(errors, groups, PLACE, draws)]
+    pairs = compare_pairs(errors, order, trial.targets, groups, draws)
     for target, records in pairs.items():
-        bench.findings.comparisons += _list_comparisons(records, bench.asked)
-        skills = {
-            record["recipe"]: record
-            for record in bench.findings.scores
-            if (record["target"], record["scheme"], record["unit"]) == (target, scheme, unit)
-        }
+        found.comparisons += [each | key for each in list_comparisons(records, asked)]
+        wanted = {"target": target} | key
+        skills = {r["recipe"]: r for r in found.scores if r.items() >= wanted.items()}
         known = [name for name in order if name in skills]
         if known:
-            choice = prefer_recipe(records, skills, known)
-            key = {"target": target, "scheme": scheme, "unit": unit}
-            bench.findings.preferred.append(key | choice)
+            found.preferred.append(wanted | prefer_recipe(records, skills, known))
 
 
-def _list_comparisons(records: list[Record], asked: set[str]) -> list[Record]:
-    """List what is reported: what was asked for against all others, baselines against place."""
-    listed = []
-    for record in records:
-        for one in (record, _turn_round(record)):
-            if one["recipe"] in asked or one["versus"] == PLACE:
-                listed.append(one)
-    return listed
-
-
-def _turn_round(record: Record) -> Record:
-    """Say the same of the other recipe."""
-
-    def negate(value: float | None) -> float | None:
-        return None if value is None else -value
-
-    return record | {
-        "recipe": record["versus"],
-        "versus": record["recipe"],
-        "difference": negate(record["difference"]),
-        "low": negate(record["high"]),
-        "high": negate(record["low"]),
-        "beats": record["is_beaten"],
-        "is_beaten": record["beats"],
-    }
-
-
-def _write_findings(bench: Bench) -> None:
+def _write_findings(found: Findings, asked: set[str], run: Run) -> None:
     """Write scores, and what else was found, as JSON."""
-    run, found = bench.trial.run, bench.findings
     with replacing(run.folder / "scores.parquet") as part:
         pd.DataFrame(found.scores).to_parquet(part, index=False)
     write_json(run.scores, found.scores)
     folder = run.folder / "evaluate"
-    # Every list but the scores, which have a place of their own.
+    # Every list but the scores, which have a file of their own.
     for name in vars(found).keys() - {"scores"}:
         write_json(folder / f"{name}.json", getattr(found, name))
     leakage = read_json(run.splits / "leakage.json")
-    audit = build_audit(found.scores, found.comparisons, leakage, bench.asked)
+    audit = build_audit(found.scores, found.comparisons, leakage, asked)
     write_json(folder / "audit.json", audit)
 
 
-def _write_partial(bench: Bench) -> None:
+def _write_partial(trial: Trial, blocks: pd.Series[Any]) -> None:
     """Write what slope and altitude add, where there are relief statistics."""
-    trial = bench.trial
     path = trial.run.folder / "evaluate" / "partial.json"
     path.unlink(missing_ok=True)
     for recipe in trial.recipes:
         if isinstance(recipe, StatisticsRecipe):
             rng = trial.rng("partial")
             (features,) = read_features(recipe, trial.settings, trial.run)
-            found = measure_partial(trial.samples, features, bench.groups["area"], rng)
-            write_json(path, found)
+            write_json(path, measure_partial(trial.samples, features, blocks, rng))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.judge.applicability import mark_unknown
+from basrelief.judge.failures import average_repeats
 from basrelief.judge.intervals import wilson_interval
-from basrelief.judge.resampling import MIN_GROUPS, Draws, widen
+from basrelief.judge.resampling import MIN_GROUPS, Draws, bound
 from basrelief.run import Record
 
 SHARES = (0.2, 0.1)
@@ -21,6 +22,7 @@ SHARES = (0.2, 0.1)
 RANKED = ["y_pred", "lower_80", "upper_80", "y_true"]
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 def measure_targeting(
@@ -31,7 +33,7 @@ def measure_targeting(
 ) -> list[Record]:
     """Measure how many of the areas predicted worst are among the worst.
 
-    Worst is highest, as in every deprivation score. Each repeat is ranked by itself over all
+    Worst is highest, as in every measure of deprivation. Each repeat is ranked by itself over all
     its test areas; what is reported is the mean over repeats. Areas are ranked by how far the
     prediction lies above the training fold's mean: that mean is low exactly where the fold held
     out is high, so that a recipe that knows nothing would else hit less than a blind pick.
@@ -82,11 +84,7 @@ def rank_areas(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
     is_inside``; means over repeats. The rank is by ``y_pred`` less the training fold's mean, as
     in `measure_targeting`. An area is inside where it is so in every repeat.
     """
-    known = mark_unknown(frame).assign(lift=frame["y_pred"] - frame["y_mean"])
-    by = known.groupby(["recipe", "target", "id"], sort=False)
-    means = by[[*RANKED, "lift"]].mean()
-    means["is_inside"] = by["is_inside"].min()
-    means = means.reset_index().rename(columns={"id": "area_id"})
+    means = average_repeats(frame)
     named = means.merge(samples.areas[["area_id", "area_name", "lad"]], on="area_id", how="left")
     rank = named.groupby(["recipe", "target"])["lift"].rank(ascending=False, method="min")
     named["rank"] = rank.astype(np.int64)
@@ -99,6 +97,15 @@ def pick_worst(values: Floats, share: float) -> Floats:
     """Weigh the highest ``share`` of the values 1 and the rest 0.
 
     Values tied at the edge share what places are left, so that no order decides.
+
+    Parameters
+    ----------
+    values : (n,)
+
+    Returns
+    -------
+    (n,)
+        They sum to the number picked.
 
     Examples
     --------
@@ -122,9 +129,14 @@ def _measure_share(
 ) -> Record:
     """Measure the hits among one share of the areas of one target."""
     n = int(rows["id"].nunique())
-    rate = _hit_rate(rows, share)
     n_picked = count_picked(n, share)
+    rate = _hit_rate(rows, share)
     low, high = _resample_hits(rows, share, groups, draws)
+    if low is not None and high is not None:
+        # Without a single hit every replicate has none, and that is no proof that there never
+        # is one.
+        least, most = wilson_interval(rate, n_picked)
+        low, high = min(low, least), max(high, most)
     return {
         "share": share,
         "n": n,
@@ -139,18 +151,18 @@ def _measure_share(
 
 def _hit_rate(rows: pd.DataFrame, share: float) -> float:
     """Share of those picked that are among the worst, mean over repeats."""
-    rates = []
-    for _, repeat in rows.groupby("repeat"):
-        hit, picked = _weigh_hits(repeat, share)
-        rates.append(hit.sum() / picked.sum())
+    rates = [hit.sum() / picked.sum() for _, hit, picked in _weigh_repeats(rows, share)]
     return float(np.mean(rates))
 
 
-def _weigh_hits(repeat: pd.DataFrame, share: float) -> tuple[Floats, Floats]:
-    """Weigh each row of one repeat as a hit, and as picked."""
-    picked = pick_worst((repeat["y_pred"] - repeat["y_mean"]).to_numpy(np.float64), share)
-    worst = pick_worst(repeat["y_true"].to_numpy(np.float64), share)
-    return picked * worst, picked
+def _weigh_repeats(rows: pd.DataFrame, share: float) -> Iterator[tuple[Rows, Floats, Floats]]:
+    """Give the rows of each repeat, and the weight of each as a hit and as picked."""
+    lift = (rows["y_pred"] - rows["y_mean"]).to_numpy(np.float64)
+    y_true = rows["y_true"].to_numpy(np.float64)
+    for found in rows.groupby("repeat").indices.values():
+        at = np.asarray(found, dtype=np.int64)
+        picked = pick_worst(lift[at], share)
+        yield at, picked * pick_worst(y_true[at], share), picked
 
 
 def _resample_hits(
@@ -162,17 +174,11 @@ def _resample_hits(
         return None, None
     group, names = pd.factorize(group_of)
     hits, picks = [], []
-    for positions in rows.groupby("repeat").indices.values():
-        hit, picked = _weigh_hits(rows.iloc[positions], share)
-        hits.append(np.bincount(group[positions], hit, len(names)))
-        picks.append(np.bincount(group[positions], picked, len(names)))
+    for at, hit, picked in _weigh_repeats(rows, share):
+        hits.append(np.bincount(group[at], hit, len(names)))
+        picks.append(np.bincount(group[at], picked, len(names)))
     taken = draws.take(len(names))
-    drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (draw, repeat)
+    drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (replicate, repeat)
     has_picks = (drawn_picks > 0).all(axis=1)
     rates = (drawn[has_picks] / drawn_picks[has_picks]).mean(axis=1)
-    low, high = np.percentile(rates, widen(len(names)))
-    # Without a single hit every draw has none, and that is no proof that there never is one.
-    least, most = wilson_interval(
-        _hit_rate(rows, share), count_picked(int(rows["id"].nunique()), share)
-    )
-    return min(float(low), least), max(float(high), most)
+    return bound(rates, len(names))

@@ -16,7 +16,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
-from basrelief.judge.scores import score_predictions, verdict
+from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
     FinalModel,
@@ -34,7 +34,8 @@ SCHEME = "transfer"
 
 RESULTS = ("predictions.parquet", "areas.gpkg", "predict.json", "scores.json")
 
-YARDSTICK = "the mean label of the training place"
+YARDSTICK = "training_mean"
+"""What skill is against: the mean label of the training place."""
 
 
 @dataclass(frozen=True)
@@ -317,10 +318,9 @@ def score_place(
         n_inside = inside[record["target"]]
         record["compared_with"] = YARDSTICK
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
-        skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
+        said = sum_up(record, versus="the mean label of the training place")
         out.say(
-            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: skill {skill} "
-            f"against {YARDSTICK}; {verdict(record)}"
+            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {said}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
     return records

@@ -6,11 +6,11 @@ from basrelief.config import Settings
 
 OPEN_GOVERNMENT = "Contains public sector information licensed under the Open Government Licence"
 
+ENVIRONMENT_AGENCY = "© Environment Agency copyright and/or database right."
+ORDNANCE_SURVEY = "Contains OS data © Crown copyright and database right"
+
 CREDITS = (
-    (
-        "LIDAR of the Environment Agency",
-        f"© Environment Agency copyright and/or database right. {OPEN_GOVERNMENT} v3.0.",
-    ),
+    ("LIDAR of the Environment Agency", f"{ENVIRONMENT_AGENCY} {OPEN_GOVERNMENT} v3.0."),
     (
         "English Indices of Deprivation (ministry responsible for housing and local government)",
         f"{OPEN_GOVERNMENT} v3.0.",
@@ -18,7 +18,7 @@ CREDITS = (
     (
         "Boundaries",
         "Source: Office for National Statistics licensed under the Open Government Licence v3.0. "
-        "Contains OS data © Crown copyright and database right [year].",
+        f"{ORDNANCE_SURVEY} [year].",
     ),
 )
 CRIMES = (

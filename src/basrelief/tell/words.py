@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from basrelief.config import SCHEMES, Settings
-from basrelief.judge.scores import verdict
 from basrelief.run import Record
+from basrelief.tell.verdict_words import say_worth
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -36,7 +36,7 @@ class Finding:
     target: str
     scheme: str
     words: str
-    """As `judge.scores.verdict` puts it: better than, no better than, worse than the mean."""
+    """As `say_worth` puts it: better than, no better than, worse than the mean."""
 
     record: Record
 
@@ -192,7 +192,7 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
             main[key] = record
     targets = list(dict.fromkeys(record["target"] for record in scores))
     return [
-        Finding(recipe, target, scheme, verdict(record), record)
+        Finding(recipe, target, scheme, say_worth(record), record)
         for (target, recipe), record in sorted(
             main.items(), key=lambda item: targets.index(item[0][0])
         )

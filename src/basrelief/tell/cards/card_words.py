@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from basrelief.run import read_json
+from basrelief.tell.credits import ENVIRONMENT_AGENCY, OPEN_GOVERNMENT, ORDNANCE_SURVEY
 from basrelief.tell.facts import Facts
 from basrelief.tell.words import format_length
-
-OGL = "Contains public sector information licensed under the Open Government Licence v3.0."
 
 
 def say_kind(facts: Facts, is_town: bool) -> dict[str, str]:
@@ -33,17 +32,16 @@ HEIGHTS = {
     ),
     "licence_said": (
         "If the files are of the usual makers, the Open Government Licence v3.0 asks for these "
-        f"words: '{OGL}' '© Environment Agency copyright and/or database right.' 'Contains OS "
-        "data © Crown copyright and database right', with the year. Counts of the Metropolitan "
-        "Police come under its version 2."
+        f"words: '{OPEN_GOVERNMENT} v3.0.' '{ENVIRONMENT_AGENCY}' '{ORDNANCE_SURVEY}', with the "
+        "year. Counts of the Metropolitan Police come under its version 2."
     ),
 }
 
 
 def _say_heights(facts: Facts) -> dict[str, str]:
     settings, counts = facts.settings, read_json(facts.run.describe / "counts.json")
-    cell = read_json(facts.run.chips / "chips.json").get("native_resolution_m")
-    detail = "the rasters' own detail" if cell is None else f"cells of {format_length(cell)}"
+    cell = read_json(facts.run.chips / "chips.json")["native_resolution_m"]
+    detail = f"cells of {format_length(cell)}"
     share = f"{settings.chips.min_area_coverage:.0%}"
     size, side = facts.samples.size_px, format_length(settings.chips.ground_m)
     ground = (
@@ -56,10 +54,10 @@ def _say_heights(facts: Facts) -> dict[str, str]:
         "detail": detail,
         "ground_said": ground,
         "units_said": (
-            f"{count(counts, 'areas_used')} areas that have a score and heights on at least "
-            f"{share} of their ground, of {count(counts, 'areas')} that the heights touch; and "
-            f"{count(counts, 'chips')} chips of {side}, {count(counts, 'chips_used')} of them "
-            "with enough ground for a network."
+            f"{counts['areas_used']:,} areas that have a score and heights on at least {share} of "
+            f"their ground, of {counts['areas']:,} that the heights touch; and "
+            f"{counts['chips']:,} chips of {side}, {counts['chips_used']:,} of them with enough "
+            "ground for a network."
         ),
         "sample_said": (
             f"All areas that the heights touch; those with less than {share} of their ground are "
@@ -84,8 +82,8 @@ def _say_pictures(facts: Facts) -> dict[str, str]:
         "detail": "the pictures' own detail",
         "ground_said": "Pictures show a coloured hillshade and hold no heights.",
         "units_said": (
-            f"{count(counts, 'used')} pictures of {len(facts.samples.areas)} areas, of "
-            f"{count(counts, 'pictures')} in the folder."
+            f"{counts['used']:,} pictures of {len(facts.samples.areas)} areas, of "
+            f"{counts['pictures']:,} in the folder."
         ),
         "sample_said": (
             "All pictures of the folder that have a row in the table and show more than one "
@@ -109,18 +107,6 @@ def _say_pictures(facts: Facts) -> dict[str, str]:
         ),
         "licence_said": (
             "If the pictures were made from heights of the Environment Agency, the Open Government "
-            f"Licence v3.0 asks for these words: '{OGL}' '© Environment Agency copyright and/or "
-            "database right.'"
+            f"Licence v3.0 asks for these words: '{OPEN_GOVERNMENT} v3.0.' '{ENVIRONMENT_AGENCY}'"
         ),
     }
-
-
-def count(counts: dict[str, int], key: str) -> str:
-    """Write a count; say so where it is not known.
-
-    Examples
-    --------
-    >>> count({"areas": 1200}, "areas"), count({}, "areas")
-    ('1,200', 'an unknown number of')
-    """
-    return f"{counts[key]:,}" if key in counts else "an unknown number of"

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from basrelief import __version__
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.scores import verdict
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, read_json, replacing
 from basrelief.tell import words
@@ -27,6 +23,8 @@ from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.public import summarise
 from basrelief.tell.release.withheld import say_bounds
+from basrelief.tell.templates import open_templates
+from basrelief.tell.verdict_words import say_worth
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -55,26 +53,15 @@ def write_cards(
     ----------
     Mitchell et al. (2019), FAT* '19, 220-229; Gebru et al. (2021), CACM 64(12), 86-92.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["number"] = words.format_number
+    environment = open_templates("cards")
     environment.filters["digits"] = format_digits
-    environment.filters["percent"] = words.format_percent
-    environment.filters["join_words"] = words.join_words
-    environment.filters["target_name"] = words.name_target
     environment.filters["cell"] = escape_cell
     told = tell_data(facts, release, sources) | tell_models(facts, models)
     told |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
         text = environment.get_template(template).render(told)
         with replacing(facts.run.folder / name) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(f"{text}\n", encoding="utf-8")
     facts.run.say("report: model_card.md and data_sheet.md")
 
 
@@ -93,7 +80,7 @@ def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict
         "has_places": facts.samples.has_places,
         "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
         "summary": summarise(facts, release),
-        "same_label": leaks[0].get("share_same_label") if leaks else None,
+        "same_label": leaks[0]["share_same_label"] if leaks else None,
         "crime_years": [str(year) for year in settings.data.crime_years or ()],
         "allow": settings.publish.allow,
         "release_said": say_bounds(settings.publish, release),
@@ -153,7 +140,7 @@ def list_scores(narrowed: Facts) -> list[Record]:
             mine = select(narrowed.scores, target=target, scheme=scheme, unit=unit)
             place = next((r["skill"] for r in mine if r["recipe"] == PLACE), None)
             rows += [
-                record | {"words": verdict(record), "place": place}
+                record | {"words": say_worth(record), "place": place}
                 for record in mine
                 if record["recipe"] in narrowed.asked and record["skill"] is not None
             ]

@@ -22,8 +22,9 @@ from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
 from basrelief.learn.recipes import NetworkRecipe
-from basrelief.run import read_json, replacing, write_json
+from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
+from basrelief.tell.maps.overlays import read_contributions
 from basrelief.tell.models import Model
 from basrelief.tell.provenance import hash_file
 from basrelief.tell.words import join_words, name_target
@@ -96,10 +97,7 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         extra_fields={"mlm:artifact_type": f"safetensors.{library}.save_file", **bands},
     )
     item.add_asset("model", weights)
-    # A multihash of SHA-256: its code and length go before it.
-    FileExtension.ext(weights, add_if_missing=True).apply(
-        size=model.n_bytes, checksum=f"1220{model.sha256}"
-    )
+    _add_hash(weights, model.n_bytes, model.sha256)
     folder = f"../{Path(model.file).parent.as_posix()}"
     item.add_asset("recipe", pystac.Asset(f"{folder}/recipe.toml", "Recipe", media_type=TOML))
     item.add_asset("about", pystac.Asset(f"{folder}/model.json", "Labels seen", media_type=JSON))
@@ -218,16 +216,13 @@ def describe_chips(facts: Facts) -> pystac.Item:
 
 def find_rasters(facts: Facts) -> list[tuple[str, Path, dict[str, Any]]]:
     """Find the rasters that were drawn on the ground: name, file, and what is known of it."""
-    folder, listed = facts.run.folder, facts.run.explain / "contributions.json"
-    told = read_json(listed) if listed.exists() else []
-    found = [
+    folder = facts.run.folder
+    found: list[tuple[str, Path, dict[str, Any]]] = [
         (f"contribution-{record['recipe']}-{record['target']}", folder / record["file"], record)
-        for record in told
+        for record in read_contributions(facts.run)
     ]
-    known = {path for _, path, _ in found}
-    maps = [path for path in sorted((folder / "maps").glob("*.tif")) if path not in known]
-    found += [(f"map-{path.stem}", path, {}) for path in maps]
-    return [raster for raster in found if raster[1].is_file()]
+    maps = sorted(facts.run.maps.glob("*.tif"))
+    return found + [(f"map-{path.stem}", path, {}) for path in maps]
 
 
 def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -> pystac.Item:
@@ -238,7 +233,7 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
             **locate_bounds(raster.bounds, raster.crs),
             datetime=read_date(path),
             properties={
-                "title": name_raster(path, told),
+                "title": title_raster(path, told),
                 "description": NO_DATE,
                 "gsd": abs(raster.transform.a),
             },
@@ -251,19 +246,23 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
     href = f"../{path.relative_to(facts.run.folder).as_posix()}"
     asset = pystac.Asset(href, media_type=COG, roles=["data"], extra_fields={"bands": bands})
     item.add_asset("data", asset)
-    FileExtension.ext(asset, add_if_missing=True).apply(
-        size=path.stat().st_size, checksum=f"1220{hash_file(path)}"
-    )
+    _add_hash(asset, path.stat().st_size, hash_file(path))
     if told:
         item.add_link(pystac.Link("derived_from", f"./model-{told['recipe']}.json", JSON))
     return item
 
 
-def name_raster(path: Path, told: dict[str, Any]) -> str:
-    """Name a raster for people, its target in words."""
+def title_raster(path: Path, told: dict[str, Any]) -> str:
+    """Title a raster for people, its target in words."""
     if "target" not in told:
         return str(told.get("label", path.stem))
     return f"What the ground adds to {name_target(told['target'])}, by {told['recipe']}"
+
+
+def _add_hash(asset: pystac.Asset, n_bytes: int, sha256: str) -> None:
+    """Add a file's size and hash to an asset that its item has."""
+    # A multihash of SHA-256: its code and length go before it.
+    FileExtension.ext(asset, add_if_missing=True).apply(size=n_bytes, checksum=f"1220{sha256}")
 
 
 def project(item: pystac.Item, crs: Any, raster: Any) -> None:

@@ -23,7 +23,7 @@ ENDS = (0.02, 0.98)
 """Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
 
 MOST_PLACES = 12
-"""Decimal places beyond which values count as equal: no score differs by less."""
+"""Decimal places beyond which values count as equal: no target differs by less."""
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Classes:
     """Decimal places that tell the classes apart."""
 
     def find(self, values: Floats) -> NDArray[np.int64]:
-        """Find each value's class, from 0; −1 where there is no value."""
+        """Find each value's class, from 0, (n,) each; −1 where there is no value."""
         found = np.searchsorted(np.array(self.breaks), values, side="right")
         return np.where(np.isfinite(values), found, -1)
 
@@ -62,7 +62,7 @@ class Classes:
         return [f"below {ends[0]}", *inner, f"{ends[-1]} and above"]
 
 
-def classify_scores(values: Floats) -> Classes:
+def classify_values(values: Floats) -> Classes:
     """Put values into fifths, in shades of cividis from low to high.
 
     Predictions are shown in the classes of what was observed, so that the eye compares colours:
@@ -88,6 +88,13 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
     """Put observed less predicted into five classes about 0: purple is lower, orange higher.
 
     The middle class holds the smallest 40 % of the errors, the two at the ends the largest 20 %.
+
+    Parameters
+    ----------
+    residuals : (n,)
+        NaN is left out.
+    places
+        Decimal places that breaks are rounded to.
     """
     sizes = np.abs(residuals[np.isfinite(residuals)])
     edges = np.quantile(sizes, (MIDDLE, MOST)) if len(sizes) else np.zeros(2)
@@ -101,7 +108,7 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
 
 
 def count_places(values: Floats) -> int:
-    """Say how many decimal places tell a hundredth of the values' spread.
+    """Say how many decimal places tell a hundredth of the spread of values, (n,).
 
     Examples
     --------

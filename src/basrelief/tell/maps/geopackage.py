@@ -61,7 +61,7 @@ def list_layers(layers: list[Layer]) -> list[Record]:
             "n": layer.n_predicted,
             "n_outside": int(layer.is_outside.sum()),
             "classes": {
-                "scores": _list_classes(layer.scores),
+                "values": _list_classes(layer.classes),
                 "residuals": _list_classes(layer.residuals),
                 "widths": _list_classes(layer.widths),
             },

@@ -11,7 +11,7 @@ import pandas as pd
 
 from basrelief.judge.predictions import INTERVALS
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.maps.classes import Classes, classify_residuals, classify_scores
+from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
 from basrelief.tell.page.results import find_main
 from basrelief.tell.words import Finding, name_scheme, name_target
 
@@ -35,7 +35,7 @@ class Layer:
     table: gpd.GeoDataFrame
     """One row an area, in the order of the chips stage: ``KEYS``, ``VALUES``, polygons."""
 
-    scores: Classes
+    classes: Classes
     """Of observed and predicted alike."""
 
     residuals: Classes
@@ -101,9 +101,7 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     areas = facts.samples.areas
     residuals = facts.judged.residuals
     mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
-    # Runs judged by an older version have no bounds there.
     mine = mine.set_index("area_id").reindex(areas["area_id"])
-    mine = mine.reindex(columns=["y_pred", "residual", *INTERVALS, "is_inside"])
     columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
@@ -124,7 +122,7 @@ def _make_layer(
     wanted = {"target": target, "scheme": scheme, "unit": "area"}
     liked = [record["recipe"] for record in select(facts.judged.preferred, **wanted)]
     observed = table["observed"].to_numpy(np.float64)
-    scores = classify_scores(observed if np.isfinite(observed).any() else table["predicted"])
+    classes = classify_values(observed if np.isfinite(observed).any() else table["predicted"])
     width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
     return Layer(
         target=target,
@@ -132,9 +130,9 @@ def _make_layer(
         scheme=scheme,
         held_out=name_scheme(scheme, facts.settings),
         table=table,
-        scores=scores,
-        residuals=classify_residuals(table["residual"].to_numpy(np.float64), scores.places),
-        widths=classify_scores(width),
+        classes=classes,
+        residuals=classify_residuals(table["residual"].to_numpy(np.float64), classes.places),
+        widths=classify_values(width),
         finding=finding,
         liked=liked[0] if liked else None,
     )

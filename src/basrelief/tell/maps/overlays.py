@@ -157,13 +157,13 @@ def warp_to_web(path: Path, longest: int) -> tuple[Floats, list[list[float]]]:
 
 
 def find_reach(values: Floats) -> float:
-    """Find the size that the colours end at, so that one odd cell does not pale the others."""
+    """Find the size that colours end at, so that one odd cell, (row, col), pales no other."""
     sizes = np.abs(values[np.isfinite(values)])
     return float(np.quantile(sizes, REACH)) if len(sizes) else 0.0
 
 
 def draw_contributions(values: Floats, reach: float) -> bytes:
-    """Draw contributions as a PNG of few colours: orange raises, purple lowers.
+    """Draw contributions, (row, col), as a PNG of few colours: orange raises, purple lowers.
 
     The weaker, the more transparent, so that what lies below shows.
     """

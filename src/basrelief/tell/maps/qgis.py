@@ -58,8 +58,8 @@ def list_styles(layer: Layer) -> list[Record]:
     """
     width = '("upper_80" - "lower_80")'
     styles = {
-        "predicted": draw_classes('"predicted"', layer.scores, "not predicted", STRIPED),
-        "observed": draw_classes('"observed"', layer.scores, "no score"),
+        "predicted": draw_classes('"predicted"', layer.classes, "not predicted", STRIPED),
+        "observed": draw_classes('"observed"', layer.classes, "no score"),
         "residual": draw_classes('"residual"', layer.residuals, "not predicted", STRIPED),
         "width of the 80% interval": draw_classes(width, layer.widths, "no interval", STRIPED),
     }

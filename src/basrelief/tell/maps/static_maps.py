@@ -36,8 +36,8 @@ def draw_static(layer: Layer) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         (predicted, observed), (residual, applies) = figure.subplots(2, 2)
-        _draw_classes(predicted, layer, "predicted", layer.scores)
-        _draw_classes(observed, layer, "observed", layer.scores)
+        _draw_classes(predicted, layer, "predicted", layer.classes)
+        _draw_classes(observed, layer, "observed", layer.classes)
         _draw_classes(residual, layer, "residual", layer.residuals)
         _draw_applicability(applies, layer)
         for axes in (predicted, residual):

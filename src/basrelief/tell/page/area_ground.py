@@ -46,7 +46,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
     adds = table[list(ADDS)].to_numpy(np.float64)
     if not np.isfinite(adds).any():
         return None
-    places = fit_places(adds, layer.scores.places)
+    places = fit_places(adds, layer.classes.places)
     return {
         "kinds": [KIND_WORDS.get(kind, kind) for kind in KINDS],
         "adds": pack_sums(adds, places),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
+from basrelief.tell.audit_words import say_audit
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.verdict import choose_unit, name_column
-from basrelief.tell.words import name_target
 
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""
@@ -28,8 +26,7 @@ def show_audit(facts: Facts) -> dict[str, Any] | None:
         (scheme, "random chips" if scheme == "random" else name_column(scheme, facts))
         for scheme in facts.schemes
     ]
-    targets = facts.samples.targets
-    sentences = [tidy_sentence(sentence, targets) for sentence in audit["sentences"]]
+    sentences = say_audit(audit)
     n_first = len(sentences) if len(sentences) <= MANY_SENTENCES else 1
     return {
         "first": sentences[:n_first],
@@ -40,24 +37,6 @@ def show_audit(facts: Facts) -> dict[str, Any] | None:
         "table": audit["table"],
         "place": PLACE,
     }
-
-
-def tidy_sentence(sentence: str, targets: Sequence[str]) -> str:
-    """Write targets' names as a person would, and minus signs as minus signs.
-
-    Examples
-    --------
-    >>> tidy_sentence("imd: skill -0.05, and -0.00 there.", ["imd"])
-    'Multiple deprivation: skill −0.05, and 0.00 there.'
-    """
-    sentence = re.sub(r"(?<!\w)-(?=0\.00\b)", "", sentence)
-    sentence = re.sub(r"(?<!\w)-(?=\d)", "−", sentence)
-    for target in targets:
-        name = name_target(target)
-        if sentence.startswith(f"{target}:"):
-            sentence = f"{name[0].upper()}{name[1:]}{sentence[len(target) :]}"
-        sentence = sentence.replace(f" on {target},", f" on {name},")
-    return sentence
 
 
 def _lay_out(facts: Facts, target: str) -> dict[str, Record]:

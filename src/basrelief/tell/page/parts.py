@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.scores import verdict
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.results import choose_axis, find_sense
+from basrelief.tell.verdict_words import say_worth
 from basrelief.tell.words import (
     Finding,
     format_number,
@@ -219,7 +219,7 @@ def _make_bars(records: Sequence[Record], parts: dict[str, str], name: str) -> l
         if record["skill"] is None:
             continue
         recipe = record["recipe"]
-        finding = Finding(recipe, "", record["scheme"], verdict(record), record)
+        finding = Finding(recipe, "", record["scheme"], say_worth(record), record)
         bars.append(Bar(parts[recipe], finding, find_sense(finding), recipe == name))
     return bars
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from basrelief.config import Settings, format_toml
@@ -31,8 +30,7 @@ from basrelief.tell.page import (
     web_map,
 )
 from basrelief.tell.provenance import Source, list_versions, read_sources
-
-TEMPLATES = [Path(__file__).parents[1] / wing for wing in ("page", "release")]
+from basrelief.tell.templates import open_templates
 
 
 def write_report(settings: Settings, run: Run) -> None:
@@ -118,19 +116,9 @@ def format_settings(settings: Settings) -> str:
 
 
 def make_environment() -> Environment:
-    """Make what fills the pages' templates; a name that a template is not given is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=lambda name: not (name or "").endswith(".md.j2"),  # noqa: S701 - Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = words.format_number
-    environment.filters["join_words"] = words.join_words
-    environment.filters["target_name"] = words.name_target
+    """Make what fills the pages' templates."""
+    environment = open_templates("page", "release")
     environment.filters["drawn"] = Markup
-    environment.filters["percent"] = words.format_percent
     environment.filters["place"] = lambda share: round(100 * share, 2)
     environment.filters["tint"] = audit.tint
     environment.globals["name_scheme"] = words.name_scheme

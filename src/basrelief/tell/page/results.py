@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from basrelief.judge.compare import MEAN
-from basrelief.judge.scores import verdict
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.verdict import Choice, choose_unit, find_choices
+from basrelief.tell.verdict_words import say_worth
 from basrelief.tell.words import (
     Finding,
     find_findings,
@@ -133,7 +133,7 @@ def _face(facts: Facts, target: str, scheme: str) -> Facet | None:
     choice = find_choices(facts, target).get(scheme)
     rows = []
     for name in [name for name in facts.recipes if name in by_recipe]:
-        finding = Finding(name, target, scheme, verdict(by_recipe[name]), by_recipe[name])
+        finding = Finding(name, target, scheme, say_worth(by_recipe[name]), by_recipe[name])
         is_asked = name in facts.asked
         versus = say_versus(finding, facts.judged.comparisons) if is_asked else []
         is_preferred = choice is not None and choice.recipe == name

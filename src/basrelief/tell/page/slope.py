@@ -7,6 +7,7 @@ from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
+from basrelief.tell.verdict_words import CONTROLS
 from basrelief.tell.words import format_number, join_words, name_target
 
 LITTLE_KEPT = 0.1
@@ -26,11 +27,12 @@ def show_slope(facts: Facts) -> dict[str, Any] | None:
     for record in records:
         of_target = rows.setdefault(record["target"], {})
         row = of_target.setdefault(f"{record['unit']} of {record['exposure']}", {})
-        row[record["controls"]] = {"differs": record["differs"], "words": word_effect(record)}
+        told = {"differs": record["differs"], "words": word_effect(record)}
+        row[CONTROLS[record["controls"]]] = told
     strictest = [record for record in records if record["controls"] == controls[-1]]
     return {
         # What is held equal most is read first, and on a phone it is all that is seen.
-        "controls": controls[::-1],
+        "controls": [CONTROLS[name] for name in controls[::-1]],
         "rows": rows,
         "sentences": [say_effects(strictest), *say_kept(strictest)],
         "n": max(record["n"] for record in records),
@@ -43,11 +45,11 @@ def say_effects(records: list[Record]) -> str:
 
     Examples
     --------
-    >>> record = {"target": "burglary", "exposure": "slope", "controls": "built form"}
+    >>> record = {"target": "burglary", "exposure": "slope", "controls": "form"}
     >>> say_effects([record | {"differs": False}] * 2)
     'With built form held equal, none of 2 effects has an interval that leaves 0 out.'
     """
-    held = f"With {records[0]['controls']} held equal"
+    held = f"With {CONTROLS[records[0]['controls']]} held equal"
     judged = [record for record in records if record["differs"] is not None]
     if not judged:
         return f"{held}, there is too little ground to say what slope and altitude go with."

@@ -7,6 +7,7 @@ from typing import Any
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.marks import Mark, Point, keep_shown
+from basrelief.tell.verdict_words import name_group
 from basrelief.tell.words import format_number, join_words, name_target
 
 WIDTH_LEVEL = 80
@@ -95,7 +96,7 @@ def _lay_out(records: list[Record], levels: list[int], facts: Facts) -> list[dic
     empty = {f"at_{level}": None for level in levels}
     kept = [empty | row for row in rows.values() if row["scheme"] in schemes]
     for row in kept:
-        row["group"] = facts.districts.get(row["group"], row["group"])
+        row["group"] = facts.districts.get(row["group"], name_group(row["group"]))
     return sorted(
         kept, key=lambda row: (targets.index(row["target"]), schemes.index(row["scheme"]))
     )

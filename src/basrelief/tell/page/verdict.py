@@ -10,6 +10,7 @@ from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
+from basrelief.tell.verdict_words import say_preference
 from basrelief.tell.words import format_length, join_words, name_scheme, name_target
 
 SIGNS = {"lidar": "▲", "both": "▲◆", "plain": "◆", "mean": "●"}
@@ -63,7 +64,7 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             scored = select(facts.scores, recipe=record["recipe"], **wanted)
             skill = scored[0]["skill"] if scored else None
             joins = record["recipe"] in facts.joining
-            found[scheme] = Choice(record["recipe"], record["reason"], skill, joins)
+            found[scheme] = Choice(record["recipe"], say_preference(record), skill, joins)
     return found
 
 

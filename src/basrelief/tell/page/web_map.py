@@ -79,7 +79,7 @@ def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
 
 def describe_layer(layer: Layer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
-    places = layer.scores.places
+    places = layer.classes.places
     columns = {
         "observed": "observed",
         "predicted": "predicted",
@@ -99,7 +99,7 @@ def describe_layer(layer: Layer) -> Record:
         "sense": finding.sense if finding else "even",
         "sign": finding.sign if finding else "●",
         "places": places,
-        "scores": _list_classes(layer.scores),
+        "scores": _list_classes(layer.classes),
         "residuals": _list_classes(layer.residuals),
         "widths": _list_classes(layer.widths),
         **values,

@@ -117,11 +117,19 @@ def count_people(areas: pd.DataFrame) -> NDArray[np.float64]:
     return people
 
 
-def complement(
-    is_first: NDArray[np.bool_],
-    people: NDArray[np.float64],
-) -> NDArray[np.bool_]:
+def complement(is_first: NDArray[np.bool_], people: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Choose what else is withheld, so that those withheld cannot be found by subtraction.
+
+    Parameters
+    ----------
+    is_first : (n,)
+        What is withheld for its own sake.
+    people : (n,)
+        The fewest are taken first; NaN comes last.
+
+    Returns
+    -------
+    (n,)
 
     Examples
     --------

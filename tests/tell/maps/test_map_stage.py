@@ -12,7 +12,6 @@ import pyogrio
 import pytest
 
 from basrelief.config import Settings
-from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.maps.layers import Layer, gather_layers
@@ -137,21 +136,6 @@ def test_areas_outside_are_striped_in_the_drawing(layers: list[Layer]) -> None:
     assert ("<pattern" in draw_static(layer)) == bool(layer.is_outside.any())
 
 
-def test_maps_of_a_run_judged_before_intervals_were_kept_have_none(
-    town_settings: Settings, town_run: Run, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(
-        town_run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.zarr")
-    )
-    path = folder / "evaluate" / "residuals.parquet"
-    table = pd.read_parquet(path)
-    table.drop(columns=[name for name in INTERVALS if name in table]).to_parquet(path)
-    write_maps(town_settings, Run(folder, quiet=True))
-    crime = pyogrio.read_dataframe(folder / "maps" / "areas.gpkg", layer="crime")
-    assert crime["lower_80"].isna().all()
-    assert crime["predicted"].notna().any()
-
-
 def test_contribution_maps_are_handed_over_where_explaining_left_some(
     town_settings: Settings, town_run: Run, tmp_path: Path
 ) -> None:
@@ -172,7 +156,8 @@ def test_a_run_that_is_not_judged_by_area_leaves_no_maps(
     folder = shutil.copytree(
         town_run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.zarr")
     )
-    (folder / "evaluate" / "residuals.parquet").unlink()
+    path = folder / "evaluate" / "residuals.parquet"
+    pd.read_parquet(path).iloc[:0].to_parquet(path)
     write_maps(town_settings, Run(folder))
     assert not (folder / "maps").exists()
     assert "nothing to draw" in capsys.readouterr().out

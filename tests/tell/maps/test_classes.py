@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from basrelief.style import read_rgb
-from basrelief.tell.maps.classes import Classes, classify_residuals, classify_scores, count_places
+from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values, count_places
 
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -15,7 +15,7 @@ VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 @given(VALUES)
 @example(np.array([5e-324, 0.0]))
 def test_every_value_has_a_class_with_a_colour_and_a_name(values: np.ndarray) -> None:
-    classes = classify_scores(values)
+    classes = classify_values(values)
     assert len(classes.colours) == len(classes.labels) == len(classes.breaks) + 1
     assert set(classes.find(values)) <= set(range(len(classes.colours)))
     assert list(classes.breaks) == sorted(set(classes.breaks))
@@ -23,7 +23,7 @@ def test_every_value_has_a_class_with_a_colour_and_a_name(values: np.ndarray) ->
 
 def test_scores_fall_into_fifths() -> None:
     values = np.random.default_rng(0).normal(size=1000)
-    sizes = np.bincount(classify_scores(values).find(values))
+    sizes = np.bincount(classify_values(values).find(values))
     assert sizes.tolist() == pytest.approx([200] * 5, abs=10)
 
 
@@ -34,7 +34,7 @@ def test_a_value_on_a_break_is_in_the_upper_class_and_none_is_in_none() -> None:
 
 
 def test_breaks_are_what_the_legend_says() -> None:
-    classes = classify_scores(np.random.default_rng(0).uniform(0.02, 0.38, 500))
+    classes = classify_values(np.random.default_rng(0).uniform(0.02, 0.38, 500))
     assert classes.places == 3
     assert classes.breaks == tuple(round(edge, 3) for edge in classes.breaks)
     assert classes.labels[0] == f"below {classes.breaks[0]:.3f}"
@@ -42,7 +42,7 @@ def test_breaks_are_what_the_legend_says() -> None:
 
 @pytest.mark.parametrize("values", [[], [np.nan], [2.0, 2.0, 2.0]])
 def test_values_that_are_all_alike_have_one_class(values: list[float]) -> None:
-    classes = classify_scores(np.array(values))
+    classes = classify_values(np.array(values))
     assert classes.labels == ["all"]
     assert len(classes.colours) == 1
 

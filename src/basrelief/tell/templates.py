@@ -1,0 +1,31 @@
+"""What fills templates: one environment for pages and for cards, with the filters that both use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from basrelief.tell import words
+
+
+def open_templates(*wings: str) -> Environment:
+    """Open the templates of some wings; a name that a template is not given is an error.
+
+    Parameters
+    ----------
+    wings
+        Folders beside this file, searched in this order. A wing adds filters of its own.
+    """
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).parent / wing for wing in wings]),
+        autoescape=lambda name: not (name or "").endswith(".md.j2"),  # noqa: S701 - Markdown
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = words.format_number
+    environment.filters["percent"] = words.format_percent
+    environment.filters["join_words"] = words.join_words
+    environment.filters["target_name"] = words.name_target
+    return environment
