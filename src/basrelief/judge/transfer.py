@@ -17,6 +17,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
 from basrelief.judge.scores import score_predictions, verdict
+from basrelief.learn.area_models import MODEL, load_model
 from basrelief.learn.choice import DEFAULT_RECIPES
 from basrelief.learn.final import (
     FinalModel,
@@ -24,8 +25,8 @@ from basrelief.learn.final import (
     predict_place,
     read_model,
     read_training,
-    weigh_features,
 )
+from basrelief.learn.linear import weigh_features
 from basrelief.run import Run, prepare_folder, read_json, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
@@ -202,11 +203,12 @@ def _answer(folder: Path, samples: Samples, prediction: Prediction, model: Final
     values = values[values.index.isin(areas.index)].sort_index()
     applicability = None
     if prediction.features is not None:
-        training = read_training(folder)
+        training, linear = read_training(folder), load_model(folder / MODEL).alone
+        spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
         applicability = measure_applicability(
             training.features.to_numpy(np.float64),
             prediction.features.loc[values.index].to_numpy(np.float64),
-            weigh_features(folder),
+            weigh_features(linear, spread),
             training.blocks,
             np.random.default_rng(model.seed),
         )

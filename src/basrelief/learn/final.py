@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from basrelief import __version__
 from basrelief.chips.store import Samples
 from basrelief.config import ChipSettings, InputError, Section, Settings
+from basrelief.learn.area_models import MODEL, load_model
 from basrelief.learn.features import make_features, name_columns
-from basrelief.learn.linear import load_linear, predict_linear
+from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import (
@@ -165,19 +166,6 @@ def read_training(folder: Path) -> Training:
     return Training(table.droplevel("block"), blocks)
 
 
-def weigh_features(folder: Path) -> NDArray[np.float64]:
-    """Give each feature's importance, (n_features,): its mean absolute coefficient.
-
-    Coefficients are a standard deviation's worth, in standard deviations of the target. All
-    features count alike where every target is predicted by its mean.
-    """
-    model = read_model(folder)
-    spread = [model.labels[target].std or 1.0 for target in model.targets]
-    coef = np.abs(load_linear(folder / "weights.safetensors").coef) / np.array(spread)
-    weights: NDArray[np.float64] = coef.mean(axis=1)
-    return weights if weights.any() else np.ones_like(weights)
-
-
 def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> Prediction:
     """Predict the areas or chips of samples with a final model.
 
@@ -206,8 +194,8 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
     _check_features(folder, features)
     is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
     features = features[is_used.reindex(features.index).to_numpy(bool)]
-    model = load_linear(folder / "weights.safetensors")
-    values = predict_linear(model, features.to_numpy(np.float64))
+    model = load_model(folder / MODEL)
+    values = predict_linear(model.alone, features.to_numpy(np.float64))
     return Prediction(pd.DataFrame(values, index=features.index, columns=targets), features)
 
 

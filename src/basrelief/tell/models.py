@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from basrelief.learn.area_models import MODEL
 from basrelief.learn.final import FinalModel, read_model
 from basrelief.learn.recipes import (
     DenseRecipe,
@@ -79,11 +80,12 @@ def read_models(run: Run) -> list[Model]:
 
 
 def _read_model(folder: Path) -> Model:
-    weights = folder / "weights.safetensors"
-    with safe_open(weights, "np") as file:
-        sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     parts = [folder, *sorted((folder / "members").glob("*/"))]
     recipes = [read_recipe(part / "recipe.toml") for part in parts]
+    is_network = isinstance(recipes[0], NetworkRecipe)
+    weights = folder / ("weights.safetensors" if is_network else MODEL)
+    with safe_open(weights, "np") as file:
+        sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
