@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.learn.area_models import MODEL
 from basrelief.learn.measures import describe_measures
 from basrelief.run import Run, read_json
 from basrelief.tell.cards import cards
@@ -74,9 +75,9 @@ def test_figures_in_the_card_are_those_of_the_scores(card: str, town_run: Run) -
 
 
 def test_the_card_names_each_model_with_its_hash(card: str, town_run: Run) -> None:
-    for name in ("vgg16", "relief-statistics", "random-features"):
-        path = town_run.models / name / "final" / "weights.safetensors"
-        assert hash_file(path) in card
+    files = {"vgg16": "weights.safetensors", "relief-statistics": MODEL, "random-features": MODEL}
+    for name, file in files.items():
+        assert hash_file(town_run.models / name / "final" / file) in card
 
 
 def test_the_card_says_what_each_relief_statistic_is(card: str) -> None:

@@ -26,7 +26,7 @@ from basrelief.learn.joint import (
 from basrelief.learn.linear import (
     LinearModel,
     Standard,
-    average_labels,
+    average_known,
     fit_ridge,
     join_sets,
     learn_standard,
@@ -43,6 +43,9 @@ INNER_FOLDS = 5
 
 MODEL = "model.safetensors"
 """Name of the file of a model, in the folder of a fold."""
+
+ABOUT = "about"
+"""Where its metadata hold, as JSON, its kind, its sets' names and the training areas' districts."""
 
 Floats = NDArray[np.float64]
 Kind = Literal["linear", "process", "residual"]
@@ -222,28 +225,28 @@ def save_model(model: AreaModel, path: Path) -> None:
     if locations.xy is not None:
         tensors["xy"] = locations.xy
     codes = None if locations.district is None else locations.district.tolist()
-    told = {"sets": model.set_names, "district": codes}
-    metadata = {"kind": model.kind} | {key: json.dumps(value) for key, value in told.items()}
+    # One text: safetensors writes several in any order, and equal models are equal files.
+    about = json.dumps({"kind": model.kind, "sets": model.set_names, "district": codes})
     kept = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     with replacing(path) as part:
-        save_file(kept, part, metadata=metadata)
+        save_file(kept, part, metadata={ABOUT: about})
 
 
 def load_model(path: Path) -> AreaModel:
     """Read what `save_model` wrote."""
     with safe_open(path, "numpy") as file:
-        told = file.metadata()
+        about = json.loads(file.metadata()[ABOUT])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    names, codes = tuple(json.loads(told["sets"])), json.loads(told["district"])
+    names, codes = tuple(about["sets"]), about["district"]
     district = None if codes is None else np.array(codes, dtype=str)
     locations = Locations(tensors.get("xy"), district)
-    alone, beside = _take_arrays("alone", tensors), None
-    if told["kind"] == "process":
+    beside: JointProcess | Residual | None = None
+    if about["kind"] == "process":
         linear = _take_arrays("joint", tensors)
         beside = JointProcess(names, linear, locations, tensors["scales"], tensors["weights"])
-    elif told["kind"] == "residual":
-        return AreaModel(names, alone, Residual(locations, tensors["residual"]))
-    return AreaModel(names, alone, beside)
+    elif about["kind"] == "residual":
+        beside = Residual(locations, tensors["residual"])
+    return AreaModel(names, _take_arrays("alone", tensors), beside)
 
 
 def _fit_each(
@@ -286,7 +289,7 @@ def _weigh_sets(
         fitted = _fit_each(terms.take(train), labels[train], blocks[train], rng, is_many)
         seen = terms.take(held).feature_sets.values()
         lifts.append([own[0].apply(X) @ own[1] for own, X in zip(fitted, seen, strict=True)])
-        residuals.append(labels[held] - average_labels(labels[train]))
+        residuals.append(labels[held] - average_known(labels[train]))
     lift = np.concatenate(lifts, axis=1)  # (set, area, target)
     residual = np.concatenate(residuals)
     for k in range(n_targets):

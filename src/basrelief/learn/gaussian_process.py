@@ -148,7 +148,8 @@ def _fit_known(
     weights = np.empty((len(mixes), *labels.shape))
     for i, mix in enumerate(mixes):
         # Candidates are mixed one at a time: hundreds of them would not fit into memory.
-        values, vectors = eigh(_mix(components, mix), overwrite_a=True, check_finite=False)
+        # Divide and conquer takes a half to a fifth of the default's time here.
+        values, vectors = eigh(_mix(components, mix), driver="evd", check_finite=False)
         rotated = vectors.T @ residual
         signal = 1 - noises[:, None]
         spectra = signal * np.maximum(values, 0.0) + noises[:, None]  # (noise, item)

@@ -120,7 +120,7 @@ def learn_standard(X: Floats) -> Standard:
     return Standard(mean, scale, standardise(X, mean, scale).mean(axis=0))
 
 
-def average_labels(labels: Floats) -> Floats:
+def average_known(labels: Floats) -> Floats:
     """Mean of each target's known labels, (target,); NaN without one."""
     # Not nanmean: a target without a label has no mean, and that is no fault here.
     mean: Floats = pd.DataFrame(labels).mean().to_numpy(np.float64)
@@ -147,7 +147,7 @@ def join_sets(
         mean=np.concatenate([none, *(standard.mean for standard in standards)]),
         scale=np.concatenate([none, *(standard.scale for standard in standards)]),
         coef=np.concatenate([np.zeros((0, n_targets)), *coef]),
-        intercept=average_labels(labels) - np.sum(shift, axis=0),
+        intercept=average_known(labels) - np.sum(shift, axis=0),
         weight=weight,
         is_fallback=np.asarray((weight <= 0).all(axis=0)),
     )
