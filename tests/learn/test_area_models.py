@@ -21,9 +21,16 @@ from basrelief.learn.area_models import (
     save_model,
     tell_parts,
 )
-from basrelief.learn.joint import DISTRICT, MEAN, PLACE, AreaTerms, JointProcess
+from basrelief.learn.joint import (
+    DISTRICT,
+    MEAN,
+    PLACE,
+    AreaTerms,
+    JointProcess,
+    gp_interpolation,
+)
 from basrelief.learn.linear import LinearModel, predict_linear
-from basrelief.learn.place import Locations, correlate, gp_interpolation
+from basrelief.learn.place import Locations, correlate
 from basrelief.splits.folds import block_of
 
 Floats = NDArray[np.float64]

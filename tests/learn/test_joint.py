@@ -17,13 +17,13 @@ from basrelief.learn.joint import (
     PLACE,
     AreaTerms,
     fit_joint,
-    fit_sets,
+    gp_interpolation,
     list_mixes,
     predict_joint,
     tell_joint_parts,
 )
 from basrelief.learn.linear import measure_spread, predict_linear, standardise
-from basrelief.learn.place import Locations, choose_scales, correlate, gp_interpolation
+from basrelief.learn.place import Locations, choose_scales, correlate
 
 Floats = NDArray[np.float64]
 NOISE = 0.3
@@ -156,10 +156,17 @@ def test_sets_without_place_and_district_are_a_process_of_their_own() -> None:
     assert measure_skills(only, Y)[0] > 0.5
 
 
+def test_a_place_of_one_scale_is_mixed_with_its_districts_in_three_shares() -> None:
+    mixes, prior = list_mixes(0, 1, has_district=True)
+    np.testing.assert_allclose(mixes, [[1.0, 0.0], [0.7, 0.3], [0.4, 0.6]])
+    np.testing.assert_allclose(prior, 1 / 3)
+    assert list_mixes(0, 0, has_district=True)[0] == [[1.0]]
+    assert list_mixes(1, 0, has_district=False)[0].tolist() == [[0.0], [1.0]]
+
+
 def test_every_set_is_in_or_out_with_one_half_before_labels_are_seen() -> None:
-    near = np.eye(3)
     for n_sets in (1, 2, 3):
-        mixes, prior = list_mixes(n_sets, near)
+        mixes, prior = list_mixes(n_sets, 3, has_district=True)
         np.testing.assert_allclose(mixes.sum(axis=1), 1.0)
         assert prior.sum() == pytest.approx(1.0)
         is_in = mixes[:, :n_sets] > 0
@@ -258,14 +265,14 @@ def test_unknown_labels_and_flat_features_are_taken_as_they_are() -> None:
 def make_standard(n: int = 60, seed: int = 0) -> tuple[Floats, Floats, Floats]:
     """Standardised features, two targets that follow them in part, and places."""
     rng = np.random.default_rng(seed)
-    Z = rng.normal(size=(n, 8))
-    Z -= Z.mean(axis=0)
+    Z = rng.uniform(-1, 1, (n, 8))
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
     Y = Z @ rng.normal(size=(8, 2)) + rng.normal(size=(n, 2)) + 5.0
     return Z, Y, rng.uniform(0, 4000, (n, 2))
 
 
 def fit_coef(Z: Floats, Y: Floats, xy: Floats, n_scales: int = 3) -> Floats:
-    return fit_sets([Z], Y, Locations(xy), n_scales).coef[0]
+    return fit_joint(AreaTerms({"eye": Z}, Locations(xy)), Y, n_scales).linear.coef
 
 
 def test_a_set_alone_equals_scikit_learns_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +306,7 @@ def test_what_neighbours_explain_is_not_taken_for_what_features_say() -> None:
     xy = rng.uniform(0, 4000, (150, 2))
     root = np.linalg.cholesky(correlate(cdist(xy, xy), 1500.0) + 1e-8 * np.eye(150))
     Z, smooth = root @ rng.normal(size=(150, 6)), root @ rng.normal(size=(150, 1))
-    Z -= Z.mean(axis=0)
+    Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
     driven = Z @ rng.normal(size=(6, 1)) / np.sqrt(6)
     coef = fit_coef(Z, np.hstack([smooth, driven + 0.3 * smooth]), xy)
     share = (Z @ coef).std(axis=0) / np.array([smooth.std(), driven.std()])

@@ -7,13 +7,8 @@ from scipy.spatial.distance import cdist
 
 from basrelief.learn import place
 from basrelief.learn.gaussian_process import NOISE, fit_gaussian_process
-from basrelief.learn.place import (
-    Locations,
-    choose_scales,
-    correlate,
-    correlate_all,
-    gp_interpolation,
-)
+from basrelief.learn.joint import gp_interpolation
+from basrelief.learn.place import Locations, choose_scales, correlate, correlate_all
 
 Floats = NDArray[np.float64]
 

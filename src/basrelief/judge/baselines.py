@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.place import Locations, gp_interpolation, locate_areas, name_districts
+from basrelief.learn.joint import gp_interpolation
+from basrelief.learn.place import Locations, locate_areas, name_districts
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 
 Floats = NDArray[np.float64]

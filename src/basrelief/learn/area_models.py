@@ -19,20 +19,19 @@ from basrelief.learn.joint import (
     AreaTerms,
     JointProcess,
     fit_joint,
-    fit_sets,
+    gp_interpolation,
     tell_joint_parts,
     tell_sets,
 )
 from basrelief.learn.linear import (
     LinearModel,
-    Standard,
     average_known,
     fit_ridge,
-    join_sets,
     learn_standard,
+    make_linear,
     predict_linear,
 )
-from basrelief.learn.place import Locations, gp_interpolation
+from basrelief.learn.place import Locations
 from basrelief.run import replacing
 from basrelief.splits.folds import assign_folds
 
@@ -174,10 +173,10 @@ def fit_stack(
     ----------
     Breiman (1996), Machine Learning 24, 49-64 (stacked regressions).
     """
-    fitted = _fit_each(terms, labels, blocks, rng, is_many)
+    coef = _fit_each(terms, labels, blocks, rng, is_many)
     weight = _weigh_sets(terms, labels, blocks, rng, is_many)
-    coef = [coef * kept for (_, coef), kept in zip(fitted, weight, strict=True)]
-    return join_sets([standard for standard, _ in fitted], coef, labels, weight)
+    kept = np.concatenate([each * own for each, own in zip(coef, weight, strict=True)])
+    return make_linear(learn_standard(terms.join()), kept, labels, weight)
 
 
 def find_weights(lift: Floats, residual: Floats) -> Floats:
@@ -255,19 +254,18 @@ def _fit_each(
     blocks: NDArray[np.str_],
     rng: np.random.Generator,
     is_many: bool,
-) -> list[tuple[Standard, Floats]]:
-    """Fit each set's own regression: how it is standardised, and coefficients there."""
-    locations, fitted = Locations(terms.locations.xy), []
-    for X in terms.feature_sets.values():
-        standard = learn_standard(X)
-        Z = standard.apply(X)
+) -> list[Floats]:
+    """Fit each set's own regression: its coefficients, (feature, target), where standardised."""
+    coef = []
+    for name, X in terms.feature_sets.items():
         if is_many:
-            coef = fit_ridge(Z, labels, _inner_folds(blocks, rng))
+            Z = learn_standard(X).apply(X)
+            coef.append(fit_ridge(Z, labels, _inner_folds(blocks, rng)))
         else:
             # Beside place, and without it afterwards: a set is not to know who is near.
-            coef = fit_sets([Z], labels, locations, N_SCALES_ALONE).coef[0]
-        fitted.append((standard, coef))
-    return fitted
+            own = AreaTerms({name: X}, Locations(terms.locations.xy))
+            coef.append(fit_joint(own, labels, N_SCALES_ALONE).linear.coef)
+    return coef
 
 
 def _weigh_sets(
@@ -286,9 +284,9 @@ def _weigh_sets(
     folds = _inner_folds(blocks, rng)
     for fold in np.unique(folds):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        fitted = _fit_each(terms.take(train), labels[train], blocks[train], rng, is_many)
-        seen = terms.take(held).feature_sets.values()
-        lifts.append([own[0].apply(X) @ own[1] for own, X in zip(fitted, seen, strict=True)])
+        coef = _fit_each(terms.take(train), labels[train], blocks[train], rng, is_many)
+        sets = zip(terms.feature_sets.values(), coef, strict=True)
+        lifts.append([learn_standard(X[train]).apply(X[held]) @ own for X, own in sets])
         residuals.append(labels[held] - average_known(labels[train]))
     lift = np.concatenate(lifts, axis=1)  # (set, area, target)
     residual = np.concatenate(residuals)

@@ -23,11 +23,9 @@ NOISE = np.concatenate([np.geomspace(0.01, 0.5, 12), np.linspace(0.6, 1.0, 9)])
 class GaussianProcess:
     """A Gaussian process fitted to each target, its covariance a sum of components."""
 
-    mean: Floats
-    """(target,) The mean of the known labels, in their unit; NaN without a label."""
-
     weights: Floats
-    """(component, item, target) What each training item adds where the component is 1."""
+    """(component, item, target) What each training item adds to the mean of the known labels
+    where the component is 1: ``(components @ weights).sum(axis=0)`` predicts."""
 
     posterior: Floats
     """(candidate, noise, target) Probability of each point of the grid; sums to 1 a target."""
@@ -79,7 +77,6 @@ def fit_gaussian_process(
     if prior is None:
         prior = np.full(len(mixes), 1 / len(mixes))
     process = GaussianProcess(
-        mean=np.full(n_targets, np.nan),
         weights=np.zeros((n_components, n_items, n_targets)),
         posterior=np.zeros((len(mixes), len(noises), n_targets)),
     )
@@ -88,28 +85,9 @@ def fit_gaussian_process(
         # Components are large: not copied where every item has a label.
         known = components if is_known.all() else components[:, is_known][:, :, is_known]
         weights, posterior = _fit_known(known, labels, mixes, prior, noises)
-        process.mean[columns] = labels.mean(axis=0)
         process.weights[np.ix_(np.arange(n_components), is_known, columns)] = weights
         process.posterior[:, :, columns] = posterior
     return process
-
-
-def predict_gaussian_process(process: GaussianProcess, components: Floats) -> Floats:
-    """Predict targets from what items have in common with the training items.
-
-    Parameters
-    ----------
-    components : (component, item, training item)
-
-    Returns
-    -------
-    (item, target)
-        In the labels' unit.
-    """
-    predicted = np.tile(process.mean, (components.shape[1], 1))
-    for component, weights in zip(components, process.weights, strict=True):
-        predicted += component @ weights
-    return predicted
 
 
 def group_targets(Y: Floats) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from basrelief.config import InputError
 from basrelief.learn.gaussian_process import fit_gaussian_process
-from basrelief.learn.linear import LinearModel, join_sets, learn_standard, standardise
+from basrelief.learn.linear import LinearModel, learn_standard, make_linear, standardise
 from basrelief.learn.place import (
+    N_SCALES,
     Locations,
-    choose_location_scales,
+    choose_scales,
     correlate_locations,
-    mix_locations,
+    interpolate_many,
 )
 
 SHARES = (0.2, 0.5, 0.8)
@@ -28,6 +30,9 @@ MAX_SETS = 6
 MOST_SCALES, MOST_GRID = 8, 32
 """Length scales of a process of one or two sets, and the largest product of its scales and its
 subsets: more sets leave fewer scales, so that candidates stay some hundreds."""
+
+DISTRICT_SHARES = (0.0, 0.3, 0.6)
+"""Shares of the district in what areas have in common by where they are."""
 
 MEAN, PLACE, DISTRICT = "mean", "place", "district"
 PARTS = (MEAN, PLACE, DISTRICT)
@@ -63,6 +68,11 @@ class AreaTerms:
         sized = (*self.feature_sets.values(), self.locations.xy, self.locations.district)
         return next(len(values) for values in sized if values is not None)
 
+    @property
+    def ends(self) -> list[int]:
+        """Where each set's features end in `join`, one number a set."""
+        return list(accumulate(X.shape[1] for X in self.feature_sets.values()))
+
     def join(self) -> Floats:
         """Put all sets beside each other, (area, feature)."""
         return np.concatenate([np.zeros((self.n_areas, 0)), *self.feature_sets.values()], axis=1)
@@ -97,6 +107,10 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
     set says nothing is as likely beforehand as that it says something. Sets, place and district
     may each be left out (`AreaTerms.leave_out`).
 
+    Neighbours are alike in features *and* in labels, whatever the reason. A plain regression
+    takes that for knowledge, and loses it where no neighbour is known; beside place, this may
+    explain it as well. What a set says is a function of its features all the same.
+
     Parameters
     ----------
     terms
@@ -109,6 +123,7 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
     References
     ----------
     Chiles and Delfiner (2012), Geostatistics, section 3.4 (kriging with a trend).
+    Hoerl and Kennard (1970), Technometrics 12, 55-67 (a normal trend is a ridge regression).
     """
     n_sets = len(terms.feature_sets)
     if n_sets > MAX_SETS:
@@ -118,13 +133,24 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
         )
     if n_scales is None:
         n_scales = int(np.clip(MOST_GRID // 2**n_sets, 2, MOST_SCALES))
-    sets = list(terms.feature_sets.values())
-    standards = [learn_standard(X) for X in sets]
-    Z = [standard.apply(X) for standard, X in zip(standards, sets, strict=True)]
-    fitted = fit_sets(Z, labels, terms.locations, n_scales)
-    linear = join_sets(standards, fitted.coef, labels, fitted.inclusion)
-    names = tuple(terms.feature_sets)
-    return JointProcess(names, linear, terms.locations, fitted.scales, fitted.weights)
+    at, standard = terms.locations, learn_standard(terms.join())
+    Z = np.split(standard.apply(terms.join()), terms.ends, axis=1)[:n_sets]
+    sizes = [max(float((each**2).sum()) / len(each), 1e-12) for each in Z]
+    scales = np.zeros(0) if at.xy is None else choose_scales(cdist(at.xy, at.xy), n_scales)
+    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]
+    components += correlate_locations(at, at, scales)
+    mixes, prior = list_mixes(n_sets, len(scales), has_district=at.district is not None)
+    stacked = np.reshape(components, (len(components), len(labels), len(labels)))
+    process = fit_gaussian_process(stacked, labels, mixes, prior)
+    weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
+    coef = [each.T @ weights[k] / sizes[k] for k, each in enumerate(Z)]
+    linear = make_linear(
+        standard,
+        np.concatenate([np.zeros((0, labels.shape[1])), *coef]),
+        labels,
+        (mixes[:, :n_sets] > 0).T @ posterior,
+    )
+    return JointProcess(tuple(terms.feature_sets), linear, at, scales, weights[n_sets:])
 
 
 def predict_joint(joint: JointProcess, terms: AreaTerms) -> Floats:
@@ -135,110 +161,90 @@ def predict_joint(joint: JointProcess, terms: AreaTerms) -> Floats:
 
 def tell_joint_parts(joint: JointProcess, terms: AreaTerms) -> dict[str, Floats]:
     """Tell what each part adds to a joint process' prediction, as `tell_parts` does."""
-    parts = tell_sets(joint.linear, joint.set_names, terms)
-    if not len(joint.weights):
-        return parts
+    parts, n_scales = tell_sets(joint.linear, joint.set_names, terms), len(joint.scales)
     common = correlate_locations(terms.locations, joint.locations, joint.scales)
-    added = np.stack([one @ weights for one, weights in zip(common, joint.weights, strict=True)])
-    n_scales = len(joint.scales)
-    if n_scales:
-        parts[PLACE] = added[:n_scales].sum(axis=0)
+    added = [one @ weights for one, weights in zip(common, joint.weights, strict=True)]
+    if joint.locations.xy is not None:
+        parts[PLACE] = np.sum(added[:n_scales], axis=0)
     if joint.locations.district is not None:
         parts[DISTRICT] = added[n_scales]
     return parts
 
 
-def list_mixes(n_sets: int, near: Floats) -> tuple[Floats, Floats]:
-    """List the candidates of a process of feature sets, and their prior.
-
-    Every subset of the sets: none of them is what areas have in common by where they are; others
-    share a part of what is in common, or all of it, equally. Each set is in or out with one half.
+def gp_interpolation(
+    known: Locations,
+    labels: Floats,
+    new: Locations,
+    rng: np.random.Generator,
+    *,
+    is_many: bool,
+    n_scales: int = N_SCALES,
+) -> Floats:
+    """Predict labels from place, and district where it is given, without any feature set.
 
     Parameters
     ----------
-    near : (candidate, component)
-        Shares of the components of place and district; may be empty.
+    labels : (known item, target)
+        NaN where unknown.
+    is_many
+        Whether the place has many items (`gaussian_process.has_many`). Then districts are not
+        used: neighbours tell them.
 
     Returns
     -------
-    Shares (candidate, set and then component of ``near``), and prior (candidate,).
+    (new item, target)
+        In the labels' unit; NaN for a target without a label.
+    """
+    if is_many:
+        assert known.xy is not None
+        assert new.xy is not None
+        return interpolate_many(known.xy, labels, new.xy, rng)
+    return predict_joint(fit_joint(AreaTerms({}, known), labels, n_scales), AreaTerms({}, new))
+
+
+def list_mixes(n_sets: int, n_scales: int, has_district: bool) -> tuple[Floats, Floats]:
+    """List the candidates of a process, and their prior.
+
+    Every subset of the feature sets: with none of them all that areas have in common is by where
+    they are; others share a part of it, or all, equally. Each set is in or out with one half.
+
+    Returns
+    -------
+    Shares (candidate, component) of the sets, the length scales and the district, and the
+    prior (candidate,).
 
     Examples
     --------
-    >>> mixes, prior = list_mixes(1, np.ones((1, 1)))
-    >>> mixes.tolist()
+    >>> mixes, prior = list_mixes(1, 1, has_district=False)
+    >>> mixes.round(1).tolist()
     [[0.0, 1.0], [0.2, 0.8], [0.5, 0.5], [0.8, 0.2], [1.0, 0.0]]
     >>> prior.tolist()
     [0.5, 0.125, 0.125, 0.125, 0.125]
     """
-    n_components = near.shape[1]
+    scales, district = np.eye(n_scales, n_scales + has_district), np.eye(1, n_scales + 1, n_scales)
+    near = scales  # (candidate, component) of place and district alone
+    if has_district and n_scales:
+        near = np.concatenate([(1 - s) * scales + s * district for s in DISTRICT_SHARES])
+    elif has_district:
+        near = district
     # Without place and district there is only noise besides the sets.
-    nothing = near if len(near) else np.zeros((1, n_components))
-    mixes = [np.hstack([np.zeros((len(nothing), n_sets)), nothing])]
+    nothing = near if len(near) else np.zeros((1, 0))
+    mixes = [np.pad(nothing, ((0, 0), (n_sets, 0)))]
     for size in range(1, n_sets + 1):
         for subset in combinations(range(n_sets), size):
             sets = np.isin(np.arange(n_sets), subset) / size
             beside = [np.r_[share * sets, (1 - share) * mix] for mix in near for share in SHARES]
-            mixes.append(np.array([*beside, np.r_[sets, np.zeros(n_components)]]))
+            mixes.append(np.array([*beside, np.r_[sets, np.zeros(near.shape[1])]]))
     prior = [np.full(len(each), 0.5**n_sets / len(each)) for each in mixes]
     return np.concatenate(mixes), np.concatenate(prior)
-
-
-@dataclass(frozen=True, eq=False)
-class FittedSets:
-    """Feature sets, and what near areas share, as parts of one process."""
-
-    coef: list[Floats]
-    """(feature, target) of each set: units of the target per unit of its features."""
-
-    inclusion: Floats
-    """(set, target) Posterior probability that the set is in."""
-
-    scales: Floats
-    """(scale,) In metres."""
-
-    weights: Floats
-    """(component, area, target) Of place and district."""
-
-
-def fit_sets(Z: list[Floats], Y: Floats, locations: Locations, n_scales: int) -> FittedSets:
-    """Fit labels by standardised feature sets, (area, feature) each, place and district at once.
-
-    Neighbours are alike in features *and* in labels, whatever the reason. A plain regression
-    takes that for knowledge, and loses it where no neighbour is known; beside place, this may
-    explain it as well. What a set says is a function of its features all the same.
-
-    References
-    ----------
-    Hoerl and Kennard (1970), Technometrics 12, 55-67 (a normal trend is a ridge regression).
-    """
-    scales = choose_location_scales(locations, n_scales)
-    sizes = [max(float((each**2).sum()) / len(each), 1e-12) for each in Z]
-    alike = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]
-    components, near = np.reshape(alike, (len(Z), len(Y), len(Y))), np.zeros((0, 0))
-    if locations.xy is not None or locations.district is not None:
-        near = mix_locations(len(scales), locations.district is not None)
-        by_place = correlate_locations(locations, locations, scales)
-        components = np.concatenate([components, by_place])
-    mixes, prior = list_mixes(len(Z), near)
-    process = fit_gaussian_process(components, Y, mixes, prior)
-    weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
-    return FittedSets(
-        coef=[each.T @ weights[k] / sizes[k] for k, each in enumerate(Z)],
-        inclusion=(mixes[:, : len(Z)] > 0).T @ posterior,
-        scales=scales,
-        weights=weights[len(Z) :],
-    )
 
 
 def tell_sets(
     linear: LinearModel, set_names: tuple[str, ...], terms: AreaTerms
 ) -> dict[str, Floats]:
-    """Tell the mean and what each set adds where its features are not at their means."""
-    sets = [terms.feature_sets[name] for name in set_names]
-    parts, start = {MEAN: np.tile(linear.intercept, (terms.n_areas, 1))}, 0
-    for name, X in zip(set_names, sets, strict=True):
-        own = slice(start, start + X.shape[1])
-        parts[name] = standardise(X, linear.mean[own], linear.scale[own]) @ linear.coef[own]
-        start = own.stop
-    return parts
+    """Tell the mean, and what each set adds where its features are not at their means."""
+    known = AreaTerms({name: terms.feature_sets[name] for name in set_names}, terms.locations)
+    Z = np.split(standardise(known.join(), linear.mean, linear.scale), known.ends, axis=1)
+    coef = np.split(linear.coef, known.ends)
+    parts = {MEAN: np.tile(linear.intercept, (terms.n_areas, 1))}
+    return parts | {name: Z[k] @ coef[k] for k, name in enumerate(set_names)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -115,7 +114,7 @@ def standardise(X: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def learn_standard(X: Floats) -> Standard:
-    """Learn the scale of a set's features from its training areas, (area, feature)."""
+    """Learn the scale of features from the training areas, (area, feature)."""
     mean, scale = measure_spread(X)
     return Standard(mean, scale, standardise(X, mean, scale).mean(axis=0))
 
@@ -127,27 +126,22 @@ def average_known(labels: Floats) -> Floats:
     return mean
 
 
-def join_sets(
-    standards: Sequence[Standard], coef: Sequence[Floats], labels: Floats, weight: Floats
-) -> LinearModel:
-    """Make one model of the regressions on several feature sets, or on none.
+def make_linear(standard: Standard, coef: Floats, labels: Floats, weight: Floats) -> LinearModel:
+    """Make a model of coefficients on standardised features.
 
     Parameters
     ----------
-    coef : (feature, target) of each set
-        What is kept of its regression on its standardised features.
+    coef : (feature, target)
     labels : (area, target)
-        Of the training areas; NaN where unknown.
+        Of the training areas; NaN where unknown. Their means are what is predicted there.
     weight : (set, target)
-        How much each set counts.
+        How much each feature set counts.
     """
-    none, n_targets = np.zeros(0), labels.shape[1]
-    shift = [standard.shift @ part for standard, part in zip(standards, coef, strict=True)]
     return LinearModel(
-        mean=np.concatenate([none, *(standard.mean for standard in standards)]),
-        scale=np.concatenate([none, *(standard.scale for standard in standards)]),
-        coef=np.concatenate([np.zeros((0, n_targets)), *coef]),
-        intercept=average_known(labels) - np.sum(shift, axis=0),
+        mean=standard.mean,
+        scale=standard.scale,
+        coef=coef,
+        intercept=average_known(labels) - standard.shift @ coef,
         weight=weight,
         is_fallback=np.asarray((weight <= 0).all(axis=0)),
     )

@@ -1,4 +1,4 @@
-"""Place and district: what areas have in common by where they are, and labels from that alone."""
+"""Place and district: what items have in common by where they are, and what many of them tell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from basrelief.learn.gaussian_process import (
     NOISE,
     fit_gaussian_process,
     group_targets,
-    predict_gaussian_process,
 )
 from basrelief.learn.threads import one_torch_thread, sparing_threads
 
@@ -34,9 +33,6 @@ CHUNK = 100
 
 N_SCALES = 12
 """Length scales that place alone is averaged over."""
-
-DISTRICT_SHARES = (0.0, 0.3, 0.6)
-"""Shares of a district in what areas have in common by where they are."""
 
 Floats = NDArray[np.float64]
 Pair = tuple[float, float, NDArray[np.int64]]
@@ -123,12 +119,7 @@ def correlate_all(distance: Floats, scales: Floats) -> Floats:
     return np.stack([correlate(distance, scale) for scale in scales])
 
 
-def choose_location_scales(known: Locations, n_scales: int) -> Floats:
-    """Choose length scales for training items, (scale,), in metres; none where place is out."""
-    return np.zeros(0) if known.xy is None else choose_scales(cdist(known.xy, known.xy), n_scales)
-
-
-def correlate_locations(new: Locations, known: Locations, scales: Floats) -> Floats:
+def correlate_locations(new: Locations, known: Locations, scales: Floats) -> list[Floats]:
     """Give what items have in common by where they are.
 
     Parameters
@@ -137,72 +128,33 @@ def correlate_locations(new: Locations, known: Locations, scales: Floats) -> Flo
 
     Returns
     -------
-    (component, new, known)
-        The correlation at each length scale and then, where the known items' districts are
-        given, 1 where the district is the same. Of what is left out there is no component.
+    (new, known) of each component: the correlation at each length scale and then, where the
+    known items' districts are given, 1 where the district is the same.
     """
-    found = []
+    found: list[Floats] = []
     if known.xy is not None:
         assert new.xy is not None
-        found.append(correlate_all(cdist(new.xy, known.xy), scales))
+        found += list(correlate_all(cdist(new.xy, known.xy), scales))
     if known.district is not None:
         assert new.district is not None
-        is_same = new.district[:, None] == known.district
-        found.append(is_same.astype(np.float64)[None])
-    return np.concatenate(found)
+        found.append((new.district[:, None] == known.district).astype(np.float64))
+    return found
 
 
-def mix_locations(n_scales: int, has_district: bool) -> Floats:
-    """List candidates for what items have in common by where they are.
-
-    Returns
-    -------
-    (candidate, component)
-        Shares of the components of `correlate_locations`: each length scale alone and beside
-        the district, or the district alone where there is no scale.
-
-    Examples
-    --------
-    >>> mix_locations(1, has_district=True)
-    array([[1. , 0. ],
-           [0.7, 0.3],
-           [0.4, 0.6]])
-    """
-    if not has_district:
-        return np.eye(n_scales)
-    if not n_scales:
-        return np.ones((1, 1))
-    scales = np.eye(n_scales)
-    mixes = [np.insert((1 - share) * scales, n_scales, share, axis=1) for share in DISTRICT_SHARES]
-    return np.concatenate(mixes)
-
-
-def gp_interpolation(
-    known: Locations,
-    labels: Floats,
-    new: Locations,
-    rng: np.random.Generator,
-    *,
-    is_many: bool,
-    n_scales: int = N_SCALES,
+def interpolate_many(
+    known_xy: Floats, labels: Floats, new_xy: Floats, rng: np.random.Generator
 ) -> Floats:
-    """Predict labels from place, and district where it is given, by a Gaussian process.
+    """Predict labels of many items from place alone, by a Gaussian process.
 
-    In a place of few items length scale and noise are averaged over (the model of areas without
-    feature sets); of many they are the likeliest pair on a random sample. Up to 3,000 training
-    items it is one process; beyond, each item is predicted from its 64 nearest.
+    Length scale and noise are the likeliest pair on a random sample. Up to 3,000 training items
+    it is one process; beyond, each item is predicted from its 64 nearest.
 
     Parameters
     ----------
-    known, new
-        Where the training items and those to predict are. Districts are not used where there
-        are many items, whose neighbours tell the district.
+    known_xy, new_xy : (known item, 2), (new item, 2), metres
+        Easting and northing.
     labels : (known item, target)
         NaN where unknown.
-    is_many
-        Whether the place has many items, see `gaussian_process.has_many`.
-    n_scales
-        Length scales that are averaged over.
 
     Returns
     -------
@@ -213,19 +165,11 @@ def gp_interpolation(
     ----------
     Vecchia (1988), Journal of the Royal Statistical Society B 50, 297-312 (near neighbours).
     """
-    if not is_many:
-        scales = choose_location_scales(known, n_scales)
-        components = correlate_locations(known, known, scales)
-        mixes = mix_locations(len(scales), known.district is not None)
-        process = fit_gaussian_process(components, labels, mixes)
-        return predict_gaussian_process(process, correlate_locations(new, known, scales))
-    assert known.xy is not None
-    assert new.xy is not None
-    predict = _predict_whole if len(known.xy) <= MAX_WHOLE else _predict_near
-    predicted = np.full((len(new.xy), labels.shape[1]), np.nan)
+    predict = _predict_whole if len(known_xy) <= MAX_WHOLE else _predict_near
+    predicted = np.full((len(new_xy), labels.shape[1]), np.nan)
     for is_known, columns in group_targets(labels):
         seen = labels[np.ix_(is_known, columns)]
-        predicted[:, columns] = predict(known.xy[is_known], seen, new.xy, rng)
+        predicted[:, columns] = predict(known_xy[is_known], seen, new_xy, rng)
     return predicted
 
 
