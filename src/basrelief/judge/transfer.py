@@ -203,13 +203,13 @@ def _answer(folder: Path, samples: Samples, prediction: Prediction, model: Final
     values = values[values.index.isin(areas.index)].sort_index()
     applicability = None
     if prediction.features is not None:
-        training, linear = read_training(folder), load_model(folder / MODEL).alone
+        (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
         spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
         applicability = measure_applicability(
-            training.features.to_numpy(np.float64),
+            learnt.to_numpy(np.float64),
             prediction.features.loc[values.index].to_numpy(np.float64),
             weigh_features(linear, spread),
-            training.blocks,
+            blocks,
             np.random.default_rng(model.seed),
         )
     return Answer(areas.loc[values.index], values.to_numpy(np.float64), applicability)

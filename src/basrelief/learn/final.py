@@ -77,17 +77,6 @@ class FinalModel(Section):
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
-    """What an area recipe's final model learnt from."""
-
-    features: pd.DataFrame
-    """One row an area, by ``area_id``."""
-
-    blocks: NDArray[np.str_]
-    """The block of each area."""
-
-
-@dataclass(frozen=True, eq=False)
 class Prediction:
     """What a final model says of the areas, or chips, of a place."""
 
@@ -115,7 +104,9 @@ def write_model(
     features
         Features of all areas, by ``area_id``; None for networks.
     """
-    facts = read_json(run.chips / "chips.json")
+    facts, bands = read_json(run.chips / "chips.json"), "heights"
+    if isinstance(recipe, NetworkRecipe):
+        bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
     learnt = None if features is None else features.reindex(area_ids.tolist())
@@ -127,7 +118,7 @@ def write_model(
         recipe=recipe.name,
         unit=recipe.unit,
         kind=samples.kind,
-        bands=_name_bands(recipe, samples),
+        bands=bands,
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
         chips=settings.chips,
@@ -159,11 +150,11 @@ def read_model(folder: Path) -> FinalModel:
         ) from error
 
 
-def read_training(folder: Path) -> Training:
-    """Read the features and blocks of the areas that an area recipe learnt from."""
+def read_training(folder: Path) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+    """Read the features, by ``area_id``, and blocks, (area,), that an area recipe learnt from."""
     table = pd.read_parquet(folder / "training.parquet")
     blocks = np.asarray(table.index.get_level_values("block").to_numpy(dtype=object), dtype=str)
-    return Training(table.droplevel("block"), blocks)
+    return table.droplevel("block"), blocks
 
 
 def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> Prediction:
@@ -217,12 +208,6 @@ def _check_features(folder: Path, features: pd.DataFrame) -> None:
             f"{folder}: the model learnt from {len(learnt)} features, and version {__version__} "
             f"computes {features.shape[1]} that are not the same. Train it again."
         )
-
-
-def _name_bands(recipe: Recipe, samples: Samples) -> str:
-    if isinstance(recipe, NetworkRecipe):
-        return recipe.choose_bands(samples.kind)
-    return "heights"
 
 
 def _measure_spreads(table: pd.DataFrame) -> dict[str, Spread]:
