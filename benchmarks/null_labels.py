@@ -6,8 +6,8 @@ nothing to do with relief, or partly a function of one statistic. It prints the 
 whole blocks and whole districts held out of
 
 - ``ridge``: averaged over its strength by marginal likelihood, neighbours taken for knowledge,
-- ``trend``: the same beside a residual that neighbours share (`learn.trend`),
-- ``kept``: the trend, as much of it as inner folds bear out: the product (`learn.area_models`).
+- ``beside``: the same beside what neighbours share (`learn.joint`),
+- ``kept``: of that as much as inner folds bear out: the product (`learn.area_models`).
 
 No real label is seen, so that a learner may be chosen by this without looking at held-out scores.
 """
@@ -25,17 +25,21 @@ from scipy.spatial.distance import cdist
 
 from basrelief.chips.store import load_samples
 from basrelief.config import load_settings
-from basrelief.learn.area_models import TrainingAreas, fit_areas
+from basrelief.learn.area_models import N_SCALES_ALONE, fit_stack
 from basrelief.learn.features import features_of
-from basrelief.learn.linear import measure_spread, predict_linear, standardise
-from basrelief.learn.process import correlate, fit_process
-from basrelief.learn.trend import fit_trend
+from basrelief.learn.gaussian_process import fit_gaussian_process, has_many
+from basrelief.learn.joint import AreaTerms, fit_joint
+from basrelief.learn.linear import learn_standard, measure_spread, predict_linear, standardise
+from basrelief.learn.place import Locations, correlate
 from basrelief.run import Run
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
 
 Floats = NDArray[np.float64]
-Learner = Callable[[TrainingAreas, Floats], Floats]
+Known = tuple[AreaTerms, Floats, NDArray[np.str_]]
+"""Terms, labels (area, label) and blocks (area,) of what may be learnt from."""
+
+Learner = Callable[[Known, Floats], Floats]
 """From what may be learnt from, and features of the areas held out, to predictions."""
 
 
@@ -47,45 +51,43 @@ def draw_smooth(distance: Floats, scale: float, n: int, rng: np.random.Generator
     return (mixed - mixed.mean(axis=0)) / mixed.std(axis=0)
 
 
-def regress(known: TrainingAreas, X: Floats) -> Floats:
+def regress(known: Known, X: Floats) -> Floats:
     """Predict by a ridge averaged over its strength by marginal likelihood."""
-    mean, scale = measure_spread(known.features[0])
-    Z = standardise(known.features[0], mean, scale)
-    shift = Z.mean(axis=0)
-    alike = (Z - shift) @ (Z - shift).T
-    size = float(np.trace(alike)) / len(Z)
-    process = fit_process((alike / size)[None], known.labels)
-    coef = (Z - shift).T @ process.weights[0] / size
-    return known.labels.mean(axis=0) + (standardise(X, mean, scale) - shift) @ coef
+    terms, labels, _ = known
+    standard = learn_standard(terms.join())
+    Z = standard.apply(terms.join())
+    size = float((Z**2).sum()) / len(Z)
+    process = fit_gaussian_process((Z @ Z.T / size)[None], labels)
+    coef = Z.T @ process.weights[0] / size
+    return labels.mean(axis=0) + standard.apply(X) @ coef
 
 
-def follow_trend(known: TrainingAreas, X: Floats) -> Floats:
-    """Predict by a trend beside a residual that neighbours share, all of it."""
-    mean, scale = measure_spread(known.features[0])
-    Z = standardise(known.features[0], mean, scale)
-    shift = Z.mean(axis=0)
-    coef = fit_trend(Z - shift, known.labels, cdist(known.xy, known.xy))
-    return known.labels.mean(axis=0) + (standardise(X, mean, scale) - shift) @ coef
+def fit_beside(known: Known, X: Floats) -> Floats:
+    """Predict by the same, fitted beside what neighbours share."""
+    terms, labels, _ = known
+    return predict_linear(fit_joint(terms, labels, N_SCALES_ALONE).linear, X)
 
 
-def keep_some(known: TrainingAreas, X: Floats) -> Floats:
+def keep_some(known: Known, X: Floats) -> Floats:
     """Predict as the product does."""
-    return predict_linear(fit_areas(known, np.random.default_rng(0)), X)
+    is_many = has_many(len(known[1]))
+    return predict_linear(fit_stack(*known, np.random.default_rng(0), is_many=is_many), X)
 
 
-LEARNERS: dict[str, Learner] = {"ridge": regress, "trend": follow_trend, "kept": keep_some}
+LEARNERS: dict[str, Learner] = {"ridge": regress, "beside": fit_beside, "kept": keep_some}
 
 
 def measure_skill(
-    learn: Learner, everything: TrainingAreas, folds: list[AreaFold], ids: NDArray[np.str_]
+    learn: Learner, everything: Known, folds: list[AreaFold], ids: NDArray[np.str_]
 ) -> Floats:
     """Skill of each label over all folds of one repeat, (label,)."""
-    index, (X,), Y = pd.Index(ids), everything.features, everything.labels
+    index, (terms, Y, blocks) = pd.Index(ids), everything
     error, error_of_mean = np.zeros(Y.shape[1]), np.zeros(Y.shape[1])
     for fold in folds:
         train, test = (index.get_indexer(pd.Index(part)) for part in (fold.train, fold.test))
         train, test = train[train >= 0], test[test >= 0]
-        predicted = learn(everything.take(train), X[test])
+        known = terms.take(train), Y[train], blocks[train]
+        predicted = learn(known, terms.take(test).join())
         error += ((Y[test] - predicted) ** 2).sum(axis=0)
         error_of_mean += ((Y[test] - Y[train].mean(axis=0)) ** 2).sum(axis=0)
     return 1 - error / error_of_mean
@@ -113,7 +115,7 @@ def main(config: Path, n_labels: int = 200) -> None:
         Y = share**0.5 * planted + (1 - share) ** 0.5 * smooth
         for scheme in dict.fromkeys(fold.scheme for fold in folds):
             held = [fold for fold in folds if fold.scheme == scheme]
-            known = TrainingAreas([X], Y, xy, blocks)
+            known = AreaTerms({"statistics": X}, Locations(xy)), Y, blocks
             found = {name: measure_skill(each, known, held, ids) for name, each in LEARNERS.items()}
             told = ", ".join(f"{name} {skill.mean():.3f}" for name, skill in found.items())
             print(f"planted {share:.2f}, {scheme} held out: {told}", flush=True)

@@ -26,6 +26,9 @@ from rich.progress import (
 from basrelief import __version__
 from basrelief.config import InputError
 
+MODEL = "model.safetensors"
+"""The file of a trained model, whatever its kind: its metadata say which."""
+
 T = TypeVar("T")
 
 Record = dict[str, Any]

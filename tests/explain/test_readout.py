@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from basrelief.config import Settings
 from basrelief.explain import readout
 from basrelief.explain.readout import DenseModel, find_models, make_readout, sum_of_cells
-from basrelief.learn.linear import REACH, LinearModel, load_linear
+from basrelief.learn.area_models import AreaModel, load_model
+from basrelief.learn.linear import REACH, LinearModel
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.run import Run
 
@@ -163,14 +164,14 @@ def test_a_stack_that_rests_on_other_members_alone_is_left_out(
     run, _ = built
     names = pd.read_parquet(run.models / "unsure" / "final" / "training.parquet").columns
     n_dense = sum("/mean/" in name for name in names)
-    monkeypatch.setattr(readout, "load_linear", lambda path: _forget(path, n_dense))
+    monkeypatch.setattr(readout, "load_model", lambda path: _forget(path, n_dense))
     assert find_models(run, ["unsure"]) == []
 
 
-def _forget(path: Path, n_features: int) -> LinearModel:
-    linear = load_linear(path)
-    linear.coef[-n_features:] = 0.0
-    return linear
+def _forget(path: Path, n_features: int) -> AreaModel:
+    model = load_model(path)
+    model.alone.coef[-n_features:] = 0.0
+    return model
 
 
 def test_a_recipe_that_pools_spreads_alone_is_left_out_with_a_line(

@@ -29,9 +29,10 @@ def samples(tmp_path: Path) -> Samples:
     areas["area_id"] = [f"E{k}" for k in range(len(areas))]
     areas["lad"] = np.where(areas.centroid.x < 600, "west", "east")
     areas["crime"] = areas.centroid.x / 1000
+    areas["is_used"] = True
     chips = pd.DataFrame({"chip_id": [f"c{k}" for k in range(len(areas))]})
     chips["easting"], chips["northing"] = areas.centroid.x, areas.centroid.y
-    chips["crime"] = areas["crime"]
+    chips["crime"], chips["is_used"] = areas["crime"], True
     member = pd.DataFrame({"chip_id": chips["chip_id"], "area_id": areas["area_id"], "weight": 0.9})
     return Samples(chips, areas, member, ("crime",), "heights", 100, 1.0, tmp_path)
 
@@ -42,8 +43,8 @@ def test_all_baselines_can_be_had_of_areas_with_places_and_districts(samples: Sa
 
 
 def test_pictures_without_districts_have_no_baseline(tmp_path: Path) -> None:
-    areas = pd.DataFrame({"area_id": ["E1"], "lad": [None], "crime": [0.1]})
-    chips = pd.DataFrame({"chip_id": ["a"], "crime": [0.1]})
+    areas = pd.DataFrame({"area_id": ["E1"], "lad": [None], "crime": [0.1], "is_used": [True]})
+    chips = pd.DataFrame({"chip_id": ["a"], "crime": [0.1], "is_used": [True]})
     member = pd.DataFrame({"chip_id": ["a"], "area_id": ["E1"], "weight": [1.0]})
     pictures = Samples(chips, areas, member, ("crime",), "pictures", 32, 1.0, tmp_path)
     assert know_areas(pictures).baselines == []

@@ -15,8 +15,9 @@ from basrelief.chips.store import load_samples
 from basrelief.config import InputError
 from basrelief.judge.predictions import COLUMNS
 from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model
-from basrelief.learn.final import read_model, weigh_features
-from basrelief.run import FORMAT, Run, read_json, write_json
+from basrelief.learn.area_models import load_model
+from basrelief.learn.final import read_model
+from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
 from basrelief.sources.town import write_town
 
 
@@ -158,7 +159,7 @@ def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
     assert list(training.columns) == list(model.features)
     roofs = model.features["roof_share"]
     assert roofs.mean == pytest.approx(training["roof_share"].mean())
-    assert weigh_features(folder).shape == (len(model.features),)
+    assert load_model(folder / MODEL).alone.coef.shape == (len(model.features), len(model.targets))
     settings = settle_place(model, place_of(tmp_path), Run(tmp_path))
     assert (settings.data.labels, settings.seed) == (None, 7)
 

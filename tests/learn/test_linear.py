@@ -1,18 +1,22 @@
 from __future__ import annotations
 
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from basrelief.learn.linear import (
     REACH,
+    STRENGTHS,
     LinearModel,
-    load_linear,
+    fit_ridge,
     measure_spread,
     predict_linear,
-    save_linear,
+    weigh_features,
 )
+
+Floats = NDArray[np.float64]
 
 
 def make_model() -> LinearModel:
@@ -25,17 +29,6 @@ def make_model() -> LinearModel:
         weight=np.array([[0.7, 0.0]]),
         is_fallback=np.array([False, True]),
     )
-
-
-def test_a_model_comes_back_from_its_file(tmp_path: Path) -> None:
-    model = make_model()
-    save_linear(model, tmp_path / "m.safetensors")
-    back = load_linear(tmp_path / "m.safetensors")
-    for item in fields(LinearModel):
-        one, other = getattr(model, item.name), getattr(back, item.name)
-        np.testing.assert_array_equal(one, other)
-        assert one.dtype == other.dtype
-    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_an_area_at_the_mean_of_every_feature_gets_the_intercept() -> None:
@@ -69,3 +62,66 @@ def test_spread_is_numpys_over_known_values() -> None:
 def test_features_that_vary_by_rounding_alone_are_not_blown_up() -> None:
     X = np.stack([np.full(9, 0.1) + 1e-17 * np.arange(9), np.full(9, np.nan)], axis=1)
     np.testing.assert_array_equal(measure_spread(X)[1], [1.0, 1.0])
+
+
+def test_importance_is_the_mean_coefficient_in_deviations_of_the_target() -> None:
+    model = make_model()
+    found = weigh_features(model, np.array([2.0, 0.0]))
+    expected = (np.abs(model.coef[:, 0]) / 2 + np.abs(model.coef[:, 1])) / 2
+    np.testing.assert_allclose(found, expected)
+
+
+def test_models_that_differ_in_one_bit_differ_in_their_bytes() -> None:
+    model = make_model()
+    assert model.to_bytes() == make_model().to_bytes()
+    coef = np.nextafter(model.coef, 9.0)
+    assert replace(model, coef=coef).to_bytes() != model.to_bytes()
+
+
+def draw_linear(seed: int, n: int = 80, n_features: int = 6) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(n, n_features))
+    Z -= Z.mean(axis=0)
+    return Z, Z @ rng.normal(0, 1, (n_features, 2)) + rng.normal(0, 1, (n, 2))
+
+
+def penalties(Z: Floats) -> Floats:
+    return STRENGTHS * float((Z**2).sum()) / len(Z)
+
+
+def error_of(alpha: float, Z: Floats, y: Floats, folds: NDArray[np.int64]) -> float:
+    error = 0.0
+    for fold in np.unique(folds):
+        held = folds == fold
+        error += float(
+            ((Ridge(alpha).fit(Z[~held], y[~held]).predict(Z[held]) - y[held]) ** 2).sum()
+        )
+    return error
+
+
+def test_the_fit_equals_scikit_learn_at_the_strength_of_least_held_out_error() -> None:
+    Z, Y = draw_linear(0)
+    folds = np.arange(80) % 5
+    coef = fit_ridge(Z, Y, folds)
+    for k in range(2):
+        best = min(penalties(Z), key=lambda alpha: error_of(alpha, Z, Y[:, k], folds))
+        np.testing.assert_allclose(coef[:, k], Ridge(best).fit(Z, Y[:, k]).coef_, rtol=1e-8)
+
+
+def test_more_features_than_areas_give_the_same_as_scikit_learn() -> None:
+    Z, Y = draw_linear(1, n=30, n_features=90)
+    folds = np.arange(30) % 3
+    coef = fit_ridge(Z, Y[:, :1], folds)[:, 0]
+    fits = [Ridge(alpha).fit(Z, Y[:, 0]).coef_ for alpha in penalties(Z)]
+    assert min(float(np.abs(coef - each).max()) for each in fits) < 1e-6
+
+
+def test_an_unknown_label_leaves_its_row_out_for_that_target_only() -> None:
+    Z, Y = draw_linear(2)
+    folds = np.arange(80) % 5
+    whole = fit_ridge(Z, Y, folds)
+    Y[::4, 1] = np.nan
+    coef = fit_ridge(Z, Y, folds)
+    np.testing.assert_allclose(coef[:, 0], whole[:, 0])
+    assert np.isfinite(coef[:, 1]).all()
+    assert np.abs(coef[:, 1] - whole[:, 1]).max() > 1e-6

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.metrics import skill
-from basrelief.learn.area_models import TrainingAreas, fit_areas
+from basrelief.learn.area_models import fit_stack
 from basrelief.learn.dense import dense_features
 from basrelief.learn.extract import Extractor, load_extractor
 from basrelief.learn.features import features_of
+from basrelief.learn.joint import AreaTerms
 from basrelief.learn.linear import predict_linear
+from basrelief.learn.place import Locations
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.run import Run
 from basrelief.splits.folds import block_of
@@ -90,11 +92,12 @@ def test_a_signal_inside_areas_is_found_and_one_beyond_what_is_seen_is_not(
     ids = areas["area_id"].to_numpy(dtype=object).astype(str)
     xy = shapely.get_coordinates(areas.centroid.to_numpy())
     labels = areas[["inside", "beyond"]].to_numpy(np.float64)
-    known = TrainingAreas([features_of(features, ids)], labels, xy, block_of(xy, 256))
+    terms = AreaTerms({"small": features_of(features, ids)}, Locations(xy))
     order = np.random.default_rng(1).permutation(len(ids))
     train, test = np.sort(order[:54]), order[54:]
-    model = fit_areas(known.take(train), np.random.default_rng(0))
-    guess, mean = predict_linear(model, known.features[0][test]), labels[train].mean(axis=0)
+    blocks, rng = block_of(xy, 256)[train], np.random.default_rng(0)
+    model = fit_stack(terms.take(train), labels[train], blocks, rng, is_many=False)
+    guess, mean = predict_linear(model, terms.take(test).join()), labels[train].mean(axis=0)
     skills = [skill(labels[test, k], guess[:, k], np.full(len(test), mean[k])) for k in range(2)]
     assert skills[0] > 0.7
     assert abs(skills[1]) < 0.15

@@ -14,15 +14,21 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
+from basrelief.learn import gaussian_process
 from basrelief.learn import train_areas as room
+from basrelief.learn.area_models import (
+    AreaModel,
+    load_model,
+    predict_areas,
+    tell_parts,
+)
 from basrelief.learn.features import gather_features, name_columns, read_features
-from basrelief.learn.kriging import krige, load_residuals
-from basrelief.learn.linear import LinearModel, load_linear, predict_linear
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, load_recipe
-from basrelief.learn.together import load_together, predict_together
-from basrelief.learn.train_areas import know_areas, predict_areas, read_trust, train_areas
-from basrelief.run import Run, read_json, write_json
+from basrelief.learn.joint import PLACE, AreaTerms, JointProcess, predict_joint
+from basrelief.learn.linear import predict_linear
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, StackRecipe, load_recipe
+from basrelief.learn.train_areas import KnownAreas, know_areas, train_areas
+from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import AreaFold, area_folds
 from basrelief.splits.stage import assign_splits
 
@@ -98,48 +104,57 @@ def trained(
     return run, settings
 
 
+def read_known(run: Run, settings: Settings, name: str) -> tuple[KnownAreas, AreaTerms]:
+    """What a recipe knows, and the terms of all areas."""
+    samples, recipe = load_samples(run), read_own(f"{name}.toml", settings)
+    known = know_areas(recipe, read_features(recipe, settings, run), samples, settings)
+    return known, known.terms(samples.areas["area_id"].to_numpy(dtype=object).astype(str))
+
+
 def test_a_kriged_fold_predicts_by_features_place_and_district_at_once(
     trained: tuple[Run, Settings],
 ) -> None:
     run, settings = trained
-    samples, recipe = load_samples(run), read_own("on-top.toml", settings)
-    known = know_areas(recipe, read_features(recipe, settings, run), samples, settings)
-    ids = samples.areas["area_id"].to_numpy(dtype=object).astype(str)
-    folder = run.models / "on-top" / "block" / "0-0"
-    model = load_together(folder / "together.safetensors")
-    found = predict_areas(folder, known, ids, np.random.default_rng(0))
-    trend = predict_linear(model.trend, known.describe(ids))
-    np.testing.assert_allclose(
-        found, predict_together(model, known.describe(ids), known.locate(ids))
-    )
+    _, terms = read_known(run, settings, "on-top")
+    model = load_model(run.models / "on-top" / "block" / "0-0" / MODEL)
+    assert isinstance(model.beside, JointProcess)
+    found = predict_areas(model, terms, np.random.default_rng(0))
+    np.testing.assert_allclose(found, predict_joint(model.beside, terms))
     # Income leans on districts, which features do not know.
-    assert np.abs(found - trend)[:, 1].max() > 0.5
-    assert model.places.district is not None
-    weight, trust = read_trust(folder)
-    assert trust == "likelihood"
-    assert weight[0, 0] > 0.9
+    said = predict_linear(model.beside.linear, terms.join())
+    assert np.abs(found - said)[:, 1].max() > 0.5
+    assert model.beside.locations.district is not None
+    assert model.weight[0, 0] > 0.9
 
 
-def test_beyond_many_areas_place_is_interpolated_after_the_trend(
+def test_beyond_many_areas_place_is_interpolated_after_the_features(
     copied: tuple[Run, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, settings = copied
-    monkeypatch.setattr(room, "MANY", 10)
-    samples, recipe = load_samples(run), read_own("on-top.toml", settings)
-    train_areas(recipe, samples, settings, run)
-    features = read_features(recipe, settings, run)
-    known = know_areas(recipe, features, samples, settings)
-    folder, ids = (
-        run.models / "on-top" / "block" / "0-0",
-        samples.areas["area_id"].to_numpy(dtype=object).astype(str),
-    )
-    trend = predict_linear(load_linear(folder / "weights.safetensors"), known.describe(ids))
-    residuals = load_residuals(folder / "residuals.parquet")
-    left = krige(residuals, known.locate(ids), np.random.default_rng(0))
-    found = predict_areas(folder, known, ids, np.random.default_rng(0))
-    np.testing.assert_allclose(found, trend + left)
-    assert np.abs(left[:, 1]).max() > 0.5
-    assert read_trust(folder)[1] == "inner folds"
+    monkeypatch.setattr(gaussian_process, "MANY", 10)
+    train_areas(read_own("on-top.toml", settings), load_samples(run), settings, run)
+    known, terms = read_known(run, settings, "on-top")
+    assert known.is_many
+    model = load_model(run.models / "on-top" / "block" / "0-0" / MODEL)
+    assert model.kind == "residual"
+    parts = tell_parts(model, terms, np.random.default_rng(0))
+    found = predict_areas(model, terms, np.random.default_rng(0))
+    said = predict_linear(model.alone, terms.join())
+    np.testing.assert_allclose(found, said + parts[PLACE])
+    assert np.abs(parts[PLACE][:, 1]).max() > 0.5
+
+
+def test_whether_areas_are_many_is_asked_of_the_place_and_not_of_a_fold(
+    copied: tuple[Run, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, settings = copied
+    samples = load_samples(run)
+    fold = max(area_folds(run, samples, settings), key=lambda fold: len(fold.train))
+    # Fewer than many in every fold, and many in the place.
+    monkeypatch.setattr(gaussian_process, "MANY", len(fold.train))
+    train_areas(read_own("on-top.toml", settings), samples, settings, run)
+    for path in (run.models / "on-top").glob("**/model.safetensors"):
+        assert load_model(path).kind == "residual"
 
 
 @pytest.mark.parametrize("many", [10, 500])
@@ -147,30 +162,42 @@ def test_places_are_kept_of_the_training_areas_alone(
     copied: tuple[Run, Settings], many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, settings = copied
-    monkeypatch.setattr(room, "MANY", many)
+    monkeypatch.setattr(gaussian_process, "MANY", many)
     samples = load_samples(run)
     train_areas(read_own("on-top.toml", settings), samples, settings, run)
     fold = next(iter(area_folds(run, samples, settings)))
-    folder = run.models / "on-top" / fold.scheme / "0-0"
-    if many == 10:
-        kept = load_residuals(folder / "residuals.parquet").places
-    else:
-        kept = load_together(folder / "together.safetensors").places
+    model = load_model(run.models / "on-top" / fold.scheme / "0-0" / MODEL)
+    assert model.beside is not None
+    kept = model.beside.locations
     places = samples.areas.set_index("area_id").loc[fold.train.tolist()].representative_point()
     np.testing.assert_array_equal(kept.xy, np.stack([places.x, places.y], axis=1))
 
 
-def test_a_trend_is_the_same_alone_and_with_place_on_top(trained: tuple[Run, Settings]) -> None:
+def test_what_features_say_is_the_same_alone_and_with_place_on_top(
+    trained: tuple[Run, Settings],
+) -> None:
     run, _ = trained
     for part in ("area/0-1", "block/0-0", "final"):
-        alone, kriged = (run.models / name / part for name in ("small", "on-top"))
-        name = "weights.safetensors"
-        assert (alone / name).read_bytes() == (kriged / name).read_bytes()
+        alone, kriged = (
+            load_model(run.models / name / part / MODEL) for name in ("small", "on-top")
+        )
+        assert (alone.kind, kriged.kind) == ("linear", "process")
+        assert alone.alone.to_bytes() == kriged.alone.to_bytes()
+
+
+def test_members_of_one_name_are_refused(trained: tuple[Run, Settings]) -> None:
+    run, settings = trained
+    recipe = read_own("two.toml", settings)
+    assert isinstance(recipe, StackRecipe)
+    twice = recipe.model_copy(update={"members": ["small.toml", "small.toml"]})
+    features = read_features(twice, settings, run)
+    with pytest.raises(InputError, match="'small' stands for two"):
+        know_areas(twice, features, load_samples(run), settings)
 
 
 def test_a_stack_gives_its_weight_to_members_that_know(trained: tuple[Run, Settings]) -> None:
     run, settings = trained
-    model = load_linear(run.models / "two" / "final" / "weights.safetensors")
+    model = load_model(run.models / "two" / "final" / MODEL).alone
     assert model.weight.shape == (2, 2)
     assert (model.weight >= 0).all()
     assert (model.weight.sum(axis=0) <= 1 + 1e-9).all()
@@ -279,7 +306,7 @@ def test_a_fit_that_sees_its_test_areas_is_caught(
     run, settings = copied
     honest = room._fit_fold
 
-    def leak(recipe: AreaRecipe, fold: AreaFold, *rest: Any) -> LinearModel:
+    def leak(recipe: AreaRecipe, fold: AreaFold, *rest: Any) -> AreaModel:
         return honest(recipe, replace(fold, train=np.append(fold.train, fold.test)), *rest)
 
     monkeypatch.setattr(room, "_fit_fold", leak)

@@ -11,12 +11,12 @@ from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import features, stage
+from basrelief.learn.area_models import load_model
 from basrelief.learn.choice import choose_recipes
 from basrelief.learn.features import make_features
-from basrelief.learn.linear import load_linear
 from basrelief.learn.recipes import LidarRecipe
 from basrelief.learn.stage import check_recipes, train_recipes
-from basrelief.run import Run, read_json, write_json
+from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import ChipFold
 from basrelief.splits.stage import assign_splits
 
@@ -143,14 +143,14 @@ def test_a_model_folder_holds_arrays_and_recipe(place: Run) -> None:
     assert sorted(path.name for path in (folder / "final").iterdir()) == [
         "members",
         "model.json",
+        "model.safetensors",
         "recipe.toml",
         "training.parquet",
-        "weights.safetensors",
     ]
     member = place.models / "random-features" / "final" / "members" / "0-random-features"
     assert (member / "filters.safetensors").exists()
-    model = load_linear(folder / "block" / "1-0" / "weights.safetensors")
-    assert not model.is_fallback[0]
+    model = load_model(folder / "block" / "1-0" / MODEL)
+    assert not model.alone.is_fallback[0]
 
 
 def test_training_again_gives_the_same_arrays_bit_for_bit(place: Run, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_training_again_gives_the_same_arrays_bit_for_bit(place: Run, tmp_path: 
     settings = make_settings(["relief-statistics"])
     assign_splits(settings, run)
     train_recipes(settings, run)
-    name = Path("relief-statistics", "area", "0-3", "weights.safetensors")
+    name = Path("relief-statistics", "area", "0-3", MODEL)
     assert (run.models / name).read_bytes() == (place.models / name).read_bytes()
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.learn.area_models import load_model
 from basrelief.learn.features import BACKBONE, name_columns
 from basrelief.learn.final import read_model
-from basrelief.learn.linear import REACH, LinearModel, load_linear, predict_linear
+from basrelief.learn.linear import REACH, LinearModel, predict_linear
 from basrelief.learn.recipes import DenseRecipe, LidarRecipe, NetworkRecipe, read_recipe
-from basrelief.run import Run
+from basrelief.run import MODEL, Run
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -136,7 +137,7 @@ def find_models(run: Run, asked: Collection[str]) -> list[DenseModel]:
         model = _read_model(folder, run) if is_asked else None
         if model is None:
             continue
-        key = (folder / "weights.safetensors").read_bytes()
+        key = load_model(folder / MODEL).alone.to_bytes()
         if key in found:
             model = replace(found[key], recipes=(*found[key].recipes, folder.parent.name))
         found[key] = model
@@ -212,7 +213,7 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     model = DenseModel(
         recipes=(name,),
         targets=tuple(read_model(folder).targets),
-        linear=load_linear(folder / "weights.safetensors"),
+        linear=load_model(folder / MODEL).alone,
         members=tuple(members),
         folder=folder,
         features=pd.concat(tables, axis=1).set_axis(name_columns(tables), axis=1),

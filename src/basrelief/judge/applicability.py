@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.learn.linear import measure_spread
 from basrelief.learn.threads import sparing_threads
 
 MAX_SAMPLE = 3000
@@ -103,12 +104,8 @@ def _scale(train: Floats, test: Floats, weights: Floats) -> tuple[Floats, Floats
     """Standardise by the training areas, fill what is unknown with their mean, and weigh."""
     if not (weights > 0).any():
         weights = np.ones_like(weights)
-    is_known = np.isfinite(train)
-    n_known = np.maximum(is_known.sum(axis=0), 1)
-    mean = np.where(is_known, train, 0.0).sum(axis=0) / n_known
-    spread = np.sqrt((np.where(is_known, train - mean, 0.0) ** 2).sum(axis=0) / n_known)
     # What did not vary in training has no scale: it counts where a test area differs at all.
-    scale = np.where(spread <= 1e-9 * np.maximum(np.abs(mean), 1e-300), 1.0, spread)
+    mean, scale = measure_spread(train)
     keep = weights > 0
     scaled = [np.where(np.isfinite(X), (X - mean) / scale, 0.0) * weights for X in (train, test)]
     return scaled[0][:, keep], scaled[1][:, keep]

@@ -10,7 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.learn.nearby import interpolate_places
+from basrelief.learn.gaussian_process import has_many
+from basrelief.learn.joint import gp_interpolation
+from basrelief.learn.place import Locations, locate_areas, name_districts
+from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -26,8 +29,12 @@ class Known:
     labels: Floats
     """(item, target) NaN where unknown."""
 
-    xy: Floats | None
-    """(item, 2) Easting and northing of a point inside, in metres; None without places."""
+    locations: Locations | None
+    """Of the items, with districts of which an unknown one is shared by none; None without
+    places."""
+
+    is_many: bool
+    """Whether many items can be learnt from (`learn.gaussian_process.has_many`)."""
 
     log_size: Floats | None
     """(item,) Logarithm of the polygon's area in square metres; None without polygons."""
@@ -42,21 +49,21 @@ class Known:
     @property
     def baselines(self) -> list[str]:
         """Name the baselines that can be had, place alone first."""
-        needs = {PLACE: self.xy, DISTRICT: self.district, SIZE: self.log_size}
+        needs = {PLACE: self.locations, DISTRICT: self.district, SIZE: self.log_size}
         return [name for name, found in needs.items() if found is not None]
 
 
 def know_areas(samples: Samples) -> Known:
     """Gather what baselines may know of areas."""
-    areas, xy, log_size = samples.areas, None, None
+    areas, locations, log_size = samples.areas, None, None
     if samples.has_places:
-        points = areas.geometry.representative_point()
-        xy = np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)
+        locations = locate_areas(samples)
         log_size = np.log(areas.geometry.area.to_numpy(np.float64))
     return Known(
         ids=pd.Index(areas["area_id"].astype(str)),
         labels=areas[list(samples.targets)].to_numpy(np.float64),
-        xy=xy,
+        locations=locations,
+        is_many=has_many(len(find_usable_areas(samples))),
         log_size=log_size,
         district=_districts(areas.get("lad")),
     )
@@ -64,18 +71,20 @@ def know_areas(samples: Samples) -> Known:
 
 def know_chips(samples: Samples) -> Known:
     """Gather what baselines may know of chips; a chip's district is its main area's."""
-    chips, xy, main = samples.chips, None, None
-    if samples.has_places:
-        xy = chips[["easting", "northing"]].to_numpy(np.float64)
+    chips, locations, main = samples.chips, None, None
     if "lad" in samples.areas and len(samples.membership):
         member = samples.membership.sort_values("weight", kind="stable")
         heaviest = member.groupby("chip_id")["area_id"].last()
         lad = samples.areas.set_index("area_id")["lad"]
         main = heaviest.reindex(chips["chip_id"]).map(lad)
+    if samples.has_places:
+        xy = chips[["easting", "northing"]].to_numpy(np.float64)
+        locations = Locations(xy, name_districts(main, chips["chip_id"]))
     return Known(
         ids=pd.Index(chips["chip_id"].astype(str)),
         labels=chips[list(samples.targets)].to_numpy(np.float64),
-        xy=xy,
+        locations=locations,
+        is_many=has_many(len(find_usable_chips(samples))),
         log_size=None,
         district=_districts(main),
     )
@@ -100,8 +109,10 @@ def predict_baseline(
     """
     labels = known.labels[train]
     if name == PLACE:
-        assert known.xy is not None
-        return interpolate_places(known.xy[train], labels, known.xy[test], rng)
+        assert known.locations is not None
+        at = Locations(known.locations.xy)
+        is_many = known.is_many
+        return gp_interpolation(at.take(train), labels, at.take(test), rng, is_many=is_many)
     if name == SIZE:
         assert known.log_size is not None
         return regress_on_size(known.log_size[train], labels, known.log_size[test])

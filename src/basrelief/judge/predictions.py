@@ -16,13 +16,13 @@ from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.applicability import measure_applicability
 from basrelief.judge.baselines import Known, know_areas, know_chips, predict_baseline
+from basrelief.learn.area_models import AreaModel, load_model, predict_areas
 from basrelief.learn.features import read_features
-from basrelief.learn.linear import load_linear
+from basrelief.learn.linear import weigh_features
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe, find_members
-from basrelief.learn.train_areas import Trust, predict_areas, read_trust
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
 from basrelief.learn.train_areas import know_areas as know_recipe
-from basrelief.run import Record, Run
+from basrelief.run import MODEL, Record, Run
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
 
@@ -169,26 +169,23 @@ def _predict_chips_without(name: str, trial: Trial, fold: ChipFold) -> pd.DataFr
 
 def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> Held:
     """Predict the test areas of every fold, and say how far they lie from its training areas."""
-    known, frames, distances, weights = trial.areas, [], [], []
+    known, frames, distances, models = trial.areas, [], [], []
     features = read_features(recipe, trial.settings, trial.run)
     learnt = know_recipe(recipe, features, trial.samples, trial.settings)
     group_of = _groups_by_area(trial, folds)
     for fold in trial.run.track(folds, f"{recipe.name}, {folds[0].scheme}"):
         train, test = known.find(fold.train), known.find(fold.test)
         folder = trial.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
-        model = load_linear(folder / "weights.safetensors")
-        weight, trust = read_trust(folder)
-        weights.append(weight)
-        seen, new = learnt.describe(fold.train), learnt.describe(fold.test)
-        # Coefficients per standard deviation of the target: targets have units of their own.
-        spread = np.nanstd(known.labels[train], axis=0)
-        importance = np.abs(model.coef) / np.where(spread > 0, spread, 1.0)
+        model, new = load_model(folder / MODEL), learnt.terms(fold.test)
+        models.append(model)
+        importance = weigh_features(model.alone, np.nanstd(known.labels[train], axis=0))
         rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "distance")
         groups = group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str)
-        near = measure_applicability(seen, new, importance.mean(axis=1), groups, rng)
+        seen = learnt.terms(fold.train).join()
+        near = measure_applicability(seen, new.join(), importance, groups, rng)
         parts = (known, train, test)
         rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
-        predicted = predict_areas(folder, learnt, fold.test, rng)
+        predicted = predict_areas(model, new, rng)
         frame = _tabulate(trial, recipe.name, fold, "area", parts, predicted)
         is_inside = np.zeros(len(known.ids), dtype=bool)
         is_inside[test] = near.is_inside
@@ -198,33 +195,30 @@ def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> H
         distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
     found = pd.concat(distances, ignore_index=True)
     found = found.assign(recipe=recipe.name, scheme=folds[0].scheme)
-    kept = _tell_kept(recipe, trial, folds[0].scheme, np.stack(weights), trust)
+    kept = _tell_kept(recipe, trial, folds[0].scheme, models)
     return Held(recipe.name, "area", pd.concat(frames, ignore_index=True), found, kept)
 
 
 def _tell_kept(
-    recipe: AreaRecipe, trial: Trial, scheme: str, weights: Floats, trust: Trust
+    recipe: AreaRecipe, trial: Trial, scheme: str, models: list[AreaModel]
 ) -> tuple[Record, ...]:
-    """Tell how far members were trusted, mean over folds, and how often nothing was kept.
-
-    Parameters
-    ----------
-    weights
-        (fold, member, target)
+    """Tell how much of each feature set the folds' models keep, and how often they keep nothing.
 
     Returns
     -------
-    Records with ``recipe, scheme, target, members`` (weight by name), ``trust`` (by what it was
-    judged) and ``fallback_share``.
+    Records with ``recipe, scheme, target, members`` (mean weight over folds by name), ``trust``
+    (by what: ``inner folds``, or the ``likelihood`` where place is joined) and
+    ``fallback_share``.
     """
-    members = find_members(recipe, trial.settings)
+    weights = np.stack([model.weight for model in models])  # (fold, set, target)
+    trust = "likelihood" if models[0].kind == "process" else "inner folds"
     records: list[Record] = []
     for k, target in enumerate(trial.targets):
-        kept = weights[:, :, k].mean(axis=0)
-        nothing = float((weights[:, :, k] <= 0).all(axis=1).mean())
-        names = {member.name: float(kept[m]) for m, member in enumerate(members)}
+        mean = weights[:, :, k].mean(axis=0)
         key = {"recipe": recipe.name, "scheme": scheme, "target": target, "trust": trust}
-        records.append(key | {"members": names, "fallback_share": nothing})
+        nothing = float((weights[:, :, k] <= 0).all(axis=1).mean())
+        members = dict(zip(models[0].set_names, mean.tolist(), strict=True))
+        records.append(key | {"members": members, "fallback_share": nothing})
     return tuple(records)
 
 

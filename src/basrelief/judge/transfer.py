@@ -17,6 +17,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
 from basrelief.judge.predictions import COLUMNS, average_over_areas
 from basrelief.judge.scores import score_predictions, sum_up
+from basrelief.learn.area_models import load_model
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
     FinalModel,
@@ -24,9 +25,9 @@ from basrelief.learn.final import (
     predict_place,
     read_model,
     read_training,
-    weigh_features,
 )
-from basrelief.run import Run, check_format, prepare_folder, replacing, write_json
+from basrelief.learn.linear import weigh_features
+from basrelief.run import MODEL, Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -204,12 +205,13 @@ def _answer(folder: Path, samples: Samples, prediction: Prediction, model: Final
     values = values[values.index.isin(areas.index)].sort_index()
     applicability = None
     if prediction.features is not None:
-        training = read_training(folder)
+        (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
+        spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
         applicability = measure_applicability(
-            training.features.to_numpy(np.float64),
+            learnt.to_numpy(np.float64),
             prediction.features.loc[values.index].to_numpy(np.float64),
-            weigh_features(folder),
-            training.blocks,
+            weigh_features(linear, spread),
+            blocks,
             np.random.default_rng(model.seed),
         )
     return Answer(areas.loc[values.index], values.to_numpy(np.float64), applicability)

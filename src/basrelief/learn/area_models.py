@@ -1,55 +1,168 @@
-"""Models whose unit is the area: fitted, trusted as far as inner folds allow, combined."""
+"""The model of areas: feature sets, place and district, each a part of the prediction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from scipy.optimize import nnls
-from scipy.spatial.distance import cdist
 
-from basrelief.learn.linear import LinearModel, measure_spread, standardise
-from basrelief.learn.ridge import fit_ridge
-from basrelief.learn.trend import fit_trend
+from basrelief.learn.joint import (
+    PLACE,
+    AreaTerms,
+    JointProcess,
+    fit_joint,
+    gp_interpolation,
+    tell_joint_parts,
+    tell_sets,
+)
+from basrelief.learn.linear import (
+    LinearModel,
+    average_known,
+    fit_ridge,
+    learn_standard,
+    make_linear,
+    predict_linear,
+)
+from basrelief.learn.place import Locations
+from basrelief.run import replacing
 from basrelief.splits.folds import assign_folds
 
-MANY = 500
-"""Beyond this many training areas the residual is not modelled: inner folds choose a ridge."""
+N_SCALES_ALONE = 3
+"""Length scales beside a feature set that is to be told apart from place."""
 
 INNER_FOLDS = 5
 
+ABOUT = "about"
+"""Where its metadata hold, as JSON, its kind, its sets' names and the training areas' districts."""
+
 Floats = NDArray[np.float64]
+Kind = Literal["linear", "process", "residual"]
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingAreas:
-    """What a model may learn from."""
+class Residual:
+    """What feature sets leave of the training areas' labels, where these are many."""
 
-    features: list[Floats]
-    """(area, feature) of each member; NaN where unknown. Members count alike beforehand."""
-
-    labels: Floats
-    """(area, target) NaN where unknown."""
-
-    xy: Floats
-    """(area, 2) Easting and northing of a point inside, in metres."""
-
-    blocks: NDArray[np.str_]
-    """(area,) Ground that must not lie on both sides of an inner split."""
-
-    def take(self, rows: NDArray[np.int64]) -> TrainingAreas:
-        """Keep some of the areas."""
-        features = [X[rows] for X in self.features]
-        return TrainingAreas(features, self.labels[rows], self.xy[rows], self.blocks[rows])
+    locations: Locations
+    values: Floats
+    """(area, target) Units of the target; NaN where unknown."""
 
 
-def fit_areas(known: TrainingAreas, rng: np.random.Generator) -> LinearModel:
-    """Fit a linear model to each target, of one or several members.
+@dataclass(frozen=True, eq=False)
+class AreaModel:
+    """A fitted model of areas, as it lies in ``model.safetensors``."""
 
-    Each member is a regression of its own. Inner folds of whole blocks say how much of each to
-    keep: the weights, not below 0 and not above 1 together, that fit best what the members
+    set_names: tuple[str, ...]
+    alone: LinearModel
+    """What feature sets say alone: all that serves where no label is known."""
+
+    beside: JointProcess | Residual | None
+    """How place and district come in; None where the recipe leaves them out."""
+
+    @property
+    def kind(self) -> Kind:
+        """``linear``: feature sets alone; ``process``: joined with place; ``residual``: after."""
+        if self.beside is None:
+            return "linear"
+        return "process" if isinstance(self.beside, JointProcess) else "residual"
+
+    @property
+    def weight(self) -> Floats:
+        """(set, target) How much of each feature set counts; see `LinearModel.weight`."""
+        joint = self.beside
+        return joint.linear.weight if isinstance(joint, JointProcess) else self.alone.weight
+
+
+def fit_areas(
+    terms: AreaTerms,
+    labels: Floats,
+    blocks: NDArray[np.str_],
+    rng: np.random.Generator,
+    *,
+    is_many: bool,
+    joins_place: bool,
+) -> AreaModel:
+    """Fit a model of areas: feature sets alone and, where asked for, with place and district.
+
+    Parameters
+    ----------
+    labels : (area, target)
+        NaN where unknown.
+    blocks : (area,)
+        Ground that must not lie on both sides of an inner split.
+    is_many
+        Whether the place has many areas (`gaussian_process.has_many`): then inner folds choose a
+        ridge, and what it leaves is interpolated.
+    """
+    alone = fit_stack(terms, labels, blocks, rng, is_many=is_many)
+    beside: JointProcess | Residual | None = None
+    if joins_place and is_many:
+        beside = Residual(terms.locations, labels - predict_linear(alone, terms.join()))
+    elif joins_place:
+        beside = fit_joint(terms, labels)
+    return AreaModel(tuple(terms.feature_sets), alone, beside)
+
+
+def predict_areas(
+    model: AreaModel, terms: AreaTerms, rng: np.random.Generator, without: Collection[str] = ()
+) -> Floats:
+    """Predict areas, (area, target), in the labels' unit; see `tell_parts` for ``without``."""
+    parts = tell_parts(model, terms, rng)
+    total: Floats = np.sum([part for name, part in parts.items() if name not in without], axis=0)
+    return total
+
+
+def tell_parts(model: AreaModel, terms: AreaTerms, rng: np.random.Generator) -> dict[str, Floats]:
+    """Tell what each part adds to a prediction: the mean, each set, place and district.
+
+    Leaving a part out of the sum does not give its share to the others: for that, fit without
+    it. A set whose features of an area are all unknown adds nothing there.
+
+    Parameters
+    ----------
+    terms
+        With the sets that the model learnt from.
+    rng
+        Draws the sample of the training areas where these are many.
+
+    Returns
+    -------
+    (area, target) of each part, in the labels' unit. They add up to the prediction.
+
+    References
+    ----------
+    Hengl, Heuvelink and Rossiter (2007), Computers & Geosciences 33, 1301-1315 (a residual
+    interpolated after a regression).
+    """
+    if isinstance(model.beside, JointProcess):
+        return tell_joint_parts(model.beside, terms)
+    parts = tell_sets(model.alone, model.set_names, terms)
+    if model.beside is not None:
+        left, known = model.beside.values, model.beside.locations
+        parts[PLACE] = gp_interpolation(known, left, terms.locations, rng, is_many=True)
+    return parts
+
+
+def fit_stack(
+    terms: AreaTerms,
+    labels: Floats,
+    blocks: NDArray[np.str_],
+    rng: np.random.Generator,
+    *,
+    is_many: bool,
+) -> LinearModel:
+    """Fit a linear model to each target, of one or several feature sets and nothing else.
+
+    Each set has a regression of its own. Inner folds of whole blocks say how much of each to
+    keep: the weights, not below 0 and not above 1 together, that fit best what the regressions
     predict of blocks that they did not see. A target of which inner folds see nothing gets no
     weight, and so its mean.
 
@@ -57,103 +170,10 @@ def fit_areas(known: TrainingAreas, rng: np.random.Generator) -> LinearModel:
     ----------
     Breiman (1996), Machine Learning 24, 49-64 (stacked regressions).
     """
-    members = [_fit_member(X, known, rng) for X in known.features]
-    weight = _weigh_members(known, rng)
-    coef = [member.coef * weight[k] for k, member in enumerate(members)]
-    return join_members([member.standard for member in members], coef, known.labels, weight)
-
-
-@dataclass(frozen=True, eq=False)
-class Standard:
-    """How features are brought to one scale: centred, and far values cut off."""
-
-    mean: Floats
-    scale: Floats
-    shift: Floats
-    """(feature,) Mean of the standardised features: not 0 where far values were cut off."""
-
-    def apply(self, X: Floats) -> Floats:
-        """Standardise features, (n, feature): 0 on average over those that it was learnt from."""
-        Z: Floats = standardise(X, self.mean, self.scale) - self.shift
-        return Z
-
-
-def learn_standard(X: Floats) -> Standard:
-    """Learn the scale of a member's features from its training areas, (area, feature)."""
-    mean, scale = measure_spread(X)
-    return Standard(mean, scale, standardise(X, mean, scale).mean(axis=0))
-
-
-def join_members(
-    standards: list[Standard], coef: list[Floats], labels: Floats, weight: Floats
-) -> LinearModel:
-    """Make one model of several members' regressions.
-
-    Parameters
-    ----------
-    coef : (feature, target) of each member
-        What is kept of its regression on its standardised features.
-    labels : (area, target)
-        Of the training areas; NaN where unknown.
-    weight : (member, target)
-        How much each member counts, 0 to 1 together.
-    """
-    shift = [standard.shift @ part for standard, part in zip(standards, coef, strict=True)]
-    return LinearModel(
-        mean=np.concatenate([standard.mean for standard in standards]),
-        scale=np.concatenate([standard.scale for standard in standards]),
-        coef=np.concatenate(coef),
-        intercept=_mean_labels(labels) - np.sum(shift, axis=0),
-        weight=weight,
-        is_fallback=np.asarray((weight <= 0).all(axis=0)),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Member:
-    """One member's regression, on standardised features."""
-
-    standard: Standard
-    coef: Floats
-
-    def lift(self, X: Floats) -> Floats:
-        """Predict how far labels lie from their mean, (area, target)."""
-        lift: Floats = self.standard.apply(X) @ self.coef
-        return lift
-
-
-def _fit_member(X: Floats, known: TrainingAreas, rng: np.random.Generator) -> _Member:
-    """Fit one member's regression to the training areas."""
-    standard = learn_standard(X)
-    Z = standard.apply(X)
-    if len(X) > MANY:
-        coef = fit_ridge(Z, known.labels, _inner_folds(known.blocks, rng))
-    else:
-        coef = fit_trend(Z, known.labels, cdist(known.xy, known.xy))
-    return _Member(standard, coef)
-
-
-def _weigh_members(known: TrainingAreas, rng: np.random.Generator) -> Floats:
-    """Find how much of each member inner folds bear out, (member, target)."""
-    n_members, n_targets = len(known.features), known.labels.shape[1]
-    weight = np.zeros((n_members, n_targets))
-    if len(np.unique(known.blocks)) < 2:
-        return weight
-    lifts, residuals = [], []
-    folds = _inner_folds(known.blocks, rng)
-    for fold in np.unique(folds):
-        train, held = known.take(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)
-        members = [_fit_member(X, train, rng) for X in train.features]
-        seen = [X[held] for X in known.features]
-        lifts.append([each.lift(X) for each, X in zip(members, seen, strict=True)])
-        residuals.append(known.labels[held] - _mean_labels(train.labels))
-    lift = np.concatenate(lifts, axis=1)  # (member, area, target)
-    residual = np.concatenate(residuals)
-    for k in range(n_targets):
-        is_known = np.isfinite(residual[:, k])
-        if is_known.any():
-            weight[:, k] = find_weights(lift[:, is_known, k].T, residual[is_known, k])
-    return weight
+    coef = _fit_each(terms, labels, blocks, rng, is_many)
+    weight = _weigh_sets(terms, labels, blocks, rng, is_many)
+    kept = np.concatenate([each * own for each, own in zip(coef, weight, strict=True)])
+    return make_linear(learn_standard(terms.join()), kept, labels, weight)
 
 
 def find_weights(lift: Floats, residual: Floats) -> Floats:
@@ -161,10 +181,14 @@ def find_weights(lift: Floats, residual: Floats) -> Floats:
 
     Parameters
     ----------
-    lift : (n, member)
-        What each member predicts above the mean.
+    lift : (n, set)
+        What each set predicts above the mean.
     residual : (n,)
         What was observed above the mean.
+
+    Returns
+    -------
+    (set,)
 
     Examples
     --------
@@ -183,6 +207,93 @@ def find_weights(lift: Floats, residual: Floats) -> Floats:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
+def save_model(model: AreaModel, path: Path) -> None:
+    """Write a model as safetensors, its kind in the metadata, whole or not at all."""
+    tensors = _name_arrays("alone", model.alone)
+    locations = Locations(None)
+    if isinstance(model.beside, JointProcess):
+        tensors |= _name_arrays("joint", model.beside.linear)
+        tensors |= {"scales": model.beside.scales, "weights": model.beside.weights}
+        locations = model.beside.locations
+    elif isinstance(model.beside, Residual):
+        tensors["residual"] = model.beside.values
+        locations = model.beside.locations
+    if locations.xy is not None:
+        tensors["xy"] = locations.xy
+    codes = None if locations.district is None else locations.district.tolist()
+    # One text: safetensors writes several in any order, and equal models are equal files.
+    about = json.dumps({"kind": model.kind, "sets": model.set_names, "district": codes})
+    kept = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    with replacing(path) as part:
+        save_file(kept, part, metadata={ABOUT: about})
+
+
+def load_model(path: Path) -> AreaModel:
+    """Read what `save_model` wrote."""
+    with safe_open(path, "numpy") as file:
+        about = json.loads(file.metadata()[ABOUT])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    names, codes = tuple(about["sets"]), about["district"]
+    district = None if codes is None else np.array(codes, dtype=str)
+    locations = Locations(tensors.get("xy"), district)
+    beside: JointProcess | Residual | None = None
+    if about["kind"] == "process":
+        linear = _take_arrays("joint", tensors)
+        beside = JointProcess(names, linear, locations, tensors["scales"], tensors["weights"])
+    elif about["kind"] == "residual":
+        beside = Residual(locations, tensors["residual"])
+    return AreaModel(names, _take_arrays("alone", tensors), beside)
+
+
+def _fit_each(
+    terms: AreaTerms,
+    labels: Floats,
+    blocks: NDArray[np.str_],
+    rng: np.random.Generator,
+    is_many: bool,
+) -> list[Floats]:
+    """Fit each set's own regression: its coefficients, (feature, target), where standardised."""
+    coef = []
+    for name, X in terms.feature_sets.items():
+        if is_many:
+            Z = learn_standard(X).apply(X)
+            coef.append(fit_ridge(Z, labels, _inner_folds(blocks, rng)))
+        else:
+            # Beside place, and without it afterwards: a set is not to know who is near.
+            own = AreaTerms({name: X}, Locations(terms.locations.xy))
+            coef.append(fit_joint(own, labels, N_SCALES_ALONE).linear.coef)
+    return coef
+
+
+def _weigh_sets(
+    terms: AreaTerms,
+    labels: Floats,
+    blocks: NDArray[np.str_],
+    rng: np.random.Generator,
+    is_many: bool,
+) -> Floats:
+    """Find how much of each set inner folds bear out, (set, target)."""
+    n_targets = labels.shape[1]
+    weight = np.zeros((len(terms.feature_sets), n_targets))
+    if len(np.unique(blocks)) < 2:
+        return weight
+    lifts, residuals = [], []
+    folds = _inner_folds(blocks, rng)
+    for fold in np.unique(folds):
+        train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        coef = _fit_each(terms.take(train), labels[train], blocks[train], rng, is_many)
+        sets = zip(terms.feature_sets.values(), coef, strict=True)
+        lifts.append([learn_standard(X[train]).apply(X[held]) @ own for X, own in sets])
+        residuals.append(labels[held] - average_known(labels[train]))
+    lift = np.concatenate(lifts, axis=1)  # (set, area, target)
+    residual = np.concatenate(residuals)
+    for k in range(n_targets):
+        is_known = np.isfinite(residual[:, k])
+        if is_known.any():
+            weight[:, k] = find_weights(lift[:, is_known, k].T, residual[is_known, k])
+    return weight
+
+
 def _inner_folds(blocks: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int64]:
     """Deal areas into inner folds by blocks; all into one where there is a single block."""
     if len(np.unique(blocks)) < 2:
@@ -190,8 +301,11 @@ def _inner_folds(blocks: NDArray[np.str_], rng: np.random.Generator) -> NDArray[
     return assign_folds(blocks, INNER_FOLDS, rng)
 
 
-def _mean_labels(labels: Floats) -> Floats:
-    """Mean of each target's known labels; NaN without one."""
-    # Not nanmean: a target without a label has no mean, and that is no fault here.
-    mean: Floats = pd.DataFrame(labels).mean().to_numpy(np.float64)
-    return mean
+def _name_arrays(prefix: str, linear: LinearModel) -> dict[str, Any]:
+    return {f"{prefix}.{item.name}": getattr(linear, item.name) for item in fields(LinearModel)}
+
+
+def _take_arrays(prefix: str, tensors: dict[str, Any]) -> LinearModel:
+    return LinearModel(
+        **{item.name: tensors[f"{prefix}.{item.name}"] for item in fields(LinearModel)}
+    )

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from basrelief import __version__
 from basrelief.chips.store import Samples
 from basrelief.config import ChipSettings, InputError, Section, Settings
+from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
-from basrelief.learn.linear import load_linear, predict_linear
+from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import (
@@ -25,7 +26,7 @@ from basrelief.learn.recipes import (
     Recipe,
     read_recipe,
 )
-from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
@@ -76,17 +77,6 @@ class FinalModel(Section):
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
-    """What an area recipe's final model learnt from."""
-
-    features: pd.DataFrame
-    """One row an area, by ``area_id``."""
-
-    blocks: NDArray[np.str_]
-    """The block of each area."""
-
-
-@dataclass(frozen=True, eq=False)
 class Prediction:
     """What a final model says of the areas, or chips, of a place."""
 
@@ -114,7 +104,9 @@ def write_model(
     features
         Features of all areas, by ``area_id``; None for networks.
     """
-    facts = read_json(run.chips / "chips.json")
+    facts, bands = read_json(run.chips / "chips.json"), "heights"
+    if isinstance(recipe, NetworkRecipe):
+        bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
     learnt = None if features is None else features.reindex(area_ids.tolist())
@@ -126,7 +118,7 @@ def write_model(
         recipe=recipe.name,
         unit=recipe.unit,
         kind=samples.kind,
-        bands=_name_bands(recipe, samples),
+        bands=bands,
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
         chips=settings.chips,
@@ -158,24 +150,11 @@ def read_model(folder: Path) -> FinalModel:
         ) from error
 
 
-def read_training(folder: Path) -> Training:
-    """Read the features and blocks of the areas that an area recipe learnt from."""
+def read_training(folder: Path) -> tuple[pd.DataFrame, NDArray[np.str_]]:
+    """Read the features, by ``area_id``, and blocks, (area,), that an area recipe learnt from."""
     table = pd.read_parquet(folder / "training.parquet")
     blocks = np.asarray(table.index.get_level_values("block").to_numpy(dtype=object), dtype=str)
-    return Training(table.droplevel("block"), blocks)
-
-
-def weigh_features(folder: Path) -> NDArray[np.float64]:
-    """Give each feature's importance, (n_features,): its mean absolute coefficient.
-
-    Coefficients are a standard deviation's worth, in standard deviations of the target. All
-    features count alike where every target is predicted by its mean.
-    """
-    model = read_model(folder)
-    spread = [model.labels[target].std or 1.0 for target in model.targets]
-    coef = np.abs(load_linear(folder / "weights.safetensors").coef) / np.array(spread)
-    weights: NDArray[np.float64] = coef.mean(axis=1)
-    return weights if weights.any() else np.ones_like(weights)
+    return table.droplevel("block"), blocks
 
 
 def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> Prediction:
@@ -206,8 +185,8 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
     _check_features(folder, features)
     is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
     features = features[is_used.reindex(features.index).to_numpy(bool)]
-    model = load_linear(folder / "weights.safetensors")
-    values = predict_linear(model, features.to_numpy(np.float64))
+    model = load_model(folder / MODEL)
+    values = predict_linear(model.alone, features.to_numpy(np.float64))
     return Prediction(pd.DataFrame(values, index=features.index, columns=targets), features)
 
 
@@ -229,12 +208,6 @@ def _check_features(folder: Path, features: pd.DataFrame) -> None:
             f"{folder}: the model learnt from {len(learnt)} features, and version {__version__} "
             f"computes {features.shape[1]} that are not the same. Train it again."
         )
-
-
-def _name_bands(recipe: Recipe, samples: Samples) -> str:
-    if isinstance(recipe, NetworkRecipe):
-        return recipe.choose_bands(samples.kind)
-    return "heights"
 
 
 def _measure_spreads(table: pd.DataFrame) -> dict[str, Spread]:

@@ -29,9 +29,9 @@ from basrelief.learn.checkpoint import (
 )
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
-from basrelief.learn.predict import MODEL, save_network
+from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import NetworkRecipe, format_recipe
-from basrelief.run import Run, digest, read_json, replacing, stamp_of, write_json
+from basrelief.run import MODEL, Run, digest, read_json, replacing, stamp_of, write_json
 from basrelief.splits.heldout import ChipFold
 
 PROGRESS_TEXT = "{name}: epoch {epoch}/{n_epochs}, loss {loss:.4f}"

@@ -17,10 +17,7 @@ from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.batches import deal_rows, read_ahead
 from basrelief.learn.encoders import Network, NetworkPlan, build_empty_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
-from basrelief.run import replacing
-
-MODEL = "model.safetensors"
-"""A trained model, whatever its kind: the file's metadata say which."""
+from basrelief.run import MODEL, replacing
 
 PREDICT_BATCH = 32
 """Chips a batch: more is not faster on a processor, and this bounds the memory."""

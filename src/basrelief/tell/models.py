@@ -17,7 +17,7 @@ from basrelief.learn.recipes import (
     Recipe,
     read_recipe,
 )
-from basrelief.run import Run
+from basrelief.run import MODEL, Run
 from basrelief.tell.provenance import hash_file
 
 
@@ -79,13 +79,11 @@ def read_models(run: Run) -> list[Model]:
 
 
 def _read_model(folder: Path) -> Model:
-    recipe = read_recipe(folder / "recipe.toml")
-    is_network = isinstance(recipe, NetworkRecipe)
-    weights = folder / ("model.safetensors" if is_network else "weights.safetensors")
-    with safe_open(weights, "np") as file:
-        sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     parts = [folder, *sorted((folder / "members").glob("*/"))]
     recipes = [read_recipe(part / "recipe.toml") for part in parts]
+    weights = folder / MODEL
+    with safe_open(weights, "np") as file:
+        sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
