@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from basrelief.chips.store import Samples
+from basrelief.judge import baselines
 from basrelief.judge.baselines import (
     average_district,
     know_areas,
@@ -16,6 +17,8 @@ from basrelief.judge.baselines import (
     predict_baseline,
     regress_on_size,
 )
+from basrelief.learn.joint import gp_interpolation
+from basrelief.learn.place import Locations
 
 SIDE = 12
 
@@ -88,3 +91,37 @@ def test_a_district_without_training_areas_and_an_unknown_one_get_the_mean() -> 
     test = np.array(["a", "b", None], dtype=object)
     predicted = average_district(train, np.array([[1.0], [2.0], [9.0]]), test)
     assert predicted[:, 0].tolist() == [1.5, 4.0, 4.0]
+
+
+def test_areas_are_counted_in_the_place_and_chips_in_their_fold(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def ask(n_items: int) -> bool:
+        asked.append(n_items)
+        return False
+
+    monkeypatch.setattr(baselines, "has_many", ask)
+    rows = np.arange(SIDE**2)
+    for known in (know_areas(samples), know_chips(samples)):
+        rng = np.random.default_rng(0)
+        predict_baseline("place-alone", known, rows[:100], rows[100:], rng)
+    assert asked == [SIDE**2, 100]
+
+
+def test_place_and_district_are_the_same_call_with_the_districts_left_in(samples: Samples) -> None:
+    known, rng = know_areas(samples), np.random.default_rng(0)
+    is_west = np.asarray(known.district == "west", dtype=np.float64)
+    labels = is_west[:, None] + 0.05 * rng.normal(size=(SIDE**2, 1))
+    rows = rng.permutation(SIDE**2)
+    train, test, at = rows[:60], rows[60:], known.locations
+    assert at is not None
+    errors = []
+    for each in (at, Locations(at.xy)):
+        guess = gp_interpolation(
+            each.take(train), labels[train], each.take(test), rng, is_many=False, n_scales=8
+        )
+        errors.append(float(np.abs(guess - labels[test]).mean()))
+    assert errors[0] < 0.08
+    assert errors[0] < errors[1]

@@ -13,7 +13,7 @@ from basrelief.chips.store import Samples
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import gp_interpolation
 from basrelief.learn.place import Locations, locate_areas, name_districts
-from basrelief.splits.heldout import find_usable_areas, find_usable_chips
+from basrelief.splits.heldout import find_usable_areas
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -33,8 +33,9 @@ class Known:
     """Of the items, with districts of which an unknown one is shared by none; None without
     places."""
 
-    is_many: bool
-    """Whether many items can be learnt from (`learn.gaussian_process.has_many`)."""
+    n_usable: int | None
+    """Areas of the place that can be learnt from, whatever the fold; None for chips, of which a
+    scheme has one fold: its training chips are counted."""
 
     log_size: Floats | None
     """(item,) Logarithm of the polygon's area in square metres; None without polygons."""
@@ -63,7 +64,7 @@ def know_areas(samples: Samples) -> Known:
         ids=pd.Index(areas["area_id"].astype(str)),
         labels=areas[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
-        is_many=has_many(len(find_usable_areas(samples))),
+        n_usable=len(find_usable_areas(samples)),
         log_size=log_size,
         district=_districts(areas.get("lad")),
     )
@@ -84,7 +85,7 @@ def know_chips(samples: Samples) -> Known:
         ids=pd.Index(chips["chip_id"].astype(str)),
         labels=chips[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
-        is_many=has_many(len(find_usable_chips(samples))),
+        n_usable=None,
         log_size=None,
         district=_districts(main),
     )
@@ -111,7 +112,7 @@ def predict_baseline(
     if name == PLACE:
         assert known.locations is not None
         at = Locations(known.locations.xy)
-        is_many = known.is_many
+        is_many = has_many(len(train) if known.n_usable is None else known.n_usable)
         return gp_interpolation(at.take(train), labels, at.take(test), rng, is_many=is_many)
     if name == SIZE:
         assert known.log_size is not None

@@ -34,8 +34,8 @@ class GaussianProcess:
 def has_many(n_items: int) -> bool:
     """Say whether a place has more items than every candidate can be tried on.
 
-    The one question for all folds: asked of the items of the *place* that can be learnt from,
-    and not of a fold's training items, so that no scheme mixes two methods.
+    The one question, asked once for all folds of a scheme: of the areas of the *place* that can
+    be learnt from, and not of a fold's training areas, so that no scheme mixes two methods.
     """
     return n_items > MANY
 
