@@ -19,6 +19,9 @@ MAX_KEPT = 4
 """Sets of draws that are kept for the next sums: bounds the memory."""
 
 Floats = NDArray[np.float64]
+Interval = tuple[float | None, float | None]
+
+NO_INTERVAL: Interval = (None, None)
 
 
 @dataclass
@@ -97,3 +100,24 @@ def bound(values: Floats | None, n_groups: int) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.percentile(values, widen(n_groups))
     return float(low), float(high)
+
+
+def bound_mean(values: Floats, draws: Draws) -> Interval:
+    """Take the 95 % interval of a mean over groups, (group,); none with too few of them."""
+    return bound_ratio(values, np.ones_like(values), draws)
+
+
+def bound_ratio(above: Floats, below: Floats, draws: Draws) -> Interval:
+    """Take the 95 % interval of a ratio of sums over groups, (group,) each.
+
+    Returns
+    -------
+    None twice with too few groups, or where a replicate may have nothing below.
+    """
+    if len(above) < MIN_GROUPS:
+        return NO_INTERVAL
+    taken = draws.take(len(above)).astype(np.float64)
+    total = taken @ below
+    if (total <= 0).any():
+        return NO_INTERVAL
+    return bound((taken @ above) / total, len(above))
