@@ -10,7 +10,7 @@ from PIL import Image
 
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
-from basrelief.explain import stage
+from basrelief.explain import gallery, stage
 from basrelief.explain.kinds import EDGES, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.learn.encoders import NetworkPlan, build_network
 from basrelief.learn.predict import save_network
@@ -157,7 +157,7 @@ def test_the_last_scheme_that_was_run_is_explained(run: Run) -> None:
 
 def test_few_chips_are_not_both_highest_and_lowest() -> None:
     tested = pd.DataFrame({"id": list("abc"), "y_true": [0.0, np.nan, 5.0], "y_pred": [1, 2, 3]})
-    chosen = stage.choose_chips(tested)
+    chosen = gallery.choose_chips(tested)
     by_kind = chosen.groupby("kind", sort=False)["id"].agg("".join).to_dict()
     assert by_kind == {"highest": "c", "lowest": "a", "worst": "ca"}
 
@@ -165,7 +165,7 @@ def test_few_chips_are_not_both_highest_and_lowest() -> None:
 def test_heat_is_drawn_orange_where_it_raises_and_purple_where_it_lowers() -> None:
     heat = np.zeros((64, 64), dtype=np.float32)
     heat[:32], heat[32:] = 1.0, -1.0
-    picture = np.asarray(stage.draw_heat(np.zeros((3, 64, 64), np.uint8), heat, 1.0))
+    picture = np.asarray(gallery.draw_heat(np.zeros((3, 64, 64), np.uint8), heat, 1.0))
     raised, lowered = picture[0, -1].astype(int), picture[-1, -1].astype(int)
     assert raised[0] > raised[2] + 50
     assert lowered[2] > lowered[1] + 50
@@ -173,6 +173,6 @@ def test_heat_is_drawn_orange_where_it_raises_and_purple_where_it_lowers() -> No
 
 def test_no_heat_at_all_leaves_the_chip_grey() -> None:
     nothing = np.zeros((64, 64), dtype=np.float32)
-    picture = np.asarray(stage.draw_heat(np.full((3, 64, 64), 80, np.uint8), nothing, 0.0))
+    picture = np.asarray(gallery.draw_heat(np.full((3, 64, 64), 80, np.uint8), nothing, 0.0))
     assert np.ptp(picture[:, -60:].astype(int), axis=2).max() == 0
-    assert stage.describe_heat(nothing)["share_positive"] == 0.0
+    assert gallery.describe_heat(nothing)["share_positive"] == 0.0

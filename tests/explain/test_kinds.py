@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 
 from basrelief.explain.cells import Own, Part
 from basrelief.explain.kinds import EDGES, KINDS, share_kinds, tell_kinds
-from basrelief.explain.records import bound_mean
 from basrelief.explain.tally import AreaSums, Faces, list_kinds
-from basrelief.judge.resampling import Draws
+from basrelief.judge.resampling import Draws, bound_mean
 
 OPEN, ROUGH, SMALL, LARGE, TALL = range(5)
 

@@ -42,7 +42,8 @@ KINDS = [
 
 def make_test(name: str, passes: bool | None, target: str | None = "crime") -> dict[str, Any]:
     measured = {"value": 0.1, "low": None, "high": None, "bound": 0.3, "passes": passes}
-    return KEY | {"test": name, "target": target, "words": f"Words of {name}."} | measured
+    samples = {"n": 10, "of": "areas", "n_random": 3, "edge_cells": 2}
+    return KEY | {"test": name, "target": target} | measured | samples
 
 
 TESTS = [
@@ -139,7 +140,7 @@ def test_edges_are_no_kind_of_ground() -> None:
 def test_a_test_that_failed_is_told_first_and_not_folded_away(page: str) -> None:
     part = page[page.index("Does the explanation hold?") :]
     assert "dense-vgg16: fails 1 of 2 tests" in part
-    assert part.index("Words of deletion.") < part.index("<details")
+    assert part.index("Flattening the ground that the map ranks highest") < part.index("<details")
     assert part.index("▼</span> Fails: deletion, crime") < part.index("Passes: randomised weights")
     assert "Not judged: edges." in part
 

@@ -222,8 +222,9 @@ def write_contribution(run: Run) -> None:
     write_json(run.explain / "contributions.json", [contribution | {"label": "crime-hush"}])
     kind = {"kind": "hushkind", "share_of_ground": 1.0, "contribution": 0.5, "low": 0.1}
     write_json(run.explain / "kinds.json", [key | kind | {"high": 0.9}])
-    test = {"test": "hushtest", "value": 0.1, "low": None, "high": None, "bound": 1.0}
-    write_json(run.explain / "tests.json", [key | test | {"passes": False, "words": "hushtest."}])
+    test = {"test": "edges", "value": None, "low": None, "high": None, "bound": 1.25}
+    test |= {"passes": None, "n": 0, "of": "areas", "reason": "no edge", "edge_cells": 2}
+    write_json(run.explain / "tests.json", [test | {"recipe": "hushtest", "target": "crime"}])
     ids = gpd.read_parquet(run.chips / "areas.parquet")["area_id"]
     sums = dict.fromkeys(ADDS, 0.375) | dict.fromkeys(SHARES, 0.2)
     pd.DataFrame(key | {"area_id": ids} | sums).to_parquet(run.explain / "areas.parquet")

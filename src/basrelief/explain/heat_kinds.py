@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM, tell_kinds
-from basrelief.explain.records import NO_INTERVAL, Record, bound_ratio
-from basrelief.judge.resampling import Draws
+from basrelief.judge.resampling import NO_INTERVAL, Draws, bound_ratio
+from basrelief.run import Record
 
 RIM = 8
 """The rim of a chip is one part in so many of its side, on each side."""

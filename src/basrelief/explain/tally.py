@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.explain.cells import Own, Part
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
-from basrelief.explain.records import bound_mean
-from basrelief.judge.resampling import Draws
+from basrelief.judge.resampling import Draws, bound_mean
 
 Floats = NDArray[np.float64]
 

@@ -20,6 +20,9 @@ MAX_KEPT = 4
 """Numbers of groups whose draws are kept for the next sums: bounds the memory."""
 
 Floats = NDArray[np.float64]
+Interval = tuple[float | None, float | None]
+
+NO_INTERVAL: Interval = (None, None)
 
 
 @dataclass
@@ -127,3 +130,24 @@ def bound(values: Floats | None, n_groups: int) -> tuple[float, float]:
 def or_none(value: float) -> float | None:
     """Make what is not a number null, as JSON has it."""
     return value if math.isfinite(value) else None
+
+
+def bound_mean(values: Floats, draws: Draws) -> Interval:
+    """Take the 95 % interval of a mean over groups, (group,); none with too few of them."""
+    return bound_ratio(values, np.ones_like(values), draws)
+
+
+def bound_ratio(above: Floats, below: Floats, draws: Draws) -> Interval:
+    """Take the 95 % interval of a ratio of sums over groups, (group,) each.
+
+    Returns
+    -------
+    None twice with too few groups, or where a replicate may have nothing below.
+    """
+    if len(above) < MIN_GROUPS:
+        return NO_INTERVAL
+    taken = draws.take(len(above)).astype(np.float64)
+    total = taken @ below
+    if (total <= 0).any():
+        return NO_INTERVAL
+    return bound((taken @ above) / total, len(above))

@@ -19,6 +19,7 @@ from basrelief.run import Record, Run, read_json
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.maps.overlays import find_reach, read_contributions, read_small
 from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page.checks import say_check
 from basrelief.tell.page.kinds import show_heat, show_kinds, word_interval
 from basrelief.tell.words import (
     Finding,
@@ -227,10 +228,10 @@ def show_tests(
 
 
 def _mark(record: Record) -> Record:
-    """Give a test's record its sign and sense, and its target a name."""
+    """Give a test's record its sign, sense and sentence, and its target a name."""
     target = name_target(record["target"]) if record["target"] else ""
     signs = {"sign": SIGNS[record["passes"]], "sense": SENSES[record["passes"]], "about": target}
-    return record | signs
+    return record | signs | {"words": say_check(record)}
 
 
 def _sum_up(n_judged: int, n_failed: int) -> str:

@@ -9,11 +9,20 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.explain import dense_checks, ground_curves
-from basrelief.explain.contributions import Scene, draw_contributions, set_scene
-from basrelief.explain.curves import STEPS, Test, measure_between
-from basrelief.explain.dense_checks import check_maps, choose_views, measure_flatness
-from basrelief.explain.ground_curves import count_looks, follow_ground
+from basrelief.explain import area_samples
+from basrelief.explain.area_samples import (
+    N_RANDOM,
+    check_areas,
+    choose_views,
+    map_flat,
+    measure_deviation,
+    redraw_extractors,
+    sample_area,
+    size_edges,
+)
+from basrelief.explain.checks import MOVES, STEPS, count_predictions, measure_between
+from basrelief.explain.checks import follow_predictions as follow
+from basrelief.explain.contributions import EDGE_CELLS, Scene, draw_contributions, set_scene
 from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import flatten, look_again, pool_again, trace_again, view_area
@@ -39,9 +48,9 @@ def drawn(
 @pytest.fixture(scope="module")
 def records(built: tuple[Run, Settings], scene: Scene, drawn: Tally) -> dict[str, dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense_checks, "MAX_AREAS", 10)
-        patch.setattr(dense_checks, "N_RANDOM", 1)
-        found, _ = check_maps(scene, drawn, built[1], built[0])
+        patch.setattr(area_samples, "MAX_AREAS", 10)
+        patch.setattr(area_samples, "N_RANDOM", 1)
+        found, _ = check_areas(scene, drawn, built[1].seed, built[0])
     return {record["test"]: record for record in found if record["target"] == "crime"}
 
 
@@ -90,16 +99,12 @@ def test_an_area_flattened_whole_is_predicted_by_the_intercept(scene: Scene) -> 
 
 
 def test_every_test_has_its_record(records: dict[str, dict[str, Any]]) -> None:
-    assert list(records) == [
-        "completeness",
-        "randomised weights",
-        "deletion",
-        "insertion",
-        "flat chips",
-        "edges",
-    ]
-    keys = ["recipe", "target", "test", "value", "low", "high", "bound", "passes", "words"]
-    assert all(list(record) == keys for record in records.values())
+    sums = ["completeness", "randomised weights"]
+    assert list(records) == [*sums, "deletion", "insertion", "flat chips", "edges"]
+    assert {record["of"] for record in records.values()} == {"areas"}
+    assert [record["n"] for record in records.values()][:5] == [36, 10, 10, 10, 10]
+    assert records["randomised weights"]["n_random"] == 1
+    assert records["edges"]["edge_cells"] == EDGE_CELLS
 
 
 def test_cells_add_up_and_flat_ground_is_flat(records: dict[str, dict[str, Any]]) -> None:
@@ -109,49 +114,41 @@ def test_cells_add_up_and_flat_ground_is_flat(records: dict[str, dict[str, Any]]
 
 def test_a_map_turned_round_fails_deletion_and_insertion(scene: Scene) -> None:
     rng = np.random.default_rng(0)
-    areas: dict[Test, list[list[float]]] = {"deletion": [[], []], "insertion": [[], []]}
+    between: dict[str, list[list[float]]] = {move: [[], []] for move in MOVES}
     for view in choose_views(scene, ["E14", "E20", "E21", "E27"]):
-        looked = look_again(scene, view.canvas)
-        x = pool_again(scene, view, looked)
-        cells = trace_again(scene, view, looked, x)
+        batch = sample_area(scene, view, [])
         # A map turned round ranks highest what lowers the prediction.
-        for k, each in enumerate((cells, replace(cells, values=-cells.values))):
-            found = follow_ground(scene, view, each, scene.model.predict(x), rng)
-            for test, curves in found.items():
-                assert curves.ranked.shape == (len(scene.model.targets), 1 + len(STEPS))
-                areas[test][k].append(float(measure_between(test, curves)[0]))
-    for right, turned in areas.values():
+        for k, each in enumerate((batch, replace(batch, said=-batch.said))):
+            for move, curves in follow(each, rng).items():
+                assert curves.ranked.shape == (1, len(scene.model.targets), 1 + len(STEPS))
+                between[move][k].append(float(measure_between(move, curves)[0, 0]))
+    for right, turned in between.values():
         assert np.mean(right) > 0 > np.mean(turned)
 
 
-def test_an_area_is_looked_at_as_often_as_was_counted(
+def test_an_areas_ground_goes_through_networks_as_often_as_was_counted(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = view_area(scene, "E14")
-    looked = look_again(scene, view.canvas)
-    x = pool_again(scene, view, looked)
-    cells, whole = trace_again(scene, view, looked, x), scene.model.predict(x)
-    seen: list[Any] = []
+    view, seen = view_area(scene, "E14"), list[Any]()
 
-    def look(_: Scene, canvas: Any) -> Any:
-        seen.append(canvas)
-        return looked
+    def look(*args: Any) -> Any:
+        seen.append(args)
+        return look_again(*args)
 
-    monkeypatch.setattr(ground_curves, "look_again", look)
-    follow_ground(scene, view, cells, whole, np.random.default_rng(0))
-    assert len(seen) == count_looks(len(scene.model.targets))
+    monkeypatch.setattr(area_samples, "look_again", look)
+    batch = sample_area(scene, view, [scene.extractors] * N_RANDOM)
+    follow(batch, np.random.default_rng(0))
+    assert len(seen) == 1 + N_RANDOM + count_predictions(len(scene.model.targets))
 
 
-def test_curves_are_kept_of_every_target(
-    built: tuple[Run, Settings], scene: Scene, drawn: Tally, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dense_checks, "N_RANDOM", 1)
-    monkeypatch.setattr(dense_checks, "choose_views", _choose_one)
-    _, curves = check_maps(scene, drawn, built[1], built[0])
-    found = [(each["target"], each["test"]) for each in curves]
-    tests = ("deletion", "insertion")
-    assert found == [(target, test) for target in scene.model.targets for test in tests]
-    assert all(each["ranked"][0] == each["at_random"][0] == 0 for each in curves)
+def test_the_pieces_of_an_area_are_all_its_ground(scene: Scene) -> None:
+    batch = sample_area(scene, view_area(scene, "E14"), [scene.extractors])
+    assert batch.said.shape == (1, len(batch.share), len(scene.model.targets))
+    assert batch.share.sum() == pytest.approx(1.0)
+    assert set(batch.piece) == set(range(batch.piece.max() + 1))
+    np.testing.assert_allclose(batch.redrawn[0], batch.said)
+    is_blank = np.ones((1, batch.piece.max() + 1), dtype=bool)
+    np.testing.assert_allclose(batch.predict(is_blank)[0], scene.model.linear.intercept)
 
 
 def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
@@ -161,9 +158,9 @@ def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # "Random" weights that are the trained ones: the map does not depend on what is tested.
-    monkeypatch.setattr(dense_checks, "_redraw", lambda *_: scene.extractors)
-    monkeypatch.setattr(dense_checks, "choose_views", _choose_one)
-    found, _ = check_maps(scene, drawn, built[1], built[0])
+    monkeypatch.setattr(area_samples, "redraw_extractors", lambda *_: scene.extractors)
+    monkeypatch.setattr(area_samples, "choose_views", _choose_one)
+    found, _ = check_areas(scene, drawn, built[1].seed, built[0])
     (record,) = (r for r in found if (r["test"], r["target"]) == ("randomised weights", "crime"))
     assert record["value"] == pytest.approx(1.0)
     assert record["passes"] is False
@@ -173,8 +170,17 @@ def _choose_one(scene: Scene, area_ids: list[str]) -> list[Any]:
     return [view_area(scene, area_ids[0])]
 
 
+def test_networks_with_random_weights_differ_from_draw_to_draw_and_not_by_chance(
+    scene: Scene,
+) -> None:
+    one, same, other = (redraw_extractors(scene, seed)[0] for seed in (1, 1, 2))
+    (a, b, c) = (next(each.backbone.parameters()).detach() for each in (one, same, other))
+    assert (a == b).all()
+    assert not (a == c).all()
+
+
 def test_a_seam_on_flat_ground_is_noticed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    even = measure_flatness(scene)
+    even = sum(np.ptp(each, axis=0) for each in map_flat(scene))
 
     def seam(scene: Scene, canvas: Any) -> Any:
         looked = look_again(scene, canvas)
@@ -183,9 +189,30 @@ def test_a_seam_on_flat_ground_is_noticed(scene: Scene, monkeypatch: pytest.Monk
                 _brighten(plane)
         return looked
 
-    monkeypatch.setattr(dense_checks, "look_again", seam)
-    assert (measure_flatness(scene) > even + 1e-3).all()
+    monkeypatch.setattr(area_samples, "look_again", seam)
+    uneven = sum(np.ptp(each, axis=0) for each in map_flat(scene))
+    assert (np.asarray(uneven) > np.asarray(even) + 1e-3).all()
 
 
 def _brighten(plane: NDArray[np.float32]) -> None:
     plane[:, 0] += 0.1 * np.abs(plane).max()
+
+
+def make_sums(beside: float, elsewhere: float, share: tuple[float, float]) -> AreaSums:
+    sums = AreaSums(1)
+    sums.size[:, 0] = beside, elsewhere
+    sums.share[:] = share
+    return sums
+
+
+def test_edges_are_held_against_what_the_same_ground_would_say_elsewhere() -> None:
+    plain = [make_sums(0.5, 1.5, (0.25, 0.75)), make_sums(4.0, 4.0, (0.5, 0.5))]
+    edges = size_edges([*plain, make_sums(9.0, 0.0, (1.0, 0.0))], 1)
+    assert edges.beside[:, 0] == pytest.approx([0.5, 4.0])
+    assert edges.elsewhere[:, 0] == pytest.approx([0.25 * 4.4, 0.5 * 4.4])
+    assert size_edges([], 2).beside.shape == (0, 2)
+
+
+def test_maps_differ_by_their_cells_and_not_by_their_level() -> None:
+    maps = [np.array([[1.0], [3.0]]), np.array([[101.0], [103.0]])]
+    assert measure_deviation(maps) == pytest.approx([1.0])

@@ -12,7 +12,7 @@ import rasterio
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.explain import dense_checks
+from basrelief.explain import area_samples
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 from basrelief.explain.readout import find_models, sum_of_cells
@@ -37,7 +37,7 @@ def explained(
         said: list[str] = []
         patch.setattr(Run, "say", lambda _, line: said.append(line))
         for name, value in (("BUDGET_PX", 0), ("MIN_GROUPS", 2), ("N_RANDOM", 1)):
-            patch.setattr(dense_checks, name, value)
+            patch.setattr(area_samples, name, value)
         explain_recipes(built[1], run)
     return run, said
 

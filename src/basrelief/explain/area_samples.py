@@ -1,0 +1,180 @@
+"""Areas under the contributions of their ground, as the checks take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from basrelief.chips.canvas import Canvas
+from basrelief.explain.checks import Batch, Edges, Explanation, check_maps, count_predictions
+from basrelief.explain.contributions import EDGE_CELLS, Scene
+from basrelief.explain.random_weights import redraw_weights
+from basrelief.explain.readout import make_readout, sum_of_cells
+from basrelief.explain.tally import AreaSums
+from basrelief.explain.views import (
+    View,
+    flatten,
+    look_again,
+    measure_margin,
+    measure_unit,
+    pool_again,
+    trace_again,
+    view_area,
+)
+from basrelief.judge.resampling import MIN_GROUPS
+from basrelief.learn.extract import Extractor
+from basrelief.run import Record, Run
+
+MAX_AREAS = 40
+BUDGET_PX = 80_000_000
+"""Pixels that go through networks in these checks: about two minutes on two cores."""
+
+N_RANDOM = 3
+"""Networks with random weights that a map is compared with."""
+
+PIECE_CELLS = 4
+"""Ground is flattened in squares of so many cells a side, ranked or at random alike."""
+
+UNEVEN = 0.01
+"""Range of cells on flat ground over the standard deviation of cells on real ground."""
+
+Floats = NDArray[np.float64]
+Extractors = Mapping[int, Extractor]
+"""By position of the member."""
+
+
+def check_areas(
+    scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run
+) -> tuple[list[Record], list[Record]]:
+    """Check the contribution maps of a model: records of ``tests.json`` and ``curves.json``.
+
+    Parameters
+    ----------
+    tally
+        Sums by area, of the finished maps.
+    """
+    randoms = [redraw_extractors(scene, seed + 1 + draw) for draw in range(N_RANDOM)]
+    views = choose_views(scene, list(tally))
+    shown = run.track(views, f"tests of {scene.model.recipes[0]}'s maps")
+    batches = (sample_area(scene, view, randoms) for view in shown)
+    return check_maps(explain_areas(scene, tally), batches, seed)
+
+
+def explain_areas(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
+    """Gather what is said of all areas, of flat ground, and beside the edges of blocks."""
+    model = scene.model
+    x = [model.describe(area_id) for area_id in tally]
+    missing = [
+        np.abs(area.total - sum_of_cells(model, features))
+        for area, features in zip(tally.values(), x, strict=True)
+    ]
+    return Explanation(
+        targets=model.targets,
+        of="areas",
+        spread=np.stack([model.predict(features) for features in x]).std(axis=0),
+        flat=map_flat(scene),
+        differ=measure_deviation,
+        uneven=UNEVEN,
+        edges=size_edges(list(tally.values()), len(model.targets)),
+        missing=np.stack(missing),
+    )
+
+
+def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
+    """Choose the areas to try: the smallest, as many as the budget allows."""
+    sizes = scene.areas.set_index("area_id").geometry.envelope.area
+    ordered = sizes.loc[list(area_ids)].sort_values(kind="stable").index[:MAX_AREAS]
+    n_forwards = 1 + N_RANDOM + count_predictions(len(scene.model.targets))
+    shrink = sum((scene.samples.resolution_m / way.resolution_m) ** 2 for way in scene.passes)
+    views: list[View] = []
+    spent = 0.0
+    for area_id in ordered:
+        view = view_area(scene, str(area_id))
+        spent += n_forwards * shrink * view.n_px
+        # Too few areas would have no interval.
+        if spent > BUDGET_PX and len(views) >= MIN_GROUPS:
+            break
+        views.append(view)
+    return views
+
+
+def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batch:
+    """Make a sample of one area, whose ground can be flattened in squares of cells.
+
+    Parameters
+    ----------
+    randoms
+        Networks with random weights.
+    """
+    seen = look_again(scene, view.canvas)
+    x = pool_again(scene, view, seen)
+    cells, whole = trace_again(scene, view, seen, x), scene.model.predict(x)[None]
+    is_known = cells.share > 0
+    squares = number_squares(cells.share.shape)
+    known, piece = np.unique(squares[is_known], return_inverse=True)
+    redrawn = []
+    for extractors in randoms:
+        unlike = look_again(scene, view.canvas, extractors)
+        traced = trace_again(scene, view, unlike, pool_again(scene, view, unlike))
+        redrawn.append(traced.said[is_known][None])
+
+    def predict(is_blank: NDArray[np.bool_]) -> Floats:
+        if not is_blank.any():
+            return whole
+        canvas = flatten(scene, view.canvas, np.isin(squares, known[is_blank[0]]))
+        return scene.model.predict(pool_again(scene, view, look_again(scene, canvas)))[None]
+
+    said, share = cells.said[is_known][None], cells.share[is_known]
+    return Batch(said, redrawn, share, piece.astype(np.int64), predict)
+
+
+def redraw_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
+    """Give networks of the same build with random weights, and the same normalisation."""
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for k, extractor in scene.extractors.items():
+        backbone = redraw_weights(deepcopy(extractor.backbone), generator)
+        found[k] = replace(extractor, backbone=backbone)
+    return found
+
+
+def map_flat(scene: Scene) -> list[Floats]:
+    """Map ground that is flat everywhere: (cell, target) of each sheet."""
+    side, model = 4 * measure_unit(scene) + 2 * measure_margin(scene), scene.model
+    ground = Canvas((0.0, 0.0, 1.0, 1.0), np.zeros((2, side, side), dtype=np.float32))
+    found = []
+    for way, _, maps in look_again(scene, ground):
+        for sheet in way.sheets:
+            flat = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1)
+            found.append(make_readout(model, sheet, model.linear.mean).read(flat))
+    return found
+
+
+def measure_deviation(maps: Sequence[NDArray[Any]]) -> Floats:
+    """Measure how far cells of maps lie from their map's mean, (target,), over all maps."""
+    return np.asarray(np.sqrt(np.mean([each.var(axis=0) for each in maps], axis=0)))
+
+
+def size_edges(sums: Sequence[AreaSums], n_targets: int) -> Edges:
+    """Compare what is said beside the edges of blocks with what is said elsewhere, area by area.
+
+    Areas that do not have both kinds of ground are left out.
+    """
+    both = [each for each in sums if (each.share > 0).all()]
+    size = np.array([each.size for each in both]).reshape(-1, 2, n_targets)
+    share = np.array([each.share for each in both]).reshape(-1, 2)  # (area, beside or not)
+    # Of all areas: in one alone there can be too little elsewhere to say how much it says.
+    elsewhere = size[:, 1].sum(axis=0) / max(share[:, 1].sum(), 1e-12)
+    return Edges(size[:, 0], share[:, :1] * elsewhere, EDGE_CELLS)
+
+
+def number_squares(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Say by number which square each cell of a view lies in, (row, col)."""
+    rows, cols = np.indices(shape) // PIECE_CELLS
+    return np.asarray(rows * (shape[1] // PIECE_CELLS + 1) + cols)

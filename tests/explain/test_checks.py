@@ -1,0 +1,269 @@
+"""Checks on maps whose truth is known, of both kinds: many chips at once, or areas one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from basrelief.explain.checks import (
+    MOVES,
+    SHARES,
+    STEPS,
+    Batch,
+    Curves,
+    Edges,
+    Explanation,
+    Move,
+    check_maps,
+    count_predictions,
+    follow_predictions,
+    judge_move,
+    mark_first,
+    measure_between,
+)
+from basrelief.judge.resampling import Draws
+
+N_SAMPLES, SIDE, PIECE = 20, 20, 2
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Made = tuple[Explanation, list[Batch]]
+
+
+def make_batch(rng: np.random.Generator, n_samples: int, weights: Floats) -> Batch:
+    """Dark samples with bright cells; a prediction adds up brightness, (target,) weights."""
+    bright = rng.exponential(size=(n_samples, SIDE**2)) * (rng.random((n_samples, SIDE**2)) < 0.1)
+    side = SIDE // PIECE
+    rows, cols = np.indices((SIDE, SIDE)) // PIECE
+    piece = (rows * side + cols).ravel()
+
+    def predict(is_blank: Mask) -> Floats:
+        return np.where(is_blank[:, piece], 0.0, bright).mean(axis=1)[:, None] * weights
+
+    return Batch(
+        said=bright[..., None] * weights,
+        redrawn=[rng.normal(size=(n_samples, SIDE**2, len(weights))) for _ in range(2)],
+        share=np.full(SIDE**2, 1 / SIDE**2),
+        piece=piece,
+        predict=predict,
+    )
+
+
+def measure_deviation(maps: Any) -> Floats:
+    return np.asarray(np.std(np.concatenate(maps), axis=0))
+
+
+def make(kind: str) -> Made:
+    rng = np.random.default_rng(0)
+    weights = np.array([1.0]) if kind == "chips" else np.array([1.0, -0.5])
+    n_batches = 1 if kind == "chips" else N_SAMPLES
+    batches = [make_batch(rng, N_SAMPLES // n_batches, weights) for _ in range(n_batches)]
+    predicted = [each.predict(np.zeros((len(each.said), 100), dtype=bool)) for each in batches]
+    size = rng.uniform(0.9, 1.1, (N_SAMPLES, len(weights)))
+    explanation = Explanation(
+        targets=("crime", "income")[: len(weights)],
+        of=kind,
+        spread=np.concatenate(predicted).std(axis=0),
+        flat=[np.zeros((9, len(weights)))],
+        differ=measure_deviation,
+        uneven=0.1,
+        edges=Edges(size, np.ones_like(size)),
+        missing=None if kind == "chips" else 1e-9 * size,
+    )
+    return explanation, batches
+
+
+def check(made: Made, target: str = "crime") -> dict[str, dict[str, Any]]:
+    tests, _ = check_maps(*made, seed=3)
+    return {each["test"]: each for each in tests if each["target"] == target}
+
+
+both_kinds = pytest.mark.parametrize("kind", ["chips", "areas"])
+
+
+def with_said(made: Made, change: Callable[[Floats], Floats]) -> Made:
+    """Give the very same samples another map: a control."""
+    explanation, batches = made
+    return explanation, [replace(each, said=change(each.said)) for each in batches]
+
+
+@both_kinds
+def test_a_map_of_what_the_model_reads_passes_every_check(kind: str) -> None:
+    explanation, batches = make(kind)
+    sums = ["completeness"] if kind == "areas" else []
+    for target in explanation.targets:
+        found = check((explanation, batches), target)
+        names = [*sums, "randomised weights", "deletion", "insertion", "flat chips", "edges"]
+        assert list(found) == names
+        assert {name: each["passes"] for name, each in found.items()} == dict.fromkeys(names, True)
+
+
+@both_kinds
+def test_records_are_figures_and_codes(kind: str) -> None:
+    for name, record in check(make(kind)).items():
+        keys = ["target", "test", "value", "low", "high", "bound", "passes", "n"]
+        more = ["n_random"] if name == "randomised weights" else []
+        assert list(record) == [*keys, *more, "of"]
+        assert (record["n"], record["of"]) == (N_SAMPLES, kind)
+        if record["low"] is not None:
+            assert record["low"] <= record["value"] <= record["high"]
+
+
+@both_kinds
+@pytest.mark.parametrize("move", MOVES)
+def test_a_shuffled_map_and_a_map_turned_round_fail_deletion_and_insertion(
+    kind: str, move: Move
+) -> None:
+    rng, right = np.random.default_rng(1), make(kind)
+    shuffled = check(with_said(right, lambda said: rng.permutation(said, axis=1)))[move]
+    turned = check(with_said(right, lambda said: -said))[move]
+    assert abs(shuffled["value"]) < 0.3 * check(right)[move]["value"]
+    assert turned["value"] < 0
+    assert shuffled["passes"] is turned["passes"] is False
+
+
+@both_kinds
+def test_a_map_that_is_the_same_under_random_weights_fails(kind: str) -> None:
+    explanation, batches = make(kind)
+    alike = [replace(each, redrawn=[each.said]) for each in batches]
+    record = check((explanation, alike))["randomised weights"]
+    assert record["value"] == pytest.approx(1.0)
+    assert (record["passes"], record["n_random"]) == (False, 1)
+
+
+@both_kinds
+def test_ranks_are_compared_where_they_are_asked_for(kind: str) -> None:
+    explanation, batches = make(kind)
+    few = np.arange(0, SIDE**2, 2)
+    for each in batches:
+        each.redrawn[0][:, few] = each.said[:, few]
+    made = explanation, [replace(each, redrawn=each.redrawn[:1], compared=few) for each in batches]
+    assert check(made)["randomised weights"]["value"] == pytest.approx(1.0)
+
+
+@both_kinds
+def test_a_map_that_is_uneven_on_a_flat_sample_fails(kind: str) -> None:
+    explanation, batches = make(kind)
+    seam = np.zeros((9, len(explanation.targets)))
+    seam[0] = 5.0
+    record = check((replace(explanation, flat=[seam]), batches))["flat chips"]
+    assert record["value"] > record["bound"]
+    assert record["passes"] is False
+
+
+@both_kinds
+def test_a_map_that_is_strong_beside_edges_fails(kind: str) -> None:
+    explanation, batches = make(kind)
+    edges = replace(explanation.edges, beside=2 * explanation.edges.beside, depth_cells=2)
+    record = check((replace(explanation, edges=edges), batches))["edges"]
+    assert record["value"] == pytest.approx(2.0, abs=0.1)
+    assert (record["passes"], record["edge_cells"]) == (False, 2)
+
+
+def test_cells_that_do_not_add_up_fail() -> None:
+    explanation, batches = make("areas")
+    missing = np.zeros((N_SAMPLES, 2))
+    missing[3] = explanation.spread
+    record = check((replace(explanation, missing=missing), batches))["completeness"]
+    assert (record["value"], record["passes"]) == (pytest.approx(1.0), False)
+
+
+@both_kinds
+def test_a_map_that_says_the_same_everywhere_has_nothing_to_fail(kind: str) -> None:
+    explanation, batches = with_said(make(kind), np.zeros_like)
+    silent = Edges(np.zeros((N_SAMPLES, 2)), np.zeros((N_SAMPLES, 2)))
+    found = check((replace(explanation, edges=silent), batches))
+    assert found["randomised weights"]["value"] == 0.0
+    for name in ("deletion", "insertion", "edges"):
+        assert (found[name]["value"], found[name]["passes"]) == (None, None)
+        assert found[name]["reason"] == "no map"
+
+
+@both_kinds
+def test_where_all_samples_are_predicted_alike_nothing_can_move(kind: str) -> None:
+    explanation, batches = make(kind)
+    still = replace(explanation, spread=np.zeros(len(explanation.targets)))
+    tests, curves = check_maps(still, batches, seed=3)
+    reasons = [each["reason"] for each in tests if each["test"] in MOVES]
+    assert reasons == ["predicted alike"] * 2 * len(explanation.targets)
+    assert curves == []
+
+
+def test_where_no_sample_has_an_edge_edges_are_not_judged() -> None:
+    explanation, batches = make("areas")
+    record = check((replace(explanation, edges=Edges(*np.zeros((2, 0, 2)))), batches))["edges"]
+    assert (record["n"], record["passes"], record["reason"]) == (0, None, "no edge")
+
+
+@both_kinds
+def test_a_batch_is_predicted_as_often_as_was_counted(kind: str) -> None:
+    batch, seen = make(kind)[1][0], list[Mask]()
+
+    def predict(is_blank: Mask) -> Floats:
+        if is_blank.any():
+            seen.append(is_blank)
+        return batch.predict(is_blank)
+
+    found = follow_predictions(replace(batch, predict=predict), np.random.default_rng(0))
+    assert len(seen) == count_predictions(batch.said.shape[2])
+    for curves in found.values():
+        assert curves.ranked.shape == (len(batch.said), batch.said.shape[2], 1 + len(STEPS))
+        assert (curves.ranked[..., 0] == 0).all()
+        assert (curves.at_random[..., 0] == 0).all()
+
+
+def test_curves_are_kept_of_every_target_as_means() -> None:
+    _, curves = check_maps(*make("areas"), seed=3)
+    assert [(each["target"], each["test"]) for each in curves] == [
+        (target, move) for target in ("crime", "income") for move in MOVES
+    ]
+    keys = ["target", "test", "shares", "ranked", "at_random", "n", "of"]
+    for each in curves:
+        assert list(each) == keys
+        assert each["shares"] == [0.0, 0.1, 0.3]
+        assert each["ranked"][0] == each["at_random"][0] == 0
+
+
+def make_curves(n: int, ranked_ends_at: float) -> Curves:
+    """Ranked curves that run straight to about an end; those at random stay near 0."""
+    rng = np.random.default_rng(0)
+    straight = np.asarray(SHARES) / SHARES[-1]
+    ends = ranked_ends_at + 0.1 * rng.normal(size=n)
+    return Curves(ends[:, None] * straight, 0.1 * rng.normal(size=(n, 1)) * straight)
+
+
+def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() -> None:
+    curves = Curves(np.asarray([SHARES]) * -10, np.zeros((1, len(SHARES))))
+    assert measure_between("deletion", curves) == pytest.approx(10 * SHARES[-1] / 2)
+    assert measure_between("insertion", curves) == pytest.approx(-10 * SHARES[-1] / 2)
+
+
+@pytest.mark.parametrize(("move", "right"), [("deletion", -1.0), ("insertion", 1.0)])
+def test_curves_that_part_the_right_way_pass_and_others_do_not(move: Move, right: float) -> None:
+    draws = Draws(np.random.default_rng(0))
+    for end, passes in ((right, True), (-right, False), (0.0, False)):
+        record, kept = judge_move(move, make_curves(20, end), draws)
+        assert record["passes"] is passes
+        assert record["low"] <= record["value"] <= record["high"]
+        assert kept["ranked"] == pytest.approx(make_curves(20, end).ranked.mean(axis=0))
+
+
+def test_with_few_samples_nothing_is_judged() -> None:
+    draws = Draws(np.random.default_rng(0))
+    record, _ = judge_move("deletion", make_curves(5, -1.0), draws)
+    assert (record["passes"], record["low"], record["high"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(("overshoot", "n_taken"), [(0.0, 4), (0.5 / 49, 5)])
+def test_pieces_are_taken_up_to_a_share_or_to_the_nearest_number(
+    overshoot: float, n_taken: int
+) -> None:
+    orders = np.stack([np.arange(49), np.arange(49)[::-1]])
+    is_taken = mark_first(orders, np.full(49, 1 / 49), 0.1 + overshoot)
+    assert is_taken.sum(axis=1).tolist() == [n_taken, n_taken]
+    assert is_taken[0, 0]
+    assert is_taken[1, -1]
