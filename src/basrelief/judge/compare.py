@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.config import SCHEMES
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.resampling import Draws, bound, resample_skills
 from basrelief.run import Record
@@ -19,6 +21,22 @@ Floats = NDArray[np.float64]
 MEAN = "mean"
 SIMPLEST = (MEAN, DISTRICT, SIZE, PLACE, "relief-statistics", "random-features")
 """From the simplest on; other recipes of areas come after these, networks last."""
+
+LISTED_SCHEME = "block"
+"""The scheme that maps, intervals and lists are made for, where it was run."""
+
+
+def choose_listed(schemes: Iterable[str]) -> str:
+    """Choose the scheme to list and show: blocks where they were run, else the last that was.
+
+    Examples
+    --------
+    >>> choose_listed(["lad", "area"]), choose_listed([])
+    ('lad', 'random')
+    """
+    known = set(schemes)
+    ordered = [scheme for scheme in SCHEMES if scheme in known]
+    return LISTED_SCHEME if LISTED_SCHEME in known else (ordered or ["random"])[-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import (
     Errors,
     average_targets,
+    choose_listed,
     collect_errors,
     compare_errors,
     order_recipes,
@@ -40,9 +41,6 @@ from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
-
-LISTED_SCHEME = "block"
-"""The scheme whose predictions are listed for targeting, where it was run."""
 
 
 @dataclass
@@ -90,7 +88,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
         bench = Bench(
             trial=trial,
             asked={recipe.name for recipe in recipes},
-            listed=LISTED_SCHEME if LISTED_SCHEME in trial.schemes else trial.schemes[-1],
+            listed=choose_listed(trial.schemes),
             groups=group_units(samples, settings),
             districts=_find_districts(samples),
             neighbours=find_neighbours(samples),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from basrelief.config import SCHEMES, Settings
-from basrelief.judge.scores import verdict
+from basrelief.judge.scores import NEGLIGIBLE, verdict
 from basrelief.run import Record
+from basrelief.tell.senses import SENSES, tell_sense
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -19,7 +20,6 @@ TARGET_NAMES = {
 
 STRICT_FIRST = tuple(reversed(SCHEMES))
 """Schemes from the one that leaks least."""
-
 
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
@@ -32,27 +32,37 @@ FEW = 30
 class Finding:
     """What one score says, in words."""
 
-    recipe: str
-    target: str
-    scheme: str
-    words: str
-    """As `judge.scores.verdict` puts it: better than, no better than, worse than the mean."""
-
     record: Record
+    """As in ``scores.json``; a mean over targets has no target."""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that was scored."""
+        return str(self.record["recipe"])
+
+    @property
+    def target(self) -> str:
+        """What it predicts."""
+        return str(self.record["target"])
+
+    @property
+    def scheme(self) -> str:
+        """How ground was held out."""
+        return str(self.record["scheme"])
+
+    @property
+    def words(self) -> str:
+        """Better than, no better than, or worse than the mean."""
+        return verdict(self.record)
 
     @property
     def sense(self) -> str:
-        """One word for the style sheet and the sign: better, worse, or even."""
-        first = self.words.split()[0]
-        if first == "better":
-            # Without an interval nobody knows whether it is luck.
-            return "even" if self.record["skill_low"] is None else "better"
-        return "worse" if first == "worse" else "even"
-
-    @property
-    def sign(self) -> str:
-        """A sign that tells the senses apart without colour."""
-        return {"better": "▲", "worse": "▼", "even": "●"}[self.sense]
+        """Which side of the mean it lies on, by its interval: one of `SENSES`."""
+        skill = self.record["skill"]
+        # Without an interval nobody knows whether it is luck.
+        if skill is None or abs(skill) < NEGLIGIBLE:
+            return "even"
+        return tell_sense(self.record["skill_low"], self.record["skill_high"])
 
 
 def name_target(target: str) -> str:
@@ -76,7 +86,7 @@ def name_report(targets: Sequence[str]) -> str:
     """
     names = [name_target(target) for target in targets]
     subject = join_words(names) if len(names) < MANY_TARGETS else "deprivation"
-    return f"{subject[0].upper()}{subject[1:]} from LIDAR"
+    return f"{open_sentence(subject)} from LIDAR"
 
 
 def say_place(districts: Sequence[str], n_areas: int) -> str:
@@ -106,6 +116,17 @@ def join_words(words: Sequence[str]) -> str:
         return " and ".join(words)
     # With the comma, for some names have an "and" of their own.
     return f"{', '.join(words[:-1])}, and {words[-1]}"
+
+
+def open_sentence(text: str) -> str:
+    """Begin with a capital, and leave the rest as it is.
+
+    Examples
+    --------
+    >>> open_sentence("whole MSOAs held out")
+    'Whole MSOAs held out'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def format_number(value: float | None, places: int = 2) -> str:
@@ -192,10 +213,8 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
             main[key] = record
     targets = list(dict.fromkeys(record["target"] for record in scores))
     return [
-        Finding(recipe, target, scheme, verdict(record), record)
-        for (target, recipe), record in sorted(
-            main.items(), key=lambda item: targets.index(item[0][0])
-        )
+        Finding(record)
+        for _, record in sorted(main.items(), key=lambda item: targets.index(item[0][0]))
     ]
 
 
@@ -215,7 +234,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
         parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
         return f"For {named}, {held_out}: {'; '.join(parts)}."
     better = {finding.target for finding in findings if finding.sense == "better"}
-    opening = held_out[0].upper() + held_out[1:]
+    opening = open_sentence(held_out)
     if not better:
         return f"{opening}, no recipe is better than always predicting the mean, for any score."
     found = join_words([name_target(target) for target in targets if target in better])
@@ -251,7 +270,7 @@ def warn_of_few(findings: Sequence[Finding]) -> str | None:
 
 def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
     """Gather findings by verdict, best first: one of each, and all of them named."""
-    order = ("better", "even", "worse")
+    order = list(SENSES)
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
         groups.setdefault(finding.words, []).append(finding)
@@ -284,7 +303,7 @@ def warn_of_leak(
     if not pairs or strictest is None:
         return None
     flattered, honest, recipe, target = max(pairs, key=lambda pair: pair[0] - pair[1])
-    shared = [record.get("share_same_label") for record in leakage if record["scheme"] == "random"]
+    shared = [record["share_same_label"] for record in leakage if record["scheme"] == "random"]
     why = (
         f" There, {shared[0]:.0%} of the test chips carry exactly the labels of some training chip."
         if shared and shared[0]

@@ -8,9 +8,9 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
-from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.verdict import choose_unit, name_column
-from basrelief.tell.words import name_target
+from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.page.verdict import name_column
+from basrelief.tell.words import name_target, open_sentence
 
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""
@@ -19,7 +19,7 @@ STRONGEST = 45
 """Per cent of colour behind a number: with more it could not be read on a dark page."""
 
 
-def show_audit(facts: Facts) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the audit's sentences and its table; None where judging wrote none."""
     audit = facts.judged.audit
     if not audit:
@@ -55,7 +55,7 @@ def tidy_sentence(sentence: str, targets: Sequence[str]) -> str:
     for target in targets:
         name = name_target(target)
         if sentence.startswith(f"{target}:"):
-            sentence = f"{name[0].upper()}{name[1:]}{sentence[len(target) :]}"
+            sentence = f"{open_sentence(name)}{sentence[len(target) :]}"
         sentence = sentence.replace(f" on {target},", f" on {name},")
     return sentence
 

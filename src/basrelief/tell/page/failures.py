@@ -11,7 +11,6 @@ from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.marks import keep_shown
 from basrelief.tell.page.results import ENDS, covers_areas, find_outside, say_outside
 from basrelief.tell.words import format_number, name_target
 
@@ -22,11 +21,11 @@ BLIND_EXACT, BLIND_WITHIN_ONE = 0.10, 0.28
 """Shares of areas that shuffled tenths put into the right tenth, and within one of it."""
 
 
-def show_failures(facts: Facts) -> list[dict[str, Any]]:
-    """Gather, target by target, where the recipe that is shown fails."""
+def gather(facts: Facts) -> dict[str, Any] | None:
+    """Gather, target by target, where the recipe that is shown fails; None where none is."""
     shown = []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
-    for record in keep_shown(records, facts):
+    for record in facts.keep_shown(records):
         mine = facts.judged.residuals
         if not mine.empty:
             is_mine = (mine["recipe"] == record["recipe"]) & (mine["target"] == record["target"])
@@ -47,7 +46,7 @@ def show_failures(facts: Facts) -> list[dict[str, Any]]:
                 "deciles": record["by_decile"],
             }
         )
-    return shown
+    return {"failures": shown} if shown else None
 
 
 def _sum_up(record: Record) -> str:

@@ -16,7 +16,7 @@ MANY_TOLD = 4
 """More effects than this are counted and not listed."""
 
 
-def show_slope(facts: Facts) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the partial effects of slope and altitude; None where judging wrote none."""
     records = facts.judged.partial
     if not records:
