@@ -8,11 +8,13 @@ from xml.etree import ElementTree as Xml
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 
 from basrelief.config import Settings
 from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.maps.layers import Layer, gather_layers
@@ -172,7 +174,7 @@ def test_a_run_that_is_not_judged_by_area_leaves_no_maps(
     folder = shutil.copytree(
         town_run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.zarr")
     )
-    (folder / "evaluate" / "residuals.parquet").unlink()
+    pq.write_table(RESIDUALS.empty_table(), folder / "evaluate" / "residuals.parquet")
     write_maps(town_settings, Run(folder))
     assert not (folder / "maps").exists()
     assert "nothing to draw" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release) -> None:
         write_record(facts, narrowed, release, withheld)
         facts.run.say("report: nothing is published; public/report.html says so")
         return
-    withheld = narrowed.publication.withheld if narrowed.publication else ()
+    withheld = list(narrowed.publication.withheld) if narrowed.publication else []
     with replacing(folder) as part:
         part.mkdir()
         page = draw_page(narrowed)
