@@ -155,6 +155,23 @@ def count_places(size: float) -> int:
     return max(0, 1 - floor(log10(size))) if size > 0 else 2
 
 
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a value and its interval, where it has one, with two figures of the width.
+
+    Examples
+    --------
+    >>> format_interval(0.0213, 0.0104, 0.0333), format_interval(-310.0, -520.0, -90.0)
+    ('0.021 (0.010 to 0.033)', '−310 (−520 to −90)')
+    >>> format_interval(-0.4, None, None), format_interval(None, None, None)
+    ('−0.40', '–')
+    """
+    if value is None or low is None or high is None or low == high:
+        return format_number(value, count_places(abs(value or 0.0)))
+    places = count_places(high - low)
+    ends = f"{format_number(low, places)} to {format_number(high, places)}"
+    return f"{format_number(value, places)} ({ends})"
+
+
 def format_percent(share: float | None) -> str:
     r"""Write a share in per cent, whole; an en dash where there is none.
 

@@ -14,6 +14,7 @@ from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import report
+from basrelief.tell.page.chart import Point, Row, Said, choose_axis
 from basrelief.tell.page.sections import SECTIONS, Section
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
@@ -87,3 +88,19 @@ def test_narrowed_facts_know_no_run_folder_and_no_file(facts: Facts, narrowed: F
 def test_the_analysts_page_withholds_nothing_and_says_nothing_of_it(facts: Facts) -> None:
     assert facts.publication is None
     assert 'id="withheld"' not in report.draw_page(facts)
+
+
+def test_a_section_without_a_template_is_drawn_plainly(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gather(facts: Facts) -> dict[str, Any]:
+        row = Row("moved", (Point(0.25, 0.1, 0.4, "better"),), said=Said("better", "worth it"))
+        return {"sentences": ["A <plain> one."], "rows": [row], "axis": choose_axis([row])}
+
+    section = Section("imagined", "An imagined section", gather)
+    monkeypatch.setattr(report, "SECTIONS", (*SECTIONS, section))
+    page = report.draw_page(facts)
+    drawn = page[page.index('<section id="imagined"') :]
+    assert "<h2>An imagined section</h2>" in drawn
+    assert "<p>A &lt;plain&gt; one.</p>" in drawn
+    assert "<b>0.25</b>" in drawn

@@ -19,11 +19,12 @@ from basrelief.run import Record, Run, read_json
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.maps.overlays import find_reach, read_contributions, read_small
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.kinds import show_heat, show_kinds, word_interval
+from basrelief.tell.page.kinds import show_heat, show_kinds
 from basrelief.tell.words import (
     Finding,
     count_places,
     find_findings,
+    format_interval,
     format_number,
     join_words,
     name_scheme,
@@ -165,12 +166,9 @@ def _say_skill(facts: Facts, record: Record) -> str:
     finding = find_finding(facts, record["recipe"], record["target"])
     if finding is None:
         return ""
-    told = word_interval(finding.record["skill"], _name_ends(finding.record))
+    record = finding.record
+    told = format_interval(record["skill"], record["skill_low"], record["skill_high"])
     return f" LIDAR alone ({finding.recipe}) has skill {told}."
-
-
-def _name_ends(record: Record) -> Record:
-    return {"low": record["skill_low"], "high": record["skill_high"]}
 
 
 def say_doubts(facts: Facts) -> list[str]:
@@ -230,7 +228,8 @@ def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Reco
     measured = []
     for test in by_test:
         for record in select(tests, test=test)[:1]:
-            measured.append(f"{test} {word_interval(record['value'], record)}")
+            told = format_interval(record["value"], record["low"], record["high"])
+            measured.append(f"{test} {told}")
     between = f" Area between the curves: {join_words(measured)}." if measured else ""
     return (
         f"{open_sentence(name)}: how the prediction moves where ground is taken away, or "

@@ -10,7 +10,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.chart import Said
 from basrelief.tell.senses import tell_sense
-from basrelief.tell.words import count_places, format_number, join_words
+from basrelief.tell.words import format_interval, join_words
 
 KIND_WORDS = {
     "open and flat": "open flat ground",
@@ -157,20 +157,4 @@ def _is_many(names: Sequence[str]) -> bool:
 def _word_cell(record: Record) -> Said:
     """Write a contribution and its interval."""
     sense = tell_sense(record["low"], record["high"])
-    return Said(sense, word_interval(record["contribution"], record))
-
-
-def word_interval(value: float | None, record: Record) -> str:
-    """Write a value and the interval of its record, where it has one.
-
-    Examples
-    --------
-    >>> word_interval(-0.31, {"low": -0.4, "high": -0.2})
-    '−0.31 (−0.40 to −0.20)'
-    """
-    low, high = record["low"], record["high"]
-    if low is None or high is None:
-        return format_number(value, count_places(abs(value or 0.0)))
-    places = count_places(high - low)
-    ends = f"{format_number(low, places)} to {format_number(high, places)}"
-    return f"{format_number(value, places)} ({ends})"
+    return Said(sense, format_interval(record["contribution"], record["low"], record["high"]))

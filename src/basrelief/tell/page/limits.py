@@ -13,11 +13,6 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {"has_crime": "crime" in facts.samples.targets, "has_districts": "lad" in facts.schemes}
 
 
-def gather_nothing(facts: Facts) -> dict[str, Any]:
-    """Gather nothing: the section is the same on every page."""
-    return {}
-
-
 def gather_credits(facts: Facts) -> dict[str, Any]:
     """Gather the words that sources usually ask for."""
     return {"credits": list_credits(facts.settings)}

@@ -57,7 +57,9 @@ def draw_page(facts: Facts) -> str:
             "title": section.title,
             # Nothing but what its own gather told it; links have to know what is there.
             "body": Markup(  # noqa: S704 - every section is escaped by its own template
-                environment.get_template(f"{section.id}.html.j2").render(found, present=present)
+                environment.select_template([f"{section.id}.html.j2", "plain.html.j2"]).render(
+                    found, present=present
+                )
             ),
         }
         for section, found in told.items()

@@ -1,7 +1,8 @@
 """The list of the pages' sections: both pages, and their contents, are drawn from it.
 
-A section is an entry of `SECTIONS` and a template. Where it tells more than fixed words, it has
-a ``gather`` of its own, which is given the facts of the page that is drawn. The public page is
+A section is an entry of `SECTIONS` and a module whose ``gather`` is given the facts of the page
+that is drawn, or a template of fixed words, or both where it wants a layout of its own. Without
+one, ``plain.html.j2`` draws its ``sentences``, ``rows`` and ``pictures``. The public page is
 drawn from narrowed facts (`release.narrow`), so that no section can tell it what may not be
 handed out; a template is told what its ``gather`` returns, and nothing else.
 """
@@ -40,11 +41,11 @@ class Section:
     """One section of the pages."""
 
     id: str
-    """What links lead to; its template is called after it."""
+    """What links lead to; its template is called after it, where it has one."""
 
     title: str
-    gather: Callable[[Facts], dict[str, Any] | None]
-    """Gathers what the template names; None leaves the section out."""
+    gather: Callable[[Facts], dict[str, Any] | None] = lambda facts: {}
+    """Gathers what the template names; None leaves the section out. Fixed words need none."""
 
     is_public: bool = False
     """Whether it stands on the public page too: what does not say so is not published."""
@@ -67,7 +68,7 @@ SECTIONS = (
     Section("ground", "What on the ground raises and lowers it", ground.gather),
     Section("looks", "What it looks at", looks.gather, is_public=True),
     Section("limits", "Limits", limits.gather, is_public=True),
-    Section("use", "Fair use", limits.gather_nothing, is_public=True),
+    Section("use", "Fair use", is_public=True),
     Section("licences", "Data and licences", limits.gather_credits, is_public=True),
     Section("withheld", "What is withheld", withheld.gather, is_public=True),
     Section("again", "How to do it again", again.gather, is_public=True),

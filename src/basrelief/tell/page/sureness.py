@@ -31,6 +31,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "levels": levels,
         "marks": [(f"{level}%", level) for level in levels],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
+        "columns": [
+            *("score", "recipe", "scheme", "group", "n"),
+            *(name for level in levels for name in (f"held at {level}%", "width")),
+        ],
         "table": _lay_out(told, levels, facts),
     }
 
