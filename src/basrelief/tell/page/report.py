@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -49,8 +48,8 @@ def draw_page(facts: Facts) -> str:
     """Draw the analyst's page, or the public page from narrowed facts, section by section."""
     environment = make_environment()
     listed = [section for section in SECTIONS if section.is_public or not facts.is_public]
-    told = {section: found for section in listed if (found := section.gather(facts)) is not None}
-    present = {section.id for section in told}
+    gathered = {section.id: section.gather(facts) for section in listed}
+    told = {name: found for name, found in gathered.items() if found is not None}
     drawn = [
         {
             "id": section.id,
@@ -58,20 +57,20 @@ def draw_page(facts: Facts) -> str:
             # Nothing but what its own gather told it; links have to know what is there.
             "body": Markup(  # noqa: S704 - every section is escaped by its own template
                 environment.select_template([f"{section.id}.html.j2", "plain.html.j2"]).render(
-                    found, present=present
+                    told[section.id], present=told.keys()
                 )
             ),
         }
-        for section, found in told.items()
+        for section in listed
+        if section.id in told
     ]
-    by_id: dict[str, Any] = {section.id: found for section, found in told.items()}
     page: str = environment.get_template("page.html.j2").render(
         title=words.name_report(facts.samples.targets),
         place=words.say_place(facts.labelled_districts, len(facts.labels)),
         is_public=facts.is_public,
         truth=facts.truth,
         sections=drawn,
-        map=by_id.get("map"),
+        map=told.get("map"),
     )
     return page
 
