@@ -11,7 +11,7 @@ from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.results import ENDS, covers_areas, find_outside, say_outside
+from basrelief.tell.page.results import ENDS, covers_areas, draw_areas, find_outside
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -94,17 +94,12 @@ def _draw_failures(
     if not residuals.empty and covers_areas(facts, len(residuals)):
         values = residuals.set_index("area_id")["residual"]
         reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
+        scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
         caption = (
             f"Observed less predicted {label} by {record['recipe']}, mean over repeats: orange "
-            f"is higher than predicted, purple lower.{say_outside(len(outside))}"
+            "is higher than predicted, purple lower."
         )
-        alt = (
-            f"Map. {caption} From {format_number(values.min())} to "
-            f"{format_number(values.max())} over {len(values)} areas."
-        )
-        scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
-        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
-        panels.append(Panel(drawn, caption))
+        panels.append(draw_areas(facts, values, scale, caption, outside))
     if record["by_decile"]:
         caption = (
             "Errors by tenth of the prediction, 1 the highest. A dot above 0: that tenth is "

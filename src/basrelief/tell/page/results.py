@@ -194,23 +194,37 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     both = by_area[["y_true", "y_pred"]].to_numpy(np.float64)
     low, high = (float(value) for value in np.nanquantile(both, ENDS))
     label = name_target(finding.target)
+    scale = drawn_maps.Scale(label, low, high)
     outside = find_outside(facts, finding.recipe, finding.target)
-    told = {
-        "y_true": (f"Observed {label}, areas as published.", []),
-        "y_pred": (
-            f"Predicted by {finding.recipe}: {label}, each area while it was held out; same "
-            f"colours.{say_outside(len(outside))}",
-            outside,
-        ),
-    }
-    panels = []
-    for column, (caption, striped) in told.items():
-        values = by_area[column]
-        alt = (
-            f"Map. {caption} From {format_number(values.min())} to "
-            f"{format_number(values.max())} over {len(values)} areas."
-        )
-        scale = drawn_maps.Scale(label, low, high)
-        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, striped)
-        panels.append(Panel(drawn, caption))
-    return panels
+    predicted = (
+        f"Predicted by {finding.recipe}: {label}, each area while it was held out; same colours."
+    )
+    return [
+        draw_areas(facts, by_area["y_true"], scale, f"Observed {label}, areas as published."),
+        draw_areas(facts, by_area["y_pred"], scale, predicted, outside),
+    ]
+
+
+def draw_areas(
+    facts: Facts,
+    values: pd.Series[float],
+    scale: drawn_maps.Scale,
+    caption: str,
+    outside: Sequence[str] = (),
+) -> Panel:
+    """Draw one value an area, and say what stripes mean and from where to where values go.
+
+    Parameters
+    ----------
+    values
+        By ``area_id``.
+    outside
+        Areas unlike anything in training: they are striped.
+    """
+    caption = f"{caption}{say_outside(len(outside))}"
+    alt = (
+        f"Map. {caption} From {format_number(values.min())} to "
+        f"{format_number(values.max())} over {len(values)} areas."
+    )
+    drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
+    return Panel(drawn, caption)
