@@ -34,8 +34,8 @@ def choose_listed(schemes: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> choose_listed(["lad", "area"]), choose_listed([])
-    ('lad', 'random')
+    >>> choose_listed(["block", "random"]), choose_listed(["lad", "area"]), choose_listed([])
+    ('block', 'lad', 'random')
     """
     known = set(schemes)
     ordered = [scheme for scheme in SCHEMES if scheme in known]

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
-from basrelief.judge.compare import SIMPLEST, order_recipes
-from basrelief.learn.choice import DEFAULT_RECIPES
+from basrelief.judge.compare import choose_listed, order_recipes
+from basrelief.learn.choice import choose_recipes
 from basrelief.run import Record, Run, read_json
+from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
+from basrelief.tell.provenance import Source
+from basrelief.tell.words import Finding, find_findings
 
-LISTED_SCHEME = "block"
-"""The scheme that maps, intervals and lists are shown for, where it was run: as in judging."""
-
-N_LISTED = 20
-"""Areas of the ranked list that the page shows."""
+if TYPE_CHECKING:
+    from basrelief.tell.release.gate import Publication
 
 
 @dataclass(frozen=True)
@@ -37,39 +35,68 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What judging found; empty where a run was judged before it looked for it."""
+class Described:
+    """What the data were like before anything was learnt."""
 
-    comparisons: list[Record] = field(default_factory=list)
-    preferred: list[Record] = field(default_factory=list)
-    coverage: list[Record] = field(default_factory=list)
-    targeting: list[Record] = field(default_factory=list)
-    failures: list[Record] = field(default_factory=list)
-    audit: Record = field(default_factory=dict)
-    partial: list[Record] = field(default_factory=list)
-    over_targets: list[Record] = field(default_factory=list)
-    kept: list[Record] = field(default_factory=list)
-    residuals: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of the recipes asked for, in the scheme shown."""
+    counts: Record
+    """How many of what, as ``describe/counts.json`` has it."""
 
-    ranked: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """The top of each ranked list."""
+    summary: pd.DataFrame
+    """A row a target, as in ``describe/summary.csv``."""
+
+    daily_crimes: pd.DataFrame | None = None
+    """Boroughs by category; None where none were counted."""
+
+    one_colour: tuple[str, ...] = ()
+    """Pictures left out because they are of one colour."""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A picture of a chip under its heat."""
+
+    picture: Path
+    record: Record
+    """Its entry in ``summary.json`` of its recipe."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the stages before wrote, as far as the report tells it."""
+    """What the stages before wrote, as far as a page tells it."""
 
     settings: Settings
     run: Run
     samples: Samples
+    described: Described
     scores: list[Record]
     predictions: pd.DataFrame
     """First repeat of the recipes asked for, in the scheme shown."""
 
     folds: pd.DataFrame
     leakage: list[Record]
-    judged: Evaluation = field(default_factory=Evaluation)
+    judged: Evaluation
+    heat: list[Heat]
+    asked: list[str]
+    """Recipes that the user wants to know about; the others are what they have to beat."""
+
+    joining: dict[str, str]
+    """By recipe that joins LIDAR and place, the recipe that speaks for LIDAR in it.
+
+    Told by its name, never as it was typed: that may be a path. Empty where it is unknown."""
+
+    truth: dict[str, str]
+    """What drives each target, where the data are a synthetic town."""
+
+    sources: Sequence[Source] = ()
+    """The input files, by hash."""
+
+    publication: Publication | None = None
+    """What the public page says of itself; None on the analyst's."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether these are the facts that may be handed out."""
+        return self.publication is not None
 
     @property
     def labels(self) -> pd.DataFrame:
@@ -90,14 +117,9 @@ class Facts:
         return order_recipes(list(dict.fromkeys(r["recipe"] for r in self.scores)), set())
 
     @property
-    def asked(self) -> list[str]:
-        """Recipes that the user wants to know about; the others are what they have to beat."""
-        return find_asked(self.scores, self.settings)
-
-    @property
     def shown_scheme(self) -> str:
         """The scheme that is shown where showing all of them would be too much."""
-        return choose_scheme(self.scores)
+        return choose_listed(self.schemes)
 
     @cached_property
     def shown(self) -> dict[str, str]:
@@ -120,20 +142,10 @@ class Facts:
         return found
 
     @cached_property
-    def joining(self) -> dict[str, str]:
-        """By recipe that joins LIDAR and place, the recipe that speaks for LIDAR in it.
-
-        Told by its name, never as it was typed: that may be a path. Empty where it is unknown.
-        """
-        found = {}
-        for name in self.recipes:
-            recipe = read_recipe_of(self.run, name)
-            if recipe.get("kind") == "kriged":
-                trend = str(recipe.get("trend"))
-                members = {m for r in select(self.judged.kept, recipe=name) for m in r["members"]}
-                known = [trend] if trend in self.recipes else sorted(members)
-                found[name] = known[0] if len(known) == 1 else ""
-        return found
+    def findings(self) -> list[Finding]:
+        """The scores of what was asked for, in the scheme that is shown."""
+        found = find_findings(self.scores, self.shown_scheme)
+        return [finding for finding in found if finding.recipe in self.asked]
 
     @cached_property
     def districts(self) -> dict[str, str]:
@@ -148,13 +160,18 @@ class Facts:
         names = [self.districts.get(str(code), "") for code in codes]
         return names if all(names) else []
 
+    def find_speaker(self, recipe: str) -> str:
+        """Find what speaks for LIDAR in a recipe that joins place; else the recipe itself."""
+        return self.joining.get(recipe) or recipe
 
-def read_recipe_of(run: Run, name: str) -> Record:
-    """Read the recipe beside a trained model; empty where none was trained."""
-    folder = run.models / name
-    # Of a fold where it has folds; its members' recipes lie deeper.
-    paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
-    return tomllib.loads(paths[0].read_text(encoding="utf-8")) if paths else {}
+    def keep_shown(self, records: Sequence[Record]) -> list[Record]:
+        """Keep the recipe that is shown for each target, in the targets' order."""
+        return [
+            record
+            for target, recipe in self.shown.items()
+            for record in records
+            if (record["target"], record["recipe"]) == (target, recipe)
+        ]
 
 
 def select(records: Sequence[Record], **wanted: Any) -> list[Record]:
@@ -168,24 +185,10 @@ def select(records: Sequence[Record], **wanted: Any) -> list[Record]:
     return [r for r in records if all(r[key] == value for key, value in wanted.items())]
 
 
-def find_asked(scores: Sequence[Record], settings: Settings) -> list[str]:
-    """Name the scored recipes that the user asked for; all of them if none is known to be."""
-    names = list(dict.fromkeys(record["recipe"] for record in scores))
-    typed = settings.models.recipes or DEFAULT_RECIPES
-    asked = [name for name in names if name in typed or name not in SIMPLEST]
-    return asked or names
-
-
-def choose_scheme(scores: Sequence[Record]) -> str:
-    """Choose the scheme to show: blocks where they were run, else the last that was.
-
-    Examples
-    --------
-    >>> choose_scheme([{"scheme": "lad"}, {"scheme": "area"}])
-    'lad'
-    """
-    scored = [scheme for scheme in SCHEMES if scheme in {record["scheme"] for record in scores}]
-    return LISTED_SCHEME if LISTED_SCHEME in scored else (scored or ["random"])[-1]
+def choose_unit(scores: Sequence[Record], target: str, scheme: str) -> str:
+    """Choose what a scheme's main score is of: areas, or chips where it holds out chips."""
+    units = {record["unit"] for record in select(scores, target=target, scheme=scheme)}
+    return "chip" if scheme == "random" or "area" not in units else "area"
 
 
 def name_districts(areas: pd.DataFrame) -> dict[str, str]:
@@ -200,21 +203,59 @@ def name_districts(areas: pd.DataFrame) -> dict[str, str]:
         return {}
     names = {}
     for code, part in areas.groupby("lad"):
-        stems = {re.sub(r"\s+\d{3}[A-Z]+$", "", str(name)) for name in part["area_name"]}
+        stems = {_find_stem(str(name)) for name in part["area_name"]}
         if len(stems) == 1:
             names[str(code)] = stems.pop()
     # A name that several share, as a made-up town's areas do, tells nothing apart.
     return names if len(set(names.values())) == len(names) else {}
 
 
+def _find_stem(name: str) -> str:
+    """Take the number of its LSOA (three digits and a letter) from an area's name."""
+    stem, _, number = name.rpartition(" ")
+    is_number = number[:3].isdecimal() and number[3:].isalpha() and number.isupper()
+    return stem.rstrip() if stem and is_number else name
+
+
 def read_facts(settings: Settings, run: Run) -> Facts:
-    """Read what the report tells of.
+    """Read what the pages tell of.
 
     Raises
     ------
     InputError
         If a file that an earlier stage writes is not there.
     """
+    _check_finished(settings, run)
+    scores: list[Record] = read_json(run.scores)
+    asked = find_asked(scores, settings)
+    scheme = choose_listed(record["scheme"] for record in scores)
+    shown = [("recipe", "in", asked), ("scheme", "==", scheme)]
+    judged = read_evaluation(run.folder / "evaluate", shown)
+    samples = load_samples(run)
+    return Facts(
+        settings=settings,
+        run=run,
+        samples=samples,
+        described=_read_described(run.describe),
+        scores=scores,
+        # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
+        predictions=read_rows(run.predictions, [*shown, ("repeat", "==", 0)]),
+        folds=pd.read_parquet(run.splits / "folds.parquet"),
+        leakage=read_json(run.splits / "leakage.json"),
+        judged=judged,
+        heat=[
+            Heat(path.parent / record["file"], record)
+            for path in sorted(run.explain.glob("*/summary.json"))
+            for record in read_json(path)
+        ],
+        asked=asked,
+        joining=_find_joining(run, scores, judged.kept),
+        truth=_read_truth(settings, samples.targets),
+    )
+
+
+def _check_finished(settings: Settings, run: Run) -> None:
+    """Stop where a stage that every page tells of has not run."""
     needed = (
         run.chips / "chips.json",
         run.describe / "summary.csv",
@@ -223,6 +264,8 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         run.splits / "leakage.json",
         run.predictions,
         run.scores,
+        # The last file that judging always writes.
+        run.folder / "evaluate" / "audit.json",
     )
     missing = [str(path.relative_to(run.folder)) for path in needed if not path.exists()]
     if missing:
@@ -230,60 +273,54 @@ def read_facts(settings: Settings, run: Run) -> Facts:
             f"out = {settings.out!r}: no {missing[0]} in this run folder, so there is nothing to "
             "report yet. Run the stages before it: basrelief run CONFIG."
         )
-    scores: list[Record] = read_json(run.scores)
-    shown = [
-        ("recipe", "in", find_asked(scores, settings)),
-        ("scheme", "==", choose_scheme(scores)),
-    ]
-    return Facts(
-        settings=settings,
-        run=run,
-        samples=load_samples(run),
-        scores=scores,
-        # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
-        predictions=_read_rows(run.predictions, [*shown, ("repeat", "==", 0)]),
-        folds=pd.read_parquet(run.splits / "folds.parquet"),
-        leakage=read_json(run.splits / "leakage.json"),
-        judged=read_evaluation(run.folder / "evaluate", shown),
+
+
+def find_asked(scores: Sequence[Record], settings: Settings) -> list[str]:
+    """Name the scored recipes that the user asked for; all of them if none is known to be."""
+    names = list(dict.fromkeys(record["recipe"] for record in scores))
+    recipes, _ = choose_recipes(settings)
+    wanted = {recipe.name for recipe in recipes}
+    return [name for name in names if name in wanted] or names
+
+
+def _read_described(folder: Path) -> Described:
+    """Read what the describe stage wrote, as far as pages tell it."""
+    daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
+    removed = pd.read_csv(one_colour, dtype=str) if one_colour.exists() else pd.DataFrame()
+    return Described(
+        counts=read_json(folder / "counts.json"),
+        summary=pd.read_csv(folder / "summary.csv", index_col=0),
+        daily_crimes=pd.read_csv(daily, index_col=0) if daily.exists() else None,
+        one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
     )
 
 
-def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluation:
-    """Read what judging found; what is not there is left empty.
-
-    Parameters
-    ----------
-    shown
-        Filters on the rows of ``residuals.parquet``.
-    """
-
-    def read(name: str) -> Any:
-        path = folder / f"{name}.json"
-        return read_json(path) if path.exists() else {} if name == "audit" else []
-
-    residuals, ranked = folder / "residuals.parquet", folder / "targeting.csv"
-    return Evaluation(
-        comparisons=read("comparisons"),
-        preferred=read("preferred"),
-        coverage=read("coverage"),
-        targeting=read("targeting"),
-        failures=read("failures"),
-        audit=read("audit"),
-        partial=read("partial"),
-        over_targets=read("over_targets"),
-        kept=read("kept"),
-        residuals=_read_rows(residuals, shown) if residuals.exists() else pd.DataFrame(),
-        ranked=_read_ranked(ranked) if ranked.exists() else pd.DataFrame(),
-    )
+def _find_joining(run: Run, scores: Sequence[Record], kept: Sequence[Record]) -> dict[str, str]:
+    """Find which scored recipes join LIDAR and place: see `Facts.joining`."""
+    found = {}
+    names = list(dict.fromkeys(record["recipe"] for record in scores))
+    for name in order_recipes(names, set()):
+        recipe = tomllib.loads(read_recipe_of(run, name))
+        if recipe.get("kind") == "kriged":
+            trend = str(recipe.get("trend"))
+            members = {member for r in select(kept, recipe=name) for member in r["members"]}
+            known = [trend] if trend in names else sorted(members)
+            found[name] = known[0] if len(known) == 1 else ""
+    return found
 
 
-def _read_rows(path: Path, filters: list[tuple[str, str, Any]]) -> pd.DataFrame:
-    frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
-    return frame
+def read_recipe_of(run: Run, name: str) -> str:
+    """Read the recipe's TOML beside a trained model; empty where none was trained."""
+    folder = run.models / name
+    # Of a fold where it has folds; its members' recipes lie deeper.
+    paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
+    return paths[0].read_text(encoding="utf-8") if paths else ""
 
 
-def _read_ranked(path: Path) -> pd.DataFrame:
-    """Read the first places of each list; the whole file may be of a whole country."""
-    pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
-    tops = [piece[piece["rank"] <= N_LISTED] for piece in pieces]
-    return pd.concat(tops, ignore_index=True)
+def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:
+    """Read what drives each target where the data are a synthetic town; empty elsewhere."""
+    path = settings.locate("truth.json")
+    if not path.exists():
+        return {}
+    driven_by = read_json(path).get("driven_by", {})
+    return {target: driven_by[target] for target in targets if target in driven_by}

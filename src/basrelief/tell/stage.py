@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.cards.cards import write_cards
@@ -23,12 +25,12 @@ def tell_run(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it tells of has not run.
     """
-    facts = read_facts(settings, run)
     sources = read_sources(settings, run)
+    facts = replace(read_facts(settings, run), sources=sources)
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
     narrowed = narrow_facts(facts, release)
-    write_page(facts, sources)
-    publish_run(facts, narrowed, release, sources)
+    write_page(facts)
+    publish_run(facts, narrowed, release)
     write_cards(facts, narrowed, release, sources, models)
     write_items(facts, models)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from basrelief.config import SCHEMES, Settings
+from basrelief.judge.scores import NEGLIGIBLE
 from basrelief.run import Record
+from basrelief.tell.senses import SENSES, tell_sense
 from basrelief.tell.verdict_words import say_worth
 
 TARGET_NAMES = {
@@ -20,7 +22,6 @@ TARGET_NAMES = {
 STRICT_FIRST = tuple(reversed(SCHEMES))
 """Schemes from the one that leaks least."""
 
-
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
 
@@ -32,27 +33,37 @@ FEW = 30
 class Finding:
     """What one score says, in words."""
 
-    recipe: str
-    target: str
-    scheme: str
-    words: str
-    """As `say_worth` puts it: better than, no better than, worse than the mean."""
-
     record: Record
+    """As in ``scores.json``; a mean over targets has no target."""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that was scored."""
+        return str(self.record["recipe"])
+
+    @property
+    def target(self) -> str:
+        """What it predicts."""
+        return str(self.record["target"])
+
+    @property
+    def scheme(self) -> str:
+        """How ground was held out."""
+        return str(self.record["scheme"])
+
+    @property
+    def words(self) -> str:
+        """Better than, no better than, or worse than the mean."""
+        return say_worth(self.record)
 
     @property
     def sense(self) -> str:
-        """One word for the style sheet and the sign: better, worse, or even."""
-        first = self.words.split()[0]
-        if first == "better":
-            # Without an interval nobody knows whether it is luck.
-            return "even" if self.record["skill_low"] is None else "better"
-        return "worse" if first == "worse" else "even"
-
-    @property
-    def sign(self) -> str:
-        """A sign that tells the senses apart without colour."""
-        return {"better": "▲", "worse": "▼", "even": "●"}[self.sense]
+        """Which side of the mean it lies on, by its interval: one of `SENSES`."""
+        skill = self.record["skill"]
+        # Without an interval nobody knows whether it is luck.
+        if skill is None or abs(skill) < NEGLIGIBLE:
+            return "even"
+        return tell_sense(self.record["skill_low"], self.record["skill_high"])
 
 
 def name_target(target: str) -> str:
@@ -76,7 +87,7 @@ def name_report(targets: Sequence[str]) -> str:
     """
     names = [name_target(target) for target in targets]
     subject = join_words(names) if len(names) < MANY_TARGETS else "deprivation"
-    return f"{subject[0].upper()}{subject[1:]} from LIDAR"
+    return f"{open_sentence(subject)} from LIDAR"
 
 
 def say_place(districts: Sequence[str], n_areas: int) -> str:
@@ -108,6 +119,17 @@ def join_words(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])}, and {words[-1]}"
 
 
+def open_sentence(text: str) -> str:
+    """Begin with a capital, and leave the rest as it is.
+
+    Examples
+    --------
+    >>> open_sentence("whole MSOAs held out")
+    'Whole MSOAs held out'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def format_number(value: float | None, places: int = 2) -> str:
     """Write a number with a true minus sign; an en dash where there is none.
 
@@ -132,6 +154,23 @@ def count_places(size: float) -> int:
     (3, 1, 0)
     """
     return max(0, 1 - floor(log10(size))) if size > 0 else 2
+
+
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a value and its interval, where it has one, with two figures of the width.
+
+    Examples
+    --------
+    >>> format_interval(0.0213, 0.0104, 0.0333), format_interval(-310.0, -520.0, -90.0)
+    ('0.021 (0.010 to 0.033)', '−310 (−520 to −90)')
+    >>> format_interval(-0.4, None, None), format_interval(None, None, None)
+    ('−0.40', '–')
+    """
+    if value is None or low is None or high is None or low == high:
+        return format_number(value, count_places(abs(value or 0.0)))
+    places = count_places(high - low)
+    ends = f"{format_number(low, places)} to {format_number(high, places)}"
+    return f"{format_number(value, places)} ({ends})"
 
 
 def format_percent(share: float | None) -> str:
@@ -192,10 +231,8 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
             main[key] = record
     targets = list(dict.fromkeys(record["target"] for record in scores))
     return [
-        Finding(recipe, target, scheme, say_worth(record), record)
-        for (target, recipe), record in sorted(
-            main.items(), key=lambda item: targets.index(item[0][0])
-        )
+        Finding(record)
+        for _, record in sorted(main.items(), key=lambda item: targets.index(item[0][0]))
     ]
 
 
@@ -215,7 +252,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
         parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
         return f"For {named}, {held_out}: {'; '.join(parts)}."
     better = {finding.target for finding in findings if finding.sense == "better"}
-    opening = held_out[0].upper() + held_out[1:]
+    opening = open_sentence(held_out)
     if not better:
         return f"{opening}, no recipe is better than always predicting the mean, for any score."
     found = join_words([name_target(target) for target in targets if target in better])
@@ -251,7 +288,7 @@ def warn_of_few(findings: Sequence[Finding]) -> str | None:
 
 def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
     """Gather findings by verdict, best first: one of each, and all of them named."""
-    order = ("better", "even", "worse")
+    order = list(SENSES)
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
         groups.setdefault(finding.words, []).append(finding)
@@ -284,7 +321,7 @@ def warn_of_leak(
     if not pairs or strictest is None:
         return None
     flattered, honest, recipe, target = max(pairs, key=lambda pair: pair[0] - pair[1])
-    shared = [record.get("share_same_label") for record in leakage if record["scheme"] == "random"]
+    shared = [record["share_same_label"] for record in leakage if record["scheme"] == "random"]
     why = (
         f" There, {shared[0]:.0%} of the test chips carry exactly the labels of some training chip."
         if shared and shared[0]

@@ -9,19 +9,17 @@ from typing import Any
 from basrelief import __version__
 from basrelief.judge.baselines import PLACE
 from basrelief.learn.measures import MEASURES
-from basrelief.run import Record, digest, read_json, replacing
+from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
 from basrelief.tell.cards.card_words import say_kind
-from basrelief.tell.facts import Facts, select
+from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.models import Model
 from basrelief.tell.page import results
-from basrelief.tell.page.marks import keep_shown
-from basrelief.tell.page.report import read_truth
-from basrelief.tell.page.sections import COUNT_NAMES
-from basrelief.tell.page.verdict import choose_unit, show_verdict
+from basrelief.tell.page.data import COUNT_NAMES, list_summary
+from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
-from basrelief.tell.release.public import summarise
+from basrelief.tell.release.narrow import narrow_summary
 from basrelief.tell.release.withheld import say_bounds
 from basrelief.tell.templates import open_templates
 from basrelief.tell.verdict_words import say_worth
@@ -68,18 +66,17 @@ def write_cards(
 def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
     """Gather what the data are, and what of them is handed out."""
     settings = facts.settings
-    truth = read_truth(facts)
-    counts = read_json(facts.run.describe / "counts.json")
+    counts = facts.described.counts
     leaks = select(facts.leakage, scheme="random", unit="chip")
     targets = [words.name_target(target) for target in facts.samples.targets]
     told = {
         "title": f"{words.join_words(targets) if len(targets) < 4 else 'deprivation'} from LIDAR",
-        "town": bool(truth),
+        "town": bool(facts.truth),
         "targets": targets,
         "sources": sources,
         "has_places": facts.samples.has_places,
         "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
-        "summary": summarise(facts, release),
+        "summary": list_summary(narrow_summary(facts, release)),
         "same_label": leaks[0]["share_same_label"] if leaks else None,
         "crime_years": [str(year) for year in settings.data.crime_years or ()],
         "allow": settings.publish.allow,
@@ -88,7 +85,7 @@ def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict
         "distribution_said": say_distribution(facts, release),
         "min_behind": MIN_BEHIND,
     }
-    return told | say_kind(facts, bool(truth))
+    return told | say_kind(facts, bool(facts.truth))
 
 
 def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
@@ -113,13 +110,13 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
 
 def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]:
     """Gather what judging found, as far as the gate lets it through."""
-    findings = results.find_main(narrowed)
+    findings = narrowed.findings
     found = show_verdict(narrowed)
     coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
     return {
         "headline": found["headline"] if found else words.say_headline(findings, narrowed.settings),
         "scores": list_scores(narrowed),
-        "coverage": keep_shown(coverage, narrowed),
+        "coverage": narrowed.keep_shown(coverage),
         "level": LEVEL,
         "districts": list_districts(facts, release),
         "no_districts": (
@@ -158,7 +155,7 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
             "target": record["target"],
             "name": facts.districts.get(row["district"], row["district"]),
         }
-        for record in keep_shown(records, facts)
+        for record in facts.keep_shown(records)
         for row in record["by_district"]
         if row["n"] >= MIN_BEHIND
     ]
@@ -166,7 +163,7 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
 
 def list_caveats(narrowed: Facts) -> list[str]:
     """List what this run's own figures warn of."""
-    findings = results.find_main(narrowed)
+    findings = narrowed.findings
     asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
     warnings = [
         words.warn_of_few(findings),

@@ -12,7 +12,6 @@ import pandas as pd
 from basrelief.judge.predictions import INTERVALS
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
-from basrelief.tell.page.results import find_main
 from basrelief.tell.words import Finding, name_scheme, name_target
 
 KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
@@ -87,7 +86,7 @@ def gather_layers(facts: Facts) -> list[Layer]:
     """
     if not facts.samples.has_places or facts.judged.residuals.empty:
         return []
-    findings = {(found.recipe, found.target): found for found in find_main(facts)}
+    findings = {(found.recipe, found.target): found for found in facts.findings}
     layers = []
     for target, recipe in facts.shown.items():
         table = tabulate_areas(facts, target, recipe)

@@ -7,8 +7,8 @@ from typing import Any
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.audit_words import say_audit
-from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.verdict import choose_unit, name_column
+from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.page.verdict import name_column
 
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""
@@ -17,7 +17,7 @@ STRONGEST = 45
 """Per cent of colour behind a number: with more it could not be read on a dark page."""
 
 
-def show_audit(facts: Facts) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the audit's sentences and its table; None where judging wrote none."""
     audit = facts.judged.audit
     if not audit:

@@ -11,8 +11,7 @@ from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.marks import keep_shown
-from basrelief.tell.page.results import ENDS, covers_areas, find_outside, say_outside
+from basrelief.tell.page.results import ENDS, covers_areas, draw_areas, find_outside
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -22,11 +21,11 @@ BLIND_EXACT, BLIND_WITHIN_ONE = 0.10, 0.28
 """Shares of areas that shuffled tenths put into the right tenth, and within one of it."""
 
 
-def show_failures(facts: Facts) -> list[dict[str, Any]]:
-    """Gather, target by target, where the recipe that is shown fails."""
+def gather(facts: Facts) -> dict[str, Any] | None:
+    """Gather, target by target, where the recipe that is shown fails; None where none is."""
     shown = []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
-    for record in keep_shown(records, facts):
+    for record in facts.keep_shown(records):
         mine = facts.judged.residuals
         if not mine.empty:
             is_mine = (mine["recipe"] == record["recipe"]) & (mine["target"] == record["target"])
@@ -47,7 +46,7 @@ def show_failures(facts: Facts) -> list[dict[str, Any]]:
                 "deciles": record["by_decile"],
             }
         )
-    return shown
+    return {"failures": shown} if shown else None
 
 
 def _sum_up(record: Record) -> str:
@@ -95,17 +94,12 @@ def _draw_failures(
     if not residuals.empty and covers_areas(facts, len(residuals)):
         values = residuals.set_index("area_id")["residual"]
         reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
+        scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
         caption = (
             f"Observed less predicted {label} by {record['recipe']}, mean over repeats: orange "
-            f"is higher than predicted, purple lower.{say_outside(len(outside))}"
+            "is higher than predicted, purple lower."
         )
-        alt = (
-            f"Map. {caption} From {format_number(values.min())} to "
-            f"{format_number(values.max())} over {len(values)} areas."
-        )
-        scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
-        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
-        panels.append(Panel(drawn, caption))
+        panels.append(draw_areas(facts, values, scale, caption, outside))
     if record["by_decile"]:
         caption = (
             "Errors by tenth of the prediction, 1 the highest. A dot above 0: that tenth is "

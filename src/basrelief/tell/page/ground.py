@@ -20,14 +20,17 @@ from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.maps.overlays import find_reach, read_contributions, read_small
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.checks import say_check
-from basrelief.tell.page.kinds import show_heat, show_kinds, word_interval
+from basrelief.tell.page.kinds import show_heat, show_kinds
 from basrelief.tell.words import (
     Finding,
     count_places,
     find_findings,
+    format_interval,
     format_number,
     join_words,
+    name_scheme,
     name_target,
+    open_sentence,
 )
 
 N_PICTURES = 2
@@ -36,8 +39,7 @@ N_PICTURES = 2
 MAX_PX = 420
 """Longest side of a picture, in cells: noise hardly shrinks when it is packed."""
 
-SIGNS = {True: "▲", False: "▼", None: "●"}
-SENSES = {True: "better", False: "worse", None: "even"}
+SENSE_OF_TEST = {True: "passes", False: "fails", None: "unjudged"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Checks:
     """Curves of deletion and insertion, of the target that it predicts best."""
 
 
-def show_ground(facts: Facts) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather what raises and lowers predictions; None where nothing explained it."""
     contributions = read_contributions(facts.run)
     panels = draw_pictures(facts, contributions)
@@ -62,7 +64,8 @@ def show_ground(facts: Facts) -> dict[str, Any] | None:
     checks = show_tests(tests, charts)
     if not (panels or kinds or heat or checks):
         return None
-    return {"panels": panels, "kinds": kinds, "heat": heat, "tests": checks}
+    doubts = say_doubts(facts)
+    return {"pictures": panels, "kinds": kinds, "heat": heat, "tests": checks, "doubts": doubts}
 
 
 def _read(run: Run, name: str) -> list[Record]:
@@ -101,7 +104,7 @@ def order_targets(facts: Facts, records: Sequence[Record]) -> list[str]:
     def find_skill(target: str) -> float:
         record = choose_record(facts, records, target)
         recipe = record["recipe"] if record else facts.shown.get(target, "")
-        finding = find_speaker(facts, recipe, target)
+        finding = find_finding(facts, recipe, target)
         return float(finding.record["skill"]) if finding else float("-inf")
 
     return sorted(facts.samples.targets, key=lambda target: -find_skill(target))
@@ -114,10 +117,10 @@ def choose_record(facts: Facts, records: Sequence[Record], target: str) -> Recor
     return mine[0] if mine else None
 
 
-def find_speaker(facts: Facts, recipe: str, target: str) -> Finding | None:
+def find_finding(facts: Facts, recipe: str, target: str) -> Finding | None:
     """Find the score of what speaks for LIDAR in a recipe, in the scheme that is shown."""
-    speaker = facts.joining.get(recipe) or recipe
-    found = find_findings(select(facts.scores, recipe=speaker, target=target), facts.shown_scheme)
+    mine = select(facts.scores, recipe=facts.find_speaker(recipe), target=target)
+    found = find_findings(mine, facts.shown_scheme)
     return found[0] if found else None
 
 
@@ -134,7 +137,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     reach = round(reach, places)
     alone = " (what LIDAR says alone)" if record["recipe"] in facts.joining else ""
     caption = (
-        f"{name[0].upper()}{name[1:]}, {record['recipe']}{alone}: orange ground raises an area's "
+        f"{open_sentence(name)}, {record['recipe']}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
     caption += f" {say_cells(values, places, unit)}{_say_skill(facts, record)}"
@@ -161,15 +164,46 @@ def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
 
 def _say_skill(facts: Facts, record: Record) -> str:
     """Say how good LIDAR alone is for a target; nothing where it was not scored."""
-    finding = find_speaker(facts, record["recipe"], record["target"])
+    finding = find_finding(facts, record["recipe"], record["target"])
     if finding is None:
         return ""
-    told = word_interval(finding.record["skill"], _name_ends(finding.record))
+    record = finding.record
+    told = format_interval(record["skill"], record["skill_low"], record["skill_high"])
     return f" LIDAR alone ({finding.recipe}) has skill {told}."
 
 
-def _name_ends(record: Record) -> Record:
-    return {"low": record["skill_low"], "high": record["skill_high"]}
+def say_doubts(facts: Facts) -> list[str]:
+    """Say how far to trust the maps of contributions, in sentences; none where there is no map.
+
+    What ground adds to a prediction is worth as much as the prediction: a model that does no
+    better than the mean has a map all the same, and the tests of maps ask only whether the map
+    is the model's.
+    """
+    drawn: dict[str, list[str]] = {}
+    for record in read_contributions(facts.run):
+        drawn.setdefault(facts.find_speaker(record["recipe"]), []).append(record["target"])
+    said = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
+    known = {target for targets in drawn.values() for target in targets}
+    missing = [target for target in facts.samples.targets if target not in known]
+    if drawn and missing:
+        named = join_words([name_target(target) for target in missing])
+        said.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
+    return said
+
+
+def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
+    """Name the targets that a recipe cannot predict; empty where it can predict them all."""
+    scheme = facts.shown_scheme
+    findings = [each for each in find_findings(facts.scores, scheme) if each.recipe == recipe]
+    senses = {each.target: each.sense for each in findings}
+    weak = [target for target in dict.fromkeys(targets) if senses.get(target, "even") != "better"]
+    if not weak:
+        return ""
+    named = join_words([name_target(target) for target in weak])
+    return (
+        f"For {named}, {recipe} cannot be told better than always predicting the mean, with "
+        f"{name_scheme(scheme, facts.settings)}: read nothing into its ground there."
+    )
 
 
 def draw_moves(
@@ -195,10 +229,11 @@ def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Reco
     measured = []
     for test in by_test:
         for record in select(tests, test=test)[:1]:
-            measured.append(f"{test} {word_interval(record['value'], record)}")
+            told = format_interval(record["value"], record["low"], record["high"])
+            measured.append(f"{test} {told}")
     between = f" Area between the curves: {join_words(measured)}." if measured else ""
     return (
-        f"{name[0].upper()}{name[1:]}: how the prediction moves where ground is taken away, or "
+        f"{open_sentence(name)}: how the prediction moves where ground is taken away, or "
         f"given back where all was blank; means over {one['n']} {one['of']}, in standard "
         f"deviations of the predictions. Where the map ranks well, the line as ranked lies "
         f"below the other as ground goes, and above it as ground comes.{between}"
@@ -228,10 +263,10 @@ def show_tests(
 
 
 def _mark(record: Record) -> Record:
-    """Give a test's record its sign, sense and sentence, and its target a name."""
+    """Give a test's record its sense and sentence, and its target a name."""
     target = name_target(record["target"]) if record["target"] else ""
-    signs = {"sign": SIGNS[record["passes"]], "sense": SENSES[record["passes"]], "about": target}
-    return record | signs | {"words": say_check(record)}
+    told = {"sense": SENSE_OF_TEST[record["passes"]], "about": target}
+    return record | told | {"words": say_check(record)}
 
 
 def _sum_up(n_judged: int, n_failed: int) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.words import count_places, format_number, join_words
+from basrelief.tell.page.chart import Said
+from basrelief.tell.senses import tell_sense
+from basrelief.tell.words import format_interval, join_words
 
 KIND_WORDS = {
     "open and flat": "open flat ground",
@@ -30,8 +32,8 @@ class Kinds:
     target: str
     recipe: str
     sentence: str
-    cells: list[tuple[str, str, str]]
-    """Kind by kind: words with the interval, sense and sign."""
+    cells: dict[str, Said]
+    """By kind, what it adds, with its interval."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,7 @@ class KindTable:
 
 def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
     """Gather, target by target, what each kind of ground adds, of the recipe shown where it can."""
-    # Runs that were explained before heat was told have no unit.
-    added = [record for record in records if record.get("unit") != HEAT_UNIT]
+    added = [record for record in records if record["unit"] != HEAT_UNIT]
     rows = []
     for target in facts.samples.targets:
         mine = select(added, target=target)
@@ -60,18 +61,19 @@ def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
         recipes.sort(key=lambda recipe: recipe != facts.shown.get(target))
         if recipes:
             mine = select(mine, recipe=recipes[0])
-            cells = [_word_cell(record) for record in mine]
+            cells = {record["kind"]: _word_cell(record) for record in mine}
             rows.append(Kinds(target, recipes[0], say_kinds(mine), cells))
     return KindTable(_average_shares(added), rows) if rows else None
 
 
 def show_heat(records: Sequence[Record]) -> KindTable | None:
     """Gather where the heat of each network and target lies."""
-    hot = [record for record in records if record.get("unit") == HEAT_UNIT]
+    hot = [record for record in records if record["unit"] == HEAT_UNIT]
     rows = []
     for recipe, target in dict.fromkeys((each["recipe"], each["target"]) for each in hot):
         mine = select(hot, recipe=recipe, target=target)
-        rows.append(Kinds(target, recipe, say_heat(mine), [_word_cell(each) for each in mine]))
+        cells = {record["kind"]: _word_cell(record) for record in mine}
+        rows.append(Kinds(target, recipe, say_heat(mine), cells))
     return KindTable(_average_shares(hot), rows) if rows else None
 
 
@@ -103,8 +105,8 @@ def say_kinds(records: Sequence[Record]) -> str:
     ground = [record for record in records if record["kind"] != EDGES]
     least = TOLD_PART * max((abs(record["contribution"]) for record in ground), default=0.0)
     ground = [record for record in ground if abs(record["contribution"]) >= least]
-    raises = [_name(r) for r in ground if _tell_direction(r) is True]
-    lowers = [_name(r) for r in ground if _tell_direction(r) is False]
+    raises = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "better"]
+    lowers = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "worse"]
     said = [
         f"{join_words(names)} {verb if _is_many(names) else f'{verb}s'} it"
         for names, verb in ((raises, "raise"), (lowers, "lower"))
@@ -130,8 +132,8 @@ def say_heat(records: Sequence[Record]) -> str:
     'nowhere is heat higher or lower than on the rest beyond chance'
     """
     said = []
-    for word, direction in (("higher", True), ("lower", False)):
-        found = [record for record in records if _tell_direction(record) is direction]
+    for word, sense in (("higher", "better"), ("lower", "worse")):
+        found = [r for r in records if tell_sense(r["low"], r["high"]) == sense]
         kinds = {record["kind"] for record in found}
         # Where all edges are alike, each need not be told.
         told = {TOP_AND_BOTTOM, SIDES} if {EDGES, TOP_AND_BOTTOM, SIDES} <= kinds else set()
@@ -152,30 +154,7 @@ def _is_many(names: Sequence[str]) -> bool:
     return len(names) > 1 or names[0].endswith("s")
 
 
-def _tell_direction(record: Record) -> bool | None:
-    """Tell whether a kind raises (True) or lowers (False); None where the interval has 0 in it."""
-    if record["low"] is None or record["high"] is None:
-        return None
-    return True if record["low"] > 0 else False if record["high"] < 0 else None
-
-
-def _word_cell(record: Record) -> tuple[str, str, str]:
-    """Write a contribution and its interval: kind, words, sign."""
-    sign = {True: "▲", False: "▼", None: ""}[_tell_direction(record)]
-    return record["kind"], word_interval(record["contribution"], record), sign
-
-
-def word_interval(value: float | None, record: Record) -> str:
-    """Write a value and the interval of its record, where it has one.
-
-    Examples
-    --------
-    >>> word_interval(-0.31, {"low": -0.4, "high": -0.2})
-    '−0.31 (−0.40 to −0.20)'
-    """
-    low, high = record["low"], record["high"]
-    if low is None or high is None:
-        return format_number(value, count_places(abs(value or 0.0)))
-    places = count_places(high - low)
-    ends = f"{format_number(low, places)} to {format_number(high, places)}"
-    return f"{format_number(value, places)} ({ends})"
+def _word_cell(record: Record) -> Said:
+    """Write a contribution and its interval."""
+    sense = tell_sense(record["low"], record["high"])
+    return Said(sense, format_interval(record["contribution"], record["low"], record["high"]))

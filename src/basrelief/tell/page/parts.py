@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.results import choose_axis, find_sense
-from basrelief.tell.verdict_words import say_worth
+from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
+from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
     Finding,
     format_number,
@@ -24,52 +23,30 @@ ALWAYS = 0.995
 """A share that is written as 100 %."""
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One recipe's skill, and what part of the whole it is."""
-
-    label: str
-    finding: Finding
-    sense: str
-    is_whole: bool
+DIFFERENCES = {
+    "better": "adds {amount} to {other}",
+    "even": "cannot be told from {other}: {amount}",
+    "worse": "falls short of {other}: {amount}",
+}
+"""What the interval of a paired difference says, by sense."""
 
 
-@dataclass(frozen=True)
-class Gain:
-    """What the whole adds to one of its parts, by the interval of the paired difference."""
-
-    sense: str
-    sign: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One target: its bars, what the whole adds, and how far the parts are trusted."""
-
-    target: str
-    bars: list[Bar]
-    gain: Gain | None
-    note: str
-
-
-def show_parts(facts: Facts) -> list[dict[str, Any]]:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather what each part brings to every recipe that was asked for and has several.
 
     Such recipes join LIDAR with place (a kriged recipe) or several recipes (a stack). None where
-    none was asked for, or judging did not average over targets.
+    none was asked for, or no mean over targets may be told.
     """
+    order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
     shown = []
     for name in facts.asked:
         parts = list_parts(facts, name)
-        if not parts:
-            continue
-        order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
-        schemes = [found for scheme in order if (found := _show_scheme(facts, name, parts, scheme))]
+        found = [_show_scheme(facts, name, parts, scheme) for scheme in order] if parts else []
+        schemes = [scheme for scheme in found if scheme]
         if schemes:
             joins = name in facts.joining
             shown.append({"recipe": name, "joins_place": joins, "schemes": schemes})
-    return shown
+    return {"parts": shown} if shown else None
 
 
 def list_parts(facts: Facts, name: str) -> dict[str, str]:
@@ -90,14 +67,19 @@ def list_parts(facts: Facts, name: str) -> dict[str, str]:
     return alone | {PLACE: "place alone", name: "together"}
 
 
-def say_joined(facts: Facts) -> list[str]:
-    """Say of each recipe that joins LIDAR and place what it adds to place, for the verdict."""
+def say_joined(facts: Facts) -> list[tuple[str, str]]:
+    """Say of each recipe that joins LIDAR and place what it adds to place, for the verdict.
+
+    Returns
+    -------
+    Names, and what is said of them in sentences.
+    """
     said = []
+    schemes = [scheme for scheme in facts.schemes if scheme != "random"]
     for name in facts.joining:
-        schemes = [scheme for scheme in facts.schemes if scheme != "random"]
         parts = [part for scheme in schemes if (part := _say_beaten(facts, name, scheme))]
         if parts:
-            said.append(f"{name} joins LIDAR and place. {' '.join(parts)}")
+            said.append((name, " ".join(parts)))
     return said
 
 
@@ -129,7 +111,7 @@ def _say_apart(record: Record) -> str:
     return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
 
 
-def say_difference(record: Record, other: str) -> Gain | None:
+def say_difference(record: Record, other: str) -> Said | None:
     """Say what a recipe adds to another, from ``difference, low, high``; None without interval.
 
     Examples
@@ -139,16 +121,12 @@ def say_difference(record: Record, other: str) -> Gain | None:
     >>> say_difference({"difference": 0.002, "low": -0.07, "high": 0.1}, "place alone").words
     'cannot be told from place alone: 0.00 (−0.07 to 0.10)'
     """
-    difference, low, high = (record[key] for key in ("difference", "low", "high"))
+    difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return None
-    ends = f"({format_number(low)} to {format_number(high)})"
-    if low > 0:
-        return Gain("better", "▲", f"adds {format_number(difference)} {ends} to {other}")
-    told = f"{format_number(difference)} {ends}"
-    if high < 0:
-        return Gain("worse", "▼", f"falls short of {other}: {told}")
-    return Gain("even", "●", f"cannot be told from {other}: {told}")
+    amount = f"{format_number(difference)} ({format_number(low)} to {format_number(high)})"
+    sense = tell_sense(low, high)
+    return Said(sense, DIFFERENCES[sense].format(amount=amount, other=other))
 
 
 def say_kept(record: Record | None, joins_place: bool) -> str:
@@ -194,61 +172,62 @@ def _show_scheme(
         for part in parts
         for record in select(facts.judged.over_targets, recipe=part, scheme=scheme, unit="area")
     }
-    rows = [_show_target(facts, name, parts, scheme, t) for t in facts.samples.targets]
-    rows = [row for row in rows if row.bars]
-    if name not in records or not rows:
+    charts = [_show_target(facts, name, parts, scheme, t) for t in facts.samples.targets]
+    charts = [chart for chart in charts if chart.rows]
+    if name not in records or not charts:
         return None
-    bars = _make_bars([records[part] for part in parts if part in records], parts, name)
-    found = [bar.finding for row in rows for bar in row.bars] + [bar.finding for bar in bars]
+    rows = _show_skills([records[part] for part in parts if part in records], parts, name)
+    scored = select(facts.scores, scheme=scheme, unit="area")
     return {
         "held_out": name_scheme(scheme, facts.settings),
         "n_targets": records[name]["n_targets"],
-        "n": max(bar.finding.record["n"] for row in rows for bar in row.bars),
-        "axis": choose_axis(found),
-        "bars": bars,
+        "n": max(record["n"] for record in scored if record["recipe"] in parts),
+        "axis": choose_axis([*rows, *(row for chart in charts for row in chart.rows)]),
+        "rows": rows,
         "gains": _say_gains(records, parts, name),
         "others": _say_others(facts, name, parts, scheme),
-        "rows": rows,
+        "charts": charts,
     }
 
 
-def _make_bars(records: Sequence[Record], parts: dict[str, str], name: str) -> list[Bar]:
-    """Make a bar of each record with a skill."""
-    bars = []
-    for record in records:
-        if record["skill"] is None:
-            continue
-        recipe = record["recipe"]
-        finding = Finding(recipe, "", record["scheme"], say_worth(record), record)
-        bars.append(Bar(parts[recipe], finding, find_sense(finding), recipe == name))
-    return bars
+def _show_skills(records: Sequence[Record], parts: dict[str, str], name: str) -> list[Row]:
+    """Make a row of each record with a skill; the whole stands out."""
+    return [
+        Row(
+            label=parts[record["recipe"]],
+            points=(plot_skill(Finding(record)),),
+            is_asked=record["recipe"] == name,
+        )
+        for record in records
+        if record["skill"] is not None
+    ]
 
 
-def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Row:
-    """Gather one target's bars, gain over place alone, and trust."""
+def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Chart:
+    """Gather one target's skills, gain over place alone, and trust."""
     key = {"target": target, "scheme": scheme}
     records = [
         record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
     ]
     versus = {"recipe": name, "versus": PLACE, "unit": "area"}
     against = select(facts.judged.comparisons, **versus, **key)
+    gain = say_difference(against[0], "place alone") if against else None
     kept = select(facts.judged.kept, recipe=name, **key)
-    return Row(
-        target=target,
-        bars=_make_bars(records, parts, name),
-        gain=say_difference(against[0], "place alone") if against else None,
-        note=say_kept(kept[0] if kept else None, name in facts.joining),
+    trust = say_kept(kept[0] if kept else None, name in facts.joining)
+    return Chart(
+        title=name_target(target),
+        rows=_show_skills(records, parts, name),
+        said=gain,
+        because=f". {trust}" if gain else trust,
     )
 
 
-def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Gain]:
+def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Said]:
     """Say what the whole, and LIDAR alone, add to place alone over all targets; whole first."""
     gains = []
     for recipe in [name, *(part for part in parts if part not in (name, PLACE))]:
-        record = records.get(recipe, {})
-        found = say_difference(record, "place alone") if "difference" in record else None
-        if found:
-            gains.append(Gain(found.sense, found.sign, f"{recipe} {found.words}"))
+        if recipe in records and (found := say_difference(records[recipe], "place alone")):
+            gains.append(Said(found.sense, f"{recipe} {found.words}"))
     return gains
 
 

@@ -1,35 +1,21 @@
-"""The report: one page that a stranger can read, print and check."""
+"""The pages: one file each that a stranger can read, print and check."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from basrelief.config import Settings, format_toml
-from basrelief.run import Run, read_json, replacing
+from basrelief.config import Settings
+from basrelief.run import Run, replacing
 from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
 from basrelief.tell import words
-from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.page import (
-    audit,
-    doubts,
-    failures,
-    ground,
-    parts,
-    results,
-    sections,
-    slope,
-    sureness,
-    targeting,
-    verdict,
-    web_map,
-)
-from basrelief.tell.provenance import Source, list_versions, read_sources
+from basrelief.tell.page import audit
+from basrelief.tell.page.sections import SECTIONS
+from basrelief.tell.provenance import read_sources
+from basrelief.tell.senses import SENSES
 from basrelief.tell.templates import open_templates
 
 
@@ -44,85 +30,56 @@ def write_report(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it tells of has not run.
     """
-    write_page(read_facts(settings, run), read_sources(settings, run))
+    sources = read_sources(settings, run)
+    write_page(replace(read_facts(settings, run), sources=sources))
 
 
-def write_page(facts: Facts, sources: Sequence[Source]) -> None:
+def write_page(facts: Facts) -> None:
     """Write ``report.html`` from facts that were read."""
-    page = make_environment().get_template("report.html.j2").render(gather_page(facts, sources))
+    page = draw_page(facts)
     with replacing(facts.run.report) as part:
         part.write_text(page, encoding="utf-8")
     facts.run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
 
 
-def gather_page(facts: Facts, sources: Sequence[Source]) -> dict[str, Any]:
-    """Gather everything that the template names."""
-    settings, samples = facts.settings, facts.samples
-    findings = results.find_main(facts)
-    asked = [record for record in facts.scores if record["recipe"] in facts.asked]
-    return {
-        "settings": settings,
-        "samples": samples,
-        "title": words.name_report(samples.targets),
-        "place": words.say_place(facts.labelled_districts, len(facts.labels)),
-        "targets": [words.name_target(target) for target in samples.targets],
-        "schemes": facts.schemes,
-        "verdict": verdict.show_verdict(facts),
-        "headline": words.say_headline(findings, settings),
-        "findings": findings,
-        "errors": words.say_errors(findings),
-        "groups": words.group_findings(findings),
-        "few": words.warn_of_few(findings),
-        "warning": words.warn_of_leak(asked, facts.leakage, settings),
-        "axis": results.choose_axis(findings),
-        "question": words.say_question(settings, list(facts.joining)),
-        "joined": parts.say_joined(facts),
-        "parts": parts.show_parts(facts),
-        "ground": ground.show_ground(facts),
-        "doubts": doubts.say_doubts(facts),
-        "data": sections.show_data(facts),
-        "splits": sections.show_splits(facts),
-        "models": sections.show_models(facts),
-        "asked": facts.asked,
-        "results": results.show_results(facts),
-        "map": web_map.show_map(facts),
-        "audit": audit.show_audit(facts),
-        "sureness": sureness.show_sureness(facts),
-        "failures": failures.show_failures(facts),
-        "found": targeting.show_targeting(facts),
-        "slope": slope.show_slope(facts),
-        "gallery": sections.show_gallery(facts),
-        "is_public": False,
-        "sources": sources,
-        "configuration": format_settings(settings),
-        "versions": [*list_versions(), ("Python", platform.python_version())],
-        "truth": read_truth(facts),
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def read_truth(facts: Facts) -> list[tuple[str, str]]:
-    """Read what drives each score where the data are a synthetic town; empty elsewhere."""
-    path = facts.settings.locate("truth.json")
-    if not path.exists():
-        return []
-    driven_by = read_json(path).get("driven_by", {})
-    return [(target, driven_by[target]) for target in facts.samples.targets if target in driven_by]
-
-
-def format_settings(settings: Settings) -> str:
-    """Write the resolved settings as TOML, as one would give them."""
-    return format_toml(settings.model_dump(exclude_none=True))
+def draw_page(facts: Facts) -> str:
+    """Draw the analyst's page, or the public page from narrowed facts, section by section."""
+    environment = make_environment()
+    listed = [section for section in SECTIONS if section.is_public or not facts.is_public]
+    gathered = {section.id: section.gather(facts) for section in listed}
+    told = {name: found for name, found in gathered.items() if found is not None}
+    drawn = [
+        {
+            "id": section.id,
+            "title": section.title,
+            # Nothing but what its own gather told it; links have to know what is there.
+            "body": Markup(  # noqa: S704 - every section is escaped by its own template
+                environment.select_template([f"{section.id}.html.j2", "plain.html.j2"]).render(
+                    told[section.id], present=told.keys()
+                )
+            ),
+        }
+        for section in listed
+        if section.id in told
+    ]
+    page: str = environment.get_template("page.html.j2").render(
+        title=words.name_report(facts.samples.targets),
+        place=words.say_place(facts.labelled_districts, len(facts.labels)),
+        is_public=facts.is_public,
+        truth=facts.truth,
+        sections=drawn,
+        map=told.get("map"),
+    )
+    return page
 
 
 def make_environment() -> Environment:
     """Make what fills the pages' templates."""
     environment = open_templates("page", "release")
+    environment.filters["sentence"] = words.open_sentence
     environment.filters["drawn"] = Markup
-    environment.filters["place"] = lambda share: round(100 * share, 2)
     environment.filters["tint"] = audit.tint
-    environment.globals["name_scheme"] = words.name_scheme
-    environment.globals["list_credits"] = list_credits
+    environment.globals["senses"] = SENSES
     environment.globals["colours"] = write_colours()
     return environment
 

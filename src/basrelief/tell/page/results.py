@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,17 @@ import pandas as pd
 
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
-from basrelief.tell.facts import Facts, Panel, select
+from basrelief.tell.facts import Facts, Panel, choose_unit, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.verdict import Choice, choose_unit, find_choices
-from basrelief.tell.verdict_words import say_worth
+from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
+from basrelief.tell.page.verdict import Choice, find_choices
 from basrelief.tell.words import (
     Finding,
-    find_findings,
     format_number,
     join_words,
     name_scheme,
     name_target,
+    open_sentence,
 )
 
 ENDS = (0.02, 0.98)
@@ -30,131 +29,84 @@ ENDS = (0.02, 0.98)
 MAP_SHARE = 0.5
 """Predictions of fewer areas than this share of those used make no map."""
 
-
-@dataclass(frozen=True)
-class Axis:
-    """The axis of a chart of skills; far below zero is cut off and marked."""
-
-    low: float
-    high: float
-
-    def place(self, value: float) -> float:
-        """Give a value's place, in per cent of the axis from its left end."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(100 * min(max(share, 0.0), 1.0), 2)
+VERSUS = {"better": "beats", "even": "cannot be told from", "worse": "is beaten by"}
+"""How a recipe stands to others, by sense."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One recipe in a chart, and what it beats."""
-
-    finding: Finding
-    is_asked: bool
-    is_preferred: bool
-    sense: str
-    """Against the mean, by the interval alone: better, even, or worse."""
-
-    versus: list[tuple[str, str]]
-    """Sense and words, one of each, for what was asked for: beats, cannot be told, is beaten."""
-
-
-@dataclass(frozen=True)
-class Facet:
-    """All recipes in one scheme, for one target."""
-
-    scheme: str
-    title: str
-    n: str
-    choice: Choice | None
-    rows: list[Row]
-
-
-def choose_axis(findings: Sequence[Finding]) -> Axis:
-    """Choose the axis that shows all skills and intervals from −1 up.
-
-    Examples
-    --------
-    >>> choose_axis([])
-    Axis(low=-0.2, high=0.4)
-    """
-    values = [
-        value
-        for finding in findings
-        for key in ("skill", "skill_low", "skill_high")
-        if (value := finding.record[key]) is not None
-    ]
-    low = np.floor(10 * min([-0.2, *values])) / 10
-    high = np.ceil(10 * max([0.4, *values])) / 10
-    return Axis(float(max(low, -1.0)), float(min(high, 1.0)))
-
-
-def find_main(facts: Facts) -> list[Finding]:
-    """Put into words the scores of what was asked for, in the scheme that is shown."""
-    findings = find_findings(facts.scores, facts.shown_scheme)
-    return [finding for finding in findings if finding.recipe in facts.asked]
-
-
-def show_results(facts: Facts) -> list[dict[str, Any]]:
+def gather(facts: Facts) -> dict[str, Any]:
     """Gather, target by target, each recipe beside its baselines by scheme, and maps."""
-    shown = []
-    for target in facts.samples.targets:
-        facets = [facet for scheme in facts.schemes if (facet := _face(facts, target, scheme))]
-        # The page shows the first and folds the others.
-        facets.sort(key=lambda facet: facet.scheme != facts.shown_scheme)
-        findings = [row.finding for facet in facets for row in facet.rows]
-        shown.append(
-            {
-                "target": target,
-                "facets": facets,
-                "axis": choose_axis(findings),
-                "summary": _summarise(facets),
-                "elsewhere": _summarise(facets[1:]),
-                "panels": _draw_target(facts, target),
-                "records": select(facts.scores, target=target),
-            }
-        )
-    return shown
+    # The page shows the first scheme and folds the others.
+    schemes = sorted(facts.schemes, key=lambda scheme: scheme != facts.shown_scheme)
+    return {
+        "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
+        "versus": [Said(sense, words) for sense, words in VERSUS.items()],
+    }
 
 
-def _summarise(facets: Sequence[Facet]) -> str:
+def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str, Any]:
+    """Gather what was found for one target."""
+    charts = {scheme: _show_scheme(facts, target, scheme) for scheme in schemes}
+    known = {scheme: chart for scheme, chart in charts.items() if chart}
+    rows = [row for chart in known.values() for row in chart.rows]
+    choices, axis = find_choices(facts, target), choose_axis(rows)
+    return {
+        "target": target,
+        "charts": list(known.values()),
+        "axis": axis,
+        "is_cut": axis.cuts(rows),
+        "summary": _summarise(choices, list(known)),
+        "elsewhere": _summarise(choices, list(known)[1:]),
+        "panels": _draw_target(facts, target),
+        "records": select(facts.scores, target=target),
+    }
+
+
+def _summarise(choices: dict[str, Choice], schemes: Sequence[str]) -> str:
     """Name the recipes preferred for one target, for the line that opens its part."""
-    chosen = [f.choice.recipe for f in facets if f.choice and f.scheme != "random"]
-    names = ["the mean" if name == MEAN else name for name in chosen]
-    if not names:
-        return ""
-    return f"preferred: {join_words(list(dict.fromkeys(names)))}"
+    told = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
+    names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in told]
+    return f"preferred: {join_words(list(dict.fromkeys(names)))}" if names else ""
 
 
-def _face(facts: Facts, target: str, scheme: str) -> Facet | None:
+def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     """Gather one scheme's chart for one target; None where nothing was scored."""
     unit = choose_unit(facts.scores, target, scheme)
     records = select(facts.scores, target=target, scheme=scheme, unit=unit)
-    by_recipe = {r["recipe"]: r for r in records if r["skill"] is not None}
-    choice = find_choices(facts, target).get(scheme)
-    rows = []
-    for name in [name for name in facts.recipes if name in by_recipe]:
-        finding = Finding(name, target, scheme, say_worth(by_recipe[name]), by_recipe[name])
-        is_asked = name in facts.asked
-        versus = say_versus(finding, facts.judged.comparisons) if is_asked else []
-        is_preferred = choice is not None and choice.recipe == name
-        rows.append(Row(finding, is_asked, is_preferred, find_sense(finding), versus))
-    if not rows:
+    by_recipe = {r["recipe"]: Finding(r) for r in records if r["skill"] is not None}
+    if not by_recipe:
         return None
-    sizes = sorted({row.finding.record["n"] for row in rows})
+    choice = find_choices(facts, target).get(scheme)
+    sizes = sorted({finding.record["n"] for finding in by_recipe.values()})
     n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    title = name_scheme(scheme, facts.settings)
-    note = f"{n} {unit}s" + (": says nothing about new ground" if scheme == "random" else "")
-    return Facet(scheme, title[0].upper() + title[1:], note, choice, rows)
+    warning = ": says nothing about new ground" if scheme == "random" else ""
+    names = [name for name in facts.recipes if name in by_recipe]
+    return Chart(
+        title=open_sentence(name_scheme(scheme, facts.settings)),
+        rows=[_show_recipe(facts, by_recipe[name], choice) for name in names],
+        note=f"{n} {unit}s{warning}",
+        lead="Preferred: " if choice else "",
+        said=Said(choice.kind, _name_choice(choice)) if choice else None,
+        because=f", {choice.reason}." if choice else "",
+    )
 
 
-def find_sense(finding: Finding) -> str:
-    """Say whether a recipe is told from the mean: by its interval, not by the skill alone."""
-    high = finding.record["skill_high"]
-    is_unsure = finding.sense == "worse" and (high is None or high >= 0)
-    return "even" if is_unsure else finding.sense
+def _name_choice(choice: Choice) -> str:
+    return "always the mean" if choice.recipe == MEAN else choice.recipe
 
 
-def say_versus(finding: Finding, comparisons: Sequence[Record]) -> list[tuple[str, str]]:
+def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
+    """Show one recipe's skill and, where it was asked for, what it beats."""
+    is_asked = finding.recipe in facts.asked
+    return Row(
+        label=finding.recipe,
+        points=(plot_skill(finding),),
+        versus=say_versus(finding, facts.judged.comparisons) if is_asked else (),
+        is_asked=is_asked,
+        is_preferred=choice is not None and choice.recipe == finding.recipe,
+    )
+
+
+def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Said, ...]:
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
@@ -162,23 +114,25 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> list[tuple[st
 
     Returns
     -------
-    Sense (``better``, ``even``, ``worse``) and words; senses that no recipe has are left out.
+    One of each sense; those that no recipe has are left out.
     """
     record = finding.record
     key = {name: record[name] for name in ("recipe", "target", "scheme", "unit")}
-    against = select(comparisons, **key)
-    senses: dict[str, list[str]] = {"better": [], "even": [], "worse": []}
-    senses[find_sense(finding)].append("the mean")
-    for other in against:
+    senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
+    senses[finding.sense].append("the mean")
+    for other in select(comparisons, **key):
         sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
         senses[sense].append(other["versus"])
-    words = {"better": "beats", "even": "cannot be told from", "worse": "is beaten by"}
-    return [(sense, f"{words[sense]} {join_words(n)}") for sense, n in senses.items() if n]
+    return tuple(
+        Said(sense, f"{VERSUS[sense]} {join_words(names)}")
+        for sense, names in senses.items()
+        if names
+    )
 
 
 def _draw_target(facts: Facts, target: str) -> list[Panel]:
     """Draw maps and predicted against observed: of one recipe, or of each without areas."""
-    findings = [finding for finding in find_main(facts) if finding.target == target]
+    findings = [finding for finding in facts.findings if finding.target == target]
     shown = facts.shown.get(target)
     if shown is not None:
         findings = [finding for finding in findings if finding.recipe == shown]
@@ -240,23 +194,37 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     both = by_area[["y_true", "y_pred"]].to_numpy(np.float64)
     low, high = (float(value) for value in np.nanquantile(both, ENDS))
     label = name_target(finding.target)
+    scale = drawn_maps.Scale(label, low, high)
     outside = find_outside(facts, finding.recipe, finding.target)
-    told = {
-        "y_true": (f"Observed {label}, areas as published.", []),
-        "y_pred": (
-            f"Predicted by {finding.recipe}: {label}, each area while it was held out; same "
-            f"colours.{say_outside(len(outside))}",
-            outside,
-        ),
-    }
-    panels = []
-    for column, (caption, striped) in told.items():
-        values = by_area[column]
-        alt = (
-            f"Map. {caption} From {format_number(values.min())} to "
-            f"{format_number(values.max())} over {len(values)} areas."
-        )
-        scale = drawn_maps.Scale(label, low, high)
-        drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, striped)
-        panels.append(Panel(drawn, caption))
-    return panels
+    predicted = (
+        f"Predicted by {finding.recipe}: {label}, each area while it was held out; same colours."
+    )
+    return [
+        draw_areas(facts, by_area["y_true"], scale, f"Observed {label}, areas as published."),
+        draw_areas(facts, by_area["y_pred"], scale, predicted, outside),
+    ]
+
+
+def draw_areas(
+    facts: Facts,
+    values: pd.Series[float],
+    scale: drawn_maps.Scale,
+    caption: str,
+    outside: Sequence[str] = (),
+) -> Panel:
+    """Draw one value an area, and say what stripes mean and from where to where values go.
+
+    Parameters
+    ----------
+    values
+        By ``area_id``.
+    outside
+        Areas unlike anything in training: they are striped.
+    """
+    caption = f"{caption}{say_outside(len(outside))}"
+    alt = (
+        f"Map. {caption} From {format_number(values.min())} to "
+        f"{format_number(values.max())} over {len(values)} areas."
+    )
+    drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
+    return Panel(drawn, caption)

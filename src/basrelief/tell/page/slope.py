@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from math import floor, log10
 from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
 from basrelief.tell.verdict_words import CONTROLS
-from basrelief.tell.words import format_number, join_words, name_target
+from basrelief.tell.words import (
+    count_places,
+    format_interval,
+    format_number,
+    join_words,
+    name_target,
+)
 
 LITTLE_KEPT = 0.1
 """Share of an exposure's variance below which its effect cannot be told from what is held equal."""
@@ -17,7 +22,7 @@ MANY_TOLD = 4
 """More effects than this are counted and not listed."""
 
 
-def show_slope(facts: Facts) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the partial effects of slope and altitude; None where judging wrote none."""
     records = facts.judged.partial
     if not records:
@@ -27,12 +32,16 @@ def show_slope(facts: Facts) -> dict[str, Any] | None:
     for record in records:
         of_target = rows.setdefault(record["target"], {})
         row = of_target.setdefault(f"{record['unit']} of {record['exposure']}", {})
-        told = {"differs": record["differs"], "words": word_effect(record)}
-        row[CONTROLS[record["controls"]]] = told
+        row[CONTROLS[record["controls"]]] = {
+            "differs": record["differs"],
+            "words": format_interval(record["per_unit"], record["low"], record["high"]),
+        }
+    held = [CONTROLS[name] for name in controls[::-1]]
     strictest = [record for record in records if record["controls"] == controls[-1]]
     return {
         # What is held equal most is read first, and on a phone it is all that is seen.
-        "controls": [CONTROLS[name] for name in controls[::-1]],
+        "controls": held,
+        "columns": ["for each", *(f"{control} held equal" for control in held)],
         "rows": rows,
         "sentences": [say_effects(strictest), *say_kept(strictest)],
         "n": max(record["n"] for record in records),
@@ -64,22 +73,6 @@ def say_effects(records: list[Record]) -> str:
     )
 
 
-def word_effect(record: Record) -> str:
-    """Write an effect and its interval, with two figures of the interval's width.
-
-    Examples
-    --------
-    >>> word_effect({"per_unit": 0.0213, "low": 0.0104, "high": 0.0333})
-    '0.021 (0.010 to 0.033)'
-    """
-    value, low, high = record["per_unit"], record["low"], record["high"]
-    if value is None or low is None or high == low:
-        return format_number(value)
-    places = max(0, 1 - floor(log10(high - low)))
-    ends = f"{format_number(low, places)} to {format_number(high, places)}"
-    return f"{format_number(value, places)} ({ends})"
-
-
 def say_kept(records: list[Record]) -> list[str]:
     """Warn where what is held equal says nearly all of an exposure."""
     kept = {record["exposure"]: record["kept"] for record in records if record["kept"] is not None}
@@ -93,6 +86,7 @@ def say_kept(records: list[Record]) -> list[str]:
 
 def _say(record: Record) -> str:
     direction = "more" if record["per_unit"] > 0 else "less"
-    amount = word_effect(record | {"per_unit": abs(record["per_unit"])}).split()[0]
+    places = count_places(record["high"] - record["low"])
+    amount = format_number(abs(record["per_unit"]), places)
     a_unit = "a degree" if record["unit"] == "degree" else f"every {record['unit']}"
     return f"{name_target(record['target'])} {amount} {direction} {a_unit} of {record['exposure']}"

@@ -6,69 +6,66 @@ from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.marks import Mark, Point, keep_shown
+from basrelief.tell.page.chart import SHARES, Point, Row, Said
+from basrelief.tell.senses import SENSES, tell_sense
 from basrelief.tell.verdict_words import name_group
-from basrelief.tell.words import format_number, join_words, name_target
+from basrelief.tell.words import format_number, join_words, name_scheme, name_target
 
 WIDTH_LEVEL = 80
 """The level whose width is told beside the chart."""
 
+COVERAGE = {"better": "wide", "even": "holds", "worse": "narrow"}
+"""What it means that intervals hold more often than was meant, as often, or less often."""
 
-def show_sureness(facts: Facts) -> dict[str, Any] | None:
+
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather how often intervals held what was observed; None where it was not measured."""
-    overall = select(facts.judged.coverage, scheme=facts.shown_scheme, group="all")
-    mine = keep_shown(overall, facts)
+    coverage = facts.judged.coverage
+    mine = facts.keep_shown(select(coverage, scheme=facts.shown_scheme, group="all"))
     if not mine:
         return None
     levels = sorted({record["level"] for record in mine})
-    told = [record for record in facts.judged.coverage if record["recipe"] in facts.asked]
+    told = [record for record in coverage if record["recipe"] in facts.asked]
     return {
-        "marks": [_mark_coverage(select(mine, target=t), facts) for t in facts.shown],
+        "rows": [_show_coverage(select(mine, target=target), facts) for target in facts.shown],
+        "axis": SHARES,
         "levels": levels,
-        "scheme": facts.shown_scheme,
+        "marks": [(f"{level}%", level) for level in levels],
+        "held_out": name_scheme(facts.shown_scheme, facts.settings),
+        "columns": [
+            *("score", "recipe", "scheme", "group", "n"),
+            *(name for level in levels for name in (f"held at {level}%", "width")),
+        ],
         "table": _lay_out(told, levels, facts),
     }
 
 
-def _mark_coverage(records: list[Record], facts: Facts) -> Mark:
+def _show_coverage(records: list[Record], facts: Facts) -> Row:
     """Hold the realised coverages of one target against their levels."""
-    target = records[0]["target"] if records else ""
-    points = [_place_coverage(record) for record in records]
-    missed = [(r["level"], p) for r, p in zip(records, points, strict=True) if p.sign != "●"]
-    words = "hold as often as meant" if not missed else _say_missed(missed)
-    return Mark(
-        label=name_target(target),
-        note=_say_width(records, facts),
+    points = tuple(_plot_coverage(record) for record in records)
+    missed = {
+        sense: [r["level"] for r, p in zip(records, points, strict=True) if p.sense == sense]
+        for sense in ("narrow", "wide")
+    }
+    words = [
+        f"{SENSES[sense].words} at {join_words([f'{level}%' for level in levels])}"
+        for sense, levels in missed.items()
+        if levels
+    ]
+    first = next((point.sense for point in points if point.sense != "holds"), "holds")
+    return Row(
+        label=name_target(records[0]["target"]) if records else "",
         points=points,
-        sense="worse" if missed else "better",
-        sign=missed[0][1].sign if missed else "●",
-        words=words,
+        note=_say_width(records, facts),
+        said=Said(first, ", ".join(words) or SENSES["holds"].words),
     )
 
 
-def _place_coverage(record: Record) -> Point:
-    """Hold one realised coverage against its level."""
+def _plot_coverage(record: Record) -> Point:
+    """Plot one realised coverage against its level."""
     level = record["level"] / 100
-    sign = "▼" if record["high"] < level else "▲" if record["low"] > level else "●"
-    return Point(
-        share=record["covered"],
-        low=record["low"],
-        high=record["high"],
-        against=level,
-        beside=None,
-        sense="better" if sign == "●" else "worse",
-        sign=sign,
-    )
-
-
-def _say_missed(missed: list[tuple[int, Point]]) -> str:
-    """Say at which levels intervals are too narrow or too wide."""
-    parts = []
-    for sign, words in (("▼", "too narrow"), ("▲", "wider than need be")):
-        levels = [f"{level}%" for level, point in missed if point.sign == sign]
-        if levels:
-            parts.append(f"{words} at {join_words(levels)}")
-    return ", ".join(parts)
+    sense = COVERAGE[tell_sense(record["low"], record["high"], level)]
+    return Point(record["covered"], record["low"], record["high"], sense, against=level)
 
 
 def _say_width(records: list[Record], facts: Facts) -> str:

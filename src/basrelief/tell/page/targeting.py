@@ -6,50 +6,59 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
-from basrelief.tell.facts import N_LISTED, Facts, select
-from basrelief.tell.page.marks import Mark, Point, keep_shown
+from basrelief.tell.evaluation import N_LISTED
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.page.chart import SHARES, Point, Row, Said
+from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import format_number, format_percent, name_scheme, name_target
 
+SHARE_NAMES = {0.2: "fifth", 0.1: "tenth"}
 
-def show_targeting(facts: Facts) -> dict[str, Any] | None:
+VERSUS_CHANCE = {
+    "better": "better than chance",
+    "even": "no better than chance",
+    "worse": "worse than chance",
+}
+
+
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather how many of the worst areas would be found, and the list of them."""
-    records = select(facts.judged.targeting, scheme=facts.shown_scheme)
-    mine = keep_shown(records, facts)
+    targeting = facts.judged.targeting
+    mine = facts.keep_shown(select(targeting, scheme=facts.shown_scheme))
     shares = sorted({record["share"] for record in mine}, reverse=True)
     if not shares:
         return None
-    charts = [(share, [_mark_hits(r) for r in mine if r["share"] == share]) for share in shares]
-    others = [r for r in facts.judged.targeting if r["recipe"] in (*facts.asked, PLACE)]
+    lists = [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()]
     return {
-        "charts": charts,
-        "lists": [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()],
+        "charts": [
+            {
+                "name": SHARE_NAMES.get(share, format_percent(share)),
+                "chance": 100 * share,
+                "rows": [_show_hits(record) for record in select(mine, share=share)],
+            }
+            for share in shares
+        ],
+        "axis": SHARES,
+        "lists": [found for found in lists if found["rows"]],
+        "is_one_target": len(facts.shown) == 1,
         "n_listed": N_LISTED,
-        "table": others,
+        "table": [record for record in targeting if record["recipe"] in (*facts.asked, PLACE)],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
+        "is_public": facts.is_public,
     }
 
 
-def _mark_hits(record: Record) -> Mark:
+def _show_hits(record: Record) -> Row:
     """Hold a hit rate against chance."""
     low, high, chance = record["low"], record["high"], record["chance"]
-    if low is not None and low > chance:
-        sense, sign, words = "better", "▲", "better than chance"
-    elif high is not None and high < chance:
-        sense, sign, words = "worse", "▼", "worse than chance"
-    else:
-        sense, sign, words = "even", "●", "no better than chance"
-    n_picked = record.get("n_picked", round(record["share"] * record["n"]))
-    place = record["place_alone_hit_rate"]
+    place, sense = record["place_alone_hit_rate"], tell_sense(low, high, chance)
     beside = "" if place is None else f"; place alone {format_percent(place)}"
     found = format_number(record["hits"], 1).removesuffix(".0")
-    point = Point(record["hit_rate"], low, high, chance, place, sense, sign)
-    return Mark(
+    return Row(
         label=name_target(record["target"]),
-        note=f"{found} of {n_picked} found{beside}",
-        points=[point],
-        sense=sense,
-        sign=sign,
-        words=words,
+        points=(Point(record["hit_rate"], low, high, sense, chance, place),),
+        note=f"{found} of {record['n_picked']} found{beside}",
+        said=Said(sense, VERSUS_CHANCE[sense]),
     )
 
 

@@ -8,16 +8,25 @@ from typing import Any
 
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.compare import MEAN
-from basrelief.run import Record
-from basrelief.tell.facts import Facts, select
+from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.page.chart import Row, Said, choose_axis, plot_skill
+from basrelief.tell.page.parts import say_joined
 from basrelief.tell.verdict_words import say_preference
-from basrelief.tell.words import format_length, join_words, name_scheme, name_target
+from basrelief.tell.words import (
+    Finding,
+    format_length,
+    group_findings,
+    join_words,
+    name_scheme,
+    name_target,
+    say_errors,
+    say_headline,
+    warn_of_few,
+    warn_of_leak,
+)
 
-SIGNS = {"lidar": "▲", "both": "▲◆", "plain": "◆", "mean": "●"}
-"""Signs that tell the kinds of recipe apart without colour."""
-
-SENSES = {"lidar": "better", "both": "better", "plain": "worse", "mean": "even"}
-"""Colours of the kinds, as the style sheet names them."""
+KINDS = ("lidar", "both", "plain", "mean")
+"""What a preferred recipe can rest on, as the legend tells it."""
 
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
 
@@ -43,15 +52,65 @@ class Choice:
             return "mean"
         return "plain" if self.recipe in (DISTRICT, SIZE, PLACE) else "lidar"
 
-    @property
-    def sign(self) -> str:
-        """Sign of its kind."""
-        return SIGNS[self.kind]
+
+@dataclass(frozen=True)
+class Group:
+    """Targets whose preferred recipes rest on the same."""
+
+    key: str
+    said: Said
+    targets: list[str]
 
     @property
-    def sense(self) -> str:
-        """Colour of its kind."""
-        return SENSES[self.kind]
+    def named(self) -> str:
+        """Its targets, as a sentence names them."""
+        return join_words([name_target(target) for target in self.targets])
+
+
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather what the page says first: what to use, or what each recipe is worth."""
+    findings, settings = facts.findings, facts.settings
+    found = show_verdict(facts)
+    rows = [] if found else [_show_finding(finding) for finding in findings]
+    axis = choose_axis(rows)
+    asked = [record for record in facts.scores if record["recipe"] in facts.asked]
+    return {
+        "headline": found["headline"] if found else say_headline(findings, settings),
+        "verdict": found,
+        "joined": say_joined(facts) if found else [],
+        "groups": _list_groups(found, findings),
+        "rows": rows,
+        "axis": axis,
+        "is_cut": axis.cuts(rows),
+        "errors": say_errors(findings),
+        "few": warn_of_few(findings),
+        "warning": warn_of_leak(asked, facts.leakage, settings),
+        "is_random": facts.schemes == ["random"],
+        "publication": facts.publication,
+    }
+
+
+def _show_finding(finding: Finding) -> Row:
+    """Show one skill where nothing could be preferred."""
+    n = f"{finding.record['n']} held-out {finding.record['unit']}s"
+    return Row(
+        label=f"{name_target(finding.target)}, {finding.recipe}",
+        points=(plot_skill(finding),),
+        note=n,
+        said=Said(finding.sense, finding.words),
+    )
+
+
+def _list_groups(
+    found: dict[str, Any] | None, findings: Sequence[Finding]
+) -> list[tuple[Said, str]]:
+    """List what is alike, with what it is alike in; nothing where the headline has said it."""
+    if found:
+        groups = [(group.said, group.named) for group in found["groups"]]
+        return groups if len(groups) > 1 or len(found["grid"]) > 1 else []
+    alike = group_findings(findings)
+    groups = [(Said(finding.sense, finding.words), named) for finding, named in alike]
+    return groups if len(groups) > 1 else []
 
 
 def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
@@ -66,12 +125,6 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             joins = record["recipe"] in facts.joining
             found[scheme] = Choice(record["recipe"], say_preference(record), skill, joins)
     return found
-
-
-def choose_unit(scores: Sequence[Record], target: str, scheme: str) -> str:
-    """Choose what a scheme's main score is of: areas, or chips where it holds out chips."""
-    units = {record["unit"] for record in select(scores, target=target, scheme=scheme)}
-    return "chip" if scheme == "random" or "area" not in units else "area"
 
 
 def show_verdict(facts: Facts) -> dict[str, Any] | None:
@@ -93,12 +146,13 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
     schemes = [scheme for scheme in schemes if any(scheme in row for row in grid.values())]
     how = f"with {name_scheme(schemes[0], facts.settings)}"
     groups = group_targets(grid, how if len(schemes) == 1 else "however ground is held out")
+    shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
-        "headline": say_headline(groups, len(grid)),
+        "headline": say_worth(groups, len(grid)),
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
-        "has_both": any(choice.kind == "both" for row in grid.values() for choice in row.values()),
+        "kinds": [kind for kind in KINDS if kind != "both" or kind in shown],
         "n_tests": sum(len(row) for row in grid.values()),
     }
 
@@ -110,7 +164,7 @@ def name_column(scheme: str, facts: Facts) -> str:
     return SHORT[scheme]
 
 
-def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[dict[str, Any]]:
+def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     """Group targets by what their preferred recipes rest on, LIDAR first."""
     members: dict[str, list[str]] = {"always": [], "sometimes": [], "plain": [], "mean": []}
     for target, row in grid.items():
@@ -122,48 +176,37 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[dict[str
         else:
             members["plain" if "plain" in kinds else "mean"].append(target)
     told = {
-        "always": ("lidar", f"LIDAR is worth having {how}"),
-        "sometimes": ("lidar", "LIDAR is worth having in some of the tests"),
-        "plain": ("plain", "no LIDAR recipe beats the best of place, district and size"),
-        "mean": ("mean", "nothing can be told from always predicting the mean"),
+        "always": Said("lidar", f"LIDAR is worth having {how}"),
+        "sometimes": Said("lidar", "LIDAR is worth having in some of the tests"),
+        "plain": Said("plain", "no LIDAR recipe beats the best of place, district and size"),
+        "mean": Said("mean", "nothing can be told from always predicting the mean"),
     }
-    return [
-        {
-            "key": key,
-            "sense": SENSES[kind],
-            "sign": SIGNS[kind],
-            "words": words,
-            "named": join_words([name_target(target) for target in members[key]]),
-            "n": len(members[key]),
-        }
-        for key, (kind, words) in told.items()
-        if members[key]
-    ]
+    return [Group(key, said, members[key]) for key, said in told.items() if members[key]]
 
 
-def say_headline(groups: Sequence[dict[str, Any]], n_targets: int) -> str:
+def say_worth(groups: Sequence[Group], n_targets: int) -> str:
     """Say in a sentence whether LIDAR is worth having.
 
     Examples
     --------
-    >>> say_headline([{"key": "mean", "n": 8, "words": "", "named": ""}], n_targets=8)
-    'LIDAR is worth having for none of the 8 scores.'
+    >>> say_worth([Group("mean", Said("mean", ""), ["crime", "health"])], n_targets=2)
+    'LIDAR is worth having for none of the 2 scores.'
     """
-    by_key = {group["key"]: group for group in groups}
+    by_key = {group.key: group for group in groups}
     if n_targets == 1:
-        return f"For {groups[0]['named']}: {groups[0]['words']}."
+        return f"For {groups[0].named}: {groups[0].said.words}."
     sometimes = by_key.get("sometimes")
     if always := by_key.get("always"):
-        rest = f"; for {sometimes['named']}, in some of the tests only" if sometimes else ""
-        return f"For {always['named']}, {always['words']}{rest}.{_say_rest(groups)}"
+        rest = f"; for {sometimes.named}, in some of the tests only" if sometimes else ""
+        return f"For {always.named}, {always.said.words}{rest}.{_say_rest(groups)}"
     if sometimes:
-        return f"For {sometimes['named']}, {sometimes['words']}.{_say_rest(groups)}"
+        return f"For {sometimes.named}, {sometimes.said.words}.{_say_rest(groups)}"
     return f"LIDAR is worth having for none of the {n_targets} scores."
 
 
-def _say_rest(groups: Sequence[dict[str, Any]]) -> str:
+def _say_rest(groups: Sequence[Group]) -> str:
     """Say for how many scores LIDAR is not worth having; nothing where there are none."""
-    n_others = sum(group["n"] for group in groups if group["key"] in ("plain", "mean"))
+    n_others = sum(len(group.targets) for group in groups if group.key in ("plain", "mean"))
     if not n_others:
         return ""
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."

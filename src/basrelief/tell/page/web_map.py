@@ -21,7 +21,8 @@ from basrelief.tell.facts import Facts
 from basrelief.tell.maps.classes import Classes
 from basrelief.tell.maps.layers import Layer, gather_layers
 from basrelief.tell.maps.overlays import make_overlay, read_contributions
-from basrelief.tell.page.area_ground import show_sums
+from basrelief.tell.page.map_ground import show_sums
+from basrelief.tell.senses import SENSES
 
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""
@@ -39,31 +40,27 @@ EXTRA_PLACES = 2
 """Digits that values keep beyond those shown, so that differences come out right."""
 
 
-def show_map(facts: Facts, *, is_public: bool = False) -> dict[str, Any] | None:
+def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather what the map of the report needs; None where nothing was predicted in a place.
 
-    Parameters
-    ----------
-    is_public
-        Whether it may be handed out: then nothing finer than areas lies over it, and it does
-        not tell what an area's ground adds. Which areas have figures is for the facts to
-        decide, see `narrow_facts`.
+    Facts that may be handed out know no run folder: so nothing finer than areas lies over a
+    public map, nor does it tell what an area's ground adds.
     """
     layers = gather_layers(facts)
     if not layers:
         return None
-    records = [] if is_public else read_contributions(facts.run)
+    records = read_contributions(facts.run)
     shown = [
         describe_layer(layer)
         | {"overlay": _find_overlay(facts, layer, records)}
-        | {"ground": None if is_public else show_sums(facts, layer)}
+        | {"ground": show_sums(facts, layer)}
         for layer in layers
     ]
     n_predicted = max(layer.n_predicted for layer in layers)
     return {
         "targets": [layer.name for layer in layers],
         "held_out": layers[0].held_out,
-        "blank": NOT_PUBLISHED if is_public else "",
+        "blank": NOT_PUBLISHED if facts.is_public else "",
         "has_sums": any(layer["ground"] for layer in shown),
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
@@ -91,13 +88,13 @@ def describe_layer(layer: Layer) -> Record:
         for name, column in columns.items()
     }
     is_inside = layer.table["is_inside"].astype(object)
-    finding = layer.finding
+    sense = SENSES[layer.finding.sense if layer.finding else "even"]
     return {
         "name": layer.name,
         "recipe": layer.recipe,
         "says": layer.say(),
-        "sense": finding.sense if finding else "even",
-        "sign": finding.sign if finding else "●",
+        "sense": sense.tone,
+        "sign": sense.sign,
         "places": places,
         "scores": _list_classes(layer.classes),
         "residuals": _list_classes(layer.residuals),

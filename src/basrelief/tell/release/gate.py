@@ -47,6 +47,19 @@ class Release:
     """How the bound on people could be applied, in a sentence."""
 
 
+@dataclass(frozen=True)
+class Publication:
+    """What the public page says of itself: sentences and counts, no codes of areas."""
+
+    bounds: str
+    """Whose figures are shown, in a sentence."""
+
+    population: str
+    """How the bound on people could be applied, in a sentence."""
+
+    withheld: tuple[Withheld, ...]
+
+
 def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     """Decide whose figures may be handed out.
 

@@ -6,6 +6,7 @@ anything is drawn or worded, so that no section can tell what it was not given.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,28 @@ from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import MEAN
-from basrelief.run import Record
-from basrelief.tell.facts import Evaluation, Facts, select
-from basrelief.tell.release.gate import Release, may_average
+from basrelief.run import Record, Run
+from basrelief.tell.evaluation import Evaluation
+from basrelief.tell.facts import Described, Facts, Heat, select
+from basrelief.tell.release.gate import Publication, Release, may_average
+from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
 KEY = ("recipe", "target", "scheme", "unit")
 
 NAMELESS = "withheld"
 """Stands for a file or folder."""
+
+NOWHERE = Run(Path(os.devnull), quiet=True)
+"""Stands for the run folder: whoever has narrowed facts can open no file of it."""
+
+TOLD_OF_SCORES = ["count", "mean", "std"]
+"""Columns of the summary: the least, the greatest and the quartiles are single areas' scores."""
+
+TOLD_OF_HEAT = (
+    *("recipe", "target", "scheme", "layer", "kind"),
+    *("share_positive", "share_negative"),
+)
+"""What is told of a picture of a chip: neither its code nor its place nor its prediction."""
 
 RANKED = ("recipe", "target", "area_id", "area_name", "lad", "y_pred", "lower_80", "upper_80")
 
@@ -45,20 +60,30 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
     """
     scores = keep_scores(facts, release)
     kept = {tuple(str(record[name]) for name in KEY) for record in scores}
+    recipes = list(dict.fromkeys(record["recipe"] for record in scores))
     narrowed = replace(
         facts,
         settings=narrow_settings(facts.settings, facts.asked),
+        run=NOWHERE,
         samples=narrow_samples(facts.samples, release),
+        described=narrow_described(facts, release),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),
         folds=facts.folds.iloc[:0],
         judged=_narrow_evaluation(facts, release, kept),
+        heat=narrow_heat(facts, release),
+        asked=[name for name in facts.asked if name in recipes] or recipes,
+        joining={name: lidar for name, lidar in facts.joining.items() if name in recipes},
+        sources=[replace(source, names=()) for source in facts.sources],
     )
-    path = facts.run.folder / "evaluate" / "targeting.csv"
-    if not path.exists():
-        return narrowed
-    ranked = read_ranked(path, narrowed.shown, release)
-    return replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
+    ranked = read_ranked(facts.run.folder / "evaluate" / "targeting.csv", narrowed.shown, release)
+    narrowed = replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
+    publication = Publication(
+        bounds=say_bounds(facts.settings.publish, release),
+        population=release.population,
+        withheld=tuple(list_withheld(facts, narrowed, release)),
+    )
+    return replace(narrowed, publication=publication)
 
 
 def narrow_settings(settings: Settings, asked: list[str]) -> Settings:
@@ -105,6 +130,47 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
         membership=samples.membership.iloc[:0],
         pixels_path=Path(),
     )
+
+
+def narrow_described(facts: Facts, release: Release) -> Described:
+    """Keep counts, and of each score's summary what may be shown."""
+    return Described(counts=facts.described.counts, summary=narrow_summary(facts, release))
+
+
+def narrow_summary(facts: Facts, release: Release) -> pd.DataFrame:
+    """Keep count, mean and standard deviation of each score where they may be shown."""
+    targets = list(facts.samples.targets)
+    told = facts.described.summary.loc[targets, TOLD_OF_SCORES]
+    may_tell = [
+        may_average(int(count), count_labelled(facts, release, target))
+        for target, count in told["count"].items()
+    ]
+    kept: pd.DataFrame = told[may_tell]
+    return kept
+
+
+def count_labelled(facts: Facts, release: Release, target: Any) -> int:
+    """Count the withheld areas behind a score's mean; of pictures none is shown at all."""
+    labels = facts.labels
+    known = labels[labels[target].notna()]
+    if not facts.samples.has_places or not release.shown:
+        return len(known)
+    return int(known["area_id"].isin(release.hidden).sum())
+
+
+def narrow_heat(facts: Facts, release: Release) -> list[Heat]:
+    """Keep pictures of chips where they are allowed, without names, places and predictions.
+
+    Chips that show ground of an area with too few people are left out.
+    """
+    if facts.settings.publish.allow != "chips":
+        return []
+    barred = bar_chips(facts, release)
+    return [
+        Heat(heat.picture, {key: heat.record[key] for key in TOLD_OF_HEAT})
+        for heat in facts.heat
+        if heat.record["chip_id"] not in barred
+    ]
 
 
 def keep_scores(facts: Facts, release: Release) -> list[Record]:
@@ -157,7 +223,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
     ]
     scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
     targets = facts.samples.targets
-    audit = build_audit(scores, comparisons, facts.leakage, facts.asked) if judged.audit else {}
+    audit = build_audit(scores, comparisons, facts.leakage, facts.asked)
     return Evaluation(
         comparisons=comparisons,
         preferred=[r for r in judged.preferred if r["recipe"] == MEAN or has(r, r["recipe"])],
@@ -179,6 +245,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         ],
         kept=[record for record in judged.kept if has(record, record["recipe"])],
         residuals=_keep_rows(judged.residuals, "area_id", release),
+        ranked=judged.ranked.iloc[:0],
     )
 
 
@@ -207,6 +274,9 @@ def read_ranked(path: Path, shown: dict[str, str], release: Release) -> pd.DataF
     Columns ``recipe, target, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
     is_inside, rank``; from the highest prediction down, ranked among themselves.
     """
+    if not path.stat().st_size:
+        # Nothing was predicted by area, so not even a head was written.
+        return pd.DataFrame()
     recipes = pd.Series(shown, dtype=object)
     pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
     parts = [

@@ -16,8 +16,10 @@ from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import report
-from basrelief.tell.page.area_ground import NO_SHARE, NO_SUM, fit_places, pack_shares, pack_sums
-from basrelief.tell.page.web_map import show_map
+from basrelief.tell.page.map_ground import NO_SHARE, NO_SUM, fit_places, pack_shares, pack_sums
+from basrelief.tell.page.web_map import gather
+from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.narrow import narrow_facts
 
 Planter = Callable[[Run], pd.DataFrame]
 
@@ -27,7 +29,9 @@ def unpack(text: str, kind: str) -> np.ndarray:
 
 
 def read_ground(settings: Settings, run: Run, *, is_public: bool = False) -> Record | None:
-    shown = show_map(read_facts(settings, run), is_public=is_public)
+    facts = read_facts(settings, run)
+    release = decide_release(facts.samples.areas, settings.publish)
+    shown = gather(narrow_facts(facts, release) if is_public else facts)
     assert shown is not None
     (layer,) = json.loads(shown["layers"])
     assert shown["has_sums"] == (layer["ground"] is not None)

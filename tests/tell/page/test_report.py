@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.judge.audit import build_audit
+from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
 from basrelief.tell.maps.stage import write_maps
-from basrelief.tell.page import report, results, sections
+from basrelief.tell.page import report
+from basrelief.tell.page.again import format_settings
+from basrelief.tell.page.looks import embed_picture
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),
@@ -57,14 +62,31 @@ def write_judgement(
     split = {"scheme": "random", "repeat": 0, "unit": "chip", "id": ids, "fold": 0}
     pd.DataFrame(split).to_parquet(run.splits / "folds.parquet")
     leak = {"scheme": "random", "unit": "chip", "n_train": 8, "n_validation": 0, "n_test": 4}
-    leak |= {"share_same_label": None, "n_removed_by_buffer": 0}
+    leak |= {"share_same_label": None, "share_same_area": None, "n_removed_by_buffer": 0}
     write_json(run.splits / "leakage.json", [leak])
     key = {"recipe": "vgg16", "target": "crime", "scheme": "random", "unit": "chip"}
     tested = {"repeat": 0, "fold": 0, "id": ids, "y_true": crime, "y_pred": -crime, "y_mean": 0.0}
     pd.DataFrame(key | tested).to_parquet(run.predictions)
     measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall"), 0.3851)
     score = key | measured | {"n": len(ids), "skill": -0.11, "skill_low": -0.2}
-    write_json(run.scores, [score | {"skill_high": -0.05, "spearman": None}])
+    scores = [score | {"skill_high": -0.05, "spearman": None}]
+    write_json(run.scores, scores)
+    evaluate = run.folder / "evaluate"
+    lists = (
+        "comparisons",
+        "preferred",
+        "coverage",
+        "targeting",
+        "failures",
+        "over_targets",
+        "kept",
+    )
+    for name in lists:
+        write_json(evaluate / f"{name}.json", [])
+    write_json(evaluate / "audit.json", build_audit(scores, [], [], ["vgg16"]))
+    pq.write_table(RESIDUALS.empty_table(), evaluate / "residuals.parquet")
+    # No chip has an area's prediction, so judging wrote not even a head.
+    (evaluate / "targeting.csv").touch()
     folder = run.models / "vgg16" / "random" / "0-0"
     folder.mkdir(parents=True)
     (folder / "recipe.toml").write_text('name = "vgg16"\nabout = "a network"\n')
@@ -150,7 +172,7 @@ def test_the_same_run_gives_the_same_page(run: Run, page: str) -> None:
 
 
 def test_the_configuration_told_is_the_one_given() -> None:
-    table = tomllib.loads(report.format_settings(SETTINGS))
+    table = tomllib.loads(format_settings(SETTINGS))
     assert Settings.model_validate(table) == SETTINGS
 
 
@@ -167,7 +189,7 @@ def test_pictures_are_embedded_without_their_metadata(tmp_path: Path) -> None:
     info = PngInfo()
     info.add_text("Author", "Somebody Real")
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
-    tag = sections.embed_picture(tmp_path / "a.png", 'a "b"')
+    tag = embed_picture(tmp_path / "a.png", 'a "b"')
     assert 'alt="a &quot;b&quot;"' in tag
     assert base64.b64decode(tag.split("base64,")[1].split('"')[0]).find(b"Somebody") < 0
 
@@ -176,11 +198,6 @@ def test_the_town_needs_no_gallery_and_has_no_dead_link(town_run: Run) -> None:
     page = town_run.report.read_text(encoding="utf-8")
     links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
     assert all(f'id="{link}"' in page for link in links)
-
-
-def test_a_skill_far_below_zero_stays_on_the_chart() -> None:
-    axis = results.Axis(-1.0, 1.0)
-    assert (axis.place(-7.5), axis.place(0.0), axis.place(1.0)) == (0.0, 50.0, 100.0)
 
 
 def test_the_town_is_called_made_up_and_its_truth_told(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.tell.page.slope import say_effects, say_kept, word_effect
+from basrelief.tell.page.slope import say_effects, say_kept
 
 
 def make_record(differs: bool | None, target: str = "burglary", **more: Any) -> dict[str, Any]:
@@ -39,11 +39,3 @@ def test_a_warning_stands_where_place_says_nearly_all_of_it() -> None:
     assert say_kept([make_record(False)]) == []
     (warning,) = say_kept([make_record(False, kept=0.05)])
     assert "95% of its slope" in warning
-
-
-def test_effects_without_an_interval_are_written_alone() -> None:
-    assert word_effect(make_record(None, per_unit=None, low=None, high=None)) == "–"
-    assert word_effect(make_record(None, low=None, high=None)) == "−0.40"
-    assert word_effect(make_record(True, per_unit=-310.0, low=-520.0, high=-90.0)) == (
-        "−310 (−520 to −90)"
-    )

@@ -104,6 +104,14 @@ def test_what_colour_tells_a_sign_tells_too(page: str) -> None:
         assert SIGNS & set(words)
 
 
+def test_every_link_leads_somewhere_and_no_two_parts_share_an_id(page: str) -> None:
+    links = re.findall(r'<a[^>]* href="#([^"]+)"', page)
+    assert {"audit", "sureness", "failures", "targeting"} <= set(links)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert set(links) <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
 def test_every_control_has_a_name(page: str) -> None:
     for control in re.findall(r"<(?:input|select)[^>]*>", page):
         start = page.index(control)

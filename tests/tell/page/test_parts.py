@@ -13,7 +13,6 @@ from basrelief.config import ModelSettings, Settings
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import parts, report
-from basrelief.tell.page.verdict import Choice, group_targets
 
 Reader = Callable[[str, str], str]
 Writer = Callable[..., Run]
@@ -51,8 +50,10 @@ def add_joined(run: Run, kind: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def settings(judged_settings: Settings) -> Settings:
-    models = ModelSettings(recipes=[KEY_PART, "both"])
+def settings(tmp_path_factory: pytest.TempPathFactory, judged_settings: Settings) -> Settings:
+    recipe = tmp_path_factory.mktemp("recipes") / "typed.toml"
+    recipe.write_text(f'name = "both"\nabout = "b"\nkind = "kriged"\ntrend = "{KEY_PART}"\n')
+    models = ModelSettings(recipes=[KEY_PART, str(recipe)])
     return judged_settings.model_copy(update={"models": models})
 
 
@@ -78,11 +79,12 @@ def page(joined: Run, settings: Settings) -> str:
 
 
 def test_mean_lidar_place_and_both_stand_beside_each_other(facts: Facts) -> None:
-    (shown,) = parts.show_parts(facts)
-    (scheme,) = shown["schemes"]
-    skills = [(bar.label, bar.finding.record["skill"]) for bar in scheme["bars"]]
+    told = parts.gather(facts)
+    assert told is not None
+    (scheme,) = told["parts"][0]["schemes"]
+    skills = [(row.label, row.points[0].value) for row in scheme["rows"]]
     assert skills == [("LIDAR alone", 0.2), ("place alone", 0.19), ("both", 0.38)]
-    assert [bar.is_whole for bar in scheme["bars"]] == [False, False, True]
+    assert [row.is_asked for row in scheme["rows"]] == [False, False, True]
 
 
 def test_a_gain_is_said_with_its_interval(page: str, section: Reader) -> None:
@@ -110,12 +112,10 @@ def test_schemes_beyond_the_one_shown_are_folded_under_their_mean_skills(
 
 
 def test_the_verdict_says_where_joining_beats_place(page: str, facts: Facts) -> None:
-    (sentence,) = parts.say_joined(facts)
-    assert (
-        sentence == f"both joins LIDAR and place. With {HELD_OUT} it beats place alone for crime."
-    )
-    first, rest = sentence.split(". ", 1)
-    assert f"<summary>{first}: what it adds to place alone</summary><p>{rest}</p>" in page
+    ((name, said),) = parts.say_joined(facts)
+    assert (name, said) == ("both", f"With {HELD_OUT} it beats place alone for crime.")
+    summary = "both joins LIDAR and place: what it adds to place alone"
+    assert f"<summary>{summary}</summary><p>{said}</p>" in page
 
 
 def test_what_was_told_to_a_recipe_that_joins_place_is_not_denied(
@@ -135,19 +135,9 @@ def test_a_run_without_such_a_recipe_has_no_section(
     tmp_path: Path, write_judged: Callable[[Path], Run], judged_settings: Settings
 ) -> None:
     run = write_judged(tmp_path / "run")
-    assert parts.show_parts(read_facts(judged_settings, run)) == []
+    assert parts.gather(read_facts(judged_settings, run)) is None
     report.write_report(judged_settings, run)
     assert 'id="parts"' not in run.report.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["over_targets.json", "kept.json"])
-def test_a_run_judged_before_has_a_report_all_the_same(
-    tmp_path: Path, name: str, write_joined: Writer, settings: Settings
-) -> None:
-    run = write_joined(tmp_path / "run")
-    (run.folder / "evaluate" / name).unlink()
-    report.write_report(settings, run)
-    assert 'id="results"' in run.report.read_text(encoding="utf-8")
 
 
 def test_a_stack_is_held_against_its_members(
@@ -175,10 +165,3 @@ def test_without_an_interval_nothing_is_said() -> None:
 def test_weights_of_several_members_are_told_by_name() -> None:
     record = {"members": {"a": 0.5, "b": 0.25}, "fallback_share": 0.0, "trust": "inner folds"}
     assert parts.say_kept(record, joins_place=False) == "Inner folds kept 50% of a and 25% of b."
-
-
-def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
-    alone, both = (Choice("x", "", 0.3, joins) for joins in (False, True))
-    assert (alone.sign, both.sign) == ("▲", "▲◆")
-    (group,) = group_targets({"crime": {"lad": alone, "block": both}}, "everywhere")
-    assert group["key"] == "always"

@@ -16,7 +16,7 @@ from basrelief.run import Record, Run
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.layers import Layer
 from basrelief.tell.maps.overlays import find_reach
-from basrelief.tell.page.doubts import find_speaker, say_doubt
+from basrelief.tell.page.ground import say_doubt
 from basrelief.tell.page.kinds import KIND_WORDS
 
 MOST = np.iinfo(np.int16).max
@@ -59,7 +59,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
 
 def say_notes(facts: Facts, layer: Layer) -> list[str]:
     """Say what is not in the sums, and where nothing can be read into them."""
-    speaker = find_speaker(facts, layer.recipe)
+    speaker = facts.find_speaker(layer.recipe)
     place = "This is what LIDAR says alone, without place." if layer.recipe in facts.joining else ""
     return [each for each in (place, say_doubt(facts, speaker, [layer.target])) if each]
 

@@ -10,7 +10,7 @@ import pytest
 from basrelief.config import Settings
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
-from basrelief.tell.page.doubts import say_doubts
+from basrelief.tell.page.ground import say_doubts
 
 Writer = Callable[[Path], Run]
 

@@ -13,7 +13,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from basrelief.config import Settings
-from basrelief.explain.kinds import HEAT_UNIT
+from basrelief.explain.kinds import ADDED_UNIT, HEAT_UNIT
 from basrelief.run import Run, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import ground, kinds, report
@@ -27,7 +27,7 @@ MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "label": "contribution t
 
 def kind(name: str, value: float | None, low: float | None, high: float | None) -> dict[str, Any]:
     shares = {"share_of_ground": 0.25, "contribution": value, "low": low, "high": high}
-    return KEY | {"kind": name} | shares
+    return KEY | {"kind": name, "unit": ADDED_UNIT} | shares
 
 
 KINDS = [
@@ -166,7 +166,7 @@ def test_without_any_there_is_no_section(
     tmp_path: Path, write_judged: Writer, judged_settings: Settings
 ) -> None:
     run = write_judged(tmp_path / "run")
-    assert ground.show_ground(read_facts(judged_settings, run)) is None
+    assert ground.gather(read_facts(judged_settings, run)) is None
 
 
 def test_a_map_of_nothing_is_not_drawn(
@@ -189,8 +189,7 @@ def test_pictures_are_chosen_by_the_skill_of_lidar_and_not_of_place(
         for (recipe, target), skill in skills.items()
     ]
     samples = replace(facts.samples, targets=("a", "b"))
-    facts = replace(facts, scores=scores, samples=samples)
-    vars(facts)["joining"] = {"both": "dense"}
+    facts = replace(facts, scores=scores, samples=samples, joining={"both": "dense"})
     maps = [{"recipe": "both", "target": target} for target in "ab"]
     assert ground.order_targets(facts, maps) == ["b", "a"]
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from basrelief.run import Record
-from basrelief.tell.page.results import find_sense, say_versus
-from basrelief.tell.page.verdict import Choice, group_targets, say_headline
+from basrelief.tell.page.chart import Said
+from basrelief.tell.page.results import say_versus
+from basrelief.tell.page.verdict import Choice, group_targets, say_worth
+from basrelief.tell.senses import SENSES
 from basrelief.tell.words import Finding
 
 HOW = "however ground is held out"
@@ -13,12 +15,12 @@ def choose(*recipes: str) -> dict[str, Choice]:
 
 
 def headline(grid: dict[str, dict[str, Choice]]) -> str:
-    return say_headline(group_targets(grid, HOW), len(grid))
+    return say_worth(group_targets(grid, HOW), len(grid))
 
 
-def make_finding(low: float | None, high: float | None, words: str) -> Finding:
+def make_finding(skill: float, low: float | None, high: float | None) -> Finding:
     record: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
-    return Finding("a", "crime", "lad", words, record | {"skill_low": low, "skill_high": high})
+    return Finding(record | {"skill": skill, "skill_low": low, "skill_high": high})
 
 
 def test_lidar_that_is_preferred_everywhere_is_worth_having() -> None:
@@ -35,17 +37,29 @@ def test_lidar_that_is_preferred_somewhere_is_not_praised_everywhere() -> None:
 def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
     grid = {"crime": choose("place-alone", "mean"), "health": choose("district-mean", "mean")}
     assert headline(grid) == "LIDAR is worth having for none of the 2 scores."
-    assert [group["key"] for group in group_targets(grid, HOW)] == ["plain"]
+    assert [group.key for group in group_targets(grid, HOW)] == ["plain"]
 
 
 def test_worse_with_an_interval_that_includes_the_mean_cannot_be_told() -> None:
-    finding = make_finding(-0.3, 0.1, "worse than always predicting the mean, though ...")
-    assert find_sense(finding) == "even"
+    finding = make_finding(-0.1, -0.3, 0.1)
+    assert finding.words.startswith("worse than always predicting the mean, though")
+    assert finding.sense == "even"
+
+
+def test_a_skill_that_is_next_to_nothing_cannot_be_told_however_sure() -> None:
+    assert make_finding(0.01, 0.005, 0.015).sense == "even"
 
 
 def test_what_is_beaten_by_another_is_said() -> None:
-    finding = make_finding(0.1, 0.3, "better than always predicting the mean")
+    finding = make_finding(0.2, 0.1, 0.3)
     other: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
     other |= {"versus": "place-alone", "beats": False, "is_beaten": True}
     said = say_versus(finding, [other, other | {"scheme": "area", "versus": "b"}])
-    assert said == [("better", "beats the mean"), ("worse", "is beaten by place-alone")]
+    assert said == (Said("better", "beats the mean"), Said("worse", "is beaten by place-alone"))
+
+
+def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
+    alone, both = (Choice("x", "", 0.3, joins) for joins in (False, True))
+    assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
+    (group,) = group_targets({"crime": {"lad": alone, "block": both}}, "everywhere")
+    assert group.key == "always"

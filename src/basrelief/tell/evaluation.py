@@ -1,0 +1,77 @@
+"""What judging found, as far as pages tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from basrelief.run import Record, read_json
+
+N_LISTED = 20
+"""Areas of the ranked list that the page shows."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What judging found."""
+
+    comparisons: list[Record]
+    preferred: list[Record]
+    coverage: list[Record]
+    targeting: list[Record]
+    failures: list[Record]
+    audit: Record
+    partial: list[Record]
+    """Effects of slope and altitude; empty where there are no relief statistics."""
+
+    over_targets: list[Record]
+    kept: list[Record]
+    residuals: pd.DataFrame
+    """Of the recipes asked for, in the scheme shown."""
+
+    ranked: pd.DataFrame
+    """The top of each ranked list."""
+
+
+def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluation:
+    """Read what judging found.
+
+    Parameters
+    ----------
+    shown
+        Filters on the rows of ``residuals.parquet``.
+    """
+    partial = folder / "partial.json"
+    return Evaluation(
+        comparisons=read_json(folder / "comparisons.json"),
+        preferred=read_json(folder / "preferred.json"),
+        coverage=read_json(folder / "coverage.json"),
+        targeting=read_json(folder / "targeting.json"),
+        failures=read_json(folder / "failures.json"),
+        audit=read_json(folder / "audit.json"),
+        partial=read_json(partial) if partial.exists() else [],
+        over_targets=read_json(folder / "over_targets.json"),
+        kept=read_json(folder / "kept.json"),
+        residuals=read_rows(folder / "residuals.parquet", shown),
+        ranked=_read_ranked(folder / "targeting.csv"),
+    )
+
+
+def read_rows(path: Path, filters: list[tuple[str, str, Any]]) -> pd.DataFrame:
+    """Read the rows of a Parquet file that pass its filters."""
+    frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
+    return frame
+
+
+def _read_ranked(path: Path) -> pd.DataFrame:
+    """Read the first places of each list; the whole file may be of a whole country."""
+    if not path.stat().st_size:
+        # Nothing was predicted by area, so not even a head was written.
+        return pd.DataFrame()
+    pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
+    tops = [piece[piece["rank"] <= N_LISTED] for piece in pieces]
+    return pd.concat(tops, ignore_index=True)

@@ -1,0 +1,27 @@
+"""How to do it again: settings, input files, and versions."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from basrelief.config import Settings, format_toml
+from basrelief.tell.facts import Facts
+from basrelief.tell.provenance import list_versions
+
+
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather what a result depends on."""
+    return {
+        "is_public": facts.is_public,
+        "seed": facts.settings.seed,
+        "configuration": format_settings(facts.settings),
+        "sources": facts.sources,
+        "versions": [*list_versions(), ("Python", platform.python_version())],
+        "machine": "" if facts.is_public else f"{platform.system()} {platform.machine()}",
+    }
+
+
+def format_settings(settings: Settings) -> str:
+    """Write the resolved settings as TOML, as one would give them."""
+    return format_toml(settings.model_dump(exclude_none=True))

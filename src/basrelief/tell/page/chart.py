@@ -1,0 +1,129 @@
+"""What charts on the pages are made of: rows of figures with intervals, in the one legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from basrelief.run import Record
+from basrelief.tell.words import Finding, format_number, format_percent
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis, and how its figures are written; far below its low end is cut off and marked."""
+
+    low: float
+    high: float
+    is_share: bool = False
+    """Whether figures are shares, written in per cent, and not skills."""
+
+    def place(self, value: float) -> float:
+        """Give a value's place, in per cent of the axis from its left end."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
+
+    def write(self, value: float) -> str:
+        """Write a value as figures of this axis are written."""
+        return format_percent(value) if self.is_share else format_number(value)
+
+    def cuts(self, rows: Iterable[Row]) -> bool:
+        """Whether a figure lies beyond the low end."""
+        return any(point.value < self.low for row in rows for point in row.points)
+
+
+SHARES = Axis(0.0, 1.0, is_share=True)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words behind the sign of their sense."""
+
+    sense: str
+    """One of `SENSES`."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure with its interval, drawn as the sign of its sense."""
+
+    value: float
+    low: float | None
+    high: float | None
+    sense: str
+    against: float = 0.0
+    """What it is held against: the mean, chance, or what was meant."""
+
+    beside: float | None = None
+    """The same of place alone; None where it is unknown or not asked."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a chart: most have one point."""
+
+    label: str
+    points: tuple[Point, ...]
+    note: str = ""
+    """Small, under the label."""
+
+    said: Said | None = None
+    """What the figures come to."""
+
+    versus: tuple[Said, ...] = ()
+    """What it beats, cannot be told from, and is beaten by."""
+
+    is_asked: bool = False
+    """Whether the reader wants to know about it: others are drawn faint."""
+
+    is_preferred: bool = False
+
+    @property
+    def sense(self) -> str:
+        """What colours the row."""
+        return self.said.sense if self.said else self.points[0].sense
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Rows under a title, and a line that says what they come to."""
+
+    title: str
+    rows: list[Row]
+    note: str = ""
+    lead: str = ""
+    """Before what is said."""
+
+    said: Said | None = None
+    because: str = ""
+    """Behind what is said, with the stop or comma between."""
+
+
+def plot_skill(finding: Finding) -> Point:
+    """Plot a skill against the mean, which is 0."""
+    record: Record = finding.record
+    return Point(record["skill"], record["skill_low"], record["skill_high"], finding.sense)
+
+
+def choose_axis(rows: Iterable[Row]) -> Axis:
+    """Choose the axis that shows all skills and intervals from −1 up.
+
+    Examples
+    --------
+    >>> choose_axis([])
+    Axis(low=-0.2, high=0.4, is_share=False)
+    """
+    values = [
+        value
+        for row in rows
+        for point in row.points
+        for value in (point.value, point.low, point.high)
+        if value is not None
+    ]
+    low = np.floor(10 * min([-0.2, *values])) / 10
+    high = np.ceil(10 * max([0.4, *values])) / 10
+    return Axis(float(max(low, -1.0)), float(min(high, 1.0)))

@@ -1,0 +1,125 @@
+"""The data: what was counted and left out, where it lies, and how scores spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from basrelief.chips.describe import draw_histogram
+from basrelief.run import Record
+from basrelief.tell.facts import Facts, Panel
+from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.words import format_number, name_target
+
+COUNT_NAMES = {
+    "pictures": "pictures in the folder",
+    "rows": "rows in the table",
+    "pictures_without_row": "pictures without a row, left out",
+    "rows_without_picture": "rows without a picture, left out",
+    "duplicate_rows": "ids given twice in the table, the first kept",
+    "matched": "pictures with a row",
+    "unreadable": "pictures that could not be read, left out",
+    "one_colour": "pictures of one colour, left out",
+    "near_one_colour": "pictures of nearly one colour, kept",
+    "used": "pictures used",
+    "tiles": "surface tiles",
+    "terrain_tiles": "terrain tiles",
+    "chips": "squares cut (chips)",
+    "chips_used": "chips with enough ground for a network",
+    "areas": "areas touched",
+    "areas_labelled": "areas with a score",
+    "areas_used": "areas with a score and enough ground",
+}
+
+COLUMN_NAMES = {
+    "std": "standard deviation",
+    "25%": "lower quartile",
+    "50%": "median",
+    "75%": "upper quartile",
+}
+
+
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather counts, distributions, the summary table and what was left out."""
+    described = facts.described
+    summary = described.summary
+    return {
+        "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
+        "daily": _show_daily_crimes(described.daily_crimes),
+        "counts": list_counts(described.counts),
+        "one_colour": described.one_colour,
+        "spread": "mean and spread" if facts.is_public else "spread and quartiles",
+        "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
+        "summary": list_summary(summary),
+        "places": 2 if facts.is_public else 3,
+    }
+
+
+def list_counts(counts: Record) -> list[tuple[str, int]]:
+    """Name what was counted; terrain that nobody gave is not worth a line."""
+    return [
+        (name, counts[key])
+        for key, name in COUNT_NAMES.items()
+        if key in counts and (counts[key] or key != "terrain_tiles")
+    ]
+
+
+def list_summary(summary: pd.DataFrame) -> list[tuple[str, Sequence[float]]]:
+    """List each target by its name, with its row of the summary."""
+    return [(name_target(str(target)), list(row)) for target, row in summary.iterrows()]
+
+
+def _draw_areas(facts: Facts) -> list[Panel]:
+    """Draw which areas count, or which are shown; nothing of pictures, whose place is unknown."""
+    if not facts.samples.has_places:
+        return []
+    areas = facts.samples.areas
+    n_used = int(areas["is_used"].sum())
+    rest = len(areas) - n_used
+    if facts.is_public:
+        caption = f"{n_used} areas whose figures are shown (filled); {rest} others."
+        alt = f"Map. {caption}"
+    else:
+        caption = f"{n_used} areas that count (filled); {rest} others touched."
+        alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
+    return [Panel(drawn_maps.draw_coverage(areas, alt), caption)]
+
+
+def _draw_scores(facts: Facts) -> list[Panel]:
+    """Draw how many areas, or pictures, have which score."""
+    unit, panels = "areas" if facts.samples.has_places else "pictures", []
+    for target in facts.samples.targets:
+        values = facts.labels[target].to_numpy(np.float64)
+        if not np.isfinite(values).any():
+            continue
+        low, mean, high = np.nanmin(values), np.nanmean(values), np.nanmax(values)
+        alt = (
+            f"Histogram of {name_target(target)} over {np.isfinite(values).sum()} {unit}: from "
+            f"{format_number(low)} to {format_number(high)}, mean {format_number(mean)}."
+        )
+        caption = f"{name_target(target).capitalize()}: how many {unit} have which score."
+        panels.append(Panel(draw_histogram(values, name_target(target), unit, alt), caption))
+    return panels
+
+
+def _show_daily_crimes(counted: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Draw recorded crimes a day by borough and category; None where no counts were given."""
+    if counted is None:
+        return None
+    daily = counted.astype(np.float64)
+    if not (daily > 0).any(axis=None):
+        return None
+    categories = [str(column).replace("_", " ") for column in daily.columns]
+    caption = (
+        f"Recorded crimes a day in {len(daily)} boroughs by category, the most crimes first. "
+        "Colours step by ratios, so that rare crimes can be seen beside common ones."
+    )
+    alt = f"Chart. {caption} Categories: {', '.join(categories)}."
+    return {
+        "panels": [Panel(figures.draw_daily_crimes(daily, alt), caption)],
+        "categories": categories,
+        "rows": [(str(name), list(row)) for name, row in daily.iterrows()],
+    }

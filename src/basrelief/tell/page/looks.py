@@ -1,0 +1,74 @@
+"""What networks look at: single chips under their heat."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from basrelief.tell.facts import Facts, Heat, Panel
+from basrelief.tell.words import format_number
+
+KINDS = {
+    "highest": "Predicted highest",
+    "lowest": "Predicted lowest",
+    "worst": "Furthest from the truth",
+}
+
+
+def gather(facts: Facts) -> dict[str, Any] | None:
+    """Gather the heat maps of each network, by target and kind; None where there are none."""
+    groups: dict[tuple[str, str], list[Heat]] = {}
+    for heat in facts.heat:
+        groups.setdefault((heat.record["recipe"], heat.record["target"]), []).append(heat)
+    return {"gallery": [_show_group(group) for group in groups.values()]} if groups else None
+
+
+def _show_group(group: list[Heat]) -> dict[str, Any]:
+    """Gather one network's heat maps for one target."""
+    by_kind = [
+        (title, [_show_heat(heat) for heat in group if heat.record["kind"] == kind])
+        for kind, title in KINDS.items()
+    ]
+    told = {key: group[0].record[key] for key in ("recipe", "target", "scheme", "layer")}
+    return told | {"kinds": [(title, panels) for title, panels in by_kind if panels]}
+
+
+def _show_heat(heat: Heat) -> Panel:
+    record = heat.record
+    shares = (
+        f"{record['share_positive']:.0%} of the heat raises the prediction, "
+        f"{record['share_negative']:.0%} lowers it."
+    )
+    # Of a picture that may be handed out nobody is told which chip it is.
+    named = (
+        f"{record['chip_id']}: predicted\u00a0{format_number(record['y_pred'])}, "
+        f"observed\u00a0{format_number(record['y_true'])}"
+        if "chip_id" in record
+        else ""
+    )
+    alt = (
+        f"Chip{f' {named}' if named else ''}. Left the chip, right the same in grey under its "
+        f"heat: {shares}"
+    )
+    return Panel(embed_picture(heat.picture, alt), named or shares)
+
+
+def embed_picture(path: Path, alt: str) -> str:
+    """Put a picture into the page itself, made smaller and without its metadata."""
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    size = (pixels.shape[1], pixels.shape[0])
+    # From bare pixels: a picture that was opened can carry its metadata into what is saved.
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<img src="data:image/webp;base64,{data}" alt="{escape(alt)}" '
+        f'width="{size[0]}" height="{size[1]}">'
+    )

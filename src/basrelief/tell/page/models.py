@@ -1,0 +1,50 @@
+"""How each recipe learnt: what it is, and the learning curves of networks."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from basrelief.learn.measures import MEASURES
+from basrelief.tell.facts import Facts, Panel, read_recipe_of
+from basrelief.tell.page import figures
+from basrelief.tell.words import STRICT_FIRST, format_number
+
+
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather each recipe's description and the learning curves of its networks."""
+    names = dict.fromkeys(record["recipe"] for record in facts.scores)
+    shown = [_show_model(facts, name) for name in names]
+    told = ("about", "recipe", "panels")
+    return {"models": [model for model in shown if any(model[key] for key in told)]}
+
+
+def _show_model(facts: Facts, name: str) -> dict[str, Any]:
+    text = read_recipe_of(facts.run, name)
+    recipe = tomllib.loads(text)
+    return {
+        "name": name,
+        "about": str(recipe.get("about", "")),
+        "recipe": text,
+        "panels": [
+            _draw_history(name, scheme, path)
+            for scheme in STRICT_FIRST
+            if (path := facts.run.models / name / scheme / "0-0" / "history.csv").exists()
+        ],
+        "measures": MEASURES if recipe.get("kind") == "statistics" else (),
+    }
+
+
+def _draw_history(recipe: str, scheme: str, path: Path) -> Panel:
+    history = pd.read_csv(path)
+    best = history.iloc[int(np.nanargmin(history["val_loss"]))]
+    told = (
+        f"{len(history)} epochs in {history['seconds'].sum() / 60:.1f} min; validation loss is "
+        f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}."
+    )
+    alt = f"Learning curves of {recipe}, scheme {scheme}: {told}"
+    return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {told}")

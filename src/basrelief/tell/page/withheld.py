@@ -1,0 +1,20 @@
+"""What the public page leaves out, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from basrelief.tell.facts import Facts
+from basrelief.tell.release.gate import MIN_BEHIND
+
+
+def gather(facts: Facts) -> dict[str, Any] | None:
+    """Gather what is withheld; None on the analyst's page, which withholds nothing."""
+    if facts.publication is None:
+        return None
+    publish = facts.settings.publish
+    return {
+        "publication": facts.publication,
+        "min_behind": MIN_BEHIND,
+        "reason": publish.reason if publish.allow == "chips" else None,
+    }

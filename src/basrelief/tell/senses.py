@@ -1,0 +1,60 @@
+"""The one legend: what can be said of a figure, and the sign and colour that say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sense:
+    """How one thing that can be said of a figure looks."""
+
+    sign: str
+    """Tells it without colour."""
+
+    tone: str
+    """Its colour as the style sheet names it: better, even, or worse."""
+
+    words: str
+    """What legends call it."""
+
+
+SENSES = {
+    # Beside something: the mean, another recipe, chance.
+    "better": Sense("▲", "better", "better"),
+    "even": Sense("●", "even", "cannot be told"),
+    "worse": Sense("▼", "worse", "worse"),
+    # What a preferred recipe rests on.
+    "lidar": Sense("▲", "better", "needs LIDAR"),
+    "both": Sense("▲◆", "better", "LIDAR and place together"),
+    "plain": Sense("◆", "worse", "needs none"),
+    "mean": Sense("●", "even", "the mean"),
+    # How often intervals hold what was observed: either miss is one.
+    "holds": Sense("●", "better", "hold as often as meant"),
+    "narrow": Sense("▼", "worse", "too narrow"),
+    "wide": Sense("▲", "worse", "wider than need be"),
+    # How an explanation stood a test.
+    "passes": Sense("▲", "better", "passes"),
+    "unjudged": Sense("●", "even", "not judged"),
+    "fails": Sense("▼", "worse", "fails"),
+}
+"""Everything that the pages say with a sign."""
+
+
+def tell_sense(low: float | None, high: float | None, against: float = 0.0) -> str:
+    """Tell by its interval on which side of something a figure lies.
+
+    Returns
+    -------
+    ``better`` (above), ``worse`` (below), or ``even`` where that cannot be told.
+
+    Examples
+    --------
+    >>> tell_sense(0.1, 0.3), tell_sense(-0.1, 0.3), tell_sense(0.1, 0.3, against=0.5)
+    ('better', 'even', 'worse')
+    >>> tell_sense(None, None)
+    'even'
+    """
+    if low is None or high is None:
+        return "even"
+    return "better" if low > against else "worse" if high < against else "even"

@@ -1,0 +1,109 @@
+"""The list that both pages are drawn from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import ChoiceLoader, FileSystemLoader
+from jinja2 import UndefinedError
+
+from basrelief.config import Settings
+from basrelief.run import Run
+from basrelief.tell.facts import Facts, read_facts
+from basrelief.tell.page import report
+from basrelief.tell.page.chart import Point, Row, Said, choose_axis
+from basrelief.tell.page.sections import SECTIONS, Section
+from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.narrow import narrow_facts
+
+
+@pytest.fixture(scope="module")
+def facts(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_judged: Callable[[Path], Run],
+    judged_settings: Settings,
+) -> Facts:
+    return read_facts(judged_settings, write_judged(tmp_path_factory.mktemp("listed") / "run"))
+
+
+@pytest.fixture(scope="module")
+def narrowed(facts: Facts, judged_settings: Settings) -> Facts:
+    return narrow_facts(facts, decide_release(facts.samples.areas, judged_settings.publish))
+
+
+def add_section(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, words: str, *, is_public: bool
+) -> None:
+    """Add an imagined section, whose gather tells its ``told``, after the verdict."""
+    (folder / "imagined.html.j2").write_text(words)
+
+    def gather(facts: Facts) -> dict[str, Any]:
+        return {"told": f"{len(facts.labels)} areas"}
+
+    section = Section("imagined", "An imagined section", gather, is_public=is_public)
+    monkeypatch.setattr(report, "SECTIONS", (SECTIONS[0], section, *SECTIONS[1:]))
+    environment = report.make_environment()
+    environment.loader = ChoiceLoader([environment.loader, FileSystemLoader(folder)])
+    monkeypatch.setattr(report, "make_environment", lambda: environment)
+
+
+def test_contents_list_the_sections_that_are_there_in_their_order(
+    facts: Facts, narrowed: Facts
+) -> None:
+    for each in (facts, narrowed):
+        page = report.draw_page(each)
+        contents = re.findall(r'<li><a href="#([^"]+)">', page[: page.index("</nav>")])
+        drawn = re.findall(r'<section id="([^"]+)"', page)
+        assert contents == [name for name in drawn if name != "library-licences"]
+        assert contents == [s.id for s in SECTIONS if s.id in contents]
+
+
+def test_a_section_stands_on_the_public_page_only_where_its_entry_says_so(
+    facts: Facts, narrowed: Facts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for is_public in (False, True):
+        add_section(monkeypatch, tmp_path, "<p>Of {{ told }}.</p>", is_public=is_public)
+        assert "<p>Of 20 areas.</p>" in report.draw_page(facts)
+        assert ('href="#imagined"' in report.draw_page(narrowed)) == is_public
+        monkeypatch.undo()
+
+
+def test_a_template_knows_nothing_but_what_its_own_gather_tells(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("facts", "settings", "samples", "configuration", "sources", "pictures"):
+        add_section(monkeypatch, tmp_path, f"{{{{ {name} }}}}", is_public=False)
+        with pytest.raises(UndefinedError, match=f"'{name}' is undefined"):
+            report.draw_page(facts)
+        monkeypatch.undo()
+
+
+def test_narrowed_facts_know_no_run_folder_and_no_file(facts: Facts, narrowed: Facts) -> None:
+    assert not narrowed.run.explain.exists()
+    assert not narrowed.run.models.exists()
+    assert str(facts.run.folder) not in repr((narrowed.run, narrowed.settings, narrowed.heat))
+
+
+def test_the_analysts_page_withholds_nothing_and_says_nothing_of_it(facts: Facts) -> None:
+    assert facts.publication is None
+    assert 'id="withheld"' not in report.draw_page(facts)
+
+
+def test_a_section_without_a_template_is_drawn_plainly(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gather(facts: Facts) -> dict[str, Any]:
+        row = Row("moved", (Point(0.25, 0.1, 0.4, "better"),), said=Said("better", "worth it"))
+        return {"sentences": ["A <plain> one."], "rows": [row], "axis": choose_axis([row])}
+
+    section = Section("imagined", "An imagined section", gather)
+    monkeypatch.setattr(report, "SECTIONS", (*SECTIONS, section))
+    page = report.draw_page(facts)
+    drawn = page[page.index('<section id="imagined"') :]
+    assert "<h2>An imagined section</h2>" in drawn
+    assert "<p>A &lt;plain&gt; one.</p>" in drawn
+    assert "<b>0.25</b>" in drawn
