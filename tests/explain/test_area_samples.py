@@ -120,7 +120,7 @@ def test_a_map_turned_round_fails_deletion_and_insertion(scene: Scene) -> None:
         # A map turned round ranks highest what lowers the prediction.
         for k, each in enumerate((batch, replace(batch, said=-batch.said))):
             for move, curves in follow(each, rng).items():
-                assert curves.ranked.shape == (1, len(scene.model.targets), 1 + len(STEPS))
+                assert curves.shape == (2, 1, len(scene.model.targets), 1 + len(STEPS))
                 between[move][k].append(float(measure_between(move, curves)[0, 0]))
     for right, turned in between.values():
         assert np.mean(right) > 0 > np.mean(turned)

@@ -15,7 +15,6 @@ from basrelief.explain.checks import (
     SHARES,
     STEPS,
     Batch,
-    Curves,
     Edges,
     Explanation,
     Move,
@@ -23,6 +22,7 @@ from basrelief.explain.checks import (
     count_predictions,
     follow_predictions,
     judge_move,
+    keep_curves,
     mark_first,
     measure_between,
 )
@@ -42,7 +42,8 @@ def make_batch(rng: np.random.Generator, n_samples: int, weights: Floats) -> Bat
     piece = (rows * side + cols).ravel()
 
     def predict(is_blank: Mask) -> Floats:
-        return np.where(is_blank[:, piece], 0.0, bright).mean(axis=1)[:, None] * weights
+        left = np.where(is_blank[:, piece], 0.0, bright)
+        return np.asarray(left.mean(axis=1)[:, None] * weights)
 
     return Batch(
         said=bright[..., None] * weights,
@@ -211,9 +212,8 @@ def test_a_batch_is_predicted_as_often_as_was_counted(kind: str) -> None:
     found = follow_predictions(replace(batch, predict=predict), np.random.default_rng(0))
     assert len(seen) == count_predictions(batch.said.shape[2])
     for curves in found.values():
-        assert curves.ranked.shape == (len(batch.said), batch.said.shape[2], 1 + len(STEPS))
-        assert (curves.ranked[..., 0] == 0).all()
-        assert (curves.at_random[..., 0] == 0).all()
+        assert curves.shape == (2, len(batch.said), batch.said.shape[2], 1 + len(STEPS))
+        assert (curves[..., 0] == 0).all()
 
 
 def test_curves_are_kept_of_every_target_as_means() -> None:
@@ -228,16 +228,16 @@ def test_curves_are_kept_of_every_target_as_means() -> None:
         assert each["ranked"][0] == each["at_random"][0] == 0
 
 
-def make_curves(n: int, ranked_ends_at: float) -> Curves:
+def make_curves(n: int, ranked_ends_at: float) -> Floats:
     """Ranked curves that run straight to about an end; those at random stay near 0."""
     rng = np.random.default_rng(0)
     straight = np.asarray(SHARES) / SHARES[-1]
     ends = ranked_ends_at + 0.1 * rng.normal(size=n)
-    return Curves(ends[:, None] * straight, 0.1 * rng.normal(size=(n, 1)) * straight)
+    return np.stack([ends[:, None] * straight, 0.1 * rng.normal(size=(n, 1)) * straight])
 
 
 def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() -> None:
-    curves = Curves(np.asarray([SHARES]) * -10, np.zeros((1, len(SHARES))))
+    curves = np.stack([np.asarray([SHARES]) * -10, np.zeros((1, len(SHARES)))])
     assert measure_between("deletion", curves) == pytest.approx(10 * SHARES[-1] / 2)
     assert measure_between("insertion", curves) == pytest.approx(-10 * SHARES[-1] / 2)
 
@@ -246,15 +246,21 @@ def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() ->
 def test_curves_that_part_the_right_way_pass_and_others_do_not(move: Move, right: float) -> None:
     draws = Draws(np.random.default_rng(0))
     for end, passes in ((right, True), (-right, False), (0.0, False)):
-        record, kept = judge_move(move, make_curves(20, end), draws)
+        record = judge_move(move, make_curves(20, end), draws)
         assert record["passes"] is passes
         assert record["low"] <= record["value"] <= record["high"]
-        assert kept["ranked"] == pytest.approx(make_curves(20, end).ranked.mean(axis=0))
+
+
+def test_what_is_kept_of_curves_are_their_means() -> None:
+    curves = make_curves(20, -1.0)
+    kept = keep_curves("deletion", curves)
+    assert kept["ranked"] == pytest.approx(curves[0].mean(axis=0))
+    assert (kept["shares"], kept["n"]) == ([0.0, 0.1, 0.3], 20)
 
 
 def test_with_few_samples_nothing_is_judged() -> None:
     draws = Draws(np.random.default_rng(0))
-    record, _ = judge_move("deletion", make_curves(5, -1.0), draws)
+    record = judge_move("deletion", make_curves(5, -1.0), draws)
     assert (record["passes"], record["low"], record["high"]) == (None, None, None)
 
 

@@ -21,7 +21,7 @@ from rasterio.transform import from_origin
 from shapely.geometry import box
 
 from basrelief.chips import describe
-from basrelief.explain import stage
+from basrelief.explain import gallery
 from basrelief.judge.predictions import INTERVALS
 from basrelief.tell.maps import overlays, static_maps
 from basrelief.tell.maps.classes import classify_residuals, classify_values
@@ -126,7 +126,7 @@ def picture_overlay() -> bytes:
 def picture_heat() -> bytes:
     shaded = np.stack([np.full((16, 24), shade, np.uint8) for shade in (200, 120, 60)])
     buffer = io.BytesIO()
-    stage.draw_heat(shaded, make_heat(), 0.8).save(buffer, "PNG")
+    gallery.draw_heat(shaded, make_heat(), 0.8).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -220,7 +220,7 @@ def test_a_drawing_that_can_be_told_from_its_baseline_fails(old: str, new: str) 
         (drawn_maps, "SMALL", 8, check_drawing, "map"),
         (static_maps, "INSIDE", "#b9c3d6", check_drawing, "static-map"),
         (overlays, "RAISES", "#d66101", check_picture, "overlay"),
-        (stage, "LOWERS", "#6e3c99", check_picture, "heat"),
+        (gallery, "LOWERS", "#6e3c99", check_picture, "heat"),
     ],
 )
 def test_a_change_of_style_fails(

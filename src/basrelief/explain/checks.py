@@ -52,6 +52,9 @@ Values = NDArray[Any]
 """Of a map, in the precision in which it was made."""
 Orders = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Curves = NDArray[np.float64]
+"""(order, sample, ..., step) How predictions move, step by step, from 0 before the first one: in
+the order of the map, the highest first, and at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,28 +127,6 @@ class Explanation:
     where a map does not claim to."""
 
 
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """How predictions move, step by step; both curves begin at 0, before the first step."""
-
-    ranked: Floats
-    """(sample, ..., step) What the map ranks highest goes, or comes, first."""
-
-    at_random: Floats
-    """(sample, ..., step)"""
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What trying one batch found."""
-
-    similarity: Floats
-    """(sample, target) Rank correlation with maps of random weights, the mean over these."""
-
-    curves: dict[Move, Curves]
-    """(sample, target, step) In the targets' units."""
-
-
 def check_maps(
     explanation: Explanation, batches: Iterable[Batch], seed: int
 ) -> tuple[list[Record], list[Record]]:
@@ -166,25 +147,26 @@ def check_maps(
     ``at_random`` (means over samples in spreads of the predictions, one a share), ``n``, ``of``.
     """
     rng, draws = np.random.default_rng(seed), Draws(np.random.default_rng(seed))
-    trials, maps, n_random = list[Trial](), list[Values](), 0
+    maps, alike, moves = list[Values](), list[Floats](), list[dict[Move, Curves]]()
+    n_random = 0
     for batch in batches:
-        trials.append(try_batch(batch, rng))
         maps.extend(batch.said)
+        alike.append(compare_redrawn(batch))
+        moves.append(follow_predictions(batch, rng))
         n_random = len(batch.redrawn)
-    usual = explanation.differ(maps)
+    similarity, usual = np.concatenate(alike), explanation.differ(maps)
     tests, curves = list[Record](), list[Record]()
     for k, target in enumerate(explanation.targets):
         spread = float(explanation.spread[k])
-        similarity = np.concatenate([each.similarity[:, k] for each in trials])
         reason = _find_stillness([each[:, k] for each in maps], spread)
-        found = [judge_similarity(similarity, n_random, draws)]
+        found = [judge_similarity(similarity[:, k], n_random, draws)]
         for move in MOVES:
             if reason:
                 found.append(_leave(move, CHANCE, len(maps), reason))
                 continue
-            test, curve = judge_move(move, _scale(trials, move, k, spread), draws)
-            found.append(test)
-            curves.append({"target": target} | curve | {"of": explanation.of})
+            moved = np.concatenate([each[move][:, :, k] for each in moves], axis=1) / spread
+            found.append(judge_move(move, moved, draws))
+            curves.append({"target": target} | keep_curves(move, moved) | {"of": explanation.of})
         flat = float(sum(np.ptp(each[:, k]) for each in explanation.flat))
         found.append(judge_flat(flat, float(usual[k]), explanation.uneven, len(maps)))
         found.append(judge_edges(explanation.edges, k, draws))
@@ -194,8 +176,13 @@ def check_maps(
     return tests, curves
 
 
-def try_batch(batch: Batch, rng: np.random.Generator) -> Trial:
-    """Compare a batch's maps with those of random weights, and follow its predictions."""
+def compare_redrawn(batch: Batch) -> Floats:
+    """Correlate the ranks of maps with those of random weights: means over these.
+
+    Returns
+    -------
+    (sample, target)
+    """
     cells = slice(None) if batch.compared is None else batch.compared
     similarity = [
         [
@@ -204,7 +191,7 @@ def try_batch(batch: Batch, rng: np.random.Generator) -> Trial:
         ]
         for redrawn in batch.redrawn
     ]
-    return Trial(np.mean(similarity, axis=0), follow_predictions(batch, rng))
+    return np.asarray(np.mean(similarity, axis=0))
 
 
 def correlate_ranks(one: Values, other: Values) -> float:
@@ -227,7 +214,7 @@ def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Cur
 
     Returns
     -------
-    By test, curves as (sample, target, step), in the targets' units.
+    By test, (order, sample, target, step), in the targets' units.
     """
     n_samples, _, n_targets = batch.said.shape
     size: Floats = np.bincount(batch.piece, batch.share).astype(np.float64)  # (piece,)
@@ -239,15 +226,15 @@ def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Cur
         is_taken = mark_first(orders, size, wanted + batch.overshoot)
         return batch.predict(is_taken if move == "deletion" else ~is_taken)
 
-    found = {}
+    found: dict[Move, Curves] = {}
     for move in MOVES:
         start = batch.predict(np.full((n_samples, len(size)), move == "insertion"))
-        by_rank, at_random = np.zeros((2, n_samples, n_targets, len(SHARES)))
+        by_rank, at_random = found[move] = np.zeros((2, n_samples, n_targets, len(SHARES)))
         for step, wanted in enumerate(STEPS, start=1):
+            # One random order is every target's; each has a ranking of its own.
             at_random[..., step] = predict(move, shuffled, wanted) - start
             for k, orders in enumerate(ranked):
                 by_rank[:, k, step] = (predict(move, orders, wanted) - start)[:, k]
-        found[move] = Curves(by_rank, at_random)
     return found
 
 
@@ -291,14 +278,13 @@ def measure_between(move: Move, curves: Curves) -> Floats:
 
     Examples
     --------
-    >>> curves = Curves(np.array([[0.0, -1.0, -1.0]]), np.zeros((1, 3)))
+    >>> curves = np.array([[[0.0, -1.0, -1.0]], [[0.0, 0.0, 0.0]]])
     >>> measure_between("deletion", curves).round(2)
     array([0.83])
     >>> measure_between("insertion", curves).round(2)
     array([-0.83])
     """
-    gap = curves.ranked - curves.at_random
-    height = np.asarray(np.trapezoid(gap, SHARES, axis=-1)) / SHARES[-1]
+    height = np.asarray(np.trapezoid(curves[0] - curves[1], SHARES, axis=-1)) / SHARES[-1]
     return -height if move == "deletion" else height
 
 
@@ -315,27 +301,27 @@ def judge_similarity(similarity: Floats, n_random: int, draws: Draws) -> Record:
     return found | {"n": len(similarity), "n_random": n_random}
 
 
-def judge_move(move: Move, curves: Curves, draws: Draws) -> tuple[Record, Record]:
-    """Judge whether a map passes deletion or insertion, and keep the curves that say so.
+def judge_move(move: Move, curves: Curves, draws: Draws) -> Record:
+    """Judge whether a map ranks better than chance.
 
     Parameters
     ----------
     curves
-        (sample, step), in standard deviations of the predictions.
+        (order, sample, step), in standard deviations of the predictions.
     """
     between = measure_between(move, curves)
     interval = bound_mean(between, draws)
     # A mean above chance may be luck: all of the interval has to be.
     passes = None if interval[0] is None else interval[0] > CHANCE
     found = _record(move, float(between.mean()), CHANCE, passes, interval)
-    curve: Record = {
-        "test": move,
-        "shares": list(SHARES),
-        "ranked": curves.ranked.mean(axis=0).tolist(),
-        "at_random": curves.at_random.mean(axis=0).tolist(),
-        "n": len(between),
-    }
-    return found | {"n": len(between)}, curve
+    return found | {"n": len(between)}
+
+
+def keep_curves(move: Move, curves: Curves) -> Record:
+    """Keep the means over samples of the curves, (order, sample, step), that a map is judged by."""
+    ranked, at_random = curves.mean(axis=1).tolist()
+    kept: Record = {"test": move, "shares": list(SHARES), "ranked": ranked}
+    return kept | {"at_random": at_random, "n": curves.shape[1]}
 
 
 def judge_flat(flat: float, usual: float, limit: float, n_samples: int) -> Record:
@@ -363,14 +349,6 @@ def _find_stillness(maps: Sequence[Values], spread: float) -> str | None:
     return "no map" if max(map(np.max, maps)) == min(map(np.min, maps)) else None
 
 
-def _scale(trials: Sequence[Trial], move: Move, target: int, spread: float) -> Curves:
-    """Bring one target's curves of all trials together, (sample, step), in a spread."""
-    curves = [each.curves[move] for each in trials]
-    ranked = np.concatenate([each.ranked[:, target] for each in curves])
-    at_random = np.concatenate([each.at_random[:, target] for each in curves])
-    return Curves(ranked / spread, at_random / spread)
-
-
 def _record(
     test: str,
     value: float | None,
@@ -379,14 +357,8 @@ def _record(
     interval: Interval = NO_INTERVAL,
 ) -> Record:
     low, high = interval
-    return {
-        "test": test,
-        "value": value,
-        "low": low,
-        "high": high,
-        "bound": limit,
-        "passes": passes,
-    }
+    found: Record = {"test": test, "value": value, "low": low, "high": high}
+    return found | {"bound": limit, "passes": passes}
 
 
 def _leave(test: str, limit: float, n_samples: int, reason: str) -> Record:

@@ -162,7 +162,7 @@ def number_squares(shape: tuple[int, ...]) -> NDArray[np.int64]:
     """
     rows, cols = (np.arange(side) * N_SQUARES // side for side in shape)
     number = rows[:, None] * N_SQUARES + cols
-    return np.unique(number, return_inverse=True)[1].reshape(shape).astype(np.int64)
+    return np.asarray(np.unique(number, return_inverse=True)[1].reshape(shape), dtype=np.int64)
 
 
 def measure_range(maps: Sequence[NDArray[Any]]) -> Floats:
