@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import ChoiceLoader, FileSystemLoader
-from jinja2 import UndefinedError
+from jinja2 import ChoiceLoader, FileSystemLoader, UndefinedError
 
 from basrelief.config import Settings
 from basrelief.run import Run
@@ -47,6 +46,7 @@ def add_section(
     section = Section("imagined", "An imagined section", gather, is_public=is_public)
     monkeypatch.setattr(report, "SECTIONS", (SECTIONS[0], section, *SECTIONS[1:]))
     environment = report.make_environment()
+    assert environment.loader is not None
     environment.loader = ChoiceLoader([environment.loader, FileSystemLoader(folder)])
     monkeypatch.setattr(report, "make_environment", lambda: environment)
 
