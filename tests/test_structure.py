@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
-ROOMS = ["config", "run", "style", "drawing", "sources", "chips", "splits", "learn", "judge"]
+ROOMS = [
+    "config",
+    "run",
+    "grid",
+    "style",
+    "drawing",
+    "sources",
+    "chips",
+    "splits",
+    "learn",
+    "judge",
+]
 ROOMS += ["explain", "tell"]
 
 

@@ -41,7 +41,8 @@ class Canvas:
     def has_data(self) -> NDArray[np.bool_]:
         """Whether a cell of the rectangle has data, (row, col) without the margin."""
         edge, (n_rows, n_cols) = self.margin_px, self.grid.shape
-        return np.isfinite(self.values[0, edge : edge + n_rows, edge : edge + n_cols])
+        inner = self.values[0, edge : edge + n_rows, edge : edge + n_cols]
+        return np.asarray(np.isfinite(inner))
 
 
 @dataclass(frozen=True)

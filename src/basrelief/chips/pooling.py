@@ -1,4 +1,4 @@
-"""From ground to features of areas: one function measures a tile, one driver goes through a place."""
+"""From ground to features of areas: a function measures a tile, one driver walks the place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Columns(NamedTuple):
 
     planes: str
     statistic: Literal["mean", "std"]
-    names: Sequence[str]
+    names: list[str]
     """One a plane."""
 
 
@@ -55,7 +55,7 @@ def pool_place(samples: Samples, areas: gpd.GeoDataFrame, measuring: Measuring, 
 
 def tabulate_pools(pools: Pools, columns: Sequence[Columns]) -> pd.DataFrame:
     """Set statistics side by side, a row an area by ``area_id``; NaN where one has none of it."""
-    area_ids, parts = list_areas(pools), []
+    area_ids, parts = list_areas(pools), list[pd.DataFrame]()
     for planes, statistic, names in columns:
         values = np.full((len(area_ids), len(names)), np.nan, np.float32)
         pool = pools.get(planes, {})
@@ -64,4 +64,5 @@ def tabulate_pools(pools: Pools, columns: Sequence[Columns]) -> pd.DataFrame:
                 sums = pool[area_id]
                 values[row] = sums.mean if statistic == "mean" else sums.std
         parts.append(pd.DataFrame(values, index=area_ids, columns=names))
-    return pd.concat(parts, axis=1).rename_axis("area_id")
+    table: pd.DataFrame = pd.concat(parts, axis=1).rename_axis("area_id")
+    return table

@@ -44,6 +44,7 @@ from basrelief.explain.views import (
     trace_again,
     view_area,
 )
+from basrelief.grid import Grid
 from basrelief.judge.resampling import MIN_GROUPS, Draws
 from basrelief.learn.extract import Extractor
 from basrelief.run import Run
@@ -128,7 +129,8 @@ def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
 def measure_flatness(scene: Scene) -> Floats:
     """Measure how much cells differ on flat ground, (target,), where nothing differs."""
     side, model = 4 * measure_unit(scene) + 2 * measure_margin(scene), scene.model
-    ground = Canvas((0.0, 0.0, 1.0, 1.0), np.zeros((2, side, side), dtype=np.float32))
+    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-measure_margin(scene))
+    ground = Canvas(grid, np.zeros((2, side, side), dtype=np.float32))
     difference = np.zeros(len(model.targets))
     for way, _, maps in look_again(scene, ground):
         for sheet in way.sheets:

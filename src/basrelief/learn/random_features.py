@@ -143,7 +143,9 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
     def measure(canvas: Canvas) -> Iterator[Planes]:
         height = average_height(canvas.heights, factor)
         for side, values in zip(SIDES, respond(height, filters), strict=True):
-            yield Planes(side, canvas.grid.coarser(factor), values, np.isfinite(height).astype(np.float32))
+            yield Planes(
+                side, canvas.grid.coarser(factor), values, np.isfinite(height).astype(np.float32)
+            )
 
     measuring = Measuring("random features", Tiling(samples.size_px), measure)
     with one_torch_thread():

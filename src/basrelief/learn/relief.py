@@ -70,26 +70,28 @@ def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
 
     Yields
     ------
-    Two planes a measure, (2, row, col) in the measure's unit: what is summed, and how much it
-    is the sum of. Roofs' heights come again by themselves, to be counted.
+    What is summed for a measure, (1, row, col), of all ground with data; and where less counts,
+    (2, row, col), how much it is the sum of. Roofs' heights come again, to be counted.
     """
     surface, ground = average_cells(canvas.heights, factor)
     grid, margin = canvas.grid.coarser(factor), canvas.margin_px // factor
-    has_data = np.isfinite(surface[margin : margin + grid.shape[0], margin : margin + grid.shape[1]])
+    has_data = np.isfinite(
+        surface[margin : margin + grid.shape[0], margin : margin + grid.shape[1]]
+    )
     for name, plane in measure_planes(surface, ground, grid.cell_m, margin):
-        counts = np.ones(grid.shape) if plane.counts is None else plane.counts
-        values = np.stack([plane.amounts, counts]).astype(np.float64, copy=False)
-        yield Planes(name, grid, values, has_data)
+        both = [plane.amounts] if plane.counts is None else [plane.amounts, plane.counts]
+        yield Planes(name, grid, np.stack(both), has_data)
         if name == SPREAD:
-            heights = values[:1]
-            yield Planes(COUNTED, grid, heights, has_data & (counts > 0), step=STEP_M)
+            assert plane.counts is not None
+            yield Planes(COUNTED, grid, plane.amounts[None], has_data & plane.counts, step=STEP_M)
 
 
 def _finish(pools: Pools, area_id: str, cell_m: float) -> dict[str, float]:
     """Turn an area's sums into the measures, in their order; NaN where too little ground counts."""
     found: dict[str, float] = {}
     for name in (each for each in pools if each != COUNTED):
-        total, count = np.asarray(pools[name][area_id].total).tolist()
+        sums = pools[name][area_id]
+        total, count = (*np.asarray(sums.total).tolist(), sums.weight)[:2]
         found[name] = total / count if count * cell_m**2 >= LEAST_M2 else np.nan
     mean, square = found["roof_height_mean_m"], found["roof_height_square_m2"]
     found["roof_height_variation"] = max(square - mean**2, 0.0) ** 0.5 / mean
