@@ -13,9 +13,11 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import average_labels, measure_membership
-from basrelief.chips.store import load_samples, open_writer
+from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings, load_settings
+from basrelief.grid import Grid
 from basrelief.run import Run, write_json
 from basrelief.splits.stage import assign_splits
 
@@ -135,25 +137,24 @@ def _lay_place(
     """
     run, side_m = Run(folder, quiet=True), size_px * resolution_m
     targets = [name for name in areas.columns if name not in ("area_id", "geometry", "lad")]
-    squares, pixels = [], []
+    squares, valid = [], []
     for row in range(0, heights.shape[1], size_px):
         for col in range(0, heights.shape[2], size_px):
-            chip = np.full((2, size_px, size_px), np.nan, dtype=np.float32)
-            part = heights[:, row : row + size_px, col : col + size_px]
-            chip[:, : part.shape[1], : part.shape[2]] = part
-            if np.isfinite(chip).any():
+            part = np.isfinite(heights[0, row : row + size_px, col : col + size_px])
+            if part.any():
                 west, north = corner[0] + col * resolution_m, corner[1] - row * resolution_m
                 squares.append(shapely.box(west, north - side_m, west + side_m, north))
-                pixels.append(chip)
+                valid.append(part.sum() / size_px**2)
     chips = gpd.GeoDataFrame(geometry=squares, crs=areas.crs)
     chips["chip_id"] = [f"chip{k}" for k in range(len(chips))]
-    chips["valid"] = [float(np.isfinite(chip[0]).mean()) for chip in pixels]
+    chips["valid"] = valid
     chips["is_used"] = chips["valid"] > 0.9
     chips["easting"], chips["northing"] = chips.centroid.x, chips.centroid.y
     run.chips.mkdir(parents=True)
-    with open_writer(run.chips / "pixels.zarr", 2, size_px, "float32") as writer:
-        for chip in pixels:
-            writer.append(chip)
+    grid = Grid(*corner, resolution_m, heights.shape[1:]).snap(size_px)
+    path = run.chips / "layers" / "heights.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, areas.crs, size_px)
+    layer.write(grid.find(Grid(*corner, resolution_m, heights.shape[1:])), heights)
     membership = measure_membership(chips, areas)
     for name in targets:
         labels = areas.set_index("area_id")[name]

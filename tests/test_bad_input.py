@@ -138,7 +138,7 @@ def test_a_disk_that_is_full(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("basrelief.chips.store.PixelWriter.flush", fail)
+    monkeypatch.setattr("basrelief.chips.layers.Layer.write", fail)
     expect_line(write_config(tmp_path, town), "no space left", "out = 'runs/c'")
 
 

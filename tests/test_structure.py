@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
-ROOMS = ["config", "run", "reader", "style", "drawing", "sources", "chips", "splits"]
+ROOMS = ["config", "run", "reader", "grid", "style", "drawing", "sources", "chips", "splits"]
 ROOMS += ["learn", "judge", "explain", "tell", "stages"]
 
 

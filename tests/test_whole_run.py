@@ -54,7 +54,7 @@ def test_with_labels_shuffled_nothing_is_learnt(
 
 def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
     names = [
-        *("chips/chips.parquet", "chips/pixels.zarr", "chips/areas.parquet"),
+        *("chips/chips.parquet", "chips/layers/heights.zarr", "chips/areas.parquet"),
         *("chips/membership.parquet", "describe/summary.csv", "describe/counts.json"),
         *("splits/folds.parquet", "splits/leakage.json", "predictions.parquet"),
         *("scores.json", "scores.parquet", "report.html", "config.json", "evaluate/partial.json"),

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import shapely
+import zarr
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import (
-    Block,
-    Canvas,
-    Layout,
-    bounds_of,
-    lay_out,
-    list_blocks,
-    read_canvas,
-    trim_canvas,
-)
+from basrelief.chips.canvas import Canvas, Tiling, read_canvas, trim_canvas, walk_place
+from basrelief.chips.layers import HEIGHT_BANDS, Band, create_layer, open_layer
 from basrelief.chips.store import Samples, load_samples
+from basrelief.chips.zonal import Zoning
+from basrelief.grid import Grid
 from basrelief.run import Run
 
 SIZE_PX, CORNER = 8, (500_000.0, 100_000.0)
@@ -46,47 +42,87 @@ def samples(tmp_path: Path, lay_place: Callable[..., Run]) -> Samples:
 def test_a_block_reads_back_as_the_raster_it_was_cut_from(
     samples: Samples, place: tuple[int, int, int, int], margin: int
 ) -> None:
-    canvas = read_canvas(samples, lay_out(samples), Block(*place), margin)
+    row, col, n_rows, n_cols = (SIZE_PX * part for part in place)
+    grid = samples.extent().crop((slice(row, row + n_rows), slice(col, col + n_cols)))
+    canvas = read_canvas(samples.layers["heights"], grid, margin)
     far = 64  # what lies beyond the place has no data
     whole = np.pad(make_heights(), ((0, 0), (far, far), (far, far)), constant_values=np.nan)
-    row, col, n_rows, n_cols = (SIZE_PX * part for part in place)
     rows = slice(far + row - margin, far + row + n_rows + margin)
     cols = slice(far + col - margin, far + col + n_cols + margin)
     np.testing.assert_array_equal(canvas.heights, whole[:, rows, cols])
+    assert canvas.margin_px == margin
 
 
-def test_blocks_hold_every_chip_once(samples: Samples) -> None:
-    layout = lay_out(samples)
-    for side in (1, 2, 3, 9):
-        held = np.zeros((N_ROWS, N_COLS), dtype=int)
-        for block in list_blocks(layout, side):
-            held[block.row : block.row + block.n_rows, block.col : block.col + block.n_cols] += 1
-        assert held.max() == 1
-        assert all(held[place] == 1 for place in layout.row_of)
+def test_chips_are_windows_of_the_layer_where_their_squares_lie(samples: Samples) -> None:
+    layer = samples.layers["heights"]
+    assert layer.grid.bounds == (500_000.0, 99_976.0, 500_032.0, 100_000.0)
+    assert len(samples.chips) == N_ROWS * N_COLS - 1
+    for position, square in enumerate(samples.chips.geometry):
+        chip = samples.read_heights(np.array([position]))[0]
+        np.testing.assert_array_equal(chip, layer.read(layer.grid.cover(square.bounds)))
 
 
-def test_squares_of_the_grid_without_a_chip_are_no_block(samples: Samples) -> None:
-    assert len(list_blocks(lay_out(samples), 1)) == N_ROWS * N_COLS - 1
+def test_a_layer_says_in_its_attributes_what_it_holds(samples: Samples) -> None:
+    layer = samples.layers["heights"]
+    array = zarr.open_array(layer.path, mode="r")
+    assert array.metadata.to_dict()["dimension_names"] == ("band", "row", "col")
+    facts = dict(array.attrs)
+    assert facts["spatial:transform"] == [1.0, 0.0, 500_000.0, 0.0, -1.0, 100_000.0]
+    assert pyproj.CRS(facts["proj:wkt2"]).to_epsg() == 27700
+    assert (facts["bands"], facts["units"]) == (["surface", "ground"], ["m", "m"])
+    assert facts["nodata"] == "NaN"
+    assert open_layer(layer.path) == layer
 
 
-def test_a_block_lies_where_its_chips_lie(samples: Samples) -> None:
-    layout = lay_out(samples)
-    assert bounds_of(layout, Block(0, 0, 3, 4)) == (500_000.0, 99_976.0, 500_032.0, 100_000.0)
-    (position,) = [at for place, at in layout.row_of.items() if place == (2, 1)]
-    square = samples.chips.geometry.iloc[position]
-    assert square.bounds == bounds_of(layout, Block(2, 1, 1, 1))
+def test_ground_without_data_is_not_stored(tmp_path: Path) -> None:
+    grid = Grid(0.0, 256.0, 1.0, (256, 256))
+    layer = create_layer(tmp_path / "a.zarr", grid, HEIGHT_BANDS, pyproj.CRS(27700), 8)
+    blank = np.full((2, 64, 64), np.nan, np.float32)
+    for tile in grid.tiles(64):
+        layer.write(grid.find(tile), blank)
+    assert [path.name for path in layer.path.rglob("*") if path.is_file()] == ["zarr.json"]
+    blank[:, 3, 5] = 1.0
+    layer.write(grid.find(next(grid.tiles(64))), blank)
+    assert np.isfinite(layer.read(grid.find(grid))).sum() == 2
 
 
-def test_a_place_is_laid_out_the_same_wherever_it_lies(
+def test_a_layer_of_whole_numbers_has_zeros_where_there_is_no_data(tmp_path: Path) -> None:
+    grid = Grid(0.0, 20.0, 10.0, (2, 2))
+    path, bands = tmp_path / "photo.zarr", (Band("red", "1"),)
+    layer = create_layer(path, grid, bands, pyproj.CRS(27700), 2, dtype="uint8")
+    layer.write(grid.find(grid), np.full((1, 2, 2), 9, np.uint8))
+    found = layer.read(grid.find(grid.pad(1)))
+    assert found.dtype == np.uint8
+    assert found.sum() == found[0, 1:3, 1:3].sum() == 36
+
+
+@pytest.mark.parametrize("side", [8, 16, 24, 72])
+def test_a_walk_meets_the_ground_of_areas_once(samples: Samples, side: int) -> None:
+    place = gpd.GeoDataFrame(
+        {"area_id": ["a"]}, geometry=[shapely.box(500_000, 99_976, 500_032, 100_000)], crs=27700
+    )
+    held, tiling = np.zeros((N_ROWS * SIZE_PX, N_COLS * SIZE_PX)), Tiling(side, halo_px=3)
+    run, ground = Run(samples.folder.parent, quiet=True), samples.extent()
+    for canvas in walk_place(samples, Zoning(place), tiling, run, "walk"):
+        assert canvas.has_data.any()
+        held[ground.find(canvas.grid)] += 1
+    is_known = np.isfinite(make_heights()[0])
+    assert held.max() == 1
+    assert (held[is_known] == 1).all()
+    aside = place.set_geometry([shapely.box(0, 0, 1, 1)])
+    assert list(walk_place(samples, Zoning(aside), tiling, run, "walk")) == []
+
+
+def test_a_place_reads_the_same_wherever_it_lies(
     tmp_path: Path, lay_place: Callable[..., Run]
 ) -> None:
     area = gpd.GeoDataFrame({"area_id": ["E0"]}, geometry=[shapely.box(0, 0, 1, 1)], crs=27700)
-    layouts: list[Layout] = []
-    for name, corner in (("here", CORNER), ("there", (123_456.7, 654_321.1))):
-        run = lay_place(tmp_path / name, make_heights(), area, size_px=SIZE_PX, corner=corner)
-        layouts.append(lay_out(load_samples(run)))
-    assert layouts[0].row_of == layouts[1].row_of
-    assert (layouts[1].west, layouts[1].north) == pytest.approx((123_456.7, 654_321.1))
+    corner = (123_456.7, 654_321.1)
+    run = lay_place(tmp_path, make_heights(), area, size_px=SIZE_PX, corner=corner)
+    ground = load_samples(run).extent()
+    assert (ground.west, ground.north) == pytest.approx(corner)
+    canvas = read_canvas(load_samples(run).layers["heights"], ground, 0)
+    np.testing.assert_array_equal(canvas.heights, make_heights())
 
 
 def test_sides_without_data_are_cut_off_in_whole_units() -> None:
@@ -94,14 +130,8 @@ def test_sides_without_data_are_cut_off_in_whole_units() -> None:
     heights[:, 2 + 9, 2 + 5] = 1.0
     heights[:, 2 + 16, 2 + 23] = 2.0
     heights[:, 0] = 3.0  # the margin's data keep nothing
-    canvas = Canvas((100.0, 0.0, 164.0, 48.0), heights)
-    found = trim_canvas(canvas, margin_px=2, unit_px=4, resolution_m=2.0)
-    assert found is not None
-    assert found.bounds == (108.0, 8.0, 148.0, 32.0)
+    canvas = Canvas(Grid(100.0, 48.0, 2.0, (24, 32)), heights)
+    found = trim_canvas(canvas, 4)
+    assert found.grid.bounds == (108.0, 8.0, 148.0, 32.0)
     np.testing.assert_array_equal(found.heights, heights[:, 8 : 8 + 12 + 4, 4 : 4 + 20 + 4])
-
-
-def test_a_canvas_with_data_in_its_margin_alone_is_none() -> None:
-    heights = np.full((2, 12, 12), np.nan, dtype=np.float32)
-    heights[:, :2] = 1.0
-    assert trim_canvas(Canvas((0.0, 0.0, 8.0, 8.0), heights), 2, 4, 1.0) is None
+    assert not Canvas(canvas.grid, np.where(heights == 3.0, 3.0, np.nan)).has_data.any()

@@ -3,15 +3,17 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import rasterio
 import torch
 from PIL import Image
 
-from basrelief.chips.store import open_writer
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain import gallery, stage
 from basrelief.explain.kinds import EDGES, KINDS, SIDES, TOP_AND_BOTTOM
+from basrelief.grid import Grid
 from basrelief.learn.encoders import NetworkPlan, build_network
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import (
@@ -55,11 +57,14 @@ def write_chips(run: Run) -> gpd.GeoDataFrame:
     pd.DataFrame({"chip_id": chips["chip_id"], "area_id": "E01", "weight": 1.0}).to_parquet(
         run.chips / "membership.parquet"
     )
-    with open_writer(run.chips / "pixels.zarr", 2, SIZE_PX, "float32") as writer:
-        for _ in range(N_CHIPS):
-            heights = rng.uniform(0, 20, (2, SIZE_PX, SIZE_PX)).astype(np.float32)
-            heights[:, :4, :4] = np.nan
-            writer.append(heights)
+    half = SIZE_PX / 2
+    grid = Grid(east[0] - half, 100_016.0 + half, 1.0, (SIZE_PX, N_CHIPS * SIZE_PX))
+    path = run.chips / "layers" / "heights.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, pyproj.CRS(27700), SIZE_PX)
+    for chip in grid.tiles(SIZE_PX):
+        heights = rng.uniform(0, 20, (2, SIZE_PX, SIZE_PX)).astype(np.float32)
+        heights[:, :4, :4] = np.nan
+        layer.write(grid.find(chip), heights)
     facts = {"kind": "heights", "targets": ["crime", "income"], "size_px": SIZE_PX}
     write_json(run.chips / "chips.json", facts | {"resolution_m": 1.0})
     return chips

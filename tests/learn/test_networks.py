@@ -41,10 +41,10 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
     """Pictures whose first target is how bright they are."""
-    path = tmp_path_factory.mktemp("chips") / "pixels.zarr"
+    folder = tmp_path_factory.mktemp("chips")
     rng = np.random.default_rng(0)
     brightness = rng.uniform(40, 200, N_CHIPS)
-    with open_writer(path, 3, 32, "uint8") as writer:
+    with open_writer(folder, 32) as writer:
         for level in brightness:
             writer.append(rng.normal(level, 10, (3, 32, 32)).clip(0, 255).astype(np.uint8))
     chips = pd.DataFrame(
@@ -55,7 +55,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
         }
     )
     nothing = pd.DataFrame()
-    return Samples(chips, nothing, nothing, ("crime",), "pictures", 32, 1.0, path)
+    return Samples(chips, nothing, nothing, ("crime",), "pictures", 32, 1.0, folder)
 
 
 def make_fold() -> ChipFold:

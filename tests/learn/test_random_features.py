@@ -9,16 +9,18 @@ import shapely
 import torch
 from numpy.typing import NDArray
 
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import measure_membership
-from basrelief.chips.store import Samples, open_writer
+from basrelief.chips.store import Samples
 from basrelief.config import InputError
+from basrelief.grid import Grid
 from basrelief.learn.random_features import (
     Filters,
     load_filters,
     random_features,
+    respond,
     sample_filters,
     save_filters,
-    sum_responses,
     whiten_patches,
 )
 from basrelief.learn.recipes import RandomRecipe
@@ -40,15 +42,16 @@ def make_place(folder: Path, resolution_m: float = 1.0, seed: int = 0) -> Sample
     polygons = [shapely.box(cuts[x], cuts[y], cuts[x + 1], cuts[y + 1]) for x, y in cells]
     areas = gpd.GeoDataFrame(geometry=polygons, crs="EPSG:27700")
     areas["area_id"] = [f"E{k}" for k in range(9)]
-    with open_writer(folder / "pixels.zarr", 2, 32, "float32") as writer:
-        for _ in squares:
-            surface = 4 * rng.standard_normal((32, 32)) ** 2
-            surface[:6, :6] = np.nan
-            writer.append(np.stack([surface, np.zeros((32, 32))]).astype("f4"))
+    chips["easting"], chips["northing"] = chips.centroid.x, chips.centroid.y
+    grid = Grid(0.0, 2 * side_m, resolution_m, (64, 64))
+    path = folder / "layers" / "heights.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, areas.crs, 32)
+    for chip in grid.tiles(32):
+        surface = 4 * rng.standard_normal((32, 32)) ** 2
+        surface[:6, :6] = np.nan
+        layer.write(grid.find(chip), np.stack([surface, np.zeros((32, 32))]).astype("f4"))
     member = measure_membership(chips, areas)
-    return Samples(
-        chips, areas, member, ("crime",), "heights", 32, resolution_m, folder / "pixels.zarr"
-    )
+    return Samples(chips, areas, member, ("crime",), "heights", 32, resolution_m, folder)
 
 
 def make_filters(n: int = 8, side: int = 5, seed: int = 0) -> Filters:
@@ -65,14 +68,12 @@ def respond_naively(height: NDArray[np.float32], filters: Filters) -> NDArray[np
     return np.asarray(found + filters.bias)
 
 
-def test_sums_over_areas_equal_brute_force() -> None:
-    rng = np.random.default_rng(0)
-    height = rng.uniform(0, 12, (40, 40)).astype(np.float32)
-    shares = rng.uniform(size=(1600, 3)).astype(np.float32)
+def test_responses_equal_brute_force() -> None:
+    height = np.random.default_rng(0).uniform(0, 12, (40, 36)).astype(np.float32)
     filters = make_filters()
-    response = respond_naively(height, filters).reshape(8, -1)
-    both = np.concatenate([np.maximum(response, 0), np.maximum(-response, 0)])
-    np.testing.assert_allclose(sum_responses(height, filters, shares), (both @ shares).T, rtol=1e-4)
+    response = respond_naively(height, filters)
+    both = np.stack([np.maximum(response, 0), np.maximum(-response, 0)])
+    np.testing.assert_allclose(respond(height, filters), both, rtol=1e-4, atol=1e-5)
 
 
 def test_responses_equal_torchgeos() -> None:
@@ -82,9 +83,7 @@ def test_responses_equal_torchgeos() -> None:
     model.weights = torch.from_numpy(filters.weights)[:, None]
     height = np.random.default_rng(1).uniform(0, 12, (64, 64)).astype(np.float32)
     expected = model(torch.from_numpy(height / np.float32(filters.scale_m))[None, None])[0]
-    inner = np.zeros((64, 64), dtype=np.float32)
-    inner[2:-2, 2:-2] = 1 / 60**2
-    found = sum_responses(height, filters, inner.reshape(-1, 1))[0]
+    found = respond(height, filters)[:, :, 2:-2, 2:-2].mean(axis=(2, 3)).ravel()
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -142,9 +141,7 @@ def test_filters_of_other_cells_are_refused(tmp_path: Path) -> None:
 
 def test_flat_ground_has_no_filters(tmp_path: Path) -> None:
     samples = make_place(tmp_path)
-    with open_writer(tmp_path / "flat.zarr", 2, 32, "float32") as writer:
-        for _ in range(4):
-            writer.append(np.zeros((2, 32, 32), dtype=np.float32))
-    flat = Samples(**{**vars(samples), "pixels_path": tmp_path / "flat.zarr"})
+    layer = samples.layers["heights"]
+    layer.write(layer.grid.find(layer.grid), np.full((2, 64, 64), 7.0, np.float32))
     with pytest.raises(InputError, match="no ground that is not flat"):
-        sample_filters(RECIPE, flat, np.random.default_rng(0))
+        sample_filters(RECIPE, samples, np.random.default_rng(0))

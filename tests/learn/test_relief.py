@@ -12,8 +12,10 @@ from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
 from basrelief.chips.canvas import average_cells
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import measure_membership
-from basrelief.chips.store import Samples, open_writer
+from basrelief.chips.store import Samples
+from basrelief.grid import Grid
 from basrelief.learn import relief
 from basrelief.learn.measures import MEASURES
 from basrelief.learn.relief import relief_features
@@ -36,19 +38,18 @@ def store_place(
     n_rows, n_cols = (side // SIDE_PX for side in surface.shape)
     side_m = 2.0 * SIDE_PX
     rows = []
-    with open_writer(folder / "pixels.zarr", 2, SIDE_PX, "float32") as writer:
-        for row, col in np.ndindex(n_rows, n_cols):
-            top, left = row * SIDE_PX, col * SIDE_PX
-            window = np.s_[top : top + SIDE_PX, left : left + SIDE_PX]
-            writer.append(np.stack([surface[window], ground[window]]).astype("f4"))
-            west, north = 1000.0 + col * side_m, 9000.0 - row * side_m
-            square = shapely.box(west, north - side_m, west + side_m, north)
-            centre = {"easting": west + side_m / 2, "northing": north - side_m / 2}
-            rows.append({"chip_id": f"{row}_{col}", "geometry": square, **centre})
+    grid = Grid(1000.0, 9000.0, 2.0, surface.shape)
+    path = folder / "layers" / "heights.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, areas.crs, SIDE_PX)
+    layer.write(grid.find(grid), np.stack([surface, ground]).astype("f4"))
+    for row, col in np.ndindex(n_rows, n_cols):
+        west, north = 1000.0 + col * side_m, 9000.0 - row * side_m
+        square = shapely.box(west, north - side_m, west + side_m, north)
+        centre = {"easting": west + side_m / 2, "northing": north - side_m / 2}
+        rows.append({"chip_id": f"{row}_{col}", "geometry": square, **centre})
     chips = gpd.GeoDataFrame(rows, crs="EPSG:27700")
     member = measure_membership(chips, areas)
-    path = folder / "pixels.zarr"
-    return Samples(chips, areas, member, ("crime",), "heights", SIDE_PX, 2.0, path)
+    return Samples(chips, areas, member, ("crime",), "heights", SIDE_PX, 2.0, folder)
 
 
 def draw_areas(polygons: list[BaseGeometry]) -> gpd.GeoDataFrame:
@@ -87,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 @pytest.fixture(scope="module")
 def features(place: Samples) -> pd.DataFrame:
-    return relief_features(place, Run(place.pixels_path.parent, quiet=True))
+    return relief_features(place, Run(place.folder, quiet=True))
 
 
 def pool_naively(name: str, polygon: shapely.Polygon) -> float:
@@ -123,7 +124,7 @@ def test_blocks_leave_no_seams(
     place: Samples, features: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relief, "BLOCK_M", 1.0)
-    again = relief_features(place, Run(place.pixels_path.parent, quiet=True))
+    again = relief_features(place, Run(place.folder, quiet=True))
     np.testing.assert_allclose(again, features, rtol=1e-3, atol=1e-4)
 
 

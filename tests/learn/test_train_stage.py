@@ -3,12 +3,15 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import shapely
 
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import average_labels, measure_membership
-from basrelief.chips.store import Samples, open_writer
+from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
+from basrelief.grid import Grid
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import features, stage
 from basrelief.learn.area_models import load_model
@@ -67,14 +70,18 @@ def write_pixels(
 ) -> None:
     """Write surface and ground: half of each area is built, to its own height."""
     n_columns = len(np.arange(0, SIDE_M, AREA_M))
-    with open_writer(run.chips / "pixels.zarr", 2, CHIP_PX, "float32") as writer:
-        for square in squares:
-            west, _, _, north = square.bounds
-            step = (np.arange(CHIP_PX) + 0.5) * CELL_M
-            column, row = ((west + step) // AREA_M).astype(int), ((north - step) // AREA_M)
-            area = row.astype(int)[:, None] * n_columns + column[None, :]
-            built = rng.uniform(size=area.shape) < 0.5
-            writer.append(np.stack([height[area] * built, np.zeros(area.shape)]).astype("f4"))
+    west, south, east, north = shapely.total_bounds(squares).tolist()
+    grid = Grid.over((west, south, east, north), CELL_M, unit=CHIP_PX)
+    path = run.chips / "layers" / "heights.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, pyproj.CRS(27700), CHIP_PX)
+    for square in squares:
+        west, _, _, north = square.bounds
+        step = (np.arange(CHIP_PX) + 0.5) * CELL_M
+        column, row = ((west + step) // AREA_M).astype(int), ((north - step) // AREA_M)
+        area = row.astype(int)[:, None] * n_columns + column[None, :]
+        built = rng.uniform(size=area.shape) < 0.5
+        chip = np.stack([height[area] * built, np.zeros(area.shape)]).astype("f4")
+        layer.write(grid.cover(square.bounds), chip)
 
 
 def make_settings(recipes: list[str] | None, data: DataSettings = RASTERS) -> Settings:

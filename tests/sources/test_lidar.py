@@ -70,8 +70,8 @@ def test_two_tiles_are_read_as_one(tmp_path: Path) -> None:
     raster = mosaic.read((1010, 1990, 1030, 2000))
     expected = np.hstack([heights(), heights(start=100)])[:5, 5:15]
     np.testing.assert_array_equal(raster.values, expected)
-    assert raster.bounds == (1010, 1990, 1030, 2000)
-    assert mosaic.bounds == (1000, 1980, 1040, 2000)
+    assert raster.grid.bounds == (1010, 1990, 1030, 2000)
+    assert mosaic.grid.bounds == (1000, 1980, 1040, 2000)
 
 
 def test_ground_without_tiles_is_nan(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_window_is_the_smallest_that_covers_the_bounds(
     write_tif(folder / "a.tif", heights())
     asked = (west, south, west + width, south + height)
     raster = open_here(folder).read(asked)
-    outer = np.array(raster.bounds)
+    outer = np.array(raster.grid.bounds)
     beyond = (outer - asked) * [-1, -1, 1, 1]
     assert (beyond > -0.01).all()
     assert (beyond < 2).all()
@@ -144,14 +144,14 @@ def test_tiles_inside_a_zip_are_found(tmp_path: Path) -> None:
     tile.unlink()
     mosaic = open_here(tmp_path, "*.zip", crs="EPSG:27700")
     assert mosaic.tiles[0].name == "LIDAR-DSM-1M-SU41 (old).zip/deep/su4419_DSM_1M.asc"
-    np.testing.assert_array_equal(mosaic.read(mosaic.bounds).values, heights())
+    np.testing.assert_array_equal(mosaic.read(mosaic.grid.bounds).values, heights())
 
 
 def test_grids_that_differ_in_the_last_digits_are_one(tmp_path: Path) -> None:
     write_tif(tmp_path / "a.tif", heights(), cell=1.0000000000000124, west=1000.0001220703)
     write_tif(tmp_path / "b.tif", heights(), cell=1.0, west=1010.00012207)
     mosaic = open_here(tmp_path)
-    assert mosaic.read(mosaic.bounds).values.shape == (10, 20)
+    assert mosaic.read(mosaic.grid.bounds).values.shape == (10, 20)
     assert mosaic.read((1000, 1990, 1020, 2000)).values.shape == (10, 20)
 
 
@@ -173,9 +173,9 @@ def test_a_stored_scale_is_applied(tmp_path: Path) -> None:
 def test_a_mosaic_can_be_sent_to_another_process(tmp_path: Path) -> None:
     write_tif(tmp_path / "a.tif", heights())
     mosaic = open_here(tmp_path)
-    mosaic.read(mosaic.bounds)
+    mosaic.read(mosaic.grid.bounds)
     copy = pickle.loads(pickle.dumps(mosaic))
-    np.testing.assert_array_equal(copy.read(mosaic.bounds).values, heights())
+    np.testing.assert_array_equal(copy.read(mosaic.grid.bounds).values, heights())
 
 
 def test_few_files_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
     for number in range(12):
         write_tif(tmp_path / f"{number:02d}.tif", heights(), west=1000 + 20 * number)
     mosaic = open_here(tmp_path)
-    assert not np.isnan(mosaic.read(mosaic.bounds).values).any()
+    assert not np.isnan(mosaic.read(mosaic.grid.bounds).values).any()
     assert len(mosaic._datasets) == 8
 
 
@@ -279,7 +279,7 @@ def test_a_truncated_geotiff_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20_000])
     mosaic = open_here(tmp_path)
     with pytest.raises(InputError, match=r"^a\.tif: cannot be read to its end"):
-        mosaic.read(mosaic.bounds)
+        mosaic.read(mosaic.grid.bounds)
 
 
 def test_a_truncated_ascii_grid_is_named(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_truncated_ascii_grid_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20_000])
     mosaic = open_here(tmp_path, crs="EPSG:27700")
     with pytest.raises(InputError, match=r"^a\.asc: cannot be read to its end"):
-        mosaic.read(mosaic.bounds)
+        mosaic.read(mosaic.grid.bounds)
 
 
 @pytest.mark.parametrize(
@@ -317,9 +317,9 @@ def test_bounds_without_ground_are_refused(tmp_path: Path) -> None:
 @NEEDS_DATA
 def test_real_ascii_tiles_read_alike_in_small_and_large_windows() -> None:
     mosaic = open_here(DATA, "lidar/tq28ne/*.asc", crs="EPSG:27700")
-    assert (len(mosaic.tiles), mosaic.resolution_m) == (25, 2.0)
-    assert mosaic.bounds == (525000, 185000, 530000, 190000)
-    whole = mosaic.read(mosaic.bounds).values
+    assert (len(mosaic.tiles), mosaic.grid.cell_m) == (25, 2.0)
+    assert mosaic.grid.bounds == (525000, 185000, 530000, 190000)
+    whole = mosaic.read(mosaic.grid.bounds).values
     assert np.isnan(whole).mean() == pytest.approx(0.003, abs=0.001)
     assert (np.nanmin(whole), np.nanmax(whole)) == pytest.approx((28.7, 159.5), abs=0.05)
     part = mosaic.read((525900, 186900, 526124, 187124)).values
@@ -332,7 +332,7 @@ def test_real_surface_and_terrain_with_different_nodata_match() -> None:
     dsm = open_here(DATA, "lidar/barbican/dsm*.tif")
     dtm = open_here(DATA, "lidar/barbican/dem*.tif")
     check_same_grid(dsm, dtm)
-    above = dsm.read(dsm.bounds).values - dtm.read(dsm.bounds).values
+    above = dsm.read(dsm.grid.bounds).values - dtm.read(dsm.grid.bounds).values
     assert above.shape == (601, 651)
     assert np.nanmean(above) == pytest.approx(14.29, abs=0.01)
 

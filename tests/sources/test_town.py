@@ -33,15 +33,15 @@ class Read:
     labels: pd.DataFrame
 
     def above(self) -> NDArray[np.float32]:
-        dsm = self.dsm.read(self.dsm.bounds).values
-        above: NDArray[np.float32] = dsm - self.dtm.read(self.dsm.bounds).values
+        dsm = self.dsm.read(self.dsm.grid.bounds).values
+        above: NDArray[np.float32] = dsm - self.dtm.read(self.dsm.grid.bounds).values
         return above
 
 
 def read_town(config: Path) -> Read:
     settings = load_settings(config)
     dsm, dtm = (open_mosaic(settings.typed(key), settings.data.crs) for key in ("dsm", "dtm"))
-    areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.bounds)
+    areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds)
     labels = read_labels(settings.typed("labels"), targets="all", column=None)
     return Read(config.parent, dsm, dtm, areas, labels)
 
@@ -59,8 +59,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Read:
 def pool_heights(town: Read) -> NDArray[np.float64]:
     """Statistics of height above ground over each area's own ground."""
     above = town.above()
-    west, _, _, north = town.dsm.bounds
-    cell = town.dsm.resolution_m
+    west, _, _, north = town.dsm.grid.bounds
+    cell = town.dsm.grid.cell_m
     where = rasterize(
         zip(town.areas.geometry, range(1, len(town.areas) + 1), strict=True),
         out_shape=above.shape,
@@ -100,7 +100,7 @@ def surface_terms(xy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def test_a_town_is_read_by_the_sources(small: Read) -> None:
     check_same_grid(small.dsm, small.dtm)
-    assert small.dsm.bounds == (520000, 40000, 521000, 41000)
+    assert small.dsm.grid.bounds == (520000, 40000, 521000, 41000)
     assert small.dsm.tiles[0].name.startswith("lidar/DSM_TV2040_P_")
     assert small.dsm.tiles[0].nodata != small.dtm.tiles[0].nodata
     assert set(small.labels.columns) >= {*DOMAINS, "population", "lad"}

@@ -9,12 +9,14 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 from shapely.geometry import box
 
-from basrelief.chips.store import open_writer
+from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.grid import Grid
 from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, write_json
 
@@ -67,8 +69,9 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
     )
     member = pd.DataFrame({"chip_id": ids, "area_id": ids, "weight": 1.0})
     member.to_parquet(run.chips / "membership.parquet")
-    with open_writer(run.chips / "pixels.zarr", 2, 8, "float32") as writer:
-        writer.append(np.zeros((2, 8, 8), np.float32))
+    grid = Grid(0.0, 8.0, 1.0, (8, 8))
+    path = run.chips / "layers" / "heights.zarr"
+    create_layer(path, grid, HEIGHT_BANDS, pyproj.CRS(27700), chunk_px=8)
     facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
     write_json(run.chips / "chips.json", facts)
 

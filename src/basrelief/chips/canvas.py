@@ -1,145 +1,112 @@
-"""Rectangles of a place read back from its chips, with what lies around them."""
+"""Rectangles of a place read from a layer, with what lies around them, tile by tile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.store import Samples
-from basrelief.sources.lidar import Bounds
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Where each chip of a place lies in the grid that it was cut from."""
-
-    west: float
-    north: float
-    size_px: int
-    resolution_m: float
-    row_of: dict[tuple[int, int], int]
-    """Position in ``samples.chips`` by (grid row, grid column)."""
-
-    n_rows: int
-    n_cols: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """A rectangle of the grid of chips: its first row and column, and how many."""
-
-    row: int
-    col: int
-    n_rows: int
-    n_cols: int
+from basrelief.chips.layers import Layer
+from basrelief.chips.store import HEIGHTS, Samples
+from basrelief.chips.zonal import Zoning
+from basrelief.grid import Grid
+from basrelief.run import Run
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """A rectangle of ground in the chips' resolution, and a margin around it."""
+    """A rectangle of ground as a layer has it, and a margin around it."""
 
-    bounds: Bounds
-    """Bounds of the rectangle without its margin, in metres."""
+    grid: Grid
+    """The rectangle without its margin, in the layer's cells."""
 
-    heights: NDArray[np.float32]
-    """Surface and ground in metres, (2, row, col), margin included; NaN is nodata."""
+    values: NDArray[Any]
+    """(band, row, col), margin included. Of heights: surface and ground in metres, NaN where
+    there is no data."""
+
+    @property
+    def heights(self) -> NDArray[np.float32]:
+        """The values, where the layer is that of heights: (2, row, col), margin included."""
+        return self.values
+
+    @property
+    def margin_px(self) -> int:
+        """Width of the margin, in the layer's cells."""
+        return (int(self.values.shape[1]) - self.grid.shape[0]) // 2
+
+    @property
+    def has_data(self) -> NDArray[np.bool_]:
+        """Whether a cell of the rectangle has data, (row, col) without the margin."""
+        edge, (n_rows, n_cols) = self.margin_px, self.grid.shape
+        inner = self.values[0, edge : edge + n_rows, edge : edge + n_cols]
+        return np.asarray(np.isfinite(inner))
 
 
-def lay_out(samples: Samples) -> Layout:
-    """Find the grid of a place's chips."""
-    side = samples.size_px * samples.resolution_m
-    west = float(samples.chips["easting"].min()) - side / 2
-    north = float(samples.chips["northing"].max()) + side / 2
-    cols = np.round((samples.chips["easting"].to_numpy() - west) / side - 0.5).astype(int)
-    rows = np.round((north - samples.chips["northing"].to_numpy()) / side - 0.5).astype(int)
-    places = zip(rows.tolist(), cols.tolist(), strict=True)
-    return Layout(
-        west=west,
-        north=north,
-        size_px=samples.size_px,
-        resolution_m=samples.resolution_m,
-        row_of={place: position for position, place in enumerate(places)},
-        n_rows=int(rows.max()) + 1,
-        n_cols=int(cols.max()) + 1,
-    )
+@dataclass(frozen=True)
+class Tiling:
+    """In which pieces a place is gone through: the bound on memory. In cells of the layer."""
+
+    side_px: int
+    halo_px: int = 0
+    """How far what is made of a cell depends on the ground around it."""
+
+    unit_px: int = 1
+    """Pieces are whole squares of so many cells a side."""
+
+    is_trimmed: bool = False
+    """Whether sides without data are cut off, in whole units."""
 
 
-def list_blocks(layout: Layout, side: int) -> list[Block]:
-    """Part the grid into squares of ``side`` chips, cut off at its edge; those with any chip."""
-    held = sorted({(row // side, col // side) for row, col in layout.row_of})
-    return [
-        Block(
-            row=row * side,
-            col=col * side,
-            n_rows=min(side, layout.n_rows - row * side),
-            n_cols=min(side, layout.n_cols - col * side),
-        )
-        for row, col in held
+def walk_place(
+    samples: Samples, zoning: Zoning, tiling: Tiling, run: Run, label: str, layer: str = HEIGHTS
+) -> Iterator[Canvas]:
+    """Go through the ground of a place that areas have, tile by tile; tiles without data are none.
+
+    Parameters
+    ----------
+    label
+        What is done, for the progress bar.
+    layer
+        Which of the place's layers is read.
+    """
+    tiles = [
+        tile for tile in samples.extent(layer).tiles(tiling.side_px) if zoning.is_touched(tile)
     ]
+    for tile in run.track(tiles, label):
+        canvas = read_canvas(samples.layers[layer], tile.snap(tiling.unit_px), tiling.halo_px)
+        if canvas.has_data.any():
+            yield trim_canvas(canvas, tiling.unit_px) if tiling.is_trimmed else canvas
 
 
-def bounds_of(layout: Layout, block: Block) -> Bounds:
-    """Bounds of a block on the ground, in metres."""
-    ground_m = layout.size_px * layout.resolution_m
-    west = layout.west + block.col * ground_m
-    north = layout.north - block.row * ground_m
-    return (west, north - block.n_rows * ground_m, west + block.n_cols * ground_m, north)
-
-
-def read_canvas(samples: Samples, layout: Layout, block: Block, margin_px: int) -> Canvas:
-    """Read a block of chips and the ground around it.
+def read_canvas(layer: Layer, grid: Grid, margin_px: int) -> Canvas:
+    """Read a rectangle of a layer and the ground around it; beyond the layer there is no data.
 
     Parameters
     ----------
+    grid
+        Cells of the layer's own grid.
     margin_px
-        How far to read beyond the block, in pixels.
+        How far to read beyond them, in cells.
     """
-    size = layout.size_px
-    ring = ceil(margin_px / size)
-    first_row, first_col = block.row - ring, block.col - ring
-    n_rows, n_cols = block.n_rows + 2 * ring, block.n_cols + 2 * ring
-    wide = np.full((2, n_rows * size, n_cols * size), np.nan, dtype=np.float32)
-    around = Block(first_row, first_col, n_rows, n_cols)
-    places = list(_chips_in(layout, around))
-    chips = samples.read_heights(np.array([position for _, _, position in places], dtype=int))
-    for (row, col, _), heights in zip(places, chips, strict=True):
-        top, left = (row - first_row) * size, (col - first_col) * size
-        wide[:, top : top + size, left : left + size] = heights
-    edge = ring * size - margin_px
-    inner = wide[:, edge : n_rows * size - edge, edge : n_cols * size - edge]
-    return Canvas(bounds_of(layout, block), inner)
+    return Canvas(grid, layer.read(layer.grid.find(grid.pad(margin_px))))
 
 
-def trim_canvas(canvas: Canvas, margin_px: int, unit_px: int, resolution_m: float) -> Canvas | None:
-    """Cut off what has no data at the sides of a canvas, in whole units; None if all has none.
+def trim_canvas(canvas: Canvas, unit_px: int) -> Canvas:
+    """Cut off what has no data at the sides of a canvas that has some.
 
     Parameters
     ----------
-    margin_px
-        The canvas' margin, which the trimmed one has too.
     unit_px
-        Sides are cut by a multiple of it.
+        Sides are cut by a multiple of it. The margin stays as wide as it was.
     """
-    inner = np.isfinite(canvas.heights[0, margin_px:-margin_px, margin_px:-margin_px])
-    if not inner.any():
-        return None
-    (top, bottom), (left, right) = (
-        (at[0] // unit_px * unit_px, -(-(at[-1] + 1) // unit_px) * unit_px)
-        for at in (np.flatnonzero(inner.any(axis=axis)) for axis in (1, 0))
-    )
-    west, _, _, north = canvas.bounds
-    bounds = (
-        west + left * resolution_m,
-        north - bottom * resolution_m,
-        west + right * resolution_m,
-        north - top * resolution_m,
-    )
-    rows, cols = slice(top, bottom + 2 * margin_px), slice(left, right + 2 * margin_px)
-    return Canvas(bounds, canvas.heights[:, rows, cols])
+    window, both = canvas.grid.trim(canvas.has_data, unit_px), 2 * canvas.margin_px
+    assert window is not None
+    rows, cols = window
+    values = canvas.values[:, rows.start : rows.stop + both, cols.start : cols.stop + both]
+    return Canvas(canvas.grid.crop(window), values)
 
 
 def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -165,10 +132,14 @@ def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float
     return mean
 
 
-def _chips_in(layout: Layout, block: Block) -> Iterator[tuple[int, int, int]]:
-    """Go through the chips of a block: grid row, column, position."""
-    for row in range(block.row, block.row + block.n_rows):
-        for col in range(block.col, block.col + block.n_cols):
-            position = layout.row_of.get((row, col))
-            if position is not None:
-                yield row, col, position
+def share_of_cells(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
+    """Give the marked share of each cell of ``side`` pixels a side, (row, col).
+
+    Examples
+    --------
+    >>> share_of_cells(np.array([[True, False], [True, True]]), 2)
+    array([[0.75]], dtype=float32)
+    """
+    rows, cols = mask.shape
+    squares = mask.reshape(rows // side, side, cols // side, side)
+    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))

@@ -58,7 +58,7 @@ def read_labelled_areas(
         settings.typed("areas"),
         column=data.area_column,
         crs=surface.crs,
-        bounds=surface.bounds,
+        bounds=surface.grid.bounds,
     )
     _refuse_strangers(settings, areas, labels, crime)
     categories = crime.categories if crime is not None else ()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from basrelief.chips.labelled import check_targets, read_counts
 from basrelief.chips.quality import NEAR_ONE_COLOUR, commonest_colour_share
-from basrelief.chips.store import PixelWriter, open_writer
+from basrelief.chips.store import PictureWriter, open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.run import Run, write_json
@@ -39,7 +39,7 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     )
     if read_counts(settings, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
-    with open_writer(folder / "pixels.zarr", 3, settings.chips.size_px, "uint8") as writer:
+    with open_writer(folder, settings.chips.size_px) as writer:
         share = _store_pictures(settings, run, pictures, writer)
     frame = pictures.frame.assign(commonest_colour=share)
     _check_losses(settings, frame)
@@ -70,7 +70,7 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
 
 
 def _store_pictures(
-    settings: Settings, run: Run, pictures: Pictures, writer: PixelWriter
+    settings: Settings, run: Run, pictures: Pictures, writer: PictureWriter
 ) -> list[float]:
     """Write every picture that shows something; give each one's commonest colour's share."""
     images = settings.typed("images").path

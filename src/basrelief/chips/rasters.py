@@ -8,28 +8,20 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
-from basrelief.chips.cut import make_grid, measure_ground, read_block, split_block
+from basrelief.chips.cut import cut_heights
 from basrelief.chips.labelled import check_targets, read_labelled_areas
+from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
-from basrelief.chips.store import open_writer
+from basrelief.chips.store import HEIGHTS
 from basrelief.chips.tables import Tables, write_tables
+from basrelief.chips.zonal import Planes, Pools, Zoning, pool_planes
 from basrelief.config import InputError, Settings
+from basrelief.grid import Grid
 from basrelief.run import Run, write_json
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What cutting a place gives besides the pixels."""
-
-    chips: gpd.GeoDataFrame
-    """``chip_id``, ``valid``, ``easting``, ``northing`` and squares, in the pixels' order."""
-
-    covered_m2: pd.Series[float]
-    """Ground with data by ``area_id``, in square metres."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Rasters:
     def describe(self) -> dict[str, Any]:
         """Say what a model that learns from these must find elsewhere."""
         return {
-            "native_resolution_m": self.surface.resolution_m,
+            "native_resolution_m": self.surface.grid.cell_m,
             "ground": "estimated" if self.terrain is None else "terrain",
         }
 
@@ -57,17 +49,17 @@ def chips_from_rasters(
     Parameters
     ----------
     folder
-        An empty folder; see ``make_chips`` for what is written, and for ``detail_m``.
+        An empty folder; see ``make_chips`` for what is written.
+    detail_m
+        As for ``cut_like``; None where a model is to be learnt.
     """
     rasters = _open_rasters(settings, detail_m)
     areas, targets = read_labelled_areas(settings, run, folder, rasters.surface)
     is_to_learn = detail_m is None
     if is_to_learn:
         targets = check_targets(settings, run, areas, targets, "areas")
-    cut = _cut_place(settings, run, folder, rasters, areas)
-    chips = cut.chips
-    covered = cut.covered_m2[areas["area_id"]].to_numpy()
-    areas["ground_covered"] = np.minimum(covered / areas.area, 1.0)
+    chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
+    areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
         # Again: what varies over all areas may not vary over those with enough ground.
@@ -109,43 +101,55 @@ def _say_counts(
 
 
 def _cut_place(
-    settings: Settings,
-    run: Run,
-    folder: Path,
-    rasters: Rasters,
-    areas: gpd.GeoDataFrame,
-) -> Cut:
-    """Write the chips that touch an area, block by block, in bounded memory."""
-    surface, terrain = rasters.surface, rasters.terrain
-    grid = make_grid(surface.bounds, settings.chips)
-    covered = pd.Series(0.0, index=areas["area_id"])
-    squares, valid = [], []
-    polygons = shapely.STRtree(areas.geometry.to_numpy())
-    with open_writer(folder / "pixels.zarr", 2, settings.chips.size_px, "float32") as writer:
-        for place in run.track(grid.blocks(), "cutting chips"):
-            block = read_block(grid, place, surface, terrain, rasters.detail_m)
-            covered = covered.add(measure_ground(block, areas), fill_value=0.0)
-            for chip in split_block(block, settings.chips.size_px):
-                square = shapely.box(*chip.bounds)
-                if len(polygons.query(square, predicate="intersects")):
-                    writer.append(chip.heights)
-                    squares.append(square)
-                    valid.append(chip.valid)
+    settings: Settings, run: Run, folder: Path, rasters: Rasters, areas: gpd.GeoDataFrame
+) -> tuple[gpd.GeoDataFrame, NDArray[np.float64]]:
+    """Write the layer of heights, block by block, in bounded memory: the chips that touch an area.
+
+    Returns
+    -------
+    The chips in the order in which they are cut (``chip_id``, ``valid``, ``easting``,
+    ``northing`` and squares), and the square metres of ground with data in each area.
+    """
+    size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
+    grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
+    path = folder / "layers" / f"{HEIGHTS}.zarr"
+    layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
+    pools, zoning = Pools(), Zoning(areas)
+    squares: list[shapely.Polygon] = []
+    valid: list[float] = []
+    for block in run.track(list(grid.tiles(SHARD_SIDE * size_px)), "cutting chips"):
+        if not zoning.is_touched(block):
+            continue
+        heights = cut_heights(block, rasters.surface, rasters.terrain, rasters.detail_m)
+        for chip in block.tiles(size_px):
+            rows, cols = block.find(chip)
+            has_data = np.isfinite(heights[0, rows, cols])
+            if has_data.any() and zoning.is_touched(chip):
+                # No planes: how much ground has data is all that is asked.
+                ground = Planes("ground", chip, heights[:0, rows, cols], has_data)
+                pool_planes(pools, ground, zoning.on(chip))
+                squares.append(shapely.box(*chip.bounds))
+                valid.append(float(has_data.mean()))
+            else:
+                heights[:, rows, cols] = np.nan
+        layer.write(grid.find(block), heights)
     if not squares:
         raise InputError(
             f"{settings.typed('dsm')}: no cell with data lies inside any area of "
             f"{settings.typed('areas')}. Check that both show the same place."
         )
-    return Cut(_index_squares(squares, valid, areas), covered)
+    covered = pools.get("ground", {})
+    cells = [covered[area_id].weight if area_id in covered else 0.0 for area_id in areas["area_id"]]
+    return _index_squares(squares, valid, areas), np.array(cells) * cell_m**2
 
 
 def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
     surface = open_mosaic(typed, data.crs)
-    if detail_m is not None and surface.resolution_m > 1.01 * detail_m:
+    if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
         raise InputError(
-            f"{typed}: its cells are {surface.resolution_m:g} m, coarser than "
+            f"{typed}: its cells are {surface.grid.cell_m:g} m, coarser than "
             f"the {detail_m:g} m that the model learnt from. Give rasters of {detail_m:g} m or "
             "finer: those are averaged."
         )

@@ -11,10 +11,10 @@ from basrelief.run import Run, replacing
 def make_chips(settings: Settings, run: Run) -> None:
     """Cut rasters, or take pictures, into the store of chips.
 
-    Writes ``chips.parquet``, ``pixels.zarr``, ``areas.parquet``, ``membership.parquet``,
-    ``chips.json`` (kind, targets, size and, of rasters, their native resolution and whether
-    the ground is of a terrain raster or estimated), ``counts.json`` and, where counts of
-    crime are given, ``crime.parquet``.
+    Writes ``chips.parquet``, ``areas.parquet``, ``membership.parquet``, ``layers/heights.zarr``
+    or ``layers/pictures.zarr``, ``chips.json`` (kind, targets, size and, of rasters, their native
+    resolution and whether the ground is of a terrain raster or estimated), ``counts.json`` and,
+    where counts of crime are given, ``crime.parquet``.
 
     Raises
     ------

@@ -1,10 +1,11 @@
-"""The store of chips: an index, pixels read in small pieces, areas and membership."""
+"""The store of chips: an index, layers read in small pieces, areas and membership."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,21 +16,27 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from basrelief.chips.layers import Layer, open_layer
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
+from basrelief.grid import Grid, Window
 from basrelief.run import Run, read_json
 
 Bands = Literal["shaded", "relief"]
 
-SHARD_CHIPS = 64
-"""Chips a file of the store: the unit of writing, and the bound on memory."""
+HEIGHTS, PICTURES = "heights", "pictures"
+"""Stores below ``layers/`` that chips are read from: a layer of a place, or pictures without one,
+(picture, band, row, col)."""
+
+SHARD_PICTURES = 64
+"""Pictures a file of the store: the unit of writing, and the bound on memory."""
 
 
 @dataclass(frozen=True)
 class Samples:
     """What the chips stage wrote, as the later stages read it.
 
-    ``chips`` has one row a chip, in the order of the pixels: ``chip_id`` (str), ``valid``
+    ``chips`` has one row a chip, in the order of the pictures: ``chip_id`` (str), ``valid``
     (share of ground with data), ``is_used`` (whether networks may use it), ``picture``
     (file name, pictures only), ``easting`` and ``northing`` of the centre in metres (rasters
     only), and one column a target (NaN where the chip has no label). ``areas`` has
@@ -46,17 +53,46 @@ class Samples:
     kind: Literal["pictures", "heights"]
     size_px: int
     resolution_m: float
-    pixels_path: Path
+    folder: Path
+    """Of the chips stage; ``layers/`` in it holds what chips are windows of."""
 
     @property
     def has_places(self) -> bool:
         """Whether chips and areas have coordinates."""
         return self.kind == "heights"
 
+    @property
+    def store(self) -> Path:
+        """What chips are read from."""
+        return self.folder / "layers" / f"{self.kind}.zarr"
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """Rasters of the place by name, each on its own grid; none of pictures."""
+        if not self.has_places:
+            return {}
+        return {path.stem: open_layer(path) for path in sorted(self.store.parent.glob("*.zarr"))}
+
+    def extent(self, layer: str = HEIGHTS) -> Grid:
+        """Give the ground of all chips in the cells of a layer."""
+        half = self.size_px * self.resolution_m / 2
+        east, north = self.chips["easting"], self.chips["northing"]
+        bounds = (east.min() - half, north.min() - half, east.max() + half, north.max() + half)
+        grid = self.layers[layer].grid
+        return grid.crop(grid.cover(bounds))
+
+    @cached_property
+    def _windows(self) -> list[Window]:
+        """Which part of the heights each chip is."""
+        grid, shape = self.layers[HEIGHTS].grid, (self.size_px, self.size_px)
+        half = self.size_px * self.resolution_m / 2
+        corners = zip(self.chips["easting"] - half, self.chips["northing"] + half, strict=True)
+        return [grid.find(Grid(west, north, grid.cell_m, shape)) for west, north in corners]
+
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
         """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
-        pixels = self._open()
-        return np.stack([pixels[int(row)] for row in rows])
+        layer = self.layers[HEIGHTS]
+        return np.stack([layer.read(self._windows[int(row)]) for row in rows])
 
     def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
         """Read chips rendered as bands.
@@ -81,14 +117,14 @@ class Samples:
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
-            pixels = self._open()
-            return np.stack([pixels[int(row)] for row in rows])
+            return np.stack([self._pictures[int(row)] for row in rows])
         render = render_relief if bands == "relief" else render_shaded
         heights = self.read_heights(rows)
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
 
-    def _open(self) -> zarr.Array[Any]:
-        array = zarr.open_array(self.pixels_path, mode="r")
+    @cached_property
+    def _pictures(self) -> zarr.Array[Any]:
+        array = zarr.open_array(self.store, mode="r")
         return array
 
 
@@ -105,22 +141,22 @@ def load_samples(run: Run) -> Samples:
         kind=facts["kind"],
         size_px=facts["size_px"],
         resolution_m=facts["resolution_m"],
-        pixels_path=run.chips / "pixels.zarr",
+        folder=run.chips,
     )
 
 
 @dataclass
-class PixelWriter:
-    """Collects chips and writes them a shard at a time, so that memory stays flat."""
+class PictureWriter:
+    """Collects pictures and writes them a shard at a time, so that memory stays flat."""
 
     array: zarr.Array[Any]
     _pending: list[NDArray[Any]]
     n_written: int = 0
 
-    def append(self, chip: NDArray[Any]) -> None:
-        """Add one chip, (band, row, col)."""
-        self._pending.append(chip)
-        if len(self._pending) == SHARD_CHIPS:
+    def append(self, picture: NDArray[Any]) -> None:
+        """Add one picture, (band, row, col)."""
+        self._pending.append(picture)
+        if len(self._pending) == SHARD_PICTURES:
             self.flush()
 
     def flush(self) -> None:
@@ -129,7 +165,7 @@ class PixelWriter:
             return
         block = np.stack(self._pending)
         end = self.n_written + len(block)
-        # Grown a shard at a time: how many chips have ground is known only at the end.
+        # Grown a shard at a time: how many pictures can be read is known only at the end.
         self.array.resize((end, *self.array.shape[1:]))
         self.array[self.n_written : end] = block
         self.n_written = end
@@ -137,17 +173,19 @@ class PixelWriter:
 
 
 @contextmanager
-def open_writer(path: Path, n_bands: int, size_px: int, dtype: str) -> Iterator[PixelWriter]:
-    """Create a store of chips, (chip, band, row, col), and yield its writer."""
+def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
+    """Create the store of pictures of a chips folder, and yield its writer."""
     array = zarr.create_array(
-        store=path,
-        shape=(0, n_bands, size_px, size_px),
-        chunks=(1, n_bands, size_px, size_px),
-        shards=(SHARD_CHIPS, n_bands, size_px, size_px),
-        dtype=dtype,
+        store=folder / "layers" / f"{PICTURES}.zarr",
+        shape=(0, 3, size_px, size_px),
+        chunks=(1, 3, size_px, size_px),
+        shards=(SHARD_PICTURES, 3, size_px, size_px),
+        dtype="uint8",
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
         fill_value=0,
+        dimension_names=("picture", "band", "row", "col"),
+        attributes={"bands": ["red", "green", "blue"], "units": ["1", "1", "1"]},
     )
-    writer = PixelWriter(array, [])
+    writer = PictureWriter(array, [])
     yield writer
     writer.flush()

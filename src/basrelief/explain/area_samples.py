@@ -27,6 +27,7 @@ from basrelief.explain.views import (
     trace_again,
     view_area,
 )
+from basrelief.grid import Grid
 from basrelief.judge.resampling import MIN_GROUPS
 from basrelief.learn.extract import Extractor
 from basrelief.run import Record, Run
@@ -147,7 +148,8 @@ def redraw_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
 def map_flat(scene: Scene) -> list[Floats]:
     """Map ground that is flat everywhere: (cell, target) of each sheet."""
     side, model = 4 * measure_unit(scene) + 2 * measure_margin(scene), scene.model
-    ground = Canvas((0.0, 0.0, 1.0, 1.0), np.zeros((2, side, side), dtype=np.float32))
+    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-measure_margin(scene))
+    ground = Canvas(grid, np.zeros((2, side, side), dtype=np.float32))
     found = []
     for way, _, maps in look_again(scene, ground):
         for sheet in way.sheets:

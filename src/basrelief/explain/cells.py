@@ -6,21 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-import geopandas as gpd
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
+from basrelief.chips.canvas import share_of_cells
 from basrelief.chips.store import Samples
+from basrelief.chips.zonal import Zones, Zoning
 from basrelief.explain.readout import DenseModel, Sheet, make_readout
-from basrelief.learn.dense import (
-    Patch,
-    find_multiple,
-    share_cells,
-    share_of_cells,
-)
+from basrelief.learn.dense import Patch, find_multiple
 from basrelief.learn.extract import Extractor
-from basrelief.learn.relief import cover
 
 LEAST = 0.1
 """What ground that does not count gets of a coarse cell that lies over it, beside ground that
@@ -57,8 +51,8 @@ class Tracing:
     """What has to be known before cells can be told what they add."""
 
     model: DenseModel
-    areas: gpd.GeoDataFrame
-    """``area_id`` and polygons."""
+    zoning: Zoning
+    """The areas."""
 
     cell_px: int
     """Side of the map's cells, in pixels of the chips."""
@@ -100,30 +94,32 @@ def find_cell_px(model: DenseModel, extractors: Mapping[int, Extractor], samples
     return gcd(*sides)
 
 
-def list_own(patch: Patch, cell_px: int, areas: gpd.GeoDataFrame) -> dict[str, Own]:
+def list_own(patch: Patch, cell_px: int, zoning: Zoning) -> dict[str, Own]:
     """List each area's cells with data in a patch, on the grid of a map."""
-    near = areas[shapely.intersects(areas.geometry.to_numpy(), shapely.box(*patch.bounds))]
-    if near.empty:
-        return {}
     has_data = share_of_cells(np.isfinite(patch.detail[0]), cell_px) > 0
     counted = np.stack([share_of_cells(mask, cell_px).ravel() for mask in patch.counted])
-    plane = np.where(has_data, 0.0, np.nan).astype(np.float32)
-    return {
-        area_id: Own(cells, coverage, coverage * counted[:, cells])
-        for area_id, cells, coverage in cover(plane, patch.bounds, near)
-        if len(cells)
-    }
+    owns = {}
+    for area_id, cells, coverage in zoning.on(patch.grid.coarser(cell_px)).of_areas():
+        keep = has_data.ravel()[cells]
+        if keep.any():
+            own, share = cells[keep], coverage[keep]
+            owns[area_id] = Own(own, share, share * counted[:, own])
+    return owns
 
 
 def weigh_patch(
-    patch: Patch, sheets: Sequence[Sheet], areas: gpd.GeoDataFrame
+    patch: Patch, sheets: Sequence[Sheet], zoning: Zoning
 ) -> Iterator[tuple[Sheet, str, float]]:
     """Give the weight that each area's cells have in a patch, by sheet."""
     for sheet in sheets:
-        for area_id, _, weight in share_cells(
-            patch.bounds, patch.weigh(sheet.pool, sheet.stage), areas
-        ):
+        for area_id, _, weight in _weigh_sheet(patch, sheet, zoning).of_areas():
             yield sheet, area_id, float(weight.sum(dtype=np.float64))
+
+
+def _weigh_sheet(patch: Patch, sheet: Sheet, zoning: Zoning) -> Zones:
+    """Weigh each area's cells in a patch on a sheet's grid by how much of them counts."""
+    zones = zoning.on(patch.cells_of(sheet.stage))
+    return zones.weigh(patch.weigh(sheet.pool, sheet.stage))
 
 
 def trace_patch(
@@ -146,9 +142,9 @@ def trace_patch(
     """
     for sheet in sheets:
         flat = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1)
-        weights = patch.weigh(sheet.pool, sheet.stage)
-        grid = Coarse(weights.shape[1], patch.detail.shape[2] // tracing.cell_px)
-        for area_id, index, weight in share_cells(patch.bounds, weights, tracing.areas):
+        finer = patch.grid.coarser(tracing.cell_px)
+        grid = Coarse(patch.cells_of(sheet.stage).shape[1], finer.shape[1])
+        for area_id, index, weight in _weigh_sheet(patch, sheet, tracing.zoning).of_areas():
             if area_id not in owns:
                 continue
             share = weight / tracing.totals[sheet, area_id]

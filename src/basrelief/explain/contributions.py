@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,9 +18,9 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import lay_out
 from basrelief.chips.describe import name_file
 from basrelief.chips.store import Samples
+from basrelief.chips.zonal import Zoning
 from basrelief.config import Settings
 from basrelief.explain.cells import (
     Own,
@@ -30,9 +31,10 @@ from basrelief.explain.cells import (
     weigh_patch,
 )
 from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
-from basrelief.explain.rasters import Planes, frame_place, write_quotient
+from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, Sheet
 from basrelief.explain.tally import AreaSums, Faces
+from basrelief.grid import Grid
 from basrelief.learn.dense import Patch, list_patches, look
 from basrelief.learn.extract import Extractor, read_extractor
 from basrelief.learn.recipes import DenseRecipe, Ground
@@ -69,6 +71,11 @@ class Scene:
     cell_px: int
     """Side of a map's cells, in pixels of the chips."""
 
+    @cached_property
+    def zoning(self) -> Zoning:
+        """The areas, to be laid on grids."""
+        return Zoning(self.areas)
+
     @property
     def grounds(self) -> list[Ground]:
         """Every ground that counts for a member."""
@@ -88,10 +95,9 @@ class Scene:
         extractor = self.extractors[way.member]
         return list_patches(self.samples, way.recipe, extractor, way.resolution_m, run)
 
-    def shape_of(self, patch: Patch) -> tuple[int, int]:
-        """Rows and columns of a map's cells in a patch."""
-        _, rows, cols = patch.detail.shape
-        return rows // self.cell_px, cols // self.cell_px
+    def cells_of(self, patch: Patch) -> Grid:
+        """Give the grid of a map's cells in a patch."""
+        return patch.grid.coarser(self.cell_px)
 
     def look(self, way: Pass, patch: Patch) -> list[NDArray[np.float32]]:
         """Send a patch through the network: one map a stage."""
@@ -99,7 +105,7 @@ class Scene:
 
     def own(self, patch: Patch) -> dict[str, Own]:
         """List each area's cells in a patch."""
-        return list_own(patch, self.cell_px, self.areas)
+        return list_own(patch, self.cell_px, self.zoning)
 
 
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
@@ -125,18 +131,18 @@ def draw_contributions(
     Sums by area, and the maps' files in the order of the targets.
     """
     model = scene.model
-    frame, n_targets = frame_place(lay_out(scene.samples), scene.cell_px), len(model.targets)
+    grid, n_targets = scene.samples.extent().coarser(scene.cell_px), len(model.targets)
     with TemporaryDirectory(dir=folder) as scratch:
         # One plane a target, and how much of each cell lies in areas.
-        sums = Planes(frame, n_targets + 1, Path(scratch, "sums.npy"))
+        sums = StoredPlanes(grid, n_targets + 1, Path(scratch, "sums.npy"))
         # Shares of kinds in each cell: of all its ground, and of each ground that counts.
         n_planes = (1 + len(scene.grounds)) * len(KINDS)
-        kinds = Planes(frame, n_planes, Path(scratch, "kinds.npy"))
+        kinds = StoredPlanes(grid, n_planes, Path(scratch, "kinds.npy"))
         tracing, tally = _weigh_place(scene, sums, kinds, run)
         for way in scene.passes:
             for patch in scene.patches(way, run):
                 faces = _face(scene, way, patch, kinds)
-                sums.add(patch.bounds, _trace(scene, way, patch, tracing, tally, faces))
+                sums.add(scene.cells_of(patch), _trace(scene, way, patch, tracing, tally, faces))
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
         for k, path in enumerate(paths):
             write_quotient(sums, k, n_targets, scene.areas.crs, path, name_unit(model.targets[k]))
@@ -155,7 +161,7 @@ def name_unit(target: str) -> str:
 
 
 def _weigh_place(
-    scene: Scene, sums: Planes, kinds: Planes, run: Run
+    scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run
 ) -> tuple[Tracing, dict[str, AreaSums]]:
     """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
     model, totals = scene.model, dict[tuple[Sheet, str], float]()
@@ -166,7 +172,7 @@ def _weigh_place(
         new = [k for k, pool in enumerate(way.recipe.pools) if pool not in told]
         told.update(way.recipe.pools)
         for patch in scene.patches(way, run):
-            for sheet, area_id, weight in weigh_patch(patch, way.sheets, scene.areas):
+            for sheet, area_id, weight in weigh_patch(patch, way.sheets, scene.zoning):
                 totals[sheet, area_id] = totals.get((sheet, area_id), 0.0) + weight
             marks = {1 + scene.grounds.index(way.recipe.pools[k]): patch.counted[k] for k in new}
             if n == 0:
@@ -174,16 +180,16 @@ def _weigh_place(
             _add_kinds(scene, patch, kinds, marks)
             if n > 0:
                 continue
-            shape = scene.shape_of(patch)
-            of_ground = kinds.read(patch.bounds, shape)[: len(KINDS)].reshape(len(KINDS), -1)
-            covered = np.zeros((1, shape[0] * shape[1]), dtype=np.float32)
+            cells = scene.cells_of(patch)
+            of_ground = kinds.read(cells)[: len(KINDS)].reshape(len(KINDS), -1)
+            covered = np.zeros((1, cells.n_cells), dtype=np.float32)
             for area_id, own in scene.own(patch).items():
                 area = tally.setdefault(area_id, AreaSums(len(model.targets)))
                 area.add_ground(own, of_ground)
                 covered[0, own.cells] += own.coverage
-            sums.add(patch.bounds, covered.reshape(1, *shape), len(model.targets))
+            sums.add(cells, covered.reshape(1, *cells.shape), len(model.targets))
     features = {area_id: model.describe(area_id) for area_id in tally}
-    return Tracing(model, scene.areas, scene.cell_px, totals, features), tally
+    return Tracing(model, scene.zoning, scene.cell_px, totals, features), tally
 
 
 def _trace(
@@ -195,36 +201,36 @@ def _trace(
     faces: Faces,
 ) -> NDArray[np.float32]:
     """Look at a patch; give what its cells say, (target, row, col), times their coverage."""
-    owns, shape = scene.own(patch), scene.shape_of(patch)
-    said = np.zeros((len(scene.model.targets), shape[0] * shape[1]), dtype=np.float32)
+    owns, cells = scene.own(patch), scene.cells_of(patch)
+    said = np.zeros((len(scene.model.targets), cells.n_cells), dtype=np.float32)
     for area_id, own in owns.items():
         tally[area_id].add_edges(own, faces)
     for part in trace_patch(tracing, patch, scene.look(way, patch), way.sheets, owns):
         area = tally[part.area_id]
         area.add(part, faces)
         said[:, part.cells] += (part.values * area.coverage).T
-    return said.reshape(-1, *shape)
+    return said.reshape(-1, *cells.shape)
 
 
-def _face(scene: Scene, way: Pass, patch: Patch, kinds: Planes) -> Faces:
+def _face(scene: Scene, way: Pass, patch: Patch, kinds: StoredPlanes) -> Faces:
     """Say what the cells of a patch are."""
-    shape = scene.shape_of(patch)
-    shares = kinds.read(patch.bounds, shape).reshape(-1, len(KINDS), shape[0] * shape[1])
-    is_edge = np.ones(shape, dtype=bool)
+    cells = scene.cells_of(patch)
+    shares = kinds.read(cells).reshape(-1, len(KINDS), cells.n_cells)
+    is_edge = np.ones(cells.shape, dtype=bool)
     deep = EDGE_CELLS * max(patch.strides) // scene.cell_px
     is_edge[deep:-deep, deep:-deep] = False
     of_pools = [1 + scene.grounds.index(pool) for pool in way.recipe.pools]
     return Faces(shares[of_pools], is_edge.ravel())
 
 
-def _add_kinds(scene: Scene, patch: Patch, kinds: Planes, marks: dict[int, Mask]) -> None:
+def _add_kinds(scene: Scene, patch: Patch, kinds: StoredPlanes, marks: dict[int, Mask]) -> None:
     """Add the shares of each kind in the cells of a patch, in the ground that is marked."""
     if not marks:
         return
     told = tell_kinds(patch.detail, scene.samples.resolution_m)
     for k, mask in marks.items():
         shares = share_kinds(told, mask, scene.cell_px)
-        kinds.add(patch.bounds, shares, k * len(KINDS))
+        kinds.add(scene.cells_of(patch), shares, k * len(KINDS))
 
 
 def _sheets_of(model: DenseModel, member: int, resolution_m: float) -> list[Sheet]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from basrelief.learn.dense import share_of_cells
+from basrelief.chips.canvas import share_of_cells
 from basrelief.learn.grounds import (
     RAISED_M,
     ROUGH_M,

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, lcm
+from functools import cached_property
+from math import lcm
 
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import Block, Canvas, Layout, lay_out, read_canvas
+from basrelief.chips.canvas import Canvas, read_canvas
+from basrelief.chips.store import HEIGHTS
+from basrelief.chips.zonal import Planes, Pools, Zoning, pool_planes
 from basrelief.explain.cells import Tracing, list_own, trace_patch, weigh_patch
 from basrelief.explain.contributions import Pass, Scene
-from basrelief.learn.dense import (
-    Patch,
-    Pool,
-    find_multiple,
-    look,
-    make_patch,
-    share_cells,
-)
+from basrelief.learn.dense import Patch, find_multiple, look, make_patch
 from basrelief.learn.extract import Extractor
 
 Floats = NDArray[np.float64]
@@ -42,6 +38,11 @@ class View:
     def area_id(self) -> str:
         """Code of the area."""
         return str(self.area["area_id"].iloc[0])
+
+    @cached_property
+    def zoning(self) -> Zoning:
+        """The area alone, to be laid on grids."""
+        return Zoning(self.area)
 
     @property
     def n_px(self) -> int:
@@ -69,24 +70,11 @@ class CellMap:
 
 def view_area(scene: Scene, area_id: str) -> View:
     """Read an area's ground, in whole cells of every sheet."""
-    layout, samples = lay_out(scene.samples), scene.samples
-    area = scene.areas[scene.areas["area_id"] == area_id]
-    unit, margin = measure_unit(scene), measure_margin(scene)
-    top, left, bottom, right = _snap(layout, tuple(area.total_bounds), unit)
-    size = layout.size_px
-    first_row, first_col = top // size, left // size
-    block = Block(
-        first_row, first_col, -(-bottom // size) - first_row, -(-right // size) - first_col
-    )
-    wide = read_canvas(samples, layout, block, margin).heights
-    top, bottom = top - first_row * size, bottom - first_row * size
-    left, right = left - first_col * size, right - first_col * size
-    heights = wide[:, top : bottom + 2 * margin, left : right + 2 * margin]
-    cell = layout.resolution_m
-    west = layout.west + (left + first_col * size) * cell
-    north = layout.north - (top + first_row * size) * cell
-    bounds = (west, north - (bottom - top) * cell, west + (right - left) * cell, north)
-    return View(area, Canvas(bounds, heights))
+    area, ground = scene.areas[scene.areas["area_id"] == area_id], scene.samples.extent()
+    west, south, east, north = area.total_bounds.tolist()
+    grid = ground.crop(ground.cover((west, south, east, north), measure_unit(scene)))
+    heights = scene.samples.layers[HEIGHTS]
+    return View(area, read_canvas(heights, grid, measure_margin(scene)))
 
 
 def measure_unit(scene: Scene) -> int:
@@ -111,7 +99,7 @@ def look_again(
         spare = margin - _halo(scene, way)
         _, rows, cols = canvas.heights.shape
         heights = canvas.heights[:, spare : rows - spare, spare : cols - spare]
-        cropped = Canvas(canvas.bounds, heights)
+        cropped = Canvas(canvas.grid, heights)
         patch = make_patch(cropped, way.recipe, extractor, way.resolution_m, _factor(scene, way))
         looked.append((way, patch, look(patch, way.recipe, extractor, way.resolution_m)))
     return looked
@@ -122,15 +110,14 @@ def pool_again(scene: Scene, view: View, looked: Looked) -> Floats:
     x = scene.model.describe(view.area_id).copy()
     for way, patch, maps in looked:
         for sheet in way.sheets:
-            flat, pool = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1), Pool()
-            for _, index, weight in share_cells(
-                patch.bounds, patch.weigh(sheet.pool, sheet.stage), view.area
-            ):
-                pool.add(flat[:, index], weight)
-            has_ground = pool.weight > 0
-            x[sheet.mean] = pool.finish(["mean"]) if has_ground else np.nan
+            cells, counts = patch.cells_of(sheet.stage), patch.weigh(sheet.pool, sheet.stage)
+            planes = Planes("all", cells, maps[sheet.stage], counts, len(sheet.std) > 0)
+            pools = Pools()
+            pool_planes(pools, planes, view.zoning.on(cells))
+            sums = pools["all"].get(view.area_id)
+            x[sheet.mean] = np.nan if sums is None else sums.mean
             if len(sheet.std):
-                x[sheet.std] = pool.finish(["std"]) if has_ground else np.nan
+                x[sheet.std] = np.nan if sums is None else sums.std
     return x
 
 
@@ -139,14 +126,14 @@ def trace_again(scene: Scene, view: View, looked: Looked, x: Floats) -> CellMap:
     totals = {
         (sheet, area_id): weight
         for way, patch, _ in looked
-        for sheet, area_id, weight in weigh_patch(patch, way.sheets, view.area)
+        for sheet, area_id, weight in weigh_patch(patch, way.sheets, view.zoning)
     }
-    tracing = Tracing(scene.model, view.area, scene.cell_px, totals, {view.area_id: x})
-    rows, cols = scene.shape_of(looked[0][1])
+    tracing = Tracing(scene.model, view.zoning, scene.cell_px, totals, {view.area_id: x})
+    rows, cols = scene.cells_of(looked[0][1]).shape
     values = np.zeros((rows * cols, len(scene.model.targets)))
     share = np.zeros(rows * cols)
     for way, patch, maps in looked:
-        owns = list_own(patch, scene.cell_px, view.area)
+        owns = list_own(patch, scene.cell_px, view.zoning)
         for part in trace_patch(tracing, patch, maps, way.sheets, owns):
             values[part.cells] += part.values
             share[part.cells] += part.share / len(scene.model.sheets)
@@ -159,16 +146,7 @@ def flatten(scene: Scene, canvas: Canvas, is_flat: NDArray[np.bool_]) -> Canvas:
     mask = np.pad(np.kron(is_flat, np.ones((scene.cell_px,) * 2, dtype=bool)), margin)
     heights = canvas.heights.copy()
     heights[0][mask] = heights[1][mask]
-    return Canvas(canvas.bounds, heights)
-
-
-def _snap(layout: Layout, bounds: tuple[float, ...], unit: int) -> tuple[int, int, int, int]:
-    """Give the rows and columns of pixels, from the layout's corner, of whole units over bounds."""
-    west, south, east, north = bounds
-    side_m = unit * layout.resolution_m
-    top, bottom = floor((layout.north - north) / side_m), ceil((layout.north - south) / side_m)
-    left, right = floor((west - layout.west) / side_m), ceil((east - layout.west) / side_m)
-    return top * unit, left * unit, bottom * unit, right * unit
+    return Canvas(canvas.grid, heights)
 
 
 def _factor(scene: Scene, way: Pass) -> int:

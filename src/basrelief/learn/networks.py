@@ -144,7 +144,7 @@ def _fingerprint(
     weights = stamp_of(settings.locate(str(typed))) if is_file else [typed]
     labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
     rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
-    pixels = stamp_of(samples.pixels_path / "zarr.json")
+    pixels = stamp_of(samples.store / "zarr.json")
     facts = [samples.kind, samples.size_px, samples.resolution_m, samples.targets, pixels]
     return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import torch
@@ -14,10 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch.nn import functional
 
+from basrelief.chips.canvas import Canvas, Tiling
+from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
 from basrelief.chips.store import Samples
+from basrelief.chips.zonal import Planes
 from basrelief.config import InputError
 from basrelief.learn.recipes import RandomRecipe
-from basrelief.learn.relief import cover
 from basrelief.learn.threads import one_torch_thread
 from basrelief.run import Run, replacing
 
@@ -33,7 +35,10 @@ ZCA_BIAS = 1e-3
 CELLS_AT_ONCE = 1024
 """Cells whose responses are held at once."""
 
-Grid = NDArray[np.float32]
+SIDES = ("above", "below")
+"""Planes of responses above the bias, and of those below."""
+
+Heights = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +75,9 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
     """
     rows = rng.permutation(len(samples.chips))[:N_CHIPS]
     n_each = -(-PATCHES_PER_FILTER * recipe.n_filters // max(1, len(rows)))
-    cell_m, drawn = _cell_of(samples, recipe.cell_m), []
+    factor, drawn = _find_factor(samples, recipe.cell_m), []
     for row in rows:
-        height = read_height(samples, int(row), cell_m)
+        height = average_height(samples.read_heights(np.array([row]))[0], factor)
         patches = np.lib.stride_tricks.sliding_window_view(height, (recipe.patch_px,) * 2)
         flat = patches.reshape(-1, recipe.patch_px**2)
         flat = flat[rng.choice(len(flat), n_each)]
@@ -86,7 +91,7 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
     kept = rng.choice(len(patches), recipe.n_filters, replace=len(patches) < recipe.n_filters)
     side = recipe.patch_px
     weights = whiten_patches(patches)[kept].reshape(-1, side, side).astype(np.float32)
-    return Filters(weights, recipe.bias, float(patches.std()), cell_m)
+    return Filters(weights, recipe.bias, float(patches.std()), factor * samples.resolution_m)
 
 
 def whiten_patches(patches: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -126,51 +131,43 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
     InputError
         If the filters are for cells of another size than the samples can give.
     """
-    cell_m = _cell_of(samples, filters.cell_m)
+    factor = _find_factor(samples, filters.cell_m)
+    cell_m = factor * samples.resolution_m
     if not np.isclose(cell_m, filters.cell_m):
         raise InputError(
             f"chips.resolution_m = {samples.resolution_m:g}: gives random features cells of "
             f"{cell_m:g} m, and the model's are of {filters.cell_m:g} m. Cut the chips at a "
             f"resolution that divides {filters.cell_m:g} m, as where the model was trained."
         )
-    polygons = samples.areas.set_index("area_id", drop=False)[["area_id", "geometry"]]
-    squares = samples.chips.set_index("chip_id").geometry
-    members = samples.membership.groupby("chip_id")["area_id"].agg(list).to_dict()
-    sums: dict[str, NDArray[np.float64]] = {}
-    ground: dict[str, float] = {}
+
+    def measure(canvas: Canvas) -> Iterator[Planes]:
+        height = average_height(canvas.heights, factor)
+        for side, values in zip(SIDES, respond(height, filters), strict=True):
+            yield Planes(
+                side, canvas.grid.coarser(factor), values, np.isfinite(height).astype(np.float32)
+            )
+
+    measuring = Measuring("random features", Tiling(samples.size_px), measure)
     with one_torch_thread():
-        for row, chip_id in enumerate(run.track(samples.chips["chip_id"], "random features")):
-            if chip_id not in members:
-                continue
-            height = read_height(samples, row, cell_m)
-            near = gpd.GeoDataFrame(polygons.loc[members[chip_id]], crs=samples.areas.crs)
-            covered = cover(height, squares[chip_id].bounds, near)
-            totals = sum_responses(height, filters, _share_cells(height.size, covered))
-            for (area_id, _, coverage), total in zip(covered, totals, strict=True):
-                sums[area_id] = sums.get(area_id, 0.0) + total
-                ground[area_id] = ground.get(area_id, 0.0) + float(coverage.sum())
-    means = {area_id: sums[area_id] / ground[area_id] for area_id in sums if ground[area_id] > 0}
-    names = [f"{side}_{k}" for side in ("above", "below") for k in range(len(filters.weights))]
-    table = pd.DataFrame.from_dict(means, orient="index", columns=names, dtype=np.float32)
-    return table.rename_axis("area_id").sort_index()
+        pools = pool_place(samples, samples.areas[["area_id", "geometry"]], measuring, run)
+    n_filters = len(filters.weights)
+    columns = [Columns(side, "mean", [f"{side}_{k}" for k in range(n_filters)]) for side in SIDES]
+    return tabulate_pools(pools, columns)
 
 
 @torch.inference_mode()
-def sum_responses(
-    height: Grid, filters: Filters, shares: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Slide the filters over a chip and sum what is above the bias, and below, over areas.
+def respond(height: Heights, filters: Filters) -> NDArray[np.float32]:
+    """Slide the filters over a chip: what is above the bias, and what is below.
 
     Parameters
     ----------
     height : (row, col), metres
         Above ground; NaN counts as 0. Beyond the edge the chip is mirrored.
-    shares : (row x col, area)
-        Fraction of each cell that an area covers.
 
     Returns
     -------
-    (area, 2 x filter)
+    (2, filter, row, col)
+        No value is below 0.
     """
     side = filters.weights.shape[-1]
     margin = side // 2
@@ -178,25 +175,29 @@ def sum_responses(
     padded = functional.pad(ground[None, None], [margin, side - 1 - margin] * 2, mode="reflect")
     patches = functional.unfold(padded, side)[0]  # (cell of the filter, cell)
     weights = torch.from_numpy(filters.weights).flatten(1)  # (filter, cell of the filter)
-    covered = torch.from_numpy(shares)
-    sums = torch.zeros((2, len(weights), shares.shape[1]))
+    found = torch.empty((2, len(weights), patches.shape[1]))
     # A piece at a time stays in the processor's cache; the whole would pass through memory.
     for at in range(0, patches.shape[1], CELLS_AT_ONCE):
         piece = slice(at, at + CELLS_AT_ONCE)
         response = (weights @ patches[:, piece]).add_(filters.bias)
-        sums[0] += response.clamp(min=0) @ covered[piece]
-        sums[1] -= response.clamp_(max=0) @ covered[piece]
-    found: NDArray[np.float64] = sums.flatten(0, 1).T.double().numpy()
-    return found
+        torch.clamp(response, min=0, out=found[0, :, piece])
+        torch.clamp(response.neg_(), min=0, out=found[1, :, piece])
+    return found.reshape(2, len(weights), *height.shape).numpy()
 
 
-def read_height(samples: Samples, row: int, cell_m: float) -> Grid:
-    """Read a chip's height above ground in metres, averaged over cells; NaN without data."""
-    surface, ground = samples.read_heights(np.array([row]))[0]
-    above = np.maximum(surface - ground, 0.0)
-    factor = round(cell_m / samples.resolution_m)
-    side = above.shape[0] // factor
-    cells = above.reshape(side, factor, side, factor)
+def average_height(heights: Heights, factor: int) -> Heights:
+    """Average height above ground in metres over cells, (row, col); NaN without any data.
+
+    Parameters
+    ----------
+    heights : (2, row, col), metres
+        Surface and ground; NaN is nodata.
+    factor
+        Pixels a side of a cell.
+    """
+    above = np.maximum(heights[0] - heights[1], 0.0)
+    n_rows, n_cols = (size // factor for size in above.shape)
+    cells = above.reshape(n_rows, factor, n_cols, factor)
     has_data = np.isfinite(cells)
     total = np.where(has_data, cells, 0.0).sum(axis=(1, 3))
     n_known = has_data.sum(axis=(1, 3))
@@ -218,18 +219,7 @@ def load_filters(path: Path) -> Filters:
         return Filters(weights=file.get_tensor("weights"), **facts)
 
 
-def _cell_of(samples: Samples, wanted_m: float) -> float:
-    """Give the size of cell, in metres, nearest to the one wanted of which chips are whole."""
+def _find_factor(samples: Samples, wanted_m: float) -> int:
+    """Give the pixels a side of the cell nearest to the one wanted of which chips are whole."""
     wanted = max(1, round(wanted_m / samples.resolution_m))
-    whole = [k for k in range(1, wanted + 1) if samples.size_px % k == 0]
-    return whole[-1] * samples.resolution_m
-
-
-def _share_cells(
-    n_cells: int, covered: list[tuple[str, NDArray[np.int64], NDArray[np.float64]]]
-) -> NDArray[np.float32]:
-    """Lay out what areas cover of each cell, (cell, area)."""
-    shares = np.zeros((n_cells, len(covered)), dtype=np.float32)
-    for k, (_, cells, coverage) in enumerate(covered):
-        shares[cells, k] = coverage
-    return shares
+    return [k for k in range(1, wanted + 1) if samples.size_px % k == 0][-1]

@@ -14,7 +14,8 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS, Transformer
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.places import Bounds, flatten_crs, format_bounds, name_crs
+from basrelief.grid import Bounds
+from basrelief.sources.places import flatten_crs, format_bounds, name_crs
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +12,11 @@ import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
+from rasterio.windows import Window as RasterWindow
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.places import Bounds, format_bounds, is_same_crs, name_crs, overlap
+from basrelief.grid import Bounds, Grid, Window
+from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.tiles import (
     GRID_TOLERANCE,
     Tile,
@@ -25,8 +25,6 @@ from basrelief.sources.tiles import (
     say_reason,
     settle_crs,
 )
-
-__all__ = ["Bounds", "Mosaic", "Raster", "Tile", "check_same_grid", "open_mosaic"]
 
 LOWEST_M, HIGHEST_M = -1000.0, 10000.0
 """Heights outside are nodata, whatever a file declares: DSM and DTM often differ in that."""
@@ -42,11 +40,7 @@ class Raster:
     values: NDArray[np.float32]
     """Heights in metres, (row, col), first row in the north; NaN is nodata."""
 
-    bounds: Bounds
-    """Exact outer bounds of the cells."""
-
-    resolution_m: float
-    """Side of a cell, in metres."""
+    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,9 @@ class Mosaic:
     """Sorted by name; where tiles overlap the first with data wins."""
 
     crs: CRS
-    resolution_m: float
-    bounds: Bounds
+    grid: Grid
+    """Over all tiles."""
+
     key: str
     """What messages call the setting that it comes from."""
 
@@ -77,71 +72,40 @@ class Mosaic:
         Returns
         -------
         Raster
-            On the mosaic's own grid, with its own bounds. NaN where there is no data.
+            On the mosaic's own cells. NaN where there is no data.
 
         Raises
         ------
         InputError
             If a tile cannot be read to its end.
         """
-        rows, cols = self._cover(bounds)
-        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, np.float32)
-        tops, lefts, bottoms, rights = self._extents
-        is_touched = (tops < rows.stop) & (bottoms > rows.start)
-        is_touched &= (lefts < cols.stop) & (rights > cols.start)
-        for index in np.flatnonzero(is_touched):
-            tile, top, left = self.tiles[index], int(tops[index]), int(lefts[index])
-            row0, row1 = max(rows.start, top), min(rows.stop, top + tile.n_rows)
-            col0, col1 = max(cols.start, left), min(cols.stop, left + tile.n_cols)
-            part = values[row0 - rows.start : row1 - rows.start, col0 - cols.start :][
-                :, : col1 - col0
-            ]
-            window = Window(col0 - left, row0 - top, col1 - col0, row1 - row0)
-            np.copyto(part, self._read_window(tile, window), where=np.isnan(part))
-        return Raster(values, self._bounds_of(rows, cols), self.resolution_m)
+        grid = self.grid.crop(self.grid.cover(bounds))
+        values = np.full(grid.shape, np.nan, np.float32)
+        wests, souths, easts, norths = self._edges
+        west, south, east, north = grid.bounds
+        is_near = (wests < east) & (easts > west) & (souths < north) & (norths > south)
+        for tile in (self.tiles[index] for index in np.flatnonzero(is_near)):
+            inside, within = tile.grid.clip(tile.grid.find(grid))
+            part = values[within]
+            # Tiles a hair off the grid may only touch.
+            if part.size:
+                np.copyto(part, self._read_window(tile, inside), where=np.isnan(part))
+        return Raster(values, grid)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind when sent to another process."""
         return {**self.__dict__, "_datasets": OrderedDict()}
 
     @cached_property
-    def _extents(self) -> NDArray[np.int64]:
-        """Tops, lefts, bottoms and rights of the tiles in cells from the mosaic's north-west."""
-        west, _, _, north = self.bounds
-        edges = np.array([(t.bounds[3], t.bounds[0], t.n_rows, t.n_cols) for t in self.tiles])
-        tops = np.rint((north - edges[:, 0]) / self.resolution_m)
-        lefts = np.rint((edges[:, 1] - west) / self.resolution_m)
-        return np.stack([tops, lefts, tops + edges[:, 2], lefts + edges[:, 3]]).astype(np.int64)
+    def _edges(self) -> NDArray[np.float64]:
+        """Wests, souths, easts and norths of the tiles, (4, tile), in metres."""
+        return np.array([tile.grid.bounds for tile in self.tiles]).T
 
-    def _cover(self, bounds: Bounds) -> tuple[slice, slice]:
-        """Rows and columns of the cells that cover ``bounds``; may be negative."""
-        west, south, east, north = bounds
-        if not (west < east and south < north):
-            raise ValueError(f"bounds must be west, south, east, north, got {bounds}.")
-        left, top, cell = self.bounds[0], self.bounds[3], self.resolution_m
-        # Real grids sit a tenth of a millimetre off; that must not cost a row of cells.
-        slack = 1e-3
-        rows = slice(
-            math.floor((top - north) / cell + slack), math.ceil((top - south) / cell - slack)
-        )
-        cols = slice(
-            math.floor((west - left) / cell + slack), math.ceil((east - left) / cell - slack)
-        )
-        return rows, cols
-
-    def _bounds_of(self, rows: slice, cols: slice) -> Bounds:
-        left, top, cell = self.bounds[0], self.bounds[3], self.resolution_m
-        return (
-            left + cols.start * cell,
-            top - rows.stop * cell,
-            left + cols.stop * cell,
-            top - rows.start * cell,
-        )
-
-    def _read_window(self, tile: Tile, window: Window) -> NDArray[np.float32]:
+    def _read_window(self, tile: Tile, asked: Window) -> NDArray[np.float32]:
         try:
             with bounded_gdal():
                 dataset = self._open(tile.path)
+                window = RasterWindow.from_slices(*asked)
                 values = dataset.read(1, window=window, out_dtype="float64")
                 values = values * dataset.scales[0] + dataset.offsets[0]
                 declared = tile.nodata
@@ -205,16 +169,16 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
             f"{dtm.key}: its CRS is {name_crs(dtm.crs)}, that of {dsm.key} {name_crs(dsm.crs)}. "
             "Give both in the same CRS."
         )
-    if abs(dsm.resolution_m - dtm.resolution_m) > 1e-6 * dsm.resolution_m:
+    if abs(dsm.grid.cell_m - dtm.grid.cell_m) > 1e-6 * dsm.grid.cell_m:
         raise InputError(
-            f"{dtm.key}: its cells are {dtm.resolution_m:g} m, those of {dsm.key} "
-            f"{dsm.resolution_m:g} m. Give both at the same resolution, or leave {dtm.key} out: "
+            f"{dtm.key}: its cells are {dtm.grid.cell_m:g} m, those of {dsm.key} "
+            f"{dsm.grid.cell_m:g} m. Give both at the same resolution, or leave {dtm.key} out: "
             "the ground is then estimated from the surface."
         )
-    if not overlap(dsm.bounds, dtm.bounds):
+    if not overlap(dsm.grid.bounds, dtm.grid.bounds):
         raise InputError(
-            f"{dtm.key}: it covers {format_bounds(dtm.bounds)}, {dsm.key} "
-            f"{format_bounds(dsm.bounds)} (west, south, east, north): they share no ground. "
+            f"{dtm.key}: it covers {format_bounds(dtm.grid.bounds)}, {dsm.key} "
+            f"{format_bounds(dsm.grid.bounds)} (west, south, east, north): they share no ground. "
             "Give both for the same place."
         )
 
@@ -231,21 +195,21 @@ def _blank_nodata(values: NDArray[np.float64], nodata: float | None) -> NDArray[
 def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:
     """Put tiles on the grid of the first, or say which does not fit."""
     first = tiles[0]
-    cell, west, north = first.resolution_m, first.bounds[0], first.bounds[3]
+    cell, west, north = first.grid.cell_m, first.grid.west, first.grid.north
     for tile in tiles:
-        n_cells = max(tile.n_rows, tile.n_cols)
-        if abs(tile.resolution_m - cell) * n_cells > GRID_TOLERANCE * cell:
+        n_cells = max(tile.grid.shape)
+        if abs(tile.grid.cell_m - cell) * n_cells > GRID_TOLERANCE * cell:
             raise InputError(
                 f"{typed}: {first.name} has cells of {cell:g} m, {tile.name} of "
-                f"{tile.resolution_m:g} m. Give tiles of one resolution."
+                f"{tile.grid.cell_m:g} m. Give tiles of one resolution."
             )
-        shifts = ((tile.bounds[0] - west) / cell, (tile.bounds[3] - north) / cell)
+        shifts = ((tile.grid.west - west) / cell, (tile.grid.north - north) / cell)
         shift = max(abs(value - round(value)) for value in shifts)
         if shift > GRID_TOLERANCE:
             raise InputError(
                 f"{typed}: {tile.name} lies {shift:.2f} of a cell off the grid of {first.name}. "
                 "Resample it onto the same grid."
             )
-    edges = np.array([tile.bounds for tile in tiles])
+    edges = np.array([tile.grid.bounds for tile in tiles])
     bounds = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
-    return Mosaic(tiles, crs, cell, bounds, typed.name())
+    return Mosaic(tiles, crs, Grid.over(bounds, cell), typed.name())

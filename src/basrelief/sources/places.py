@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pyproj import CRS
 
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north, in metres of a projected CRS."""
+from basrelief.grid import Bounds
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:

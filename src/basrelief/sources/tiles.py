@@ -16,8 +16,9 @@ from pyproj.exceptions import CRSError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from basrelief.config import InputError, Typed
+from basrelief.grid import Grid
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.places import Bounds, flatten_crs, is_same_crs, name_crs
+from basrelief.sources.places import flatten_crs, is_same_crs, name_crs
 
 RASTER_SUFFIXES = (".asc", ".tif", ".tiff")
 
@@ -38,10 +39,7 @@ class Tile:
     name: str
     """The file as the user typed it, for messages."""
 
-    bounds: Bounds
-    resolution_m: float
-    n_rows: int
-    n_cols: int
+    grid: Grid
     nodata: float | None
     """The value declared as nodata, if any."""
 
@@ -129,10 +127,7 @@ def _read_header(path: str, name: str) -> Tile:
             tile = Tile(
                 path=path,
                 name=name,
-                bounds=tuple(dataset.bounds),
-                resolution_m=round(float(cell.a), 9),
-                n_rows=dataset.height,
-                n_cols=dataset.width,
+                grid=Grid(cell.c, cell.f, round(float(cell.a), 9), dataset.shape),
                 nodata=dataset.nodata,
                 crs=flatten_crs(CRS.from_wkt(wkt)) if wkt else None,
                 fault=_find_fault(dataset),

@@ -43,7 +43,7 @@ def write_run(folder: Path) -> Run:
     pd.DataFrame({"chip_id": ids, "area_id": "E01", "weight": 1.0}).to_parquet(
         run.chips / "membership.parquet"
     )
-    with open_writer(run.chips / "pixels.zarr", 3, 32, "uint8") as writer:
+    with open_writer(run.chips, 32) as writer:
         for _ in ids:
             writer.append(rng.integers(0, 255, (3, 32, 32)).astype(np.uint8))
     facts = {"kind": "pictures", "targets": ["crime"], "size_px": 32, "resolution_m": 1.0}

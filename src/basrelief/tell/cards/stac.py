@@ -201,9 +201,9 @@ def describe_chips(facts: Facts) -> pystac.Item:
     bands = [{"name": "surface", "unit": "m"}, {"name": "ground", "unit": "m"}]
     told = {"bands": bands, "data_type": "float32", "nodata": "nan"}
     pixels = pystac.Asset(
-        "../chips/pixels.zarr",
+        "../chips/layers/heights.zarr",
         "Heights",
-        f"(chip, band, row, col), {size} cells a side",
+        f"(band, row, col) of the whole place, read in squares of {size} cells a side",
         ZARR,
         ["data"],
         told,

@@ -128,7 +128,7 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
         chips=no_chips,
         areas=kept,
         membership=samples.membership.iloc[:0],
-        pixels_path=Path(),
+        folder=Path(),
     )
 
 

@@ -1,0 +1,136 @@
+"""Layers of a place: rasters of named bands, each on its own grid, of which parts may be absent.
+
+A layer is a zarr array (band, row, col) that says in its attributes where it lies and what it
+holds, so that any reader of zarr can use it. Ground without data is not stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pyproj import CRS
+from zarr.codecs import BloscCodec
+
+from basrelief.grid import Grid, Window
+
+SHARD_SIDE = 8
+"""Chunks along a side of what is one file: the unit of writing."""
+
+CONVENTIONS = [
+    {"uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "name": "spatial:"},
+    {"uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f", "name": "proj:"},
+]
+"""Of the attributes that say where a zarr array lies (github.com/zarr-conventions)."""
+
+
+class Band(NamedTuple):
+    """One plane of a layer: its name, and the unit of its numbers."""
+
+    name: str
+    unit: str
+
+
+HEIGHT_BANDS = (Band("surface", "m"), Band("ground", "m"))
+"""Bands of the layer ``heights``: altitudes of what stands there and of the ground under it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A raster of a place in its run folder."""
+
+    name: str
+    grid: Grid
+    bands: tuple[Band, ...]
+    path: Path
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Read a window, (band, row, col); what lies beyond the layer has no data.
+
+        Parameters
+        ----------
+        window
+            Rows and columns of the layer's grid; may reach beyond it.
+
+        Returns
+        -------
+        (band, row, col)
+            In the bands' units. No data is NaN in layers of fractions and 0 in those of whole
+            numbers.
+        """
+        inside, within = self.grid.clip(window)
+        if inside == window:
+            return np.asarray(self._array[:, inside[0], inside[1]])
+        shape = tuple(part.stop - part.start for part in window)
+        values = np.full((len(self.bands), *shape), self._array.fill_value, self._array.dtype)
+        if all(part.stop > part.start for part in inside):
+            values[:, within[0], within[1]] = self._array[:, inside[0], inside[1]]
+        return values
+
+    def write(self, window: Window, values: NDArray[Any]) -> None:
+        """Write a window inside the layer, (band, row, col): whole shards, or up to its edge."""
+        array = zarr.open_array(self.path, mode="r+")
+        array[:, window[0], window[1]] = values
+
+    @cached_property
+    def _array(self) -> zarr.Array[Any]:
+        array = zarr.open_array(self.path, mode="r")
+        return array
+
+
+def create_layer(
+    path: Path, grid: Grid, bands: tuple[Band, ...], crs: CRS, chunk_px: int, dtype: str = "float32"
+) -> Layer:
+    """Create a layer without any data.
+
+    Parameters
+    ----------
+    path
+        ``<folder>/<name>.zarr``.
+    chunk_px
+        Side of what is read at once, in cells: a chip, where chips are cut from the layer.
+    """
+    fill = np.nan if np.issubdtype(np.dtype(dtype), np.floating) else 0
+    zarr.create_array(
+        store=path,
+        shape=(len(bands), *grid.shape),
+        chunks=(len(bands), chunk_px, chunk_px),
+        shards=(len(bands), SHARD_SIDE * chunk_px, SHARD_SIDE * chunk_px),
+        dtype=dtype,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        fill_value=fill,
+        dimension_names=("band", "row", "col"),
+        attributes=_describe(grid, bands, crs, fill),
+    )
+    return Layer(path.stem, grid, bands, path)
+
+
+def open_layer(path: Path) -> Layer:
+    """Open a layer that `create_layer` made, by what its attributes say."""
+    array = zarr.open_array(path, mode="r")
+    facts: dict[str, Any] = dict(array.attrs)
+    cell_m, _, west, _, _, north = facts["spatial:transform"]
+    bands = tuple(Band(*both) for both in zip(facts["bands"], facts["units"], strict=True))
+    grid = Grid(west, north, cell_m, (array.shape[1], array.shape[2]))
+    return Layer(path.stem, grid, bands, path)
+
+
+def _describe(grid: Grid, bands: tuple[Band, ...], crs: CRS, fill: float) -> dict[str, Any]:
+    """Say where a layer lies and what it holds, as other readers of zarr expect it."""
+    return {
+        "zarr_conventions": CONVENTIONS,
+        "spatial:dimensions": ["row", "col"],
+        "spatial:transform": list(grid.transform)[:6],
+        "spatial:bbox": list(grid.bounds),
+        "spatial:shape": list(grid.shape),
+        "proj:wkt2": crs.to_wkt(),
+        "bands": [band.name for band in bands],
+        "units": [band.unit for band in bands],
+        # Spelt as zarr does: JSON has no such number.
+        "nodata": "NaN" if np.isnan(fill) else fill,
+    }

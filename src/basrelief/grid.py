@@ -1,0 +1,164 @@
+"""Squares of ground in rows and columns: which cell lies where, and which ground a cell is.
+
+Windows are slices of rows and columns from a grid's north-west corner. They may reach beyond
+the grid, on any side: what is there is for the reader to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio import Affine
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north, in metres of a projected CRS."""
+
+Window = tuple[slice, slice]
+"""Rows and columns, each from a first to a last that is left out."""
+
+SLACK = 1e-3
+"""Share of a cell by which bounds may pass a line between cells. Real grids sit a tenth of a
+millimetre off; that must not cost a row of cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Square cells in rows from the north-west corner of a rectangle of ground.
+
+    Examples
+    --------
+    >>> grid = Grid(west=500.0, north=900.0, cell_m=2.0, shape=(100, 50))
+    >>> grid.bounds
+    (500.0, 700.0, 600.0, 900.0)
+    >>> grid.cover((501.0, 890.0, 503.0, 899.0))
+    (slice(0, 5, None), slice(0, 2, None))
+    >>> grid.coarser(8).shape
+    (13, 7)
+    """
+
+    west: float
+    north: float
+    """The north-west corner, in metres."""
+
+    cell_m: float
+    """Side of a cell, in metres."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+
+    @classmethod
+    def over(cls, bounds: Bounds, cell_m: float, unit: int = 1) -> Grid:
+        """Lay cells over bounds from their north-west corner, in whole squares of ``unit`` cells.
+
+        Examples
+        --------
+        >>> Grid.over((0.0, 0.0, 500.0, 300.0), 1.0, unit=224).shape
+        (448, 672)
+        """
+        west, _, _, north = bounds
+        rows, cols = cls(west, north, cell_m, (0, 0)).cover(bounds, unit)
+        return cls(west, north, cell_m, (rows.stop, cols.stop))
+
+    @property
+    def bounds(self) -> Bounds:
+        """West, south, east and north of the whole grid, in metres."""
+        n_rows, n_cols = self.shape
+        south, east = self.north - n_rows * self.cell_m, self.west + n_cols * self.cell_m
+        return (self.west, south, east, self.north)
+
+    @property
+    def n_cells(self) -> int:
+        """Rows times columns."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def transform(self) -> Affine:
+        """What brings (column, row) to (easting, northing), as GDAL and rasterio have it."""
+        return Affine(self.cell_m, 0.0, self.west, 0.0, -self.cell_m, self.north)
+
+    def cover(self, bounds: Bounds, unit: int = 1) -> Window:
+        """Give the smallest window over bounds, in whole squares of ``unit`` cells."""
+        west, south, east, north = bounds
+        if not (west < east and south < north):
+            raise ValueError(f"bounds must be west, south, east, north, got {bounds}.")
+        side_m, slack = unit * self.cell_m, SLACK / unit
+        top, bottom = (self.north - north) / side_m, (self.north - south) / side_m
+        left, right = (west - self.west) / side_m, (east - self.west) / side_m
+        return (
+            slice(floor(top + slack) * unit, ceil(bottom - slack) * unit),
+            slice(floor(left + slack) * unit, ceil(right - slack) * unit),
+        )
+
+    def find(self, other: Grid) -> Window:
+        """Give the window that another grid of the same cells is."""
+        row = round((self.north - other.north) / self.cell_m)
+        col = round((other.west - self.west) / self.cell_m)
+        return slice(row, row + other.shape[0]), slice(col, col + other.shape[1])
+
+    def crop(self, window: Window) -> Grid:
+        """Give the grid of a window, which may reach beyond this one."""
+        rows, cols = window
+        return Grid(
+            west=self.west + cols.start * self.cell_m,
+            north=self.north - rows.start * self.cell_m,
+            cell_m=self.cell_m,
+            shape=(rows.stop - rows.start, cols.stop - cols.start),
+        )
+
+    def clip(self, window: Window) -> tuple[Window, Window]:
+        """Cut a window to this grid: the window that is left, and where it lies in the whole.
+
+        Examples
+        --------
+        >>> Grid(0.0, 0.0, 1.0, (4, 4)).clip((slice(-2, 3), slice(1, 9)))[1]
+        (slice(2, 5, None), slice(0, 3, None))
+        """
+        left, within = [], []
+        for asked, size in zip(window, self.shape, strict=True):
+            first = min(max(asked.start, 0), size)
+            last = max(min(asked.stop, size), first)
+            left.append(slice(first, last))
+            within.append(slice(first - asked.start, last - asked.start))
+        return (left[0], left[1]), (within[0], within[1])
+
+    def pad(self, n_cells: int) -> Grid:
+        """Add so many cells on each side; fewer than none takes them away."""
+        n_rows, n_cols = self.shape
+        return self.crop((slice(-n_cells, n_rows + n_cells), slice(-n_cells, n_cols + n_cells)))
+
+    def snap(self, unit: int) -> Grid:
+        """Extend to whole squares of ``unit`` cells, southwards and eastwards."""
+        n_rows, n_cols = (-(-size // unit) * unit for size in self.shape)
+        return self.crop((slice(0, n_rows), slice(0, n_cols)))
+
+    def coarser(self, factor: int) -> Grid:
+        """Make a cell of ``factor`` by ``factor``; the last may reach beyond this grid."""
+        n_rows, n_cols = self.snap(factor).shape
+        shape = (n_rows // factor, n_cols // factor)
+        return Grid(self.west, self.north, self.cell_m * factor, shape)
+
+    def finer(self, factor: int) -> Grid:
+        """Part each cell into ``factor`` by ``factor``."""
+        shape = (self.shape[0] * factor, self.shape[1] * factor)
+        return Grid(self.west, self.north, self.cell_m / factor, shape)
+
+    def tiles(self, side: int) -> Iterator[Grid]:
+        """Part into squares of ``side`` cells, row by row, cut off at the grid's edge."""
+        n_rows, n_cols = self.shape
+        for row in range(0, n_rows, side):
+            for col in range(0, n_cols, side):
+                rows = slice(row, min(row + side, n_rows))
+                yield self.crop((rows, slice(col, min(col + side, n_cols))))
+
+    def trim(self, has_data: NDArray[np.bool_], unit: int) -> Window | None:
+        """Give the smallest window of whole units that holds what is marked, (row, col)."""
+        if not has_data.any():
+            return None
+        rows, cols = (np.flatnonzero(has_data.any(axis=axis)) for axis in (1, 0))
+        ends = [(at[0] // unit * unit, -(-(at[-1] + 1) // unit) * unit) for at in (rows, cols)]
+        (top, bottom), (left, right) = ((int(first), int(last)) for first, last in ends)
+        return slice(top, bottom), slice(left, right)
