@@ -79,6 +79,7 @@ def walk_place(
         canvas = read_canvas(samples.layers[layer], tile.snap(tiling.unit_px), tiling.halo_px)
         if canvas.has_data.any():
             yield trim_canvas(canvas, tiling.unit_px) if tiling.is_trimmed else canvas
+            zoning.forget()
 
 
 def read_canvas(layer: Layer, grid: Grid, margin_px: int) -> Canvas:
