@@ -91,12 +91,12 @@ def is_name(value: Any) -> bool:
 
 def walk_table(table: pd.DataFrame) -> Iterator[tuple[str, float]]:
     """Go through a table: each figure by its row's names and its column."""
-    names = [c for c in table.columns if c in NAMES or not is_number(table[c])]
+    names = [column for column in table.columns if column in NAMES]
     texts = [table[name].astype(str).astype(object) for name in names] or [table.index.astype(str)]
     rows = ["/".join(map(str, row)) for row in zip(*texts, strict=True)]
     yield from ((f"[{row}]", 1.0) for row in rows)
     for column in table.columns:
-        if column in names or column in OF_ONE_RUN:
+        if column in names or column in OF_ONE_RUN or not is_number(table[column]):
             continue
         values = pd.to_numeric(table[column]).to_numpy(np.float64, na_value=np.nan)
         for row, value in zip(rows, values.tolist(), strict=True):
@@ -105,7 +105,7 @@ def walk_table(table: pd.DataFrame) -> Iterator[tuple[str, float]]:
 
 def is_number(column: pd.Series[Any]) -> bool:
     """Whether a column holds figures."""
-    return pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
+    return bool(pd.api.types.is_numeric_dtype(column))
 
 
 def compare_rasters(before: Path, after: Path) -> tuple[int, float]:

@@ -16,7 +16,7 @@ from basrelief.chips.layers import HEIGHT_BANDS, Band, create_layer, open_layer
 from basrelief.chips.store import Samples, load_samples
 from basrelief.chips.zonal import Zoning
 from basrelief.grid import Grid
-from basrelief.run import Run
+from basrelief.run import Run, read_json
 
 SIZE_PX, CORNER = 8, (500_000.0, 100_000.0)
 N_ROWS, N_COLS = 3, 4
@@ -65,7 +65,7 @@ def test_chips_are_windows_of_the_layer_where_their_squares_lie(samples: Samples
 def test_a_layer_says_in_its_attributes_what_it_holds(samples: Samples) -> None:
     layer = samples.layers["heights"]
     array = zarr.open_array(layer.path, mode="r")
-    assert array.metadata.to_dict()["dimension_names"] == ("band", "row", "col")
+    assert read_json(layer.path / "zarr.json")["dimension_names"] == ["band", "row", "col"]
     facts = dict(array.attrs)
     assert facts["spatial:transform"] == [1.0, 0.0, 500_000.0, 0.0, -1.0, 100_000.0]
     assert pyproj.CRS(facts["proj:wkt2"]).to_epsg() == 27700

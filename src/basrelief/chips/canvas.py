@@ -75,10 +75,12 @@ def walk_place(
     tiles = [
         tile for tile in samples.extent(layer).tiles(tiling.side_px) if zoning.is_touched(tile)
     ]
+    source = samples.layers[layer]
     for tile in run.track(tiles, label):
-        canvas = read_canvas(samples.layers[layer], tile.snap(tiling.unit_px), tiling.halo_px)
+        canvas = read_canvas(source, tile.snap(tiling.unit_px), tiling.halo_px)
         if canvas.has_data.any():
             yield trim_canvas(canvas, tiling.unit_px) if tiling.is_trimmed else canvas
+            zoning.forget()
 
 
 def read_canvas(layer: Layer, grid: Grid, margin_px: int) -> Canvas:

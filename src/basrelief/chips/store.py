@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from zarr.codecs import BloscCodec
 from basrelief.chips.layers import Layer, open_layer
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
-from basrelief.grid import Grid, Window
+from basrelief.grid import Grid
 from basrelief.run import Run, read_json
 
 Bands = Literal["shaded", "relief"]
@@ -66,7 +65,7 @@ class Samples:
         """What chips are read from."""
         return self.folder / "layers" / f"{self.kind}.zarr"
 
-    @cached_property
+    @property
     def layers(self) -> dict[str, Layer]:
         """Rasters of the place by name, each on its own grid; none of pictures."""
         if not self.has_places:
@@ -81,18 +80,14 @@ class Samples:
         grid = self.layers[layer].grid
         return grid.crop(grid.cover(bounds))
 
-    @cached_property
-    def _windows(self) -> list[Window]:
-        """Which part of the heights each chip is."""
-        grid, shape = self.layers[HEIGHTS].grid, (self.size_px, self.size_px)
-        half = self.size_px * self.resolution_m / 2
-        corners = zip(self.chips["easting"] - half, self.chips["northing"] + half, strict=True)
-        return [grid.find(Grid(west, north, grid.cell_m, shape)) for west, north in corners]
-
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
         """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
-        layer = self.layers[HEIGHTS]
-        return np.stack([layer.read(self._windows[int(row)]) for row in rows])
+        layer, shape = open_layer(self.store), (self.size_px, self.size_px)
+        half = self.size_px * self.resolution_m / 2
+        chips = self.chips.iloc[rows]
+        corners = zip(chips["easting"] - half, chips["northing"] + half, strict=True)
+        squares = (Grid(west, north, layer.grid.cell_m, shape) for west, north in corners)
+        return np.stack([layer.read(layer.grid.find(square)) for square in squares])
 
     def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
         """Read chips rendered as bands.
@@ -117,15 +112,11 @@ class Samples:
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
-            return np.stack([self._pictures[int(row)] for row in rows])
+            pictures: zarr.Array[Any] = zarr.open_array(self.store, mode="r")
+            return np.stack([pictures[int(row)] for row in rows])
         render = render_relief if bands == "relief" else render_shaded
         heights = self.read_heights(rows)
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
-
-    @cached_property
-    def _pictures(self) -> zarr.Array[Any]:
-        array = zarr.open_array(self.store, mode="r")
-        return array
 
 
 def load_samples(run: Run) -> Samples:

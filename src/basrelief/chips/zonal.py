@@ -77,15 +77,13 @@ class Zones:
         values = values.astype(self.weight.dtype, copy=False)
         if len(values) <= FEW:
             total = [self._matrix @ plane for plane in values]
-            planes: Floats = np.asarray(total, dtype=np.float64).reshape(
-                len(values), len(self.area_ids)
-            )
-            return planes.T
-        if len(self.area_ids) * self.n_cells < DENSE * len(self.cells):
-            dense: Floats = (values @ self._matrix.toarray().T).T.astype(np.float64)
-            return dense
-        total = [values[:, cells] @ weight for _, cells, weight in self.of_areas()]
-        return np.asarray(total, dtype=np.float64).reshape(len(self.area_ids), len(values))
+            by_plane = np.reshape(total, (len(values), len(self.area_ids)))
+        elif len(self.area_ids) * self.n_cells < DENSE * len(self.cells):
+            by_plane = values @ self._matrix.toarray().T
+        else:
+            own = [values[:, cells] @ weight for _, cells, weight in self.of_areas()]
+            by_plane = np.reshape(own, (len(self.area_ids), len(values))).T
+        return np.asarray(by_plane.T, dtype=np.float64)
 
     @cached_property
     def _matrix(self) -> Any:
@@ -171,6 +169,10 @@ class Zoning:
                 self._found.pop(next(iter(self._found)))
             self._found[grid] = find_zones(grid, self.areas.iloc[self._near(grid)])
         return self._found[grid]
+
+    def forget(self) -> None:
+        """Let go of what was found: a tile is left for the next."""
+        self._found.clear()
 
     def _near(self, grid: Grid) -> NDArray[np.int64]:
         """Positions of the areas that touch a grid, in their order."""
