@@ -20,11 +20,12 @@ def main() -> None:
     samples = load_samples(Run(settings.locate(settings.out)))
     network = load_network(Path(sys.argv[2]), settings)
     arithmetic = choose_arithmetic(settings)
+    n = int(sys.argv[3])
     rows = np.arange(len(samples.chips))
     predict_network(network, samples, rows[:64], arithmetic)
     start = time.perf_counter()
-    predict_network(network, samples, rows[:384], arithmetic)
-    print(384 / (time.perf_counter() - start))
+    predict_network(network, samples, rows[:n], arithmetic)
+    print(n / (time.perf_counter() - start))
 
 
 if __name__ == "__main__":

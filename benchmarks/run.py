@@ -28,6 +28,8 @@ SHARED = HERE.parents[1] / "shared" / "data"
 STEPS = 6
 """Training steps of 64 pictures that are timed."""
 
+N_PREDICTED = 384
+
 SMALL = """\
 kind = "network"
 name = "small"
@@ -125,18 +127,26 @@ def time_keras(pictures: Path) -> dict[str, float]:
     return figures
 
 
-def time_ours(pictures: Path) -> dict[str, float]:
+def time_ours(
+    pictures: Path, steps: int = STEPS, n_predicted: int = N_PREDICTED
+) -> dict[str, float]:
     """Time the same two networks here: the second epoch's training, and prediction."""
     figures = {}
     for name in ("vgg16", "resnet50v2"):
-        config = write_config(pictures, f"coursework-{name}", name, STEPS)
+        config = write_config(pictures, f"coursework-{name}", name, steps)
         for stage in ("chips", "describe", "split", "train"):
             measure([sys.executable, "-m", "basrelief.cli", stage, str(config)])
         model = pictures / name / "models" / f"coursework-{name}" / "random" / "0-0"
         history = pd.read_csv(model / "history.csv")
-        figures[f"{name}_training"] = 64 * STEPS / float(history["seconds"].iloc[-1])
-        script = [sys.executable, str(HERE / "predict.py"), str(config), str(model)]
-        figures[f"{name}_prediction"] = float(measure(script).output.splitlines()[-1])
+        figures[f"{name}_training"] = 64 * steps / float(history["seconds"].iloc[-1])
+        script = [
+            sys.executable,
+            str(HERE / "predict.py"),
+            str(config),
+            str(model),
+            str(n_predicted),
+        ]
+        figures[f"{name}_prediction"] = float(measure([*script, str(n_predicted)]).output.splitlines()[-1])
     return figures
 
 
