@@ -81,7 +81,9 @@ def apply_affines(chips: Tensor, affines: Tensor) -> Tensor:
 
     Beyond the border the nearest pixel is repeated, as Keras' ``fill_mode="nearest"`` does.
     """
-    grid = functional.affine_grid(affines, list(chips.shape), align_corners=True)
+    # The maps travel to the device, not the grid that they span: that is 100,000 times as much.
+    maps = affines.to(chips.device)
+    grid = functional.affine_grid(maps, list(chips.shape), align_corners=True)
     return functional.grid_sample(
         chips, grid.to(chips), mode="bilinear", padding_mode="border", align_corners=True
     )
