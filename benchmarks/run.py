@@ -139,14 +139,9 @@ def time_ours(
         model = pictures / name / "models" / f"coursework-{name}" / "random" / "0-0"
         history = pd.read_csv(model / "history.csv")
         figures[f"{name}_training"] = 64 * steps / float(history["seconds"].iloc[-1])
-        script = [
-            sys.executable,
-            str(HERE / "predict.py"),
-            str(config),
-            str(model),
-            str(n_predicted),
-        ]
-        figures[f"{name}_prediction"] = float(measure([*script, str(n_predicted)]).output.splitlines()[-1])
+        script = [sys.executable, str(HERE / "predict.py"), str(config), str(model)]
+        output = measure([*script, str(n_predicted)]).output
+        figures[f"{name}_prediction"] = float(output.splitlines()[-1])
     return figures
 
 
