@@ -18,16 +18,6 @@ from pydantic import (
     model_validator,
 )
 
-DOMAINS = (
-    "imd",
-    "income",
-    "employment",
-    "education",
-    "health",
-    "crime",
-    "barriers",
-    "living_environment",
-)
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
 RESERVED = (

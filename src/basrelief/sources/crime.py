@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.areas import find_column, list_names, name_district
+from basrelief.sources.areas import list_names, refuse_repeats
+from basrelief.sources.census import find_column, name_district
 from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.labels import read_csv, read_numbers
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -156,8 +158,9 @@ def name_category(text: str) -> str:
 
 
 def _read_part(path: Path, where: str) -> _Part:
-    table = _read_table(path, where)
-    columns = list(table.columns)
+    sheet = read_csv(path, where)
+    columns = list(dict.fromkeys(sheet.columns))
+    table = sheet.read(columns)
     code = find_column(columns, "area_id")
     periods = [column for column in columns if PERIOD.fullmatch(column)]
     if code is None or not periods:
@@ -177,33 +180,16 @@ def _read_part(path: Path, where: str) -> _Part:
         labels = [np.full(len(counts), name_category(named))]
     else:
         labels = [table[c].astype(str).map(name_category).to_numpy() for c in kinds]
-    _refuse_repeats(table, [code, *kinds], where)
+    refuse_repeats(table, [code, *kinds], where, "Keep one row an area and category.")
     grouped = _group(counts, labels)
     main = tuple(dict.fromkeys(str(name) for name in labels[0]))
     return _Part(grouped, boroughs, main, bool(kinds), tuple(columns))
 
 
-def _read_table(path: Path, where: str) -> pd.DataFrame:
-    """Read a CSV file as text, only the columns that mean something here."""
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            table = pd.read_csv(path, dtype=str, encoding=encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-        except (OSError, ValueError, pd.errors.ParserError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise InputError(f"{where}: cannot be read as CSV ({reason}).") from error
-    else:
-        raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
-    return table.rename(columns=lambda heading: str(heading).strip())
-
-
 def _to_counts(values: pd.Series[str], where: str) -> pd.Series[float]:
     """Turn text into counts; blank is NaN."""
-    text = values.str.replace(",", "").str.strip().replace("", None)
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    is_wrong = text.notna() & ~(np.isfinite(numbers) & (numbers >= 0))
+    numbers, is_text = read_numbers(values)
+    is_wrong = is_text | (numbers < 0)
     if is_wrong.any():
         raise InputError(
             f"{where}: column {values.name!r} must hold counts of 0 or more, found "
@@ -222,17 +208,6 @@ def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     if heading is None:
         return [None] * len(table)
     return [name_district(str(name)) for name in table[heading]]
-
-
-def _refuse_repeats(table: pd.DataFrame, keys: list[str], where: str) -> None:
-    """Stop where an area stands more than once (for the same category)."""
-    is_repeated = table.duplicated(keys)
-    if is_repeated.any():
-        example = table.loc[is_repeated, keys[0]].iloc[0]
-        raise InputError(
-            f"{where}: area codes must be unique, {example} stands more than once in column "
-            f"{keys[0]!r} for one category. Keep one row an area and category."
-        )
 
 
 def _group(counts: pd.DataFrame, labels: list[np.ndarray]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from basrelief.run import replacing, write_json
-from basrelief.sources.iod import TARGETS
+from basrelief.sources.iod import IOD
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -324,7 +324,7 @@ def _publish(
         }
     )
     for name in ("imd", *IMD_WEIGHTS):
-        heading = TARGETS[name][0]
+        heading = IOD.headings[name][0]
         stem = heading.removesuffix(" Score")
         rank = labels[name].rank(ascending=False, method="first").astype(int)
         table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
