@@ -8,8 +8,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.store import Samples
-
 
 def find_near_pairs(polygons: NDArray[Any], buffer_m: float) -> NDArray[np.int64]:
     """Find the pairs of polygons that lie nearer to each other than the buffer.
@@ -51,14 +49,3 @@ def find_chips_near(
     shares_ground = shapely.intersects(chip, area) & ~shapely.touches(chip, area)
     marked[square[is_near | shares_ground]] = True
     return marked
-
-
-def draw_squares(samples: Samples) -> NDArray[Any]:
-    """Draw the ground of each chip as a square in the rasters' CRS, (n_chips,)."""
-    half_m = samples.size_px * samples.resolution_m / 2
-    east = samples.chips["easting"].to_numpy(np.float64)
-    north = samples.chips["northing"].to_numpy(np.float64)
-    squares: NDArray[Any] = shapely.box(
-        east - half_m, north - half_m, east + half_m, north + half_m
-    )
-    return squares

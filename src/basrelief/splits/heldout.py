@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.run import Run
-from basrelief.splits.clearance import draw_squares, find_chips_near, find_near_pairs
+from basrelief.splits.clearance import find_chips_near, find_near_pairs
 
 AREA_SCHEMES = ("area", "msoa", "lad", "block")
 """Schemes whose folds are made of areas."""
@@ -117,7 +117,7 @@ def hold_out_areas(
     Roberts et al. (2017), Ecography 40, 913-929.
     """
     ids = _as_text(samples.areas["area_id"])
-    polygons = _polygons(samples) if buffer_m > 0 else None
+    polygons = _polygons(samples.areas) if buffer_m > 0 else None
     pairs = find_near_pairs(polygons, buffer_m) if polygons is not None else None
     folds = []
     for repeat, fold, is_train, is_test in _fold_masks(assigned, ids):
@@ -304,8 +304,8 @@ def _mark_near(samples: Samples, area_ids: NDArray[np.str_], buffer_m: float) ->
     inside = member.loc[member["area_id"].isin(area_ids) & (member["weight"] > 0), "chip_id"]
     marked = samples.chips["chip_id"].isin(inside).to_numpy(bool)
     if samples.has_places:
-        held = _polygons(samples)[samples.areas["area_id"].isin(area_ids).to_numpy(bool)]
-        marked = marked | find_chips_near(draw_squares(samples), held, buffer_m)
+        held = _polygons(samples.areas)[samples.areas["area_id"].isin(area_ids).to_numpy(bool)]
+        marked = marked | find_chips_near(_polygons(samples.chips), held, buffer_m)
     return marked
 
 
@@ -366,9 +366,9 @@ def _refuse_empty(fold: ChipFold, buffer_m: float) -> None:
             )
 
 
-def _polygons(samples: Samples) -> NDArray[Any]:
-    """Polygons of the areas, in the order of ``samples.areas``."""
-    polygons: NDArray[Any] = np.asarray(samples.areas["geometry"], dtype=object)
+def _polygons(table: pd.DataFrame) -> NDArray[Any]:
+    """Take the polygons of areas, or the squares of chips, (row,), in metres."""
+    polygons: NDArray[Any] = np.asarray(table["geometry"], dtype=object)
     return polygons
 
 
