@@ -103,7 +103,7 @@ def test_a_typed_column_that_is_absent_is_refused(tmp_path: Path) -> None:
 def test_points_are_refused(tmp_path: Path) -> None:
     areas = make_areas()
     areas.geometry = areas.centroid
-    with pytest.raises(InputError, match=r"holds Point, areas are polygons"):
+    with pytest.raises(InputError, match=r"it holds Point"):
         read(write(areas, tmp_path / "a.gpkg"))
 
 

@@ -79,12 +79,12 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
     InputError
         If there are such rows; says how many, and ``cure``.
     """
-    is_repeated = table.duplicated(keys)
-    if is_repeated.any():
-        codes = table.loc[is_repeated, keys].iloc[0]
-        count = int((table[keys] == codes).all(axis=1).sum())
+    repeated = table[table.duplicated(keys, keep=False)]
+    if len(repeated):
+        count = repeated.groupby(keys, dropna=False, sort=False).size().iloc[0]
+        codes = list_names(repeated[keys].iloc[0].tolist())
         raise InputError(
-            f"{where}: area codes must be unique, {list_names(codes)} stands {count} times. {cure}"
+            f"{where}: area codes must be unique, {codes} stands {count} times. {cure}"
         )
 
 
@@ -182,10 +182,7 @@ def _read_info(typed: Typed, layer: str) -> dict[str, Any]:
     if not info["features"] or info["total_bounds"] is None:
         raise _refuse(typed, "it holds no area")
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
-        raise InputError(
-            f"{typed}: holds {info['geometry_type'] or 'no geometry'}, areas are polygons. "
-            "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
-        )
+        raise _refuse(typed, f"it holds {info['geometry_type'] or 'no geometry'}")
     return info
 
 

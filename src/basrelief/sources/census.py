@@ -18,8 +18,9 @@ COLUMN_PATTERNS = {
     "msoa": r"msoa|msoa\d\dcd|msoa[ _]?code( \(\d{4}\))?",
     "lad": r"lad|lad\d\dcd|lad[ _]?code|local authority district code( \(\d{4}\))?",
     "lad_name": r"lad_name|lad\d\dnm|local authority district name( \(\d{4}\))?",
+    "population": r"population|total population.*",
 }
-"""How published tables head the columns of codes and names, in lower case."""
+"""How published tables head the columns of codes, names and people, in lower case."""
 
 RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
 """Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census

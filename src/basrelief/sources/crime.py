@@ -201,6 +201,7 @@ def _to_counts(values: pd.Series[str], where: str) -> pd.Series[float]:
 def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     """Name the district of each row: by its own column, else from the area's name."""
     columns = list(table.columns)
+    # The police's files have a column of names; in yearly ones the area's name may be all there is.
     heading = "Borough" if "Borough" in columns else find_column(columns, "lad_name")
     if heading is not None:
         return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
@@ -215,6 +216,7 @@ def _group(counts: pd.DataFrame, labels: list[np.ndarray]) -> pd.DataFrame:
     main = set(labels[0])
     frames = []
     for level, names in enumerate(labels):
+        # A finer category that is called like a main one would stand twice.
         is_new = np.array([level == 0 or name not in main for name in names], dtype=bool)
         keys = [counts.index[is_new], names[is_new]]
         grouped = counts[is_new].groupby(keys).sum(min_count=1)
@@ -234,6 +236,7 @@ def _join(frames: list[pd.DataFrame], where: str) -> pd.DataFrame:
             f"{where}: two files count {category!r} of {period} in {area_id}. "
             "Give a glob that takes each count once."
         )
+    # By now a count is in one file at most, and the first that is known is the only one.
     return grouped.first()
 
 
@@ -246,8 +249,8 @@ def _complete_years(table: pd.DataFrame, is_sparse: bool) -> list[int]:
     has_counts = known.any() if is_sparse else known.groupby(level="category").any().all()
     found = []
     for year in sorted({int(period[:4]) for period in table.columns}):
-        months = [f"{year}{month:02d}" for month in range(1, 13)]
-        if has_counts.get(str(year), False) or all(has_counts.get(m, False) for m in months):
+        is_whole = all(has_counts.get(month, False) for month in _list_months(year))
+        if is_whole or has_counts.get(str(year), False):
             found.append(year)
     return found
 
@@ -267,12 +270,15 @@ def _choose_years(complete: list[int], typed: Sequence[int] | None, where: str) 
     return tuple((usual or complete)[-DEFAULT_YEARS:])
 
 
+def _list_months(year: int) -> list[str]:
+    return [f"{year}{month:02d}" for month in range(1, 13)]
+
+
 def _sum_years(table: pd.DataFrame, years: tuple[int, ...]) -> pd.DataFrame:
     """Add up the chosen years, a column a category; NaN where a period is unknown."""
     columns = []
     for year in years:
-        months = [f"{year}{month:02d}" for month in range(1, 13)]
-        columns += [str(year)] if str(year) in table else months
+        columns += [str(year)] if str(year) in table else _list_months(year)
     summed = table[columns].sum(axis=1, skipna=False)
     area_ids = table.index.unique("area_id")
     names = [str(name) for name in table.index.unique("category")]

@@ -33,7 +33,6 @@ TARGETS = tuple(dict.fromkeys(name for index in INDICES for name in index.headin
 NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICES))
 """Shares, rates and scores from 0 to 100; those that are left out are published around 0."""
 
-POPULATION = "total population"
 MAX_ROWS_ABOVE = 20
 """How far down a sheet its row of headings may stand."""
 
@@ -246,14 +245,8 @@ def _clean_number(value: Any) -> Any:
 
 
 def _find_extras(columns: list[str]) -> dict[str, str]:
-    population = next((c for c in columns if c.lower().startswith(POPULATION)), None)
-    population = population or ("population" if "population" in columns else None)
-    found = {
-        "population": population,
-        "msoa": find_column(columns, "msoa"),
-        "lad": find_column(columns, "lad"),
-        "lad_name": find_column(columns, "lad_name"),
-    }
+    """Find what a table says of areas besides targets, by what it means."""
+    found = {name: find_column(columns, name) for name in ("population", "msoa", "lad", "lad_name")}
     return {name: heading for name, heading in found.items() if heading is not None}
 
 
@@ -314,6 +307,7 @@ def read_csv(path: Path, where: str) -> Sheet:
     InputError
         If it is not text, or has no rows.
     """
+    # The Windows code page reads nearly any bytes, so it comes second.
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             with path.open(encoding=encoding, newline="") as file:
@@ -335,6 +329,7 @@ def read_csv(path: Path, where: str) -> Sheet:
 @contextmanager
 def _open_workbook(path: Path, typed: Typed) -> Iterator[list[Sheet]]:
     with warnings.catch_warnings():
+        # It warns of styles and validations that it leaves out; only values are read here.
         warnings.filterwarnings("ignore", module="openpyxl")
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)

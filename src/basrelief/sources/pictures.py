@@ -174,6 +174,7 @@ def _read_table(typed: Typed) -> pd.DataFrame:
 def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> pd.DataFrame:
     """Give every row its id and, where there is one, its picture."""
     if "id" in rows:
+        # Software that met a gap in the column saves its numbers as 12.0.
         ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
     elif "image_location" in rows:
         ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))
