@@ -41,7 +41,6 @@ MAX_ROWS_ABOVE = 20
 class Sheet:
     """A table whose headings are known and whose rows are still to be read."""
 
-    title: str
     columns: list[str]
     """Headings, stripped; empty ones are empty text."""
 
@@ -202,8 +201,9 @@ def read_labels(
         }
         merged = _merge(sheets, list(dict.fromkeys(columns.values())), column, typed)
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
-    for name in dict.fromkeys([*headings, *({"population"} & set(columns))]):
-        labels[name] = to_numbers(labels[name], name, typed)
+    for name in columns:
+        if name in headings or name == "population":
+            labels[name] = to_numbers(labels[name], name, typed)
     return labels
 
 
@@ -323,7 +323,7 @@ def read_csv(path: Path, where: str) -> Sheet:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
     blanks = ("", "NA", "NaN", "nan")
     values = [[None if cell.strip() in blanks else cell for cell in row] for row in rows[1:]]
-    return Sheet(path.name, [heading.strip() for heading in rows[0]], values)
+    return Sheet([heading.strip() for heading in rows[0]], values)
 
 
 @contextmanager
@@ -349,5 +349,5 @@ def _find_headings(sheet: Any) -> Sheet:
         columns = ["" if cell is None else str(cell).strip() for cell in row]
         first = first or columns
         if find_column(columns, "area_id") is not None:
-            return Sheet(sheet.title, columns, rows)
-    return Sheet(sheet.title, first, sheet.iter_rows(min_row=2, values_only=True))
+            return Sheet(columns, rows)
+    return Sheet(first, sheet.iter_rows(min_row=2, values_only=True))
