@@ -6,8 +6,8 @@ nothing to do with relief, or partly a function of one statistic. It prints the 
 whole blocks and whole districts held out of
 
 - ``ridge``: averaged over its strength by marginal likelihood, neighbours taken for knowledge,
-- ``beside``: the same beside what neighbours share (`learn.joint`),
-- ``kept``: of that as much as inner folds bear out: the product (`learn.area_models`).
+- ``joint``: fitted jointly with what neighbours share (`learn.joint`),
+- ``product``: that, weighted by inner folds, as the product does it (`learn.area_models`).
 
 No real label is seen, so that a learner may be chosen by this without looking at held-out scores.
 """
@@ -62,19 +62,19 @@ def regress(known: Known, X: Floats) -> Floats:
     return labels.mean(axis=0) + standard.apply(X) @ coef
 
 
-def fit_beside(known: Known, X: Floats) -> Floats:
-    """Predict by the same, fitted beside what neighbours share."""
+def regress_jointly(known: Known, X: Floats) -> Floats:
+    """Predict by the same, fitted jointly with what neighbours share."""
     terms, labels, _ = known
     return predict_linear(fit_joint(terms, labels, N_SCALES_ALONE).linear, X)
 
 
-def keep_some(known: Known, X: Floats) -> Floats:
+def run_product(known: Known, X: Floats) -> Floats:
     """Predict as the product does."""
     is_many = has_many(len(known[1]))
     return predict_linear(fit_stack(*known, np.random.default_rng(0), is_many=is_many), X)
 
 
-LEARNERS: dict[str, Learner] = {"ridge": regress, "beside": fit_beside, "kept": keep_some}
+LEARNERS: dict[str, Learner] = {"ridge": regress, "joint": regress_jointly, "product": run_product}
 
 
 def measure_skill(
@@ -117,8 +117,8 @@ def main(config: Path, n_labels: int = 200) -> None:
             held = [fold for fold in folds if fold.scheme == scheme]
             known = AreaTerms({"statistics": X}, Locations(xy)), Y, blocks
             found = {name: measure_skill(each, known, held, ids) for name, each in LEARNERS.items()}
-            told = ", ".join(f"{name} {skill.mean():.3f}" for name, skill in found.items())
-            print(f"planted {share:.2f}, {scheme} held out: {told}", flush=True)
+            skills = ", ".join(f"{name} {skill.mean():.3f}" for name, skill in found.items())
+            print(f"planted {share:.2f}, {scheme} held out: {skills}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""RUN_FOLDER.md against a finished run: every file is told, and what is told is there."""
+"""RUN_FOLDER.md against a finished run: every file of one stands in the other."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ IN_TOWN |= {"random-features", "published areas"}
 """When the files are there that a run of the town must have."""
 
 
-OLD = {"chips/pixels.zarr": "chips/layers/heights.zarr", "weights.safe": "model.safe"}
-
-
 def rows_of(section: str) -> Iterator[list[str]]:
     """Cells of the rows of a table whose first cell is code."""
     for line in section.splitlines():
@@ -42,13 +39,13 @@ def as_pattern(name: str, stands_for: str = "[^/]+") -> re.Pattern[str]:
     return re.compile(stands_for.join(re.escape(part) for part in parts))
 
 
-def told_files() -> dict[str, str]:
+def documented_files() -> dict[str, str]:
     """When each file is there, by its name with placeholders."""
     section = PAGE.split("## Files")[1].split("\n## ")[0]
     return {row[0].strip("`"): row[1] for row in rows_of(section)}
 
 
-def told_columns() -> dict[str, list[tuple[str, bool]]]:
+def documented_columns() -> dict[str, list[tuple[str, bool]]]:
     """The columns of each table, and whether they must be there."""
     found = {}
     for section in PAGE.split("\n### ")[1:]:
@@ -68,14 +65,7 @@ def files_of(folder: Path) -> list[str]:
             found.add("/".join(parts[: store + 1]))
         elif path.is_file():
             found.add("/".join(parts))
-    return sorted(_rename(name) for name in found)
-
-
-def _rename(name: str) -> str:
-    """Call what other changes rename as it will be called. Goes with them."""
-    for old, new in OLD.items():
-        name = name.replace(old, new)
-    return name
+    return sorted(found)
 
 
 def columns_of(path: Path) -> set[str]:
@@ -89,40 +79,40 @@ def columns_of(path: Path) -> set[str]:
     return {key for each in (value if isinstance(value, list) else [value]) for key in each}
 
 
-def test_every_file_of_a_run_is_told(town_run: Run) -> None:
-    patterns = [as_pattern(name) for name in told_files()]
+def test_every_file_of_a_run_is_documented(town_run: Run) -> None:
+    patterns = [as_pattern(name) for name in documented_files()]
     here = files_of(town_run.folder)
     assert [name for name in here if not any(p.fullmatch(name) for p in patterns)] == []
 
 
-def test_every_file_told_is_there_when_it_says(town_run: Run) -> None:
+def test_every_documented_file_is_there_when_it_says(town_run: Run) -> None:
     here = files_of(town_run.folder)
-    wanted = [name for name, when in told_files().items() if when in IN_TOWN]
+    wanted = [name for name, when in documented_files().items() if when in IN_TOWN]
     assert [w for w in wanted if not any(as_pattern(w).fullmatch(name) for name in here)] == []
 
 
-@pytest.mark.parametrize("told", told_columns())
-def test_columns_are_those_that_are_told(told: str, town_run: Run) -> None:
-    assert told in told_files()
-    columns = told_columns()[told]
-    patterns = [as_pattern(name, ".+") for name, _ in columns]
-    needed = {name for name, must in columns if must}
-    paths = [p for p in files_of(town_run.folder) if as_pattern(told).fullmatch(p)]
+@pytest.mark.parametrize("name", documented_columns())
+def test_columns_are_those_documented(name: str, town_run: Run) -> None:
+    assert name in documented_files()
+    columns = documented_columns()[name]
+    patterns = [as_pattern(column, ".+") for column, _ in columns]
+    needed = {column for column, must in columns if must}
+    paths = [p for p in files_of(town_run.folder) if as_pattern(name).fullmatch(p)]
     assert paths
     for path in paths:
         has = columns_of(town_run.folder / path)
         assert needed - has == set(), path
-        strangers = {name for name in has if not any(p.fullmatch(name) for p in patterns)}
+        strangers = {each for each in has if not any(p.fullmatch(each) for p in patterns)}
         assert strangers == set(), path
 
 
-def test_every_table_has_its_columns_told(town_run: Run) -> None:
-    told = [as_pattern(name) for name in told_columns()]
+def test_every_table_has_its_columns_documented(town_run: Run) -> None:
+    documented = [as_pattern(name) for name in documented_columns()]
     # What a final model keeps repeats what stands elsewhere; the others are for people.
     others = r"models/.+/final/.+|describe/.+crimes.csv|.*one_colour.csv|chips/crime.parquet"
     tables = [n for n in files_of(town_run.folder) if n.endswith((".parquet", ".csv"))]
-    untold = [n for n in tables if not any(p.fullmatch(n) for p in told)]
-    assert [name for name in untold if not re.fullmatch(others, name)] == []
+    missing = [n for n in tables if not any(p.fullmatch(n) for p in documented)]
+    assert [name for name in missing if not re.fullmatch(others, name)] == []
 
 
 def test_a_run_is_read_as_tables(town_run: Run) -> None:

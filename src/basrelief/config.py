@@ -18,16 +18,6 @@ from pydantic import (
     model_validator,
 )
 
-DOMAINS = (
-    "imd",
-    "income",
-    "employment",
-    "education",
-    "health",
-    "crime",
-    "barriers",
-    "living_environment",
-)
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
 RESERVED = (
@@ -167,7 +157,8 @@ class DataSettings(Section):
         route = pictures if has_pictures else rasters
         missing = [name for name, value in route.items() if value is None]
         if missing:
-            raise ValueError(f"{', '.join(missing)} missing beside {_first_given(route)}")
+            given = next(name for name in route if name not in missing)
+            raise ValueError(f"{', '.join(missing)} missing beside {given}")
         return self
 
     @model_validator(mode="after")
@@ -180,10 +171,6 @@ class DataSettings(Section):
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self
-
-
-def _first_given(route: dict[str, str | None]) -> str:
-    return next(name for name, value in route.items() if value is not None)
 
 
 class ChipSettings(Section):

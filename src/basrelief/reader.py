@@ -11,7 +11,7 @@ import geopandas as gpd
 import pandas as pd
 
 from basrelief.config import InputError
-from basrelief.run import Record, Run, check_format, read_json
+from basrelief.run import Record, check_format, read_json
 
 SHARED = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
 """Columns of the maps that are not of one target; not all of them are known everywhere."""
@@ -22,11 +22,6 @@ class RunReader:
     """A run folder to read from. Nothing is read before it is asked for."""
 
     folder: Path
-
-    @property
-    def run(self) -> Run:
-        """Where each stage's files are."""
-        return Run(self.folder, quiet=True)
 
     @cached_property
     def facts(self) -> Record:

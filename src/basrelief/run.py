@@ -164,6 +164,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         yield part
+        # A file is replaced in one step; the system does not do that for a folder with files.
         if path.is_dir():
             shutil.rmtree(path)
         part.replace(path)
@@ -289,6 +290,7 @@ def run_stage(
     if not force and is_finished(run, stage, fingerprint):
         run.say(f"{stage}: unchanged, skipped")
         return False
+    # Before the work: a stage that is killed must not look finished.
     (run.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
     work()
     write_json(run.folder / "stages" / f"{stage}.json", {"fingerprint": fingerprint})

@@ -119,7 +119,7 @@ def fingerprint_stages(settings: Settings) -> dict[str, str]:
 
     files = find_inputs(settings)
     values = settings.model_dump()
-    marks: dict[str, str] = {}
+    fingerprints: dict[str, str] = {}
     for stage in STAGES:
         own = [values[section] for section in stage.sections]
         if stage.name == "train":
@@ -130,9 +130,9 @@ def fingerprint_stages(settings: Settings) -> dict[str, str]:
             for file in files
             if stage.inputs and file.key.startswith(stage.inputs)
         ]
-        before = [marks[name] for name in stage.reads]
-        marks[stage.name] = digest(FORMAT, __version__, stage.name, own, stamps, before)
-    return marks
+        before = [fingerprints[name] for name in stage.reads]
+        fingerprints[stage.name] = digest(FORMAT, __version__, stage.name, own, stamps, before)
+    return fingerprints
 
 
 def find_needed(name: str) -> list[str]:
@@ -161,13 +161,15 @@ def run_stages(
         Those that are run even if nothing changed.
     """
     begin_run(run, settings.out)
-    marks = fingerprint_stages(settings)
+    fingerprints = fingerprint_stages(settings)
     write_json(run.folder / "config.json", settings.model_dump(mode="json"))
     for stage in STAGES:
         if stage.name in names:
             work = partial(stage.work(), settings, run)
             with saying_disk_is_full(settings.out, stage.name):
-                run_stage(run, stage.name, marks[stage.name], work, force=stage.name in forced)
+                run_stage(
+                    run, stage.name, fingerprints[stage.name], work, force=stage.name in forced
+                )
 
 
 def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False) -> Run:
@@ -212,9 +214,9 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
         If a stage whose files it reads is not finished, or the user's input is at fault.
     """
     settings, run = open_settings(config, quiet)
-    marks = fingerprint_stages(settings)
+    fingerprints = fingerprint_stages(settings)
     for earlier in find_needed(name):
-        if not is_finished(run, earlier, marks[earlier]):
+        if not is_finished(run, earlier, fingerprints[earlier]):
             raise InputError(
                 f"{config}: stage {name} needs stage {earlier} first, on the files and settings "
                 f"as they are now. Run: basrelief {earlier} {config}"

@@ -9,7 +9,8 @@ import shapely
 from pyproj import CRS
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.areas import choose_code_column, find_column, read_areas
+from basrelief.sources.areas import choose_code_column, read_areas
+from basrelief.sources.census import find_column
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")
@@ -102,7 +103,7 @@ def test_a_typed_column_that_is_absent_is_refused(tmp_path: Path) -> None:
 def test_points_are_refused(tmp_path: Path) -> None:
     areas = make_areas()
     areas.geometry = areas.centroid
-    with pytest.raises(InputError, match=r"holds Point, areas are polygons"):
+    with pytest.raises(InputError, match=r"it holds Point"):
         read(write(areas, tmp_path / "a.gpkg"))
 
 

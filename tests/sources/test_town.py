@@ -15,9 +15,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, minmax_scale
 
-from basrelief.config import DOMAINS, load_settings
+from basrelief.config import load_settings
 from basrelief.sources.areas import read_areas
-from basrelief.sources.iod import read_labels
+from basrelief.sources.labels import DOMAINS, read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 from basrelief.sources.town import write_town
 

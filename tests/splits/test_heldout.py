@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples
 from basrelief.config import InputError
-from basrelief.splits.clearance import draw_squares, find_chips_near, find_near_pairs
+from basrelief.splits.clearance import find_chips_near, find_near_pairs
 from basrelief.splits.folds import assign_folds
 from basrelief.splits.heldout import (
     final_fold,
@@ -106,7 +106,7 @@ def test_no_training_chip_shares_ground_with_held_out_areas(
 ) -> None:
     samples = draw_place(seed, side_m=2000.0, n_areas=60)
     fold = hold_out_chips(assign(samples, seed, n_folds), samples, "block", buffer_m)
-    squares = draw_squares(samples)
+    squares = samples.chips.geometry.to_numpy()
     test = shapely.union_all(polygons_of(samples, fold.test_areas))
     for row in np.concatenate([fold.train, fold.validation]):
         assert squares[row].distance(test) >= buffer_m

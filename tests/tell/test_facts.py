@@ -10,7 +10,8 @@ import pytest
 
 from basrelief.config import InputError, ModelSettings, Settings
 from basrelief.run import Run
-from basrelief.tell.facts import find_asked, name_districts, read_facts
+from basrelief.sources.census import name_districts
+from basrelief.tell.facts import find_asked, read_facts
 
 
 def test_what_was_asked_for_is_what_judging_took_for_it(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from basrelief.chips.tables import name_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Run
-from basrelief.sources.areas import fill_places, list_names, read_areas, read_headings
+from basrelief.sources.areas import list_names, read_areas, read_headings
+from basrelief.sources.census import fill_places, find_vintage, refuse_other_vintage
 from basrelief.sources.crime import (
     LOCKDOWN_YEARS,
     CrimeCounts,
@@ -20,7 +21,7 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.iod import (
+from basrelief.sources.labels import (
     expand_targets,
     find_domains,
     find_target,
@@ -28,7 +29,6 @@ from basrelief.sources.iod import (
     read_labels,
 )
 from basrelief.sources.lidar import Mosaic
-from basrelief.sources.vintage import find_vintage, refuse_other_vintage
 
 
 def read_labelled_areas(

@@ -13,7 +13,7 @@ from basrelief.chips.store import PictureWriter, open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.run import Run, write_json
-from basrelief.sources.areas import fill_places
+from basrelief.sources.census import fill_places
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
 MAX_LOST = 0.05

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from basrelief.config import DOMAINS, Settings
+from basrelief.config import Settings
 from basrelief.run import write_json
-from basrelief.sources.iod import expand_targets
+from basrelief.sources.labels import DOMAINS, expand_targets
 
 
 def name_targets(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,40 +14,10 @@ from pyproj import CRS, Transformer
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.sources.census import find_column, find_columns
 from basrelief.sources.places import flatten_crs, format_bounds, name_crs
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
-
-COLUMN_PATTERNS = {
-    "area_id": r"area_id|lsoa\d\dcd|lsoa[ _]?code( \(\d{4}\))?|geography[ _]code",
-    "area_name": r"area_name|lsoa\d\dnm|lsoa[ _]?name( \(\d{4}\))?|geography[ _]name",
-    "msoa": r"msoa|msoa\d\dcd|msoa[ _]?code( \(\d{4}\))?",
-    "lad": r"lad|lad\d\dcd|lad[ _]?code|local authority district code( \(\d{4}\))?",
-    "lad_name": r"lad_name|lad\d\dnm|local authority district name( \(\d{4}\))?",
-}
-"""How published tables head the columns of codes and names, in lower case."""
-
-
-def find_column(columns: Sequence[str], meaning: str) -> str | None:
-    """Recognise the column with a meaning of ``COLUMN_PATTERNS`` by its heading.
-
-    Returns
-    -------
-    str or None
-        The heading as the table has it; None if there is none. Of several the first.
-
-    Examples
-    --------
-    >>> find_column(["LSOA21CD", "LSOA21NM", "geometry"], "area_id")
-    'LSOA21CD'
-    """
-    return next(iter(find_columns(columns, meaning)), None)
-
-
-def find_columns(columns: Sequence[str], meaning: str) -> list[str]:
-    """Recognise every column with a meaning of ``COLUMN_PATTERNS`` by its heading."""
-    pattern = re.compile(COLUMN_PATTERNS[meaning])
-    return [c for c in columns if pattern.fullmatch(str(c).strip().lower())]
 
 
 def choose_code_column(
@@ -100,6 +69,23 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     """
     shown = ", ".join(str(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) -> None:
+    """Stop where rows have the same codes in all of these columns; name them.
+
+    Raises
+    ------
+    InputError
+        If there are such rows; says how many, and ``cure``.
+    """
+    repeated = table[table.duplicated(keys, keep=False)]
+    if len(repeated):
+        count = repeated.groupby(keys, dropna=False, sort=False).size().iloc[0]
+        codes = list_names(repeated[keys].iloc[0].tolist())
+        raise InputError(
+            f"{where}: area codes must be unique, {codes} stands {count} times. {cure}"
+        )
 
 
 def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) -> gpd.GeoDataFrame:
@@ -157,38 +143,6 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
     return _tidy(areas.rename(columns=names), typed)
 
 
-def name_district(area_name: str) -> str | None:
-    """Read the district off the name of an LSOA or MSOA; None if it has no such form.
-
-    Examples
-    --------
-    >>> name_district("City of London 001A")
-    'City of London'
-    """
-    found = re.fullmatch(r"(.+) \d{3}[A-Z]?", area_name.strip())
-    return found.group(1) if found else None
-
-
-def fill_places(areas: pd.DataFrame) -> None:
-    """Fill ``msoa`` and ``lad``, where no area has one, from the names of the LSOAs.
-
-    The Office for National Statistics names an LSOA after its MSOA with a letter added, and an
-    MSOA after its district with a number added.
-    """
-    names = [str(name or "").strip() for name in areas["area_name"]]
-    districts = [name_district(name) for name in names]
-    is_lsoa = [
-        name[-1:].isalpha() and of is not None for name, of in zip(names, districts, strict=True)
-    ]
-    found = {
-        "msoa": [name[:-1] if known else None for name, known in zip(names, is_lsoa, strict=True)],
-        "lad": [of if known else None for of, known in zip(districts, is_lsoa, strict=True)],
-    }
-    for column, values in found.items():
-        if areas[column].isna().all() and any(is_lsoa):
-            areas[column] = pd.Series(values, areas.index, dtype=object)
-
-
 def read_headings(typed: Typed) -> list[str]:
     """List the columns of a file of boundaries.
 
@@ -228,10 +182,7 @@ def _read_info(typed: Typed, layer: str) -> dict[str, Any]:
     if not info["features"] or info["total_bounds"] is None:
         raise _refuse(typed, "it holds no area")
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
-        raise InputError(
-            f"{typed}: holds {info['geometry_type'] or 'no geometry'}, areas are polygons. "
-            "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
-        )
+        raise _refuse(typed, f"it holds {info['geometry_type'] or 'no geometry'}")
     return info
 
 
@@ -273,14 +224,8 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
     areas = areas[areas["area_id"].notna()].copy()
     areas["area_id"] = areas["area_id"].astype(str).str.strip()
-    is_repeated = areas["area_id"].duplicated(keep=False)
-    if is_repeated.any():
-        example = areas.loc[is_repeated, "area_id"].iloc[0]
-        count = int((areas["area_id"] == example).sum())
-        raise InputError(
-            f"{typed}: area codes must be unique, {example} stands {count} times. "
-            f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
-        )
+    cure = f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
+    refuse_repeats(areas, ["area_id"], str(typed), cure)
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
         areas[column] = known.astype(object).where(known.notna(), None)

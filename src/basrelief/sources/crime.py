@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.areas import find_column, list_names, name_district
+from basrelief.sources.areas import list_names, refuse_repeats
+from basrelief.sources.census import find_column, name_district
 from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.labels import read_csv, read_numbers
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -156,8 +158,9 @@ def name_category(text: str) -> str:
 
 
 def _read_part(path: Path, where: str) -> _Part:
-    table = _read_table(path, where)
-    columns = list(table.columns)
+    sheet = read_csv(path, where)
+    columns = list(dict.fromkeys(sheet.columns))
+    table = sheet.read(columns)
     code = find_column(columns, "area_id")
     periods = [column for column in columns if PERIOD.fullmatch(column)]
     if code is None or not periods:
@@ -177,33 +180,16 @@ def _read_part(path: Path, where: str) -> _Part:
         labels = [np.full(len(counts), name_category(named))]
     else:
         labels = [table[c].astype(str).map(name_category).to_numpy() for c in kinds]
-    _refuse_repeats(table, [code, *kinds], where)
+    refuse_repeats(table, [code, *kinds], where, "Keep one row an area and category.")
     grouped = _group(counts, labels)
     main = tuple(dict.fromkeys(str(name) for name in labels[0]))
     return _Part(grouped, boroughs, main, bool(kinds), tuple(columns))
 
 
-def _read_table(path: Path, where: str) -> pd.DataFrame:
-    """Read a CSV file as text, only the columns that mean something here."""
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            table = pd.read_csv(path, dtype=str, encoding=encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-        except (OSError, ValueError, pd.errors.ParserError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise InputError(f"{where}: cannot be read as CSV ({reason}).") from error
-    else:
-        raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
-    return table.rename(columns=lambda heading: str(heading).strip())
-
-
 def _to_counts(values: pd.Series[str], where: str) -> pd.Series[float]:
     """Turn text into counts; blank is NaN."""
-    text = values.str.replace(",", "").str.strip().replace("", None)
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    is_wrong = text.notna() & ~(np.isfinite(numbers) & (numbers >= 0))
+    numbers, is_text = read_numbers(values)
+    is_wrong = is_text | (numbers < 0)
     if is_wrong.any():
         raise InputError(
             f"{where}: column {values.name!r} must hold counts of 0 or more, found "
@@ -215,6 +201,7 @@ def _to_counts(values: pd.Series[str], where: str) -> pd.Series[float]:
 def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     """Name the district of each row: by its own column, else from the area's name."""
     columns = list(table.columns)
+    # The police's files have a column of names; in yearly ones the area's name may be all there is.
     heading = "Borough" if "Borough" in columns else find_column(columns, "lad_name")
     if heading is not None:
         return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
@@ -224,22 +211,12 @@ def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
     return [name_district(str(name)) for name in table[heading]]
 
 
-def _refuse_repeats(table: pd.DataFrame, keys: list[str], where: str) -> None:
-    """Stop where an area stands more than once (for the same category)."""
-    is_repeated = table.duplicated(keys)
-    if is_repeated.any():
-        example = table.loc[is_repeated, keys[0]].iloc[0]
-        raise InputError(
-            f"{where}: area codes must be unique, {example} stands more than once in column "
-            f"{keys[0]!r} for one category. Keep one row an area and category."
-        )
-
-
 def _group(counts: pd.DataFrame, labels: list[np.ndarray]) -> pd.DataFrame:
     """Add rows up by area and category; finer categories stand beside the main ones."""
     main = set(labels[0])
     frames = []
     for level, names in enumerate(labels):
+        # A finer category that is called like a main one would stand twice.
         is_new = np.array([level == 0 or name not in main for name in names], dtype=bool)
         keys = [counts.index[is_new], names[is_new]]
         grouped = counts[is_new].groupby(keys).sum(min_count=1)
@@ -259,6 +236,7 @@ def _join(frames: list[pd.DataFrame], where: str) -> pd.DataFrame:
             f"{where}: two files count {category!r} of {period} in {area_id}. "
             "Give a glob that takes each count once."
         )
+    # By now a count is in one file at most, and the first that is known is the only one.
     return grouped.first()
 
 
@@ -271,8 +249,8 @@ def _complete_years(table: pd.DataFrame, is_sparse: bool) -> list[int]:
     has_counts = known.any() if is_sparse else known.groupby(level="category").any().all()
     found = []
     for year in sorted({int(period[:4]) for period in table.columns}):
-        months = [f"{year}{month:02d}" for month in range(1, 13)]
-        if has_counts.get(str(year), False) or all(has_counts.get(m, False) for m in months):
+        is_whole = all(has_counts.get(month, False) for month in _list_months(year))
+        if is_whole or has_counts.get(str(year), False):
             found.append(year)
     return found
 
@@ -292,12 +270,15 @@ def _choose_years(complete: list[int], typed: Sequence[int] | None, where: str) 
     return tuple((usual or complete)[-DEFAULT_YEARS:])
 
 
+def _list_months(year: int) -> list[str]:
+    return [f"{year}{month:02d}" for month in range(1, 13)]
+
+
 def _sum_years(table: pd.DataFrame, years: tuple[int, ...]) -> pd.DataFrame:
     """Add up the chosen years, a column a category; NaN where a period is unknown."""
     columns = []
     for year in years:
-        months = [f"{year}{month:02d}" for month in range(1, 13)]
-        columns += [str(year)] if str(year) in table else months
+        columns += [str(year)] if str(year) in table else _list_months(year)
     summed = table[columns].sum(axis=1, skipna=False)
     area_ids = table.index.unique("area_id")
     names = [str(name) for name in table.index.unique("category")]

@@ -109,6 +109,7 @@ class Mosaic:
                 values = dataset.read(1, window=window, out_dtype="float64")
                 values = values * dataset.scales[0] + dataset.offsets[0]
                 declared = tile.nodata
+                # Nodata is declared as it is stored, before scale and offset.
                 if declared is not None:
                     declared = declared * dataset.scales[0] + dataset.offsets[0]
         except RasterioError as error:
@@ -187,6 +188,7 @@ def _blank_nodata(values: NDArray[np.float64], nodata: float | None) -> NDArray[
     heights = values.astype(np.float32)
     is_bad = ~((values >= LOWEST_M) & (values <= HIGHEST_M))
     if nodata is not None:
+        # As tiles hold it: the lowest float32 in decimals is another number in float64.
         is_bad |= heights == np.float32(nodata)
     heights[is_bad] = np.nan
     return heights

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.areas import choose_code_column, find_column, list_names
+from basrelief.sources.areas import choose_code_column, list_names
+from basrelief.sources.census import find_column
 from basrelief.sources.inputs import list_pictures
-from basrelief.sources.iod import find_targets, read_csv, to_numbers
+from basrelief.sources.labels import find_targets, read_csv, to_numbers
 
 PREFIX = "LIDAR_"
 """How the coursework's picture names begin, before the id."""
@@ -164,17 +165,16 @@ def _read_table(typed: Typed) -> pd.DataFrame:
     if not typed.path.is_file():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
     sheet = read_csv(typed.path, str(typed))
-    width = len(sheet.columns)
-    rows = [[*row, *[None] * width][:width] for row in sheet.rows]
-    if not rows:
+    table = sheet.read(list(dict.fromkeys(sheet.columns)))
+    if table.empty:
         raise InputError(f"{typed}: has headings but no rows. Give one row a picture.")
-    table = pd.DataFrame(rows, columns=sheet.columns, dtype=object)
-    return table.loc[:, ~table.columns.duplicated()]
+    return table
 
 
 def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> pd.DataFrame:
     """Give every row its id and, where there is one, its picture."""
     if "id" in rows:
+        # Software that met a gap in the column saves its numbers as 12.0.
         ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
     elif "image_location" in rows:
         ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from scipy import ndimage
 
+from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
-from basrelief.sources.iod import TARGETS
+from basrelief.sources.iod import IOD
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -191,11 +192,12 @@ def _draw_plan(
     areas: gpd.GeoDataFrame, side_m: int, resolution_m: float, rng: np.random.Generator
 ) -> Plan:
     """Deal characters out at random, so that place does not tell how an area is built."""
-    n_cells = round(side_m / resolution_m)
+    bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
+    grid = Grid.over(bounds, resolution_m)
     area = rasterize(
         zip(areas.geometry, range(len(areas)), strict=True),
-        out_shape=(n_cells, n_cells),
-        transform=_place_grid(WEST_M, SOUTH_M + side_m, resolution_m),
+        out_shape=grid.shape,
+        transform=grid.transform,
         dtype="int32",
     )
     shares = np.cumsum([kind.share for kind in CHARACTERS])
@@ -282,13 +284,13 @@ def _draw_pond(plan: Plan) -> NDArray[np.bool_]:
 
 def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: float) -> None:
     """Write heights as GeoTIFFs of a kilometre, named as the Environment Agency names them."""
+    n_rows = heights.shape[0]
+    whole = Grid(WEST_M, SOUTH_M + n_rows * plan.resolution_m, plan.resolution_m, heights.shape)
     n = round(TILE_M / plan.resolution_m)
-    n_tiles = heights.shape[0] // n
-    for number, (row, col) in enumerate(np.ndindex(n_tiles, n_tiles)):
-        east_km, north_km = WEST_M // TILE_M + col, SOUTH_M // TILE_M + n_tiles - 1 - row
-        code = f"{GRID_SQUARE}{east_km % 100:02d}{north_km % 100:02d}"
+    for number, grid in enumerate(whole.tiles(n)):
+        west, south, _, _ = grid.bounds
+        code = f"{GRID_SQUARE}{west / TILE_M % 100:02.0f}{south / TILE_M % 100:02.0f}"
         name = f"{kind}_{code}_P_{10001 + number}_20200101_20200101.tif"
-        corner = _place_grid(east_km * TILE_M, (north_km + 1) * TILE_M, plan.resolution_m)
         with rasterio.open(
             folder / name,
             "w",
@@ -298,17 +300,12 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             count=1,
             dtype="float32",
             crs="EPSG:27700",
-            transform=corner,
+            transform=grid.transform,
             nodata=nodata,
             compress="deflate",
             predictor=3,
         ) as dataset:
-            window = heights[row * n : (row + 1) * n, col * n : (col + 1) * n]
-            dataset.write(window.astype(np.float32), 1)
-
-
-def _place_grid(west_m: float, north_m: float, cell_m: float) -> rasterio.Affine:
-    return rasterio.Affine(cell_m, 0, west_m, 0, -cell_m, north_m)
+            dataset.write(heights[whole.find(grid)].astype(np.float32), 1)
 
 
 def _publish(
@@ -324,7 +321,7 @@ def _publish(
         }
     )
     for name in ("imd", *IMD_WEIGHTS):
-        heading = TARGETS[name][0]
+        heading = IOD.headings[name][0]
         stem = heading.removesuffix(" Score")
         rank = labels[name].rank(ascending=False, method="first").astype(int)
         table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]

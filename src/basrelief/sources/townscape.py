@@ -116,7 +116,7 @@ def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Plane, Plane]:
 
 
 def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Plane:
-    """Make noise that changes over ``scale`` cells, mean 0 and standard deviation 1."""
+    """Make noise, (row, col), that changes over ``scale`` cells: mean 0, standard deviation 1."""
     # Separable Gaussian bumps on a coarse grid: two thin matrix products for any size.
     weights = []
     for side in shape:

@@ -8,11 +8,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.store import Samples
-
 
 def find_near_pairs(polygons: NDArray[Any], buffer_m: float) -> NDArray[np.int64]:
-    """Find the pairs of polygons that lie nearer to each other than the buffer.
+    """Find the pairs of polygons, (n,), that lie nearer to each other than the buffer in metres.
 
     Returns
     -------
@@ -40,6 +38,15 @@ def find_chips_near(
 
     Squares that only touch a polygon's edge share no ground with it.
 
+    Parameters
+    ----------
+    squares : (n_squares,)
+        Ground of the chips, in the CRS of ``polygons``.
+    polygons : (n_polygons,)
+        Areas held out.
+    buffer_m : metres
+        0 leaves those alone that share ground.
+
     Returns
     -------
     (n_squares,)
@@ -48,17 +55,7 @@ def find_chips_near(
     which, square = shapely.STRtree(squares).query(polygons, "dwithin", distance=buffer_m)
     chip, area = squares[square], polygons[which]
     is_near = shapely.distance(chip, area) < buffer_m
+    # With a buffer of 0 the tree also finds neighbours that only touch.
     shares_ground = shapely.intersects(chip, area) & ~shapely.touches(chip, area)
     marked[square[is_near | shares_ground]] = True
     return marked
-
-
-def draw_squares(samples: Samples) -> NDArray[Any]:
-    """Draw the ground of each chip as a square in the rasters' CRS, (n_chips,)."""
-    half_m = samples.size_px * samples.resolution_m / 2
-    east = samples.chips["easting"].to_numpy(np.float64)
-    north = samples.chips["northing"].to_numpy(np.float64)
-    squares: NDArray[Any] = shapely.box(
-        east - half_m, north - half_m, east + half_m, north + half_m
-    )
-    return squares

@@ -20,7 +20,7 @@ MIN_RANDOM = 7
 
 @dataclass(frozen=True, eq=False)
 class RandomSplit:
-    """Positions of the items of a random split, each part in shuffled order."""
+    """Positions of the items of a random split, (n_part,) each, in shuffled order."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]

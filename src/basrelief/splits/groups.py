@@ -45,7 +45,9 @@ def groups_of_areas(
         return area_ids
     if scheme == "block":
         return blocks_of_areas(samples, area_ids, settings)
-    codes = codes_of_areas(samples, area_ids, scheme)
+    areas = samples.areas.set_index("area_id")
+    known = areas[scheme] if scheme in areas else pd.Series(None, areas.index, dtype=object)
+    codes = known.reindex(area_ids)
     missing = area_ids[codes.isna().to_numpy()]
     if len(missing):
         raise InputError(
@@ -54,15 +56,6 @@ def groups_of_areas(
             f"{scheme} to the boundaries or to the table, or use another scheme."
         )
     return np.asarray(codes.to_numpy(dtype=object), dtype=str)
-
-
-def codes_of_areas(samples: Samples, area_ids: NDArray[np.str_], column: str) -> pd.Series[str]:
-    """Look up a column of codes of the areas, (n,), by area code; missing where unknown."""
-    areas = samples.areas
-    known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
-    known = known.astype(object).where(known.notna(), None)
-    codes = pd.Series(known.to_numpy(dtype=object), index=areas["area_id"].astype(str))
-    return codes.reindex(area_ids)
 
 
 def blocks_of_areas(
@@ -80,6 +73,7 @@ def blocks_of_areas(
             "split.schemes: scheme 'block' needs coordinates, and pictures have none. "
             "Use 'random', 'area', 'msoa' or 'lad'."
         )
+    # A point inside, not the centroid: that of a bent area may lie in another block.
     return block_of(_points_of_areas(samples, area_ids), settings.split.block_m)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.run import Run
-from basrelief.splits.clearance import draw_squares, find_chips_near, find_near_pairs
+from basrelief.splits.clearance import find_chips_near, find_near_pairs
 
 AREA_SCHEMES = ("area", "msoa", "lad", "block")
 """Schemes whose folds are made of areas."""
@@ -28,7 +28,7 @@ MAJORITY = 0.5
 
 @dataclass(frozen=True, eq=False)
 class AreaFold:
-    """What one fold of an area recipe trains on and is tested on, as area codes."""
+    """What one fold of an area recipe trains on and is tested on: area codes, (area,)."""
 
     scheme: str
     repeat: int
@@ -41,7 +41,7 @@ class AreaFold:
 class ChipFold:
     """What a chip recipe trains on, chooses its best epoch by, and is tested on.
 
-    ``train``, ``validation`` and ``test`` are positions in ``samples.chips``, in training
+    ``train``, ``validation`` and ``test`` are positions in ``samples.chips``, (chip,), in training
     order; ``train_areas`` and ``test_areas`` are the codes of the areas that the training
     chips lie in and of the areas held out.
     """
@@ -117,7 +117,7 @@ def hold_out_areas(
     Roberts et al. (2017), Ecography 40, 913-929.
     """
     ids = _as_text(samples.areas["area_id"])
-    polygons = _polygons(samples) if buffer_m > 0 else None
+    polygons = _polygons(samples.areas) if buffer_m > 0 else None
     pairs = find_near_pairs(polygons, buffer_m) if polygons is not None else None
     folds = []
     for repeat, fold, is_train, is_test in _fold_masks(assigned, ids):
@@ -197,6 +197,7 @@ def final_fold(samples: Samples, rng: np.random.Generator) -> ChipFold:
     if len(areas) >= 2:
         n_validation = max(1, int(VALIDATION_SHARE * len(areas)))
         held_out = areas[:n_validation]
+        # No buffer: nothing is tested, so nothing can leak into a score.
         is_near = _mark_near(samples, held_out, 0.0)[usable]
         validation = usable[share_of_ground(samples, held_out)[usable] > MAJORITY]
         train = usable[~is_near]
@@ -257,6 +258,7 @@ def _hold_out_by_area(
     is_near = _mark_near(samples, _complete_groups(samples, test_areas, scheme), buffer_m)
     rest = usable[~is_near[usable]]
     test = usable[share_of_ground(samples, test_areas)[usable] > MAJORITY]
+    # In a small place the first choice may leave no chip to validate with, or none to train on.
     for areas in _list_validation_areas(others, samples, rest):
         validation = rest[share_of_ground(samples, areas)[rest] > MAJORITY]
         is_near = _mark_near(samples, _complete_groups(samples, areas, scheme), 0.0)
@@ -293,7 +295,7 @@ def _list_validation_areas(
     choices = [] if is_next.all() else [_as_text(others.loc[is_next, "id"])]
     member = samples.membership
     inside = member["chip_id"].isin(samples.chips["chip_id"].iloc[rest])
-    holding = member.loc[inside & (member["weight"] > 0.5), "area_id"]
+    holding = member.loc[inside & (member["weight"] > MAJORITY), "area_id"]
     ids = _as_text(others.loc[others["id"].isin(holding), "id"])
     return [*choices, ids[: max(1, int(VALIDATION_SHARE * len(ids)))]]
 
@@ -304,8 +306,8 @@ def _mark_near(samples: Samples, area_ids: NDArray[np.str_], buffer_m: float) ->
     inside = member.loc[member["area_id"].isin(area_ids) & (member["weight"] > 0), "chip_id"]
     marked = samples.chips["chip_id"].isin(inside).to_numpy(bool)
     if samples.has_places:
-        held = _polygons(samples)[samples.areas["area_id"].isin(area_ids).to_numpy(bool)]
-        marked = marked | find_chips_near(draw_squares(samples), held, buffer_m)
+        held = _polygons(samples.areas)[samples.areas["area_id"].isin(area_ids).to_numpy(bool)]
+        marked = marked | find_chips_near(_polygons(samples.chips), held, buffer_m)
     return marked
 
 
@@ -338,6 +340,7 @@ def _refuse_buffer(
             polygons[is_train], return_distance=True, all_matches=False
         )
         farthest.append(float(distance.max(initial=0.0)))
+    # Down to whole metres: what is told must work when it is typed.
     largest = int(min(farthest))
     cure = (
         f"The largest buffer that leaves every fold one is {largest} m"
@@ -366,9 +369,9 @@ def _refuse_empty(fold: ChipFold, buffer_m: float) -> None:
             )
 
 
-def _polygons(samples: Samples) -> NDArray[Any]:
-    """Polygons of the areas, in the order of ``samples.areas``."""
-    polygons: NDArray[Any] = np.asarray(samples.areas["geometry"], dtype=object)
+def _polygons(table: pd.DataFrame) -> NDArray[Any]:
+    """Take the polygons of areas, or the squares of chips, (row,), in metres."""
+    polygons: NDArray[Any] = np.asarray(table["geometry"], dtype=object)
     return polygons
 
 

@@ -128,6 +128,7 @@ def _assign_chips(samples: Samples, seed: int) -> pd.DataFrame:
     """Deal chips as the coursework does: parts one after the other, each in shuffled order."""
     ids = samples.chips["chip_id"].to_numpy(dtype=object)[find_usable_chips(samples)]
     split = split_at_random(len(ids), seed)
+    # In the order of the folds: 0 tests, 1 validates, 2 trains.
     parts = (split.test, split.validation, split.train)
     frames = [
         _frame("random", 0, "chip", ids[part], np.full(len(part), fold))

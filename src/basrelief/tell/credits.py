@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from basrelief.config import Settings
+from basrelief.sources.labels import INDICES
 
 OPEN_GOVERNMENT = "Contains public sector information licensed under the Open Government Licence"
 
@@ -11,10 +12,7 @@ ORDNANCE_SURVEY = "Contains OS data © Crown copyright and database right"
 
 CREDITS = (
     ("LIDAR of the Environment Agency", f"{ENVIRONMENT_AGENCY} {OPEN_GOVERNMENT} v3.0."),
-    (
-        "English Indices of Deprivation (ministry responsible for housing and local government)",
-        f"{OPEN_GOVERNMENT} v3.0.",
-    ),
+    *((index.name, f"{OPEN_GOVERNMENT} {index.licence}.") for index in INDICES),
     (
         "Boundaries",
         "Source: Office for National Statistics licensed under the Open Government Licence v3.0. "

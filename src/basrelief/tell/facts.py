@@ -16,6 +16,7 @@ from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import choose_recipes
 from basrelief.run import Record, Run, read_json
+from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
 from basrelief.tell.provenance import Source
 from basrelief.tell.words import Finding, find_findings
@@ -189,32 +190,6 @@ def choose_unit(scores: Sequence[Record], target: str, scheme: str) -> str:
     """Choose what a scheme's main score is of: areas, or chips where it holds out chips."""
     units = {record["unit"] for record in select(scores, target=target, scheme=scheme)}
     return "chip" if scheme == "random" or "area" not in units else "area"
-
-
-def name_districts(areas: pd.DataFrame) -> dict[str, str]:
-    """Name districts by what the names of their areas begin with, as in "Barnet 038A".
-
-    Examples
-    --------
-    >>> name_districts(pd.DataFrame({"lad": ["E09"], "area_name": ["Barnet 038A"]}))
-    {'E09': 'Barnet'}
-    """
-    if "lad" not in areas or "area_name" not in areas:
-        return {}
-    names = {}
-    for code, part in areas.groupby("lad"):
-        stems = {_find_stem(str(name)) for name in part["area_name"]}
-        if len(stems) == 1:
-            names[str(code)] = stems.pop()
-    # A name that several share, as a made-up town's areas do, tells nothing apart.
-    return names if len(set(names.values())) == len(names) else {}
-
-
-def _find_stem(name: str) -> str:
-    """Take the number of its LSOA (three digits and a letter) from an area's name."""
-    stem, _, number = name.rpartition(" ")
-    is_number = number[:3].isdecimal() and number[3:].isalpha() and number.isupper()
-    return stem.rstrip() if stem and is_number else name
 
 
 def read_facts(settings: Settings, run: Run) -> Facts:

@@ -9,15 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.config import PublishSettings
+from basrelief.sources.census import RESIDENTS
 
 MIN_BEHIND = 10
 """Fewest areas behind an average, and behind what is left of one when every published area is
 taken away: the rule of ten of secure data services (Office for National Statistics, Secure
 Research Service; UK Longitudinal Linkage Collaboration)."""
-
-DRAWN_FOR = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
-"""Fewest residents that census areas of England and Wales are drawn to hold, by how their codes
-begin (ONS, 2011 census geographies): output areas, and super output areas of both layers."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def count_people(areas: pd.DataFrame) -> NDArray[np.float64]:
     (n,)
         NaN where neither is known.
     """
-    drawn_for = areas["area_id"].astype(str).str[:3].map(DRAWN_FOR)
+    drawn_for = areas["area_id"].astype(str).str[:3].map(RESIDENTS)
     has_counts = "population" in areas and areas["population"].notna().any()
     # A gap in a table that counts people is no leave to guess.
     known = areas["population"] if has_counts else drawn_for

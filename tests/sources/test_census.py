@@ -1,7 +1,7 @@
 import pytest
 
 from basrelief.config import InputError
-from basrelief.sources.vintage import find_vintage, refuse_other_vintage
+from basrelief.sources.census import find_vintage, refuse_other_vintage
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""Small areas of the censuses of England and Wales: how they are headed, coded, named, and sized.
+
+A code may live on while its ground changes, so tables are told apart by their census's year too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from basrelief.config import InputError
+
+COLUMN_PATTERNS = {
+    "area_id": r"area_id|lsoa\d\dcd|lsoa[ _]?code( \(\d{4}\))?|geography[ _]code",
+    "area_name": r"area_name|lsoa\d\dnm|lsoa[ _]?name( \(\d{4}\))?|geography[ _]name",
+    "msoa": r"msoa|msoa\d\dcd|msoa[ _]?code( \(\d{4}\))?",
+    "lad": r"lad|lad\d\dcd|lad[ _]?code|local authority district code( \(\d{4}\))?",
+    "lad_name": r"lad_name|lad\d\dnm|local authority district name( \(\d{4}\))?",
+    "population": r"population|total population.*",
+}
+"""How published tables head the columns of codes, names and people, in lower case."""
+
+RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
+"""Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census
+geographies): output areas, and super output areas of both layers."""
+
+
+def find_column(columns: Sequence[str], meaning: str) -> str | None:
+    """Recognise the column with a meaning of ``COLUMN_PATTERNS`` by its heading.
+
+    Returns
+    -------
+    str or None
+        The heading as the table has it; None if there is none. Of several the first.
+
+    Examples
+    --------
+    >>> find_column(["LSOA21CD", "LSOA21NM", "geometry"], "area_id")
+    'LSOA21CD'
+    """
+    return next(iter(find_columns(columns, meaning)), None)
+
+
+def find_columns(columns: Sequence[str], meaning: str) -> list[str]:
+    """Recognise every column with a meaning of ``COLUMN_PATTERNS`` by its heading."""
+    pattern = re.compile(COLUMN_PATTERNS[meaning])
+    return [c for c in columns if pattern.fullmatch(str(c).strip().lower())]
+
+
+def name_district(area_name: str) -> str | None:
+    """Read the district off the name of an LSOA or MSOA; None if it has no such form.
+
+    Examples
+    --------
+    >>> name_district("City of London 001A")
+    'City of London'
+    """
+    found = re.fullmatch(r"(.+) \d{3}[A-Z]?", area_name.strip())
+    return found.group(1) if found else None
+
+
+def name_districts(areas: pd.DataFrame) -> dict[str, str]:
+    """Name districts, by code, after what the names of their areas begin with.
+
+    Examples
+    --------
+    >>> name_districts(pd.DataFrame({"lad": ["E09"], "area_name": ["Barnet 038A"]}))
+    {'E09': 'Barnet'}
+    """
+    if "lad" not in areas or "area_name" not in areas:
+        return {}
+    names = {}
+    for code, inside in areas.groupby("lad"):
+        beginnings = {name_district(str(name)) or str(name) for name in inside["area_name"]}
+        if len(beginnings) == 1:
+            names[str(code)] = beginnings.pop()
+    # A name that several share, as a made-up town's areas do, tells nothing apart.
+    return names if len(set(names.values())) == len(names) else {}
+
+
+def fill_places(areas: pd.DataFrame) -> None:
+    """Fill ``msoa`` and ``lad``, where no area has one, from the names of the LSOAs.
+
+    The Office for National Statistics names an LSOA after its MSOA with a letter added, and an
+    MSOA after its district with a number added.
+    """
+    names = areas["area_name"].fillna("").astype(str).str.strip()
+    # The letter tells an LSOA from an MSOA, whose own district it would be taken for.
+    lsoas = names[names.str.fullmatch(r".+ \d{3}[A-Z]")]
+    if lsoas.empty:
+        return
+    for column, found in (("msoa", lsoas.str[:-1]), ("lad", lsoas.map(name_district))):
+        if areas[column].isna().all():
+            filled = found.astype(object).reindex(areas.index)
+            areas[column] = filled.where(filled.notna(), None)
+
+
+def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int, str] | None:
+    """Read the year of the areas off a table's headings.
+
+    Parameters
+    ----------
+    columns
+        Headings of the table.
+    chosen
+        The column of codes, where the user named it; then it alone decides.
+
+    Returns
+    -------
+    (year, heading) or None
+        None where no heading tells, or headings disagree.
+
+    Examples
+    --------
+    >>> find_vintage(["LSOA21CD", "LSOA21NM"]), find_vintage(["LSOA code (2011)", "Income"])
+    ((2021, 'LSOA21CD'), (2011, 'LSOA code (2011)'))
+    """
+    for meaning in ("area_id", "area_name"):
+        found: dict[int, str] = {}
+        for heading in find_columns(columns if chosen is None else [chosen], meaning):
+            year = re.search(r"\d+", str(heading))
+            if year is not None:
+                # LSOA21CD is of 2021, and so is "LSOA code (2021)".
+                found.setdefault(2000 + int(year[0]) % 2000, str(heading).strip())
+        if found:
+            return next(iter(found.items())) if len(found) == 1 else None
+    return None
+
+
+def refuse_other_vintage(
+    table: str,
+    of_table: tuple[int, str] | None,
+    areas: str,
+    of_areas: tuple[int, str] | None,
+    matched: tuple[int, int],
+) -> None:
+    """Stop where a table speaks of other areas than the boundaries draw.
+
+    Parameters
+    ----------
+    table, areas
+        The settings and files as typed.
+    of_table, of_areas
+        Year and heading, as `find_vintage` gives them.
+    matched
+        How many of the place's areas have a row in the table, of how many.
+
+    Raises
+    ------
+    InputError
+        If both years are known and differ. Most codes are the same in both years, so that
+        nearly all would match and the changed areas would drop out unseen.
+    """
+    if of_table is None or of_areas is None or of_table[0] == of_areas[0]:
+        return
+    raise InputError(
+        f"{table} has LSOAs of {of_table[0]} (column {of_table[1]!r}), {areas} has those of "
+        f"{of_areas[0]} (column {of_areas[1]!r}); {matched[0]} of {matched[1]} codes match. "
+        f"Give boundaries of {of_table[0]}, or a table for the LSOAs of {of_areas[0]}."
+    )

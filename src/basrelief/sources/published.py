@@ -1,0 +1,36 @@
+"""What is to be known of an index that an office publishes; each has a page of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PublishedIndex:
+    """Tables of labels by small area that an office publishes, and what their headings mean."""
+
+    name: str
+    """What it is, and of whom: for the credits."""
+
+    licence: str
+    """Its Open Government Licence, as in ``v3.0``."""
+
+    headings: Mapping[str, tuple[str, ...]]
+    """By target how its column is headed: more than one where editions differ."""
+
+    domains: tuple[str, ...] = ()
+    """Which targets ``"all"`` stands for."""
+
+    around_0: frozenset[str] = frozenset()
+    """Targets that are published around 0; the others are shares, rates or scores not below it."""
+
+    are_beginnings: bool = False
+    """Whether headings only begin so: a unit follows, or the file cuts them off."""
+
+    def find(self, columns: Sequence[str], target: str) -> str | None:
+        """Find the column of a target, None if there is none; case does not count."""
+        known = tuple(heading.lower() for heading in self.headings.get(target, ()))
+        if self.are_beginnings and known:
+            return next((c for c in columns if c.lower().startswith(known)), None)
+        return next((c for c in columns if c.lower() in known), None)

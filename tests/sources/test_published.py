@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from basrelief.sources import labels
+from basrelief.sources.published import PublishedIndex
+
+WELSH = PublishedIndex(
+    name="an index",
+    licence="v3.0",
+    headings={"income": ("Income",), "access": ("Access to Services",)},
+    domains=("income", "access"),
+)
+
+
+def test_whole_headings_are_not_taken_for_beginnings() -> None:
+    columns = ["LSOA Code", "Income Score (rate)", "access to services"]
+    assert WELSH.find(columns, "income") is None
+    assert WELSH.find(columns, "access") == "access to services"
+    assert WELSH.find(columns, "crime") is None
+
+
+def test_a_second_index_leaves_the_headings_of_the_first_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(labels, "INDICES", (*labels.INDICES, WELSH))
+    assert labels.find_target(["Income", "Income Score (rate)"], "income") == "Income Score (rate)"
+    assert labels.find_target(["LSOA Code", "Income", "Access to Services"], "income") == "Income"
