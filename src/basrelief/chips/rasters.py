@@ -17,7 +17,7 @@ from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import HEIGHTS
 from basrelief.chips.tables import Tables, write_tables
-from basrelief.chips.zonal import Planes, Pools, Zoning, pool_planes
+from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Run, write_json
@@ -114,7 +114,7 @@ def _cut_place(
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
-    pools, zoning = Pools(), Zoning(areas)
+    zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)
     squares: list[shapely.Polygon] = []
     valid: list[float] = []
     for block in run.track(list(grid.tiles(SHARD_SIDE * size_px)), "cutting chips"):
@@ -125,22 +125,18 @@ def _cut_place(
             rows, cols = block.find(chip)
             has_data = np.isfinite(heights[0, rows, cols])
             if has_data.any() and zoning.is_touched(chip):
-                # No planes: how much ground has data is all that is asked.
-                ground = Planes("ground", chip, heights[:0, rows, cols], has_data)
-                pool_planes(pools, ground, zoning.on(chip))
                 squares.append(shapely.box(*chip.bounds))
                 valid.append(float(has_data.mean()))
             else:
                 heights[:, rows, cols] = np.nan
+        covered += zoning.count_cells(block, np.isfinite(heights[0]))
         layer.write(grid.find(block), heights)
     if not squares:
         raise InputError(
             f"{settings.typed('dsm')}: no cell with data lies inside any area of "
             f"{settings.typed('areas')}. Check that both show the same place."
         )
-    covered = pools.get("ground", {})
-    cells = [covered[area_id].weight if area_id in covered else 0.0 for area_id in areas["area_id"]]
-    return _index_squares(squares, valid, areas), np.array(cells) * cell_m**2
+    return _index_squares(squares, valid, areas), covered * cell_m**2
 
 
 def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:

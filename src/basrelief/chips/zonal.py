@@ -112,13 +112,20 @@ def find_zones(grid: Grid, areas: gpd.GeoDataFrame) -> Zones:
     """
     if areas.empty:
         return _gather([], grid.n_cells)
-    plane = NumPyRasterSource(np.zeros(grid.shape, dtype=np.uint8), *grid.bounds)
-    polygons = _Polygons(areas.geometry.to_numpy())
-    found = exact_extract(plane, polygons, ["cell_id", "coverage"], output="geojson")
-    each = [feature["properties"] for feature in found]
-    own = [(own["cell_id"], own["coverage"]) for own in each]
+    found = _extract(grid, np.zeros(grid.shape, dtype=np.uint8), areas, ["cell_id", "coverage"])
+    own = [(each["cell_id"], each["coverage"]) for each in found]
     codes = areas["area_id"]
     return _gather([(code, *both) for code, both in zip(codes, own, strict=True)], grid.n_cells)
+
+
+def _extract(
+    grid: Grid, values: NDArray[Any], areas: gpd.GeoDataFrame, wanted: list[str]
+) -> list[dict[str, Any]]:
+    """Ask exactextract of a plane, (row, col), on a grid; one answer an area."""
+    plane = NumPyRasterSource(values, *grid.bounds)
+    polygons = _Polygons(areas.geometry.to_numpy())
+    found = exact_extract(plane, polygons, wanted, output="geojson")
+    return [feature["properties"] for feature in found]
 
 
 class _Polygon(Feature):  # type: ignore[misc]
@@ -169,6 +176,16 @@ class Zoning:
                 self._found.pop(next(iter(self._found)))
             self._found[grid] = find_zones(grid, self.areas.iloc[self._near(grid)])
         return self._found[grid]
+
+    def count_cells(self, grid: Grid, marks: NDArray[np.bool_]) -> Floats:
+        """Count the marked cells, (row, col), in each area by their share inside it: (area,).
+
+        Without lists of cells, which take twice as long: for a sum that is wanted once.
+        """
+        near, counted = self._near(grid), np.zeros(len(self.areas))
+        found = _extract(grid, marks.astype(np.uint8), self.areas.iloc[near], ["sum"])
+        counted[near] = [each["sum"] for each in found]
+        return counted
 
     def forget(self) -> None:
         """Let go of what was found: a tile is left for the next."""
