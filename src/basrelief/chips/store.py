@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,12 +66,20 @@ class Samples:
         """What chips are read from."""
         return self.folder / "layers" / f"{self.kind}.zarr"
 
-    @property
+    # Opened once: opening costs half of what reading a chip does, and some batches are one chip.
+    # Only what a layer says of itself is kept; cells are read from disk each time.
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         """Rasters of the place by name, each on its own grid; none of pictures."""
         if not self.has_places:
             return {}
         return {path.stem: open_layer(path) for path in sorted(self.store.parent.glob("*.zarr"))}
+
+    @cached_property
+    def _pictures(self) -> zarr.Array[Any]:
+        """(picture, band, row, col)"""
+        array = zarr.open_array(self.store, mode="r")
+        return array
 
     def extent(self, layer: str = HEIGHTS) -> Grid:
         """Give the ground of all chips in the cells of a layer."""
@@ -82,7 +91,7 @@ class Samples:
 
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
         """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
-        layer, shape = open_layer(self.store), (self.size_px, self.size_px)
+        layer, shape = self.layers[HEIGHTS], (self.size_px, self.size_px)
         half = self.size_px * self.resolution_m / 2
         chips = self.chips.iloc[rows]
         corners = zip(chips["easting"] - half, chips["northing"] + half, strict=True)
@@ -112,8 +121,7 @@ class Samples:
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
-            pictures: zarr.Array[Any] = zarr.open_array(self.store, mode="r")
-            return np.stack([pictures[int(row)] for row in rows])
+            return np.stack([self._pictures[int(row)] for row in rows])
         render = render_relief if bands == "relief" else render_shaded
         heights = self.read_heights(rows)
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
