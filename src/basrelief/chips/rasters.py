@@ -59,6 +59,7 @@ def chips_from_rasters(
     if is_to_learn:
         targets = check_targets(settings, run, areas, targets, "areas")
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
+    # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
@@ -68,6 +69,7 @@ def chips_from_rasters(
     for target in targets:
         labels = areas.set_index("area_id")[target]
         chips[target] = average_labels(chips["chip_id"], membership, labels)
+    # Half of a chip at least has to be ground of some area; a sliver must not stand for it.
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
     tables = Tables(chips, areas, membership, targets)
@@ -81,7 +83,8 @@ def _say_counts(
     """Write and say how much there is, and how much of it is used."""
     chips, areas, terrain = tables.chips, tables.areas, rasters.terrain
     is_labelled = areas[tables.targets].notna().any(axis=1)
-    is_enough = is_labelled if settings.data.labels else is_labelled | True
+    # A place without a table of labels is to be predicted: there every area is of use.
+    is_enough = areas["is_used"] & (is_labelled if settings.data.labels else True)
     counts = {
         "tiles": len(rasters.surface.tiles),
         "terrain_tiles": len(terrain.tiles) if terrain else 0,
@@ -89,7 +92,7 @@ def _say_counts(
         "chips_used": int(chips["is_used"].sum()),
         "areas": len(areas),
         "areas_labelled": int(is_labelled.sum()),
-        "areas_used": int((areas["is_used"] & is_enough).sum()),
+        "areas_used": int(is_enough.sum()),
     }
     write_json(folder / "counts.json", counts)
     run.say(
@@ -124,10 +127,13 @@ def _cut_place(
         for chip in block.tiles(size_px):
             rows, cols = block.find(chip)
             has_data = np.isfinite(heights[0, rows, cols])
+            # Partial chips are kept: areas at the edge of the rasters keep their ground, and
+            # min_valid decides only what networks see.
             if has_data.any() and zoning.is_touched(chip):
                 squares.append(shapely.box(*chip.bounds))
                 valid.append(float(has_data.mean()))
             else:
+                # What no chip holds is not stored: the layer and the chips are the same ground.
                 heights[:, rows, cols] = np.nan
         covered += zoning.count_cells(block, np.isfinite(heights[0]))
         layer.write(grid.find(block), heights)
@@ -143,6 +149,7 @@ def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
     surface = open_mosaic(typed, data.crs)
+    # A hundredth of slack: cells of files are not exactly what they are called.
     if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
         raise InputError(
             f"{typed}: its cells are {surface.grid.cell_m:g} m, coarser than "

@@ -77,7 +77,7 @@ class Samples:
 
     @cached_property
     def _pictures(self) -> zarr.Array[Any]:
-        """(picture, band, row, col)"""
+        """What pictures are read from: (picture, band, row, col)."""
         array = zarr.open_array(self.store, mode="r")
         return array
 
@@ -91,12 +91,15 @@ class Samples:
 
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
         """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
-        layer, shape = self.layers[HEIGHTS], (self.size_px, self.size_px)
-        half = self.size_px * self.resolution_m / 2
+        layer = self.layers[HEIGHTS]
+        return np.stack([layer.read(layer.grid.find(chip)) for chip in self.squares(rows)])
+
+    def squares(self, rows: NDArray[np.int_]) -> list[Grid]:
+        """Give the ground of some chips, each a grid of its pixels."""
+        half, shape = self.size_px * self.resolution_m / 2, (self.size_px, self.size_px)
         chips = self.chips.iloc[rows]
         corners = zip(chips["easting"] - half, chips["northing"] + half, strict=True)
-        squares = (Grid(west, north, layer.grid.cell_m, shape) for west, north in corners)
-        return np.stack([layer.read(layer.grid.find(square)) for square in squares])
+        return [Grid(west, north, self.resolution_m, shape) for west, north in corners]
 
     def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
         """Read chips rendered as bands.
@@ -178,6 +181,8 @@ def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
         store=folder / "layers" / f"{PICTURES}.zarr",
         shape=(0, 3, size_px, size_px),
         chunks=(1, 3, size_px, size_px),
+        # A chunk is one picture, for batches take them in any order; a file holds many, for
+        # a file each would be more than some file systems bear.
         shards=(SHARD_PICTURES, 3, size_px, size_px),
         dtype="uint8",
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
