@@ -22,8 +22,6 @@ from basrelief.explain.views import (
     attribute_view,
     flatten,
     forward_view,
-    measure_margin,
-    measure_unit,
     pool_view,
     view_area,
 )
@@ -64,10 +62,10 @@ def check_areas(
     views = choose_views(scene, list(tally))
     shown = run.track(views, f"tests of {scene.model.recipes[0]}'s maps")
     batches = (sample_area(scene, view, randoms) for view in shown)
-    return check_maps(explain_areas(scene, tally), batches, seed)
+    return check_maps(gather_explanation(scene, tally), batches, seed)
 
 
-def explain_areas(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
+def gather_explanation(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
     """Gather the maps of all areas, of flat ground, and beside the edges of blocks."""
     model = scene.model
     x = [model.describe(area_id) for area_id in tally]
@@ -149,8 +147,8 @@ def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
 
 def map_flat(scene: Scene) -> list[Floats]:
     """Map ground that is flat everywhere: (cell, target) of each feature map."""
-    side, model = 4 * measure_unit(scene) + 2 * measure_margin(scene), scene.model
-    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-measure_margin(scene))
+    side, model = 4 * scene.unit_px + 2 * scene.margin_px, scene.model
+    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-scene.margin_px)
     ground = Canvas(grid, np.zeros((2, side, side), dtype=np.float32))
     found = []
     for level, _, maps in forward_view(scene, ground):

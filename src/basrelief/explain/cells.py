@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.chips.canvas import share_of_cells
-from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Zones, Zoning
 from basrelief.explain.readout import DenseModel, FeatureMap, make_readout
-from basrelief.learn.dense import Patch, find_multiple
-from basrelief.learn.extract import Extractor
+from basrelief.learn.dense import Patch
 
 LEAST = 0.1
 """What ground that does not count gets of a coarse cell that lies over it, beside ground that
@@ -109,17 +106,6 @@ class Attributor:
                 values, own, pool = added * share[:, None], by_area[area_id], feature_map.pool
                 cells, spread = spread_cells(index, values, own, pool, grid.shape[1], side)
                 yield Contribution(area_id, pool, cells, spread[:, :-1], spread[:, -1])
-
-
-def find_cell_px(model: DenseModel, extractors: Mapping[int, Extractor], samples: Samples) -> int:
-    """Find the side of a map's cells in pixels of the chips: it divides every feature map's."""
-    sides = [
-        find_multiple(samples, member, resolution_m) * stride
-        for k, member in model.dense
-        for resolution_m in member.resolutions_m
-        for stride in extractors[k].strides
-    ]
-    return gcd(*sides)
 
 
 def list_area_cells(patch: Patch, cell_px: int, zoning: Zoning) -> dict[str, AreaCells]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +26,6 @@ from basrelief.config import Settings
 from basrelief.explain.cells import (
     AreaCells,
     Attributor,
-    find_cell_px,
     list_area_cells,
     weigh_patch,
 )
@@ -96,8 +96,18 @@ class Scene:
 
     @cached_property
     def cell_px(self) -> int:
-        """Side of a map's cells, in pixels of the chips."""
-        return find_cell_px(self.model, self.extractors, self.samples)
+        """Side of a map's cells, in pixels of the chips: it divides those of every feature map."""
+        return gcd(*self._sides_px())
+
+    @cached_property
+    def unit_px(self) -> int:
+        """Side of a square that is whole cells of every feature map, in pixels of the chips."""
+        return lcm(*self._sides_px())
+
+    @property
+    def margin_px(self) -> int:
+        """Width of the widest halo, in pixels of the chips."""
+        return max(level.halo_px for level in self.levels)
 
     @property
     def grounds(self) -> list[Ground]:
@@ -123,8 +133,8 @@ class Scene:
 
     def patches(self, level: Level, run: Run) -> Iterator[Patch]:
         """Go through the place, block by block."""
-        at = level.recipe, level.extractor, level.resolution_m
-        return list_patches(self.samples, *at, run)
+        recipe, extractor = level.recipe, level.extractor
+        return list_patches(self.samples, recipe, extractor, level.resolution_m, run)
 
     def cells_of(self, patch: Patch) -> Grid:
         """Give the grid of a map's cells in a patch."""
@@ -133,6 +143,10 @@ class Scene:
     def area_cells(self, patch: Patch) -> dict[str, AreaCells]:
         """List each area's cells in a patch."""
         return list_area_cells(patch, self.cell_px, self.zoning)
+
+    def _sides_px(self) -> list[int]:
+        """Sides of the cells of every feature map, in pixels of the chips."""
+        return [level.factor * k for level in self.levels for k in level.extractor.strides]
 
 
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:

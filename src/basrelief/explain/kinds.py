@@ -101,9 +101,9 @@ def share_kinds(
 
     A cell without a marked pixel has the shares of all its pixels with data.
     """
-    marked = [share_of_cells((kinds == k) & mask, cell_px) for k in range(len(KINDS))]
-    every = [share_of_cells(kinds == k, cell_px) for k in range(len(KINDS))]
-    counts, all_counts = np.stack(marked), np.stack(every)
+    each = [kinds == k for k in range(len(KINDS))]
+    counts = np.stack([share_of_cells(is_kind & mask, cell_px) for is_kind in each])
+    all_counts = np.stack([share_of_cells(is_kind, cell_px) for is_kind in each])
     # What is spread to ground that does not count has to be of some kind, or kinds would not
     # add up to all.
     chosen = np.where(counts.sum(axis=0) > 0, counts, all_counts)

@@ -230,28 +230,20 @@ def _leave_out_means(model: DenseModel, run: Run) -> DenseModel | None:
         [each for feature_map in model.feature_maps for each in (feature_map.mean, feature_map.std)]
     )
     is_known = (model.linear.coef[columns] != 0).any(axis=0)
-    left_out = [
-        target for target, is_one in zip(model.targets, is_known, strict=True) if not is_one
-    ]
-    if left_out:
+    if not is_known.all():
         # A target predicted by its mean, or in a stack by other members alone.
-        names = ", ".join(left_out)
+        names = ", ".join(model.targets[k] for k in np.flatnonzero(~is_known))
         run.say(f"explain: {model.recipes[0]}: no map of {names}: dense features count for nothing")
     known = np.flatnonzero(is_known)
     targets = tuple(model.targets[k] for k in known)
-    linear = _take_targets(model.linear, known)
-    return replace(model, targets=targets, linear=linear) if targets else None
-
-
-def _take_targets(linear: LinearModel, columns: Positions) -> LinearModel:
-    return LinearModel(
-        mean=linear.mean,
-        scale=linear.scale,
-        coef=linear.coef[:, columns],
-        intercept=linear.intercept[columns],
-        weight=linear.weight[:, columns],
-        is_fallback=linear.is_fallback[columns],
+    linear = replace(
+        model.linear,
+        coef=model.linear.coef[:, known],
+        intercept=model.linear.intercept[known],
+        weight=model.linear.weight[:, known],
+        is_fallback=model.linear.is_fallback[known],
     )
+    return replace(model, targets=targets, linear=linear) if targets else None
 
 
 def _find_feature_map(

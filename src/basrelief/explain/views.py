@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import lcm
 
 import geopandas as gpd
 import numpy as np
@@ -73,27 +72,16 @@ def view_area(scene: Scene, area_id: str) -> View:
     area, ground = scene.areas[scene.areas["area_id"] == area_id], scene.samples.extent()
     west, south, east, north = area.total_bounds.tolist()
     # On the place's own lattice: cells must be those of the finished map, or nothing compares.
-    grid = ground.crop(ground.cover((west, south, east, north), measure_unit(scene)))
+    grid = ground.crop(ground.cover((west, south, east, north), scene.unit_px))
     heights = scene.samples.layers[HEIGHTS]
-    return View(area, read_canvas(heights, grid, measure_margin(scene)))
-
-
-def measure_unit(scene: Scene) -> int:
-    """Side of a square that is whole cells of every feature map, in pixels of the chips."""
-    strides = [level.factor * k for level in scene.levels for k in level.extractor.strides]
-    return lcm(*strides)
-
-
-def measure_margin(scene: Scene) -> int:
-    """Width of the widest halo, in pixels of the chips."""
-    return max(level.halo_px for level in scene.levels)
+    return View(area, read_canvas(heights, grid, scene.margin_px))
 
 
 def forward_view(
     scene: Scene, canvas: Canvas, extractors: Mapping[int, Extractor] | None = None
 ) -> Activations:
     """Send the ground of a view through the networks, or through others in their place."""
-    margin, activations = measure_margin(scene), []
+    margin, activations = scene.margin_px, []
     for level in scene.levels:
         extractor = level.extractor if extractors is None else extractors[level.member]
         # Each network gets just its halo: more would shift its cells against the grid.
@@ -145,7 +133,7 @@ def attribute_view(scene: Scene, view: View, activations: Activations, x: Floats
 
 def flatten(scene: Scene, canvas: Canvas, is_flat: NDArray[np.bool_]) -> Canvas:
     """Lower the surface to the ground in some cells, (row, col), of a view."""
-    margin = measure_margin(scene)
+    margin = scene.margin_px
     mask = np.pad(np.kron(is_flat, np.ones((scene.cell_px,) * 2, dtype=bool)), margin)
     heights = canvas.heights.copy()
     # Ground without anything on it, not a blank: networks never saw black where there is ground.
