@@ -85,6 +85,7 @@ class Grid:
         west, south, east, north = bounds
         if not (west < east and south < north):
             raise ValueError(f"bounds must be west, south, east, north, got {bounds}.")
+        # Slack is a share of a cell, positions are counted in squares.
         side_m, slack = unit * self.cell_m, SLACK / unit
         top, bottom = (self.north - north) / side_m, (self.north - south) / side_m
         left, right = (west - self.west) / side_m, (east - self.west) / side_m
@@ -95,6 +96,7 @@ class Grid:
 
     def find(self, other: Grid) -> Window:
         """Give the window that another grid of the same cells is."""
+        # Rounded: corners went through division and files, and are a hair off whole cells.
         row = round((self.north - other.north) / self.cell_m)
         col = round((other.west - self.west) / self.cell_m)
         return slice(row, row + other.shape[0]), slice(col, col + other.shape[1])
@@ -120,6 +122,7 @@ class Grid:
         left, within = [], []
         for asked, size in zip(window, self.shape, strict=True):
             first = min(max(asked.start, 0), size)
+            # Wholly outside is an empty slice, not one that runs backwards.
             last = max(min(asked.stop, size), first)
             left.append(slice(first, last))
             within.append(slice(first - asked.start, last - asked.start))
@@ -140,11 +143,6 @@ class Grid:
         n_rows, n_cols = self.snap(factor).shape
         shape = (n_rows // factor, n_cols // factor)
         return Grid(self.west, self.north, self.cell_m * factor, shape)
-
-    def finer(self, factor: int) -> Grid:
-        """Part each cell into ``factor`` by ``factor``."""
-        shape = (self.shape[0] * factor, self.shape[1] * factor)
-        return Grid(self.west, self.north, self.cell_m / factor, shape)
 
     def tiles(self, side: int) -> Iterator[Grid]:
         """Part into squares of ``side`` cells, row by row, cut off at the grid's edge."""

@@ -151,3 +151,13 @@ def vars_of(grid: Grid) -> tuple[float, float, float, tuple[int, int]]:
 def test_a_quantile_lies_inside_the_step_that_holds_it() -> None:
     sums = Sums(counted=np.array([0.0, 4.0, 0.0, 4.0]), step=0.5)
     assert [sums.quantile(share) for share in (0.25, 0.5, 0.75)] == [0.75, 1.0, 1.75]
+
+
+def test_counting_cells_gives_the_weight_that_pooling_gives() -> None:
+    zoning, planes, pools = Zoning(make_areas()), draw_planes(1), Pools()
+    marks = planes.counts > 0.3
+    pool_planes(pools, Planes("p", GRID, planes.values[:0], marks), zoning.on(GRID))
+    counted = zoning.count_cells(GRID, marks)
+    assert counted == pytest.approx([pools["p"]["a"].weight, pools["p"]["b"].weight, 0.0])
+    far = Grid(0.0, 5000.0, 1.0, (3, 3))
+    assert zoning.count_cells(far, np.ones(far.shape, dtype=bool)).tolist() == [0.0] * 3

@@ -16,7 +16,7 @@ from basrelief.explain.area_samples import (
     choose_views,
     map_flat,
     measure_deviation,
-    redraw_extractors,
+    randomise_extractors,
     sample_area,
     size_edges,
 )
@@ -25,7 +25,7 @@ from basrelief.explain.checks import follow_predictions as follow
 from basrelief.explain.contributions import EDGE_CELLS, Scene, draw_contributions, set_scene
 from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.tally import AreaSums
-from basrelief.explain.views import flatten, look_again, pool_again, trace_again, view_area
+from basrelief.explain.views import attribute_view, flatten, forward_view, pool_view, view_area
 from basrelief.run import Run
 
 Tally = dict[str, AreaSums]
@@ -61,18 +61,18 @@ def test_an_area_looked_at_again_is_as_it_was(built: tuple[Run, Settings], recip
     again = set_scene(model, load_samples(run), settings)
     for area_id in ("E01", "E20"):
         view = view_area(again, area_id)
-        looked = look_again(again, view.canvas)
-        x = pool_again(again, view, looked)
+        activations = forward_view(again, view.canvas)
+        x = pool_view(again, view, activations)
         known = model.describe(area_id)
         np.testing.assert_allclose(x, known, rtol=1e-3, atol=1e-4 * np.abs(known).max())
-        total = trace_again(again, view, looked, x).values.sum(axis=(0, 1))
+        total = attribute_view(again, view, activations, x).values.sum(axis=(0, 1))
         np.testing.assert_allclose(total, sum_of_cells(model, x), atol=1e-5)
 
 
 def test_what_cells_of_a_view_add_is_what_they_add_to_the_map(scene: Scene, drawn: Tally) -> None:
     view = view_area(scene, "E14")
-    looked = look_again(scene, view.canvas)
-    cells = trace_again(scene, view, looked, pool_again(scene, view, looked))
+    activations = forward_view(scene, view.canvas)
+    cells = attribute_view(scene, view, activations, pool_view(scene, view, activations))
     total = cells.values.sum(axis=(0, 1))
     np.testing.assert_allclose(total, drawn["E14"].total, atol=1e-4)
     assert cells.share.sum() == pytest.approx(1.0)
@@ -93,7 +93,7 @@ def test_flattening_lowers_the_surface_to_the_ground_there_alone(scene: Scene) -
 def test_an_area_flattened_whole_is_predicted_by_the_intercept(scene: Scene) -> None:
     view = view_area(scene, "E14")
     canvas = flatten(scene, view.canvas, np.ones((8, 8), dtype=bool))
-    x = pool_again(scene, view, look_again(scene, canvas))
+    x = pool_view(scene, view, forward_view(scene, canvas))
     assert np.isnan(x).all()
     np.testing.assert_allclose(scene.model.predict(x), scene.model.linear.intercept)
 
@@ -118,7 +118,7 @@ def test_a_map_turned_round_fails_deletion_and_insertion(scene: Scene) -> None:
     for view in choose_views(scene, ["E14", "E20", "E21", "E27"]):
         batch = sample_area(scene, view, [])
         # A map turned round ranks highest what lowers the prediction.
-        for k, each in enumerate((batch, replace(batch, said=-batch.said))):
+        for k, each in enumerate((batch, replace(batch, maps=-batch.maps))):
             for move, curves in follow(each, rng).items():
                 assert curves.shape == (2, 1, len(scene.model.targets), 1 + len(STEPS))
                 between[move][k].append(float(measure_between(move, curves)[0, 0]))
@@ -133,9 +133,9 @@ def test_an_areas_ground_goes_through_networks_as_often_as_was_counted(
 
     def look(*args: Any) -> Any:
         seen.append(args)
-        return look_again(*args)
+        return forward_view(*args)
 
-    monkeypatch.setattr(area_samples, "look_again", look)
+    monkeypatch.setattr(area_samples, "forward_view", look)
     batch = sample_area(scene, view, [scene.extractors] * N_RANDOM)
     follow(batch, np.random.default_rng(0))
     assert len(seen) == 1 + N_RANDOM + count_predictions(len(scene.model.targets))
@@ -143,10 +143,10 @@ def test_an_areas_ground_goes_through_networks_as_often_as_was_counted(
 
 def test_the_pieces_of_an_area_are_all_its_ground(scene: Scene) -> None:
     batch = sample_area(scene, view_area(scene, "E14"), [scene.extractors])
-    assert batch.said.shape == (1, len(batch.share), len(scene.model.targets))
+    assert batch.maps.shape == (1, len(batch.share), len(scene.model.targets))
     assert batch.share.sum() == pytest.approx(1.0)
     assert set(batch.piece) == set(range(batch.piece.max() + 1))
-    np.testing.assert_allclose(batch.redrawn[0], batch.said)
+    np.testing.assert_allclose(batch.randomised[0], batch.maps)
     is_blank = np.ones((1, batch.piece.max() + 1), dtype=bool)
     np.testing.assert_allclose(batch.predict(is_blank)[0], scene.model.linear.intercept)
 
@@ -158,7 +158,7 @@ def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # "Random" weights that are the trained ones: the map does not depend on what is tested.
-    monkeypatch.setattr(area_samples, "redraw_extractors", lambda *_: scene.extractors)
+    monkeypatch.setattr(area_samples, "randomise_extractors", lambda *_: scene.extractors)
     monkeypatch.setattr(area_samples, "choose_views", _choose_one)
     found, _ = check_areas(scene, drawn, built[1].seed, built[0])
     (record,) = (r for r in found if (r["test"], r["target"]) == ("randomised weights", "crime"))
@@ -173,7 +173,7 @@ def _choose_one(scene: Scene, area_ids: list[str]) -> list[Any]:
 def test_networks_with_random_weights_differ_from_draw_to_draw_and_not_by_chance(
     scene: Scene,
 ) -> None:
-    one, same, other = (redraw_extractors(scene, seed)[0] for seed in (1, 1, 2))
+    one, same, other = (randomise_extractors(scene, seed)[0] for seed in (1, 1, 2))
     (a, b, c) = (next(each.backbone.parameters()).detach() for each in (one, same, other))
     assert (a == b).all()
     assert not (a == c).all()
@@ -183,13 +183,13 @@ def test_a_seam_on_flat_ground_is_noticed(scene: Scene, monkeypatch: pytest.Monk
     even = sum(np.ptp(each, axis=0) for each in map_flat(scene))
 
     def seam(scene: Scene, canvas: Any) -> Any:
-        looked = look_again(scene, canvas)
-        for _, _, maps in looked:
+        activations = forward_view(scene, canvas)
+        for _, _, maps in activations:
             for plane in maps:
                 _brighten(plane)
-        return looked
+        return activations
 
-    monkeypatch.setattr(area_samples, "look_again", seam)
+    monkeypatch.setattr(area_samples, "forward_view", seam)
     uneven = sum(np.ptp(each, axis=0) for each in map_flat(scene))
     assert (np.asarray(uneven) > np.asarray(even) + 1e-3).all()
 

@@ -46,8 +46,8 @@ def make_batch(rng: np.random.Generator, n_samples: int, weights: Floats) -> Bat
         return np.asarray(left.mean(axis=1)[:, None] * weights)
 
     return Batch(
-        said=bright[..., None] * weights,
-        redrawn=[rng.normal(size=(n_samples, SIDE**2, len(weights))) for _ in range(2)],
+        maps=bright[..., None] * weights,
+        randomised=[rng.normal(size=(n_samples, SIDE**2, len(weights))) for _ in range(2)],
         share=np.full(SIDE**2, 1 / SIDE**2),
         piece=piece,
         predict=predict,
@@ -63,7 +63,7 @@ def make(kind: str) -> Made:
     weights = np.array([1.0]) if kind == "chips" else np.array([1.0, -0.5])
     n_batches = 1 if kind == "chips" else N_SAMPLES
     batches = [make_batch(rng, N_SAMPLES // n_batches, weights) for _ in range(n_batches)]
-    predicted = [each.predict(np.zeros((len(each.said), 100), dtype=bool)) for each in batches]
+    predicted = [each.predict(np.zeros((len(each.maps), 100), dtype=bool)) for each in batches]
     size = rng.uniform(0.9, 1.1, (N_SAMPLES, len(weights)))
     explanation = Explanation(
         targets=("crime", "income")[: len(weights)],
@@ -86,10 +86,10 @@ def check(made: Made, target: str = "crime") -> dict[str, dict[str, Any]]:
 both_kinds = pytest.mark.parametrize("kind", ["chips", "areas"])
 
 
-def with_said(made: Made, change: Callable[[Floats], Floats]) -> Made:
+def with_maps(made: Made, change: Callable[[Floats], Floats]) -> Made:
     """Give the very same samples another map: a control."""
     explanation, batches = made
-    return explanation, [replace(each, said=change(each.said)) for each in batches]
+    return explanation, [replace(each, maps=change(each.maps)) for each in batches]
 
 
 @both_kinds
@@ -120,8 +120,8 @@ def test_a_shuffled_map_and_a_map_turned_round_fail_deletion_and_insertion(
     kind: str, move: Move
 ) -> None:
     rng, right = np.random.default_rng(1), make(kind)
-    shuffled = check(with_said(right, lambda said: rng.permutation(said, axis=1)))[move]
-    turned = check(with_said(right, lambda said: -said))[move]
+    shuffled = check(with_maps(right, lambda maps: rng.permutation(maps, axis=1)))[move]
+    turned = check(with_maps(right, lambda maps: -maps))[move]
     assert abs(shuffled["value"]) < 0.3 * check(right)[move]["value"]
     assert turned["value"] < 0
     assert shuffled["passes"] is turned["passes"] is False
@@ -130,7 +130,7 @@ def test_a_shuffled_map_and_a_map_turned_round_fail_deletion_and_insertion(
 @both_kinds
 def test_a_map_that_is_the_same_under_random_weights_fails(kind: str) -> None:
     explanation, batches = make(kind)
-    alike = [replace(each, redrawn=[each.said]) for each in batches]
+    alike = [replace(each, randomised=[each.maps]) for each in batches]
     record = check((explanation, alike))["randomised weights"]
     assert record["value"] == pytest.approx(1.0)
     assert (record["passes"], record["n_random"]) == (False, 1)
@@ -141,8 +141,11 @@ def test_ranks_are_compared_where_they_are_asked_for(kind: str) -> None:
     explanation, batches = make(kind)
     few = np.arange(0, SIDE**2, 2)
     for each in batches:
-        each.redrawn[0][:, few] = each.said[:, few]
-    made = explanation, [replace(each, redrawn=each.redrawn[:1], compared=few) for each in batches]
+        each.randomised[0][:, few] = each.maps[:, few]
+    made = (
+        explanation,
+        [replace(each, randomised=each.randomised[:1], compared=few) for each in batches],
+    )
     assert check(made)["randomised weights"]["value"] == pytest.approx(1.0)
 
 
@@ -175,7 +178,7 @@ def test_cells_that_do_not_add_up_fail() -> None:
 
 @both_kinds
 def test_a_map_that_says_the_same_everywhere_has_nothing_to_fail(kind: str) -> None:
-    explanation, batches = with_said(make(kind), np.zeros_like)
+    explanation, batches = with_maps(make(kind), np.zeros_like)
     silent = Edges(np.zeros((N_SAMPLES, 2)), np.zeros((N_SAMPLES, 2)))
     found = check((replace(explanation, edges=silent), batches))
     assert found["randomised weights"]["value"] == 0.0
@@ -210,9 +213,9 @@ def test_a_batch_is_predicted_as_often_as_was_counted(kind: str) -> None:
         return batch.predict(is_blank)
 
     found = follow_predictions(replace(batch, predict=predict), np.random.default_rng(0))
-    assert len(seen) == count_predictions(batch.said.shape[2])
+    assert len(seen) == count_predictions(batch.maps.shape[2])
     for curves in found.values():
-        assert curves.shape == (2, len(batch.said), batch.said.shape[2], 1 + len(STEPS))
+        assert curves.shape == (2, len(batch.maps), batch.maps.shape[2], 1 + len(STEPS))
         assert (curves[..., 0] == 0).all()
 
 

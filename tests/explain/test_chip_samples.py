@@ -22,7 +22,7 @@ from basrelief.explain.chip_samples import (
     number_squares,
     sample_chips,
 )
-from basrelief.explain.random_weights import redraw_weights
+from basrelief.explain.random_weights import randomise_weights
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
 
@@ -57,7 +57,7 @@ class Chips:
 def make_network() -> Network:
     plan = NetworkPlan(bands="relief", targets=("crime", "income"), size_px=SIZE_PX)
     network = build_network(RECIPE, plan, SETTINGS, torch.Generator().manual_seed(0))
-    redraw_weights(network, torch.Generator().manual_seed(1))
+    randomise_weights(network, torch.Generator().manual_seed(1))
     with torch.no_grad():
         for weights in network.head[-1].parameters():
             weights.copy_(torch.linspace(-1, 1, weights.numel()).reshape(weights.shape))
@@ -237,12 +237,12 @@ def test_a_blank_chip_has_the_middle_of_each_band() -> None:
 def test_redrawn_weights_keep_their_mean_and_spread_and_nothing_else() -> None:
     network = nn.Conv2d(8, 64, 3)
     old = network.weight.detach().clone()
-    redraw_weights(network, torch.Generator().manual_seed(0))
+    randomise_weights(network, torch.Generator().manual_seed(0))
     assert network.weight.std().item() == pytest.approx(old.std().item(), rel=0.1)
     assert abs(correlate_ranks(network.weight.detach().numpy().ravel(), old.numpy().ravel())) < 0.1
     again = nn.Conv2d(8, 64, 3)
     with torch.no_grad():
         again.weight.copy_(old)
         again.bias.copy_(network.bias)  # type: ignore[union-attr, arg-type]
-    redraw_weights(again, torch.Generator().manual_seed(0))
+    randomise_weights(again, torch.Generator().manual_seed(0))
     torch.testing.assert_close(again.weight, network.weight)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.explain.cells import Coarse, Own, spread_cells
+from basrelief.explain.cells import AreaCells, spread_cells
 from basrelief.explain.contributions import Scene, draw_contributions, set_scene
 from basrelief.explain.kinds import KINDS
 from basrelief.explain.readout import DenseModel, find_models, sum_of_cells
@@ -125,7 +125,7 @@ def test_kinds_of_ground_share_out_all_that_is_added(
     for area in tally.values():
         np.testing.assert_allclose(area.by_kind[: len(KINDS)].sum(axis=0), area.total, atol=1e-5)
         assert area.ground[: len(KINDS)].sum() == pytest.approx(area.coverage, rel=1e-5)
-        # All of the weight on each of the four sheets: two resolutions, two stages.
+        # All of the weight on each of the four feature maps: two resolutions, two stages.
         assert area.share.sum() == pytest.approx(4.0)
 
 
@@ -135,10 +135,10 @@ def test_coarse_cells_are_shared_out_without_loss() -> None:
     coverage[rng.uniform(size=64) < 0.3] = 0.0
     own_cells = np.flatnonzero(coverage)
     counted = rng.uniform(size=64) * (rng.uniform(size=64) < 0.5)
-    own = Own(own_cells, coverage[own_cells], (coverage * counted)[None, own_cells])
+    own = AreaCells(own_cells, coverage[own_cells], (coverage * counted)[None, own_cells])
     parents = np.unique(own_cells // 8 // 4 * 2 + own_cells % 8 // 4)
     values = rng.normal(size=(len(parents), 3))
-    cells, shared = spread_cells(parents, values, own, 0, Coarse(2, 8))
+    cells, shared = spread_cells(parents, values, own, 0, 2, 4)
     np.testing.assert_allclose(shared.sum(axis=0), values.sum(axis=0))
     for parent, value in zip(parents, values, strict=True):
         inside = cells // 8 // 4 * 2 + cells % 8 // 4 == parent
@@ -146,6 +146,8 @@ def test_coarse_cells_are_shared_out_without_loss() -> None:
 
 
 def test_what_lies_in_a_sliver_does_not_get_all_of_a_coarse_cell() -> None:
-    own = Own(np.arange(4), np.array([1e-6, 1.0, 1.0, 1.0]), np.array([[1e-6, 0.0, 0.0, 0.0]]))
-    _, shared = spread_cells(np.array([0]), np.array([[1.0]]), own, 0, Coarse(1, 2))
+    own = AreaCells(
+        np.arange(4), np.array([1e-6, 1.0, 1.0, 1.0]), np.array([[1e-6, 0.0, 0.0, 0.0]])
+    )
+    _, shared = spread_cells(np.array([0]), np.array([[1.0]]), own, 0, 1, 2)
     assert shared[0, 0] / own.coverage[0] < 12 * 1.0 / own.coverage.sum()

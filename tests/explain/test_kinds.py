@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from basrelief.explain.cells import Own, Part
+from basrelief.explain.cells import AreaCells, Contribution
 from basrelief.explain.kinds import EDGES, KINDS, share_kinds, tell_kinds
-from basrelief.explain.tally import AreaSums, Faces, list_kinds
+from basrelief.explain.tally import AreaSums, CellFacts, list_kinds
 from basrelief.judge.resampling import Draws, bound_mean
 
 OPEN, ROUGH, SMALL, LARGE, TALL = range(5)
@@ -71,15 +71,15 @@ def make_tally(n_areas: int) -> dict[str, AreaSums]:
     """Areas of four cells: lawn, small, tall, and tall beside an edge; tall ground adds 1 each."""
     kinds = np.zeros((5, 4), dtype=np.float32)
     kinds[[OPEN, SMALL, TALL, TALL], range(4)] = 1.0
-    faces = Faces(kinds[None], np.array([False, False, False, True]))
+    facts = CellFacts(kinds[None], np.array([False, False, False, True]))
     tally: dict[str, AreaSums] = {}
     for k in range(n_areas):
-        own = Own(np.arange(4), np.full(4, 0.5), np.ones((1, 4)))
+        own = AreaCells(np.arange(4), np.full(4, 0.5), np.ones((1, 4)))
         values = np.array([[0.0], [-1.0], [1.0], [1.0]]) * (1 + k % 2)
         area = tally.setdefault(f"E{k:02d}", AreaSums(1))
         area.add_ground(own, kinds)
-        area.add_edges(own, faces)
-        area.add(Part(f"E{k:02d}", 0, np.arange(4), values, np.full(4, 0.25)), faces)
+        area.add_edges(own, facts)
+        area.add(Contribution(f"E{k:02d}", 0, np.arange(4), values, np.full(4, 0.25)), facts)
     return tally
 
 

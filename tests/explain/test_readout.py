@@ -22,7 +22,7 @@ N_CHANNELS, N_CELLS = 6, 40
 
 
 def make_model(statistics: list[str], scale: float = 1.0, seed: int = 0) -> DenseModel:
-    """A model of two targets on one sheet; a small scale cuts features off."""
+    """A model of two targets on one feature map; a small scale cuts features off."""
     rng, n = np.random.default_rng(seed), N_CHANNELS * len(statistics)
     names = [
         f"1m/raised/3/{name}/{channel}" for name in statistics for channel in range(N_CHANNELS)
@@ -67,8 +67,8 @@ def explain(model: DenseModel, statistics: list[str]) -> tuple[Floats, Floats]:
     """What each cell adds, (cell, target), and the area's features."""
     cells, weight = make_cells()
     x = pool(cells, weight, statistics)
-    said = make_readout(model, model.sheets[0], x).read(cells)
-    return said * (weight / weight.sum())[:, None], x
+    found = make_readout(model, model.feature_maps[0], x).read(cells)
+    return found * (weight / weight.sum())[:, None], x
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.05])
@@ -89,8 +89,8 @@ def test_with_spreads_it_is_the_prediction_less_that_of_even_ground(
 ) -> None:
     model = make_model(statistics, scale)
     added, x = explain(model, statistics)
-    sheet, even = model.sheets[0], np.zeros_like(x)
-    even[sheet.mean] = model.linear.mean[sheet.mean]
+    feature_map, even = model.feature_maps[0], np.zeros_like(x)
+    even[feature_map.mean] = model.linear.mean[feature_map.mean]
     expected = model.predict(x) - model.predict(even)
     np.testing.assert_allclose(added.sum(axis=0), expected, rtol=1e-6)
     np.testing.assert_allclose(sum_of_cells(model, x), expected, rtol=1e-6)
@@ -130,9 +130,9 @@ def test_a_channel_that_does_not_vary_in_an_area_has_no_spread_to_share_out() ->
     cells[0] = 0.25
     x = pool(cells, weight, ["mean", "std"])
     x[N_CHANNELS] = 0.0
-    said = make_readout(model, model.sheets[0], x).read(cells)
-    assert np.isfinite(said).all()
-    np.testing.assert_allclose(weight @ said / weight.sum(), sum_of_cells(model, x), rtol=1e-5)
+    found = make_readout(model, model.feature_maps[0], x).read(cells)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(weight @ found / weight.sum(), sum_of_cells(model, x), rtol=1e-5)
 
 
 def test_an_area_without_ground_that_counts_adds_nothing() -> None:
@@ -192,11 +192,13 @@ def test_each_sheet_finds_its_own_features(built: tuple[Run, Settings]) -> None:
     run, _ = built
     model = find_models(run, ["two"])[0]
     names = np.array(model.features.columns)
-    for sheet in model.sheets:
-        pool = (("rough", "raised"), ("raised",))[sheet.member][sheet.pool]
-        prefix = f"{sheet.member}/{sheet.resolution_m:g}m/{pool}/{(2, 1)[sheet.stage]}"
-        channels = range(len(sheet.mean))
-        assert names[sheet.mean].tolist() == [f"{prefix}/mean/{k}" for k in channels]
-        spreads = [f"{prefix}/std/{k}" for k in channels] if sheet.member == 0 else []
-        assert names[sheet.std].tolist() == spreads
-    assert len(model.sheets) == 12
+    for feature_map in model.feature_maps:
+        pool = (("rough", "raised"), ("raised",))[feature_map.member][feature_map.pool]
+        prefix = (
+            f"{feature_map.member}/{feature_map.resolution_m:g}m/{pool}/{(2, 1)[feature_map.stage]}"
+        )
+        channels = range(len(feature_map.mean))
+        assert names[feature_map.mean].tolist() == [f"{prefix}/mean/{k}" for k in channels]
+        spreads = [f"{prefix}/std/{k}" for k in channels] if feature_map.member == 0 else []
+        assert names[feature_map.std].tolist() == spreads
+    assert len(model.feature_maps) == 12

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,12 @@ class Dying(Samples):
         return super().read_bands(rows, bands)
 
 
+def kill(samples: Samples, n_batches: int) -> Dying:
+    # By their fields: samples also keep what they have opened.
+    own = {each.name: getattr(samples, each.name) for each in fields(samples)}
+    return Dying(**own, left=[n_batches])
+
+
 @pytest.mark.parametrize("n_batches", [5, 9])
 @pytest.mark.parametrize("optimiser", ["adamw", "keras-rmsprop"])
 def test_a_killed_training_ends_as_an_unbroken_one(
@@ -133,7 +139,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(
     recipe = make_recipe()
     optimising = recipe.optimiser.model_copy(update={"name": optimiser})
     recipe = recipe.model_copy(update={"optimiser": optimising})
-    dying = Dying(**vars(samples), left=[n_batches])
+    dying = kill(samples, n_batches)
     with pytest.raises(KeyboardInterrupt):
         train(dying, tmp_path / "a", recipe)
     before = len(pd.read_csv(tmp_path / "a" / "history.csv"))
@@ -143,7 +149,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(
 
 def test_a_finished_training_is_not_repeated(samples: Samples, tmp_path: Path) -> None:
     train(samples, tmp_path / "m")
-    train(Dying(**vars(samples), left=[0]), tmp_path / "m")
+    train(kill(samples, 0), tmp_path / "m")
 
 
 def test_a_training_whose_weights_were_deleted_is_repeated(
@@ -156,7 +162,7 @@ def test_a_training_whose_weights_were_deleted_is_repeated(
 
 def test_a_damaged_checkpoint_is_not_gone_on_with(samples: Samples, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(Dying(**vars(samples), left=[5]), tmp_path / "m")
+        train(kill(samples, 5), tmp_path / "m")
     (tmp_path / "m" / "last.safetensors").write_bytes(b"torn")
     assert are_equal(train(samples, tmp_path / "m"), train(samples, tmp_path / "n"))
 
@@ -208,7 +214,7 @@ def test_one_raw_target_is_not_standardised(samples: Samples, tmp_path: Path) ->
 
 def test_steps_are_cycled_and_validation_steps_too(samples: Samples, tmp_path: Path) -> None:
     recipe = make_recipe(epochs=1, steps_per_epoch=5, validation_steps=3, validation_batch_size=6)
-    counting = Dying(**vars(samples), left=[100])
+    counting = kill(samples, 100)
     train(counting, tmp_path / "m", recipe)
     assert counting.left == [100 - 5 - 3]
 

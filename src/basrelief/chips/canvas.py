@@ -75,10 +75,12 @@ def walk_place(
     tiles = [
         tile for tile in samples.extent(layer).tiles(tiling.side_px) if zoning.is_touched(tile)
     ]
+    # Only tiles that areas touch: rasters reach far beyond a place with few areas.
     source = samples.layers[layer]
     for tile in run.track(tiles, label):
         canvas = read_canvas(source, tile.snap(tiling.unit_px), tiling.halo_px)
         if canvas.has_data.any():
+            # Fewer cells go through networks, and along a coast most would be empty.
             yield trim_canvas(canvas, tiling.unit_px) if tiling.is_trimmed else canvas
             zoning.forget()
 
@@ -119,7 +121,7 @@ def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float
     >>> average_cells(np.array([[[1.0, np.nan, 5.0, 7.0]] * 2], dtype=np.float32), 2)
     array([[[nan,  6.]]], dtype=float32)
     """
-    planes, rows, cols = heights.shape
+    planes, rows, cols = heights.shape  # (plane, row, col)
     total = np.zeros((planes, rows // factor, cols // factor), dtype=np.float32)
     n_known = np.zeros(total.shape, dtype=np.float32)
     # Slice by slice: a sum over short axes would take ten times as long.
@@ -128,6 +130,7 @@ def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float
         has_data = np.isfinite(part)
         n_known += has_data
         np.add(total, part, out=total, where=has_data)
+    # More than half: a mean of a few cells at the edge of data would be noise.
     is_known = 2 * n_known > factor**2
     blank = np.full(total.shape, np.nan, dtype=np.float32)
     mean: NDArray[np.float32] = np.divide(total, n_known, out=blank, where=is_known)
@@ -143,5 +146,5 @@ def share_of_cells(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
     array([[0.75]], dtype=float32)
     """
     rows, cols = mask.shape
-    squares = mask.reshape(rows // side, side, cols // side, side)
+    squares = mask.reshape(rows // side, side, cols // side, side)  # (row, within, col, within)
     return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))

@@ -31,7 +31,8 @@ def describe_chips(settings: Settings, run: Run) -> None:
     unit = "pictures" if samples.kind == "pictures" else "areas"
     with replacing(run.describe) as part:
         part.mkdir()
-        summarise(rows[list(samples.targets)]).to_csv(part / "summary.csv")
+        summary = rows[list(samples.targets)].describe().T.rename_axis("target")
+        summary.to_csv(part / "summary.csv")
         write_json(part / "counts.json", read_json(run.chips / "counts.json"))
         if samples.kind == "pictures":
             for name in ("one_colour.csv", "near_one_colour.csv"):
@@ -71,12 +72,6 @@ def rows_used(samples: Samples) -> pd.DataFrame:
     return rows
 
 
-def summarise(labels: pd.DataFrame) -> pd.DataFrame:
-    """Describe each target as pandas does: count, mean, std, min, quartiles, max."""
-    summary: pd.DataFrame = labels.describe().T.rename_axis("target")
-    return summary
-
-
 def average_daily_crimes(counts: pd.DataFrame) -> pd.DataFrame:
     """Average crimes a day, a row a borough, a column a category, the most crimes first.
 
@@ -95,6 +90,7 @@ def average_daily_crimes(counts: pd.DataFrame) -> pd.DataFrame:
     table = daily.pivot_table("daily", "borough", "category", dropna=False).rename_axis(
         columns=None
     )
+    # Stable, so that boroughs with the same sum keep the alphabet.
     order = table.sum(axis=1).sort_values(ascending=False, kind="stable").index
     most = table.sum().sort_values(ascending=False, kind="stable").index
     return table.loc[order, most]

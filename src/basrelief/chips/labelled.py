@@ -112,25 +112,27 @@ def check_targets(
         If a target that was typed by name is missing, constant or infinite in these rows, or
         none is left.
     """
+    # Whether no rows is a fault, and whose, the caller knows better.
     if len(rows) == 0:
         return targets
-    kept: list[str] = []
+    learnable: list[str] = []
     fault = ""
     for target in targets:
         found = _find_fault(rows[target].to_numpy(np.float64), unit)
         if found is None:
-            kept.append(target)
+            learnable.append(target)
             continue
         fault = f"data.targets: {target!r} {found}"
+        # Who asked for it by name wants it; who asked for all wants what there is.
         if target in settings.data.targets:
             raise InputError(
                 f"{fault}, so there is nothing to learn. Choose another target, or data of a "
                 "larger place."
             )
         run.say(f"{fault}: left out")
-    if not kept:
+    if not learnable:
         raise InputError(f"{fault}, and no other target is left. Use data of a larger place.")
-    return kept
+    return learnable
 
 
 def _find_fault(values: NDArray[np.float64], unit: str) -> str | None:
@@ -165,6 +167,7 @@ def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFr
                 f"category of {settings.typed('crime')}. Give one of them."
             )
     others = [name for name in targets if name not in asked]
+    # "all" may then mean all categories of crime: the table need not hold a deprivation score.
     if not find_domains(headings):
         others = [name for name in others if name != "all"]
     labels = read_labels(typed, targets=others, column=data.label_column)
@@ -196,6 +199,7 @@ def _refuse_strangers(
     for table, codes, vintage in tables:
         n_matched = int(areas["area_id"].isin(codes).sum())
         refuse_other_vintage(table, vintage, str(where), drawn, (n_matched, len(areas)))
+        # Some codes always differ (boundaries change); none in common is the wrong table.
         if n_matched == 0:
             raise InputError(
                 f"{table}: none of its area codes (such as {codes[0]!r}) is among the codes of "

@@ -64,6 +64,7 @@ class Layer:
             numbers.
         """
         inside, within = self.grid.clip(window)
+        # The usual case, without a copy.
         if inside == window:
             return np.asarray(self._array[:, inside[0], inside[1]])
         shape = tuple(part.stop - part.start for part in window)
@@ -100,8 +101,10 @@ def create_layer(
         store=path,
         shape=(len(bands), *grid.shape),
         chunks=(len(bands), chunk_px, chunk_px),
+        # A chunk is what is read at once; a file holds many, or a country would be millions.
         shards=(len(bands), SHARD_SIDE * chunk_px, SHARD_SIDE * chunk_px),
         dtype=dtype,
+        # Bits side by side: neighbouring heights share their leading bits.
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
         fill_value=fill,
         dimension_names=("band", "row", "col"),

@@ -28,6 +28,7 @@ def measure_membership(chips: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> pd.D
         ``chip_id, area_id, weight`` where the weight is above 0.
     """
     squares, polygons = chips.geometry.to_numpy(), areas.geometry.to_numpy()
+    # A tree finds the pairs: all chips by all areas would be billions for a country.
     chip, area = shapely.STRtree(polygons).query(squares, predicate="intersects")
     shared = shapely.area(shapely.intersection(squares[chip], polygons[area]))
     weight = shared / shapely.area(squares[chip])
@@ -38,6 +39,7 @@ def measure_membership(chips: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> pd.D
             "weight": weight,
         }
     )
+    # Squares that only touch an area share a line, which has an area of rounding.
     members: pd.DataFrame = table[weight > 1e-9].reset_index(drop=True)
     return members
 
@@ -62,6 +64,7 @@ def average_labels(
         NaN where areas with a label hold under half of the chip's ground.
     """
     label = membership["area_id"].map(labels).to_numpy(np.float64)
+    # Areas without a label take no part; how much of the chip is left is asked at the end.
     weight = membership["weight"].where(np.isfinite(label), 0.0)
     sums = (
         pd.DataFrame({"weight": weight, "total": weight * np.nan_to_num(label)})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.chips.labelled import check_targets, read_counts
-from basrelief.chips.quality import NEAR_ONE_COLOUR, commonest_colour_share
 from basrelief.chips.store import PictureWriter, open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
@@ -18,6 +18,9 @@ from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
 MAX_LOST = 0.05
 """A run goes on while no more than this share of its pictures cannot be read."""
+
+NEAR_ONE_COLOUR = 0.75
+"""A picture is nearly of one colour when this share of its pixels has the same colour."""
 
 ID_COLUMNS = ("area_id", "area_name", "msoa", "lad")
 
@@ -45,21 +48,22 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     _check_losses(settings, frame)
     unreadable = frame[frame["commonest_colour"].isna()]
     one_colour = frame[frame["commonest_colour"] == 1.0]
-    kept = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
-    if kept.empty:
+    shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
+    if shown.empty:
         raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
     named = name_targets(settings, list(frame.columns))
-    targets = check_targets(settings, run, kept, named, "pictures used")
-    chips = kept.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
-    areas, membership = _areas_of_pictures(kept, targets)
+    targets = check_targets(settings, run, shown, named, "pictures used")
+    # All of a picture counts: without heights nodata and black are the same.
+    chips = shown.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
+    areas, membership = _gather_areas(shown, targets)
     write_tables(settings, folder, Tables(chips, areas, membership, targets), {})
-    near = kept[kept["commonest_colour"] >= NEAR_ONE_COLOUR]
+    near = shown[shown["commonest_colour"] >= NEAR_ONE_COLOUR]
     _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
     run.say(
         f"chips: {pictures.n_pictures} pictures, {pictures.n_rows} rows; "
         f"{len(pictures.pictures_without_row)} pictures without a row, "
         f"{len(pictures.rows_without_picture)} rows without a picture; "
-        f"{len(one_colour)} of one colour removed; {len(kept)} used"
+        f"{len(one_colour)} of one colour removed; {len(shown)} used"
     )
     if len(unreadable):
         names = ", ".join(unreadable["picture"].head(10))
@@ -78,13 +82,38 @@ def _store_pictures(
     for name in run.track(list(pictures.frame["picture"]), "reading pictures"):
         try:
             picture = open_picture(images / name, settings.chips.size_px)
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError):
+            # One torn file must not end the run: how many may be lost is known at the end.
             share.append(np.nan)
             continue
         share.append(commonest_colour_share(picture))
         if share[-1] < 1.0:
             writer.append(picture)
     return share
+
+
+def commonest_colour_share(picture: NDArray[np.uint8]) -> float:
+    """Give the share of pixels that have the picture's commonest colour.
+
+    Parameters
+    ----------
+    picture : (band, row, col)
+        Red, green, blue.
+
+    Returns
+    -------
+    float
+        1 when the whole picture is of one colour.
+
+    Examples
+    --------
+    >>> commonest_colour_share(np.zeros((3, 4, 4), dtype=np.uint8))
+    1.0
+    """
+    # One number a pixel: unique rows of three would take ten times as long.
+    red, green, blue = picture.astype(np.uint32).reshape(3, -1)
+    _, counts = np.unique((red << 16) | (green << 8) | blue, return_counts=True)
+    return float(counts.max() / counts.sum())
 
 
 def _check_losses(settings: Settings, frame: pd.DataFrame) -> None:
@@ -97,9 +126,9 @@ def _check_losses(settings: Settings, frame: pd.DataFrame) -> None:
         )
 
 
-def _areas_of_pictures(kept: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make areas and membership from the table's own columns; empty where it has none."""
-    placed = kept[kept["area_id"].notna()]
+    placed = shown[shown["area_id"].notna()]
     grouped = placed.groupby("area_id", sort=True)
     areas = pd.concat(
         [grouped[list(ID_COLUMNS[1:])].first(), grouped[targets].mean()], axis=1

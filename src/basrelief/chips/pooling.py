@@ -48,6 +48,7 @@ def pool_place(samples: Samples, areas: gpd.GeoDataFrame, measuring: Measuring, 
     for canvas in walk_place(
         samples, zoning, measuring.tiling, run, measuring.label, measuring.layer
     ):
+        # One at a time: hundreds of channels of a tile at once would not fit.
         for planes in measuring.measure(canvas):
             pool_planes(pools, planes, zoning.on(planes.grid))
     return pools

@@ -17,7 +17,7 @@ from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import HEIGHTS
 from basrelief.chips.tables import Tables, write_tables
-from basrelief.chips.zonal import Planes, Pools, Zoning, pool_planes
+from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Run, write_json
@@ -59,6 +59,7 @@ def chips_from_rasters(
     if is_to_learn:
         targets = check_targets(settings, run, areas, targets, "areas")
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
+    # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
@@ -68,6 +69,7 @@ def chips_from_rasters(
     for target in targets:
         labels = areas.set_index("area_id")[target]
         chips[target] = average_labels(chips["chip_id"], membership, labels)
+    # Half of a chip at least has to be ground of some area; a sliver must not stand for it.
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
     tables = Tables(chips, areas, membership, targets)
@@ -81,7 +83,8 @@ def _say_counts(
     """Write and say how much there is, and how much of it is used."""
     chips, areas, terrain = tables.chips, tables.areas, rasters.terrain
     is_labelled = areas[tables.targets].notna().any(axis=1)
-    is_enough = is_labelled if settings.data.labels else is_labelled | True
+    # A place without a table of labels is to be predicted: there every area is of use.
+    is_enough = areas["is_used"] & (is_labelled if settings.data.labels else True)
     counts = {
         "tiles": len(rasters.surface.tiles),
         "terrain_tiles": len(terrain.tiles) if terrain else 0,
@@ -89,7 +92,7 @@ def _say_counts(
         "chips_used": int(chips["is_used"].sum()),
         "areas": len(areas),
         "areas_labelled": int(is_labelled.sum()),
-        "areas_used": int((areas["is_used"] & is_enough).sum()),
+        "areas_used": int(is_enough.sum()),
     }
     write_json(folder / "counts.json", counts)
     run.say(
@@ -114,7 +117,7 @@ def _cut_place(
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
-    pools, zoning = Pools(), Zoning(areas)
+    zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)
     squares: list[shapely.Polygon] = []
     valid: list[float] = []
     for block in run.track(list(grid.tiles(SHARD_SIDE * size_px)), "cutting chips"):
@@ -124,29 +127,29 @@ def _cut_place(
         for chip in block.tiles(size_px):
             rows, cols = block.find(chip)
             has_data = np.isfinite(heights[0, rows, cols])
+            # Partial chips are kept: areas at the edge of the rasters keep their ground, and
+            # min_valid decides only what networks see.
             if has_data.any() and zoning.is_touched(chip):
-                # No planes: how much ground has data is all that is asked.
-                ground = Planes("ground", chip, heights[:0, rows, cols], has_data)
-                pool_planes(pools, ground, zoning.on(chip))
                 squares.append(shapely.box(*chip.bounds))
                 valid.append(float(has_data.mean()))
             else:
+                # What no chip holds is not stored: the layer and the chips are the same ground.
                 heights[:, rows, cols] = np.nan
+        covered += zoning.count_cells(block, np.isfinite(heights[0]))
         layer.write(grid.find(block), heights)
     if not squares:
         raise InputError(
             f"{settings.typed('dsm')}: no cell with data lies inside any area of "
             f"{settings.typed('areas')}. Check that both show the same place."
         )
-    covered = pools.get("ground", {})
-    cells = [covered[area_id].weight if area_id in covered else 0.0 for area_id in areas["area_id"]]
-    return _index_squares(squares, valid, areas), np.array(cells) * cell_m**2
+    return _index_squares(squares, valid, areas), covered * cell_m**2
 
 
 def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
     surface = open_mosaic(typed, data.crs)
+    # A hundredth of slack: cells of files are not exactly what they are called.
     if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
         raise InputError(
             f"{typed}: its cells are {surface.grid.cell_m:g} m, coarser than "

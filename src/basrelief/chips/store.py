@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,12 +66,20 @@ class Samples:
         """What chips are read from."""
         return self.folder / "layers" / f"{self.kind}.zarr"
 
-    @property
+    # Opened once: opening costs half of what reading a chip does, and some batches are one chip.
+    # Only what a layer says of itself is kept; cells are read from disk each time.
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         """Rasters of the place by name, each on its own grid; none of pictures."""
         if not self.has_places:
             return {}
         return {path.stem: open_layer(path) for path in sorted(self.store.parent.glob("*.zarr"))}
+
+    @cached_property
+    def _pictures(self) -> zarr.Array[Any]:
+        """What pictures are read from: (picture, band, row, col)."""
+        array = zarr.open_array(self.store, mode="r")
+        return array
 
     def extent(self, layer: str = HEIGHTS) -> Grid:
         """Give the ground of all chips in the cells of a layer."""
@@ -82,12 +91,15 @@ class Samples:
 
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
         """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
-        layer, shape = open_layer(self.store), (self.size_px, self.size_px)
-        half = self.size_px * self.resolution_m / 2
+        layer = self.layers[HEIGHTS]
+        return np.stack([layer.read(layer.grid.find(chip)) for chip in self.squares(rows)])
+
+    def squares(self, rows: NDArray[np.int_]) -> list[Grid]:
+        """Give the ground of some chips, each a grid of its pixels."""
+        half, shape = self.size_px * self.resolution_m / 2, (self.size_px, self.size_px)
         chips = self.chips.iloc[rows]
         corners = zip(chips["easting"] - half, chips["northing"] + half, strict=True)
-        squares = (Grid(west, north, layer.grid.cell_m, shape) for west, north in corners)
-        return np.stack([layer.read(layer.grid.find(square)) for square in squares])
+        return [Grid(west, north, self.resolution_m, shape) for west, north in corners]
 
     def read_bands(self, rows: NDArray[np.int_], bands: Bands) -> NDArray[Any]:
         """Read chips rendered as bands.
@@ -112,8 +124,7 @@ class Samples:
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
-            pictures: zarr.Array[Any] = zarr.open_array(self.store, mode="r")
-            return np.stack([pictures[int(row)] for row in rows])
+            return np.stack([self._pictures[int(row)] for row in rows])
         render = render_relief if bands == "relief" else render_shaded
         heights = self.read_heights(rows)
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
@@ -170,6 +181,8 @@ def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
         store=folder / "layers" / f"{PICTURES}.zarr",
         shape=(0, 3, size_px, size_px),
         chunks=(1, 3, size_px, size_px),
+        # A chunk is one picture, for batches take them in any order; a file holds many, for
+        # a file each would be more than some file systems bear.
         shards=(SHARD_PICTURES, 3, size_px, size_px),
         dtype="uint8",
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),

@@ -61,7 +61,9 @@ def estimate_ground(surface: Heights, resolution_m: float) -> Heights:
     is_valid = np.isfinite(surface)
     if not is_valid.any():
         return np.full_like(surface, np.nan)
+    # Odd, so that the window has a middle and the ground does not drift.
     size = max(3, round(OPENING_M / resolution_m) | 1)
+    # Nodata is higher than all: it must not become the lowest ground of a window.
     low = ndimage.grey_erosion(np.where(is_valid, surface, np.inf), size=(size, size))
     # Windows without any data stay out of the dilation as they did out of the erosion.
     low = np.where(np.isfinite(low), low, -np.inf)
@@ -75,6 +77,7 @@ def _smooth(values: Heights, sigma: float) -> NDArray[np.float64]:
     """Smooth by a Gaussian, over valid cells only."""
     is_valid = np.isfinite(values)
     options = {"sigma": sigma, "truncate": 4.0, "mode": "constant"}
+    # Sums and weights apart (normalised convolution), or nodata would pull heights to 0.
     total = ndimage.gaussian_filter(np.where(is_valid, values, 0.0).astype(np.float64), **options)
     weight = ndimage.gaussian_filter(is_valid.astype(np.float64), **options)
     blank = np.full_like(total, np.nan)
@@ -101,6 +104,7 @@ def render_relief(surface: Heights, ground: Heights, resolution_m: float) -> NDA
 
     Height and altitude are in metres, the ground's slope in degrees. Nodata is 0.
     """
+    # An estimated ground is smooth and can lie above a pit; nothing stands below the ground.
     above = np.maximum(surface - ground, 0.0)
     stacked = np.stack([above, slope_degrees(ground, resolution_m), ground])
     bands: Heights = np.nan_to_num(stacked, nan=0.0).astype(np.float32)
@@ -131,6 +135,7 @@ def render_shaded(surface: Heights, ground: Heights, resolution_m: float) -> NDA
     """
     position = np.clip((surface - ground) / RAMP_TOP_M, 0.0, 1.0) * (len(RAMP) - 1)
     stops = np.arange(len(RAMP))
+    # Never dark: black is nodata. Flat ground keeps the ramp's own colour.
     light = 0.35 + 0.65 * hillshade(surface, resolution_m) / np.sqrt(0.5)
     colours = np.stack([np.interp(position, stops, colour) * light for colour in RAMP.T])
     picture: NDArray[np.uint8] = np.clip(np.nan_to_num(colours, nan=0.0), 0, 255).astype(np.uint8)

@@ -21,8 +21,8 @@ from basrelief.grid import Grid
 N_STEPS = 200
 """Steps in which values are counted for their quantiles; the last holds all that is above."""
 
-KEPT = 8
-"""Grids whose coverage is kept: those that one tile, or one area looked at again, has."""
+MAX_GRIDS = 8
+"""Grids whose coverage is remembered: those of one tile, or of one area's view."""
 
 FEW, DENSE = 4, 8
 """Of so many planes sums are quickest plane by plane; of more, where areas hold at least an
@@ -65,6 +65,7 @@ class Zones:
         counts : (row, col)
             Marks, or shares from 0 to 1. Weights have its precision; of marks, the coverage's.
         """
+        # The planes of one tile often count the same cells: the last answer is kept for them.
         if self._weighed is None or self._weighed[0] is not counts:
             dtype = counts.dtype if np.issubdtype(counts.dtype, np.floating) else np.float64
             flat = counts.ravel()
@@ -74,6 +75,7 @@ class Zones:
 
     def sum(self, values: NDArray[Any]) -> Floats:
         """Sum planes over areas: (area, plane) of (plane, cell), in the weights' precision."""
+        # One precision, or each product would copy all planes to the higher one.
         values = values.astype(self.weight.dtype, copy=False)
         if len(values) <= FEW:
             total = [self._matrix @ plane for plane in values]
@@ -112,13 +114,20 @@ def find_zones(grid: Grid, areas: gpd.GeoDataFrame) -> Zones:
     """
     if areas.empty:
         return _gather([], grid.n_cells)
-    plane = NumPyRasterSource(np.zeros(grid.shape, dtype=np.uint8), *grid.bounds)
-    polygons = _Polygons(areas.geometry.to_numpy())
-    found = exact_extract(plane, polygons, ["cell_id", "coverage"], output="geojson")
-    each = [feature["properties"] for feature in found]
-    own = [(own["cell_id"], own["coverage"]) for own in each]
+    found = _extract(grid, np.zeros(grid.shape, dtype=np.uint8), areas, ["cell_id", "coverage"])
+    own = [(each["cell_id"], each["coverage"]) for each in found]
     codes = areas["area_id"]
     return _gather([(code, *both) for code, both in zip(codes, own, strict=True)], grid.n_cells)
+
+
+def _extract(
+    grid: Grid, values: NDArray[Any], areas: gpd.GeoDataFrame, wanted: list[str]
+) -> list[dict[str, Any]]:
+    """Ask exactextract of a plane, (row, col), on a grid; one answer an area."""
+    plane = NumPyRasterSource(values, *grid.bounds)
+    polygons = _Polygons(areas.geometry.to_numpy())
+    found = exact_extract(plane, polygons, wanted, output="geojson")
+    return [feature["properties"] for feature in found]
 
 
 class _Polygon(Feature):  # type: ignore[misc]
@@ -165,10 +174,20 @@ class Zoning:
     def on(self, grid: Grid) -> Zones:
         """Lay the areas that touch a grid on it."""
         if grid not in self._found:
-            if len(self._found) >= KEPT:
+            if len(self._found) >= MAX_GRIDS:
                 self._found.pop(next(iter(self._found)))
             self._found[grid] = find_zones(grid, self.areas.iloc[self._near(grid)])
         return self._found[grid]
+
+    def count_cells(self, grid: Grid, marks: NDArray[np.bool_]) -> Floats:
+        """Count the marked cells, (row, col), in each area by their share inside it: (area,).
+
+        Without lists of cells, which take twice as long: for a sum that is wanted once.
+        """
+        near, counted = self._near(grid), np.zeros(len(self.areas))
+        found = _extract(grid, marks.astype(np.uint8), self.areas.iloc[near], ["sum"])
+        counted[near] = [each["sum"] for each in found]
+        return counted
 
     def forget(self) -> None:
         """Let go of what was found: a tile is left for the next."""
@@ -224,6 +243,7 @@ class Sums:
     @property
     def std(self) -> Floats:
         """Standard deviation of each plane, (plane,), where planes have a spread."""
+        # Where all is alike, rounding takes the difference of two equal numbers below 0.
         spread: Floats = np.sqrt(np.maximum(self.square / self.weight - self.mean**2, 0.0))
         return spread
 
@@ -251,10 +271,12 @@ def pool_planes(pools: Pools, planes: Planes, zones: Zones) -> None:
     pool, weighed = pools.setdefault(planes.name, {}), zones.weigh(planes.counts)
     values = planes.values.reshape(len(planes.values), planes.grid.n_cells)
     total = weighed.sum(values)
+    # Squares rather than two passes: a tile is gone when the area's mean is known.
     square = weighed.sum(values**2) if planes.has_spread else np.zeros_like(total)
     for k, (area_id, cells, weight) in enumerate(weighed.of_areas()):
         sums = pool.setdefault(area_id, Sums())
         sums.weight += float(weight.sum())
+        # Not in place: the first sum is a number, and later ones are views of this tile's.
         sums.total = sums.total + total[k]
         sums.square = sums.square + square[k]
         if planes.step is not None:

@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from basrelief.chips.canvas import Canvas
 from basrelief.explain.checks import Batch, Edges, Explanation, check_maps, count_predictions
 from basrelief.explain.contributions import EDGE_CELLS, Scene
-from basrelief.explain.random_weights import redraw_weights
+from basrelief.explain.random_weights import randomise_weights
 from basrelief.explain.readout import make_readout, sum_of_cells
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import (
     View,
+    attribute_view,
     flatten,
-    look_again,
-    measure_margin,
-    measure_unit,
-    pool_again,
-    trace_again,
+    forward_view,
+    pool_view,
     view_area,
 )
 from basrelief.grid import Grid
@@ -60,15 +58,15 @@ def check_areas(
     tally
         Sums by area, of the finished maps.
     """
-    randoms = [redraw_extractors(scene, seed + 1 + draw) for draw in range(N_RANDOM)]
+    randoms = [randomise_extractors(scene, seed + 1 + draw) for draw in range(N_RANDOM)]
     views = choose_views(scene, list(tally))
     shown = run.track(views, f"tests of {scene.model.recipes[0]}'s maps")
     batches = (sample_area(scene, view, randoms) for view in shown)
-    return check_maps(explain_areas(scene, tally), batches, seed)
+    return check_maps(gather_explanation(scene, tally), batches, seed)
 
 
-def explain_areas(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
-    """Gather what is said of all areas, of flat ground, and beside the edges of blocks."""
+def gather_explanation(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
+    """Gather the maps of all areas, of flat ground, and beside the edges of blocks."""
     model = scene.model
     x = [model.describe(area_id) for area_id in tally]
     missing = [
@@ -92,7 +90,8 @@ def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
     sizes = scene.areas.set_index("area_id").geometry.envelope.area
     ordered = sizes.loc[list(area_ids)].sort_values(kind="stable").index[:MAX_AREAS]
     n_forwards = 1 + N_RANDOM + count_predictions(len(scene.model.targets))
-    shrink = sum((scene.samples.resolution_m / way.resolution_m) ** 2 for way in scene.passes)
+    # A level of 2 m sees a quarter of the pixels of one of 1 m.
+    shrink = sum((scene.samples.resolution_m / level.resolution_m) ** 2 for level in scene.levels)
     views: list[View] = []
     spent = 0.0
     for area_id in ordered:
@@ -113,48 +112,49 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
     randoms
         Networks with random weights.
     """
-    seen = look_again(scene, view.canvas)
-    x = pool_again(scene, view, seen)
-    cells, whole = trace_again(scene, view, seen, x), scene.model.predict(x)[None]
+    seen = forward_view(scene, view.canvas)
+    x = pool_view(scene, view, seen)
+    cells, whole = attribute_view(scene, view, seen, x), scene.model.predict(x)[None]
     is_known = cells.share > 0
     squares = number_squares(cells.share.shape)
+    # Only squares with ground of the area are pieces: others would be ranked though empty.
     known, piece = np.unique(squares[is_known], return_inverse=True)
-    redrawn = []
+    randomised = []
     for extractors in randoms:
-        unlike = look_again(scene, view.canvas, extractors)
-        traced = trace_again(scene, view, unlike, pool_again(scene, view, unlike))
-        redrawn.append(traced.said[is_known][None])
+        unlike = forward_view(scene, view.canvas, extractors)
+        other = attribute_view(scene, view, unlike, pool_view(scene, view, unlike))
+        randomised.append(other.intensity[is_known][None])
 
     def predict(is_blank: NDArray[np.bool_]) -> Floats:
         if not is_blank.any():
-            return whole
+            return whole  # once less through all networks
         canvas = flatten(scene, view.canvas, np.isin(squares, known[is_blank[0]]))
-        return scene.model.predict(pool_again(scene, view, look_again(scene, canvas)))[None]
+        return scene.model.predict(pool_view(scene, view, forward_view(scene, canvas)))[None]
 
-    said, share = cells.said[is_known][None], cells.share[is_known]
-    return Batch(said, redrawn, share, piece.astype(np.int64), predict)
+    maps, share = cells.intensity[is_known][None], cells.share[is_known]
+    return Batch(maps, randomised, share, piece.astype(np.int64), predict)
 
 
-def redraw_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
+def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
     """Give networks of the same build with random weights, and the same normalisation."""
     generator = torch.Generator().manual_seed(seed)
     found = {}
     for k, extractor in scene.extractors.items():
-        backbone = redraw_weights(deepcopy(extractor.backbone), generator)
+        backbone = randomise_weights(deepcopy(extractor.backbone), generator)
         found[k] = replace(extractor, backbone=backbone)
     return found
 
 
 def map_flat(scene: Scene) -> list[Floats]:
-    """Map ground that is flat everywhere: (cell, target) of each sheet."""
-    side, model = 4 * measure_unit(scene) + 2 * measure_margin(scene), scene.model
-    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-measure_margin(scene))
+    """Map ground that is flat everywhere: (cell, target) of each feature map."""
+    side, model = 4 * scene.unit_px + 2 * scene.margin_px, scene.model
+    grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-scene.margin_px)
     ground = Canvas(grid, np.zeros((2, side, side), dtype=np.float32))
     found = []
-    for way, _, maps in look_again(scene, ground):
-        for sheet in way.sheets:
-            flat = maps[sheet.stage].reshape(len(maps[sheet.stage]), -1)
-            found.append(make_readout(model, sheet, model.linear.mean).read(flat))
+    for level, _, maps in forward_view(scene, ground):
+        for feature_map in level.feature_maps:
+            flat = maps[feature_map.stage].reshape(len(maps[feature_map.stage]), -1)
+            found.append(make_readout(model, feature_map, model.linear.mean).read(flat))
     return found
 
 
@@ -164,14 +164,14 @@ def measure_deviation(maps: Sequence[NDArray[Any]]) -> Floats:
 
 
 def size_edges(sums: Sequence[AreaSums], n_targets: int) -> Edges:
-    """Compare what is said beside the edges of blocks with what is said elsewhere, area by area.
+    """Compare contributions beside the edges of blocks with those elsewhere, area by area.
 
     Areas that do not have both kinds of ground are left out.
     """
     both = [each for each in sums if (each.share > 0).all()]
     size = np.array([each.size for each in both]).reshape(-1, 2, n_targets)
     share = np.array([each.share for each in both]).reshape(-1, 2)  # (area, beside or not)
-    # Of all areas: in one alone there can be too little elsewhere to say how much it says.
+    # Of all areas: one alone can have too little ground elsewhere to compare with.
     elsewhere = size[:, 1].sum(axis=0) / max(share[:, 1].sum(), 1e-12)
     return Edges(size[:, 0], share[:, :1] * elsewhere, EDGE_CELLS)
 

@@ -65,10 +65,12 @@ def _explain_model(
         part.mkdir()
         tally, paths = draw_contributions(scene, part, run)
         tests, curves = check_areas(scene, tally, settings.seed, run)
+    # Copies, not links: a recipe's folder can be handed on by itself.
     for other in others:
         with replacing(run.explain / other) as part:
             shutil.copytree(run.explain / first, part)
     for recipe in model.recipes:
+        # Anew for each recipe, so that its intervals do not depend on which others were run.
         draws = Draws(np.random.default_rng(settings.seed))
         findings.add("contributions", recipe, _list_maps(model, recipe, paths))
         findings.add("tests", recipe, tests)

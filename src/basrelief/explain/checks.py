@@ -61,10 +61,10 @@ the order of the map, the highest first, and at random."""
 class Batch:
     """Samples that a model predicts together, under their maps: many chips, or one area."""
 
-    said: Values
-    """(sample, cell, target) What each cell says, whatever its share; above 0 it raises."""
+    maps: Values
+    """(sample, cell, target) Contribution of each cell whatever its share; above 0 it raises."""
 
-    redrawn: Sequence[Values]
+    randomised: Sequence[Values]
     """(sample, cell, target) each: the same maps of models with random weights."""
 
     share: Floats
@@ -87,13 +87,13 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """How much maps say beside edges that the ground does not have."""
+    """How large maps are beside edges that the ground does not have."""
 
     beside: Floats
-    """(sample, target) Size of what is said beside an edge."""
+    """(sample, target) Size of contributions beside an edge."""
 
     elsewhere: Floats
-    """(sample, target) What the same cells would say were they as cells elsewhere."""
+    """(sample, target) Size that the same cells would have were they as cells elsewhere."""
 
     depth_cells: int | None = None
     """How far from the edge; None is told by what is mapped."""
@@ -146,14 +146,15 @@ def check_maps(
     value. And of ``curves.json``: ``target``, ``test``, ``shares`` of a sample, ``ranked`` and
     ``at_random`` (means over samples in spreads of the predictions, one a share), ``n``, ``of``.
     """
+    # Two generators: how many bootstrap draws are made must not change which pieces are taken.
     rng, draws = np.random.default_rng(seed), Draws(np.random.default_rng(seed))
     maps, alike, moves = list[Values](), list[Floats](), list[dict[Move, Curves]]()
     n_random = 0
     for batch in batches:
-        maps.extend(batch.said)
-        alike.append(compare_redrawn(batch))
+        maps.extend(batch.maps)
+        alike.append(compare_randomised(batch))
         moves.append(follow_predictions(batch, rng))
-        n_random = len(batch.redrawn)
+        n_random = len(batch.randomised)
     similarity, usual = np.concatenate(alike), explanation.differ(maps)
     tests, curves = list[Record](), list[Record]()
     for k, target in enumerate(explanation.targets):
@@ -176,7 +177,7 @@ def check_maps(
     return tests, curves
 
 
-def compare_redrawn(batch: Batch) -> Floats:
+def compare_randomised(batch: Batch) -> Floats:
     """Correlate the ranks of maps with those of random weights: means over these.
 
     Returns
@@ -186,16 +187,18 @@ def compare_redrawn(batch: Batch) -> Floats:
     cells = slice(None) if batch.compared is None else batch.compared
     similarity = [
         [
+            # Ranks, because the unit of a map with random weights is arbitrary.
             [correlate_ranks(*pair) for pair in zip(a[cells].T, b[cells].T, strict=True)]
-            for a, b in zip(batch.said, redrawn, strict=True)
+            for a, b in zip(batch.maps, randomised, strict=True)
         ]
-        for redrawn in batch.redrawn
+        for randomised in batch.randomised
     ]
     return np.asarray(np.mean(similarity, axis=0))
 
 
 def correlate_ranks(one: Values, other: Values) -> float:
-    """Give the rank correlation of two maps, (cell,); 0 where one says the same everywhere."""
+    """Give the rank correlation of two maps, (cell,); 0 where one is the same everywhere."""
+    # Scipy would give NaN with a warning: nothing is ranked, so nothing is alike.
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(spearmanr(one, other).statistic)
@@ -216,7 +219,7 @@ def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Cur
     -------
     By test, (order, sample, target, step), in the targets' units.
     """
-    n_samples, _, n_targets = batch.said.shape
+    n_samples, _, n_targets = batch.maps.shape
     size: Floats = np.bincount(batch.piece, batch.share).astype(np.float64)  # (piece,)
     ranked = [rank_pieces(batch, size, k) for k in range(n_targets)]
     # At random both tests move the same pieces: chance is the same for both.
@@ -239,8 +242,9 @@ def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Cur
 
 
 def rank_pieces(batch: Batch, size: Floats, target: int) -> Orders:
-    """Order each sample's pieces by what they say for their share, (sample, piece)."""
-    added = [np.bincount(batch.piece, said * batch.share) for said in batch.said[..., target]]
+    """Order each sample's pieces by contribution for their share, (sample, piece)."""
+    added = [np.bincount(batch.piece, each * batch.share) for each in batch.maps[..., target]]
+    # By share, or large pieces at the edge of an area would rank by their size alone.
     return np.argsort(-np.stack(added) / size, axis=1, kind="stable")
 
 
@@ -290,6 +294,7 @@ def measure_between(move: Move, curves: Curves) -> Floats:
 
 def judge_sums(missing: Floats, spread: float) -> Record:
     """Judge whether cells add up to predictions, by what is missing of each sample, (sample,)."""
+    # The worst sample, not the mean: adding up is exact or it is broken.
     value = float(missing.max()) / max(spread, 1e-12)
     return _record("completeness", value, INEXACT, value <= INEXACT) | {"n": len(missing)}
 
@@ -325,7 +330,7 @@ def keep_curves(move: Move, curves: Curves) -> Record:
 
 
 def judge_flat(flat: float, usual: float, limit: float, n_samples: int) -> Record:
-    """Judge whether a map says the same of what is the same everywhere."""
+    """Judge whether a map is even where what is mapped is the same everywhere."""
     value = flat / usual if usual > 0 else 0.0
     return _record("flat chips", value, limit, value <= limit) | {"n": n_samples}
 
@@ -336,6 +341,7 @@ def judge_edges(edges: Edges, target: int, draws: Draws) -> Record:
     deep = {} if edges.depth_cells is None else {"edge_cells": edges.depth_cells}
     if not elsewhere.sum() > 0:
         return _leave("edges", TRACES, len(beside), "no map" if len(beside) else "no edge") | deep
+    # A ratio of sums: of samples with little ground elsewhere a mean of ratios would be all noise.
     value = float(beside.sum() / elsewhere.sum())
     interval = bound_ratio(beside, elsewhere, draws)
     found = _record("edges", value, TRACES, value <= TRACES, interval)

@@ -18,7 +18,7 @@ from basrelief.explain.checks import Batch, Edges, Explanation
 from basrelief.explain.gradcam import evaluating, map_heat
 from basrelief.explain.heat_kinds import mark_rim
 from basrelief.explain.kinds import EDGES
-from basrelief.explain.random_weights import redraw_weights
+from basrelief.explain.random_weights import randomise_weights
 from basrelief.learn.encoders import Network, cam_layer
 
 N_TRIED = 16
@@ -73,6 +73,7 @@ def map_chips(network: Network, samples: Samples, tested: pd.DataFrame) -> Mappe
     tested = tested.dropna(subset=["y_pred"]).drop_duplicates("id")
     if len(tested) < 2:
         return None
+    # From low to high, so that a few picked evenly show the whole range.
     ordered = tested.sort_values("y_pred", kind="stable")["id"].to_numpy()
     picked = ordered[_spread_out(len(ordered), N_MAPPED)]
     rows = pd.Index(samples.chips["chip_id"]).get_indexer(picked).astype(np.int_)
@@ -107,7 +108,8 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
     tried = _spread_out(len(mapped.heat), N_TRIED)
     chips, heat = mapped.chips[tried], mapped.heat[tried]
     k, blank = network.plan.targets.index(mapped.target), blank_chips(chips)
-    random = redraw_weights(deepcopy(network), torch.Generator().manual_seed(seed))
+    # A copy: the network explains other targets after this one.
+    random = randomise_weights(deepcopy(network), torch.Generator().manual_seed(seed))
     unlike = map_heat(random, cam_layer(random), chips, k)
     flat = map_heat(network, cam_layer(network), blank, k)
     squares = number_squares(heat.shape[1:])
@@ -121,8 +123,8 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         return _predict(network, torch.where(mask, blank, chips), k)
 
     batch = Batch(
-        said=_flatten(heat),
-        redrawn=[_flatten(unlike)],
+        maps=_flatten(heat),
+        randomised=[_flatten(unlike)],
         # Squares count alike, also where a side is no multiple of them.
         share=1 / (n_pieces * np.bincount(piece)[piece]),
         piece=piece,
@@ -148,6 +150,7 @@ def blank_chips(chips: Tensor) -> Tensor:
     Squares that are blanked get the middle too: no edge of black, which a network never saw, but
     an edge all the same, ranked or at random alike.
     """
+    # (band, chip * row * col)
     middle = chips.permute(1, 0, 2, 3).flatten(1).median(dim=1)[0]
     return middle[None, :, None, None].expand(1, -1, *chips.shape[2:]).contiguous()
 
@@ -162,6 +165,7 @@ def number_squares(shape: tuple[int, ...]) -> NDArray[np.int64]:
     """
     rows, cols = (np.arange(side) * N_SQUARES // side for side in shape)
     number = rows[:, None] * N_SQUARES + cols
+    # Numbered without gaps, also where a chip has fewer pixels than squares.
     return np.asarray(np.unique(number, return_inverse=True)[1].reshape(shape), dtype=np.int64)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,19 +24,17 @@ from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Zoning
 from basrelief.config import Settings
 from basrelief.explain.cells import (
-    Own,
-    Tracing,
-    find_cell_px,
-    list_own,
-    trace_patch,
+    AreaCells,
+    Attributor,
+    list_area_cells,
     weigh_patch,
 )
 from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
 from basrelief.explain.rasters import StoredPlanes, write_quotient
-from basrelief.explain.readout import DenseModel, Sheet
-from basrelief.explain.tally import AreaSums, Faces
+from basrelief.explain.readout import DenseModel, FeatureMap
+from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
-from basrelief.learn.dense import Patch, list_patches, look
+from basrelief.learn.dense import Patch, find_multiple, list_patches, look
 from basrelief.learn.extract import Extractor, read_extractor
 from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.run import Run
@@ -43,22 +42,44 @@ from basrelief.run import Run
 Mask = NDArray[np.bool_]
 
 EDGE_CELLS = 2
-"""Cells of a sheet beside the edge of a block that are looked at for traces of it."""
+"""Cells of a feature map beside the edge of a block that may show traces of it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
-    """One way through the place: one dense member at one resolution."""
+class Level:
+    """One dense member at one resolution: the place goes through its network once for each."""
 
-    member: int
     recipe: DenseRecipe
     resolution_m: float
-    sheets: list[Sheet]
+    factor: int
+    """Pixels of the chips along one of the network's."""
+
+    member: int
+    """Position among the model's members."""
+
+    extractor: Extractor
+    feature_maps: list[FeatureMap]
+
+    @property
+    def halo_px(self) -> int:
+        """Width of the halo that the network needs, in pixels of the chips."""
+        return self.extractor.halo_px * self.factor
+
+    def forward(
+        self, patch: Patch, extractor: Extractor | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Send a patch through the network, or another in its place.
+
+        Returns
+        -------
+        (channel, row, col) of each stage, without the halo.
+        """
+        return look(patch, self.recipe, extractor or self.extractor, self.resolution_m)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A model, the place that it looks at, and what it looks with."""
+    """A model and the place that it is explained on."""
 
     model: DenseModel
     samples: Samples
@@ -68,54 +89,75 @@ class Scene:
     extractors: dict[int, Extractor]
     """By position of the member."""
 
-    cell_px: int
-    """Side of a map's cells, in pixels of the chips."""
-
     @cached_property
     def zoning(self) -> Zoning:
         """The areas, to be laid on grids."""
         return Zoning(self.areas)
+
+    @cached_property
+    def cell_px(self) -> int:
+        """Side of a map's cells, in pixels of the chips: it divides those of every feature map."""
+        return gcd(*self._sides_px())
+
+    @cached_property
+    def unit_px(self) -> int:
+        """Side of a square that is whole cells of every feature map, in pixels of the chips."""
+        return lcm(*self._sides_px())
+
+    @property
+    def margin_px(self) -> int:
+        """Width of the widest halo, in pixels of the chips."""
+        return max(level.halo_px for level in self.levels)
 
     @property
     def grounds(self) -> list[Ground]:
         """Every ground that counts for a member."""
         return sorted({pool for _, member in self.model.dense for pool in member.pools})
 
-    @property
-    def passes(self) -> list[Pass]:
-        """Every way through the place."""
+    @cached_property
+    def levels(self) -> list[Level]:
+        """Every dense member at each of its resolutions."""
+        maps = self.model.feature_maps
         return [
-            Pass(k, member, resolution_m, _sheets_of(self.model, k, resolution_m))
+            Level(
+                recipe=member,
+                resolution_m=resolution_m,
+                factor=find_multiple(self.samples, member, resolution_m),
+                member=k,
+                extractor=self.extractors[k],
+                feature_maps=[m for m in maps if (m.member, m.resolution_m) == (k, resolution_m)],
+            )
             for k, member in self.model.dense
             for resolution_m in member.resolutions_m
         ]
 
-    def patches(self, way: Pass, run: Run) -> Iterator[Patch]:
+    def patches(self, level: Level, run: Run) -> Iterator[Patch]:
         """Go through the place, block by block."""
-        extractor = self.extractors[way.member]
-        return list_patches(self.samples, way.recipe, extractor, way.resolution_m, run)
+        recipe, extractor = level.recipe, level.extractor
+        return list_patches(self.samples, recipe, extractor, level.resolution_m, run)
 
     def cells_of(self, patch: Patch) -> Grid:
         """Give the grid of a map's cells in a patch."""
         return patch.grid.coarser(self.cell_px)
 
-    def look(self, way: Pass, patch: Patch) -> list[NDArray[np.float32]]:
-        """Send a patch through the network: one map a stage."""
-        return look(patch, way.recipe, self.extractors[way.member], way.resolution_m)
-
-    def own(self, patch: Patch) -> dict[str, Own]:
+    def area_cells(self, patch: Patch) -> dict[str, AreaCells]:
         """List each area's cells in a patch."""
-        return list_own(patch, self.cell_px, self.zoning)
+        return list_area_cells(patch, self.cell_px, self.zoning)
+
+    def _sides_px(self) -> list[int]:
+        """Sides of the cells of every feature map, in pixels of the chips."""
+        return [level.factor * k for level in self.levels for k in level.extractor.strides]
 
 
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
-    """Load the networks that a model looks with."""
+    """Load the networks whose features a model reads."""
     extractors = {
         k: read_extractor(member, model.backbone_of(k), settings) for k, member in model.dense
     }
+    # Areas without features were not predicted: there is nothing to share out among their cells.
     areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
     areas = areas[areas["area_id"].isin(model.features.index)]
-    return Scene(model, samples, areas, extractors, find_cell_px(model, extractors, samples))
+    return Scene(model, samples, areas, extractors)
 
 
 def draw_contributions(
@@ -138,11 +180,13 @@ def draw_contributions(
         # Shares of kinds in each cell: of all its ground, and of each ground that counts.
         n_planes = (1 + len(scene.grounds)) * len(KINDS)
         kinds = StoredPlanes(grid, n_planes, Path(scratch, "kinds.npy"))
-        tracing, tally = _weigh_place(scene, sums, kinds, run)
-        for way in scene.passes:
-            for patch in scene.patches(way, run):
-                faces = _face(scene, way, patch, kinds)
-                sums.add(scene.cells_of(patch), _trace(scene, way, patch, tracing, tally, faces))
+        attributor, tally = _weigh_place(scene, sums, kinds, run)
+        for level in scene.levels:
+            for patch in scene.patches(level, run):
+                facts = _describe_cells(scene, level, patch, kinds)
+                added = _add_contributions(scene, level, patch, attributor, tally, facts)
+                sums.add(scene.cells_of(patch), added)
+        # Divided at the end: what an area's cells add meets what other areas add in shared cells.
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
         for k, path in enumerate(paths):
             write_quotient(sums, k, n_targets, scene.areas.crs, path, name_unit(model.targets[k]))
@@ -162,65 +206,70 @@ def name_unit(target: str) -> str:
 
 def _weigh_place(
     scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run
-) -> tuple[Tracing, dict[str, AreaSums]]:
+) -> tuple[Attributor, dict[str, AreaSums]]:
     """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
-    model, totals = scene.model, dict[tuple[Sheet, str], float]()
+    model, totals = scene.model, dict[tuple[FeatureMap, str], float]()
     tally: dict[str, AreaSums] = {}
-    told = set[Ground]()
-    for n, way in enumerate(scene.passes):
-        # Kinds are told where a ground that counts is met first.
-        new = [k for k, pool in enumerate(way.recipe.pools) if pool not in told]
-        told.update(way.recipe.pools)
-        for patch in scene.patches(way, run):
-            for sheet, area_id, weight in weigh_patch(patch, way.sheets, scene.zoning):
-                totals[sheet, area_id] = totals.get((sheet, area_id), 0.0) + weight
-            marks = {1 + scene.grounds.index(way.recipe.pools[k]): patch.counted[k] for k in new}
+    known = set[Ground]()
+    for n, level in enumerate(scene.levels):
+        # Kinds are told where a ground that counts is met first: two levels may share one.
+        new = [k for k, pool in enumerate(level.recipe.pools) if pool not in known]
+        known.update(level.recipe.pools)
+        for patch in scene.patches(level, run):
+            for feature_map, area_id, weight in weigh_patch(
+                patch, level.feature_maps, scene.zoning
+            ):
+                totals[feature_map, area_id] = totals.get((feature_map, area_id), 0.0) + weight
+            marks = {1 + scene.grounds.index(level.recipe.pools[k]): patch.counted[k] for k in new}
             if n == 0:
                 marks[0] = np.isfinite(patch.detail[0])
             _add_kinds(scene, patch, kinds, marks)
             if n > 0:
-                continue
+                continue  # coverage is that of the ground, whatever reads it
             cells = scene.cells_of(patch)
             of_ground = kinds.read(cells)[: len(KINDS)].reshape(len(KINDS), -1)
             covered = np.zeros((1, cells.n_cells), dtype=np.float32)
-            for area_id, own in scene.own(patch).items():
+            for area_id, own in scene.area_cells(patch).items():
                 area = tally.setdefault(area_id, AreaSums(len(model.targets)))
                 area.add_ground(own, of_ground)
                 covered[0, own.cells] += own.coverage
             sums.add(cells, covered.reshape(1, *cells.shape), len(model.targets))
     features = {area_id: model.describe(area_id) for area_id in tally}
-    return Tracing(model, scene.zoning, scene.cell_px, totals, features), tally
+    return Attributor(model, scene.zoning, scene.cell_px, totals, features), tally
 
 
-def _trace(
+def _add_contributions(
     scene: Scene,
-    way: Pass,
+    level: Level,
     patch: Patch,
-    tracing: Tracing,
+    attributor: Attributor,
     tally: dict[str, AreaSums],
-    faces: Faces,
+    facts: CellFacts,
 ) -> NDArray[np.float32]:
-    """Look at a patch; give what its cells say, (target, row, col), times their coverage."""
-    owns, cells = scene.own(patch), scene.cells_of(patch)
-    said = np.zeros((len(scene.model.targets), cells.n_cells), dtype=np.float32)
-    for area_id, own in owns.items():
-        tally[area_id].add_edges(own, faces)
-    for part in trace_patch(tracing, patch, scene.look(way, patch), way.sheets, owns):
-        area = tally[part.area_id]
-        area.add(part, faces)
-        said[:, part.cells] += (part.values * area.coverage).T
-    return said.reshape(-1, *cells.shape)
+    """Sum up a patch by area; give its cells' contributions, (target, row, col), times coverage."""
+    by_area, cells = scene.area_cells(patch), scene.cells_of(patch)
+    added = np.zeros((len(scene.model.targets), cells.n_cells), dtype=np.float32)
+    for area_id, own in by_area.items():
+        tally[area_id].add_edges(own, facts)
+    activations = level.forward(patch)
+    for found in attributor.attribute(patch, activations, level.feature_maps, by_area):
+        area = tally[found.area_id]
+        area.add(found, facts)
+        # Times the whole area's coverage: a map holds what is added per share of the area.
+        added[:, found.cells] += (found.values * area.coverage).T
+    return added.reshape(-1, *cells.shape)
 
 
-def _face(scene: Scene, way: Pass, patch: Patch, kinds: StoredPlanes) -> Faces:
+def _describe_cells(scene: Scene, level: Level, patch: Patch, kinds: StoredPlanes) -> CellFacts:
     """Say what the cells of a patch are."""
     cells = scene.cells_of(patch)
     shares = kinds.read(cells).reshape(-1, len(KINDS), cells.n_cells)
     is_edge = np.ones(cells.shape, dtype=bool)
+    # In cells of the coarsest stage, whose padding reaches furthest into a block.
     deep = EDGE_CELLS * max(patch.strides) // scene.cell_px
     is_edge[deep:-deep, deep:-deep] = False
-    of_pools = [1 + scene.grounds.index(pool) for pool in way.recipe.pools]
-    return Faces(shares[of_pools], is_edge.ravel())
+    of_pools = [1 + scene.grounds.index(pool) for pool in level.recipe.pools]
+    return CellFacts(shares[of_pools], is_edge.ravel())
 
 
 def _add_kinds(scene: Scene, patch: Patch, kinds: StoredPlanes, marks: dict[int, Mask]) -> None:
@@ -231,9 +280,3 @@ def _add_kinds(scene: Scene, patch: Patch, kinds: StoredPlanes, marks: dict[int,
     for k, mask in marks.items():
         shares = share_kinds(told, mask, scene.cell_px)
         kinds.add(scene.cells_of(patch), shares, k * len(KINDS))
-
-
-def _sheets_of(model: DenseModel, member: int, resolution_m: float) -> list[Sheet]:
-    """Sheets that one way through the place serves."""
-    found = (sheet for sheet in model.sheets if sheet.member == member)
-    return [sheet for sheet in found if sheet.resolution_m == resolution_m]

@@ -9,7 +9,6 @@ import pandas as pd
 import rasterio
 from numpy.typing import NDArray
 from PIL import Image
-from rasterio.transform import from_bounds
 
 from basrelief.chips.store import Samples
 from basrelief.explain.chip_samples import map_rows
@@ -35,6 +34,7 @@ def choose_chips(tested: pd.DataFrame) -> pd.DataFrame:
     ``rank``, from 1. With few chips none is both among the highest and among the lowest.
     """
     tested = tested.dropna(subset=["y_pred"]).drop_duplicates("id")
+    # Stable sorts here and below: equal predictions must not swap from machine to machine.
     ordered = tested.sort_values("y_pred", ascending=False, kind="stable")
     n_ends = min(N_EACH, len(ordered) // 2)
     wrong = (tested["y_true"] - tested["y_pred"]).abs().dropna()
@@ -123,6 +123,7 @@ def draw_heat(shaded: NDArray[np.uint8], heat: NDArray[np.float32], scale: float
         Heat that is drawn at full strength.
     """
     picture = shaded.transpose(1, 2, 0).astype(np.float32)  # (row, col, colour)
+    # Lifted from black and dimmed from white, so that both colours show on all of it.
     grey = picture.mean(axis=2, keepdims=True) * 0.7 + 70
     strength = np.clip(np.nan_to_num(np.abs(heat)) / scale, 0, 1) if scale > 0 else heat * 0
     opacity = 0.85 * strength[..., None]
@@ -137,11 +138,8 @@ def draw_heat(shaded: NDArray[np.uint8], heat: NDArray[np.float32], scale: float
 
 def write_heat(heat: NDArray[np.float32], samples: Samples, row: int, path: Path) -> None:
     """Write a heat map as a GeoTIFF on its chip's ground; NaN is nodata."""
-    chip = samples.chips.iloc[row]
-    half_m = samples.size_px * samples.resolution_m / 2
-    east, north = float(chip["easting"]), float(chip["northing"])
+    (chip,) = samples.squares(np.array([row]))
     n_rows, n_cols = heat.shape
-    ground = (east - half_m, north - half_m, east + half_m, north + half_m)
     with rasterio.open(
         path,
         "w",
@@ -151,7 +149,7 @@ def write_heat(heat: NDArray[np.float32], samples: Samples, row: int, path: Path
         count=1,
         dtype="float32",
         crs=samples.chips.crs,
-        transform=from_bounds(*ground, n_cols, n_rows),
+        transform=chip.transform,
         nodata=np.nan,
         compress="deflate",
         predictor=3,
@@ -165,6 +163,7 @@ def _map_ground(
     """Map the heat of chips, (chip, row, col), with no heat where there is no ground."""
     _, heat = map_rows(network, samples, rows, target)
     if samples.kind == "heights":
+        # Nodata is 0 to a network, so heat can lie on it: it must not be shown as found on ground.
         heat[np.isnan(samples.read_heights(rows)[:, 0])] = np.nan
     return heat
 

@@ -53,6 +53,7 @@ def list_places(
     }
     if samples.kind == "pictures":
         return np.ones((len(rows), *shape), dtype=bool), rim
+    # One chip at a time: heights of all at once would be more than their heat.
     kinds = np.stack(
         [
             tell_kinds(samples.read_heights(rows[[k]])[0], samples.resolution_m)
@@ -82,6 +83,7 @@ def list_heat_kinds(
     is in no chip, its interval over chips None with too few of them. None at all where there
     is no heat.
     """
+    # In double precision: sums over millions of pixels are subtracted from each other.
     values = np.where(ground, heat, 0.0).astype(np.float64)
     size = float(np.abs(values).sum() / max(1, ground.sum()))
     if not size > 0:
@@ -106,5 +108,6 @@ def _compare(
     n_in, n_all = inside.sum(axis=axes), ground.sum(axis=axes)
     n_rest = n_all - n_in
     total_in, total = (values * inside).sum(axis=axes), values.sum(axis=axes)
+    # Divided by one at least: such chips weigh nothing below, but 0 / 0 would warn.
     above = total_in / np.maximum(n_in, 1) - (total - total_in) / np.maximum(n_rest, 1)
     return above, n_in * n_rest / np.maximum(n_all, 1)

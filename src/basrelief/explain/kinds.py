@@ -85,9 +85,11 @@ def _tell_pieces(
     number = np.arange(n_pieces + 1)
     ground_m2 = np.bincount(pieces.ravel(), minlength=n_pieces + 1) * resolution_m**2
     roughness = ndimage.median(departure, pieces, number)
+    # Medians: a chimney or a mast does not make a house tall, nor a gable a crown.
     height = ndimage.median(above, pieces, number)
     kinds = np.where(ground_m2 >= LARGE_M2, 3, 2)
     kinds[np.asarray(height) >= TALL_M] = 4
+    # Last, so that it wins: a tall rough piece is a wood, not a tower.
     kinds[np.asarray(roughness) >= WOODED_M] = 1
     return kinds.astype(np.int8)
 
@@ -99,9 +101,11 @@ def share_kinds(
 
     A cell without a marked pixel has the shares of all its pixels with data.
     """
-    marked = [share_of_cells((kinds == k) & mask, cell_px) for k in range(len(KINDS))]
-    every = [share_of_cells(kinds == k, cell_px) for k in range(len(KINDS))]
-    counts, all_counts = np.stack(marked), np.stack(every)
+    each = [kinds == k for k in range(len(KINDS))]
+    counts = np.stack([share_of_cells(is_kind & mask, cell_px) for is_kind in each])
+    all_counts = np.stack([share_of_cells(is_kind, cell_px) for is_kind in each])
+    # What is spread to ground that does not count has to be of some kind, or kinds would not
+    # add up to all.
     chosen = np.where(counts.sum(axis=0) > 0, counts, all_counts)
     total = chosen.sum(axis=0)
     return np.asarray(chosen / np.where(total > 0, total, 1.0), dtype=np.float32)

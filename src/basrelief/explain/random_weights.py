@@ -11,7 +11,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 @torch.no_grad()
-def redraw_weights(network: M, generator: torch.Generator) -> M:
+def randomise_weights(network: M, generator: torch.Generator) -> M:
     """Draw a network's weights anew, each tensor with its own mean and spread.
 
     What they learnt is gone, and numbers stay in their range. The network itself is changed.

@@ -72,6 +72,7 @@ def write_quotient(
             values = planes.read_rows(above, rows)
             np.divide(values, below_rows, out=blank, where=below_rows > 0)
             raster.write(blank, 1, window=Window(0, row, n_cols, len(blank)))
+    # GDAL writes a cloud-optimised file only as a copy: overviews come first in it.
     copy_raster(
         plain,
         path,

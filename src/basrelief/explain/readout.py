@@ -23,7 +23,7 @@ Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class FeatureMap:
     """The features of one resolution, pool and stage: one grid of cells on the ground."""
 
     member: int
@@ -43,7 +43,7 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """What the cells of one area say, as a polynomial of their activations."""
+    """What the cells of one area contribute, as a polynomial of their activations."""
 
     linear: Floats
     """(channel, target)"""
@@ -55,21 +55,21 @@ class Readout:
     """(target,)"""
 
     def read(self, cells: NDArray[np.float32]) -> Floats:
-        """Tell what each cell says, (cell, target), from its activations, (channel, cell).
+        """Give each cell's contribution, (cell, target), from its activations, (channel, cell).
 
         The mean over an area's cells, each weighed as it was pooled, is what they add to its
         prediction.
         """
-        values = cells.astype(np.float64)
-        said: Floats = values.T @ self.linear + self.constant
+        values = cells.astype(np.float64)  # (channel, cell)
+        found: Floats = values.T @ self.linear + self.constant
         if self.square is not None:
-            said += (values**2).T @ self.square
-        return said
+            found += (values**2).T @ self.square
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class DenseModel:
-    """A final model that looks at the ground through dense features, and what it saw."""
+    """A final model that reads the ground through dense features, and what it read."""
 
     recipes: tuple[str, ...]
     """Recipes of this very model: a trend is the same alone and with place on top."""
@@ -88,10 +88,10 @@ class DenseModel:
     """One row an area of the place, by ``area_id``; columns as the model learnt them."""
 
     @cached_property
-    def sheets(self) -> list[Sheet]:
-        """Every grid of cells that the model looks at."""
+    def feature_maps(self) -> list[FeatureMap]:
+        """Every grid of cells that the model reads."""
         return [
-            _find_sheet(self, k, resolution_m, pool, stage)
+            _find_feature_map(self, k, resolution_m, pool, stage)
             for k, member in self.dense
             for resolution_m in member.resolutions_m
             for pool in range(len(member.pools))
@@ -105,7 +105,7 @@ class DenseModel:
         return [(k, member) for k, member in found if isinstance(member, DenseRecipe)]
 
     def backbone_of(self, member: int) -> Path:
-        """Give the file of the network that a member looks with."""
+        """Give the file of the network whose features a member is."""
         name = f"{member}-{self.members[member].name}"
         return self.folder / "members" / name / BACKBONE
 
@@ -137,6 +137,7 @@ def find_models(run: Run, asked: Collection[str]) -> list[DenseModel]:
         model = _read_model(folder, run) if is_asked else None
         if model is None:
             continue
+        # Explained once: minutes of forward passes would draw the same maps again.
         key = load_model(folder / MODEL).alone.to_bytes()
         if key in found:
             model = replace(found[key], recipes=(*found[key].recipes, folder.parent.name))
@@ -144,8 +145,8 @@ def find_models(run: Run, asked: Collection[str]) -> list[DenseModel]:
     return list(found.values())
 
 
-def make_readout(model: DenseModel, sheet: Sheet, x: Floats) -> Readout:
-    """Tell what the cells of an area say on one sheet, from the area's features.
+def make_readout(model: DenseModel, feature_map: FeatureMap, x: Floats) -> Readout:
+    """Make the readout of an area's cells of one feature map, from the area's features.
 
     A mean is a sum over cells, so its part of a linear prediction is too. A standard deviation
     is not: its part is shared out by integrated gradients, along the straight path from ground
@@ -161,17 +162,19 @@ def make_readout(model: DenseModel, sheet: Sheet, x: Floats) -> Readout:
     ----------
     Sundararajan, Taly and Yan (2017), ICML, 3319-3328 (integrated gradients).
     """
-    start, end = _start_of(model, sheet), _standard(model, x)
+    start, end = _start_of(model, feature_map), _standard(model, x)
+    # Per unit of the raw feature; activations are not standardised.
     slope = _path_slope(start, end) / model.linear.scale
     coef = model.linear.coef * slope[:, None]
-    centre = model.linear.mean[sheet.mean]
-    linear, constant = coef[sheet.mean], -centre @ coef[sheet.mean]
-    if not len(sheet.std):
+    centre = model.linear.mean[feature_map.mean]
+    linear, constant = coef[feature_map.mean], -centre @ coef[feature_map.mean]
+    if not len(feature_map.std):
         return Readout(linear, None, constant)
     # The gradient of a spread s by a cell's activation a is (a - mean) / s, all along the path;
     # times how far the cell is from the path's start, it is a square of a.
-    own, spread = np.nan_to_num(x[sheet.mean]), np.nan_to_num(x[sheet.std])
-    square = coef[sheet.std] / np.where(spread > 0, spread, np.inf)[:, None]
+    own, spread = np.nan_to_num(x[feature_map.mean]), np.nan_to_num(x[feature_map.std])
+    square = coef[feature_map.std] / np.where(spread > 0, spread, np.inf)[:, None]
+    # (a - own) (a - centre), multiplied out into a square, a line and a constant.
     linear = linear - (own + centre)[:, None] * square
     return Readout(linear, square, constant + (own * centre) @ square)
 
@@ -180,16 +183,16 @@ def sum_of_cells(model: DenseModel, x: Floats) -> Floats:
     """Give what all cells of an area must add up to, (target,).
 
     It is the prediction less the prediction of ground that is everywhere at the training
-    areas' mean, and, in a stack, less what members say that are not dense. With means alone
+    areas' mean, and, in a stack, less what members contribute that are not dense. With means alone
     that is the prediction less the intercept.
     """
     total = np.zeros(len(model.targets))
     end = np.clip(_standard(model, x), -REACH, REACH)
-    for sheet in model.sheets:
-        start = np.clip(_start_of(model, sheet), -REACH, REACH)
-        # A sheet on which the area has no ground that counts has no cells, and adds nothing.
+    for feature_map in model.feature_maps:
+        start = np.clip(_start_of(model, feature_map), -REACH, REACH)
+        # A feature map on which the area has no ground that counts has no cells: it adds nothing.
         gained = np.where(np.isfinite(x), end - start, 0.0)
-        columns = np.concatenate([sheet.mean, sheet.std])
+        columns = np.concatenate([feature_map.mean, feature_map.std])
         total += gained[columns] @ model.linear.coef[columns]
     return total
 
@@ -223,38 +226,33 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
 
 def _leave_out_means(model: DenseModel, run: Run) -> DenseModel | None:
     """Keep the targets that dense features count for; None where there is no such target."""
-    columns = np.concatenate([each for sheet in model.sheets for each in (sheet.mean, sheet.std)])
+    columns = np.concatenate(
+        [each for feature_map in model.feature_maps for each in (feature_map.mean, feature_map.std)]
+    )
     is_known = (model.linear.coef[columns] != 0).any(axis=0)
-    left_out = [
-        target for target, is_one in zip(model.targets, is_known, strict=True) if not is_one
-    ]
-    if left_out:
+    if not is_known.all():
         # A target predicted by its mean, or in a stack by other members alone.
-        names = ", ".join(left_out)
+        names = ", ".join(model.targets[k] for k in np.flatnonzero(~is_known))
         run.say(f"explain: {model.recipes[0]}: no map of {names}: dense features count for nothing")
     known = np.flatnonzero(is_known)
     targets = tuple(model.targets[k] for k in known)
-    linear = _take_targets(model.linear, known)
+    linear = replace(
+        model.linear,
+        coef=model.linear.coef[:, known],
+        intercept=model.linear.intercept[known],
+        weight=model.linear.weight[:, known],
+        is_fallback=model.linear.is_fallback[known],
+    )
     return replace(model, targets=targets, linear=linear) if targets else None
 
 
-def _take_targets(linear: LinearModel, columns: Positions) -> LinearModel:
-    return LinearModel(
-        mean=linear.mean,
-        scale=linear.scale,
-        coef=linear.coef[:, columns],
-        intercept=linear.intercept[columns],
-        weight=linear.weight[:, columns],
-        is_fallback=linear.is_fallback[columns],
-    )
-
-
-def _find_sheet(
+def _find_feature_map(
     model: DenseModel, member: int, resolution_m: float, pool: int, stage: int
-) -> Sheet:
-    """Find a sheet's features among the model's by their names."""
+) -> FeatureMap:
+    """Find a feature map's features among the model's by their names."""
     recipe = model.members[member]
     assert isinstance(recipe, DenseRecipe)
+    # A single recipe's table has no prefix, see `basrelief.learn.features.name_columns`.
     of_member = f"{member}/" if len(model.members) > 1 else ""
     prefix = f"{of_member}{resolution_m:g}m/{recipe.pools[pool]}/{recipe.stages[stage]}/"
     names = [str(name) for name in model.features.columns]
@@ -263,7 +261,7 @@ def _find_sheet(
         start = f"{prefix}{statistic}/"
         return np.array([k for k, name in enumerate(names) if name.startswith(start)], np.int64)
 
-    return Sheet(member, resolution_m, pool, stage, find("mean"), find("std"))
+    return FeatureMap(member, resolution_m, pool, stage, find("mean"), find("std"))
 
 
 def _standard(model: DenseModel, x: Floats) -> Floats:
@@ -272,10 +270,12 @@ def _standard(model: DenseModel, x: Floats) -> Floats:
     return standard
 
 
-def _start_of(model: DenseModel, sheet: Sheet) -> Floats:
+def _start_of(model: DenseModel, feature_map: FeatureMap) -> Floats:
     """Standardised features of ground that is everywhere at the mean: it has no spread."""
     start = np.zeros(len(model.linear.mean))
-    start[sheet.std] = -model.linear.mean[sheet.std] / model.linear.scale[sheet.std]
+    start[feature_map.std] = (
+        -model.linear.mean[feature_map.std] / model.linear.scale[feature_map.std]
+    )
     return start
 
 

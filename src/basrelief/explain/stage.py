@@ -39,6 +39,7 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     predictions = pd.read_parquet(run.predictions)
     explained = explain_networks(samples, predictions, settings, run, findings)
     explained |= explain_areas(samples, set(predictions["recipe"]), settings, run, findings)
+    # Files that list all recipes last: a kill before leaves those of the run before, whole.
     run.explain.mkdir(exist_ok=True)
     findings.write(run.explain)
     _remove_others(run.explain, explained)
@@ -91,6 +92,7 @@ def find_networks(settings: Settings, run: Run) -> list[tuple[str, str, Path]]:
     asked = settings.split.schemes or SCHEMES
     schemes = [scheme for scheme in reversed(SCHEMES) if scheme in asked]
     found = []
+    # Fold 0 of repeat 0 is the only one that networks are trained on.
     for recipe in sorted(run.models.glob("*/")):
         folders = [(scheme, recipe / scheme / "0-0") for scheme in schemes]
         done = [(scheme, path) for scheme, path in folders if _is_trained_network(path)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.explain.cells import Own, Part
+from basrelief.explain.cells import AreaCells, Contribution
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 from basrelief.judge.resampling import Draws, bound_mean
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class CellFacts:
     """What the cells of a patch are, on the grid of a map."""
 
     kinds: NDArray[np.float32]
@@ -35,10 +35,10 @@ class AreaSums:
     """Cells of the map's grid, by their share inside the area."""
 
     ground: Floats = field(default_factory=lambda: np.zeros(len(KINDS) + 1))
-    """(kind,) Of these, those of each kind; the last is the edges, once a pass."""
+    """(kind,) Of these, those of each kind; the last is the edges, once a level."""
 
     edge_coverage: float = 0.0
-    """Cells of every pass together, of which the edges are a part."""
+    """Cells of every level together, of which the edges are a part."""
 
     by_kind: Floats = field(init=False)
     """(kind, target) What each kind adds; the last is the edges."""
@@ -57,25 +57,25 @@ class AreaSums:
         self.total = np.zeros(self.n_targets)
         self.size = np.zeros((2, self.n_targets))
 
-    def add_ground(self, own: Own, kinds: NDArray[np.float32]) -> None:
+    def add_ground(self, own: AreaCells, kinds: NDArray[np.float32]) -> None:
         """Add an area's cells in a patch and their shares of each kind, (kind, cell)."""
         self.coverage += float(own.coverage.sum())
         self.ground[:-1] += kinds[:, own.cells] @ own.coverage
 
-    def add_edges(self, own: Own, faces: Faces) -> None:
-        """Add how many of an area's cells lie beside an edge; once a pass."""
-        self.ground[-1] += float(own.coverage[faces.is_edge[own.cells]].sum())
+    def add_edges(self, own: AreaCells, facts: CellFacts) -> None:
+        """Add how many of an area's cells lie beside an edge; once a level."""
+        self.ground[-1] += float(own.coverage[facts.is_edge[own.cells]].sum())
         self.edge_coverage += float(own.coverage.sum())
 
-    def add(self, part: Part, faces: Faces) -> None:
-        """Add what some cells say."""
-        is_edge = faces.is_edge[part.cells]
-        self.total += part.values.sum(axis=0)
-        self.by_kind[:-1] += faces.kinds[part.pool][:, part.cells] @ part.values
-        self.by_kind[-1] += part.values[is_edge].sum(axis=0)
+    def add(self, found: Contribution, facts: CellFacts) -> None:
+        """Add what some cells contribute."""
+        is_edge = facts.is_edge[found.cells]
+        self.total += found.values.sum(axis=0)
+        self.by_kind[:-1] += facts.kinds[found.pool][:, found.cells] @ found.values
+        self.by_kind[-1] += found.values[is_edge].sum(axis=0)
         for side, those in enumerate((is_edge, ~is_edge)):
-            self.size[side] += np.abs(part.values[those]).sum(axis=0)
-            self.share[side] += float(part.share[those].sum())
+            self.size[side] += np.abs(found.values[those]).sum(axis=0)
+            self.share[side] += float(found.share[those].sum())
 
 
 def list_kinds(
@@ -94,6 +94,7 @@ def list_kinds(
     sums = list(tally.values())
     parts = np.stack([each.by_kind for each in sums])  # (area, kind, target)
     ground = np.sum([each.ground for each in sums], axis=0)
+    # Edges are counted once a level, other kinds once: each is divided by its own sum.
     cells = sum(each.coverage for each in sums)
     shares = [*(ground[:-1] / cells), ground[-1] / sum(each.edge_coverage for each in sums)]
     records = []
