@@ -24,10 +24,10 @@ from basrelief import __version__
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
-from basrelief.tell.maps.overlays import read_contributions
+from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
 from basrelief.tell.provenance import hash_file
-from basrelief.tell.words import join_words, name_target
+from basrelief.tell.words import name_target, name_targets
 
 BANDS = {
     "relief": (
@@ -75,7 +75,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
 
 def describe_model(model: Model, facts: Facts) -> pystac.Item:
     """Describe a final model, with the files that it is made of."""
-    targets = join_words([name_target(target) for target in model.final.targets])
+    targets = name_targets(model.final.targets)
     bands = name_bands(model)
     item = pystac.Item(
         f"model-{model.name}",
@@ -240,7 +240,7 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
         )
         project(item, raster.crs, raster)
         bands = [
-            {"data_type": dtype, "nodata": "nan"} | ({"unit": told["unit"]} if told else {})
+            {"data_type": dtype, "nodata": "nan"} | ({"unit": name_unit(told)} if told else {})
             for dtype in raster.dtypes
         ]
     href = f"../{path.relative_to(facts.run.folder).as_posix()}"

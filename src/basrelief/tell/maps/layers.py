@@ -11,8 +11,9 @@ import pandas as pd
 
 from basrelief.judge.predictions import INTERVALS
 from basrelief.tell.facts import Facts, select
+from basrelief.tell.findings import Finding
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
-from basrelief.tell.words import Finding, name_scheme, name_target
+from basrelief.tell.words import name_scheme, name_target
 
 KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
 """Columns that say what an area is; what of them is not known is left out."""
@@ -98,9 +99,7 @@ def gather_layers(facts: Facts) -> list[Layer]:
 def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     """Put what was observed and predicted beside each area; all areas of the place have a row."""
     areas = facts.samples.areas
-    residuals = facts.judged.residuals
-    mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
-    mine = mine.set_index("area_id").reindex(areas["area_id"])
+    mine = facts.find_residuals(recipe, target).set_index("area_id").reindex(areas["area_id"])
     columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
@@ -135,3 +134,11 @@ def _make_layer(
         finding=finding,
         liked=liked[0] if liked else None,
     )
+
+
+def say_outside(n: int) -> str:
+    """Say what the stripes on a map mean; nothing where there are none."""
+    if not n:
+        return ""
+    one = "area is" if n == 1 else "areas are"
+    return f" Striped: {n} {one} unlike anything in training."

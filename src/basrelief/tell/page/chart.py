@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from basrelief.run import Record
-from basrelief.tell.words import Finding, format_number, format_percent
+from basrelief.tell.findings import Finding
+from basrelief.tell.words import format_number, format_percent
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.results import ENDS, covers_areas, draw_areas, find_outside
+from basrelief.tell.page.results import ENDS, covers_areas, draw_areas
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -26,14 +26,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     shown = []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
     for record in facts.keep_shown(records):
-        mine = facts.judged.residuals
-        if not mine.empty:
-            is_mine = (mine["recipe"] == record["recipe"]) & (mine["target"] == record["target"])
-            mine = mine[is_mine]
-        outside = find_outside(facts, record["recipe"], record["target"])
+        mine = facts.find_residuals(record["recipe"], record["target"])
+        outside = facts.find_outside(record["recipe"], record["target"])
         districts = [
-            {**row, "name": facts.districts.get(row["district"], row["district"])}
-            for row in record["by_district"]
+            row | {"name": facts.name_district(row["district"])} for row in record["by_district"]
         ]
         shown.append(
             {

@@ -11,8 +11,9 @@ import pandas as pd
 
 from basrelief.learn.measures import MEASURES
 from basrelief.tell.facts import Facts, Panel, read_recipe_of
+from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
-from basrelief.tell.words import STRICT_FIRST, format_number
+from basrelief.tell.words import format_number
 
 
 def gather(facts: Facts) -> dict[str, Any]:

@@ -8,15 +8,16 @@ from typing import Any
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
+from basrelief.tell.findings import Finding
 from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
-    Finding,
     format_number,
     format_percent,
     join_words,
     name_scheme,
     name_target,
+    name_targets,
 )
 
 ALWAYS = 0.995
@@ -89,7 +90,7 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
     against = select(facts.judged.comparisons, versus=PLACE, **key)
     if not against:
         return ""
-    won = join_words([name_target(record["target"]) for record in against if record["beats"]])
+    won = name_targets([record["target"] for record in against if record["beats"]])
     said = (
         f"With {name_scheme(scheme, facts.settings)} it beats place alone for {won or 'no score'}"
     )

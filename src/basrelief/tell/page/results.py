@@ -11,17 +11,12 @@ import pandas as pd
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
+from basrelief.tell.findings import Finding
+from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
-from basrelief.tell.words import (
-    Finding,
-    format_number,
-    join_words,
-    name_scheme,
-    name_target,
-    open_sentence,
-)
+from basrelief.tell.words import format_number, join_words, name_scheme, name_target, open_sentence
 
 ENDS = (0.02, 0.98)
 """Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
@@ -169,25 +164,6 @@ def covers_areas(facts: Facts, n: int) -> bool:
     return facts.samples.has_places and n >= MAP_SHARE * n_used
 
 
-def find_outside(facts: Facts, recipe: str, target: str) -> list[str]:
-    """List the areas that lie outside the ground that a recipe was trained for, by id."""
-    residuals = facts.judged.residuals
-    if residuals.empty:
-        return []
-    mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
-    is_outside = mine["is_inside"].astype("boolean").eq(False).fillna(False)
-    outside: list[str] = mine.loc[is_outside.to_numpy(bool), "area_id"].tolist()
-    return outside
-
-
-def say_outside(n: int) -> str:
-    """Say what the stripes on a map mean; nothing where there are none."""
-    if not n:
-        return ""
-    one = "area is" if n == 1 else "areas are"
-    return f" Striped: {n} {one} unlike anything in training."
-
-
 def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Panel]:
     """Draw observed and predicted in one scale, so that the eye compares colours."""
     by_area = tested.set_index("id")
@@ -195,7 +171,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     low, high = (float(value) for value in np.nanquantile(both, ENDS))
     label = name_target(finding.target)
     scale = drawn_maps.Scale(label, low, high)
-    outside = find_outside(facts, finding.recipe, finding.target)
+    outside = facts.find_outside(finding.recipe, finding.target)
     predicted = (
         f"Predicted by {finding.recipe}: {label}, each area while it was held out; same colours."
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.verdict_words import CONTROLS
 from basrelief.tell.words import (
     count_places,
     format_interval,
@@ -14,6 +13,15 @@ from basrelief.tell.words import (
     join_words,
     name_target,
 )
+
+CONTROLS = {
+    "nothing": "nothing",
+    "form": "built form",
+    "form_and_district": "built form and district",
+    "form_and_place": "built form and place",
+}
+"""What was held equal, by the code in ``evaluate/partial.json``."""
+
 
 LITTLE_KEPT = 0.1
 """Share of an exposure's variance below which its effect cannot be told from what is held equal."""

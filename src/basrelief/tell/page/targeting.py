@@ -71,7 +71,7 @@ def _list_worst(facts: Facts, target: str, recipe: str) -> dict[str, Any]:
         top = ranked[is_mine].head(N_LISTED)
         top = top.assign(
             is_outside=[str(value) == "False" for value in top["is_inside"]],
-            district=[facts.districts.get(code, code) for code in top["lad"]],
+            district=[facts.name_district(code) for code in top["lad"]],
         )
         rows = top.astype(object).where(top.notna(), None).to_dict("records")
     return {"target": target, "recipe": recipe, "rows": rows}

@@ -8,22 +8,29 @@ from typing import Any
 
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.compare import MEAN
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
-from basrelief.tell.page.chart import Row, Said, choose_axis, plot_skill
-from basrelief.tell.page.parts import say_joined
-from basrelief.tell.verdict_words import say_preference
-from basrelief.tell.words import (
+from basrelief.tell.findings import (
+    THE_MEAN,
     Finding,
-    format_length,
     group_findings,
-    join_words,
-    name_scheme,
-    name_target,
     say_errors,
     say_headline,
     warn_of_few,
     warn_of_leak,
 )
+from basrelief.tell.page.chart import Row, Said, choose_axis, plot_skill
+from basrelief.tell.page.parts import say_joined
+from basrelief.tell.words import format_length, name_scheme, name_target, name_targets
+
+REASONS = {
+    "no_intervals": "too few places for intervals: nothing can be told from the mean",
+    "none_better": f"nothing can be told from {THE_MEAN}",
+    "simplest": "the simplest that beats the mean and that nothing beats",
+    "most_skill": "the one with most skill of those that beat the mean, each beaten by another",
+}
+"""Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""
+
 
 KINDS = ("lidar", "both", "plain", "mean")
 """What a preferred recipe can rest on, as the legend tells it."""
@@ -64,7 +71,7 @@ class Group:
     @property
     def named(self) -> str:
         """Its targets, as a sentence names them."""
-        return join_words([name_target(target) for target in self.targets])
+        return name_targets(self.targets)
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -210,3 +217,19 @@ def _say_rest(groups: Sequence[Group]) -> str:
     if not n_others:
         return ""
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."
+
+
+def say_preference(record: Record) -> str:
+    """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
+
+    Examples
+    --------
+    >>> found = {"reason": "simplest", "beaten": {"area-size": ["vgg16"]}, "alike": ["dense"]}
+    >>> say_preference(found).split("; ")[1:]
+    ['area-size is beaten by vgg16', 'dense cannot be told better']
+    """
+    said = [REASONS[record["reason"]]]
+    said += [f"{name} is beaten by {' and '.join(by)}" for name, by in record["beaten"].items()]
+    if record["alike"]:
+        said.append(f"{' and '.join(record['alike'])} cannot be told better")
+    return "; ".join(said)

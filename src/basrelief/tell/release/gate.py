@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.config import PublishSettings
+from basrelief.tell.facts import Withheld
 
 MIN_BEHIND = 10
 """Fewest areas behind an average, and behind what is left of one when every published area is
@@ -18,17 +19,6 @@ Research Service; UK Longitudinal Linkage Collaboration)."""
 DRAWN_FOR = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
 """Fewest residents that census areas of England and Wales are drawn to hold, by how their codes
 begin (ONS, 2011 census geographies): output areas, and super output areas of both layers."""
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """Something that is not handed out."""
-
-    item: str
-    count: int | None
-    """How many of them; None where that says nothing."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -45,19 +35,6 @@ class Release:
     withheld: tuple[Withheld, ...]
     population: str
     """How the bound on people could be applied, in a sentence."""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What the public page says of itself: sentences and counts, no codes of areas."""
-
-    bounds: str
-    """Whose figures are shown, in a sentence."""
-
-    population: str
-    """How the bound on people could be applied, in a sentence."""
-
-    withheld: tuple[Withheld, ...]
 
 
 def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 
 from basrelief.config import PublishSettings
 from basrelief.run import read_json
-from basrelief.tell.facts import Facts
-from basrelief.tell.release.gate import MIN_BEHIND, Release, Withheld
+from basrelief.tell.facts import Facts, Withheld
+from basrelief.tell.release.gate import MIN_BEHIND, Release
 
 
 def say_bounds(publish: PublishSettings, release: Release) -> str:

@@ -1,11 +1,55 @@
-"""What the cards say in sentences about data of either kind."""
+"""What the data sheet says: what the data are, how they came about, what is handed out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from basrelief.run import read_json
 from basrelief.tell.credits import ENVIRONMENT_AGENCY, OPEN_GOVERNMENT, ORDNANCE_SURVEY
-from basrelief.tell.facts import Facts
-from basrelief.tell.words import format_length
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.page.data import list_counts, list_summary
+from basrelief.tell.provenance import Source
+from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.release.narrow import narrow_summary
+from basrelief.tell.release.withheld import say_bounds
+from basrelief.tell.words import format_length, name_report, name_target
+
+
+def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
+    """Gather what the data are, and what of them is handed out."""
+    settings = facts.settings
+    leaks = select(facts.leakage, scheme="random", unit="chip")
+    told = {
+        "title": name_report(facts.samples.targets),
+        "town": bool(facts.truth),
+        "targets": [name_target(target) for target in facts.samples.targets],
+        "sources": sources,
+        "has_places": facts.samples.has_places,
+        "counts": list_counts(facts.described.counts),
+        "summary": list_summary(narrow_summary(facts, release)),
+        "same_label": leaks[0]["share_same_label"] if leaks else None,
+        "crime_years": [str(year) for year in settings.data.crime_years or ()],
+        "allow": settings.publish.allow,
+        "release_said": say_bounds(settings.publish, release),
+        "population_said": release.population,
+        "distribution_said": say_distribution(facts, release),
+        "min_behind": MIN_BEHIND,
+    }
+    return told | say_kind(facts, bool(facts.truth))
+
+
+def say_distribution(facts: Facts, release: Release) -> str:
+    """Say what is handed out."""
+    allow = facts.settings.publish.allow
+    if allow == "nothing":
+        return 'To nobody: publish.allow = "nothing".'
+    figures = f"figures of {len(release.shown):,} areas" if release.shown else "averages alone"
+    pictures = " and pictures of single chips" if allow == "chips" else ""
+    return (
+        f"The chips stay in the run folder. For everybody is the folder public/: {figures}"
+        f"{pictures}; publish.json says what was withheld and why."
+    )
 
 
 def say_kind(facts: Facts, is_town: bool) -> dict[str, str]:
