@@ -21,7 +21,7 @@ from basrelief.tell.page import checks, ground, kinds, report
 Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]
 KEY = {"recipe": "dense-vgg16", "target": "crime"}
-UNIT = "crime, per share of the area"
+UNIT = "per share of the area"
 MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "label": "contribution to crime"}
 
 
