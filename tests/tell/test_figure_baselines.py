@@ -68,7 +68,7 @@ def make_layer() -> Layer:
         residuals=residuals,
         widths=classes,
         finding=None,
-        liked=None,
+        preferred=None,
     )
 
 

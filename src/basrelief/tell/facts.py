@@ -156,10 +156,8 @@ class Facts:
             mine = [r for r in mine if r["recipe"] in self.asked and r["skill"] is not None]
             if mine:
                 best = max(mine, key=lambda record: float(record["skill"]))["recipe"]
-                liked = [
-                    r["recipe"] for r in select(self.judged.preferred, target=target, **wanted)
-                ]
-                found[target] = liked[0] if liked and liked[0] in self.asked else best
+                preferred = self.find_preferred(target)
+                found[target] = preferred if preferred in self.asked else best
         return found
 
     @cached_property
@@ -201,6 +199,12 @@ class Facts:
         is_outside = mine["is_inside"].astype("boolean").eq(False).fillna(False)
         outside: list[str] = mine.loc[is_outside.to_numpy(bool), "area_id"].tolist()
         return outside
+
+    def find_preferred(self, target: str) -> str | None:
+        """Find the recipe that judging prefers for areas, in the scheme that is shown."""
+        wanted = {"target": target, "scheme": self.shown_scheme, "unit": "area"}
+        preferred = select(self.judged.preferred, **wanted)
+        return preferred[0]["recipe"] if preferred else None
 
     def find_speaker(self, recipe: str) -> str:
         """Find what speaks for LIDAR in a recipe that joins place; else the recipe itself."""

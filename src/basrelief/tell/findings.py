@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
+from basrelief.judge.compare import MEAN
 from basrelief.judge.scores import find_worth
 from basrelief.run import Record
 from basrelief.tell.senses import SENSES
@@ -84,6 +85,11 @@ def say_worth(record: Record) -> str:
         "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
         "unknown": "cannot be judged: what was observed does not vary",
     }[worth]
+
+
+def name_preferred(recipe: str) -> str:
+    """Name a preferred recipe, which can be none at all."""
+    return "always the mean" if recipe == MEAN else recipe
 
 
 def find_strictest(scores: Sequence[Record]) -> str | None:

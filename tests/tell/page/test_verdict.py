@@ -4,7 +4,7 @@ import pytest
 
 from basrelief.run import Record
 from basrelief.tell.findings import Finding
-from basrelief.tell.page.chart import Said
+from basrelief.tell.page.chart import Statement
 from basrelief.tell.page.results import say_versus
 from basrelief.tell.page.verdict import Choice, group_targets, say_preference, say_worth
 from basrelief.tell.senses import SENSES
@@ -57,7 +57,10 @@ def test_what_is_beaten_by_another_is_said() -> None:
     other: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
     other |= {"versus": "place-alone", "beats": False, "is_beaten": True}
     said = say_versus(finding, [other, other | {"scheme": "area", "versus": "b"}])
-    assert said == (Said("better", "beats the mean"), Said("worse", "is beaten by place-alone"))
+    assert said == (
+        Statement("better", "beats the mean"),
+        Statement("worse", "is beaten by place-alone"),
+    )
 
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:

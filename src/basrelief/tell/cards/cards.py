@@ -51,10 +51,10 @@ def write_cards(
     environment = open_templates("cards")
     environment.filters["digits"] = format_digits
     environment.filters["cell"] = escape_cell
-    told = tell_data(facts, release, sources) | tell_models(facts, models)
-    told |= judge_models(facts, narrowed, release)
+    content = tell_data(facts, release, sources) | tell_models(facts, models)
+    content |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
-        text = environment.get_template(template).render(told)
+        text = environment.get_template(template).render(content)
         with replacing(facts.run.folder / name) as part:
             part.write_text(f"{text}\n", encoding="utf-8")
     facts.run.say("report: model_card.md and data_sheet.md")
@@ -137,12 +137,12 @@ def list_caveats(narrowed: Facts) -> list[str]:
         warn_of_few(findings),
         warn_of_leak(asked, narrowed.leakage, narrowed.settings),
     ]
-    said = [warning for warning in warnings if warning]
+    caveats = [warning for warning in warnings if warning]
     worse: dict[str, list[str]] = {}
     for finding in findings:
         if finding.sense != "better":
             worse.setdefault(finding.recipe, []).append(words.name_target(finding.target))
-    said += [
+    caveats += [
         f"{recipe} cannot be told better than always predicting the mean for "
         f"{words.join_words(targets)}."
         for recipe, targets in worse.items()
@@ -151,13 +151,13 @@ def list_caveats(narrowed: Facts) -> list[str]:
     for target, recipe in narrowed.shown.items():
         n = len(narrowed.find_outside(recipe, target))
         outside.setdefault((recipe, n), []).append(words.name_target(target))
-    said += [
+    caveats += [
         f"{n} {'area lies' if n == 1 else 'areas lie'} outside what {recipe} was made for "
         f"({words.join_words(targets)})."
         for (recipe, n), targets in outside.items()
         if n
     ]
-    return said or ["This run's own figures warn of nothing; that is no proof that all is well."]
+    return caveats or ["This run's own figures warn of nothing; that is no proof that all is well."]
 
 
 def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:

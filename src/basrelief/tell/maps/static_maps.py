@@ -46,8 +46,8 @@ def draw_static(layer: Layer) -> str:
         residual.set_title("Observed − predicted")
         applies.set_title("Where the model applies")
         # SVG knows no line breaks of its own.
-        said = layer.say() + say_outside(int(layer.is_outside.sum()))
-        figure.supxlabel(fill(said, 110), fontsize=NOTE)
+        text = layer.say() + say_outside(int(layer.is_outside.sum()))
+        figure.supxlabel(fill(text, 110), fontsize=NOTE)
         return finish_figure(figure, alt, is_alone=True)
 
 

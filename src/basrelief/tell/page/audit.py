@@ -26,11 +26,9 @@ STRONGEST = 45
 """Per cent of colour behind a number: with more it could not be read on a dark page."""
 
 
-def gather(facts: Facts) -> dict[str, Any] | None:
-    """Gather the audit's sentences and its table; None where judging wrote none."""
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather the audit's sentences and its table."""
     audit = facts.judged.audit
-    if not audit:
-        return None
     schemes = [
         (scheme, "random chips" if scheme == "random" else name_column(scheme, facts))
         for scheme in facts.schemes
@@ -82,34 +80,34 @@ def say_audit(audit: Record) -> list[str]:
     A sentence or two on what chips at random give away, on how far coordinates alone go for
     each target, and on each recipe that was asked for.
     """
-    said = []
+    sentences = []
     if "random" in audit["same_label"]:
-        said.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
-    said += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
-    return said + [_say_recipe(record) for record in audit["recipes"]]
+        sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
+    sentences += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
+    return sentences + [_say_recipe(record) for record in audit["recipes"]]
 
 
 def _say_shared(same_label: float, same_area: float | None) -> str:
     """Say what a random split of chips gives away."""
-    said = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
+    sentence = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
     if same_area is not None:
-        said += f", and {same_area:.0%} lie in the area,"
-    return f"{said} of a training chip: a score there says little about ground never seen."
+        sentence += f", and {same_area:.0%} lie in the area,"
+    return f"{sentence} of a training chip: a score there says little about ground never seen."
 
 
 def _say_place(record: Record) -> str:
     """Say how far coordinates alone go for one target."""
     known, good = list_known(record), record["good"]
     name = name_target(record["target"])
-    said = (
+    sentence = (
         f"{open_sentence(name)}: place alone, without any LIDAR, has skill "
         f"{_list_skills(record, known)}."
     )
     if not good:
-        return f"{said} Knowing where an area lies says little about it."
+        return f"{sentence} Knowing where an area lies says little about it."
     where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
     return (
-        f"{said} It looks good {where}: a LIDAR score there has to be held against it, and not "
+        f"{sentence} It looks good {where}: a LIDAR score there has to be held against it, and not "
         "against 0."
     )
 
@@ -146,14 +144,14 @@ def _say_reading(record: Record) -> str:
 def _say_against_place(record: Record) -> str:
     """Say under which schemes a recipe beats place alone, or is beaten by it."""
     won, lost = record["beats_place"], record["is_beaten_by_place"]
-    said = ""
+    sentences = ""
     if won:
-        said += f" It beats place alone with {_list_schemes(won)}."
+        sentences += f" It beats place alone with {_list_schemes(won)}."
     if lost:
-        said += f" Place alone beats it with {_list_schemes(lost)}."
+        sentences += f" Place alone beats it with {_list_schemes(lost)}."
     if won == [] and record["better"]:
-        said += " It beats place alone nowhere: it may know no more than where an area is."
-    return said
+        sentences += " It beats place alone nowhere: it may know no more than where an area is."
+    return sentences
 
 
 def _list_skills(record: Record, schemes: Sequence[str]) -> str:

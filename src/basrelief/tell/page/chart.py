@@ -39,7 +39,7 @@ SHARES = Axis(0.0, 1.0, is_share=True)
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """Words behind the sign of their sense."""
 
     sense: str
@@ -72,10 +72,10 @@ class Row:
     note: str = ""
     """Small, under the label."""
 
-    said: Said | None = None
+    statement: Statement | None = None
     """What the figures come to."""
 
-    versus: tuple[Said, ...] = ()
+    versus: tuple[Statement, ...] = ()
     """What it beats, cannot be told from, and is beaten by."""
 
     is_asked: bool = False
@@ -86,7 +86,7 @@ class Row:
     @property
     def sense(self) -> str:
         """What colours the row."""
-        return self.said.sense if self.said else self.points[0].sense
+        return self.statement.sense if self.statement else self.points[0].sense
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Chart:
     lead: str = ""
     """Before what is said."""
 
-    said: Said | None = None
+    statement: Statement | None = None
     because: str = ""
     """Behind what is said, with the stop or comma between."""
 

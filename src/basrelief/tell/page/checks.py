@@ -128,8 +128,8 @@ def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Reco
     measured = []
     for test in by_test:
         for record in select(tests, test=test)[:1]:
-            told = format_interval(record["value"], record["low"], record["high"])
-            measured.append(f"{test} {told}")
+            interval = format_interval(record["value"], record["low"], record["high"])
+            measured.append(f"{test} {interval}")
     between = f" Area between the curves: {join_words(measured)}." if measured else ""
     return (
         f"{open_sentence(name)}: how the prediction moves where ground is taken away, or "
@@ -148,8 +148,8 @@ def show_tests(
     """
     alike: dict[str, list[str]] = {}
     for recipe in dict.fromkeys(record["recipe"] for record in records):
-        told = [record | {"recipe": ""} for record in select(records, recipe=recipe)]
-        alike.setdefault(repr(told), []).append(recipe)
+        nameless = [record | {"recipe": ""} for record in select(records, recipe=recipe)]
+        alike.setdefault(repr(nameless), []).append(recipe)
     shown = []
     for recipes in alike.values():
         mine = [_mark(record) for record in select(records, recipe=recipes[0])]
@@ -164,8 +164,8 @@ def show_tests(
 def _mark(record: Record) -> Record:
     """Give a test's record its sense and sentence, and its target a name."""
     target = name_target(record["target"]) if record["target"] else ""
-    told = {"sense": SENSE_OF_TEST[record["passes"]], "about": target}
-    return record | told | {"words": say_check(record)}
+    added = {"sense": SENSE_OF_TEST[record["passes"]], "about": target}
+    return record | added | {"words": say_check(record)}
 
 
 def _sum_up(n_judged: int, n_failed: int) -> str:

@@ -149,8 +149,8 @@ def _say_skill(facts: Facts, record: Record) -> str:
     if finding is None:
         return ""
     record = finding.record
-    told = format_interval(record["skill"], record["skill_low"], record["skill_high"])
-    return f" LIDAR alone ({finding.recipe}) has skill {told}."
+    skill = format_interval(record["skill"], record["skill_low"], record["skill_high"])
+    return f" LIDAR alone ({finding.recipe}) has skill {skill}."
 
 
 def say_doubts(facts: Facts) -> list[str]:
@@ -163,13 +163,13 @@ def say_doubts(facts: Facts) -> list[str]:
     drawn: dict[str, list[str]] = {}
     for record in read_contributions(facts.run):
         drawn.setdefault(facts.find_speaker(record["recipe"]), []).append(record["target"])
-    said = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
+    sentences = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
     known = {target for targets in drawn.values() for target in targets}
     missing = [target for target in facts.samples.targets if target not in known]
     if drawn and missing:
         named = name_targets(missing)
-        said.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
-    return said
+        sentences.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
+    return sentences
 
 
 def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:

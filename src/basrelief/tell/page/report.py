@@ -37,7 +37,7 @@ def draw_page(facts: Facts) -> str:
     environment = make_environment()
     listed = [section for section in SECTIONS if section.is_public or not facts.is_public]
     gathered = {section.id: section.gather(facts) for section in listed}
-    told = {name: found for name, found in gathered.items() if found is not None}
+    present = {name: found for name, found in gathered.items() if found is not None}
     drawn = [
         {
             "id": section.id,
@@ -45,12 +45,12 @@ def draw_page(facts: Facts) -> str:
             # Nothing but what its own gather told it; links have to know what is there.
             "body": Markup(  # noqa: S704 - every section is escaped by its own template
                 environment.select_template([f"{section.id}.html.j2", "plain.html.j2"]).render(
-                    told[section.id], present=told.keys()
+                    present[section.id], present=present.keys()
                 )
             ),
         }
         for section in listed
-        if section.id in told
+        if section.id in present
     ]
     page: str = environment.get_template("page.html.j2").render(
         title=words.open_sentence(words.name_report(facts.samples.targets)),
@@ -58,7 +58,7 @@ def draw_page(facts: Facts) -> str:
         is_public=facts.is_public,
         truth=facts.truth,
         sections=drawn,
-        map=told.get("map"),
+        map=present.get("map"),
     )
     return page
 

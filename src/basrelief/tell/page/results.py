@@ -11,10 +11,10 @@ import pandas as pd
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
-from basrelief.tell.findings import Finding
+from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
+from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
 from basrelief.tell.words import format_number, join_words, name_scheme, name_target, open_sentence
 
@@ -34,7 +34,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     schemes = sorted(facts.schemes, key=lambda scheme: scheme != facts.shown_scheme)
     return {
         "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
-        "versus": [Said(sense, words) for sense, words in VERSUS.items()],
+        "versus": [Statement(sense, words) for sense, words in VERSUS.items()],
     }
 
 
@@ -58,8 +58,8 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
 
 def _summarise(choices: dict[str, Choice], schemes: Sequence[str]) -> str:
     """Name the recipes preferred for one target, for the line that opens its part."""
-    told = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
-    names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in told]
+    known = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
+    names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in known]
     return f"preferred: {join_words(list(dict.fromkeys(names)))}" if names else ""
 
 
@@ -80,13 +80,9 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
         rows=[_show_recipe(facts, by_recipe[name], choice) for name in names],
         note=f"{n} {unit}s{warning}",
         lead="Preferred: " if choice else "",
-        said=Said(choice.kind, _name_choice(choice)) if choice else None,
+        statement=Statement(choice.kind, name_preferred(choice.recipe)) if choice else None,
         because=f", {choice.reason}." if choice else "",
     )
-
-
-def _name_choice(choice: Choice) -> str:
-    return "always the mean" if choice.recipe == MEAN else choice.recipe
 
 
 def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
@@ -101,7 +97,7 @@ def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
     )
 
 
-def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Said, ...]:
+def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Statement, ...]:
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
@@ -119,7 +115,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Said, .
         sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
         senses[sense].append(other["versus"])
     return tuple(
-        Said(sense, f"{VERSUS[sense]} {join_words(names)}")
+        Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()
         if names
     )
@@ -150,9 +146,9 @@ def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
         return []
     label, unit = name_target(finding.target), finding.record["unit"]
     held_out = name_scheme(finding.scheme, facts.settings)
-    told = f"{finding.recipe}, {held_out}: {len(tested)} {unit}s, {finding.words}."
-    alt = f"Predicted against observed {label} by {told}"
-    scatter = Panel(figures.draw_scatter(tested, label, alt), told)
+    caption = f"{finding.recipe}, {held_out}: {len(tested)} {unit}s, {finding.words}."
+    alt = f"Predicted against observed {label} by {caption}"
+    scatter = Panel(figures.draw_scatter(tested, label, alt), caption)
     if unit == "area" and covers_areas(facts, len(tested)):
         return [*_draw_maps(facts, finding, tested), scatter]
     return [scatter]

@@ -74,10 +74,10 @@ def say_effects(records: list[Record]) -> str:
     if not found:
         return f"{held}, none of {len(judged)} effects has an interval that leaves 0 out."
     have = "has an interval that leaves" if len(found) == 1 else "have intervals that leave"
-    told = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
+    listed = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
     return (
-        f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{told}; by luck alone it would "
-        f"be about {len(judged) / 20:.1g}."
+        f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{listed}; by luck alone "
+        f"it would be about {len(judged) / 20:.1g}."
     )
 
 

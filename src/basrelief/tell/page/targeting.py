@@ -8,7 +8,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.chart import SHARES, Point, Row, Said
+from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import format_number, format_percent, name_scheme, name_target
 
@@ -58,7 +58,7 @@ def _show_hits(record: Record) -> Row:
         label=name_target(record["target"]),
         points=(Point(record["hit_rate"], low, high, sense, chance, place),),
         note=f"{found} of {record['n_picked']} found{beside}",
-        said=Said(sense, VERSUS_CHANCE[sense]),
+        statement=Statement(sense, VERSUS_CHANCE[sense]),
     )
 
 

@@ -65,7 +65,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     is_bare = ~(ground >= publish.min_ground_covered) if publish.min_ground_covered else ground < 0
     is_first = is_small | is_bare
     is_hidden = is_first | complement(is_first, people)
-    told = (
+    reasons = (
         (is_small & ~np.isnan(people), f"fewer than {publish.min_population:,} people"),
         (is_small & np.isnan(people), "how many people live there is not known"),
         (
@@ -84,7 +84,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
         small=frozenset(ids[is_small]),
         withheld=tuple(
             Withheld("figures of areas", int(which.sum()), reason)
-            for which, reason in told
+            for which, reason in reasons
             if which.any()
         ),
         population=say_population(used, publish),

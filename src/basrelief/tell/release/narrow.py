@@ -135,12 +135,12 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
 def narrow_summary(facts: Facts, release: Release) -> pd.DataFrame:
     """Keep count, mean and standard deviation of each score where they may be shown."""
     targets = list(facts.samples.targets)
-    told = facts.described.summary.loc[targets, TOLD_OF_SCORES]
+    summary = facts.described.summary.loc[targets, TOLD_OF_SCORES]
     may_tell = [
         may_average(int(count), count_labelled(facts, release, target))
-        for target, count in told["count"].items()
+        for target, count in summary["count"].items()
     ]
-    kept: pd.DataFrame = told[may_tell]
+    kept: pd.DataFrame = summary[may_tell]
     return kept
 
 
