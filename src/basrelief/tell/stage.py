@@ -29,6 +29,7 @@ def tell_run(settings: Settings, run: Run) -> None:
     facts = replace(read_facts(settings, run), sources=sources)
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
+    # Before anything is drawn, so that no section can tell what it was not given.
     narrowed = narrow_facts(facts, release)
     write_page(facts)
     publish_run(facts, narrowed, release, draw_public_page(narrowed))

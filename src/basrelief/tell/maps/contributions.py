@@ -58,6 +58,7 @@ def write_rasters(records: list[Record], run: Run, folder: Path) -> None:
             predictor="YES",
             overview_resampling="AVERAGE",
         )
+        # From the copy, whose overviews make reading it small cheap.
         reach = find_reach(read_small(path, MAX_PX)[0])
         style = qgis.draw_ramp(reach, DIVERGING, name_unit(record))
         path.with_suffix(".qml").write_text(style, encoding="utf-8")
@@ -83,6 +84,7 @@ def read_small(path: Path, longest: int) -> tuple[Floats, rasterio.Affine, objec
     with rasterio.open(path) as raster:
         share = min(1.0, longest / max(raster.shape))
         shape = tuple(max(1, round(side * share)) for side in raster.shape)
+        # Averaged as it is read: a map of a whole county need not fit into memory.
         values = raster.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
         scale = rasterio.Affine.scale(raster.width / shape[1], raster.height / shape[0])
         return values.astype(np.float32).filled(np.nan), raster.transform @ scale, raster.crs

@@ -61,8 +61,7 @@ def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
         recipes.sort(key=lambda recipe: recipe != facts.shown.get(target))
         if recipes:
             mine = select(mine, recipe=recipes[0])
-            cells = {record["kind"]: _word_cell(record) for record in mine}
-            rows.append(Kinds(target, recipes[0], say_kinds(mine), cells))
+            rows.append(Kinds(target, recipes[0], say_kinds(mine), _fill_cells(mine)))
     return KindTable(_average_shares(added), rows) if rows else None
 
 
@@ -72,8 +71,7 @@ def show_heat(records: Sequence[Record]) -> KindTable | None:
     rows = []
     for recipe, target in dict.fromkeys((each["recipe"], each["target"]) for each in hot):
         mine = select(hot, recipe=recipe, target=target)
-        cells = {record["kind"]: _word_cell(record) for record in mine}
-        rows.append(Kinds(target, recipe, say_heat(mine), cells))
+        rows.append(Kinds(target, recipe, say_heat(mine), _fill_cells(mine)))
     return KindTable(_average_shares(hot), rows) if rows else None
 
 
@@ -154,7 +152,12 @@ def _is_many(names: Sequence[str]) -> bool:
     return len(names) > 1 or names[0].endswith("s")
 
 
-def _word_cell(record: Record) -> Statement:
-    """Write a contribution and its interval."""
-    sense = tell_sense(record["low"], record["high"])
-    return Statement(sense, format_interval(record["contribution"], record["low"], record["high"]))
+def _fill_cells(records: Sequence[Record]) -> dict[str, Statement]:
+    """Write contributions and their intervals, by kind."""
+    return {
+        record["kind"]: Statement(
+            tell_sense(record["low"], record["high"]),
+            format_interval(record["contribution"], record["low"], record["high"]),
+        )
+        for record in records
+    }

@@ -46,6 +46,7 @@ def make_overlay(record: Record, run: Run) -> Record | None:
         png = draw_contributions(values, reach)
         if len(png) <= MAX_BYTES:
             break
+        # Noise hardly packs, so how many pixels fit is known only once they are packed.
         longest = int(longest * 0.8)
     picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     about = {"picture": picture, "corners": corners, "reach": reach}

@@ -77,6 +77,7 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         sources=[replace(source, names=()) for source in facts.sources],
     )
     ranked = narrow_ranked(facts.run.folder / "evaluate", narrowed.shown, release)
+    # Read last: which recipe is shown depends on the scores that were kept.
     narrowed = replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
     publication = Publication(
         bounds=say_bounds(facts.settings.publish, release),
