@@ -132,14 +132,9 @@ def _draw_target(facts: Facts, target: str) -> list[Panel]:
 
 def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
     """Draw one recipe's predictions against the truth and, where they cover it, as a map."""
+    # They are of the first repeat in the scheme shown, as the finding is.
     table = facts.predictions
-    wanted = {
-        "recipe": finding.recipe,
-        "target": finding.target,
-        "scheme": finding.scheme,
-        "unit": finding.record["unit"],
-        "repeat": 0,
-    }
+    wanted = {key: finding.record[key] for key in ("recipe", "target", "unit")}
     is_asked = np.logical_and.reduce([table[key] == value for key, value in wanted.items()])
     tested = table[is_asked].dropna(subset=["y_true", "y_pred"])
     if tested.empty:

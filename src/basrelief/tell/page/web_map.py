@@ -76,15 +76,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
 def describe_layer(layer: Layer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
     places = layer.classes.places
-    columns = {
-        "observed": "observed",
-        "predicted": "predicted",
-        "low": "lower_80",
-        "high": "upper_80",
-    }
+    table = layer.table.rename(columns={"lower_80": "low", "upper_80": "high"})
     values = {
-        name: _list_values(layer.table[column], places + EXTRA_PLACES)
-        for name, column in columns.items()
+        name: _list_values(table[name], places + EXTRA_PLACES)
+        for name in ("observed", "predicted", "low", "high")
     }
     is_inside = layer.table["is_inside"].astype(object)
     sense = SENSES[layer.finding.sense if layer.finding else "even"]
