@@ -24,8 +24,9 @@ from run import HERE, WORK, measure
 from basrelief.chips.describe import describe_chips
 from basrelief.config import load_settings
 from basrelief.run import Run, write_json
+from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
-from basrelief.tell.page.report import write_report
+from basrelief.tell.page.report import write_page
 
 N_CORNERS = 16
 """Corners that each side of an area gets, as generalised boundaries have."""
@@ -55,7 +56,11 @@ def work(config: Path, name: str) -> None:
     """Do one stage in this process."""
     settings = load_settings(config)
     run = Run(settings.locate(settings.out), quiet=True)
-    stages = {"describe": describe_chips, "map": write_maps, "report": write_report}
+    stages = {
+        "describe": describe_chips,
+        "map": write_maps,
+        "report": lambda settings, run: write_page(read_facts(settings, run)),
+    }
     stages[name](settings, run)
 
 

@@ -12,16 +12,26 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
 ROOMS = ["config", "run", "reader", "grid", "style", "drawing", "sources", "chips", "splits"]
 ROOMS += ["learn", "judge", "explain", "tell", "stages"]
+WINGS = ["release", "maps", "page", "cards", "stage"]
+"""Of `tell`, each below what it may import; what lies in no wing is below them all."""
+
+
+def imported_modules(path: Path, *inside: str) -> list[list[str]]:
+    """Names, by their parts, of what a file imports from the package, or from a room of it."""
+    tree = ast.parse(path.read_text())
+    names = [
+        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            # A module can be what is imported, as well as where from.
+            names += [f"{node.module}.{name.name}" for name in node.names]
+    start = ".".join(("basrelief", *inside))
+    return [name.split(".") for name in names if name.startswith(f"{start}.")]
 
 
 def imported_rooms(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    modules += [
-        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
-    ]
-    inside = [module.split(".") for module in modules if module.startswith("basrelief.")]
-    return {parts[1] for parts in inside}
+    return {parts[1] for parts in imported_modules(path)} - {"__version__"}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
@@ -31,6 +41,15 @@ def test_a_room_imports_only_from_rooms_above(path: Path) -> None:
         return
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
     assert imported_rooms(path) <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "tell").rglob("*.py")), ids=lambda path: path.stem
+)
+def test_a_wing_imports_only_from_wings_below(path: Path) -> None:
+    wing = path.relative_to(PACKAGE / "tell").parts[0].removesuffix(".py")
+    above = WINGS[WINGS.index(wing) + 1 :] if wing in WINGS else WINGS
+    assert not {parts[2] for parts in imported_modules(path, "tell")} & set(above)
 
 
 @pytest.mark.parametrize("stage", ["chips", "describe", "split"])

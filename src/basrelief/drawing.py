@@ -18,6 +18,9 @@ from basrelief.style import PAPER, PRINTED, THEME, WIDTH_IN
 MAX_COLOURS = 256
 """As many as a PNG's palette holds."""
 
+MAX_SHAPES = 1500
+"""More points or polygons than this are drawn as one picture inside the SVG."""
+
 
 def start_figure(height_in: float) -> tuple[Figure, Axes]:
     """Start a figure as wide as a phone's column."""

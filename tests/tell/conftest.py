@@ -38,7 +38,8 @@ def write_run(folder: Path) -> Run:
     ids = [f"E{i:02}" for i in range(N_AREAS)]
     crime = rng.normal(size=N_AREAS)
     write_samples(run, ids, crime)
-    write_json(run.describe / "counts.json", {"areas": N_AREAS})
+    counts = dict.fromkeys(("areas", "areas_used", "chips", "chips_used"), N_AREAS)
+    write_json(run.describe / "counts.json", counts)
     pd.DataFrame({"crime": crime}).describe().T.to_csv(run.describe / "summary.csv")
     daily = pd.DataFrame({"theft": [9.0, 3.0], "burglary": [1.0, 0.0]}, index=["Barnet", "Brent"])
     daily.rename_axis("borough").to_csv(run.describe / "daily-crimes.csv")
@@ -73,7 +74,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
     path = run.chips / "layers" / "heights.zarr"
     create_layer(path, grid, HEIGHT_BANDS, pyproj.CRS(27700), chunk_px=8)
     facts = {"kind": "heights", "targets": ["crime"], "size_px": 8, "resolution_m": 1.0}
-    write_json(run.chips / "chips.json", facts)
+    write_json(run.chips / "chips.json", facts | {"native_resolution_m": 1.0})
 
 
 def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:

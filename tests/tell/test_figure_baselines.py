@@ -23,10 +23,10 @@ from shapely.geometry import box
 from basrelief.chips import describe
 from basrelief.explain import gallery
 from basrelief.judge.predictions import INTERVALS
-from basrelief.tell.maps import overlays, static_maps
+from basrelief.tell.maps import polygons, static_maps
 from basrelief.tell.maps.classes import classify_residuals, classify_values
 from basrelief.tell.maps.layers import Layer
-from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page import drawn_maps, figures, overlays
 
 FOLDER = Path(__file__).parent / "baselines"
 
@@ -68,7 +68,7 @@ def make_layer() -> Layer:
         residuals=residuals,
         widths=classes,
         finding=None,
-        liked=None,
+        preferred=None,
     )
 
 
@@ -217,7 +217,7 @@ def test_a_drawing_that_can_be_told_from_its_baseline_fails(old: str, new: str) 
     [
         (describe, "FIRST", "#0a0b04", check_drawing, "histogram-alone"),
         (drawn_maps, "DIVERGING", ("#5e3c99", "#f7f7f7", "#1b9e77"), check_drawing, "raster"),
-        (drawn_maps, "SMALL", 8, check_drawing, "map"),
+        (polygons, "SMALL", 8, check_drawing, "map"),
         (static_maps, "INSIDE", "#b9c3d6", check_drawing, "static-map"),
         (overlays, "RAISES", "#d66101", check_picture, "overlay"),
         (gallery, "LOWERS", "#6e3c99", check_picture, "heat"),

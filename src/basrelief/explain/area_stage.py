@@ -13,7 +13,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.explain.area_samples import check_areas
 from basrelief.explain.area_sums import SCHEMA, write_areas
-from basrelief.explain.contributions import draw_contributions, name_unit, set_scene
+from basrelief.explain.contributions import UNIT, draw_contributions, set_scene
 from basrelief.explain.findings import Findings
 from basrelief.explain.readout import DenseModel, find_models
 from basrelief.explain.tally import list_kinds
@@ -88,7 +88,7 @@ def _list_maps(model: DenseModel, recipe: str, paths: Sequence[Path]) -> list[Re
         {
             "target": target,
             "file": f"explain/{recipe}/{path.name}",
-            "unit": name_unit(target),
+            "unit": UNIT,
             "label": f"what the ground adds to {target}",
         }
         for target, path in zip(model.targets, paths, strict=True)

@@ -44,6 +44,9 @@ Mask = NDArray[np.bool_]
 EDGE_CELLS = 2
 """Cells of a feature map beside the edge of a block that may show traces of it."""
 
+UNIT = "per share of the area"
+"""Unit of a map's cells, behind the name of its target."""
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -189,19 +192,8 @@ def draw_contributions(
         # Divided at the end: what an area's cells add meets what other areas add in shared cells.
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
         for k, path in enumerate(paths):
-            write_quotient(sums, k, n_targets, scene.areas.crs, path, name_unit(model.targets[k]))
+            write_quotient(sums, k, n_targets, scene.areas.crs, path, f"{model.targets[k]}, {UNIT}")
     return tally, paths
-
-
-def name_unit(target: str) -> str:
-    """Name the unit of a map's cells.
-
-    Examples
-    --------
-    >>> name_unit("crime")
-    'crime, per share of the area'
-    """
-    return f"{target}, per share of the area"
 
 
 def _weigh_place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         over_targets=read_json(folder / "over_targets.json"),
         kept=read_json(folder / "kept.json"),
         residuals=read_rows(folder / "residuals.parquet", shown),
-        ranked=_read_ranked(folder / "targeting.csv"),
+        ranked=read_ranked(folder, lambda rows: rows["rank"] <= N_LISTED),
     )
 
 
@@ -67,11 +68,14 @@ def read_rows(path: Path, filters: list[tuple[str, str, Any]]) -> pd.DataFrame:
     return frame
 
 
-def _read_ranked(path: Path) -> pd.DataFrame:
-    """Read the first places of each list; the whole file may be of a whole country."""
+def read_ranked(folder: Path, wanted: Callable[[pd.DataFrame], pd.Series[bool]]) -> pd.DataFrame:
+    """Read the rows of the ranked lists, ``targeting.csv``, that are wanted.
+
+    Piece by piece: the file may be of a whole country.
+    """
+    path = folder / "targeting.csv"
     if not path.stat().st_size:
         # Nothing was predicted by area, so not even a head was written.
         return pd.DataFrame()
     pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
-    tops = [piece[piece["rank"] <= N_LISTED] for piece in pieces]
-    return pd.concat(tops, ignore_index=True)
+    return pd.concat([piece[wanted(piece)] for piece in pieces], ignore_index=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -18,11 +18,8 @@ from basrelief.learn.choice import choose_recipes
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
+from basrelief.tell.findings import Finding, find_findings
 from basrelief.tell.provenance import Source
-from basrelief.tell.words import Finding, find_findings
-
-if TYPE_CHECKING:
-    from basrelief.tell.release.gate import Publication
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,30 @@ class Heat:
     picture: Path
     record: Record
     """Its entry in ``summary.json`` of its recipe."""
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Something that is not handed out."""
+
+    item: str
+    count: int | None
+    """How many of them; None where that says nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the public page says of itself: sentences and counts, no codes of areas."""
+
+    bounds: str
+    """Whose figures are shown, in a sentence."""
+
+    population: str
+    """How the bound on people could be applied, in a sentence."""
+
+    withheld: tuple[Withheld, ...]
 
 
 @dataclass(frozen=True)
@@ -136,10 +157,8 @@ class Facts:
             mine = [r for r in mine if r["recipe"] in self.asked and r["skill"] is not None]
             if mine:
                 best = max(mine, key=lambda record: float(record["skill"]))["recipe"]
-                liked = [
-                    r["recipe"] for r in select(self.judged.preferred, target=target, **wanted)
-                ]
-                found[target] = liked[0] if liked and liked[0] in self.asked else best
+                preferred = self.find_preferred(target)
+                found[target] = preferred if preferred in self.asked else best
         return found
 
     @cached_property
@@ -160,6 +179,33 @@ class Facts:
         codes: list[str] = list(labels["lad"].dropna().unique()) if "lad" in labels else []
         names = [self.districts.get(str(code), "") for code in codes]
         return names if all(names) else []
+
+    def name_district(self, code: str) -> str:
+        """Name a district; by its code where its name is not known."""
+        return self.districts.get(code, code)
+
+    def find_residuals(self, recipe: str, target: str) -> pd.DataFrame:
+        """Find the rows of ``residuals.parquet`` of one recipe and target."""
+        table = self.judged.residuals
+        if table.empty:
+            return table
+        mine: pd.DataFrame = table[(table["recipe"] == recipe) & (table["target"] == target)]
+        return mine
+
+    def find_outside(self, recipe: str, target: str) -> list[str]:
+        """List the areas outside the area of applicability of a recipe, by id."""
+        mine = self.find_residuals(recipe, target)
+        if mine.empty:
+            return []
+        is_outside = mine["is_inside"].astype("boolean").eq(False).fillna(False)
+        outside: list[str] = mine.loc[is_outside.to_numpy(bool), "area_id"].tolist()
+        return outside
+
+    def find_preferred(self, target: str) -> str | None:
+        """Find the recipe that judging prefers for areas, in the scheme that is shown."""
+        wanted = {"target": target, "scheme": self.shown_scheme, "unit": "area"}
+        preferred = select(self.judged.preferred, **wanted)
+        return preferred[0]["recipe"] if preferred else None
 
     def find_speaker(self, recipe: str) -> str:
         """Find what speaks for LIDAR in a recipe that joins place; else the recipe itself."""

@@ -10,7 +10,7 @@ from basrelief.tell.cards.cards import write_cards
 from basrelief.tell.cards.stac import write_items
 from basrelief.tell.facts import read_facts
 from basrelief.tell.models import read_models
-from basrelief.tell.page.report import write_page
+from basrelief.tell.page.report import draw_public_page, write_page
 from basrelief.tell.provenance import read_sources
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
@@ -29,8 +29,9 @@ def tell_run(settings: Settings, run: Run) -> None:
     facts = replace(read_facts(settings, run), sources=sources)
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
+    # Before anything is drawn, so that no section can tell what it was not given.
     narrowed = narrow_facts(facts, release)
     write_page(facts)
-    publish_run(facts, narrowed, release)
+    publish_run(facts, narrowed, release, draw_public_page(narrowed))
     write_cards(facts, narrowed, release, sources, models)
     write_items(facts, models)

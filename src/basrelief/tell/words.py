@@ -1,16 +1,11 @@
-"""What the report says in sentences: names, the verdict, what was asked."""
+"""Names of targets, schemes and places, and how numbers are written, in everything that is told."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import floor, log10
 
-from basrelief.config import SCHEMES, Settings
-from basrelief.judge.scores import NEGLIGIBLE
-from basrelief.run import Record
-from basrelief.tell.senses import SENSES, tell_sense
-from basrelief.tell.verdict_words import say_worth
+from basrelief.config import Settings
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -19,51 +14,17 @@ TARGET_NAMES = {
     "idaopi": "income deprivation among older people",
 }
 
-STRICT_FIRST = tuple(reversed(SCHEMES))
-"""Schemes from the one that leaks least."""
+
+HELD_OUT = {
+    "random": "a random split of chips",
+    "area": "whole areas held out",
+    "msoa": "whole MSOAs held out",
+    "lad": "whole districts held out",
+}
+"""How a scheme holds out, to follow the word "with"; blocks are named by their size."""
 
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
-
-FEW = 30
-"""Fewer held-out places than this make a bootstrapped interval rough."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one score says, in words."""
-
-    record: Record
-    """As in ``scores.json``; a mean over targets has no target."""
-
-    @property
-    def recipe(self) -> str:
-        """The recipe that was scored."""
-        return str(self.record["recipe"])
-
-    @property
-    def target(self) -> str:
-        """What it predicts."""
-        return str(self.record["target"])
-
-    @property
-    def scheme(self) -> str:
-        """How ground was held out."""
-        return str(self.record["scheme"])
-
-    @property
-    def words(self) -> str:
-        """Better than, no better than, or worse than the mean."""
-        return say_worth(self.record)
-
-    @property
-    def sense(self) -> str:
-        """Which side of the mean it lies on, by its interval: one of `SENSES`."""
-        skill = self.record["skill"]
-        # Without an interval nobody knows whether it is luck.
-        if skill is None or abs(skill) < NEGLIGIBLE:
-            return "even"
-        return tell_sense(self.record["skill_low"], self.record["skill_high"])
 
 
 def name_target(target: str) -> str:
@@ -77,17 +38,27 @@ def name_target(target: str) -> str:
     return TARGET_NAMES.get(target, target.replace("_", " "))
 
 
+def name_targets(targets: Sequence[str]) -> str:
+    """Name several targets as a sentence does.
+
+    Examples
+    --------
+    >>> name_targets(["imd", "living_environment"])
+    'multiple deprivation and living environment'
+    """
+    return join_words([name_target(target) for target in targets])
+
+
 def name_report(targets: Sequence[str]) -> str:
     """Name a report by what it predicts.
 
     Examples
     --------
     >>> name_report(["crime"]), name_report(["imd", "income", "health", "crime"])
-    ('Crime from LIDAR', 'Deprivation from LIDAR')
+    ('crime from LIDAR', 'deprivation from LIDAR')
     """
-    names = [name_target(target) for target in targets]
-    subject = join_words(names) if len(names) < MANY_TARGETS else "deprivation"
-    return f"{open_sentence(subject)} from LIDAR"
+    subject = name_targets(targets) if len(targets) < MANY_TARGETS else "deprivation"
+    return f"{subject} from LIDAR"
 
 
 def say_place(districts: Sequence[str], n_areas: int) -> str:
@@ -201,172 +172,4 @@ def name_scheme(scheme: str, settings: Settings) -> str:
     if scheme == "block":
         clear = f" and the {format_length(split.buffer_m)} around them" if split.buffer_m else ""
         return f"whole {format_length(split.block_m)} blocks{clear} held out"
-    return {
-        "random": "a random split of chips",
-        "area": "whole areas held out",
-        "msoa": "whole MSOAs held out",
-        "lad": "whole districts held out",
-    }[scheme]
-
-
-def find_strictest(scores: Sequence[Record]) -> str | None:
-    """Name the scheme that leaks least among those that were scored."""
-    scored = {record["scheme"] for record in scores}
-    return next((scheme for scheme in STRICT_FIRST if scheme in scored), None)
-
-
-def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
-    """Put each recipe's main score of a scheme into words.
-
-    The main score is per area, as areas are what a map would show; per chip where the
-    scheme holds out chips, or no area has a score.
-    """
-    preferred = "chip" if scheme == "random" else "area"
-    main: dict[tuple[str, str], Record] = {}
-    for record in scores:
-        if record["scheme"] != scheme or record["skill"] is None:
-            continue
-        key = (record["target"], record["recipe"])
-        if key not in main or record["unit"] == preferred:
-            main[key] = record
-    targets = list(dict.fromkeys(record["target"] for record in scores))
-    return [
-        Finding(record)
-        for _, record in sorted(main.items(), key=lambda item: targets.index(item[0][0]))
-    ]
-
-
-def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
-    """Say the whole result in one sentence, without asking the reader to know a metric."""
-    if not findings:
-        return "Nothing was scored in this run, so there is nothing to conclude from it."
-    held_out = f"with {name_scheme(findings[0].scheme, settings)}"
-    targets = list(dict.fromkeys(finding.target for finding in findings))
-    recipes = list(dict.fromkeys(finding.recipe for finding in findings))
-    named = join_words([name_target(target) for target in targets])
-    if len({finding.words for finding in findings}) == 1:
-        is_or_are = "is" if len(recipes) == 1 else "are"
-        who = f"{join_words(recipes)} {is_or_are}"
-        return f"For {named}, {held_out}, {who} {findings[0].words}."
-    if len(targets) == 1:
-        parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
-        return f"For {named}, {held_out}: {'; '.join(parts)}."
-    better = {finding.target for finding in findings if finding.sense == "better"}
-    opening = open_sentence(held_out)
-    if not better:
-        return f"{opening}, no recipe is better than always predicting the mean, for any score."
-    found = join_words([name_target(target) for target in targets if target in better])
-    return (
-        f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
-        f"predicting the mean: {found}."
-    )
-
-
-def say_errors(findings: Sequence[Finding]) -> str | None:
-    """Say a single target's mean squared errors beside those of the mean; a bare one misleads."""
-    if not findings or len({finding.target for finding in findings}) > 1:
-        return None
-    parts = [
-        f"{finding.recipe} {format_number(finding.record['mse'], 3)}, always predicting the mean "
-        f"{format_number(finding.record['mse_mean'], 3)}"
-        for finding in findings
-    ]
-    return f"Mean squared error: {'; '.join(parts)}."
-
-
-def warn_of_few(findings: Sequence[Finding]) -> str | None:
-    """Warn where a verdict rests on so few places that its interval is rough itself."""
-    fewest = min(findings, key=lambda finding: finding.record["n"], default=None)
-    if fewest is None or fewest.record["n"] >= FEW:
-        return None
-    return (
-        f"{fewest.recipe} was judged on only {fewest.record['n']} held-out "
-        f"{fewest.record['unit']}s. With so few, the interval is itself uncertain and one odd "
-        "place can turn a verdict round: take it as a hint."
-    )
-
-
-def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
-    """Gather findings by verdict, best first: one of each, and all of them named."""
-    order = list(SENSES)
-    groups: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
-        groups.setdefault(finding.words, []).append(finding)
-    gathered = []
-    for group in groups.values():
-        by_recipe: dict[str, list[str]] = {}
-        for finding in group:
-            by_recipe.setdefault(finding.recipe, []).append(name_target(finding.target))
-        named = [f"{recipe} for {join_words(names)}" for recipe, names in by_recipe.items()]
-        gathered.append((group[0], "; ".join(named)))
-    return gathered
-
-
-def warn_of_leak(
-    scores: Sequence[Record], leakage: Sequence[Record], settings: Settings
-) -> str | None:
-    """Warn where the random split makes a recipe look better than the strictest scheme does."""
-    strictest = find_strictest(scores)
-    skill = {
-        (record["recipe"], record["target"], record["scheme"]): record["skill"]
-        for record in scores
-        if record["unit"] == "chip" and record["skill"] is not None
-    }
-    pairs = [
-        (skill[recipe, target, scheme], skill[recipe, target, strictest], recipe, target)
-        for recipe, target, scheme in skill
-        if scheme == "random" != strictest and (recipe, target, strictest) in skill
-    ]
-    pairs = [pair for pair in pairs if pair[0] > max(0.0, pair[1] + 0.05)]
-    if not pairs or strictest is None:
-        return None
-    flattered, honest, recipe, target = max(pairs, key=lambda pair: pair[0] - pair[1])
-    shared = [record["share_same_label"] for record in leakage if record["scheme"] == "random"]
-    why = (
-        f" There, {shared[0]:.0%} of the test chips carry exactly the labels of some training chip."
-        if shared and shared[0]
-        else ""
-    )
-    return (
-        f"Do not quote the random split. Per chip it gives {recipe} a skill of "
-        f"{format_number(flattered)} for {name_target(target)}; with "
-        f"{name_scheme(strictest, settings)} the same recipe has {format_number(honest)}.{why}"
-    )
-
-
-def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
-    """Say what was asked of which data, in a few sentences.
-
-    Parameters
-    ----------
-    joining
-        Recipes that were asked for and join LIDAR and place.
-    """
-    data, chips = settings.data, settings.chips
-    if not data.has_rasters:
-        return (
-            "Each LIDAR picture was matched to its row in the table, and each recipe was asked "
-            "to predict the scores of the area that the picture shows from the picture alone."
-        )
-    ground = (
-        "Ground heights come from terrain rasters"
-        if data.dtm
-        else "Ground heights were estimated from the surface, as no terrain rasters were given"
-    )
-    return (
-        f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
-        "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
-        f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
-        f"{_say_told(joining)}"
-    )
-
-
-def _say_told(joining: Sequence[str]) -> str:
-    """Say what recipes that join LIDAR and place were told besides; nothing without any."""
-    if not joining:
-        return ""
-    was = "was" if len(joining) == 1 else "were"
-    return (
-        f" Only {join_words(joining)} {was} told more: where areas lie, their district, and the "
-        "scores of the training areas around them."
-    )
+    return HELD_OUT[scheme]

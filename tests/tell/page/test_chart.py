@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from basrelief.tell.page.chart import SHARES, Axis, Point, Row, Said, choose_axis
+from basrelief.tell.page.chart import SHARES, Axis, Point, Row, Statement, choose_axis
 from basrelief.tell.page.report import make_environment
 from basrelief.tell.senses import SENSES
 
@@ -24,7 +24,9 @@ def test_every_sense_has_a_sign_and_a_tone_of_the_style_sheet(sense: str) -> Non
     assert found.sign
     assert found.words
     assert found.tone in ("better", "even", "worse")
-    drawn = draw(Row("a", (Point(0.5, 0.4, 0.6, sense),), said=Said(sense, "told")), SKILLS)
+    drawn = draw(
+        Row("a", (Point(0.5, 0.4, 0.6, sense),), statement=Statement(sense, "told")), SKILLS
+    )
     assert f'<li class="{found.tone}">' in drawn
     assert f'<span aria-hidden="true">{found.sign}</span> told' in drawn
 
@@ -37,7 +39,7 @@ def test_a_row_tells_its_figure_and_interval_as_its_axis_writes_them() -> None:
 
 def test_several_points_of_a_row_are_told_without_their_intervals() -> None:
     points = tuple(Point(share, 0.1, 0.9, "holds", against=share) for share in (0.5, 0.8))
-    drawn = draw(Row("crime", points, said=Said("holds", "hold")), SHARES)
+    drawn = draw(Row("crime", points, statement=Statement("holds", "hold")), SHARES)
     assert "<b>50%, 80%</b>" in drawn
     assert drawn.count('class="mean"') == 2
 

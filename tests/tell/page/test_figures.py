@@ -14,7 +14,9 @@ from PIL import Image
 from shapely.geometry import MultiPolygon, Polygon, box
 
 from basrelief.chips.describe import draw_histogram
+from basrelief.drawing import MAX_SHAPES
 from basrelief.style import THEME
+from basrelief.tell.maps import polygons
 from basrelief.tell.page import drawn_maps, figures
 
 
@@ -102,7 +104,7 @@ def test_figures_on_one_page_share_no_id(drawn: dict[str, str]) -> None:
 
 
 def test_many_points_become_one_picture() -> None:
-    svg = figures.draw_scatter(make_tested(figures.MAX_SHAPES + 1), "crime", "many")
+    svg = figures.draw_scatter(make_tested(MAX_SHAPES + 1), "crime", "many")
     assert "data:image/png" in svg
     assert len(svg) < 300_000
 
@@ -126,7 +128,7 @@ def test_the_scale_bar_has_a_round_length(drawn: dict[str, str]) -> None:
 
 
 def test_an_empty_polygon_is_no_outline() -> None:
-    assert np.shape(drawn_maps._trace(Polygon()).vertices) == (1, 2)
+    assert np.shape(polygons._trace(Polygon()).vertices) == (1, 2)
 
 
 def test_areas_outside_are_striped_and_others_are_not() -> None:
@@ -146,7 +148,7 @@ def test_days_without_a_crime_can_be_drawn() -> None:
 def test_maps_of_many_areas_are_small_pictures_with_the_same_colours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(drawn_maps, "MAX_SHAPES", 1)
+    monkeypatch.setattr(polygons, "MAX_SHAPES", 1)
     values, scale = pd.Series([1.0, 2.0], index=["E01", "E02"]), drawn_maps.Scale("crime", 1.0, 2.0)
     svg = drawn_maps.draw_map(make_areas(), values, scale, "many")
     data = max(re.findall(r'data:image/png;base64,([^"]+)', svg), key=len)

@@ -16,12 +16,12 @@ from basrelief.config import Settings
 from basrelief.explain.kinds import ADDED_UNIT, HEAT_UNIT
 from basrelief.run import Run, write_json
 from basrelief.tell.facts import read_facts
-from basrelief.tell.page import ground, kinds, report
+from basrelief.tell.page import checks, ground, kinds, report
 
 Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]
 KEY = {"recipe": "dense-vgg16", "target": "crime"}
-UNIT = "crime, per share of the area"
+UNIT = "per share of the area"
 MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "label": "contribution to crime"}
 
 
@@ -96,7 +96,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory, write_explained: Writer)
 
 @pytest.fixture(scope="module")
 def page(explained: Run, judged_settings: Settings) -> str:
-    report.write_report(judged_settings, explained)
+    report.write_page(read_facts(judged_settings, explained))
     return explained.report.read_text(encoding="utf-8")
 
 
@@ -158,7 +158,7 @@ def test_any_file_may_be_missing(
 ) -> None:
     run = write_explained(tmp_path / "run")
     (run.explain / f"{name}.json").unlink()
-    report.write_report(judged_settings, run)
+    report.write_page(read_facts(judged_settings, run))
     assert 'id="ground"' in run.report.read_text(encoding="utf-8")
 
 
@@ -201,6 +201,6 @@ def test_a_picture_says_how_its_cells_spread_and_what_lidar_is_worth(page: str) 
 
 def test_recipes_of_one_model_are_told_together() -> None:
     others = [record | {"recipe": "kriged-dense-vgg16"} for record in TESTS]
-    (shown,) = ground.show_tests([*TESTS, *others])
+    (shown,) = checks.show_tests([*TESTS, *others])
     assert shown.recipe == "dense-vgg16 and kriged-dense-vgg16"
     assert shown.summary == "fails 1 of 2 tests"

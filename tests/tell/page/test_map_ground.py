@@ -85,7 +85,7 @@ def test_a_run_explained_before_there_were_sums_is_told_without(
     run: Run, judged_settings: Settings
 ) -> None:
     assert read_ground(judged_settings, run) is None
-    report.write_report(judged_settings, run)
+    report.write_page(read_facts(judged_settings, run))
     assert "What its ground adds" not in run.report.read_text(encoding="utf-8")
 
 

@@ -81,7 +81,7 @@ def overlaid(
     path = run.folder / "evaluate" / "residuals.parquet"
     predicted = pd.read_parquet(path)
     predicted[predicted["area_id"] != predicted["area_id"].iloc[0]].to_parquet(path)
-    report_module.write_report(judged_settings, run)
+    report_module.write_page(read_facts(judged_settings, run))
     return run.report
 
 

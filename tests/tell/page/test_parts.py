@@ -74,7 +74,7 @@ def facts(joined: Run, settings: Settings) -> Facts:
 
 @pytest.fixture(scope="module")
 def page(joined: Run, settings: Settings) -> str:
-    report.write_report(settings, joined)
+    report.write_page(read_facts(settings, joined))
     return joined.report.read_text(encoding="utf-8")
 
 
@@ -102,7 +102,7 @@ def test_schemes_beyond_the_one_shown_are_folded_under_their_mean_skills(
     for path in (means, run.scores):
         records = read_json(path)
         write_json(path, records + [record | {"scheme": "lad"} for record in records])
-    report.write_report(settings, run)
+    report.write_page(read_facts(settings, run))
     page = run.report.read_text(encoding="utf-8")
     part = page[page.index('<section id="parts">') : page.index("A gain is the mean")]
     headings = re.findall(r"<h3[^>]*>(.*?)(?: <span|</h3>)", part)
@@ -136,7 +136,7 @@ def test_a_run_without_such_a_recipe_has_no_section(
 ) -> None:
     run = write_judged(tmp_path / "run")
     assert parts.gather(read_facts(judged_settings, run)) is None
-    report.write_report(judged_settings, run)
+    report.write_page(read_facts(judged_settings, run))
     assert 'id="parts"' not in run.report.read_text(encoding="utf-8")
 
 

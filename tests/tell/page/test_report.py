@@ -16,6 +16,7 @@ from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
+from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
@@ -111,7 +112,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
-    report.write_report(SETTINGS, run)
+    report.write_page(read_facts(SETTINGS, run))
     return run.report.read_text(encoding="utf-8")
 
 
@@ -167,7 +168,7 @@ def test_counts_and_removals_are_told(page: str) -> None:
 
 
 def test_the_same_run_gives_the_same_page(run: Run, page: str) -> None:
-    report.write_report(SETTINGS, run)
+    report.write_page(read_facts(SETTINGS, run))
     assert run.report.read_text(encoding="utf-8") == page
 
 
@@ -179,7 +180,7 @@ def test_the_configuration_told_is_the_one_given() -> None:
 def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with pytest.raises(InputError, match=r"out = 'run': no chips/chips\.json .* basrelief run"):
-        report.write_report(SETTINGS, run)
+        report.write_page(read_facts(SETTINGS, run))
     assert not run.report.exists()
 
 

@@ -21,7 +21,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_judged: Callable[[Pat
 
 @pytest.fixture(scope="module")
 def page(judged: Run, judged_settings: Settings) -> str:
-    report.write_report(judged_settings, judged)
+    report.write_page(read_facts(judged_settings, judged))
     return judged.report.read_text(encoding="utf-8")
 
 

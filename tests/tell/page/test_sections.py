@@ -14,7 +14,7 @@ from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import report
-from basrelief.tell.page.chart import Point, Row, Said, choose_axis
+from basrelief.tell.page.chart import Point, Row, Statement, choose_axis
 from basrelief.tell.page.sections import SECTIONS, Section
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
@@ -97,7 +97,9 @@ def test_a_section_without_a_template_is_drawn_plainly(
     facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gather(facts: Facts) -> dict[str, Any]:
-        row = Row("moved", (Point(0.25, 0.1, 0.4, "better"),), said=Said("better", "worth it"))
+        row = Row(
+            "moved", (Point(0.25, 0.1, 0.4, "better"),), statement=Statement("better", "worth it")
+        )
         return {"sentences": ["A <plain> one."], "rows": [row], "axis": choose_axis([row])}
 
     section = Section("imagined", "An imagined section", gather)

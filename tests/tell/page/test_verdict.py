@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from basrelief.run import Record
-from basrelief.tell.page.chart import Said
+from basrelief.tell.findings import Finding
+from basrelief.tell.page.chart import Statement
 from basrelief.tell.page.results import say_versus
-from basrelief.tell.page.verdict import Choice, group_targets, say_worth
+from basrelief.tell.page.verdict import Choice, group_targets, say_preference, say_worth
 from basrelief.tell.senses import SENSES
-from basrelief.tell.words import Finding
 
 HOW = "however ground is held out"
 
@@ -55,7 +57,10 @@ def test_what_is_beaten_by_another_is_said() -> None:
     other: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
     other |= {"versus": "place-alone", "beats": False, "is_beaten": True}
     said = say_versus(finding, [other, other | {"scheme": "area", "versus": "b"}])
-    assert said == (Said("better", "beats the mean"), Said("worse", "is beaten by place-alone"))
+    assert said == (
+        Statement("better", "beats the mean"),
+        Statement("worse", "is beaten by place-alone"),
+    )
 
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
@@ -63,3 +68,15 @@ def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
     assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
     (group,) = group_targets({"crime": {"lad": alone, "block": both}}, "everywhere")
     assert group.key == "always"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("none_better", "nothing can be told"),
+        ("no_intervals", "too few places"),
+        ("most_skill", "the one with most skill"),
+    ],
+)
+def test_why_a_recipe_is_preferred_is_said(reason: str, words: str) -> None:
+    assert say_preference({"reason": reason, "beaten": {}, "alike": []}).startswith(words)

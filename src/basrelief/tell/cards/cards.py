@@ -11,18 +11,15 @@ from basrelief.judge.baselines import PLACE
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
-from basrelief.tell.cards.card_words import say_kind
+from basrelief.tell.cards.data_sheet import tell_data
 from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.findings import say_headline, say_worth, warn_of_few, warn_of_leak
 from basrelief.tell.models import Model
-from basrelief.tell.page import results
-from basrelief.tell.page.data import COUNT_NAMES, list_summary
+from basrelief.tell.page.question import say_question
 from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
-from basrelief.tell.release.narrow import narrow_summary
-from basrelief.tell.release.withheld import say_bounds
 from basrelief.tell.templates import open_templates
-from basrelief.tell.verdict_words import say_worth
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -54,38 +51,13 @@ def write_cards(
     environment = open_templates("cards")
     environment.filters["digits"] = format_digits
     environment.filters["cell"] = escape_cell
-    told = tell_data(facts, release, sources) | tell_models(facts, models)
-    told |= judge_models(facts, narrowed, release)
+    content = tell_data(facts, release, sources) | tell_models(facts, models)
+    content |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
-        text = environment.get_template(template).render(told)
+        text = environment.get_template(template).render(content)
         with replacing(facts.run.folder / name) as part:
             part.write_text(f"{text}\n", encoding="utf-8")
     facts.run.say("report: model_card.md and data_sheet.md")
-
-
-def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
-    """Gather what the data are, and what of them is handed out."""
-    settings = facts.settings
-    counts = facts.described.counts
-    leaks = select(facts.leakage, scheme="random", unit="chip")
-    targets = [words.name_target(target) for target in facts.samples.targets]
-    told = {
-        "title": f"{words.join_words(targets) if len(targets) < 4 else 'deprivation'} from LIDAR",
-        "town": bool(facts.truth),
-        "targets": targets,
-        "sources": sources,
-        "has_places": facts.samples.has_places,
-        "counts": [(name, counts[key]) for key, name in COUNT_NAMES.items() if key in counts],
-        "summary": list_summary(narrow_summary(facts, release)),
-        "same_label": leaks[0]["share_same_label"] if leaks else None,
-        "crime_years": [str(year) for year in settings.data.crime_years or ()],
-        "allow": settings.publish.allow,
-        "release_said": say_bounds(settings.publish, release),
-        "population_said": release.population,
-        "distribution_said": say_distribution(facts, release),
-        "min_behind": MIN_BEHIND,
-    }
-    return told | say_kind(facts, bool(facts.truth))
 
 
 def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
@@ -95,7 +67,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
         "models": models,
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
-        "question": words.say_question(settings),
+        "question": say_question(settings),
         "written": max((model.written for model in models), default=None),
         "pretrained": say_pretrained(facts, models),
         "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
@@ -114,7 +86,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     found = show_verdict(narrowed)
     coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
     return {
-        "headline": found["headline"] if found else words.say_headline(findings, narrowed.settings),
+        "headline": found["headline"] if found else say_headline(findings, narrowed.settings),
         "scores": list_scores(narrowed),
         "coverage": narrowed.keep_shown(coverage),
         "level": LEVEL,
@@ -150,11 +122,7 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
         return []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
     return [
-        row
-        | {
-            "target": record["target"],
-            "name": facts.districts.get(row["district"], row["district"]),
-        }
+        row | {"target": record["target"], "name": facts.name_district(row["district"])}
         for record in facts.keep_shown(records)
         for row in record["by_district"]
         if row["n"] >= MIN_BEHIND
@@ -166,30 +134,30 @@ def list_caveats(narrowed: Facts) -> list[str]:
     findings = narrowed.findings
     asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
     warnings = [
-        words.warn_of_few(findings),
-        words.warn_of_leak(asked, narrowed.leakage, narrowed.settings),
+        warn_of_few(findings),
+        warn_of_leak(asked, narrowed.leakage, narrowed.settings),
     ]
-    said = [warning for warning in warnings if warning]
+    caveats = [warning for warning in warnings if warning]
     worse: dict[str, list[str]] = {}
     for finding in findings:
         if finding.sense != "better":
             worse.setdefault(finding.recipe, []).append(words.name_target(finding.target))
-    said += [
+    caveats += [
         f"{recipe} cannot be told better than always predicting the mean for "
         f"{words.join_words(targets)}."
         for recipe, targets in worse.items()
     ]
     outside: dict[tuple[str, int], list[str]] = {}
     for target, recipe in narrowed.shown.items():
-        n = len(results.find_outside(narrowed, recipe, target))
+        n = len(narrowed.find_outside(recipe, target))
         outside.setdefault((recipe, n), []).append(words.name_target(target))
-    said += [
+    caveats += [
         f"{n} {'area lies' if n == 1 else 'areas lie'} outside what {recipe} was made for "
         f"({words.join_words(targets)})."
         for (recipe, n), targets in outside.items()
         if n
     ]
-    return said or ["This run's own figures warn of nothing; that is no proof that all is well."]
+    return caveats or ["This run's own figures warn of nothing; that is no proof that all is well."]
 
 
 def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:
@@ -213,19 +181,6 @@ def say_folds(facts: Facts) -> str:
     return (
         f"Recipes of areas: up to {split.folds} folds, drawn {split.repeats} times. Networks: "
         "trained once a scheme, tested on its first fold."
-    )
-
-
-def say_distribution(facts: Facts, release: Release) -> str:
-    """Say what is handed out."""
-    allow = facts.settings.publish.allow
-    if allow == "nothing":
-        return 'To nobody: publish.allow = "nothing".'
-    figures = f"figures of {len(release.shown):,} areas" if release.shown else "averages alone"
-    pictures = " and pictures of single chips" if allow == "chips" else ""
-    return (
-        f"The chips stay in the run folder. For everybody is the folder public/: {figures}"
-        f"{pictures}; publish.json says what was withheld and why."
     )
 
 

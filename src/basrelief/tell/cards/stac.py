@@ -24,10 +24,10 @@ from basrelief import __version__
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
-from basrelief.tell.maps.overlays import read_contributions
+from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
 from basrelief.tell.provenance import hash_file
-from basrelief.tell.words import join_words, name_target
+from basrelief.tell.words import name_target, name_targets
 
 BANDS = {
     "relief": (
@@ -75,7 +75,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
 
 def describe_model(model: Model, facts: Facts) -> pystac.Item:
     """Describe a final model, with the files that it is made of."""
-    targets = join_words([name_target(target) for target in model.final.targets])
+    targets = name_targets(model.final.targets)
     bands = name_bands(model)
     item = pystac.Item(
         f"model-{model.name}",
@@ -114,8 +114,8 @@ def name_bands(model: Model) -> dict[str, Any]:
     """
     if not isinstance(model.recipe, NetworkRecipe):
         return {}
-    told = BANDS[model.final.bands]
-    return {"bands": [{"name": name, "description": text} for name, text in told]}
+    bands = BANDS[model.final.bands]
+    return {"bands": [{"name": name, "description": text} for name, text in bands]}
 
 
 def tell_model(model: Model, facts: Facts) -> MLModelProperties:
@@ -199,14 +199,14 @@ def describe_chips(facts: Facts) -> pystac.Item:
     )
     project(item, chips.crs, None)
     bands = [{"name": "surface", "unit": "m"}, {"name": "ground", "unit": "m"}]
-    told = {"bands": bands, "data_type": "float32", "nodata": "nan"}
+    about = {"bands": bands, "data_type": "float32", "nodata": "nan"}
     pixels = pystac.Asset(
         "../chips/layers/heights.zarr",
         "Heights",
         f"(band, row, col) of the whole place, read in squares of {size} cells a side",
         ZARR,
         ["data"],
-        told,
+        about,
     )
     item.add_asset("pixels", pixels)
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
@@ -225,7 +225,7 @@ def find_rasters(facts: Facts) -> list[tuple[str, Path, dict[str, Any]]]:
     return found + [(f"map-{path.stem}", path, {}) for path in maps]
 
 
-def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -> pystac.Item:
+def describe_raster(name: str, path: Path, record: dict[str, Any], facts: Facts) -> pystac.Item:
     """Describe one raster, from its own file."""
     with rasterio.open(path) as raster:
         item = pystac.Item(
@@ -233,30 +233,30 @@ def describe_raster(name: str, path: Path, told: dict[str, Any], facts: Facts) -
             **locate_bounds(raster.bounds, raster.crs),
             datetime=read_date(path),
             properties={
-                "title": title_raster(path, told),
+                "title": title_raster(path, record),
                 "description": NO_DATE,
                 "gsd": abs(raster.transform.a),
             },
         )
         project(item, raster.crs, raster)
         bands = [
-            {"data_type": dtype, "nodata": "nan"} | ({"unit": told["unit"]} if told else {})
+            {"data_type": dtype, "nodata": "nan"} | ({"unit": name_unit(record)} if record else {})
             for dtype in raster.dtypes
         ]
     href = f"../{path.relative_to(facts.run.folder).as_posix()}"
     asset = pystac.Asset(href, media_type=COG, roles=["data"], extra_fields={"bands": bands})
     item.add_asset("data", asset)
     _add_hash(asset, path.stat().st_size, hash_file(path))
-    if told:
-        item.add_link(pystac.Link("derived_from", f"./model-{told['recipe']}.json", JSON))
+    if record:
+        item.add_link(pystac.Link("derived_from", f"./model-{record['recipe']}.json", JSON))
     return item
 
 
-def title_raster(path: Path, told: dict[str, Any]) -> str:
+def title_raster(path: Path, record: dict[str, Any]) -> str:
     """Title a raster for people, its target in words."""
-    if "target" not in told:
-        return str(told.get("label", path.stem))
-    return f"What the ground adds to {name_target(told['target'])}, by {told['recipe']}"
+    if "target" not in record:
+        return str(record.get("label", path.stem))
+    return f"What the ground adds to {name_target(record['target'])}, by {record['recipe']}"
 
 
 def _add_hash(asset: pystac.Asset, n_bytes: int, sha256: str) -> None:

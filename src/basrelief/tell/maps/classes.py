@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from basrelief.run import Record
 from basrelief.style import SEQUENTIAL, SIGNED
 from basrelief.tell.words import format_number
 
@@ -45,6 +46,15 @@ class Classes:
         """Find each value's class, from 0, (n,) each; −1 where there is no value."""
         found = np.searchsorted(np.array(self.breaks), values, side="right")
         return np.where(np.isfinite(values), found, -1)
+
+    def describe(self) -> Record:
+        """Describe the classes to programs that draw them."""
+        return {
+            "breaks": list(self.breaks),
+            "colours": list(self.colours),
+            "labels": self.labels,
+            "places": self.places,
+        }
 
     @property
     def labels(self) -> list[str]:

@@ -10,7 +10,6 @@ import pyogrio
 
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
-from basrelief.tell.maps.classes import Classes
 from basrelief.tell.maps.layers import KEYS, VALUES, Layer
 
 GPKG_VERSION = "1.2"
@@ -61,14 +60,10 @@ def list_layers(layers: list[Layer]) -> list[Record]:
             "n": layer.n_predicted,
             "n_outside": int(layer.is_outside.sum()),
             "classes": {
-                "values": _list_classes(layer.classes),
-                "residuals": _list_classes(layer.residuals),
-                "widths": _list_classes(layer.widths),
+                "values": layer.classes.describe(),
+                "residuals": layer.residuals.describe(),
+                "widths": layer.widths.describe(),
             },
         }
         for layer in layers
     ]
-
-
-def _list_classes(classes: Classes) -> Record:
-    return {"breaks": list(classes.breaks), "colours": list(classes.colours)}

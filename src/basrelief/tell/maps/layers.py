@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from basrelief.judge.predictions import INTERVALS
-from basrelief.tell.facts import Facts, select
+from basrelief.tell.facts import Facts
+from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
-from basrelief.tell.words import Finding, name_scheme, name_target
+from basrelief.tell.words import name_scheme, name_target
 
 KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
 """Columns that say what an area is; what of them is not known is left out."""
@@ -44,7 +45,7 @@ class Layer:
     finding: Finding | None
     """What the recipe's skill says in this scheme; None where it has none."""
 
-    liked: str | None
+    preferred: str | None
     """The recipe that judging prefers; None where it did not choose."""
 
     @property
@@ -71,11 +72,10 @@ class Layer:
     def say(self) -> str:
         """Say whose predictions these are and what they are worth; no map goes without it."""
         verdict = f", {self.finding.words}" if self.finding else ""
-        said = f"{self.recipe}, with {self.held_out}: {self.n_predicted} areas{verdict}."
-        if self.liked is None or self.liked == self.recipe:
-            return said
-        liked = "always the mean" if self.liked == "mean" else self.liked
-        return f"{said} Judging prefers {liked} here."
+        sentence = f"{self.recipe}, with {self.held_out}: {self.n_predicted} areas{verdict}."
+        if self.preferred is None or self.preferred == self.recipe:
+            return sentence
+        return f"{sentence} Judging prefers {name_preferred(self.preferred)} here."
 
 
 def gather_layers(facts: Facts) -> list[Layer]:
@@ -98,9 +98,7 @@ def gather_layers(facts: Facts) -> list[Layer]:
 def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     """Put what was observed and predicted beside each area; all areas of the place have a row."""
     areas = facts.samples.areas
-    residuals = facts.judged.residuals
-    mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
-    mine = mine.set_index("area_id").reindex(areas["area_id"])
+    mine = facts.find_residuals(recipe, target).set_index("area_id").reindex(areas["area_id"])
     columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
@@ -118,8 +116,6 @@ def _make_layer(
 ) -> Layer:
     """Choose the classes of one target's map."""
     recipe, scheme = facts.shown[target], facts.shown_scheme
-    wanted = {"target": target, "scheme": scheme, "unit": "area"}
-    liked = [record["recipe"] for record in select(facts.judged.preferred, **wanted)]
     observed = table["observed"].to_numpy(np.float64)
     classes = classify_values(observed if np.isfinite(observed).any() else table["predicted"])
     width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
@@ -133,5 +129,13 @@ def _make_layer(
         residuals=classify_residuals(table["residual"].to_numpy(np.float64), classes.places),
         widths=classify_values(width),
         finding=finding,
-        liked=liked[0] if liked else None,
+        preferred=facts.find_preferred(target),
     )
+
+
+def say_outside(n: int) -> str:
+    """Say what the stripes on a map mean; nothing where there are none."""
+    if not n:
+        return ""
+    one = "area is" if n == 1 else "areas are"
+    return f" Striped: {n} {one} unlike anything in training."

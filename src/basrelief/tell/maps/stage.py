@@ -8,9 +8,9 @@ from basrelief.chips.describe import name_file
 from basrelief.config import Settings
 from basrelief.run import Run, replacing, write_json
 from basrelief.tell.facts import read_facts
+from basrelief.tell.maps.contributions import read_contributions, write_rasters
 from basrelief.tell.maps.geopackage import list_layers, write_geopackage, write_parquet
 from basrelief.tell.maps.layers import gather_layers
-from basrelief.tell.maps.overlays import read_contributions, write_rasters
 from basrelief.tell.maps.static_maps import draw_static
 
 

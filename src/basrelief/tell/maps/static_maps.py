@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from basrelief.drawing import finish_figure
 from basrelief.style import FAINT, INK, INSIDE, NOTE, OUTSIDE, SMALL, STYLE
 from basrelief.tell.maps.classes import Classes
-from basrelief.tell.maps.layers import Layer
-from basrelief.tell.page import drawn_maps
-from basrelief.tell.page.results import say_outside
+from basrelief.tell.maps.layers import Layer, say_outside
+from basrelief.tell.maps.polygons import draw_polygons, stripe_areas
 
 WIDTH_IN, HEIGHT_IN = 9.4, 10.6
 
@@ -41,14 +40,14 @@ def draw_static(layer: Layer) -> str:
         _draw_classes(residual, layer, "residual", layer.residuals)
         _draw_applicability(applies, layer)
         for axes in (predicted, residual):
-            drawn_maps.hatch(axes, layer.table[layer.is_outside])
+            stripe_areas(axes, layer.table[layer.is_outside])
         predicted.set_title(f"Predicted {layer.name}")
         observed.set_title(f"Observed {layer.name}")
         residual.set_title("Observed − predicted")
         applies.set_title("Where the model applies")
         # SVG knows no line breaks of its own.
-        said = layer.say() + say_outside(int(layer.is_outside.sum()))
-        figure.supxlabel(fill(said, 110), fontsize=NOTE)
+        text = layer.say() + say_outside(int(layer.is_outside.sum()))
+        figure.supxlabel(fill(text, 110), fontsize=NOTE)
         return finish_figure(figure, alt, is_alone=True)
 
 
@@ -65,7 +64,7 @@ def _draw_applicability(axes: Axes, layer: Layer) -> None:
     is_known = layer.table["is_inside"].notna().to_numpy()
     found = np.where(is_known, is_outside.astype(np.int64), -1)
     _draw_shades(axes, layer, found, (INSIDE, OUTSIDE))
-    drawn_maps.hatch(axes, layer.table[layer.is_outside])
+    stripe_areas(axes, layer.table[layer.is_outside])
     n_outside, n_known = int(is_outside.sum()), int(is_known.sum())
     entries = [(INSIDE, f"inside ({n_known - n_outside})"), (OUTSIDE, f"outside ({n_outside})")]
     _add_legend(axes, entries if n_known else [("none", "not measured for this recipe")])
@@ -77,7 +76,7 @@ def _draw_shades(
     """Draw areas by class, from 0; below 0 is an outline."""
     shown = pd.Series(np.where(found >= 0, found, np.nan), index=layer.table["area_id"])
     norm = BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours))
-    drawn_maps.fill_areas(axes, layer.table, shown, norm, ListedColormap(list(colours)))
+    draw_polygons(axes, layer.table, shown, norm, ListedColormap(list(colours)))
     crs = layer.table.crs
     if crs is not None and crs.is_projected:
         axes.text(

@@ -1,14 +1,23 @@
-"""The leakage audit: skill by scheme in one table, and what it means."""
+"""The leakage audit: skill by scheme in one table, and in sentences what it gives away."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from basrelief.judge.audit import list_known
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
-from basrelief.tell.audit_words import say_audit
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.page.verdict import name_column
+from basrelief.tell.words import HELD_OUT, format_number, name_target, open_sentence
+
+SCHEME_NAMES = HELD_OUT | {
+    "random": "chips at random",
+    "block": "whole blocks and their buffer held out",
+}
+"""How each scheme holds out, in as few words as fit many to a sentence."""
+
 
 MANY_SENTENCES = 4
 """More sentences than this are folded away behind the first."""
@@ -17,11 +26,9 @@ STRONGEST = 45
 """Per cent of colour behind a number: with more it could not be read on a dark page."""
 
 
-def gather(facts: Facts) -> dict[str, Any] | None:
-    """Gather the audit's sentences and its table; None where judging wrote none."""
+def gather(facts: Facts) -> dict[str, Any]:
+    """Gather the audit's sentences and its table."""
     audit = facts.judged.audit
-    if not audit:
-        return None
     schemes = [
         (scheme, "random chips" if scheme == "random" else name_column(scheme, facts))
         for scheme in facts.schemes
@@ -63,3 +70,100 @@ def tint(skill: float | None) -> int:
     (22, 45, 0)
     """
     return 0 if skill is None else round(STRONGEST * min(1.0, abs(skill)))
+
+
+def say_audit(audit: Record) -> list[str]:
+    """Say what the audit found, from ``evaluate/audit.json``.
+
+    Returns
+    -------
+    A sentence or two on what chips at random give away, on how far coordinates alone go for
+    each target, and on each recipe that was asked for.
+    """
+    sentences = []
+    if "random" in audit["same_label"]:
+        sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
+    sentences += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
+    return sentences + [_say_recipe(record) for record in audit["recipes"]]
+
+
+def _say_shared(same_label: float, same_area: float | None) -> str:
+    """Say what a random split of chips gives away."""
+    sentence = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
+    if same_area is not None:
+        sentence += f", and {same_area:.0%} lie in the area,"
+    return f"{sentence} of a training chip: a score there says little about ground never seen."
+
+
+def _say_place(record: Record) -> str:
+    """Say how far coordinates alone go for one target."""
+    known, good = list_known(record), record["good"]
+    name = name_target(record["target"])
+    sentence = (
+        f"{open_sentence(name)}: place alone, without any LIDAR, has skill "
+        f"{_list_skills(record, known)}."
+    )
+    if not good:
+        return f"{sentence} Knowing where an area lies says little about it."
+    where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
+    return (
+        f"{sentence} It looks good {where}: a LIDAR score there has to be held against it, and not "
+        "against 0."
+    )
+
+
+def _say_recipe(record: Record) -> str:
+    """Say what a recipe's skill under the schemes means for one target."""
+    named = f"{record['recipe']} on {name_target(record['target'])}, by {record['unit']}"
+    if record["reading"] == "unknown":
+        return f"{named}: cannot be judged, what was observed does not vary."
+    skills = _list_skills(record, list_known(record))
+    return f"{named}: skill {skills}. {_say_reading(record)}{_say_against_place(record)}"
+
+
+def _say_reading(record: Record) -> str:
+    """Say under which schemes a recipe is better than the mean."""
+    better = record["better"]
+    lost = [scheme for scheme in record["held_out"] if scheme not in better]
+    if record["reading"] == "in_some":
+        return (
+            f"It is better than the mean with {_list_schemes(better)}, and not with "
+            f"{_list_schemes(lost)}: part of what it knows is the place."
+        )
+    return {
+        "random_only": ("Only chips at random were tried: nothing is known about other ground."),
+        "leaks": (
+            "What looks good with chips at random is gone once ground is held out: it was "
+            "the neighbours' label, and not LIDAR."
+        ),
+        "not_told": "It cannot be told from the mean under any scheme that holds out ground.",
+        "everywhere": "It is better than the mean under every scheme that holds out ground.",
+    }[record["reading"]]
+
+
+def _say_against_place(record: Record) -> str:
+    """Say under which schemes a recipe beats place alone, or is beaten by it."""
+    won, lost = record["beats_place"], record["is_beaten_by_place"]
+    sentences = ""
+    if won:
+        sentences += f" It beats place alone with {_list_schemes(won)}."
+    if lost:
+        sentences += f" Place alone beats it with {_list_schemes(lost)}."
+    if won == [] and record["better"]:
+        sentences += " It beats place alone nowhere: it may know no more than where an area is."
+    return sentences
+
+
+def _list_skills(record: Record, schemes: Sequence[str]) -> str:
+    return _join(
+        [f"{format_number(record[scheme])} with {SCHEME_NAMES[scheme]}" for scheme in schemes]
+    )
+
+
+def _list_schemes(schemes: Sequence[str]) -> str:
+    return _join([SCHEME_NAMES[scheme] for scheme in schemes])
+
+
+def _join(parts: list[str]) -> str:
+    """Join parts as `join_words` does, without its comma: no target is among them."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from basrelief.run import Record
-from basrelief.tell.words import Finding, format_number, format_percent
+from basrelief.tell.findings import Finding
+from basrelief.tell.words import format_number, format_percent
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ SHARES = Axis(0.0, 1.0, is_share=True)
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """Words behind the sign of their sense."""
 
     sense: str
@@ -71,10 +72,10 @@ class Row:
     note: str = ""
     """Small, under the label."""
 
-    said: Said | None = None
+    statement: Statement | None = None
     """What the figures come to."""
 
-    versus: tuple[Said, ...] = ()
+    versus: tuple[Statement, ...] = ()
     """What it beats, cannot be told from, and is beaten by."""
 
     is_asked: bool = False
@@ -85,7 +86,7 @@ class Row:
     @property
     def sense(self) -> str:
         """What colours the row."""
-        return self.said.sense if self.said else self.points[0].sense
+        return self.statement.sense if self.statement else self.points[0].sense
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Chart:
     lead: str = ""
     """Before what is said."""
 
-    said: Said | None = None
+    statement: Statement | None = None
     because: str = ""
     """Behind what is said, with the stop or comma between."""
 

@@ -11,7 +11,7 @@ from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.results import ENDS, covers_areas, draw_areas, find_outside
+from basrelief.tell.page.results import ENDS, covers_areas, draw_areas
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -26,14 +26,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     shown = []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
     for record in facts.keep_shown(records):
-        mine = facts.judged.residuals
-        if not mine.empty:
-            is_mine = (mine["recipe"] == record["recipe"]) & (mine["target"] == record["target"])
-            mine = mine[is_mine]
-        outside = find_outside(facts, record["recipe"], record["target"])
+        mine = facts.find_residuals(record["recipe"], record["target"])
+        outside = facts.find_outside(record["recipe"], record["target"])
         districts = [
-            {**row, "name": facts.districts.get(row["district"], row["district"])}
-            for row in record["by_district"]
+            row | {"name": facts.name_district(row["district"])} for row in record["by_district"]
         ]
         shown.append(
             {
@@ -57,9 +53,9 @@ def _sum_up(record: Record) -> str:
 
 def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
     """Say in sentences what the residuals show: tenths hit, pattern on the map, areas outside."""
-    said = []
+    sentences = []
     if record["deciles_exact"] is not None:
-        said.append(
+        sentences.append(
             f"{record['deciles_exact']:.0%} of the areas are put into the right tenth and "
             f"{record['deciles_within_one']:.0%} into it or one beside it; by chance it would be "
             f"{BLIND_EXACT:.0%} and {BLIND_WITHIN_ONE:.0%}."
@@ -68,22 +64,24 @@ def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
     if moran is not None:
         figures_told = f"Moran's I {format_number(moran)}, p {format_number(chance, 3)}"
         if chance <= SURE and moran > 0:
-            said.append(
+            sentences.append(
                 f"Neighbouring areas err alike ({figures_told}): something that changes smoothly "
                 "over the ground is missed, and whole neighbourhoods are predicted too high or "
                 "too low together."
             )
         elif chance <= SURE:
-            said.append(f"Neighbouring areas err in opposite ways ({figures_told}).")
+            sentences.append(f"Neighbouring areas err in opposite ways ({figures_told}).")
         else:
-            said.append(f"Errors show no pattern on the map that can be told ({figures_told}).")
+            sentences.append(
+                f"Errors show no pattern on the map that can be told ({figures_told})."
+            )
     if n_outside:
         are = "area lies" if n_outside == 1 else "areas lie"
-        said.append(
+        sentences.append(
             f"{n_outside} of {n} {are} outside the area of applicability: in what the recipe goes "
             "by, nothing in training is like them. They are striped on the maps."
         )
-    return said
+    return sentences
 
 
 def _draw_failures(

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from basrelief.drawing import finish_figure, start_figure
+from basrelief.drawing import MAX_SHAPES, finish_figure, start_figure
 from basrelief.style import (
     FAINT,
     FIRST,
@@ -25,9 +25,6 @@ from basrelief.style import (
     STYLE,
     WIDTH_IN,
 )
-
-MAX_SHAPES = 1500
-"""More points or polygons than this are drawn as one picture inside the SVG."""
 
 
 def draw_curves(history: pd.DataFrame, alt: str) -> str:

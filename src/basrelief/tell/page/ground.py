@@ -7,8 +7,7 @@ published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,23 @@ from numpy.typing import NDArray
 
 from basrelief.run import Record, Run, read_json
 from basrelief.tell.facts import Facts, Panel, select
-from basrelief.tell.maps.overlays import find_reach, read_contributions, read_small
-from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.checks import say_check
+from basrelief.tell.findings import Finding, find_findings
+from basrelief.tell.maps.contributions import (
+    choose_contribution,
+    find_reach,
+    read_contributions,
+    read_small,
+)
+from basrelief.tell.page import drawn_maps
+from basrelief.tell.page.checks import draw_moves, show_tests
 from basrelief.tell.page.kinds import show_heat, show_kinds
 from basrelief.tell.words import (
-    Finding,
     count_places,
-    find_findings,
     format_interval,
     format_number,
-    join_words,
     name_scheme,
     name_target,
+    name_targets,
     open_sentence,
 )
 
@@ -38,20 +41,6 @@ N_PICTURES = 2
 
 MAX_PX = 420
 """Longest side of a picture, in cells: noise hardly shrinks when it is packed."""
-
-SENSE_OF_TEST = {True: "passes", False: "fails", None: "unjudged"}
-
-
-@dataclass(frozen=True)
-class Checks:
-    """How the explanation of one recipe stood its tests."""
-
-    recipe: str
-    summary: str
-    failed: list[Record]
-    others: list[Record]
-    chart: Panel | None = None
-    """Curves of deletion and insertion, of the target that it predicts best."""
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
@@ -81,7 +70,7 @@ def draw_pictures(facts: Facts, records: Sequence[Record]) -> list[Panel]:
     if not facts.samples.has_places:
         return panels
     for target in order_targets(facts, records):
-        record = choose_record(facts, records, target)
+        record = choose_contribution(records, target, facts.shown.get(target))
         panel = _draw(facts, record) if record else None
         if panel is not None:
             panels.append(panel)
@@ -102,19 +91,12 @@ def order_targets(facts: Facts, records: Sequence[Record]) -> list[str]:
     """
 
     def find_skill(target: str) -> float:
-        record = choose_record(facts, records, target)
+        record = choose_contribution(records, target, facts.shown.get(target))
         recipe = record["recipe"] if record else facts.shown.get(target, "")
         finding = find_finding(facts, recipe, target)
         return float(finding.record["skill"]) if finding else float("-inf")
 
     return sorted(facts.samples.targets, key=lambda target: -find_skill(target))
-
-
-def choose_record(facts: Facts, records: Sequence[Record], target: str) -> Record | None:
-    """Choose a target's contribution map: that of the recipe shown for it, where it has one."""
-    mine = select(records, target=target)
-    mine.sort(key=lambda record: record["recipe"] != facts.shown.get(target))
-    return mine[0] if mine else None
 
 
 def find_finding(facts: Facts, recipe: str, target: str) -> Finding | None:
@@ -131,8 +113,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     if not reach > 0:
         return None
     name = name_target(record["target"])
-    # A unit may begin with the target's short name, which the label has in words.
-    unit = str(record["unit"]).removeprefix(f"{record['target']}, ")
+    unit = record["unit"]
     places = count_places(reach)
     reach = round(reach, places)
     alone = " (what LIDAR says alone)" if record["recipe"] in facts.joining else ""
@@ -168,8 +149,8 @@ def _say_skill(facts: Facts, record: Record) -> str:
     if finding is None:
         return ""
     record = finding.record
-    told = format_interval(record["skill"], record["skill_low"], record["skill_high"])
-    return f" LIDAR alone ({finding.recipe}) has skill {told}."
+    skill = format_interval(record["skill"], record["skill_low"], record["skill_high"])
+    return f" LIDAR alone ({finding.recipe}) has skill {skill}."
 
 
 def say_doubts(facts: Facts) -> list[str]:
@@ -182,13 +163,13 @@ def say_doubts(facts: Facts) -> list[str]:
     drawn: dict[str, list[str]] = {}
     for record in read_contributions(facts.run):
         drawn.setdefault(facts.find_speaker(record["recipe"]), []).append(record["target"])
-    said = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
+    sentences = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
     known = {target for targets in drawn.values() for target in targets}
     missing = [target for target in facts.samples.targets if target not in known]
     if drawn and missing:
-        named = join_words([name_target(target) for target in missing])
-        said.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
-    return said
+        named = name_targets(missing)
+        sentences.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
+    return sentences
 
 
 def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
@@ -199,79 +180,8 @@ def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
     weak = [target for target in dict.fromkeys(targets) if senses.get(target, "even") != "better"]
     if not weak:
         return ""
-    named = join_words([name_target(target) for target in weak])
+    named = name_targets(weak)
     return (
         f"For {named}, {recipe} cannot be told better than always predicting the mean, with "
         f"{name_scheme(scheme, facts.settings)}: read nothing into its ground there."
     )
-
-
-def draw_moves(
-    targets: Sequence[str], curves: Sequence[Record], tests: Sequence[Record]
-) -> dict[str, Panel]:
-    """Draw each recipe's curves of deletion and insertion, of the first target that has them."""
-    charts = {}
-    for recipe in dict.fromkeys(record["recipe"] for record in curves):
-        known = {record["target"] for record in select(curves, recipe=recipe)}
-        target = next((each for each in targets if each in known), None)
-        if target is not None:
-            mine = {"recipe": recipe, "target": target}
-            by_test = {record["test"]: record for record in select(curves, **mine)}
-            caption = _tell_moves(target, by_test, select(tests, **mine))
-            alt = f"Two charts, {recipe}. {caption}"
-            charts[recipe] = Panel(figures.draw_moves(by_test, alt), caption)
-    return charts
-
-
-def _tell_moves(target: str, by_test: Mapping[str, Record], tests: Sequence[Record]) -> str:
-    """Say what the curves are, and how far apart."""
-    name, one = name_target(target), next(iter(by_test.values()))
-    measured = []
-    for test in by_test:
-        for record in select(tests, test=test)[:1]:
-            told = format_interval(record["value"], record["low"], record["high"])
-            measured.append(f"{test} {told}")
-    between = f" Area between the curves: {join_words(measured)}." if measured else ""
-    return (
-        f"{open_sentence(name)}: how the prediction moves where ground is taken away, or "
-        f"given back where all was blank; means over {one['n']} {one['of']}, in standard "
-        f"deviations of the predictions. Where the map ranks well, the line as ranked lies "
-        f"below the other as ground goes, and above it as ground comes.{between}"
-    )
-
-
-def show_tests(
-    records: Sequence[Record], charts: Mapping[str, Panel] | None = None
-) -> list[Checks]:
-    """Gather recipe by recipe which tests its explanation passed, what failed first.
-
-    A recipe alone and with place on top can rest on one model: then they are told together.
-    """
-    alike: dict[str, list[str]] = {}
-    for recipe in dict.fromkeys(record["recipe"] for record in records):
-        told = [record | {"recipe": ""} for record in select(records, recipe=recipe)]
-        alike.setdefault(repr(told), []).append(recipe)
-    shown = []
-    for recipes in alike.values():
-        mine = [_mark(record) for record in select(records, recipe=recipes[0])]
-        judged = [record for record in mine if record["passes"] is not None]
-        failed = [record for record in judged if not record["passes"]]
-        others = [record for record in mine if record not in failed]
-        summary, chart = _sum_up(len(judged), len(failed)), (charts or {}).get(recipes[0])
-        shown.append(Checks(join_words(recipes), summary, failed, others, chart))
-    return shown
-
-
-def _mark(record: Record) -> Record:
-    """Give a test's record its sense and sentence, and its target a name."""
-    target = name_target(record["target"]) if record["target"] else ""
-    told = {"sense": SENSE_OF_TEST[record["passes"]], "about": target}
-    return record | told | {"words": say_check(record)}
-
-
-def _sum_up(n_judged: int, n_failed: int) -> str:
-    if not n_judged:
-        return "no test could be judged"
-    if not n_failed:
-        return f"passes all of {n_judged} tests" if n_judged > 1 else "passes the one test"
-    return f"fails {n_failed} of {n_judged} tests"

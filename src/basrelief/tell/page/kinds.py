@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.chart import Said
+from basrelief.tell.page.chart import Statement
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import format_interval, join_words
 
@@ -32,7 +32,7 @@ class Kinds:
     target: str
     recipe: str
     sentence: str
-    cells: dict[str, Said]
+    cells: dict[str, Statement]
     """By kind, what it adds, with its interval."""
 
 
@@ -61,8 +61,7 @@ def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
         recipes.sort(key=lambda recipe: recipe != facts.shown.get(target))
         if recipes:
             mine = select(mine, recipe=recipes[0])
-            cells = {record["kind"]: _word_cell(record) for record in mine}
-            rows.append(Kinds(target, recipes[0], say_kinds(mine), cells))
+            rows.append(Kinds(target, recipes[0], say_kinds(mine), _fill_cells(mine)))
     return KindTable(_average_shares(added), rows) if rows else None
 
 
@@ -72,8 +71,7 @@ def show_heat(records: Sequence[Record]) -> KindTable | None:
     rows = []
     for recipe, target in dict.fromkeys((each["recipe"], each["target"]) for each in hot):
         mine = select(hot, recipe=recipe, target=target)
-        cells = {record["kind"]: _word_cell(record) for record in mine}
-        rows.append(Kinds(target, recipe, say_heat(mine), cells))
+        rows.append(Kinds(target, recipe, say_heat(mine), _fill_cells(mine)))
     return KindTable(_average_shares(hot), rows) if rows else None
 
 
@@ -107,14 +105,14 @@ def say_kinds(records: Sequence[Record]) -> str:
     ground = [record for record in ground if abs(record["contribution"]) >= least]
     raises = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "better"]
     lowers = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "worse"]
-    said = [
+    clauses = [
         f"{join_words(names)} {verb if _is_many(names) else f'{verb}s'} it"
         for names, verb in ((raises, "raise"), (lowers, "lower"))
         if names
     ]
-    if not said:
+    if not clauses:
         return "of no kind of ground can it be told whether it raises or lowers it"
-    return "; ".join(said)
+    return "; ".join(clauses)
 
 
 def say_heat(records: Sequence[Record]) -> str:
@@ -131,18 +129,18 @@ def say_heat(records: Sequence[Record]) -> str:
     >>> say_heat([rim | {"low": -0.1}])
     'nowhere is heat higher or lower than on the rest beyond chance'
     """
-    said = []
+    clauses = []
     for word, sense in (("higher", "better"), ("lower", "worse")):
         found = [r for r in records if tell_sense(r["low"], r["high"]) == sense]
         kinds = {record["kind"] for record in found}
         # Where all edges are alike, each need not be told.
-        told = {TOP_AND_BOTTOM, SIDES} if {EDGES, TOP_AND_BOTTOM, SIDES} <= kinds else set()
+        implied = {TOP_AND_BOTTOM, SIDES} if {EDGES, TOP_AND_BOTTOM, SIDES} <= kinds else set()
         if found:
-            names = [_name(record) for record in found if record["kind"] not in told]
-            said.append(f"{word} on {join_words(names)}")
-    if not said:
+            names = [_name(record) for record in found if record["kind"] not in implied]
+            clauses.append(f"{word} on {join_words(names)}")
+    if not clauses:
         return "nowhere is heat higher or lower than on the rest beyond chance"
-    return f"heat is {' and '.join(said)} than on the rest"
+    return f"heat is {' and '.join(clauses)} than on the rest"
 
 
 def _name(record: Record) -> str:
@@ -154,7 +152,12 @@ def _is_many(names: Sequence[str]) -> bool:
     return len(names) > 1 or names[0].endswith("s")
 
 
-def _word_cell(record: Record) -> Said:
-    """Write a contribution and its interval."""
-    sense = tell_sense(record["low"], record["high"])
-    return Said(sense, format_interval(record["contribution"], record["low"], record["high"]))
+def _fill_cells(records: Sequence[Record]) -> dict[str, Statement]:
+    """Write contributions and their intervals, by kind."""
+    return {
+        record["kind"]: Statement(
+            tell_sense(record["low"], record["high"]),
+            format_interval(record["contribution"], record["low"], record["high"]),
+        )
+        for record in records
+    }

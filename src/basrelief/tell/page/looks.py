@@ -35,8 +35,8 @@ def _show_group(group: list[Heat]) -> dict[str, Any]:
         (title, [_show_heat(heat) for heat in group if heat.record["kind"] == kind])
         for kind, title in KINDS.items()
     ]
-    told = {key: group[0].record[key] for key in ("recipe", "target", "scheme", "layer")}
-    return told | {"kinds": [(title, panels) for title, panels in by_kind if panels]}
+    about = {key: group[0].record[key] for key in ("recipe", "target", "scheme", "layer")}
+    return about | {"kinds": [(title, panels) for title, panels in by_kind if panels]}
 
 
 def _show_heat(heat: Heat) -> Panel:

@@ -14,8 +14,8 @@ from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import KINDS
 from basrelief.run import Record, Run
 from basrelief.tell.facts import Facts
+from basrelief.tell.maps.contributions import find_reach
 from basrelief.tell.maps.layers import Layer
-from basrelief.tell.maps.overlays import find_reach
 from basrelief.tell.page.ground import say_doubt
 from basrelief.tell.page.kinds import KIND_WORDS
 

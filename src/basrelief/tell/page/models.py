@@ -11,16 +11,17 @@ import pandas as pd
 
 from basrelief.learn.measures import MEASURES
 from basrelief.tell.facts import Facts, Panel, read_recipe_of
+from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
-from basrelief.tell.words import STRICT_FIRST, format_number
+from basrelief.tell.words import format_number
 
 
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather each recipe's description and the learning curves of its networks."""
     names = dict.fromkeys(record["recipe"] for record in facts.scores)
     shown = [_show_model(facts, name) for name in names]
-    told = ("about", "recipe", "panels")
-    return {"models": [model for model in shown if any(model[key] for key in told)]}
+    contents = ("about", "recipe", "panels")
+    return {"models": [model for model in shown if any(model[key] for key in contents)]}
 
 
 def _show_model(facts: Facts, name: str) -> dict[str, Any]:
@@ -42,9 +43,9 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
 def _draw_history(recipe: str, scheme: str, path: Path) -> Panel:
     history = pd.read_csv(path)
     best = history.iloc[int(np.nanargmin(history["val_loss"]))]
-    told = (
+    caption = (
         f"{len(history)} epochs in {history['seconds'].sum() / 60:.1f} min; validation loss is "
         f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}."
     )
-    alt = f"Learning curves of {recipe}, scheme {scheme}: {told}"
-    return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {told}")
+    alt = f"Learning curves of {recipe}, scheme {scheme}: {caption}"
+    return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {caption}")

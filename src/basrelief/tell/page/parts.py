@@ -8,15 +8,16 @@ from typing import Any
 from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
+from basrelief.tell.findings import Finding
+from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
-    Finding,
     format_number,
     format_percent,
     join_words,
     name_scheme,
     name_target,
+    name_targets,
 )
 
 ALWAYS = 0.995
@@ -74,13 +75,13 @@ def say_joined(facts: Facts) -> list[tuple[str, str]]:
     -------
     Names, and what is said of them in sentences.
     """
-    said = []
+    sentences = []
     schemes = [scheme for scheme in facts.schemes if scheme != "random"]
     for name in facts.joining:
         parts = [part for scheme in schemes if (part := _say_beaten(facts, name, scheme))]
         if parts:
-            said.append((name, " ".join(parts)))
-    return said
+            sentences.append((name, " ".join(parts)))
+    return sentences
 
 
 def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
@@ -89,13 +90,13 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
     against = select(facts.judged.comparisons, versus=PLACE, **key)
     if not against:
         return ""
-    won = join_words([name_target(record["target"]) for record in against if record["beats"]])
-    said = (
+    won = name_targets([record["target"] for record in against if record["beats"]])
+    sentence = (
         f"With {name_scheme(scheme, facts.settings)} it beats place alone for {won or 'no score'}"
     )
     means = select(facts.judged.over_targets, **key)
     apart = _say_apart(means[0]) if means and len(against) > 1 else ""
-    return f"{said}; over all {len(against)} scores {apart}." if apart else f"{said}."
+    return f"{sentence}; over all {len(against)} scores {apart}." if apart else f"{sentence}."
 
 
 def _say_apart(record: Record) -> str:
@@ -111,7 +112,7 @@ def _say_apart(record: Record) -> str:
     return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
 
 
-def say_difference(record: Record, other: str) -> Said | None:
+def say_difference(record: Record, other: str) -> Statement | None:
     """Say what a recipe adds to another, from ``difference, low, high``; None without interval.
 
     Examples
@@ -126,7 +127,7 @@ def say_difference(record: Record, other: str) -> Said | None:
         return None
     amount = f"{format_number(difference)} ({format_number(low)} to {format_number(high)})"
     sense = tell_sense(low, high)
-    return Said(sense, DIFFERENCES[sense].format(amount=amount, other=other))
+    return Statement(sense, DIFFERENCES[sense].format(amount=amount, other=other))
 
 
 def say_kept(record: Record | None, joins_place: bool) -> str:
@@ -217,28 +218,28 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
     return Chart(
         title=name_target(target),
         rows=_show_skills(records, parts, name),
-        said=gain,
+        statement=gain,
         because=f". {trust}" if gain else trust,
     )
 
 
-def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Said]:
+def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Statement]:
     """Say what the whole, and LIDAR alone, add to place alone over all targets; whole first."""
     gains = []
     for recipe in [name, *(part for part in parts if part not in (name, PLACE))]:
         if recipe in records and (found := say_difference(records[recipe], "place alone")):
-            gains.append(Said(found.sense, f"{recipe} {found.words}"))
+            gains.append(Statement(found.sense, f"{recipe} {found.words}"))
     return gains
 
 
 def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> str:
     """Say for which targets the whole beats what is no place: LIDAR, or members, alone."""
-    said = []
+    sentences = []
     for part in parts:
         versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
         against = select(facts.judged.comparisons, **versus)
         if part in (name, PLACE) or not against:
             continue
         won = [name_target(record["target"]) for record in against if record["beats"]]
-        said.append(f"It beats {parts[part]} for {join_words(won) if won else 'no score'}.")
-    return " ".join(said)
+        sentences.append(f"It beats {parts[part]} for {join_words(won) if won else 'no score'}.")
+    return " ".join(sentences)

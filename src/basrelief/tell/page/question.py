@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from basrelief.config import Settings
 from basrelief.learn.recipes import list_recipes
-from basrelief.tell import words
 from basrelief.tell.facts import Facts
+from basrelief.tell.words import format_length, join_words, name_targets
 
 
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather the question in words, what was predicted by what, and the files given."""
     settings = facts.settings
-    targets = words.join_words([words.name_target(target) for target in facts.samples.targets])
     recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
-        "question": words.say_question(settings, list(facts.joining)),
-        "terms": [("Predicted", targets), *recipes],
+        "question": say_question(settings, list(facts.joining)),
+        "terms": [("Predicted", name_targets(facts.samples.targets)), *recipes],
         "files": [] if facts.is_public else _list_files(settings),
         "least_ground": settings.chips.min_area_coverage if facts.samples.has_places else None,
     }
@@ -49,3 +49,41 @@ def _list_files(settings: Settings) -> list[tuple[str, str]]:
         ("Areas", str(data.areas)),
         ("Scores", str(data.labels)),
     ]
+
+
+def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
+    """Say what was asked of which data, in a few sentences.
+
+    Parameters
+    ----------
+    joining
+        Recipes that were asked for and join LIDAR and place.
+    """
+    data, chips = settings.data, settings.chips
+    if not data.has_rasters:
+        return (
+            "Each LIDAR picture was matched to its row in the table, and each recipe was asked "
+            "to predict the scores of the area that the picture shows from the picture alone."
+        )
+    ground = (
+        "Ground heights come from terrain rasters"
+        if data.dtm
+        else "Ground heights were estimated from the surface, as no terrain rasters were given"
+    )
+    return (
+        f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
+        "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
+        f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
+        f"{_say_given(joining)}"
+    )
+
+
+def _say_given(joining: Sequence[str]) -> str:
+    """Say what recipes that join LIDAR and place were told besides; nothing without any."""
+    if not joining:
+        return ""
+    was = "was" if len(joining) == 1 else "were"
+    return (
+        f" Only {join_words(joining)} {was} told more: where areas lie, their district, and the "
+        "scores of the training areas around them."
+    )

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinja2 import Environment
 from markupsafe import Markup
 
-from basrelief.config import Settings
-from basrelief.run import Run, replacing
+from basrelief.run import replacing
 from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
 from basrelief.tell import words
-from basrelief.tell.facts import Facts, read_facts
+from basrelief.tell.facts import Facts
 from basrelief.tell.page import audit
 from basrelief.tell.page.sections import SECTIONS
-from basrelief.tell.provenance import read_sources
 from basrelief.tell.senses import SENSES
 from basrelief.tell.templates import open_templates
-
-
-def write_report(settings: Settings, run: Run) -> None:
-    """Write ``report.html`` from what the other stages left in the run folder.
-
-    One file that asks the network for nothing; only its map needs scripts. It is for the
-    analyst: it shows single chips and areas, and says so.
-
-    Raises
-    ------
-    InputError
-        If a stage that it tells of has not run.
-    """
-    sources = read_sources(settings, run)
-    write_page(replace(read_facts(settings, run), sources=sources))
 
 
 def write_page(facts: Facts) -> None:
@@ -42,12 +23,21 @@ def write_page(facts: Facts) -> None:
     facts.run.say(f"report: one page of {len(page.encode()) / 1e6:.1f} MB")
 
 
+def draw_public_page(narrowed: Facts) -> str:
+    """Draw the page that may be handed out; where nothing may be, one that says so."""
+    publish = narrowed.settings.publish
+    if publish.allow != "nothing":
+        return draw_page(narrowed)
+    page: str = make_environment().get_template("nothing.html.j2").render(reason=publish.reason)
+    return page
+
+
 def draw_page(facts: Facts) -> str:
     """Draw the analyst's page, or the public page from narrowed facts, section by section."""
     environment = make_environment()
     listed = [section for section in SECTIONS if section.is_public or not facts.is_public]
     gathered = {section.id: section.gather(facts) for section in listed}
-    told = {name: found for name, found in gathered.items() if found is not None}
+    present = {name: found for name, found in gathered.items() if found is not None}
     drawn = [
         {
             "id": section.id,
@@ -55,27 +45,27 @@ def draw_page(facts: Facts) -> str:
             # Nothing but what its own gather told it; links have to know what is there.
             "body": Markup(  # noqa: S704 - every section is escaped by its own template
                 environment.select_template([f"{section.id}.html.j2", "plain.html.j2"]).render(
-                    told[section.id], present=told.keys()
+                    present[section.id], present=present.keys()
                 )
             ),
         }
         for section in listed
-        if section.id in told
+        if section.id in present
     ]
     page: str = environment.get_template("page.html.j2").render(
-        title=words.name_report(facts.samples.targets),
+        title=words.open_sentence(words.name_report(facts.samples.targets)),
         place=words.say_place(facts.labelled_districts, len(facts.labels)),
         is_public=facts.is_public,
         truth=facts.truth,
         sections=drawn,
-        map=told.get("map"),
+        map=present.get("map"),
     )
     return page
 
 
 def make_environment() -> Environment:
     """Make what fills the pages' templates."""
-    environment = open_templates("page", "release")
+    environment = open_templates("page")
     environment.filters["sentence"] = words.open_sentence
     environment.filters["drawn"] = Markup
     environment.filters["tint"] = audit.tint

@@ -11,17 +11,12 @@ import pandas as pd
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
+from basrelief.tell.findings import Finding, name_preferred
+from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.chart import Chart, Row, Said, choose_axis, plot_skill
+from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
-from basrelief.tell.words import (
-    Finding,
-    format_number,
-    join_words,
-    name_scheme,
-    name_target,
-    open_sentence,
-)
+from basrelief.tell.words import format_number, join_words, name_scheme, name_target, open_sentence
 
 ENDS = (0.02, 0.98)
 """Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
@@ -39,7 +34,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     schemes = sorted(facts.schemes, key=lambda scheme: scheme != facts.shown_scheme)
     return {
         "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
-        "versus": [Said(sense, words) for sense, words in VERSUS.items()],
+        "versus": [Statement(sense, words) for sense, words in VERSUS.items()],
     }
 
 
@@ -63,8 +58,8 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
 
 def _summarise(choices: dict[str, Choice], schemes: Sequence[str]) -> str:
     """Name the recipes preferred for one target, for the line that opens its part."""
-    told = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
-    names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in told]
+    known = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
+    names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in known]
     return f"preferred: {join_words(list(dict.fromkeys(names)))}" if names else ""
 
 
@@ -85,13 +80,9 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
         rows=[_show_recipe(facts, by_recipe[name], choice) for name in names],
         note=f"{n} {unit}s{warning}",
         lead="Preferred: " if choice else "",
-        said=Said(choice.kind, _name_choice(choice)) if choice else None,
+        statement=Statement(choice.kind, name_preferred(choice.recipe)) if choice else None,
         because=f", {choice.reason}." if choice else "",
     )
-
-
-def _name_choice(choice: Choice) -> str:
-    return "always the mean" if choice.recipe == MEAN else choice.recipe
 
 
 def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
@@ -106,7 +97,7 @@ def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
     )
 
 
-def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Said, ...]:
+def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Statement, ...]:
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
@@ -124,7 +115,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Said, .
         sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
         senses[sense].append(other["versus"])
     return tuple(
-        Said(sense, f"{VERSUS[sense]} {join_words(names)}")
+        Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()
         if names
     )
@@ -141,23 +132,18 @@ def _draw_target(facts: Facts, target: str) -> list[Panel]:
 
 def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
     """Draw one recipe's predictions against the truth and, where they cover it, as a map."""
+    # They are of the first repeat in the scheme shown, as the finding is.
     table = facts.predictions
-    wanted = {
-        "recipe": finding.recipe,
-        "target": finding.target,
-        "scheme": finding.scheme,
-        "unit": finding.record["unit"],
-        "repeat": 0,
-    }
+    wanted = {key: finding.record[key] for key in ("recipe", "target", "unit")}
     is_asked = np.logical_and.reduce([table[key] == value for key, value in wanted.items()])
     tested = table[is_asked].dropna(subset=["y_true", "y_pred"])
     if tested.empty:
         return []
     label, unit = name_target(finding.target), finding.record["unit"]
     held_out = name_scheme(finding.scheme, facts.settings)
-    told = f"{finding.recipe}, {held_out}: {len(tested)} {unit}s, {finding.words}."
-    alt = f"Predicted against observed {label} by {told}"
-    scatter = Panel(figures.draw_scatter(tested, label, alt), told)
+    caption = f"{finding.recipe}, {held_out}: {len(tested)} {unit}s, {finding.words}."
+    alt = f"Predicted against observed {label} by {caption}"
+    scatter = Panel(figures.draw_scatter(tested, label, alt), caption)
     if unit == "area" and covers_areas(facts, len(tested)):
         return [*_draw_maps(facts, finding, tested), scatter]
     return [scatter]
@@ -169,25 +155,6 @@ def covers_areas(facts: Facts, n: int) -> bool:
     return facts.samples.has_places and n >= MAP_SHARE * n_used
 
 
-def find_outside(facts: Facts, recipe: str, target: str) -> list[str]:
-    """List the areas that lie outside the ground that a recipe was trained for, by id."""
-    residuals = facts.judged.residuals
-    if residuals.empty:
-        return []
-    mine = residuals[(residuals["recipe"] == recipe) & (residuals["target"] == target)]
-    is_outside = mine["is_inside"].astype("boolean").eq(False).fillna(False)
-    outside: list[str] = mine.loc[is_outside.to_numpy(bool), "area_id"].tolist()
-    return outside
-
-
-def say_outside(n: int) -> str:
-    """Say what the stripes on a map mean; nothing where there are none."""
-    if not n:
-        return ""
-    one = "area is" if n == 1 else "areas are"
-    return f" Striped: {n} {one} unlike anything in training."
-
-
 def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Panel]:
     """Draw observed and predicted in one scale, so that the eye compares colours."""
     by_area = tested.set_index("id")
@@ -195,7 +162,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     low, high = (float(value) for value in np.nanquantile(both, ENDS))
     label = name_target(finding.target)
     scale = drawn_maps.Scale(label, low, high)
-    outside = find_outside(facts, finding.recipe, finding.target)
+    outside = facts.find_outside(finding.recipe, finding.target)
     predicted = (
         f"Predicted by {finding.recipe}: {label}, each area while it was held out; same colours."
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.verdict_words import CONTROLS
 from basrelief.tell.words import (
     count_places,
     format_interval,
@@ -14,6 +13,15 @@ from basrelief.tell.words import (
     join_words,
     name_target,
 )
+
+CONTROLS = {
+    "nothing": "nothing",
+    "form": "built form",
+    "form_and_district": "built form and district",
+    "form_and_place": "built form and place",
+}
+"""What was held equal, by the code in ``evaluate/partial.json``."""
+
 
 LITTLE_KEPT = 0.1
 """Share of an exposure's variance below which its effect cannot be told from what is held equal."""
@@ -66,10 +74,10 @@ def say_effects(records: list[Record]) -> str:
     if not found:
         return f"{held}, none of {len(judged)} effects has an interval that leaves 0 out."
     have = "has an interval that leaves" if len(found) == 1 else "have intervals that leave"
-    told = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
+    listed = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
     return (
-        f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{told}; by luck alone it would "
-        f"be about {len(judged) / 20:.1g}."
+        f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{listed}; by luck alone "
+        f"it would be about {len(judged) / 20:.1g}."
     )
 
 

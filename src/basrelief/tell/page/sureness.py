@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from basrelief.judge.intervals import OTHERS
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.chart import SHARES, Point, Row, Said
+from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.senses import SENSES, tell_sense
-from basrelief.tell.verdict_words import name_group
 from basrelief.tell.words import format_number, join_words, name_scheme, name_target
 
 WIDTH_LEVEL = 80
@@ -25,7 +25,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     if not mine:
         return None
     levels = sorted({record["level"] for record in mine})
-    told = [record for record in coverage if record["recipe"] in facts.asked]
+    asked = [record for record in coverage if record["recipe"] in facts.asked]
     return {
         "rows": [_show_coverage(select(mine, target=target), facts) for target in facts.shown],
         "axis": SHARES,
@@ -36,7 +36,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
             *("score", "recipe", "scheme", "group", "n"),
             *(name for level in levels for name in (f"held at {level}%", "width")),
         ],
-        "table": _lay_out(told, levels, facts),
+        "table": _lay_out(asked, levels, facts),
     }
 
 
@@ -57,7 +57,7 @@ def _show_coverage(records: list[Record], facts: Facts) -> Row:
         label=name_target(records[0]["target"]) if records else "",
         points=points,
         note=_say_width(records, facts),
-        said=Said(first, ", ".join(words) or SENSES["holds"].words),
+        statement=Statement(first, ", ".join(words) or SENSES["holds"].words),
     )
 
 
@@ -93,7 +93,19 @@ def _lay_out(records: list[Record], levels: list[int], facts: Facts) -> list[dic
     empty = {f"at_{level}": None for level in levels}
     kept = [empty | row for row in rows.values() if row["scheme"] in schemes]
     for row in kept:
-        row["group"] = facts.districts.get(row["group"], name_group(row["group"]))
+        row["group"] = name_group(facts.name_district(row["group"]))
     return sorted(
         kept, key=lambda row: (targets.index(row["target"]), schemes.index(row["scheme"]))
     )
+
+
+def name_group(group: str) -> str:
+    """Name a group of ``evaluate/coverage.json`` that is no district.
+
+    Examples
+    --------
+    >>> name_group("predicted_1_of_3"), name_group("E09000007")
+    ('predicted 1 of 3', 'E09000007')
+    """
+    is_made = group == OTHERS or group.startswith("predicted_")
+    return group.replace("_", " ") if is_made else group

@@ -8,7 +8,7 @@ from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.chart import SHARES, Point, Row, Said
+from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import format_number, format_percent, name_scheme, name_target
 
@@ -58,7 +58,7 @@ def _show_hits(record: Record) -> Row:
         label=name_target(record["target"]),
         points=(Point(record["hit_rate"], low, high, sense, chance, place),),
         note=f"{found} of {record['n_picked']} found{beside}",
-        said=Said(sense, VERSUS_CHANCE[sense]),
+        statement=Statement(sense, VERSUS_CHANCE[sense]),
     )
 
 
@@ -71,7 +71,7 @@ def _list_worst(facts: Facts, target: str, recipe: str) -> dict[str, Any]:
         top = ranked[is_mine].head(N_LISTED)
         top = top.assign(
             is_outside=[str(value) == "False" for value in top["is_inside"]],
-            district=[facts.districts.get(code, code) for code in top["lad"]],
+            district=[facts.name_district(code) for code in top["lad"]],
         )
         rows = top.astype(object).where(top.notna(), None).to_dict("records")
     return {"target": target, "recipe": recipe, "rows": rows}

@@ -8,22 +8,29 @@ from typing import Any
 
 from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
 from basrelief.judge.compare import MEAN
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
-from basrelief.tell.page.chart import Row, Said, choose_axis, plot_skill
-from basrelief.tell.page.parts import say_joined
-from basrelief.tell.verdict_words import say_preference
-from basrelief.tell.words import (
+from basrelief.tell.findings import (
+    THE_MEAN,
     Finding,
-    format_length,
     group_findings,
-    join_words,
-    name_scheme,
-    name_target,
     say_errors,
     say_headline,
     warn_of_few,
     warn_of_leak,
 )
+from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.parts import say_joined
+from basrelief.tell.words import format_length, name_scheme, name_target, name_targets
+
+REASONS = {
+    "no_intervals": "too few places for intervals: nothing can be told from the mean",
+    "none_better": f"nothing can be told from {THE_MEAN}",
+    "simplest": "the simplest that beats the mean and that nothing beats",
+    "most_skill": "the one with most skill of those that beat the mean, each beaten by another",
+}
+"""Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""
+
 
 KINDS = ("lidar", "both", "plain", "mean")
 """What a preferred recipe can rest on, as the legend tells it."""
@@ -58,13 +65,13 @@ class Group:
     """Targets whose preferred recipes rest on the same."""
 
     key: str
-    said: Said
+    statement: Statement
     targets: list[str]
 
     @property
     def named(self) -> str:
         """Its targets, as a sentence names them."""
-        return join_words([name_target(target) for target in self.targets])
+        return name_targets(self.targets)
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -97,19 +104,19 @@ def _show_finding(finding: Finding) -> Row:
         label=f"{name_target(finding.target)}, {finding.recipe}",
         points=(plot_skill(finding),),
         note=n,
-        said=Said(finding.sense, finding.words),
+        statement=Statement(finding.sense, finding.words),
     )
 
 
 def _list_groups(
     found: dict[str, Any] | None, findings: Sequence[Finding]
-) -> list[tuple[Said, str]]:
+) -> list[tuple[Statement, str]]:
     """List what is alike, with what it is alike in; nothing where the headline has said it."""
     if found:
-        groups = [(group.said, group.named) for group in found["groups"]]
+        groups = [(group.statement, group.named) for group in found["groups"]]
         return groups if len(groups) > 1 or len(found["grid"]) > 1 else []
     alike = group_findings(findings)
-    groups = [(Said(finding.sense, finding.words), named) for finding, named in alike]
+    groups = [(Statement(finding.sense, finding.words), named) for finding, named in alike]
     return groups if len(groups) > 1 else []
 
 
@@ -175,13 +182,15 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
             members["sometimes"].append(target)
         else:
             members["plain" if "plain" in kinds else "mean"].append(target)
-    told = {
-        "always": Said("lidar", f"LIDAR is worth having {how}"),
-        "sometimes": Said("lidar", "LIDAR is worth having in some of the tests"),
-        "plain": Said("plain", "no LIDAR recipe beats the best of place, district and size"),
-        "mean": Said("mean", "nothing can be told from always predicting the mean"),
+    statements = {
+        "always": Statement("lidar", f"LIDAR is worth having {how}"),
+        "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
+        "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
+        "mean": Statement("mean", "nothing can be told from always predicting the mean"),
     }
-    return [Group(key, said, members[key]) for key, said in told.items() if members[key]]
+    return [
+        Group(key, statement, members[key]) for key, statement in statements.items() if members[key]
+    ]
 
 
 def say_worth(groups: Sequence[Group], n_targets: int) -> str:
@@ -189,18 +198,18 @@ def say_worth(groups: Sequence[Group], n_targets: int) -> str:
 
     Examples
     --------
-    >>> say_worth([Group("mean", Said("mean", ""), ["crime", "health"])], n_targets=2)
+    >>> say_worth([Group("mean", Statement("mean", ""), ["crime", "health"])], n_targets=2)
     'LIDAR is worth having for none of the 2 scores.'
     """
     by_key = {group.key: group for group in groups}
     if n_targets == 1:
-        return f"For {groups[0].named}: {groups[0].said.words}."
+        return f"For {groups[0].named}: {groups[0].statement.words}."
     sometimes = by_key.get("sometimes")
     if always := by_key.get("always"):
         rest = f"; for {sometimes.named}, in some of the tests only" if sometimes else ""
-        return f"For {always.named}, {always.said.words}{rest}.{_say_rest(groups)}"
+        return f"For {always.named}, {always.statement.words}{rest}.{_say_rest(groups)}"
     if sometimes:
-        return f"For {sometimes.named}, {sometimes.said.words}.{_say_rest(groups)}"
+        return f"For {sometimes.named}, {sometimes.statement.words}.{_say_rest(groups)}"
     return f"LIDAR is worth having for none of the {n_targets} scores."
 
 
@@ -210,3 +219,19 @@ def _say_rest(groups: Sequence[Group]) -> str:
     if not n_others:
         return ""
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."
+
+
+def say_preference(record: Record) -> str:
+    """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
+
+    Examples
+    --------
+    >>> found = {"reason": "simplest", "beaten": {"area-size": ["vgg16"]}, "alike": ["dense"]}
+    >>> say_preference(found).split("; ")[1:]
+    ['area-size is beaten by vgg16', 'dense cannot be told better']
+    """
+    clauses = [REASONS[record["reason"]]]
+    clauses += [f"{name} is beaten by {' and '.join(by)}" for name, by in record["beaten"].items()]
+    if record["alike"]:
+        clauses.append(f"{' and '.join(record['alike'])} cannot be told better")
+    return "; ".join(clauses)

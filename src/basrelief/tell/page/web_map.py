@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -18,10 +17,10 @@ from shapely.geometry import mapping
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.maps.classes import Classes
+from basrelief.tell.maps.contributions import choose_contribution, read_contributions
 from basrelief.tell.maps.layers import Layer, gather_layers
-from basrelief.tell.maps.overlays import make_overlay, read_contributions
 from basrelief.tell.page.map_ground import show_sums
+from basrelief.tell.page.overlays import make_overlay
 from basrelief.tell.senses import SENSES
 
 DEGREE_PLACES = 5
@@ -77,15 +76,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
 def describe_layer(layer: Layer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
     places = layer.classes.places
-    columns = {
-        "observed": "observed",
-        "predicted": "predicted",
-        "low": "lower_80",
-        "high": "upper_80",
-    }
+    table = layer.table.rename(columns={"lower_80": "low", "upper_80": "high"})
     values = {
-        name: _list_values(layer.table[column], places + EXTRA_PLACES)
-        for name, column in columns.items()
+        name: _list_values(table[name], places + EXTRA_PLACES)
+        for name in ("observed", "predicted", "low", "high")
     }
     is_inside = layer.table["is_inside"].astype(object)
     sense = SENSES[layer.finding.sense if layer.finding else "even"]
@@ -96,9 +90,9 @@ def describe_layer(layer: Layer) -> Record:
         "sense": sense.tone,
         "sign": sense.sign,
         "places": places,
-        "scores": _list_classes(layer.classes),
-        "residuals": _list_classes(layer.residuals),
-        "widths": _list_classes(layer.widths),
+        "scores": layer.classes.describe(),
+        "residuals": layer.residuals.describe(),
+        "widths": layer.widths.describe(),
         **values,
         "inside": [None if pd.isna(value) else int(value) for value in is_inside],
     }
@@ -106,10 +100,8 @@ def describe_layer(layer: Layer) -> Record:
 
 def _find_overlay(facts: Facts, layer: Layer, records: Sequence[Record]) -> Record | None:
     """Find a contribution map of a target: of the recipe shown where it has one."""
-    mine = [record for record in records if record["target"] == layer.target]
-    mine.sort(key=lambda record: record["recipe"] != layer.recipe)
-    overlay = make_overlay(mine[0], facts.run) if mine else None
-    return asdict(overlay) if overlay else None
+    record = choose_contribution(records, layer.target, layer.recipe)
+    return make_overlay(record, facts.run) if record else None
 
 
 def write_geojson(areas: gpd.GeoDataFrame) -> str:
@@ -185,15 +177,6 @@ def read_licences() -> list[str]:
 def embed_json(text: str) -> str:
     """Make JSON safe to stand in a ``script`` element, whatever names are in it."""
     return text.replace("<", "\\u003c")
-
-
-def _list_classes(classes: Classes) -> Record:
-    return {
-        "breaks": list(classes.breaks),
-        "colours": list(classes.colours),
-        "labels": classes.labels,
-        "places": classes.places,
-    }
 
 
 def _list_values(values: pd.Series[float], places: int) -> list[float | None]:

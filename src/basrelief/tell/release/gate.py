@@ -10,22 +10,12 @@ from numpy.typing import NDArray
 
 from basrelief.config import PublishSettings
 from basrelief.sources.census import RESIDENTS
+from basrelief.tell.facts import Withheld
 
 MIN_BEHIND = 10
 """Fewest areas behind an average, and behind what is left of one when every published area is
 taken away: the rule of ten of secure data services (Office for National Statistics, Secure
 Research Service; UK Longitudinal Linkage Collaboration)."""
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """Something that is not handed out."""
-
-    item: str
-    count: int | None
-    """How many of them; None where that says nothing."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -42,19 +32,6 @@ class Release:
     withheld: tuple[Withheld, ...]
     population: str
     """How the bound on people could be applied, in a sentence."""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What the public page says of itself: sentences and counts, no codes of areas."""
-
-    bounds: str
-    """Whose figures are shown, in a sentence."""
-
-    population: str
-    """How the bound on people could be applied, in a sentence."""
-
-    withheld: tuple[Withheld, ...]
 
 
 def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
@@ -85,7 +62,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     is_bare = ~(ground >= publish.min_ground_covered) if publish.min_ground_covered else ground < 0
     is_first = is_small | is_bare
     is_hidden = is_first | complement(is_first, people)
-    told = (
+    reasons = (
         (is_small & ~np.isnan(people), f"fewer than {publish.min_population:,} people"),
         (is_small & np.isnan(people), "how many people live there is not known"),
         (
@@ -104,7 +81,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
         small=frozenset(ids[is_small]),
         withheld=tuple(
             Withheld("figures of areas", int(which.sum()), reason)
-            for which, reason in told
+            for which, reason in reasons
             if which.any()
         ),
         population=say_population(used, publish),

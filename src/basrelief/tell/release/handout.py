@@ -88,10 +88,7 @@ def write_geojson(facts: Facts, table: pd.DataFrame, path: Path) -> None:
     # Six decimals of a degree are a tenth of a metre.
     degrees = shapely.transform(outlines.to_crs(4326).to_numpy(), lambda xy: xy.round(6))
     degrees = shapely.orient_polygons(degrees)
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    features = [
-        {"type": "Feature", "properties": row, "geometry": shapely.geometry.mapping(outline)}
-        for row, outline in zip(rows, degrees, strict=True)
-    ]
+    shown = gpd.GeoDataFrame(table, geometry=degrees, crs=4326)
+    features = list(shown.iterfeatures(na="null", drop_id=True))
     collection = {"type": "FeatureCollection", "note": NOTE, "features": features}
     path.write_text(json.dumps(collection, allow_nan=False) + "\n", encoding="utf-8")

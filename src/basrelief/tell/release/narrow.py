@@ -23,9 +23,9 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import MEAN
 from basrelief.run import Record, Run
-from basrelief.tell.evaluation import Evaluation
-from basrelief.tell.facts import Described, Facts, Heat, select
-from basrelief.tell.release.gate import Publication, Release, may_average
+from basrelief.tell.evaluation import Evaluation, read_ranked
+from basrelief.tell.facts import Described, Facts, Heat, Publication, select
+from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
 KEY = ("recipe", "target", "scheme", "unit")
@@ -66,7 +66,7 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         settings=narrow_settings(facts.settings, facts.asked),
         run=NOWHERE,
         samples=narrow_samples(facts.samples, release),
-        described=narrow_described(facts, release),
+        described=Described(facts.described.counts, narrow_summary(facts, release)),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),
         folds=facts.folds.iloc[:0],
@@ -76,7 +76,8 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         joining={name: lidar for name, lidar in facts.joining.items() if name in recipes},
         sources=[replace(source, names=()) for source in facts.sources],
     )
-    ranked = read_ranked(facts.run.folder / "evaluate" / "targeting.csv", narrowed.shown, release)
+    ranked = narrow_ranked(facts.run.folder / "evaluate", narrowed.shown, release)
+    # Read last: which recipe is shown depends on the scores that were kept.
     narrowed = replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
     publication = Publication(
         bounds=say_bounds(facts.settings.publish, release),
@@ -132,20 +133,15 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
     )
 
 
-def narrow_described(facts: Facts, release: Release) -> Described:
-    """Keep counts, and of each score's summary what may be shown."""
-    return Described(counts=facts.described.counts, summary=narrow_summary(facts, release))
-
-
 def narrow_summary(facts: Facts, release: Release) -> pd.DataFrame:
     """Keep count, mean and standard deviation of each score where they may be shown."""
     targets = list(facts.samples.targets)
-    told = facts.described.summary.loc[targets, TOLD_OF_SCORES]
+    summary = facts.described.summary.loc[targets, TOLD_OF_SCORES]
     may_tell = [
         may_average(int(count), count_labelled(facts, release, target))
-        for target, count in told["count"].items()
+        for target, count in summary["count"].items()
     ]
-    kept: pd.DataFrame = told[may_tell]
+    kept: pd.DataFrame = summary[may_tell]
     return kept
 
 
@@ -266,26 +262,23 @@ def _keep_rows(table: pd.DataFrame, column: str, release: Release) -> pd.DataFra
     return kept
 
 
-def read_ranked(path: Path, shown: dict[str, str], release: Release) -> pd.DataFrame:
-    """Read ``targeting.csv``: the areas shown, of the recipe shown for each target.
+def narrow_ranked(folder: Path, shown: dict[str, str], release: Release) -> pd.DataFrame:
+    """Read of the ranked lists the areas shown, of the recipe shown for each target.
 
     Returns
     -------
     Columns ``recipe, target, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
     is_inside, rank``; from the highest prediction down, ranked among themselves.
     """
-    if not path.stat().st_size:
-        # Nothing was predicted by area, so not even a head was written.
-        return pd.DataFrame()
     recipes = pd.Series(shown, dtype=object)
-    pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
-    parts = [
-        piece[
-            piece["area_id"].isin(release.shown) & (piece["target"].map(recipes) == piece["recipe"])
-        ]
-        for piece in pieces
-    ]
-    table = pd.concat(parts, ignore_index=True)
+    table = read_ranked(
+        folder,
+        lambda rows: (
+            rows["area_id"].isin(release.shown) & (rows["target"].map(recipes) == rows["recipe"])
+        ),
+    )
+    if table.empty:
+        return table
     order = table.groupby("target")["rank"].rank(method="min")
     # Beside blanks, truth values come as text or not.
     is_inside = table["is_inside"].map(str).map({"True": True, "False": False})

@@ -6,19 +6,18 @@ sections that `page.sections` lists as public: what is not on that list is not p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from basrelief.run import replacing, write_json
-from basrelief.tell import words
 from basrelief.tell.credits import list_credits
-from basrelief.tell.facts import Facts
-from basrelief.tell.page.report import draw_page, make_environment
+from basrelief.tell.facts import Facts, Withheld
 from basrelief.tell.release import handout
-from basrelief.tell.release.gate import MIN_BEHIND, Release, Withheld
+from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.templates import open_templates
+from basrelief.tell.words import name_target
 
 
-def publish_run(facts: Facts, narrowed: Facts, release: Release) -> None:
+def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
     ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv``, ``areas.md``
@@ -30,31 +29,23 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release) -> None:
     ----------
     narrowed
         What `narrow_facts` leaves of the facts.
+    page
+        What is drawn of them.
     """
-    publish = facts.settings.publish
-    folder = facts.run.folder / "public"
-    if publish.allow == "nothing":
-        reason = 'publish.allow = "nothing"'
-        withheld = [Withheld("everything", None, reason)]
-        with replacing(folder) as part:
-            part.mkdir()
-            page = make_environment().get_template("nothing.html.j2").render(reason=publish.reason)
-            (part / "report.html").write_text(page, encoding="utf-8")
-        write_record(facts, narrowed, release, withheld)
-        facts.run.say("report: nothing is published; public/report.html says so")
-        return
-    withheld = list(narrowed.publication.withheld) if narrowed.publication else []
-    with replacing(folder) as part:
+    is_open = facts.settings.publish.allow != "nothing"
+    with replacing(facts.run.folder / "public") as part:
         part.mkdir()
-        page = draw_page(narrowed)
         (part / "report.html").write_text(page, encoding="utf-8")
-        if release.shown:
+        if is_open and release.shown:
             table = handout.tabulate_areas(narrowed)
             handout.write_csv(table, part / "areas.csv")
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
             if narrowed.samples.has_places:
                 handout.write_geojson(narrowed, table, part / "areas.geojson")
-    write_record(facts, narrowed, release, withheld)
+    write_record(facts, narrowed, release)
+    if not is_open:
+        facts.run.say("report: nothing is published; public/report.html says so")
+        return
     facts.run.say(
         f"report: public/ shows {len(release.shown)} areas, {len(release.hidden)} are withheld; "
         "publish.json says why"
@@ -64,25 +55,26 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release) -> None:
 def explain_table(narrowed: Facts) -> str:
     """Explain the columns of the tables, and give the words that their sources ask for."""
     targets = narrowed.samples.targets
-    page: str = (
-        make_environment()
+    text: str = (
+        open_templates("release")
         .get_template("areas.md.j2")
         .render(
             has_places=narrowed.samples.has_places,
-            targets=[(target, words.name_target(target)) for target in targets],
+            targets=[(target, name_target(target)) for target in targets],
             digits=handout.SIGNIFICANT,
             credits=list_credits(narrowed.settings),
         )
     )
-    return page
+    return text
 
 
-def write_record(
-    facts: Facts, narrowed: Facts, release: Release, withheld: Sequence[Withheld]
-) -> None:
+def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
     """Write ``publish.json``. It names no area that is withheld."""
     publish = facts.settings.publish
     is_open = publish.allow != "nothing"
+    withheld = narrowed.publication.withheld if narrowed.publication else ()
+    if not is_open:
+        withheld = (Withheld("everything", None, 'publish.allow = "nothing"'),)
     figures = [
         {
             "target": finding.target,

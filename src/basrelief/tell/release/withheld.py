@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 
 from basrelief.config import PublishSettings
 from basrelief.run import read_json
-from basrelief.tell.facts import Facts
-from basrelief.tell.release.gate import MIN_BEHIND, Release, Withheld
+from basrelief.tell.facts import Facts, Withheld
+from basrelief.tell.release.gate import MIN_BEHIND, Release
 
 
 def say_bounds(publish: PublishSettings, release: Release) -> str:
@@ -72,7 +72,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if (facts.run.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
-    n_maps = len(list((facts.run.folder / "maps").glob("*")))
+    n_maps = len(list(facts.run.maps.glob("*")))
     if n_maps:
         why = "they hold every area; areas.csv and areas.geojson hold those shown"
         entries.append(Withheld("layers and maps for the analyst's own tools", n_maps, why))
@@ -93,7 +93,7 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
         )
     ]
     explain, is_open = facts.run.explain, facts.settings.publish.allow == "chips"
-    chips = [r["chip_id"] for p in sorted(explain.glob("*/summary.json")) for r in read_json(p)]
+    chips = [heat.record["chip_id"] for heat in facts.heat]
     barred = bar_chips(facts, release)
     n_barred = sum(chip in barred for chip in chips)
     if chips and is_open:

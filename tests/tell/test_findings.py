@@ -6,7 +6,9 @@ import pytest
 
 from basrelief.config import DataSettings, Settings, SplitSettings
 from basrelief.run import Record
-from basrelief.tell import words
+from basrelief.tell import findings, words
+from basrelief.tell.findings import say_worth
+from basrelief.tell.page.question import say_question
 
 PICTURES = Settings(data=DataSettings(images="LIDAR", table="table.csv"))
 
@@ -22,8 +24,8 @@ def make_record(
 
 
 def headline(*records: Record) -> str:
-    findings = words.find_findings(list(records), "area")
-    return words.say_headline(findings, PICTURES)
+    found = findings.find_findings(list(records), "area")
+    return findings.say_headline(found, PICTURES)
 
 
 def test_a_recipe_worse_than_the_mean_is_called_so() -> None:
@@ -56,29 +58,29 @@ def test_several_targets_without_success_are_said_plainly() -> None:
 
 
 def test_better_without_an_interval_is_not_counted_as_better() -> None:
-    finding = words.find_findings([make_record(0.3, (None, None))], "area")[0]
+    finding = findings.find_findings([make_record(0.3, (None, None))], "area")[0]
     assert finding.sense == "even"
     assert "too few places for an interval" in finding.words
 
 
 def test_nothing_scored_is_said() -> None:
-    assert "Nothing was scored" in words.say_headline([], PICTURES)
-    assert words.find_strictest([]) is None
+    assert "Nothing was scored" in findings.say_headline([], PICTURES)
+    assert findings.find_strictest([]) is None
 
 
 def test_a_score_that_cannot_be_had_makes_no_finding() -> None:
-    assert words.find_findings([make_record(None)], "area") == []
+    assert findings.find_findings([make_record(None)], "area") == []
 
 
 def test_the_main_score_is_per_area_where_areas_are_held_out() -> None:
     records = [make_record(unit="area"), make_record(unit="chip")]
-    found = [words.find_findings(order, "area") for order in (records, records[::-1])]
-    assert [findings[0].record["unit"] for findings in found] == ["area", "area"]
+    found = [findings.find_findings(order, "area") for order in (records, records[::-1])]
+    assert [each[0].record["unit"] for each in found] == ["area", "area"]
 
 
 def test_the_strictest_scheme_is_told() -> None:
     records = [make_record(scheme="random"), make_record(scheme="area")]
-    assert words.find_strictest(records) == "area"
+    assert findings.find_strictest(records) == "area"
 
 
 def test_findings_are_grouped_best_first() -> None:
@@ -87,12 +89,12 @@ def test_findings_are_grouped_best_first() -> None:
         make_record(recipe="good"),
         make_record(recipe="good", target="income"),
     ]
-    groups = words.group_findings(words.find_findings(records, "area"))
+    groups = findings.group_findings(findings.find_findings(records, "area"))
     assert [named for _, named in groups] == ["good for crime and income", "bad for crime"]
 
 
 def test_a_bare_error_never_stands_alone() -> None:
-    said = words.say_errors(words.find_findings([make_record()], "area"))
+    said = findings.say_errors(findings.find_findings([make_record()], "area"))
     assert said == "Mean squared error: vgg16 0.385, always predicting the mean 0.347."
 
 
@@ -102,7 +104,7 @@ def test_a_flattering_random_split_is_warned_of() -> None:
         make_record(-0.05, scheme="area", unit="chip"),
     ]
     leakage = [{"scheme": "random", "unit": "chip", "share_same_label": 0.953}]
-    warning = words.warn_of_leak(records, leakage, PICTURES)
+    warning = findings.warn_of_leak(records, leakage, PICTURES)
     assert warning is not None
     assert "skill of 0.32 for crime; with whole areas held out the same recipe has −0.05" in warning
     assert "95% of the test chips" in warning
@@ -114,7 +116,7 @@ def test_a_random_split_that_does_not_flatter_is_not_warned_of(flattered: float)
         make_record(flattered, scheme="random", unit="chip"),
         make_record(0.0, scheme="area", unit="chip"),
     ]
-    assert words.warn_of_leak(records, [], PICTURES) is None
+    assert findings.warn_of_leak(records, [], PICTURES) is None
 
 
 def test_blocks_are_named_with_their_buffer() -> None:
@@ -128,18 +130,18 @@ def test_blocks_are_named_with_their_buffer() -> None:
 def test_the_question_names_where_the_ground_came_from() -> None:
     with_terrain = Settings(data=DataSettings(dsm="a", areas="b", labels="c", dtm="d"))
     without = Settings(data=DataSettings(dsm="a", areas="b", labels="c"))
-    assert "terrain rasters." in words.say_question(with_terrain)
-    assert "estimated from the surface" in words.say_question(without)
-    assert "picture alone" in words.say_question(PICTURES)
+    assert "terrain rasters." in say_question(with_terrain)
+    assert "estimated from the surface" in say_question(without)
+    assert "picture alone" in say_question(PICTURES)
 
 
 def test_a_verdict_on_few_areas_is_called_a_hint() -> None:
-    few = words.find_findings([make_record(), make_record(recipe="other", n=11)], "area")
-    warning = words.warn_of_few(few)
+    few = findings.find_findings([make_record(), make_record(recipe="other", n=11)], "area")
+    warning = findings.warn_of_few(few)
     assert warning is not None
     assert "other was judged on only 11 held-out areas" in warning
-    assert words.warn_of_few(few[:1]) is None
-    assert words.warn_of_few([]) is None
+    assert findings.warn_of_few(few[:1]) is None
+    assert findings.warn_of_few([]) is None
 
 
 def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
@@ -147,3 +149,23 @@ def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
         words.say_place([f"District {k}" for k in range(9)], 1200) == "1,200 areas in 9 districts."
     )
     assert words.say_place([], 20) == ""
+
+
+@pytest.mark.parametrize(
+    ("skill", "low", "high", "words"),
+    [
+        (0.3, 0.1, 0.5, "better than always predicting the mean"),
+        (-0.2, -0.4, -0.1, "worse than always predicting the mean"),
+        (-0.2, -0.4, 0.1, "worse than always predicting the mean, though the interval includes 0"),
+        (0.2, -0.1, 0.4, "no better than always predicting the mean (the interval includes 0)"),
+        (-1e-17, -0.1, 0.1, "no better than always predicting the mean"),
+        (0.2, None, None, "better than always predicting the mean here (too few places"),
+        (-0.2, None, None, "worse than always predicting the mean here (too few places"),
+        (None, None, None, "cannot be judged"),
+    ],
+)
+def test_what_a_score_is_worth_is_said(
+    skill: float | None, low: float | None, high: float | None, words: str
+) -> None:
+    record = {"skill": skill, "skill_low": low, "skill_high": high}
+    assert say_worth(record).startswith(words)

@@ -13,8 +13,9 @@ from pyproj import Transformer
 from rasterio.transform import from_origin
 
 from basrelief.run import Run, write_json
-from basrelief.tell.maps import overlays
-from basrelief.tell.maps.overlays import draw_contributions, make_overlay, read_contributions
+from basrelief.tell.maps.contributions import read_contributions, write_rasters
+from basrelief.tell.page import overlays
+from basrelief.tell.page.overlays import draw_contributions, make_overlay
 
 WEST, NORTH, CELL_M = 530000.0, 180000.0, 10.0
 RECORD = {
@@ -58,7 +59,7 @@ def test_only_contributions_whose_file_is_there_are_read(tmp_path: Path) -> None
 
 def test_rasters_are_cloud_optimised_and_have_the_same_values(tmp_path: Path) -> None:
     run = write_contributions(tmp_path, make_values())
-    overlays.write_rasters([RECORD], run, tmp_path)
+    write_rasters([RECORD], run, tmp_path)
     with rasterio.open(tmp_path / "crime-dense-vgg16.tif") as raster:
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert raster.bounds.left == WEST
@@ -73,8 +74,8 @@ def test_an_overlay_lies_on_its_ground(tmp_path: Path) -> None:
     to_degrees = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
     corner = to_degrees.transform(WEST, NORTH)
     # The grid is turned a little against the web's: its box reaches a few cells beyond.
-    assert overlay.corners[0] == pytest.approx(corner, abs=5e-4)
-    west, east = overlay.corners[0][0], overlay.corners[1][0]
+    assert overlay["corners"][0] == pytest.approx(corner, abs=5e-4)
+    west, east = overlay["corners"][0][0], overlay["corners"][1][0]
     assert east - west == pytest.approx(120 * CELL_M / 69_500, rel=0.05)
 
 
@@ -83,7 +84,7 @@ def test_what_raises_is_orange_what_lowers_purple_and_what_is_not_covered_clear(
 ) -> None:
     overlay = make_overlay(RECORD, write_contributions(tmp_path, make_values()))
     assert overlay is not None
-    data = base64.b64decode(overlay.picture.split(",")[1])
+    data = base64.b64decode(overlay["picture"].split(",")[1])
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
     middle, n_cols = picture.shape[0] // 3, picture.shape[1]
     raises, lowers = picture[middle, n_cols - 8], picture[middle, 8]
@@ -102,7 +103,7 @@ def test_a_picture_that_is_too_large_gets_fewer_pixels(
     monkeypatch.setattr(overlays, "MAX_BYTES", 20_000)
     overlay = make_overlay(RECORD, run)
     assert overlay is not None
-    assert len(overlay.picture) < 20_000 * 4 / 3 + 100
+    assert len(overlay["picture"]) < 20_000 * 4 / 3 + 100
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from basrelief.judge.audit import build_audit
-from basrelief.tell.audit_words import say_audit
+from basrelief.tell.page.audit import say_audit
 
 LEAKAGE: list[dict[str, Any]] = [
     {"scheme": "random", "unit": "chip", "share_same_label": 0.75, "share_same_area": 0.9},

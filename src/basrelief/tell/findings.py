@@ -1,0 +1,217 @@
+"""What scores say: each recipe's main score beside the mean, and the sentences on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from basrelief.config import SCHEMES, Settings
+from basrelief.judge.compare import MEAN
+from basrelief.judge.scores import find_worth
+from basrelief.run import Record
+from basrelief.tell.senses import SENSES
+from basrelief.tell.words import (
+    format_number,
+    join_words,
+    name_scheme,
+    name_target,
+    name_targets,
+    open_sentence,
+)
+
+THE_MEAN = "always predicting the mean"
+
+STRICT_FIRST = tuple(reversed(SCHEMES))
+"""Schemes from the one that leaks least."""
+
+FEW = 30
+"""Fewer held-out places than this make a bootstrapped interval rough."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one score says, in words."""
+
+    record: Record
+    """As in ``scores.json``; a mean over targets has no target."""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that was scored."""
+        return str(self.record["recipe"])
+
+    @property
+    def target(self) -> str:
+        """What it predicts."""
+        return str(self.record["target"])
+
+    @property
+    def scheme(self) -> str:
+        """How ground was held out."""
+        return str(self.record["scheme"])
+
+    @property
+    def words(self) -> str:
+        """Better than, no better than, or worse than the mean."""
+        return say_worth(self.record)
+
+    @property
+    def sense(self) -> str:
+        """Which side of the mean it lies on, by its interval: one of `SENSES`."""
+        worth = find_worth(self.record)
+        # Without an interval nobody knows whether it is luck.
+        return worth if worth in ("better", "worse") else "even"
+
+
+def say_worth(record: Record) -> str:
+    """Say what a record of ``scores.json`` is worth beside the mean.
+
+    Examples
+    --------
+    >>> say_worth({"skill": 0.31, "skill_low": 0.12, "skill_high": 0.44})
+    'better than always predicting the mean'
+    >>> say_worth({"skill": -0.11, "skill_low": -0.3, "skill_high": 0.02})
+    'worse than always predicting the mean, though the interval includes 0'
+    """
+    worth, is_above = find_worth(record), (record["skill"] or 0.0) > 0
+    sense = "better" if is_above else "worse"
+    if worth == "unsure" and is_above:
+        return f"no better than {THE_MEAN} (the interval includes 0)"
+    return {
+        "better": f"better than {THE_MEAN}",
+        "worse": f"worse than {THE_MEAN}",
+        "no_better": f"no better than {THE_MEAN}",
+        "unsure": f"worse than {THE_MEAN}, though the interval includes 0",
+        "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
+        "unknown": "cannot be judged: what was observed does not vary",
+    }[worth]
+
+
+def name_preferred(recipe: str) -> str:
+    """Name a preferred recipe, which can be none at all."""
+    return "always the mean" if recipe == MEAN else recipe
+
+
+def find_strictest(scores: Sequence[Record]) -> str | None:
+    """Name the scheme that leaks least among those that were scored."""
+    scored = {record["scheme"] for record in scores}
+    return next((scheme for scheme in STRICT_FIRST if scheme in scored), None)
+
+
+def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
+    """Put each recipe's main score of a scheme into words.
+
+    The main score is per area, as areas are what a map would show; per chip where the
+    scheme holds out chips, or no area has a score.
+    """
+    preferred = "chip" if scheme == "random" else "area"
+    main: dict[tuple[str, str], Record] = {}
+    for record in scores:
+        if record["scheme"] != scheme or record["skill"] is None:
+            continue
+        key = (record["target"], record["recipe"])
+        if key not in main or record["unit"] == preferred:
+            main[key] = record
+    targets = list(dict.fromkeys(record["target"] for record in scores))
+    return [
+        Finding(record)
+        for _, record in sorted(main.items(), key=lambda item: targets.index(item[0][0]))
+    ]
+
+
+def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
+    """Gather findings by verdict, best first: one of each, and all of them named."""
+    order = list(SENSES)
+    groups: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
+        groups.setdefault(finding.words, []).append(finding)
+    gathered = []
+    for group in groups.values():
+        by_recipe: dict[str, list[str]] = {}
+        for finding in group:
+            by_recipe.setdefault(finding.recipe, []).append(name_target(finding.target))
+        named = [f"{recipe} for {join_words(names)}" for recipe, names in by_recipe.items()]
+        gathered.append((group[0], "; ".join(named)))
+    return gathered
+
+
+def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
+    """Say the whole result in one sentence, without asking the reader to know a metric."""
+    if not findings:
+        return "Nothing was scored in this run, so there is nothing to conclude from it."
+    held_out = f"with {name_scheme(findings[0].scheme, settings)}"
+    targets = list(dict.fromkeys(finding.target for finding in findings))
+    recipes = list(dict.fromkeys(finding.recipe for finding in findings))
+    named = name_targets(targets)
+    if len({finding.words for finding in findings}) == 1:
+        is_or_are = "is" if len(recipes) == 1 else "are"
+        who = f"{join_words(recipes)} {is_or_are}"
+        return f"For {named}, {held_out}, {who} {findings[0].words}."
+    if len(targets) == 1:
+        parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
+        return f"For {named}, {held_out}: {'; '.join(parts)}."
+    better = {finding.target for finding in findings if finding.sense == "better"}
+    opening = open_sentence(held_out)
+    if not better:
+        return f"{opening}, no recipe is better than always predicting the mean, for any score."
+    found = name_targets([target for target in targets if target in better])
+    return (
+        f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
+        f"predicting the mean: {found}."
+    )
+
+
+def say_errors(findings: Sequence[Finding]) -> str | None:
+    """Say a single target's mean squared errors beside those of the mean; a bare one misleads."""
+    if not findings or len({finding.target for finding in findings}) > 1:
+        return None
+    parts = [
+        f"{finding.recipe} {format_number(finding.record['mse'], 3)}, always predicting the mean "
+        f"{format_number(finding.record['mse_mean'], 3)}"
+        for finding in findings
+    ]
+    return f"Mean squared error: {'; '.join(parts)}."
+
+
+def warn_of_few(findings: Sequence[Finding]) -> str | None:
+    """Warn where a verdict rests on so few places that its interval is rough itself."""
+    fewest = min(findings, key=lambda finding: finding.record["n"], default=None)
+    if fewest is None or fewest.record["n"] >= FEW:
+        return None
+    return (
+        f"{fewest.recipe} was judged on only {fewest.record['n']} held-out "
+        f"{fewest.record['unit']}s. With so few, the interval is itself uncertain and one odd "
+        "place can turn a verdict round: take it as a hint."
+    )
+
+
+def warn_of_leak(
+    scores: Sequence[Record], leakage: Sequence[Record], settings: Settings
+) -> str | None:
+    """Warn where the random split makes a recipe look better than the strictest scheme does."""
+    strictest = find_strictest(scores)
+    skill = {
+        (record["recipe"], record["target"], record["scheme"]): record["skill"]
+        for record in scores
+        if record["unit"] == "chip" and record["skill"] is not None
+    }
+    pairs = [
+        (skill[recipe, target, scheme], skill[recipe, target, strictest], recipe, target)
+        for recipe, target, scheme in skill
+        if scheme == "random" != strictest and (recipe, target, strictest) in skill
+    ]
+    pairs = [pair for pair in pairs if pair[0] > max(0.0, pair[1] + 0.05)]
+    if not pairs or strictest is None:
+        return None
+    flattered, honest, recipe, target = max(pairs, key=lambda pair: pair[0] - pair[1])
+    shared = [record["share_same_label"] for record in leakage if record["scheme"] == "random"]
+    why = (
+        f" There, {shared[0]:.0%} of the test chips carry exactly the labels of some training chip."
+        if shared and shared[0]
+        else ""
+    )
+    return (
+        f"Do not quote the random split. Per chip it gives {recipe} a skill of "
+        f"{format_number(flattered)} for {name_target(target)}; with "
+        f"{name_scheme(strictest, settings)} the same recipe has {format_number(honest)}.{why}"
+    )

@@ -1,0 +1,96 @@
+"""Contribution maps as explaining left them, and as the map stage hands them over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.shutil import copy as copy_raster
+
+from basrelief.chips.describe import name_file
+from basrelief.run import Record, Run, read_json
+from basrelief.style import DIVERGING
+from basrelief.tell.maps import qgis
+
+Floats = NDArray[np.float32]
+
+MAX_PX = 800
+"""Longest side of a map as it is read to be shown, in cells."""
+
+
+REACH = 0.98
+"""Quantile of the sizes that the colours end at."""
+
+
+def read_contributions(run: Run) -> list[Record]:
+    """Read which contribution maps explaining left; none where it left no list.
+
+    Returns
+    -------
+    Records with ``recipe, target, file`` (relative to the run folder)``, unit, label``.
+    """
+    path = run.explain / "contributions.json"
+    records: list[Record] = read_json(path) if path.exists() else []
+    return [record for record in records if (run.folder / record["file"]).exists()]
+
+
+def choose_contribution(
+    records: Sequence[Record], target: str, recipe: str | None
+) -> Record | None:
+    """Choose a target's contribution map: that of a recipe, where it has one."""
+    mine = [record for record in records if record["target"] == target]
+    return min(mine, key=lambda record: record["recipe"] != recipe, default=None)
+
+
+def write_rasters(records: list[Record], run: Run, folder: Path) -> None:
+    """Write each contribution map as a cloud-optimised GeoTIFF, with a style for QGIS beside it."""
+    for record in run.track(records, "contribution maps"):
+        path = folder / name_raster(record)
+        copy_raster(
+            run.folder / record["file"],
+            path,
+            driver="COG",
+            compress="DEFLATE",
+            predictor="YES",
+            overview_resampling="AVERAGE",
+        )
+        # From the copy, whose overviews make reading it small cheap.
+        reach = find_reach(read_small(path, MAX_PX)[0])
+        style = qgis.draw_ramp(reach, DIVERGING, name_unit(record))
+        path.with_suffix(".qml").write_text(style, encoding="utf-8")
+
+
+def name_raster(record: Record) -> str:
+    """Name a contribution map's file in ``maps/``."""
+    return f"{name_file(record['target'])}-{name_file(record['recipe'])}.tif"
+
+
+def name_unit(record: Record) -> str:
+    """Name the unit of a contribution map's cells, its target first."""
+    return f"{record['target']}, {record['unit']}"
+
+
+def read_small(path: Path, longest: int) -> tuple[Floats, rasterio.Affine, object]:
+    """Read a raster with at most ``longest`` cells a side, averaged; NaN is nodata.
+
+    Returns
+    -------
+    Values (row, col), the transform of these cells, and the CRS.
+    """
+    with rasterio.open(path) as raster:
+        share = min(1.0, longest / max(raster.shape))
+        shape = tuple(max(1, round(side * share)) for side in raster.shape)
+        # Averaged as it is read: a map of a whole county need not fit into memory.
+        values = raster.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
+        scale = rasterio.Affine.scale(raster.width / shape[1], raster.height / shape[0])
+        return values.astype(np.float32).filled(np.nan), raster.transform @ scale, raster.crs
+
+
+def find_reach(values: Floats) -> float:
+    """Find the size that colours end at, so that one odd cell, (row, col), pales no other."""
+    sizes = np.abs(values[np.isfinite(values)])
+    return float(np.quantile(sizes, REACH)) if len(sizes) else 0.0
