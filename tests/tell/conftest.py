@@ -17,7 +17,7 @@ from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.grid import Grid
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, write_json
 
 SETTINGS = Settings(

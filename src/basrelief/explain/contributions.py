@@ -35,7 +35,7 @@ from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, Sheet
 from basrelief.explain.tally import AreaSums, Faces
 from basrelief.grid import Grid
-from basrelief.learn.dense import Patch, list_patches, look
+from basrelief.learn.dense import Patch, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
 from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.run import Run
@@ -101,7 +101,7 @@ class Scene:
 
     def look(self, way: Pass, patch: Patch) -> list[NDArray[np.float32]]:
         """Send a patch through the network: one map a stage."""
-        return look(patch, way.recipe, self.extractors[way.member], way.resolution_m)
+        return forward(patch, way.recipe, self.extractors[way.member], way.resolution_m)
 
     def own(self, patch: Patch) -> dict[str, Own]:
         """List each area's cells in a patch."""

@@ -16,7 +16,7 @@ from basrelief.chips.store import HEIGHTS
 from basrelief.chips.zonal import Planes, Pools, Zoning, pool_planes
 from basrelief.explain.cells import Tracing, list_own, trace_patch, weigh_patch
 from basrelief.explain.contributions import Pass, Scene
-from basrelief.learn.dense import Patch, find_multiple, look, make_patch
+from basrelief.learn.dense import Patch, find_multiple, forward, make_patch
 from basrelief.learn.extract import Extractor
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def look_again(
         heights = canvas.heights[:, spare : rows - spare, spare : cols - spare]
         cropped = Canvas(canvas.grid, heights)
         patch = make_patch(cropped, way.recipe, extractor, way.resolution_m, _factor(scene, way))
-        looked.append((way, patch, look(patch, way.recipe, extractor, way.resolution_m)))
+        looked.append((way, patch, forward(patch, way.recipe, extractor, way.resolution_m)))
     return looked
 
 

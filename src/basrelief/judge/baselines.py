@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,9 +24,10 @@ DISTRICT, SIZE, PLACE = "district-mean", "area-size", "place-alone"
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class BaselineData:
     """What baselines may know of areas or chips, in the order of the samples' table."""
 
+    unit: Literal["chip", "area"]
     ids: pd.Index[Any]
     labels: Floats
     """(item, target) NaN where unknown."""
@@ -50,17 +53,20 @@ class Known:
     @property
     def baselines(self) -> list[str]:
         """Name the baselines that can be had, place alone first."""
-        needs = {PLACE: self.locations, DISTRICT: self.district, SIZE: self.log_size}
-        return [name for name, found in needs.items() if found is not None]
+        return [name for name, (needs, _) in BASELINES.items() if self._has(needs)]
+
+    def _has(self, needs: tuple[str, ...]) -> bool:
+        return all(getattr(self, field) is not None for field in needs)
 
 
-def know_areas(samples: Samples) -> Known:
+def gather_areas(samples: Samples) -> BaselineData:
     """Gather what baselines may know of areas."""
     areas, locations, log_size = samples.areas, None, None
     if samples.has_places:
         locations = locate_areas(samples)
         log_size = np.log(areas.geometry.area.to_numpy(np.float64))
-    return Known(
+    return BaselineData(
+        unit="area",
         ids=pd.Index(areas["area_id"].astype(str)),
         labels=areas[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
@@ -70,7 +76,7 @@ def know_areas(samples: Samples) -> Known:
     )
 
 
-def know_chips(samples: Samples) -> Known:
+def gather_chips(samples: Samples) -> BaselineData:
     """Gather what baselines may know of chips; a chip's district is its main area's."""
     chips, locations, main = samples.chips, None, None
     if "lad" in samples.areas and len(samples.membership):
@@ -81,7 +87,8 @@ def know_chips(samples: Samples) -> Known:
     if samples.has_places:
         xy = chips[["easting", "northing"]].to_numpy(np.float64)
         locations = Locations(xy, name_districts(main, chips["chip_id"]))
-    return Known(
+    return BaselineData(
+        unit="chip",
         ids=pd.Index(chips["chip_id"].astype(str)),
         labels=chips[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
@@ -92,33 +99,64 @@ def know_chips(samples: Samples) -> Known:
 
 
 def predict_baseline(
-    name: str, known: Known, train: Rows, test: Rows, rng: np.random.Generator
+    name: str, data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
 ) -> Floats:
     """Predict the test items from the training items' labels and what is known of both.
 
     Parameters
     ----------
     name
-        One of ``known.baselines``.
-    train, test
-        Positions in ``known``.
+        One of ``data.baselines``.
+    train, test : (n_train,), (n_test,)
+        Positions in ``data``.
 
     Returns
     -------
     (n_test, n_targets)
         In the labels' unit; NaN for a target without a label in training.
     """
-    labels = known.labels[train]
-    if name == PLACE:
-        assert known.locations is not None
-        at = Locations(known.locations.xy)
-        is_many = has_many(len(train) if known.n_usable is None else known.n_usable)
-        return gp_interpolation(at.take(train), labels, at.take(test), rng, is_many=is_many)
-    if name == SIZE:
-        assert known.log_size is not None
-        return regress_on_size(known.log_size[train], labels, known.log_size[test])
-    assert known.district is not None
-    return average_district(known.district[train], labels, known.district[test])
+    _, predict = BASELINES[name]
+    return predict(data, train, test, rng)
+
+
+def _interpolate(
+    data: BaselineData,
+    train: Rows,
+    test: Rows,
+    rng: np.random.Generator,
+    *,
+    has_district: bool,
+) -> Floats:
+    """Predict by a Gaussian process on place, and on the district where that is to count."""
+    assert data.locations is not None
+    at = data.locations if has_district else Locations(data.locations.xy)
+    is_many = has_many(len(train) if data.n_usable is None else data.n_usable)
+    known, new = at.take(train), at.take(test)
+    return gp_interpolation(known, data.labels[train], new, rng, is_many=is_many)
+
+
+def _average_district(
+    data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
+) -> Floats:
+    assert data.district is not None
+    return average_district(data.district[train], data.labels[train], data.district[test])
+
+
+def _regress_on_size(
+    data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
+) -> Floats:
+    assert data.log_size is not None
+    return regress_on_size(data.log_size[train], data.labels[train], data.log_size[test])
+
+
+Predictor = Callable[[BaselineData, Rows, Rows, np.random.Generator], Floats]
+
+BASELINES: dict[str, tuple[tuple[str, ...], Predictor]] = {
+    PLACE: (("locations",), partial(_interpolate, has_district=False)),
+    DISTRICT: (("district",), _average_district),
+    SIZE: (("log_size",), _regress_on_size),
+}
+"""By name: the fields of `BaselineData` that must be there, and what predicts from them."""
 
 
 def average_district(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Record
 
 N_PERMUTATIONS = 999

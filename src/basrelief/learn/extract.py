@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -24,6 +22,7 @@ from basrelief.learn.weights import (
     create_backbone,
     is_of_one_size,
     load_backbone,
+    take_prefixed,
     timm_normalisation,
 )
 from basrelief.run import replacing
@@ -81,26 +80,21 @@ def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
 
 def save_extractor(extractor: Extractor, recipe: DenseRecipe, path: Path) -> None:
     """Write what a model needs to see another place as it saw its own."""
-    kept = _prune(extractor.backbone, recipe)
-    state = {f"backbone.{key}": value for key, value in kept.items()}
+    state = {f"backbone.{key}": value for key, value in _prune(extractor.backbone, recipe).items()}
     state |= {f"normalise.{key}": value for key, value in extractor.normalise.state_dict().items()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with replacing(path) as part:
-        save_file(tensors, part, metadata={"keys": json.dumps(sorted(kept))})
+        save_file(tensors, part)
 
 
 def read_extractor(recipe: DenseRecipe, path: Path, settings: Settings) -> Extractor:
     """Read what `save_extractor` wrote; the settings choose where it runs."""
-    with safe_open(path, "pt") as file:
-        known = set(json.loads(file.metadata()["keys"]))
     state = load_file(path)
     backbone = create_backbone(recipe.backbone, SIDE_PX)
-    own = {key: state[f"backbone.{key}"] for key in known}
-    # Layers behind the last stage were not kept, and are never run.
-    backbone.load_state_dict(own, strict=False)
+    # Layers behind the last stage were not written, and are never run.
+    backbone.load_state_dict(take_prefixed("backbone.", state), strict=False)
     normalise = timm_normalisation(recipe.backbone)
-    names = ("order", "mean", "std")
-    normalise.load_state_dict({name: state[f"normalise.{name}"] for name in names})
+    normalise.load_state_dict(take_prefixed("normalise.", state))
     return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
 
 

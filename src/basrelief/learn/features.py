@@ -32,7 +32,8 @@ from basrelief.learn.recipes import (
     format_recipe,
 )
 from basrelief.learn.relief import relief_features
-from basrelief.run import Run, read_json, replacing, stamp_of, write_json
+from basrelief.learn.weights import stamp_weights
+from basrelief.run import Run, read_json, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
 """What random and dense features are made with; every final model carries its own."""
@@ -141,8 +142,7 @@ def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     mark: dict[str, Any] = {"chips": read_json(path) if path.exists() else None}
     mark |= {"recipe": format_recipe(recipe), "seed": settings.seed}
     if isinstance(recipe, DenseRecipe):
-        typed = settings.models.weights.get(recipe.backbone)
-        is_file = typed is not None and settings.locate(typed).is_file()
-        mark["weights"] = stamp_of(settings.locate(str(typed))) if is_file else typed
+        mark["weights"] = stamp_weights(recipe.backbone, settings)
+        # bf16 and fp32 agree to a tolerance, not to the bit: folds must not mix them.
         mark["precision"] = settings.models.precision
     return mark

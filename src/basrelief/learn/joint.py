@@ -155,13 +155,13 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
 
 def predict_joint(joint: JointProcess, terms: AreaTerms) -> Floats:
     """Predict areas, (area, target), in the labels' unit."""
-    total: Floats = np.sum(list(tell_joint_parts(joint, terms).values()), axis=0)
+    total: Floats = np.sum(list(decompose_joint(joint, terms).values()), axis=0)
     return total
 
 
-def tell_joint_parts(joint: JointProcess, terms: AreaTerms) -> dict[str, Floats]:
-    """Tell what each part adds to a joint process' prediction, as `tell_parts` does."""
-    parts, n_scales = tell_sets(joint.linear, joint.set_names, terms), len(joint.scales)
+def decompose_joint(joint: JointProcess, terms: AreaTerms) -> dict[str, Floats]:
+    """Decompose a prediction as `area_models.decompose` does: (area, target) of each."""
+    parts, n_scales = decompose_linear(joint.linear, joint.set_names, terms), len(joint.scales)
     common = correlate_locations(terms.locations, joint.locations, joint.scales)
     added = [one @ weights for one, weights in zip(common, joint.weights, strict=True)]
     if joint.locations.xy is not None:
@@ -239,10 +239,10 @@ def list_mixes(n_sets: int, n_scales: int, has_district: bool) -> tuple[Floats, 
     return np.concatenate(mixes), np.concatenate(prior)
 
 
-def tell_sets(
+def decompose_linear(
     linear: LinearModel, set_names: tuple[str, ...], terms: AreaTerms
 ) -> dict[str, Floats]:
-    """Tell the mean, and what each set adds where its features are not at their means."""
+    """Split a prediction into the mean and what each set adds, (area, target) each."""
     known = AreaTerms({name: terms.feature_sets[name] for name in set_names}, terms.locations)
     Z = np.split(standardise(known.join(), linear.mean, linear.scale), known.ends, axis=1)
     coef = np.split(linear.coef, known.ends)

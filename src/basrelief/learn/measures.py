@@ -114,9 +114,8 @@ def describe_measures() -> pd.DataFrame:
     >>> describe_measures().loc["slope_mean_deg", "unit"]
     'degrees'
     """
-    rows = [(each.name, each.unit, each.words, each.scale, each.source) for each in MEASURES]
     columns = ["name", "unit", "words", "scale", "source"]
-    return pd.DataFrame(rows, columns=columns).set_index("name")
+    return pd.DataFrame(list(MEASURES))[columns].set_index("name")
 
 
 def bring_to_scale(features: pd.DataFrame) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_tr
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.weights import stamp_weights
 from basrelief.run import MODEL, Run, digest, read_json, replacing, stamp_of, write_json
 from basrelief.splits.heldout import ChipFold
 
@@ -139,9 +140,7 @@ def _fingerprint(
     recipe: NetworkRecipe, samples: Samples, fold: ChipFold, settings: Settings
 ) -> str:
     """Hash everything that the trained weights depend on, but for the machine."""
-    typed = settings.models.weights.get(recipe.backbone)
-    is_file = typed not in (None, "none")
-    weights = stamp_of(settings.locate(str(typed))) if is_file else [typed]
+    weights = stamp_weights(recipe.backbone, settings)
     labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
     rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
     pixels = stamp_of(samples.store / "zarr.json")

@@ -20,6 +20,7 @@ from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes
 from basrelief.config import InputError
 from basrelief.learn.recipes import RandomRecipe
+from basrelief.learn.relief import find_factor
 from basrelief.learn.threads import one_torch_thread
 from basrelief.run import Run, replacing
 
@@ -75,7 +76,7 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
     """
     rows = rng.permutation(len(samples.chips))[:N_CHIPS]
     n_each = -(-PATCHES_PER_FILTER * recipe.n_filters // max(1, len(rows)))
-    factor, drawn = _find_factor(samples, recipe.cell_m), []
+    factor, drawn = find_factor(samples, recipe.cell_m), []
     for row in rows:
         height = average_height(samples.read_heights(np.array([row]))[0], factor)
         patches = np.lib.stride_tricks.sliding_window_view(height, (recipe.patch_px,) * 2)
@@ -131,7 +132,7 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
     InputError
         If the filters are for cells of another size than the samples can give.
     """
-    factor = _find_factor(samples, filters.cell_m)
+    factor = find_factor(samples, filters.cell_m)
     cell_m = factor * samples.resolution_m
     if not np.isclose(cell_m, filters.cell_m):
         raise InputError(
@@ -217,9 +218,3 @@ def load_filters(path: Path) -> Filters:
     with safe_open(path, "np") as file:
         facts = {name: float(text) for name, text in file.metadata().items()}
         return Filters(weights=file.get_tensor("weights"), **facts)
-
-
-def _find_factor(samples: Samples, wanted_m: float) -> int:
-    """Give the pixels a side of the cell nearest to the one wanted of which chips are whole."""
-    wanted = max(1, round(wanted_m / samples.resolution_m))
-    return [k for k in range(1, wanted + 1) if samples.size_px % k == 0][-1]

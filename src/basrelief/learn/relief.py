@@ -44,7 +44,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
         One row an area that has ground, by ``area_id``; one column a measure, in its unit;
         NaN where an area has too little of what is measured, such as roofs in a wood.
     """
-    factor = _find_factor(samples)
+    factor = find_factor(samples, CELL_M)
     cell_m = factor * samples.resolution_m
     n_chips = max(1, round(BLOCK_M / (samples.size_px * samples.resolution_m)))
 
@@ -102,7 +102,7 @@ def _finish(pools: Pools, area_id: str, cell_m: float) -> dict[str, float]:
     return {measure.name: found[measure.name] for measure in MEASURES}
 
 
-def _find_factor(samples: Samples) -> int:
-    """Give how many pixels a side make a cell: chips must hold whole cells."""
-    wanted = max(1, round(CELL_M / samples.resolution_m))
+def find_factor(samples: Samples, cell_m: float) -> int:
+    """Find the pixels a side of the cell nearest below the one wanted of which chips are whole."""
+    wanted = max(1, round(cell_m / samples.resolution_m))
     return max(k for k in range(1, wanted + 1) if samples.size_px % k == 0)

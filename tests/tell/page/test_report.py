@@ -79,7 +79,7 @@ def write_judgement(
         "targeting",
         "failures",
         "over_targets",
-        "kept",
+        "member_weights",
     )
     for name in lists:
         write_json(evaluate / f"{name}.json", [])

@@ -27,7 +27,7 @@ from basrelief.config import DataSettings, ModelSettings, PublishSettings, Setti
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT
 from basrelief.grid import Grid
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
