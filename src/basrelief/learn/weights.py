@@ -78,8 +78,9 @@ def check_weights(backbone: str, settings: Settings) -> None:
 def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
     """Describe a backbone's weights, to notice when they change: their file, or what was typed."""
     typed = settings.models.weights.get(backbone)
-    # What timm or a seed gives is told by the name alone.
-    return [typed] if typed in (None, "none") else stamp_of(settings.locate(typed))
+    is_file = typed not in (None, "none") and settings.locate(str(typed)).is_file()
+    # What timm or a seed gives is told by the name alone; a file by when it changed.
+    return stamp_of(settings.locate(str(typed))) if is_file else [typed]
 
 
 def load_backbone(backbone: str, size_px: int, settings: Settings) -> tuple[nn.Module, Normalise]:
