@@ -64,6 +64,7 @@ def gather_areas(samples: Samples) -> BaselineData:
     areas, locations, log_size = samples.areas, None, None
     if samples.has_places:
         locations = locate_areas(samples)
+        # The polygon's own size: no recipe of LIDAR may see it, so what it gives stands apart.
         log_size = np.log(areas.geometry.area.to_numpy(np.float64))
     return BaselineData(
         unit="area",
@@ -81,6 +82,7 @@ def gather_chips(samples: Samples) -> BaselineData:
     chips, locations, main = samples.chips, None, None
     if "lad" in samples.areas and len(samples.membership):
         member = samples.membership.sort_values("weight", kind="stable")
+        # Sorted by weight: the last of a chip is the area that has most of it.
         heaviest = member.groupby("chip_id")["area_id"].last()
         lad = samples.areas.set_index("area_id")["lad"]
         main = heaviest.reindex(chips["chip_id"]).map(lad)
@@ -135,28 +137,18 @@ def _interpolate(
     return gp_interpolation(known, data.labels[train], new, rng, is_many=is_many)
 
 
-def _average_district(
-    data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
+def _predict_from(
+    data: BaselineData,
+    train: Rows,
+    test: Rows,
+    rng: np.random.Generator,
+    *,
+    field: str,
+    predict: Callable[[Any, Floats, Any], Floats],
 ) -> Floats:
-    assert data.district is not None
-    return average_district(data.district[train], data.labels[train], data.district[test])
-
-
-def _regress_on_size(
-    data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
-) -> Floats:
-    assert data.log_size is not None
-    return regress_on_size(data.log_size[train], data.labels[train], data.log_size[test])
-
-
-Predictor = Callable[[BaselineData, Rows, Rows, np.random.Generator], Floats]
-
-BASELINES: dict[str, tuple[tuple[str, ...], Predictor]] = {
-    PLACE: (("locations",), partial(_interpolate, has_district=False)),
-    DISTRICT: (("district",), _average_district),
-    SIZE: (("log_size",), _regress_on_size),
-}
-"""By name: the fields of `BaselineData` that must be there, and what predicts from them."""
+    """Predict from one thing that is known of each item, (item,)."""
+    known = getattr(data, field)
+    return predict(known[train], data.labels[train], known[test])
 
 
 def average_district(
@@ -172,6 +164,7 @@ def average_district(
            [5.]])
     """
     table = pd.DataFrame(labels)
+    # Item codes of None form no group, and so get the mean of all.
     means = table.groupby(train).mean().reindex(pd.Index(test, dtype=object))
     predicted: Floats = means.fillna(table.mean()).to_numpy(np.float64)
     return predicted
@@ -183,6 +176,7 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
     Small areas hold as many people as large ones, so this is nearly density, and nothing
     that LIDAR has to be flown for.
     """
+    # Closed form for all targets at once: each is known for areas of its own.
     is_known = np.isfinite(labels)
     n_known = np.maximum(is_known.sum(axis=0), 1)
     size = np.where(is_known, train[:, None], 0.0)
@@ -194,6 +188,16 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
     slope = np.where(square > 0, product / np.where(square > 0, square, 1.0), 0.0)
     predicted = mean + slope * (test[:, None] - size_mean)
     return np.where(is_known.any(axis=0), predicted, np.nan)
+
+
+Predictor = Callable[[BaselineData, Rows, Rows, np.random.Generator], Floats]
+
+BASELINES: dict[str, tuple[tuple[str, ...], Predictor]] = {
+    PLACE: (("locations",), partial(_interpolate, has_district=False)),
+    DISTRICT: (("district",), partial(_predict_from, field="district", predict=average_district)),
+    SIZE: (("log_size",), partial(_predict_from, field="log_size", predict=regress_on_size)),
+}
+"""By name: the fields of `BaselineData` that must be there, and what predicts from them."""
 
 
 def _districts(codes: pd.Series[Any] | None) -> NDArray[np.object_] | None:

@@ -137,6 +137,7 @@ def average_over_areas(samples: Samples, rows: Rows, values: Floats) -> pd.DataF
     -------
     One row an area that any of the chips has ground in, by ``area_id``; a column a target.
     """
+    # By chip and not by position: membership names chips in an order of its own.
     position = pd.Series(np.arange(len(rows)), index=samples.chips["chip_id"].iloc[rows])
     member = samples.membership[samples.membership["chip_id"].isin(position.index)]
     member = member[member["weight"] > 0]
@@ -228,6 +229,7 @@ def _predict_areas(
         near = measure_applicability(
             learnt.terms(fold.train).join(),
             new.join(),
+            # LIDAR alone: dissimilarity is of the ground, and not of where it lies.
             weigh_features(model.alone, np.nanstd(data.labels[train], axis=0)),
             group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str),
             inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "distance"),

@@ -42,6 +42,7 @@ class Draws:
                 del self._kept[next(iter(self._kept))]
             share = np.full(n_groups, 1 / n_groups)
             taken = self.rng.multinomial(n_groups, share, size=N_REPLICATES)
+            # float32 holds such counts exactly, in half of the memory.
             self._kept[n_groups] = taken.astype(np.float32)
         return self._kept[n_groups]
 
@@ -114,6 +115,7 @@ def sum_by_group(values: Floats, group: NDArray[np.int64], n_groups: int) -> Flo
     array([[5., 2.]])
     """
     sums = np.zeros((*values.shape[:-1], n_groups))
+    # bincount adds in the order of the items: sums do not depend on threads.
     for index in np.ndindex(*values.shape[:-1]):
         sums[index] = np.bincount(group, values[index], n_groups)
     return sums

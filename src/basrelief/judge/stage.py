@@ -108,6 +108,7 @@ def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any
         blocks = block_of(centres, settings.split.block_m)
         by_area = pd.Series(blocks_of_areas(samples, areas, settings), index=areas)
         return {"chip": pd.Series(blocks, index=chip_ids), "area": by_area}
+    # Without places the area is the largest thing known to err together.
     largest = samples.membership.sort_values("weight", kind="stable").groupby("chip_id").last()
     return {"chip": largest["area_id"], "area": pd.Series(areas, index=areas)}
 
@@ -169,12 +170,14 @@ def _judge_areas(
 ) -> None:
     """Judge what only areas have: coverage, who would be found, and where predictions fail."""
     recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
+    # Named, so that leaving a recipe out changes no figure of another.
     rng = inputs.rng(recipe, scheme, "judge")
     found.coverage += measure_coverage(frame, relations.districts)
     found.targeting += measure_targeting(frame, place, rng, relations.groups["area"])
     residuals, records = measure_failures(frame, inputs.samples, rng, relations.neighbours)
     found.failures += records
     tables.residuals.append(residuals)
+    # Of the scheme that maps show: ranks of several would contradict each other.
     if scheme == choose_listed(inputs.schemes):
         tables.ranked.append(rank_areas(frame, inputs.samples))
 
@@ -200,6 +203,7 @@ def _compare_recipes(
 
     ``groups`` is what each item is resampled with; ``key`` says which scheme and unit.
     """
+    # Of two alike the cheaper is preferred, so networks come last.
     networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
     draws = Draws(np.random.default_rng(inputs.settings.seed))
@@ -231,6 +235,7 @@ def _write_findings(found: Findings, asked: set[str], run: Run) -> None:
 def _write_partial(inputs: EvaluationInputs, blocks: pd.Series[Any]) -> None:
     """Write what slope and altitude add, where there are relief statistics."""
     path = inputs.run.folder / "evaluate" / "partial.json"
+    # What an earlier evaluation left must not stand beside these figures.
     path.unlink(missing_ok=True)
     for recipe in inputs.recipes:
         if isinstance(recipe, StatisticsRecipe):

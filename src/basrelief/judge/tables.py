@@ -75,6 +75,7 @@ class RankedList:
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows, under one head."""
+        # Appended, since the lists of a whole country are too many to hold.
         frame.to_csv(self.file, index=False, header=not self.has_head)
         self.has_head = True
 

@@ -94,6 +94,7 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
         (out.folder / name).unlink(missing_ok=True)
     settings = settle_place(model, place, out)
     assert model.native_resolution_m is not None
+    # Brought to the training rasters' cells first: texture is what was learnt.
     cut_like(settings, out, model.native_resolution_m)
     samples = load_samples(out)
     _check_ground(samples, place, model)
@@ -205,10 +206,12 @@ def _predict_areas(
         values = average_over_areas(samples, rows, prediction.labels.to_numpy(np.float64))
     else:
         values = prediction.labels
+    # Chips also lie in areas with too little ground in the rasters.
     values = values[values.index.isin(areas.index)].sort_index()
     applicability = None
     if prediction.features is not None:
         (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
+        # The training labels' spread: a new place may have no label.
         spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
         applicability = measure_applicability(
             learnt.to_numpy(np.float64),
@@ -312,6 +315,7 @@ def score_place(
         out.say("predict: none of the areas predicted has a label, so nothing is scored")
         return []
     ids = np.array(sorted(set(known["id"])), dtype=str)
+    # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rng = np.random.default_rng(settings.seed)
     records = score_predictions(known, {"area": blocks}, rng)

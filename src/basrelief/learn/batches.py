@@ -49,6 +49,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
     for step in range(first_step, first_step + n_steps):
         number, place = divmod(step, n_batches)
         if number != passed:
+            # Seeded by the pass: a run that goes on need not draw the passes before.
             rng = np.random.default_rng([seed, number])
             shuffled, passed = rng.permutation(rows), number
         batches.append(shuffled[place * batch_size : (place + 1) * batch_size])
@@ -69,6 +70,7 @@ def read_ahead(samples: Samples, batches: list[Rows], bands: Bands) -> Iterator[
         As stored: uint8 for shaded bands, float32 for relief. Two batches are in memory
         at most.
     """
+    # A thread is enough: reading and decompressing release the interpreter.
     with ThreadPoolExecutor(1) as thread:
         waiting = None
         for batch in batches:

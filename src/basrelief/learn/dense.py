@@ -93,7 +93,7 @@ def _measure_at(
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
         patch = make_patch(canvas, recipe, extractor, resolution_m, factor)
-        maps = forward(patch, recipe, extractor, resolution_m)
+        maps = forward(patch, recipe, extractor, resolution_m)  # (channel, row, col) of each stage
         for p, k in product(range(len(recipe.pools)), range(len(recipe.stages))):
             name = _name_planes(recipe, resolution_m, p, k)
             yield Planes(name, patch.cells_of(k), maps[k], patch.weigh(p, k), has_spread)
@@ -169,6 +169,7 @@ def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) ->
         If it is no whole number.
     """
     factor = resolution_m / samples.resolution_m
+    # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "

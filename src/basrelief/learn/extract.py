@@ -115,10 +115,12 @@ def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> in
     -------
     The furthest of all stages, to a cell of each; None if it is over `MAX_REACH_PX`.
     """
+    # Small first: most convolutional stages see a few cells, and area grows with the square.
     margin = 4 * stride
     while margin <= 2 * MAX_REACH_PX:
         side = 2 * margin + stride
         picture = torch.zeros(1, 3, side, side)
+        # Not-a-number spreads to all that depends on it, whatever the layers are.
         picture[..., margin:-margin, margin:-margin] = torch.nan
         reach = max(_furthest(plane, margin, side) for plane in _forward(backbone, picture, stages))
         if reach < margin:
@@ -143,6 +145,7 @@ def _forward(backbone: nn.Module, bands: torch.Tensor, stages: Sequence[int]) ->
     timm gives each stage once, in the network's own order, whatever order was asked for.
     """
     in_order = sorted(set(stages))
+    # Stopping early: what lies behind the last stage is never read.
     maps = backbone.forward_intermediates(  # type: ignore[operator]
         bands, indices=in_order, stop_early=True, intermediates_only=True
     )
@@ -163,6 +166,7 @@ def _freeze(
     strides = tuple(int(info[stage]["reduction"]) for stage in recipe.stages)
     backbone = backbone.requires_grad_(False).eval()
     coarsest, reach = max(strides), None
+    # A network of one size cannot be run on the sizes that measuring takes.
     if not is_of_one_size(recipe.backbone):
         reach = measure_reach(backbone, recipe.stages, coarsest)
     if reach is None:
@@ -185,6 +189,7 @@ def _freeze(
         stages=tuple(recipe.stages),
         strides=strides,
         channels=tuple(int(info[stage]["num_chs"]) for stage in recipe.stages),
+        # Whole cells, so that cutting the halo off leaves every stage aligned.
         halo_px=-(-reach // coarsest) * coarsest,
         arithmetic=arithmetic,
     )
@@ -192,6 +197,7 @@ def _freeze(
 
 def _prune(backbone: nn.Module, recipe: DenseRecipe) -> dict[str, torch.Tensor]:
     """Keep the weights that a picture passes on its way to the last stage."""
+    # Asked of a forward pass, since no naming scheme of layers holds for all backbones.
     used: set[str] = set()
     hooks = [
         module.register_forward_hook(lambda *_, name=name: used.add(name))

@@ -110,9 +110,11 @@ def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run)
     folder = run.features / recipe.name
     mark = _mark(recipe, settings, run)
     stamp = folder / "features.json"
+    # Without the chips' fingerprint nothing says whether these are the same chips.
     if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
         return pd.read_parquet(folder / "features.parquet")
     folder.mkdir(parents=True, exist_ok=True)
+    # Removed first and written last: features without a stamp are never taken for whole.
     stamp.unlink(missing_ok=True)
     _write_maker(recipe, samples, settings, folder)
     features = make_features(recipe, samples, settings, run, folder)

@@ -171,6 +171,7 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
     InputError
         If this version computes other features than those that the model learnt from.
     """
+    # The recipe beside the weights, not the shipped one: that may have changed since.
     recipe = read_recipe(folder / "recipe.toml")
     targets = list(samples.targets)
     if isinstance(recipe, NetworkRecipe):
@@ -180,8 +181,10 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
     if isinstance(recipe, KrigedRecipe):
         run.say(f"predict {recipe.name}: by LIDAR alone, because no label of this place is known")
     features = _compute_features(folder, samples, settings, run)
+    # Columns are matched by name: the arrays alone would fit any features of their number.
     _check_features(folder, features)
     is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
+    # Areas with little ground in the rasters are not predicted, as in training.
     features = features[is_used.reindex(features.index).to_numpy(bool)]
     model = load_model(folder / MODEL)
     values = predict_linear(model.alone, features.to_numpy(np.float64))
@@ -191,6 +194,7 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
 def _compute_features(folder: Path, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
     """Compute a place's features as the model's members computed those of their own."""
     tables = []
+    # Sorted by their leading number: the order in which features were joined.
     for path in sorted((folder / "members").iterdir()):
         member = read_recipe(path / "recipe.toml")
         assert isinstance(member, LidarRecipe)
@@ -211,6 +215,7 @@ def _check_features(folder: Path, features: pd.DataFrame) -> None:
 def _measure_spreads(table: pd.DataFrame) -> dict[str, Spread]:
     """Describe each column over its known values."""
     numbers = table.agg(["mean", "std", "min", "max"]).T
+    # JSON has no NaN: what is not known is null.
     rows = numbers.astype(object).where(numbers.notna(), None).to_numpy().tolist()
     return {
         str(name): Spread(mean=mean, std=std, low=low, high=high)

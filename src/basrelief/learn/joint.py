@@ -131,18 +131,21 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
             f"a recipe joins {n_sets} feature sets with place ({', '.join(terms.feature_sets)}); "
             f"at most {MAX_SETS} can be told apart. Leave some out."
         )
+    # Candidates are scales times subsets: more of one leave time for fewer of the other.
     if n_scales is None:
         n_scales = int(np.clip(MOST_GRID // 2**n_sets, 2, MOST_SCALES))
     at, standard = terms.locations, learn_standard(terms.join())
     Z = np.split(standard.apply(terms.join()), terms.ends, axis=1)[:n_sets]
+    # Each set's covariance is 1 on average, whatever the number of its features.
     sizes = [max(float((each**2).sum()) / len(each), 1e-12) for each in Z]
     scales = np.zeros(0) if at.xy is None else choose_scales(cdist(at.xy, at.xy), n_scales)
-    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]
+    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]  # (area, area)
     components += correlate_locations(at, at, scales)
     mixes, prior = list_mixes(n_sets, len(scales), has_district=at.district is not None)
     stacked = np.reshape(components, (len(components), len(labels), len(labels)))
     process = fit_gaussian_process(stacked, labels, mixes, prior)
     weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
+    # A linear set is a function of its features alone: a map of contributions is exact.
     coef = [each.T @ weights[k] / sizes[k] for k, each in enumerate(Z)]
     linear = make_linear(
         standard,

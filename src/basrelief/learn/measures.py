@@ -145,6 +145,7 @@ def bring_to_scale(features: pd.DataFrame) -> pd.DataFrame:
 
 def rescale(values: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
     """Bring a measure's values, (n,), in its unit to its scale; NaN stays."""
+    # Floors keep what rests on a few cells from weighing by the logarithm of nearly nothing.
     if measure.scale == "log":
         return np.log(np.maximum(values, measure.least))
     if measure.scale == "logit":

@@ -81,6 +81,7 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
         height = average_height(samples.read_heights(np.array([row]))[0], factor)
         patches = np.lib.stride_tricks.sliding_window_view(height, (recipe.patch_px,) * 2)
         flat = patches.reshape(-1, recipe.patch_px**2)
+        # With replacement, and as many from each chip: no chip's ground rules the whitening.
         flat = flat[rng.choice(len(flat), n_each)]
         drawn.append(flat[np.isfinite(flat).all(axis=1) & (np.ptp(flat, axis=1) > 0)])
     patches = np.concatenate([np.empty((0, recipe.patch_px**2), np.float32), *drawn])
@@ -134,6 +135,7 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
     """
     factor = find_factor(samples, filters.cell_m)
     cell_m = factor * samples.resolution_m
+    # A filter of 2 m slid over cells of 1 m answers to other things of the same shape.
     if not np.isclose(cell_m, filters.cell_m):
         raise InputError(
             f"chips.resolution_m = {samples.resolution_m:g}: gives random features cells of "
@@ -149,6 +151,7 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
             )
 
     measuring = Measuring("random features", Tiling(samples.size_px), measure)
+    # Products of one chip fit into the cache: threads would wait for each other.
     with one_torch_thread():
         pools = pool_place(samples, samples.areas[["area_id", "geometry"]], measuring, run)
     n_filters = len(filters.weights)
@@ -208,6 +211,7 @@ def average_height(heights: Heights, factor: int) -> Heights:
 
 def save_filters(filters: Filters, path: Path) -> None:
     """Write filters as safetensors, whole or not at all."""
+    # repr: the shortest text that reads back as the same number, bit for bit.
     facts = {name: repr(getattr(filters, name)) for name in ("bias", "scale_m", "cell_m")}
     with replacing(path) as part:
         save_file({"weights": filters.weights}, part, metadata=facts)

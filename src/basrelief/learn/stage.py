@@ -44,6 +44,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
         if isinstance(recipe, NetworkRecipe):
             _train_networks(recipe, samples, settings, run)
             continue
+        # Hundreds of small fits: on all threads they wait for each other.
         with sparing_threads(len(samples.areas)):
             train_areas(recipe, samples, settings, run)
 

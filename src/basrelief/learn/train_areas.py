@@ -81,17 +81,20 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
                 folder = part / f"{fold.repeat}-{fold.fold}"
                 _fit_fold(recipe, fold, data, settings, folder)
     usable = data.blocks.index.to_numpy(dtype=object).astype(str)
+    # A fold without a test: one way of fitting serves both.
     everything = AreaFold("final", 0, 0, usable, usable[:0])
     with replacing(run.models / recipe.name / "final") as part:
         model = _fit_fold(recipe, everything, data, settings, part)
         for k, member in enumerate(find_members(recipe, settings)):
             folder = part / "members" / f"{k}-{member.name}"
             folder.mkdir(parents=True)
+            # A final model is used elsewhere, and must not need this run's folder.
             copy_makers(run.features / member.name, folder)
             (folder / "recipe.toml").write_text(format_recipe(member), encoding="utf-8")
         rows = [pd.Index(usable, name="area_id"), pd.Index(data.blocks, name="block")]
         learnt = pd.DataFrame(data.terms(usable).join(), index=rows, columns=names)
         write_model(part, recipe, samples, learnt, settings, run)
+    # Of the final model alone: of every fold it would fill the screen.
     _say_fallbacks(recipe, model, samples.targets, run)
 
 
@@ -118,6 +121,7 @@ def gather_area_data(
                 f"{', '.join(PARTS)}; {name!r} stands for two. Name one otherwise."
             )
     usable, locations = find_usable_areas(samples), locate_areas(samples)
+    # Place stays even where it is not joined: a set is fitted beside it.
     if not (isinstance(recipe, KrigedRecipe) and recipe.districts):
         locations = Locations(locations.xy)
     return AreaData(

@@ -255,6 +255,7 @@ def _measure_sky(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
     above = cover.above
     rows, cols = above.shape
     reach = max(1, round(max(SKY_M) / cell_m))
+    # The edge goes on as it is: sky over unknown ground is neither open nor closed.
     wide = np.pad(above, reach, mode="edge")
     hidden = np.zeros_like(above)
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)):

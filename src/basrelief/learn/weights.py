@@ -250,6 +250,7 @@ def take_prefixed(prefix: str, state: State) -> State:
 def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> None:
     """Load what the backbone needs, and ignore classifiers."""
     wanted = model.state_dict()
+    # By the backbone's own names: a file may hold a classifier besides, and more.
     missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
     if missing:
         raise InputError(
