@@ -78,7 +78,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
 
 def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     interval = {"n": N_AREAS, "low": 0.1, "high": 0.5}
-    for name in ("over_targets", "kept"):
+    for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
     write_json(folder / "comparisons.json", [beats | {"beats": True, "is_beaten": False}])

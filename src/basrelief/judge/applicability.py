@@ -89,7 +89,7 @@ def mark_unknown(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def upper_whisker(values: Floats) -> float:
-    """Take the largest value within 1.5 interquartile ranges above the upper quartile.
+    """Take the largest of values, (n,), within 1.5 interquartile ranges above the upper quartile.
 
     Examples
     --------

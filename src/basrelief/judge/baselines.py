@@ -47,7 +47,7 @@ class BaselineData:
     """(item,) Code of the district, None where unknown; None where no item has one."""
 
     def find(self, ids: NDArray[np.str_]) -> Rows:
-        """Positions of items by their ids, -1 for one that is not there."""
+        """Positions, (n,), of items by their ids, -1 for one that is not there."""
         return self.ids.get_indexer(pd.Index(ids))
 
     @property
@@ -156,6 +156,16 @@ def average_district(
 ) -> Floats:
     """Predict the mean of the district's training items; the mean of all where it has none.
 
+    Parameters
+    ----------
+    train, test : (n_train,), (n_test,)
+        Codes of districts, None where unknown.
+    labels : (n_train, target)
+
+    Returns
+    -------
+    (n_test, target)
+
     Examples
     --------
     >>> codes = np.array(["a", "a", "b"], dtype=object)
@@ -175,6 +185,17 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
 
     Small areas hold as many people as large ones, so this is nearly density, and nothing
     that LIDAR has to be flown for.
+
+    Parameters
+    ----------
+    train, test : (n_train,), (n_test,)
+        Logarithm of each area's size.
+    labels : (n_train, target)
+        NaN where unknown.
+
+    Returns
+    -------
+    (n_test, target)
     """
     # Closed form for all targets at once: each is known for areas of its own.
     is_known = np.isfinite(labels)

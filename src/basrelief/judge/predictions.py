@@ -180,12 +180,10 @@ def tabulate_predictions(
     inside = [pd.NA] * n_rows if is_inside is None else np.tile(is_inside, len(targets))
     return pd.DataFrame(
         {
-            "recipe": _repeat_name(key["recipe"], n_rows),
+            **{name: _repeat(str(key[name]), n_rows) for name in ("recipe", "scheme", "unit")},
             "target": pd.Categorical.from_codes(np.repeat(codes, n_items), names),
-            "scheme": _repeat_name(key["scheme"], n_rows),
             "repeat": np.int32(key["repeat"]),
             "fold": np.int32(key["fold"]),
-            "unit": _repeat_name(key["unit"], n_rows),
             "id": pd.Categorical.from_codes(np.tile(ids.codes, len(targets)), ids.categories),
             # Transposed, since targets come one after the other: (target, item).
             "y_true": y_true.T.ravel(),
@@ -341,6 +339,6 @@ def _tabulate(
     return table[table["y_true"].notna() & table["y_mean"].notna()].reset_index(drop=True)
 
 
-def _repeat_name(name: str, n: int) -> pd.Categorical[str]:
+def _repeat(name: str, n: int) -> pd.Categorical[str]:
     """Make a column of one name, a byte a row."""
     return pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), pd.Index([name]))

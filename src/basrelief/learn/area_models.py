@@ -63,7 +63,7 @@ class TrainingAreas:
     ridge, and what it leaves is interpolated."""
 
     def take(self, rows: NDArray[np.int64]) -> TrainingAreas:
-        """Keep some of the areas."""
+        """Keep some of the areas, by their positions (n,)."""
         # The place stays as large as it is: an inner fold must not change the method.
         return TrainingAreas(
             self.terms.take(rows), self.labels[rows], self.blocks[rows], self.is_many

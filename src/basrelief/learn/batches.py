@@ -36,6 +36,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
 
     Parameters
     ----------
+    rows : (n,)
     first_step
         Number of the first step since training began; ``n_steps`` batches are dealt from it.
 
@@ -57,7 +58,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
 
 
 def deal_rows(rows: Rows, batch_size: int) -> list[Rows]:
-    """Deal rows into batches in their own order, each row once."""
+    """Deal rows, (n,), into batches in their own order, each row once."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 

@@ -62,7 +62,7 @@ def find_ground(heights: Heights, resolution_m: float, ground: Ground) -> NDArra
 
 
 def measure_departure(above: Heights, resolution_m: float) -> Heights:
-    """Measure how far each height departs from the median of its neighbours, in metres.
+    """Measure how far heights, (row, col), depart from their neighbours' median, in metres.
 
     Straight edges of roofs stay as they are; crowns and hedges depart all over.
     """

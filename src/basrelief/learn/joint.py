@@ -51,7 +51,7 @@ class AreaTerms:
     locations: Locations
 
     def take(self, rows: NDArray[np.int64]) -> AreaTerms:
-        """Keep some of the areas."""
+        """Keep some of the areas, by their positions (n,)."""
         feature_sets = {name: X[rows] for name, X in self.feature_sets.items()}
         return AreaTerms(feature_sets, self.locations.take(rows))
 

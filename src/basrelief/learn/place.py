@@ -50,7 +50,7 @@ class Locations:
     """(item,) Code of the district; None where districts are left out."""
 
     def take(self, rows: NDArray[np.int64]) -> Locations:
-        """Keep some of the items."""
+        """Keep some of the items, by their positions (n,)."""
         xy = None if self.xy is None else self.xy[rows]
         return Locations(xy, None if self.district is None else self.district[rows])
 
@@ -78,7 +78,7 @@ def name_districts(codes: pd.Series[Any] | None, ids: pd.Series[Any]) -> NDArray
 
 
 def correlate(distance: Floats, scale: float | Floats) -> Floats:
-    """Give the Matérn correlation of smoothness 3/2 at distances.
+    """Give the Matérn correlation of smoothness 3/2 at distances of any shape, (...,).
 
     References
     ----------

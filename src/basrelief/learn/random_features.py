@@ -90,9 +90,9 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
             f"models.recipes: {recipe.name!r} found no ground that is not flat to draw patches "
             "from. Check the rasters (data.dsm), or leave the recipe out."
         )
-    kept = rng.choice(len(patches), recipe.n_filters, replace=len(patches) < recipe.n_filters)
+    chosen = rng.choice(len(patches), recipe.n_filters, replace=len(patches) < recipe.n_filters)
     side = recipe.patch_px
-    weights = whiten_patches(patches)[kept].reshape(-1, side, side).astype(np.float32)
+    weights = whiten_patches(patches)[chosen].reshape(-1, side, side).astype(np.float32)
     return Filters(weights, recipe.bias, float(patches.std()), factor * samples.resolution_m)
 
 

@@ -50,7 +50,7 @@ class AreaData:
         return has_many(len(self.blocks))
 
     def learn_from(self, area_ids: NDArray[np.str_]) -> TrainingAreas:
-        """Give what a model learns from, of areas that may be learnt from."""
+        """Give what a model learns from some of the usable areas, by their codes (area,)."""
         ids = area_ids.tolist()
         return TrainingAreas(
             self.terms(area_ids),
@@ -60,7 +60,7 @@ class AreaData:
         )
 
     def terms(self, area_ids: NDArray[np.str_]) -> AreaTerms:
-        """Give what a model may know of areas, one row each."""
+        """Give what a model may know of areas, by their codes (area,)."""
         sets = {name: features_of(each, area_ids) for name, each in self.feature_sets.items()}
         rows = self.labels.index.get_indexer(pd.Index(area_ids))
         return AreaTerms(sets, self.locations.take(rows))

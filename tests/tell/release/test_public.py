@@ -155,7 +155,7 @@ def write_evaluation(
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
     write_json(folder / "comparisons.json", [beats])
-    for name in ("over_targets", "kept"):
+    for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])
