@@ -82,11 +82,6 @@ class EvaluationInputs:
         """The schemes that were assigned."""
         return [str(scheme) for scheme in read_folds(self.run)["scheme"].unique()]
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """What is predicted."""
-        return self.samples.targets
-
     def rng(self, *names: object) -> np.random.Generator:
         """Make the generator of one piece of work, the same whatever else is judged."""
         text = "/".join(str(name) for name in names)
@@ -244,7 +239,7 @@ def _predict_areas(
         "area",
         pd.concat(frames, ignore_index=True),
         pd.concat(distances, ignore_index=True).assign(**key),
-        tuple(_average_weights(models, inputs.targets, key)),
+        tuple(_average_weights(models, inputs.samples.targets, key)),
     )
 
 
@@ -330,7 +325,7 @@ def _tabulate(
     key = {"recipe": recipe, "scheme": fold.scheme, "repeat": fold.repeat, "fold": fold.fold}
     table = tabulate_predictions(
         key | {"unit": data.unit},
-        inputs.targets,
+        inputs.samples.targets,
         # All items are categories, tested or not: folds of one dtype are joined as codes.
         pd.Categorical.from_codes(test, data.ids),
         (data.labels[test], predicted, average_known(data.labels[train])),

@@ -152,7 +152,9 @@ def _judge_scheme(
         if predicted.recipe in asked:
             _say_scores(scores, inputs.run)
         of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
-        errors[predicted.unit][predicted.recipe] = collect_errors(frame, of_unit, inputs.targets)
+        errors[predicted.unit][predicted.recipe] = collect_errors(
+            frame, of_unit, inputs.samples.targets
+        )
     for unit, by_recipe in errors.items():
         if by_recipe:
             groups = relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
@@ -208,7 +210,7 @@ def _compare_recipes(
     order = order_recipes(list(errors), networks)
     draws = Draws(np.random.default_rng(inputs.settings.seed))
     found.over_targets += [key | each for each in average_targets(errors, groups, PLACE, draws)]
-    pairs = compare_pairs(errors, order, inputs.targets, groups, draws)
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, draws)
     for target, records in pairs.items():
         found.comparisons += [each | key for each in list_comparisons(records, asked)]
         wanted = {"target": target} | key

@@ -66,18 +66,16 @@ class Table:
             )
 
 
-@dataclass
+@dataclass(frozen=True)
 class RankedList:
     """A CSV file that grows by frames with the same columns."""
 
     file: IO[str]
-    has_head: bool = False
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows, under one head."""
         # Appended, since the lists of a whole country are too many to hold.
-        frame.to_csv(self.file, index=False, header=not self.has_head)
-        self.has_head = True
+        frame.to_csv(self.file, index=False, header=self.file.tell() == 0)
 
 
 @dataclass(frozen=True)
