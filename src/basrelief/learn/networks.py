@@ -145,7 +145,7 @@ def _fingerprint(
     weights = stamp_weights(recipe.backbone, settings)
     labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
     rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
-    # Pixels by their index file's stamp: hashing them would take as long as an epoch.
+    # Pixels by their index file's stamp, since a hash would read all of them.
     pixels = stamp_of(samples.store / "zarr.json")
     facts = [samples.kind, samples.size_px, samples.resolution_m, samples.targets, pixels]
     return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
