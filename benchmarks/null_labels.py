@@ -25,7 +25,7 @@ from scipy.spatial.distance import cdist
 
 from basrelief.chips.store import load_samples
 from basrelief.config import load_settings
-from basrelief.learn.area_models import N_SCALES_ALONE, fit_stack
+from basrelief.learn.area_models import N_SCALES_ALONE, TrainingAreas, fit_stack
 from basrelief.learn.features import features_of
 from basrelief.learn.gaussian_process import fit_gaussian_process, has_many
 from basrelief.learn.joint import AreaTerms, fit_joint
@@ -70,8 +70,8 @@ def regress_jointly(known: Known, X: Floats) -> Floats:
 
 def run_product(known: Known, X: Floats) -> Floats:
     """Predict as the product does."""
-    is_many = has_many(len(known[1]))
-    return predict_linear(fit_stack(*known, np.random.default_rng(0), is_many=is_many), X)
+    areas = TrainingAreas(*known, is_many=has_many(len(known[1])))
+    return predict_linear(fit_stack(areas, np.random.default_rng(0)), X)
 
 
 LEARNERS: dict[str, Learner] = {"ridge": regress, "joint": regress_jointly, "product": run_product}

@@ -12,8 +12,8 @@ from basrelief.chips.store import Samples
 from basrelief.judge import baselines
 from basrelief.judge.baselines import (
     average_district,
-    know_areas,
-    know_chips,
+    gather_areas,
+    gather_chips,
     predict_baseline,
     regress_on_size,
 )
@@ -41,8 +41,8 @@ def samples(tmp_path: Path) -> Samples:
 
 
 def test_all_baselines_can_be_had_of_areas_with_places_and_districts(samples: Samples) -> None:
-    assert know_areas(samples).baselines == ["place-alone", "district-mean", "area-size"]
-    assert know_chips(samples).baselines == ["place-alone", "district-mean"]
+    assert gather_areas(samples).baselines == ["place-alone", "district-mean", "area-size"]
+    assert gather_chips(samples).baselines == ["place-alone", "district-mean"]
 
 
 def test_pictures_without_districts_have_no_baseline(tmp_path: Path) -> None:
@@ -50,15 +50,15 @@ def test_pictures_without_districts_have_no_baseline(tmp_path: Path) -> None:
     chips = pd.DataFrame({"chip_id": ["a"], "crime": [0.1], "is_used": [True]})
     member = pd.DataFrame({"chip_id": ["a"], "area_id": ["E1"], "weight": [1.0]})
     pictures = Samples(chips, areas, member, ("crime",), "pictures", 32, 1.0, tmp_path)
-    assert know_areas(pictures).baselines == []
-    assert know_chips(pictures).baselines == []
+    assert gather_areas(pictures).baselines == []
+    assert gather_chips(pictures).baselines == []
 
 
 @pytest.mark.parametrize("unit", ["area", "chip"])
 def test_place_alone_finds_a_smooth_surface_and_district_a_step_of_it(
     samples: Samples, unit: str
 ) -> None:
-    known = know_areas(samples) if unit == "area" else know_chips(samples)
+    known = gather_areas(samples) if unit == "area" else gather_chips(samples)
     rows = np.random.default_rng(0).permutation(SIDE**2)
     train, test = rows[:100], rows[100:]
     truth, rng = known.labels[test], np.random.default_rng(0)
@@ -104,14 +104,14 @@ def test_areas_are_counted_in_the_place_and_chips_in_their_fold(
 
     monkeypatch.setattr(baselines, "has_many", ask)
     rows = np.arange(SIDE**2)
-    for known in (know_areas(samples), know_chips(samples)):
+    for known in (gather_areas(samples), gather_chips(samples)):
         rng = np.random.default_rng(0)
         predict_baseline("place-alone", known, rows[:100], rows[100:], rng)
     assert asked == [SIDE**2, 100]
 
 
 def test_place_and_district_are_the_same_call_with_the_districts_left_in(samples: Samples) -> None:
-    known, rng = know_areas(samples), np.random.default_rng(0)
+    known, rng = gather_areas(samples), np.random.default_rng(0)
     is_west = np.asarray(known.district == "west", dtype=np.float64)
     labels = is_west[:, None] + 0.05 * rng.normal(size=(SIDE**2, 1))
     rows = rng.permutation(SIDE**2)

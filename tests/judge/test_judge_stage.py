@@ -14,8 +14,9 @@ from basrelief.config import DataSettings, ModelSettings, Settings, SplitSetting
 from basrelief.judge import predictions as predicting
 from basrelief.judge import stage
 from basrelief.judge.metrics import skill
-from basrelief.judge.predictions import COLUMNS, average_over_areas
+from basrelief.judge.predictions import average_over_areas
 from basrelief.judge.stage import evaluate_recipes, group_units
+from basrelief.judge.tables import PREDICTIONS
 from basrelief.learn.recipes import Recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import chip_fold
@@ -88,7 +89,7 @@ def predictions(place: Run) -> pd.DataFrame:
 
 
 def test_predictions_have_the_columns_of_the_contract(predictions: pd.DataFrame) -> None:
-    assert list(predictions.columns) == list(COLUMNS)
+    assert list(predictions.columns) == PREDICTIONS.names
     assert set(predictions["scheme"]) == {"random", "area", "lad", "block"}
     assert set(predictions["unit"]) == {"chip", "area"}
     assert predictions[["y_true", "y_pred", "y_mean"]].notna().all(axis=None)
@@ -185,7 +186,7 @@ def test_the_network_is_compared_with_each_baseline_on_its_own_items(
 def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataFrame) -> None:
     folder = place.folder / "evaluate"
     names = {"comparisons", "preferred", "audit", "coverage", "targeting", "failures"}
-    names |= {"kept", "over_targets"}
+    names |= {"member_weights", "over_targets"}
     assert {path.stem for path in folder.glob("*.json")} == names
     tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
     assert tables == {"residuals.parquet", "applicability.parquet", "targeting.csv"}

@@ -13,7 +13,7 @@ import rasterio
 from basrelief import cli
 from basrelief.chips.store import load_samples
 from basrelief.config import InputError
-from basrelief.judge.predictions import COLUMNS
+from basrelief.judge.tables import PREDICTIONS
 from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
@@ -95,7 +95,7 @@ def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, ans
 
 def test_predictions_and_areas_say_the_same(answer: Run) -> None:
     table = pd.read_parquet(answer.predictions)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == PREDICTIONS.names
     areas = gpd.read_file(answer.folder / "areas.gpkg").set_index("area_id")
     crime = table[table["target"] == "crime"].set_index("id")
     np.testing.assert_allclose(areas["predicted_crime"], crime["y_pred"].loc[areas.index])

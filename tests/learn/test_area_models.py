@@ -13,13 +13,14 @@ from basrelief.judge.metrics import skill
 from basrelief.learn.area_models import (
     ABOUT,
     AreaModel,
+    TrainingAreas,
+    decompose,
     find_weights,
     fit_areas,
     fit_stack,
     load_model,
     predict_areas,
     save_model,
-    tell_parts,
 )
 from basrelief.learn.joint import (
     DISTRICT,
@@ -50,9 +51,8 @@ def make_areas(seed: int, n: int = 100, n_features: int = 30) -> Known:
 
 def fit(known: Known, rows: NDArray[np.int64], seed: int, *, is_many: bool = False) -> LinearModel:
     """Fit a stack to some of the areas."""
-    terms, labels, blocks = known
-    rng = np.random.default_rng(seed)
-    return fit_stack(terms.take(rows), labels[rows], blocks[rows], rng, is_many=is_many)
+    areas = TrainingAreas(*known, is_many=is_many).take(rows)
+    return fit_stack(areas, np.random.default_rng(seed))
 
 
 def score(known: Known, model: LinearModel, test: NDArray[np.int64]) -> list[float]:
@@ -169,7 +169,8 @@ def make_models(*, is_many: bool, joins_place: bool, has_district: bool) -> tupl
     sets = terms.feature_sets | {"other": rng.normal(size=(80, 4))}
     district = np.array(["E06", "E07"])[np.arange(80) % 2] if has_district else None
     terms = AreaTerms(sets, Locations(terms.locations.xy, district))
-    model = fit_areas(terms, labels, blocks, rng, is_many=is_many, joins_place=joins_place)
+    areas = TrainingAreas(terms, labels, blocks, is_many=is_many)
+    model = fit_areas(areas, rng, joins_place=joins_place)
     return model, (terms, labels, blocks)
 
 
@@ -206,7 +207,7 @@ def test_parts_can_be_told_and_left_out(kind: str) -> None:
     def predict(*without: str) -> Floats:
         return predict_areas(model, terms, np.random.default_rng(0), without)
 
-    parts, whole = tell_parts(model, terms, np.random.default_rng(0)), predict()
+    parts, whole = decompose(model, terms, np.random.default_rng(0)), predict()
     beside = {"linear": [], "process": [PLACE, DISTRICT], "residual": [PLACE]}[kind]
     assert list(parts) == [MEAN, "eye", "other", *beside]
     for name in parts:

@@ -16,7 +16,7 @@ from basrelief.chips.canvas import average_cells
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn import dense
-from basrelief.learn.dense import dense_features, list_patches, look
+from basrelief.learn.dense import dense_features, forward, list_patches
 from basrelief.learn.extract import Extractor, load_extractor
 from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe, Ground
@@ -237,5 +237,5 @@ def test_blocks_that_no_area_touches_are_not_looked_at(
     extractor = make_extractor()
     patches = list(list_patches(load_samples(run), RECIPE, extractor, 1.0, run))
     assert len(patches) == 4
-    seen = [look(patch, RECIPE, extractor, 1.0)[1] for patch in patches]
+    seen = [forward(patch, RECIPE, extractor, 1.0)[1] for patch in patches]
     assert [plane.shape for plane in seen] == [(256, 8, 8)] * 4

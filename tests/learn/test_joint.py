@@ -16,11 +16,11 @@ from basrelief.learn.joint import (
     MEAN,
     PLACE,
     AreaTerms,
+    decompose_joint,
     fit_joint,
     gp_interpolation,
     list_mixes,
     predict_joint,
-    tell_joint_parts,
 )
 from basrelief.learn.linear import measure_spread, predict_linear, standardise
 from basrelief.learn.place import Locations, choose_scales, correlate
@@ -116,7 +116,7 @@ def test_parts_add_up_to_the_prediction() -> None:
     district = np.array(["a", "b", "c"])[np.arange(160) % 3]
     terms = AreaTerms(terms.feature_sets, Locations(terms.locations.xy, district))
     fitted, new = fit_joint(terms.take(TRAIN), Y[TRAIN]), terms.take(TEST)
-    parts = tell_joint_parts(fitted, new)
+    parts = decompose_joint(fitted, new)
     assert list(parts) == [MEAN, *terms.feature_sets, PLACE, DISTRICT]
     said = predict_linear(fitted.linear, new.join())
     sets = sum(parts[name] for name in terms.feature_sets)
@@ -129,7 +129,7 @@ def test_areas_that_a_set_does_not_cover_are_predicted_by_the_others() -> None:
     terms, Y = make_sets(5)
     fitted, new = fit_joint(terms.take(TRAIN), Y[TRAIN]), terms.take(TEST)
     blind = new.feature_sets | {"photo": np.full((len(TEST), 8), np.nan)}
-    parts = tell_joint_parts(fitted, new)
+    parts = decompose_joint(fitted, new)
     found = predict_joint(fitted, AreaTerms(blind, new.locations))
     rest = sum(part for name, part in parts.items() if name != "photo")
     np.testing.assert_allclose(found, rest, atol=1e-10)
@@ -150,7 +150,7 @@ def test_sets_without_place_and_district_are_a_process_of_their_own() -> None:
     terms, Y = make_areas()
     only = terms.leave_out([PLACE, DISTRICT])
     fitted = fit_joint(only.take(TRAIN), Y[TRAIN])
-    assert list(tell_joint_parts(fitted, only)) == [MEAN, "eye"]
+    assert list(decompose_joint(fitted, only)) == [MEAN, "eye"]
     assert min(fitted.linear.weight[0, [0, 2]]) > 0.99
     assert max(fitted.linear.weight[0, [1, 3]]) < 0.6
     assert measure_skills(only, Y)[0] > 0.5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.metrics import skill
-from basrelief.learn.area_models import fit_stack
+from basrelief.learn.area_models import TrainingAreas, fit_stack
 from basrelief.learn.dense import dense_features
 from basrelief.learn.extract import Extractor, load_extractor
 from basrelief.learn.features import features_of
@@ -95,8 +95,8 @@ def test_a_signal_inside_areas_is_found_and_one_beyond_what_is_seen_is_not(
     terms = AreaTerms({"small": features_of(features, ids)}, Locations(xy))
     order = np.random.default_rng(1).permutation(len(ids))
     train, test = np.sort(order[:54]), order[54:]
-    blocks, rng = block_of(xy, 256)[train], np.random.default_rng(0)
-    model = fit_stack(terms.take(train), labels[train], blocks, rng, is_many=False)
+    known = TrainingAreas(terms, labels, block_of(xy, 256), is_many=False)
+    model = fit_stack(known.take(train), np.random.default_rng(0))
     guess, mean = predict_linear(model, terms.take(test).join()), labels[train].mean(axis=0)
     skills = [skill(labels[test, k], guess[:, k], np.full(len(test), mean[k])) for k in range(2)]
     assert skills[0] > 0.7

@@ -19,15 +19,15 @@ from basrelief.learn import gaussian_process
 from basrelief.learn import train_areas as room
 from basrelief.learn.area_models import (
     AreaModel,
+    decompose,
     load_model,
     predict_areas,
-    tell_parts,
 )
 from basrelief.learn.features import gather_features, name_columns, read_features
 from basrelief.learn.joint import PLACE, AreaTerms, JointProcess, predict_joint
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, StackRecipe, load_recipe
-from basrelief.learn.train_areas import KnownAreas, know_areas, train_areas
+from basrelief.learn.train_areas import AreaData, gather_area_data, train_areas
 from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import AreaFold, area_folds
 from basrelief.splits.stage import assign_splits
@@ -104,10 +104,10 @@ def trained(
     return run, settings
 
 
-def read_known(run: Run, settings: Settings, name: str) -> tuple[KnownAreas, AreaTerms]:
+def read_known(run: Run, settings: Settings, name: str) -> tuple[AreaData, AreaTerms]:
     """What a recipe knows, and the terms of all areas."""
     samples, recipe = load_samples(run), read_own(f"{name}.toml", settings)
-    known = know_areas(recipe, read_features(recipe, settings, run), samples, settings)
+    known = gather_area_data(recipe, read_features(recipe, settings, run), samples, settings)
     return known, known.terms(samples.areas["area_id"].to_numpy(dtype=object).astype(str))
 
 
@@ -137,7 +137,7 @@ def test_beyond_many_areas_place_is_interpolated_after_the_features(
     assert known.is_many
     model = load_model(run.models / "on-top" / "block" / "0-0" / MODEL)
     assert model.kind == "residual"
-    parts = tell_parts(model, terms, np.random.default_rng(0))
+    parts = decompose(model, terms, np.random.default_rng(0))
     found = predict_areas(model, terms, np.random.default_rng(0))
     said = predict_linear(model.alone, terms.join())
     np.testing.assert_allclose(found, said + parts[PLACE])
@@ -192,7 +192,7 @@ def test_members_of_one_name_are_refused(trained: tuple[Run, Settings]) -> None:
     twice = recipe.model_copy(update={"members": ["small.toml", "small.toml"]})
     features = read_features(twice, settings, run)
     with pytest.raises(InputError, match="'small' stands for two"):
-        know_areas(twice, features, load_samples(run), settings)
+        gather_area_data(twice, features, load_samples(run), settings)
 
 
 def test_a_stack_gives_its_weight_to_members_that_know(trained: tuple[Run, Settings]) -> None:

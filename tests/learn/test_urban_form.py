@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from basrelief.learn.urban_form import (
     SPECKLE,
+    classify_cover,
     find_margin,
     measure_planes,
-    tell_cover,
 )
 
 CELL_M = 2.0
@@ -124,7 +124,7 @@ def test_noise_runs_no_way() -> None:
 @pytest.mark.parametrize("turn_deg", [0.0, 15.0, 30.0, 45.0])
 def test_houses_are_roofs_whichever_way_they_turn(turn_deg: float) -> None:
     above = build_rows(turn_deg)
-    cover = tell_cover(above, np.zeros_like(above), CELL_M)
+    cover = classify_cover(above, np.zeros_like(above), CELL_M)
     n_high = (above > 2.5).sum()
     assert cover.is_crown.sum() < 0.1 * n_high
     assert cover.is_roof.sum() > 0.9 * n_high
@@ -135,7 +135,7 @@ def test_rough_trees_are_crowns_and_smooth_roofs_are_not() -> None:
     above = np.zeros((200, 200), np.float32)
     above[:, :100] = np.random.default_rng(1).uniform(3.0, 12.0, (200, 100))
     above[60:140, 140:180] = 8.0
-    cover = tell_cover(above, np.zeros_like(above), CELL_M)
+    cover = classify_cover(above, np.zeros_like(above), CELL_M)
     assert cover.is_crown[:, :100].mean() > 0.98
     assert not cover.is_crown[:, 110:].any()
     assert cover.is_roof.sum() == pytest.approx(80 * 40, abs=0.02 * 200 * 100)
@@ -145,7 +145,7 @@ def test_rough_trees_are_crowns_and_smooth_roofs_are_not() -> None:
 def test_a_wall_narrower_than_three_cells_is_no_roof() -> None:
     above = np.zeros((100, 100), np.float32)
     above[50:52] = 4.0
-    cover = tell_cover(above, np.zeros_like(above), CELL_M)
+    cover = classify_cover(above, np.zeros_like(above), CELL_M)
     assert not cover.is_roof.any()
 
 

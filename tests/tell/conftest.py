@@ -17,7 +17,7 @@ from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.grid import Grid
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, write_json
 
 SETTINGS = Settings(
@@ -79,7 +79,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
 
 def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     interval = {"n": N_AREAS, "low": 0.1, "high": 0.5}
-    for name in ("over_targets", "kept"):
+    for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
     write_json(folder / "comparisons.json", [beats | {"beats": True, "is_beaten": False}])

@@ -22,7 +22,7 @@ from shapely.geometry import box
 
 from basrelief.chips import describe
 from basrelief.explain import gallery
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.tell.maps import polygons, static_maps
 from basrelief.tell.maps.classes import classify_residuals, classify_values
 from basrelief.tell.maps.layers import Layer

@@ -34,7 +34,7 @@ from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, FeatureMap
 from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
-from basrelief.learn.dense import Patch, find_multiple, list_patches, look
+from basrelief.learn.dense import Patch, find_multiple, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
 from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.run import Run
@@ -77,7 +77,7 @@ class Level:
         -------
         (channel, row, col) of each stage, without the halo.
         """
-        return look(patch, self.recipe, extractor or self.extractor, self.resolution_m)
+        return forward(patch, self.recipe, extractor or self.extractor, self.resolution_m)
 
 
 @dataclass(frozen=True, eq=False)

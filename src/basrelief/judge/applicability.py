@@ -66,6 +66,7 @@ def measure_applicability(
     ----------
     Meyer and Pebesma (2021), Methods in Ecology and Evolution 12, 1620-1633.
     """
+    # Distances count in what the model rests on, or useless features would drown the others.
     train, test = _scale(features_train, features_test, weights)
     _, group = np.unique(groups_train, return_inverse=True)
     sample = np.arange(len(train))
@@ -75,6 +76,7 @@ def measure_applicability(
         unit = _mean_distance(train[sample])
         own = _nearest(train[sample], train, (group[sample], group)) / unit
         di = _nearest(test, train, None) / unit
+    # Infinite where all training areas are one group: no other group to measure to.
     threshold = upper_whisker(own[np.isfinite(own)])
     return Applicability(di=di, threshold=threshold, is_inside=di <= threshold)
 
@@ -87,7 +89,7 @@ def mark_unknown(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def upper_whisker(values: Floats) -> float:
-    """Take the largest value within 1.5 interquartile ranges above the upper quartile.
+    """Take the largest of values, (n,), within 1.5 interquartile ranges above the upper quartile.
 
     Examples
     --------
@@ -102,6 +104,7 @@ def upper_whisker(values: Floats) -> float:
 
 def _scale(train: Floats, test: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Standardise by the training areas, fill what is unknown with their mean, and weigh."""
+    # A model that fell back to the mean has no weights, and yet a place has its likes.
     if not (weights > 0).any():
         weights = np.ones_like(weights)
     # What did not vary in training has no scale: it counts where a test area differs at all.

@@ -85,6 +85,7 @@ def _read_place(rows: list[Record]) -> list[Record]:
         # Chips are tested on one fold of the schemes made of areas, areas on all of them.
         row = by_unit.get("area", by_unit.get("chip", {}))
         skills = {scheme: row[scheme] for scheme in SCHEMES}
+        # No area recipe is run on chips held out at random.
         if "chip" in by_unit:
             skills["random"] = by_unit["chip"]["random"]
         good = [scheme for scheme in list_known(skills) if skills[scheme] >= GOOD]
@@ -118,6 +119,7 @@ def _sum_up(row: Record, held_out: list[str], better: list[str]) -> Reading:
     if better:
         return "everywhere" if better == held_out else "in_some"
     looks_good = row["random"] is not None and row["random"] >= GOOD
+    # Good at random alone: neighbouring chips carry the same label into training.
     return "leaks" if looks_good else "not_told"
 
 
@@ -128,6 +130,7 @@ def _beats_mean(row: Record, scheme: str, scores: list[Record]) -> bool:
         for record in scores
         if record["scheme"] == scheme and _is_of(record, row)
     ]
+    # The whole interval, and not the skill alone: a lucky fold must not pass for better.
     low = lows[0] if lows else None
     return low is not None and low > 0 and row[scheme] >= NEGLIGIBLE
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,9 +24,10 @@ DISTRICT, SIZE, PLACE = "district-mean", "area-size", "place-alone"
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class BaselineData:
     """What baselines may know of areas or chips, in the order of the samples' table."""
 
+    unit: Literal["chip", "area"]
     ids: pd.Index[Any]
     labels: Floats
     """(item, target) NaN where unknown."""
@@ -44,23 +47,27 @@ class Known:
     """(item,) Code of the district, None where unknown; None where no item has one."""
 
     def find(self, ids: NDArray[np.str_]) -> Rows:
-        """Positions of items by their ids, -1 for one that is not there."""
+        """Positions, (n,), of items by their ids, -1 for one that is not there."""
         return self.ids.get_indexer(pd.Index(ids))
 
     @property
     def baselines(self) -> list[str]:
         """Name the baselines that can be had, place alone first."""
-        needs = {PLACE: self.locations, DISTRICT: self.district, SIZE: self.log_size}
-        return [name for name, found in needs.items() if found is not None]
+        return [name for name, (needs, _) in BASELINES.items() if self._has(needs)]
+
+    def _has(self, needs: tuple[str, ...]) -> bool:
+        return all(getattr(self, field) is not None for field in needs)
 
 
-def know_areas(samples: Samples) -> Known:
+def gather_areas(samples: Samples) -> BaselineData:
     """Gather what baselines may know of areas."""
     areas, locations, log_size = samples.areas, None, None
     if samples.has_places:
         locations = locate_areas(samples)
+        # The polygon's own size: no recipe of LIDAR may see it, so what it gives stands apart.
         log_size = np.log(areas.geometry.area.to_numpy(np.float64))
-    return Known(
+    return BaselineData(
+        unit="area",
         ids=pd.Index(areas["area_id"].astype(str)),
         labels=areas[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
@@ -70,18 +77,20 @@ def know_areas(samples: Samples) -> Known:
     )
 
 
-def know_chips(samples: Samples) -> Known:
+def gather_chips(samples: Samples) -> BaselineData:
     """Gather what baselines may know of chips; a chip's district is its main area's."""
     chips, locations, main = samples.chips, None, None
     if "lad" in samples.areas and len(samples.membership):
         member = samples.membership.sort_values("weight", kind="stable")
+        # Sorted by weight: the last of a chip is the area that has most of it.
         heaviest = member.groupby("chip_id")["area_id"].last()
         lad = samples.areas.set_index("area_id")["lad"]
         main = heaviest.reindex(chips["chip_id"]).map(lad)
     if samples.has_places:
         xy = chips[["easting", "northing"]].to_numpy(np.float64)
         locations = Locations(xy, name_districts(main, chips["chip_id"]))
-    return Known(
+    return BaselineData(
+        unit="chip",
         ids=pd.Index(chips["chip_id"].astype(str)),
         labels=chips[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
@@ -92,39 +101,70 @@ def know_chips(samples: Samples) -> Known:
 
 
 def predict_baseline(
-    name: str, known: Known, train: Rows, test: Rows, rng: np.random.Generator
+    name: str, data: BaselineData, train: Rows, test: Rows, rng: np.random.Generator
 ) -> Floats:
     """Predict the test items from the training items' labels and what is known of both.
 
     Parameters
     ----------
     name
-        One of ``known.baselines``.
-    train, test
-        Positions in ``known``.
+        One of ``data.baselines``.
+    train, test : (n_train,), (n_test,)
+        Positions in ``data``.
 
     Returns
     -------
     (n_test, n_targets)
         In the labels' unit; NaN for a target without a label in training.
     """
-    labels = known.labels[train]
-    if name == PLACE:
-        assert known.locations is not None
-        at = Locations(known.locations.xy)
-        is_many = has_many(len(train) if known.n_usable is None else known.n_usable)
-        return gp_interpolation(at.take(train), labels, at.take(test), rng, is_many=is_many)
-    if name == SIZE:
-        assert known.log_size is not None
-        return regress_on_size(known.log_size[train], labels, known.log_size[test])
-    assert known.district is not None
-    return average_district(known.district[train], labels, known.district[test])
+    _, predict = BASELINES[name]
+    return predict(data, train, test, rng)
+
+
+def _interpolate(
+    data: BaselineData,
+    train: Rows,
+    test: Rows,
+    rng: np.random.Generator,
+    *,
+    has_district: bool,
+) -> Floats:
+    """Predict by a Gaussian process on place, and on the district where that is to count."""
+    assert data.locations is not None
+    at = data.locations if has_district else Locations(data.locations.xy)
+    is_many = has_many(len(train) if data.n_usable is None else data.n_usable)
+    known, new = at.take(train), at.take(test)
+    return gp_interpolation(known, data.labels[train], new, rng, is_many=is_many)
+
+
+def _predict_from(
+    data: BaselineData,
+    train: Rows,
+    test: Rows,
+    rng: np.random.Generator,
+    *,
+    field: str,
+    predict: Callable[[Any, Floats, Any], Floats],
+) -> Floats:
+    """Predict from one thing that is known of each item, (item,)."""
+    known = getattr(data, field)
+    return predict(known[train], data.labels[train], known[test])
 
 
 def average_district(
     train: NDArray[np.object_], labels: Floats, test: NDArray[np.object_]
 ) -> Floats:
     """Predict the mean of the district's training items; the mean of all where it has none.
+
+    Parameters
+    ----------
+    train, test : (n_train,), (n_test,)
+        Codes of districts, None where unknown.
+    labels : (n_train, target)
+
+    Returns
+    -------
+    (n_test, target)
 
     Examples
     --------
@@ -134,6 +174,7 @@ def average_district(
            [5.]])
     """
     table = pd.DataFrame(labels)
+    # Item codes of None form no group, and so get the mean of all.
     means = table.groupby(train).mean().reindex(pd.Index(test, dtype=object))
     predicted: Floats = means.fillna(table.mean()).to_numpy(np.float64)
     return predicted
@@ -144,7 +185,19 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
 
     Small areas hold as many people as large ones, so this is nearly density, and nothing
     that LIDAR has to be flown for.
+
+    Parameters
+    ----------
+    train, test : (n_train,), (n_test,)
+        Logarithm of each area's size.
+    labels : (n_train, target)
+        NaN where unknown.
+
+    Returns
+    -------
+    (n_test, target)
     """
+    # Closed form for all targets at once: each is known for areas of its own.
     is_known = np.isfinite(labels)
     n_known = np.maximum(is_known.sum(axis=0), 1)
     size = np.where(is_known, train[:, None], 0.0)
@@ -156,6 +209,16 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
     slope = np.where(square > 0, product / np.where(square > 0, square, 1.0), 0.0)
     predicted = mean + slope * (test[:, None] - size_mean)
     return np.where(is_known.any(axis=0), predicted, np.nan)
+
+
+Predictor = Callable[[BaselineData, Rows, Rows, np.random.Generator], Floats]
+
+BASELINES: dict[str, tuple[tuple[str, ...], Predictor]] = {
+    PLACE: (("locations",), partial(_interpolate, has_district=False)),
+    DISTRICT: (("district",), partial(_predict_from, field="district", predict=average_district)),
+    SIZE: (("log_size",), partial(_predict_from, field="log_size", predict=regress_on_size)),
+}
+"""By name: the fields of `BaselineData` that must be there, and what predicts from them."""
 
 
 def _districts(codes: pd.Series[Any] | None) -> NDArray[np.object_] | None:

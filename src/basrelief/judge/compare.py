@@ -63,6 +63,7 @@ def collect_errors(frame: pd.DataFrame, items: pd.Index[Any], targets: tuple[str
     items
         All areas, or the chips that the scheme tests.
     """
+    # A dense table: one square a recipe is all that is held of it while others are judged.
     repeat = frame["repeat"].to_numpy(np.int64)
     shape = (len(targets), repeat.max() + 1, len(items))
     at = (
@@ -114,6 +115,7 @@ def compare_pairs(
     By target, the records of `compare_errors` with ``recipe, versus, target``; each pair once.
     """
     pairs: dict[str, list[Record]] = {target: [] for target in targets}
+    # Later against simpler, so that `beats` says that more work pays.
     for simpler, other in combinations(order, 2):
         found = compare_errors(errors[other], errors[simpler], groups, draws)
         for target, record in zip(targets, found, strict=True):
@@ -199,6 +201,7 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
     alike
         The others that beat the mean and that nothing beats.
     """
+    # Skill of the whole interval: what may be the mean is not preferred to it.
     able = [name for name in order if (skills[name]["skill_low"] or 0.0) > 0]
     if not able:
         has_none = all(skills[name]["skill_low"] is None for name in order)
@@ -211,6 +214,7 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
         if record["is_beaten"]:
             beaten_by[record["recipe"]].append(record["versus"])
     unbeaten = [name for name in able if not beaten_by[name]]
+    # Beating is not transitive: each may be beaten by another.
     chosen = unbeaten[0] if unbeaten else max(able, key=lambda name: float(skills[name]["skill"]))
     return {
         "recipe": chosen,
@@ -242,6 +246,7 @@ def _compare_target(
     is_common = np.asarray(np.isfinite(planes).all(axis=0))
     repeats: NDArray[np.bool_] = np.asarray(is_common.any(axis=1))
     items: NDArray[np.bool_] = np.asarray(is_common.any(axis=0))
+    # Zero, not dropped: a group may be tested in one repeat and not in another.
     planes = np.where(is_common, planes, 0.0)[:, repeats][:, :, items]
     group, names = pd.factorize(groups[items])
     # Items that have no group are one group, of which no interval is taken.
@@ -290,6 +295,7 @@ def _sum_known(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple
 
 def _replicate_tested(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
     """Skill of one target over the repeats that test it; (repeat, group) each."""
+    # A network is tested in the first repeat alone.
     is_tested = of_mean.sum(axis=1) > 0
     return _replicate_skill(error[is_tested], of_mean[is_tested], draws)
 
@@ -311,6 +317,7 @@ def _subtract(one: Replicated, other: Replicated) -> Replicated:
 
 def _bound_mean(names: tuple[str, str, str], found: list[Replicated], n_groups: int) -> Record:
     """Average values and their replicates over targets."""
+    # One target without replicates leaves the mean over targets without any.
     replicates = [each for _, each in found if each is not None]
     mean = None if len(replicates) < len(found) else np.mean(replicates, axis=0)
     low, high = bound(mean, n_groups)

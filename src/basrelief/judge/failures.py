@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.judge.applicability import mark_unknown
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Record
 
 N_PERMUTATIONS = 999
@@ -71,6 +71,7 @@ def measure_failures(
     residuals = _rank_in_tenths(average_repeats(frame))
     districts = samples.areas.set_index("area_id")["lad"]
     records = []
+    # Targets are mostly known for the same areas: one subgraph serves them.
     graph_of: dict[tuple[str, ...], Graph | None] = {}
     rows_of = frame.groupby("target", sort=False).indices
     for (recipe, target, scheme), mine in residuals.groupby(["recipe", "target", "scheme"]):
@@ -102,6 +103,7 @@ def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     by = known.groupby(["recipe", "target", "scheme", "id"], sort=False)
     table = by[["y_true", "y_pred", "lift", *(name for name in INTERVALS if name in known)]].mean()
     table["residual"] = table["y_true"] - table["y_pred"]
+    # Cautious: an area outside in any repeat is outside.
     table["is_inside"] = by["is_inside"].min()
     return table.reset_index().rename(columns={"id": "area_id"})
 
@@ -146,6 +148,7 @@ def join_islands(neighbours: Graph | None, samples: Samples, ids: list[str]) -> 
         return graph
     shapes = gpd.GeoSeries(samples.areas.set_index("area_id")["geometry"]).loc[ids]
     points = shapes.representative_point()
+    # Moran's I has no place for an area without neighbours.
     nearest = Graph.build_knn(points, k=min(N_NEAREST, len(ids) - 1)).adjacency
     joined = pd.concat([graph.adjacency.drop(islands), nearest.loc[islands]])
     return Graph(joined.loc[ids])
@@ -207,6 +210,7 @@ def _measure_groups(
     rows: pd.DataFrame, group: pd.Series[Any], name: str, has_skill: bool
 ) -> list[Record]:
     """Measure errors by group, over all repeats; rows without a group are left out."""
+    # Predicted less observed: a bias above 0 reads as predicted too high.
     error = rows["y_pred"] - rows["y_true"]
     table = pd.DataFrame(
         {

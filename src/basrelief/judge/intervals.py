@@ -76,6 +76,7 @@ def add_intervals(frame: pd.DataFrame, districts: pd.Series[Any] | None) -> pd.D
             if not len(others):
                 continue
             model = ConformalRegressor().fit(residual[others], bins=group[others])
+            # crepes would give infinite bounds, which a table and a map cannot show.
             for level in _levels_for(group[others]):
                 held = model.predict_int(
                     y_pred[test], bins=group[test], confidence=_confidence(level)
@@ -220,6 +221,7 @@ def _pool_districts(district: Ints, splits: Ints, n_districts: int) -> Ints:
     """Give each row's district, or -1 for the pool of small ones and of rows without any."""
     left = _count_left(district, splits, n_districts)
     is_large = left >= MIN_AREAS
+    # The smallest of the large join the pool until it can be calibrated.
     for code in np.argsort(left, kind="stable"):
         is_other = (district < 0) | ~np.append(is_large, False)[district]
         if not is_other.any() or _count_left(is_other - 1, splits, 1)[0] >= MIN_AREAS:
@@ -232,6 +234,7 @@ def _pool_districts(district: Ints, splits: Ints, n_districts: int) -> Ints:
 def _cut_bands(lift: Floats, splits: Ints) -> tuple[Ints, list[str]]:
     """Cut rows into bands of the prediction, as many as can be calibrated apart, and name them."""
     for n_bands in range(MAX_BANDS, 1, -1):
+        # By prediction, which is known where a model is used, and not by what was observed.
         inner = np.quantile(lift, np.arange(1, n_bands) / n_bands)
         band = np.searchsorted(inner, lift, side="right")
         if (_count_left(band, splits, n_bands) >= MIN_AREAS).all():

@@ -136,6 +136,7 @@ def estimate_effects(
     value = np.full((n_exposures, y.shape[1]), np.nan)
     low, high = value.copy(), value.copy()
     sd, kept = np.full((2, n_exposures), np.nan)
+    # A basis: dummies and the mean are collinear, and plates nearly so.
     basis = find_basis(np.column_stack([np.ones(n), controls]))
     free = n - basis.shape[1] - n_exposures
     if n:
@@ -143,6 +144,7 @@ def estimate_effects(
         sd = exposures.std(axis=0)
         kept = np.divide(x.var(axis=0), sd**2, out=np.zeros(n_exposures), where=sd > 0)
     if free > 0 and (kept > LEAST_KEPT).all():
+        # Residuals on residuals: the theorem of Frisch and Waugh.
         value = np.linalg.lstsq(x, left, rcond=None)[0]
         if len(names) >= MIN_GROUPS:
             apart = _replicate(x, left, group, draws) - value
@@ -202,9 +204,10 @@ def spread_surface(xy: Floats, n_knots: int) -> Floats:
     way = np.linalg.norm(centred, axis=1)
     chosen: list[int] = []
     for _ in range(min(n_knots, len(xy))):
+        # Farthest first: knots lie evenly whatever the shape of the place.
         chosen.append(int(way.argmax()))
         way = np.minimum(way, np.linalg.norm(centred - centred[chosen[-1]], axis=1))
-    distance = cdist(centred, centred[chosen])
+    distance = cdist(centred, centred[chosen])  # (area, knot)
     plates = np.where(distance > 0, distance**2 * np.log(np.maximum(distance, 1e-12)), 0.0)
     return np.column_stack([centred, plates])
 
@@ -227,9 +230,11 @@ def _gather_areas(
     areas = areas[areas["is_used"].astype(bool)]
     known = features.reindex(areas.index)[[SLOPE, ALTITUDE, *FORM]].dropna()
     areas = areas.loc[known.index]
+    # On their scales: controls enter in straight lines.
     form = bring_to_scale(known[list(FORM)]).to_numpy(np.float64)
     controls: dict[Controls, Floats] = {"nothing": np.empty((len(known), 0)), "form": form}
     if "lad" in areas and len(areas["lad"].unique()) > 1:
+        # Unknown districts are one of their own, so that no area is lost.
         district = pd.get_dummies(areas["lad"], dummy_na=True).to_numpy(np.float64)
         controls["form_and_district"] = np.column_stack([form, district])
     points = areas.geometry.representative_point()
@@ -244,10 +249,11 @@ def _gather_areas(
 def _replicate(x: Floats, left: Floats, group: NDArray[np.int64], draws: Draws) -> Floats:
     """Regress resampled groups, (replicate, exposure, target); left out where that cannot be."""
     n_groups = int(group.max()) + 1
-    squares = np.zeros((n_groups, x.shape[1], x.shape[1]))
+    squares = np.zeros((n_groups, x.shape[1], x.shape[1]))  # (group, exposure, exposure)
     np.add.at(squares, group, x[:, :, None] * x[:, None, :])
-    products = np.zeros((n_groups, x.shape[1], left.shape[1]))
+    products = np.zeros((n_groups, x.shape[1], left.shape[1]))  # (group, exposure, target)
     np.add.at(products, group, x[:, :, None] * left[:, None, :])
+    # Sums of groups, weighed by how often each is drawn: no replicate is laid out by area.
     taken = draws.take(n_groups)
     square = np.tensordot(taken, squares, axes=1)
     is_whole = np.linalg.cond(square) < MAX_CONDITION

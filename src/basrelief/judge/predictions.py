@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -15,30 +15,28 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.applicability import measure_applicability
-from basrelief.judge.baselines import Known, know_areas, know_chips, predict_baseline
+from basrelief.judge.baselines import (
+    BaselineData,
+    gather_areas,
+    gather_chips,
+    predict_baseline,
+)
 from basrelief.learn.area_models import AreaModel, load_model, predict_areas
 from basrelief.learn.features import read_features
-from basrelief.learn.linear import weigh_features
+from basrelief.learn.linear import average_known, weigh_features
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
-from basrelief.learn.train_areas import know_areas as know_recipe
+from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import MODEL, Record, Run
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
-
-INTERVALS = ("lower_50", "upper_50", "lower_80", "upper_80", "lower_95", "upper_95")
-COLUMNS = (
-    *("recipe", "target", "scheme", "repeat", "fold", "unit", "id"),
-    *("y_true", "y_pred", "y_mean", *INTERVALS, "is_inside"),
-)
-"""Columns of ``predictions.parquet``."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class SchemePredictions:
     """What one recipe predicts of what one scheme holds out."""
 
     recipe: str
@@ -47,15 +45,15 @@ class Held:
     """Rows of ``predictions.parquet`` without the bounds of the intervals; text is categorical,
     since a country has millions of rows and thousands of names."""
 
-    distances: pd.DataFrame | None = None
+    applicability: pd.DataFrame | None = None
     """``recipe, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
 
-    kept: tuple[Record, ...] = ()
-    """How much of an area recipe's members its folds kept, see `_tell_kept`."""
+    member_weights: tuple[Record, ...] = ()
+    """How much an area recipe's members weigh, see `_average_weights`."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvaluationInputs:
     """Everything that predictions are made from: samples, folds and trained recipes."""
 
     samples: Samples
@@ -65,14 +63,14 @@ class Trial:
     """Those asked for, and those trained as baselines."""
 
     @cached_property
-    def areas(self) -> Known:
+    def areas(self) -> BaselineData:
         """What baselines may know of areas."""
-        return know_areas(self.samples)
+        return gather_areas(self.samples)
 
     @cached_property
-    def chips(self) -> Known:
+    def chips(self) -> BaselineData:
         """What baselines may know of chips."""
-        return know_chips(self.samples)
+        return gather_chips(self.samples)
 
     @cached_property
     def folds(self) -> list[AreaFold]:
@@ -84,43 +82,40 @@ class Trial:
         """The schemes that were assigned."""
         return [str(scheme) for scheme in read_folds(self.run)["scheme"].unique()]
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """What is predicted."""
-        return self.samples.targets
-
     def rng(self, *names: object) -> np.random.Generator:
-        """Make the generator of one piece of work."""
+        """Make the generator of one piece of work, the same whatever else is judged."""
         text = "/".join(str(name) for name in names)
+        # Not hash(): Python salts it anew in every process.
         return np.random.default_rng([self.settings.seed, zlib.crc32(text.encode())])
 
     def chip_fold(self, scheme: str) -> ChipFold | None:
-        """Make the fold of chips; None where chips lack a part and no network needs them."""
+        """Make the fold of chips; None where a set is left without any and no network needs it."""
         try:
             return chip_fold(self.run, self.samples, self.settings, scheme)
         except InputError:
             has_networks = any(isinstance(recipe, NetworkRecipe) for recipe in self.recipes)
+            # A scheme that the user typed is an error; one by default was left out in training.
             if has_networks and self.settings.split.schemes is not None:
                 raise
             return None
 
 
-def predict_scheme(trial: Trial, scheme: str) -> Iterator[Held]:
+def predict_scheme(inputs: EvaluationInputs, scheme: str) -> Iterator[SchemePredictions]:
     """Predict what a scheme holds out: baselines first, then recipes, one at a time."""
-    folds = [fold for fold in trial.folds if fold.scheme == scheme]
-    fold_of_chips = trial.chip_fold(scheme)
+    folds = [fold for fold in inputs.folds if fold.scheme == scheme]
+    fold_of_chips = inputs.chip_fold(scheme)
     if folds:
-        for name in trial.areas.baselines:
-            yield Held(name, "area", _predict_areas_without(name, trial, folds))
+        for name in inputs.areas.baselines:
+            yield _predict_baseline(name, inputs.areas, inputs, folds)
     if fold_of_chips is not None:
-        for name in trial.chips.baselines:
-            yield Held(name, "chip", _predict_chips_without(name, trial, fold_of_chips))
-    for recipe in trial.recipes:
+        for name in inputs.chips.baselines:
+            yield _predict_baseline(name, inputs.chips, inputs, [fold_of_chips])
+    for recipe in inputs.recipes:
         if not isinstance(recipe, NetworkRecipe):
             if folds:
-                yield _predict_areas(recipe, trial, folds)
+                yield _predict_areas(recipe, inputs, folds)
         elif fold_of_chips is not None:
-            yield from _predict_network(recipe, trial, fold_of_chips)
+            yield from _predict_network(recipe, inputs, fold_of_chips)
 
 
 def average_over_areas(samples: Samples, rows: Rows, values: Floats) -> pd.DataFrame:
@@ -137,6 +132,7 @@ def average_over_areas(samples: Samples, rows: Rows, values: Floats) -> pd.DataF
     -------
     One row an area that any of the chips has ground in, by ``area_id``; a column a target.
     """
+    # By chip and not by position: membership names chips in an order of its own.
     position = pd.Series(np.arange(len(rows)), index=samples.chips["chip_id"].iloc[rows])
     member = samples.membership[samples.membership["chip_id"].isin(position.index)]
     member = member[member["weight"] > 0]
@@ -148,96 +144,153 @@ def average_over_areas(samples: Samples, rows: Rows, values: Floats) -> pd.DataF
     return averaged
 
 
-def _predict_areas_without(name: str, trial: Trial, folds: list[AreaFold]) -> pd.DataFrame:
-    """Predict the test areas of every fold by a baseline."""
-    known, frames = trial.areas, []
-    for fold in trial.run.track(folds, f"{name}, {folds[0].scheme}"):
-        train, test = known.find(fold.train), known.find(fold.test)
-        rng = trial.rng(name, fold.scheme, fold.repeat, fold.fold)
-        predicted = predict_baseline(name, known, train, test, rng)
-        frames.append(_tabulate(trial, name, fold, "area", (known, train, test), predicted))
-    return pd.concat(frames, ignore_index=True)
+def tabulate_predictions(
+    key: dict[str, Any],
+    targets: Sequence[str],
+    ids: pd.Categorical[str],
+    values: tuple[Floats, Floats, Floats],
+    is_inside: NDArray[np.bool_] | None,
+) -> pd.DataFrame:
+    """Lay predictions out as rows of ``predictions.parquet``, without bounds of intervals.
 
-
-def _predict_chips_without(name: str, trial: Trial, fold: ChipFold) -> pd.DataFrame:
-    """Predict the test chips by a baseline."""
-    rng = trial.rng(name, fold.scheme, "chip")
-    predicted = predict_baseline(name, trial.chips, fold.train, fold.test, rng)
-    parts = (trial.chips, fold.train, fold.test)
-    return _tabulate(trial, name, fold, "chip", parts, predicted)
-
-
-def _predict_areas(recipe: AreaRecipe, trial: Trial, folds: list[AreaFold]) -> Held:
-    """Predict the test areas of every fold, and say how far they lie from its training areas."""
-    known, frames, distances, models = trial.areas, [], [], []
-    features = read_features(recipe, trial.settings, trial.run)
-    learnt = know_recipe(recipe, features, trial.samples, trial.settings)
-    group_of = _groups_by_area(trial, folds)
-    for fold in trial.run.track(folds, f"{recipe.name}, {folds[0].scheme}"):
-        train, test = known.find(fold.train), known.find(fold.test)
-        folder = trial.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
-        model, new = load_model(folder / MODEL), learnt.terms(fold.test)
-        models.append(model)
-        importance = weigh_features(model.alone, np.nanstd(known.labels[train], axis=0))
-        rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "distance")
-        groups = group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str)
-        seen = learnt.terms(fold.train).join()
-        near = measure_applicability(seen, new.join(), importance, groups, rng)
-        parts = (known, train, test)
-        rng = trial.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
-        predicted = predict_areas(model, new, rng)
-        frame = _tabulate(trial, recipe.name, fold, "area", parts, predicted)
-        is_inside = np.zeros(len(known.ids), dtype=bool)
-        is_inside[test] = near.is_inside
-        inside = pd.array(is_inside[frame["id"].cat.codes], dtype="boolean")
-        frames.append(frame.assign(is_inside=inside))
-        table = pd.DataFrame({"area_id": fold.test, "di": near.di, "is_inside": near.is_inside})
-        distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
-    found = pd.concat(distances, ignore_index=True)
-    found = found.assign(recipe=recipe.name, scheme=folds[0].scheme)
-    kept = _tell_kept(recipe, trial, folds[0].scheme, models)
-    return Held(recipe.name, "area", pd.concat(frames, ignore_index=True), found, kept)
-
-
-def _tell_kept(
-    recipe: AreaRecipe, trial: Trial, scheme: str, models: list[AreaModel]
-) -> tuple[Record, ...]:
-    """Tell how much of each feature set the folds' models keep, and how often they keep nothing.
+    Parameters
+    ----------
+    key
+        ``recipe, scheme, unit`` and ``repeat, fold``: the same for all rows.
+    ids : (item,)
+        Codes of the items predicted.
+    values : (item, target), (item, target), (target,)
+        ``y_true``, ``y_pred`` and ``y_mean``, in the targets' units; NaN where unknown.
+    is_inside : (item,)
+        Whether the model may be applied to each item; None where that is not measured.
 
     Returns
     -------
-    Records with ``recipe, scheme, target, members`` (mean weight over folds by name), ``trust``
-    (by what: ``inner folds``, or the ``likelihood`` where place is joined) and
-    ``fallback_share``.
+    One row a target and item, target by target in their order.
+    """
+    y_true, y_pred, y_mean = values
+    n_items, n_rows = len(ids), len(ids) * len(targets)
+    names = pd.Index(sorted(targets))  # groups come in the order of text
+    codes = names.get_indexer(pd.Index(targets))
+    inside = [pd.NA] * n_rows if is_inside is None else np.tile(is_inside, len(targets))
+    return pd.DataFrame(
+        {
+            **{name: _repeat(str(key[name]), n_rows) for name in ("recipe", "scheme", "unit")},
+            "target": pd.Categorical.from_codes(np.repeat(codes, n_items), names),
+            "repeat": np.int32(key["repeat"]),
+            "fold": np.int32(key["fold"]),
+            "id": pd.Categorical.from_codes(np.tile(ids.codes, len(targets)), ids.categories),
+            # Transposed, since targets come one after the other: (target, item).
+            "y_true": y_true.T.ravel(),
+            "y_pred": y_pred.T.ravel(),
+            "y_mean": np.repeat(y_mean, n_items),
+            "is_inside": pd.array(inside, dtype="boolean"),
+        }
+    )
+
+
+def _predict_baseline(
+    name: str, data: BaselineData, inputs: EvaluationInputs, folds: Sequence[AreaFold | ChipFold]
+) -> SchemePredictions:
+    """Predict the test items of every fold by a baseline."""
+    frames = []
+    for fold in inputs.run.track(folds, f"{name}, {folds[0].scheme}"):
+        if isinstance(fold, AreaFold):
+            train, test = data.find(fold.train), data.find(fold.test)
+            rng = inputs.rng(name, fold.scheme, fold.repeat, fold.fold)
+        else:
+            train, test = fold.train, fold.test
+            rng = inputs.rng(name, fold.scheme, "chip")
+        predicted = predict_baseline(name, data, train, test, rng)
+        frames.append(_tabulate(name, inputs, fold, (data, train, test), predicted))
+    return SchemePredictions(name, data.unit, pd.concat(frames, ignore_index=True))
+
+
+def _predict_areas(
+    recipe: AreaRecipe, inputs: EvaluationInputs, folds: list[AreaFold]
+) -> SchemePredictions:
+    """Predict the test areas of every fold, and measure how far they lie from its training."""
+    data, frames, distances, models = inputs.areas, [], [], []
+    features = read_features(recipe, inputs.settings, inputs.run)
+    learnt = gather_area_data(recipe, features, inputs.samples, inputs.settings)
+    group_of = _groups_by_area(inputs, folds)
+    for fold in inputs.run.track(folds, f"{recipe.name}, {folds[0].scheme}"):
+        train, test = data.find(fold.train), data.find(fold.test)
+        folder = inputs.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
+        model, new = load_model(folder / MODEL), learnt.terms(fold.test)
+        models.append(model)
+        near = measure_applicability(
+            learnt.terms(fold.train).join(),
+            new.join(),
+            # LIDAR alone: dissimilarity is of the ground, and not of where it lies.
+            weigh_features(model.alone, np.nanstd(data.labels[train], axis=0)),
+            group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str),
+            inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "distance"),
+        )
+        rng = inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
+        predicted = predict_areas(model, new, rng)
+        rows = (data, train, test)
+        frames.append(_tabulate(recipe.name, inputs, fold, rows, predicted, near.is_inside))
+        table = pd.DataFrame({"area_id": fold.test, "di": near.di, "is_inside": near.is_inside})
+        distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
+    key = {"recipe": recipe.name, "scheme": folds[0].scheme}
+    return SchemePredictions(
+        recipe.name,
+        "area",
+        pd.concat(frames, ignore_index=True),
+        pd.concat(distances, ignore_index=True).assign(**key),
+        tuple(_average_weights(models, inputs.samples.targets, key)),
+    )
+
+
+def _average_weights(
+    models: list[AreaModel], targets: tuple[str, ...], key: Record
+) -> Iterator[Record]:
+    """Average over folds how much each feature set weighs.
+
+    Yields
+    ------
+    Records with ``recipe, scheme`` (of ``key``)``, target, weighed_by`` (``stacking`` of
+    inner-fold predictions or, where place is joined, the ``posterior`` probability that a set
+    says anything), ``members`` (mean weight by name) and ``fallback_share`` (of the folds, where
+    all weights are 0).
     """
     weights = np.stack([model.weight for model in models])  # (fold, set, target)
-    trust = "likelihood" if models[0].kind == "process" else "inner folds"
-    records: list[Record] = []
-    for k, target in enumerate(trial.targets):
-        mean = weights[:, :, k].mean(axis=0)
-        key = {"recipe": recipe.name, "scheme": scheme, "target": target, "trust": trust}
-        nothing = float((weights[:, :, k] <= 0).all(axis=1).mean())
-        members = dict(zip(models[0].set_names, mean.tolist(), strict=True))
-        records.append(key | {"members": members, "fallback_share": nothing})
-    return tuple(records)
+    weighed_by = "posterior" if models[0].kind == "process" else "stacking"
+    for k, target in enumerate(targets):
+        members = zip(models[0].set_names, weights[:, :, k].mean(axis=0).tolist(), strict=True)
+        yield key | {
+            "target": target,
+            "weighed_by": weighed_by,
+            "members": dict(members),
+            "fallback_share": float((weights[:, :, k] <= 0).all(axis=1).mean()),
+        }
 
 
-def _predict_network(recipe: NetworkRecipe, trial: Trial, fold: ChipFold) -> Iterator[Held]:
+def _predict_network(
+    recipe: NetworkRecipe, inputs: EvaluationInputs, fold: ChipFold
+) -> Iterator[SchemePredictions]:
     """Predict the test chips of a scheme, and the test areas from their chips."""
-    samples, known = trial.samples, trial.areas
-    folder = trial.run.models / recipe.name / fold.scheme / "0-0"
+    samples, areas = inputs.samples, inputs.areas
+    folder = inputs.run.models / recipe.name / fold.scheme / "0-0"
+    # One forward pass for both: most test chips lie in test areas.
     rows = _rows_to_predict(samples, fold)
-    predicted = predict_fold(folder, samples, rows, trial.settings)
-    order = pd.Index(rows).get_indexer(pd.Index(fold.test))
-    parts = (trial.chips, fold.train, fold.test)
-    yield Held(
-        recipe.name, "chip", _tabulate(trial, recipe.name, fold, "chip", parts, predicted[order])
-    )
+    predicted = predict_fold(folder, samples, rows, inputs.settings)  # (row, target)
+    tested = predicted[pd.Index(rows).get_indexer(pd.Index(fold.test))]
+    chips = (inputs.chips, fold.train, fold.test)
+    frame = _tabulate(recipe.name, inputs, fold, chips, tested)
+    yield SchemePredictions(recipe.name, "chip", frame)
     averaged = average_over_areas(samples, rows, predicted)
     ids = np.intersect1d(fold.test_areas, averaged.index.to_numpy(dtype=object).astype(str))
-    guess = averaged.loc[ids.tolist()].to_numpy(np.float64)
-    parts = (known, known.find(fold.train_areas), known.find(ids))
-    yield Held(recipe.name, "area", _tabulate(trial, recipe.name, fold, "area", parts, guess))
+    tested = averaged.loc[ids.tolist()].to_numpy(np.float64)
+    frame = _tabulate(
+        recipe.name,
+        inputs,
+        fold,
+        (areas, areas.find(fold.train_areas), areas.find(ids)),
+        tested,
+    )
+    yield SchemePredictions(recipe.name, "area", frame)
 
 
 def _rows_to_predict(samples: Samples, fold: ChipFold) -> Rows:
@@ -249,49 +302,38 @@ def _rows_to_predict(samples: Samples, fold: ChipFold) -> Rows:
     return np.union1d(fold.test, np.flatnonzero(is_inside.to_numpy(bool) & is_used))
 
 
-def _groups_by_area(trial: Trial, folds: list[AreaFold]) -> pd.Series[Any]:
+def _groups_by_area(inputs: EvaluationInputs, folds: list[AreaFold]) -> pd.Series[Any]:
     """Name what each area of a scheme's folds is held out with, by area code."""
     ids = np.unique(np.concatenate([np.r_[fold.train, fold.test] for fold in folds]))
-    groups = groups_of_areas(trial.samples, ids, folds[0].scheme, trial.settings)
+    groups = groups_of_areas(inputs.samples, ids, folds[0].scheme, inputs.settings)
     return pd.Series(groups, index=ids)
 
 
 def _tabulate(
-    trial: Trial,
     recipe: str,
+    inputs: EvaluationInputs,
     fold: AreaFold | ChipFold,
-    unit: str,
-    parts: tuple[Known, Rows, Rows],
+    rows: tuple[BaselineData, Rows, Rows],
     predicted: Floats,
+    is_inside: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
-    """Make one row a test item and target, where the truth and the training mean are known.
+    """Tabulate a fold's predictions where the truth and the training mean are known.
 
-    ``parts`` are what is known of all items, and the positions of the training and test items.
+    ``rows`` are what is known of all items, and the positions of the training and test items.
     """
-    known, train, test = parts
-    n_test, n_targets = len(test), len(trial.targets)
-    names = pd.Index(sorted(trial.targets))  # groups come in the order of text
-    codes = names.get_indexer(pd.Index(trial.targets))
-    # Not nanmean: a target without a label in training has no mean, and that is no fault here.
-    y_mean = pd.DataFrame(known.labels[train]).mean().to_numpy(np.float64)
-    rows = pd.DataFrame(
-        {
-            "recipe": _repeat_name(recipe, n_test * n_targets),
-            "target": pd.Categorical.from_codes(np.repeat(codes, n_test), names),
-            "scheme": _repeat_name(fold.scheme, n_test * n_targets),
-            "repeat": np.int32(fold.repeat),
-            "fold": np.int32(fold.fold),
-            "unit": _repeat_name(unit, n_test * n_targets),
-            "id": pd.Categorical.from_codes(np.tile(test, n_targets), known.ids),
-            "y_true": known.labels[test].T.ravel(),
-            "y_pred": predicted.T.ravel(),
-            "y_mean": np.repeat(y_mean, n_test),
-            "is_inside": pd.array([pd.NA] * (n_test * n_targets), dtype="boolean"),
-        }
+    data, train, test = rows
+    key = {"recipe": recipe, "scheme": fold.scheme, "repeat": fold.repeat, "fold": fold.fold}
+    table = tabulate_predictions(
+        key | {"unit": data.unit},
+        inputs.samples.targets,
+        # All items are categories, tested or not: folds of one dtype are joined as codes.
+        pd.Categorical.from_codes(test, data.ids),
+        (data.labels[test], predicted, average_known(data.labels[train])),
+        is_inside,
     )
-    return rows[rows["y_true"].notna() & rows["y_mean"].notna()].reset_index(drop=True)
+    return table[table["y_true"].notna() & table["y_mean"].notna()].reset_index(drop=True)
 
 
-def _repeat_name(name: str, n: int) -> pd.Categorical[str]:
-    """Make a column of one name."""
+def _repeat(name: str, n: int) -> pd.Categorical[str]:
+    """Make a column of one name, a byte a row."""
     return pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), pd.Index([name]))

@@ -16,7 +16,7 @@ INTERVAL = (2.5, 97.5)
 MIN_GROUPS = 10
 """With fewer groups to resample, an interval would be make-believe."""
 
-MAX_KEPT = 4
+MAX_CACHED = 4
 """Numbers of groups whose draws are kept for the next sums: bounds the memory."""
 
 Floats = NDArray[np.float64]
@@ -33,17 +33,18 @@ class Draws:
     """
 
     rng: np.random.Generator
-    _kept: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    _drawn: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def take(self, n_groups: int) -> NDArray[np.float32]:
         """Draw groups with replacement: counts, (replicate, group)."""
-        if n_groups not in self._kept:
-            while len(self._kept) >= MAX_KEPT:
-                del self._kept[next(iter(self._kept))]
+        if n_groups not in self._drawn:
+            while len(self._drawn) >= MAX_CACHED:
+                del self._drawn[next(iter(self._drawn))]
             share = np.full(n_groups, 1 / n_groups)
             taken = self.rng.multinomial(n_groups, share, size=N_REPLICATES)
-            self._kept[n_groups] = taken.astype(np.float32)
-        return self._kept[n_groups]
+            # float32 holds such counts exactly, in half of the memory.
+            self._drawn[n_groups] = taken.astype(np.float32)
+        return self._drawn[n_groups]
 
 
 def inflate_percentiles(n_groups: int) -> tuple[float, float]:
@@ -114,13 +115,14 @@ def sum_by_group(values: Floats, group: NDArray[np.int64], n_groups: int) -> Flo
     array([[5., 2.]])
     """
     sums = np.zeros((*values.shape[:-1], n_groups))
+    # bincount adds in the order of the items: sums do not depend on threads.
     for index in np.ndindex(*values.shape[:-1]):
         sums[index] = np.bincount(group, values[index], n_groups)
     return sums
 
 
 def bound(values: Floats | None, n_groups: int) -> tuple[float, float]:
-    """Take the 95 % interval of bootstrap replicates; NaN where there are none."""
+    """Take the 95 % interval of bootstrap replicates, (replicate,); NaN where there are none."""
     if values is None:
         return float("nan"), float("nan")
     low, high = np.percentile(values, inflate_percentiles(n_groups))

@@ -48,9 +48,11 @@ def score_predictions(
     for key, frame in predictions.groupby(KEYS, sort=False):
         record: Record = dict(zip(KEYS, key, strict=True))
         record["n"] = int(frame["id"].nunique())
+        # By repeat: an item is tested once in each.
         repeats = [measure(repeat) for _, repeat in frame.groupby("repeat")]
         for name in repeats[0]:
             record[name] = or_none(float(np.mean([values[name] for values in repeats])))
+        # Neighbours err alike: whole blocks are drawn, and not areas.
         group_of = frame["id"].map(groups[record["unit"]])
         low, high = resample_skill(frame, group_of, draws)
         record |= {"skill_low": or_none(low), "skill_high": or_none(high)}
@@ -119,6 +121,7 @@ def find_worth(record: Record) -> Worth:
     value, low, high = record["skill"], record["skill_low"], record["skill_high"]
     if value is None:
         return "unknown"
+    # Before the interval: of a country's areas even a trifle is told from 0.
     if abs(value) < NEGLIGIBLE:
         return "no_better"
     if low is None or high is None:
@@ -146,6 +149,7 @@ def _sum_errors(
     repeat, repeats = pd.factorize(frame["repeat"])
     group, groups = pd.factorize(group_of)
     shape = (len(repeats), len(groups))
+    # One bincount over repeats and groups; (repeat, group) as a single number.
     cell = np.ravel_multi_index((repeat, group), shape)
     sums = []
     for column in ("y_pred", "y_mean"):

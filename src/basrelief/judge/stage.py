@@ -30,7 +30,7 @@ from basrelief.judge.compare import (
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
-from basrelief.judge.predictions import Trial, predict_scheme
+from basrelief.judge.predictions import EvaluationInputs, predict_scheme
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
@@ -54,12 +54,12 @@ class Findings:
     coverage: list[Record] = field(default_factory=list)
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
-    kept: list[Record] = field(default_factory=list)
+    member_weights: list[Record] = field(default_factory=list)
     over_targets: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
-class Ties:
+class Relations:
     """What ties chips and areas to others of their kind, by id."""
 
     groups: dict[str, pd.Series[Any]]
@@ -79,15 +79,19 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     """
     samples = load_samples(run)
     recipes, _ = choose_recipes(settings)
-    trial = Trial(samples, settings, run, [*recipes, *choose_baselines(recipes, settings)])
+    inputs = EvaluationInputs(
+        samples, settings, run, [*recipes, *choose_baselines(recipes, settings)]
+    )
     asked = {recipe.name for recipe in recipes}
-    ties = Ties(group_units(samples, settings), _find_districts(samples), find_neighbours(samples))
+    relations = Relations(
+        group_units(samples, settings), _find_districts(samples), find_neighbours(samples)
+    )
     found = Findings()
     with open_tables(run) as tables, sparing_threads(len(samples.areas)):
-        for scheme in trial.schemes:
-            _judge_scheme(trial, scheme, ties, asked, tables, found)
+        for scheme in inputs.schemes:
+            _judge_scheme(inputs, scheme, relations, asked, tables, found)
     _write_findings(found, asked, run)
-    _write_partial(trial, ties.groups["area"])
+    _write_partial(inputs, relations.groups["area"])
 
 
 def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any]]:
@@ -104,6 +108,7 @@ def group_units(samples: Samples, settings: Settings) -> dict[str, pd.Series[Any
         blocks = block_of(centres, settings.split.block_m)
         by_area = pd.Series(blocks_of_areas(samples, areas, settings), index=areas)
         return {"chip": pd.Series(blocks, index=chip_ids), "area": by_area}
+    # Without places the area is the largest thing known to err together.
     largest = samples.membership.sort_values("weight", kind="stable").groupby("chip_id").last()
     return {"chip": largest["area_id"], "area": pd.Series(areas, index=areas)}
 
@@ -117,57 +122,66 @@ def _find_districts(samples: Samples) -> pd.Series[Any] | None:
 
 
 def _judge_scheme(
-    trial: Trial, scheme: str, ties: Ties, asked: set[str], tables: Tables, found: Findings
+    inputs: EvaluationInputs,
+    scheme: str,
+    relations: Relations,
+    asked: set[str],
+    tables: Tables,
+    found: Findings,
 ) -> None:
     """Judge every recipe in one scheme by itself, then each against the others."""
-    items = {"area": trial.areas.ids}
+    items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     place = None
-    for held in predict_scheme(trial, scheme):
-        is_of_areas = held.unit == "area"
-        frame = add_intervals(held.frame, ties.districts if is_of_areas else None)
+    for predicted in predict_scheme(inputs, scheme):
+        is_of_areas = predicted.unit == "area"
+        frame = add_intervals(predicted.frame, relations.districts if is_of_areas else None)
         tables.predictions.append(frame)
-        found.kept += held.kept
-        if held.distances is not None:
-            tables.applicability.append(held.distances)
+        found.member_weights += predicted.member_weights
+        if predicted.applicability is not None:
+            tables.applicability.append(predicted.applicability)
         if is_of_areas:
-            if held.recipe == PLACE:
+            if predicted.recipe == PLACE:
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
                 place = frame[["target", "repeat", "id", "y_true", "y_pred", "y_mean"]]
-            _judge_areas(frame, place, trial, ties, tables, found)
+            _judge_areas(frame, place, inputs, relations, tables, found)
         # The same draws for every recipe: what is compared is resampled alike.
-        rng = np.random.default_rng(trial.settings.seed)
-        scores = score_predictions(frame, ties.groups, rng)
+        rng = np.random.default_rng(inputs.settings.seed)
+        scores = score_predictions(frame, relations.groups, rng)
         found.scores += scores
-        if held.recipe in asked:
-            _say_scores(scores, trial.run)
-        of_unit = items.setdefault(held.unit, pd.Index(frame["id"].unique().astype(str)))
-        errors[held.unit][held.recipe] = collect_errors(frame, of_unit, trial.targets)
+        if predicted.recipe in asked:
+            _say_scores(scores, inputs.run)
+        of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
+        errors[predicted.unit][predicted.recipe] = collect_errors(
+            frame, of_unit, inputs.samples.targets
+        )
     for unit, by_recipe in errors.items():
         if by_recipe:
-            groups = ties.groups[unit].reindex(items[unit]).reset_index(drop=True)
+            groups = relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
             key = {"scheme": scheme, "unit": unit}
-            _compare_recipes(by_recipe, groups, key, trial, asked, found)
+            _compare_recipes(by_recipe, groups, key, inputs, asked, found)
 
 
 def _judge_areas(
     frame: pd.DataFrame,
     place: pd.DataFrame | None,
-    trial: Trial,
-    ties: Ties,
+    inputs: EvaluationInputs,
+    relations: Relations,
     tables: Tables,
     found: Findings,
 ) -> None:
     """Judge what only areas have: coverage, who would be found, and where predictions fail."""
     recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
-    rng = trial.rng(recipe, scheme, "judge")
-    found.coverage += measure_coverage(frame, ties.districts)
-    found.targeting += measure_targeting(frame, place, rng, ties.groups["area"])
-    residuals, records = measure_failures(frame, trial.samples, rng, ties.neighbours)
+    # Named, so that leaving a recipe out changes no figure of another.
+    rng = inputs.rng(recipe, scheme, "judge")
+    found.coverage += measure_coverage(frame, relations.districts)
+    found.targeting += measure_targeting(frame, place, rng, relations.groups["area"])
+    residuals, records = measure_failures(frame, inputs.samples, rng, relations.neighbours)
     found.failures += records
     tables.residuals.append(residuals)
-    if scheme == choose_listed(trial.schemes):
-        tables.ranked.append(rank_areas(frame, trial.samples))
+    # Of the scheme that maps show: ranks of several would contradict each other.
+    if scheme == choose_listed(inputs.schemes):
+        tables.ranked.append(rank_areas(frame, inputs.samples))
 
 
 def _say_scores(scores: list[Record], run: Run) -> None:
@@ -183,7 +197,7 @@ def _compare_recipes(
     errors: dict[str, Errors],
     groups: pd.Series[Any],
     key: Record,
-    trial: Trial,
+    inputs: EvaluationInputs,
     asked: set[str],
     found: Findings,
 ) -> None:
@@ -191,11 +205,12 @@ def _compare_recipes(
 
     ``groups`` is what each item is resampled with; ``key`` says which scheme and unit.
     """
-    networks = {each.name for each in trial.recipes if isinstance(each, NetworkRecipe)}
+    # Of two alike the cheaper is preferred, so networks come last.
+    networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
-    draws = Draws(np.random.default_rng(trial.settings.seed))
+    draws = Draws(np.random.default_rng(inputs.settings.seed))
     found.over_targets += [key | each for each in average_targets(errors, groups, PLACE, draws)]
-    pairs = compare_pairs(errors, order, trial.targets, groups, draws)
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, draws)
     for target, records in pairs.items():
         found.comparisons += [each | key for each in list_comparisons(records, asked)]
         wanted = {"target": target} | key
@@ -219,12 +234,13 @@ def _write_findings(found: Findings, asked: set[str], run: Run) -> None:
     write_json(folder / "audit.json", audit)
 
 
-def _write_partial(trial: Trial, blocks: pd.Series[Any]) -> None:
+def _write_partial(inputs: EvaluationInputs, blocks: pd.Series[Any]) -> None:
     """Write what slope and altitude add, where there are relief statistics."""
-    path = trial.run.folder / "evaluate" / "partial.json"
+    path = inputs.run.folder / "evaluate" / "partial.json"
+    # What an earlier evaluation left must not stand beside these figures.
     path.unlink(missing_ok=True)
-    for recipe in trial.recipes:
+    for recipe in inputs.recipes:
         if isinstance(recipe, StatisticsRecipe):
-            rng = trial.rng("partial")
-            (features,) = read_features(recipe, trial.settings, trial.run)
-            write_json(path, measure_partial(trial.samples, features, blocks, rng))
+            rng = inputs.rng("partial")
+            (features,) = read_features(recipe, inputs.settings, inputs.run)
+            write_json(path, measure_partial(inputs.samples, features, blocks, rng))

@@ -12,8 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from basrelief.judge.predictions import INTERVALS
 from basrelief.run import Run, replacing
+
+INTERVALS = ("lower_50", "upper_50", "lower_80", "upper_80", "lower_95", "upper_95")
+"""Bounds of the prediction intervals, in units of the target."""
 
 TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int32(), pa.float64(), pa.bool_()
 
@@ -48,7 +50,7 @@ ROWS_AT_ONCE = 2**18
 """Rows that are turned into text and written at once: bounds the memory."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Table:
     """A Parquet file that grows by frames of one schema."""
 
@@ -56,6 +58,7 @@ class Table:
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows; the frame's columns may stand in any order."""
+        # Slices, since names are categories in memory and text in the file.
         for at in range(0, len(frame), ROWS_AT_ONCE):
             rows = frame.iloc[at : at + ROWS_AT_ONCE]
             self.writer.write_table(
@@ -63,17 +66,16 @@ class Table:
             )
 
 
-@dataclass
+@dataclass(frozen=True)
 class RankedList:
     """A CSV file that grows by frames with the same columns."""
 
     file: IO[str]
-    has_head: bool = False
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows, under one head."""
-        frame.to_csv(self.file, index=False, header=not self.has_head)
-        self.has_head = True
+        # Appended, since the lists of a whole country are too many to hold.
+        frame.to_csv(self.file, index=False, header=self.file.tell() == 0)
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,23 @@ class Tables:
 
 
 @contextmanager
+def open_table(path: Path, schema: pa.Schema) -> Iterator[Table]:
+    """Open a Parquet file to append to; it gets its name when it is whole."""
+    with replacing(path) as part, pq.ParquetWriter(part, schema) as writer:
+        yield Table(writer)
+
+
+@contextmanager
 def open_tables(run: Run) -> Iterator[Tables]:
     """Open all tables; they get their names when all of them are whole."""
+    folder = run.folder / "evaluate"
+    # One stack: if any recipe fails, no table of another evaluation is replaced.
     with ExitStack() as stack:
-
-        def open_parquet(path: Path, schema: pa.Schema) -> Table:
-            part = stack.enter_context(replacing(path))
-            return Table(stack.enter_context(pq.ParquetWriter(part, schema)))
-
-        folder = run.folder / "evaluate"
         listed = stack.enter_context(replacing(folder / "targeting.csv"))
+        enter = stack.enter_context
         yield Tables(
-            predictions=open_parquet(run.predictions, PREDICTIONS),
-            residuals=open_parquet(folder / "residuals.parquet", RESIDUALS),
-            applicability=open_parquet(folder / "applicability.parquet", APPLICABILITY),
+            predictions=enter(open_table(run.predictions, PREDICTIONS)),
+            residuals=enter(open_table(folder / "residuals.parquet", RESIDUALS)),
+            applicability=enter(open_table(folder / "applicability.parquet", APPLICABILITY)),
             ranked=RankedList(stack.enter_context(listed.open("w", encoding="utf-8", newline=""))),
         )

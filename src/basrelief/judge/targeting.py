@@ -54,18 +54,17 @@ def measure_targeting(
     interval of the hit rate, resampling whole groups, and no narrower than if the areas picked
     were independent; None with fewer than ten groups.
     """
-    place = {} if place_frame is None else place_frame.groupby("target", sort=False).indices
+    place = frame.iloc[:0] if place_frame is None else place_frame
     draws = Draws(rng)
     records = []
     for (recipe, target, scheme), rows in frame.groupby(["recipe", "target", "scheme"], sort=False):
         key = {"recipe": recipe, "target": target, "scheme": scheme}
-        beside = None
-        if place_frame is not None and target in place:
-            beside = place_frame.iloc[place[target]]
-            beside = beside[beside["id"].isin(rows["id"])]
+        # The same areas: a network is tested on some of those that place alone predicts.
+        is_same = place["id"].isin(rows["id"]) & (place["target"] == target)
+        beside = place[is_same]
         for share in SHARES:
             record = _measure_share(rows, share, groups, draws)
-            rate = None if beside is None or beside.empty else _hit_rate(beside, share)
+            rate = None if beside.empty else _hit_rate(beside, share)
             records.append(key | record | {"place_alone_hit_rate": rate})
     return records
 
@@ -113,6 +112,7 @@ def pick_worst(values: Floats, share: float) -> Floats:
     [1.0, 0.0, 0.5, 0.5, 0.0]
     """
     n_picked = count_picked(len(values), share)
+    # No sort: a country is ranked for every target, recipe and repeat.
     edge = np.partition(values, -n_picked)[-n_picked]
     is_above, is_tied = values > edge, values == edge
     weights: Floats = is_above + is_tied * ((n_picked - is_above.sum()) / is_tied.sum())
@@ -121,6 +121,7 @@ def pick_worst(values: Floats, share: float) -> Floats:
 
 def count_picked(n: int, share: float) -> int:
     """Say how many of ``n`` areas a share of them is, at least one."""
+    # Halves go up: Python's round would take them to the even number.
     return max(1, math.floor(share * n + 0.5))
 
 
@@ -179,6 +180,7 @@ def _resample_hits(
         picks.append(np.bincount(group[at], picked, len(names)))
     taken = draws.take(len(names))
     drawn, drawn_picks = taken @ np.array(hits).T, taken @ np.array(picks).T  # (replicate, repeat)
+    # A draw may hold none of the areas picked, and has no rate.
     has_picks = (drawn_picks > 0).all(axis=1)
     rates = (drawn[has_picks] / drawn_picks[has_picks]).mean(axis=1)
     return bound(rates, len(names))

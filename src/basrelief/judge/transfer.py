@@ -15,8 +15,9 @@ from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
-from basrelief.judge.predictions import COLUMNS, average_over_areas
+from basrelief.judge.predictions import average_over_areas, tabulate_predictions
 from basrelief.judge.scores import score_predictions, sum_up
+from basrelief.judge.tables import PREDICTIONS, open_table
 from basrelief.learn.area_models import load_model
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
@@ -53,8 +54,8 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What a model says of a place's areas; rows of all three are the same areas."""
+class PlacePrediction:
+    """What a model predicts of a place's areas; rows of all three are the same areas."""
 
     areas: gpd.GeoDataFrame
     """``area_id``, ``ground_covered``, polygons, and one column a target: what was observed."""
@@ -93,12 +94,13 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
         (out.folder / name).unlink(missing_ok=True)
     settings = settle_place(model, place, out)
     assert model.native_resolution_m is not None
+    # Brought to the training rasters' cells first: texture is what was learnt.
     cut_like(settings, out, model.native_resolution_m)
     samples = load_samples(out)
     _check_ground(samples, place, model)
     prediction = predict_place(folder, samples, settings, out)
-    answer = _answer(folder, samples, prediction, model)
-    _write(answer, samples, model, place, settings, out)
+    found = _predict_areas(folder, samples, prediction, model)
+    _write(found, samples, model, place, settings, out)
 
 
 def find_model(run: Run, recipe: str | None) -> Path:
@@ -129,7 +131,7 @@ def find_model(run: Run, recipe: str | None) -> Path:
 
 def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
-    # Not checked as a configuration is: a place to predict needs no labels.
+    # Not validated as a configuration is: a place to predict needs no labels.
     data = DataSettings.model_construct(
         dsm=place.dsm,
         dtm=place.dtm,
@@ -193,7 +195,9 @@ def _check_ground(samples: Samples, place: Place, model: FinalModel) -> None:
         )
 
 
-def _answer(folder: Path, samples: Samples, prediction: Prediction, model: FinalModel) -> Answer:
+def _predict_areas(
+    folder: Path, samples: Samples, prediction: Prediction, model: FinalModel
+) -> PlacePrediction:
     """Bring predictions to areas, and measure how far those lie from the training areas."""
     areas = samples.areas.set_index("area_id", drop=False)
     areas = areas[areas["is_used"].astype(bool)]
@@ -202,10 +206,12 @@ def _answer(folder: Path, samples: Samples, prediction: Prediction, model: Final
         values = average_over_areas(samples, rows, prediction.labels.to_numpy(np.float64))
     else:
         values = prediction.labels
+    # Chips also lie in areas with too little ground in the rasters.
     values = values[values.index.isin(areas.index)].sort_index()
     applicability = None
     if prediction.features is not None:
         (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
+        # The training labels' spread: a new place may have no label.
         spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
         applicability = measure_applicability(
             learnt.to_numpy(np.float64),
@@ -214,11 +220,11 @@ def _answer(folder: Path, samples: Samples, prediction: Prediction, model: Final
             blocks,
             np.random.default_rng(model.seed),
         )
-    return Answer(areas.loc[values.index], values.to_numpy(np.float64), applicability)
+    return PlacePrediction(areas.loc[values.index], values.to_numpy(np.float64), applicability)
 
 
 def _write(
-    answer: Answer,
+    found: PlacePrediction,
     samples: Samples,
     model: FinalModel,
     place: Place,
@@ -226,17 +232,18 @@ def _write(
     out: Run,
 ) -> None:
     """Write and say what was predicted, and how well where labels are there."""
-    table = tabulate(answer, model)
-    with replacing(out.predictions) as part:
-        table.to_parquet(part, index=False)
+    table = tabulate_place(found, model)
+    with open_table(out.predictions, PREDICTIONS) as file:
+        # A place of its own has no held-out errors to calibrate intervals on: all null.
+        file.append(table.reindex(columns=PREDICTIONS.names))
     with replacing(out.folder / "areas.gpkg") as part:
-        draw_areas(answer, model, place).to_file(part, driver="GPKG", layer="areas")
+        lay_on_ground(found, model, place).to_file(part, driver="GPKG", layer="areas")
     n_areas, n_enough = len(samples.areas), int(samples.areas["is_used"].sum())
-    inside = None if answer.applicability is None else int(answer.applicability.is_inside.sum())
+    inside = None if found.applicability is None else int(found.applicability.is_inside.sum())
     counts = {
         "areas": n_areas,
         "areas_with_enough_ground": n_enough,
-        "areas_predicted": len(answer.areas),
+        "areas_predicted": len(found.areas),
         "areas_inside": inside,
     }
     write_json(
@@ -248,7 +255,7 @@ def _write(
         },
     )
     out.say(
-        f"predict {model.recipe}: {len(answer.areas)} of {n_areas} areas, {n_enough} of which have "
+        f"predict {model.recipe}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
         f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
         + ("" if inside is None else f"; {inside} of those predicted are like what it learnt from")
     )
@@ -256,43 +263,39 @@ def _write(
         write_json(out.scores, score_place(table, samples, settings, out))
 
 
-def tabulate(answer: Answer, model: FinalModel) -> pd.DataFrame:
-    """Lay predictions out as ``predictions.parquet`` of a run, with ``is_inside``.
+def tabulate_place(found: PlacePrediction, model: FinalModel) -> pd.DataFrame:
+    """Lay predictions out as in ``predictions.parquet`` of a run.
 
     ``y_mean`` is the mean label of the training place; ``y_true`` is NaN without a label.
     """
-    ids = answer.areas["area_id"].to_numpy(dtype=object).astype(str).astype(object)
-    fixed = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": "area"}
+    key = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": "area"}
     means = [model.labels[target].mean for target in model.targets]
-    frames = [
-        pd.DataFrame(
-            {
-                **fixed,
-                "target": target,
-                "id": ids,
-                "y_true": answer.areas[target].to_numpy(np.float64),
-                "y_pred": answer.predicted[:, k],
-                "y_mean": np.nan if means[k] is None else means[k],
-                "is_inside": _mark_inside(answer),
-            }
-        )
-        for k, target in enumerate(model.targets)
-    ]
-    table: pd.DataFrame = pd.concat(frames, ignore_index=True).reindex(columns=list(COLUMNS))
-    return table
+    return tabulate_predictions(
+        key,
+        model.targets,
+        pd.Categorical(found.areas["area_id"].astype(str)),
+        (
+            found.areas[model.targets].to_numpy(np.float64),
+            found.predicted,
+            np.array(means, dtype=np.float64),  # None, of a target without a label, is NaN
+        ),
+        None if found.applicability is None else found.applicability.is_inside,
+    )
 
 
-def draw_areas(answer: Answer, model: FinalModel, place: Place) -> gpd.GeoDataFrame:
-    """Put the answer on the ground: one row a predicted area, in the rasters' CRS."""
-    areas = answer.areas
+def lay_on_ground(found: PlacePrediction, model: FinalModel, place: Place) -> gpd.GeoDataFrame:
+    """Put predictions on the ground: one row a predicted area, in the rasters' CRS."""
+    areas = found.areas
     known = [name for name in ("area_id", "area_name", "msoa", "lad") if name in areas]
     columns: dict[str, Any] = {name: areas[name] for name in (*known, "ground_covered")}
     for k, target in enumerate(model.targets):
-        columns[f"predicted_{target}"] = answer.predicted[:, k]
+        columns[f"predicted_{target}"] = found.predicted[:, k]
         if place.labels is not None:
             columns[f"observed_{target}"] = areas[target]
-    distance = np.nan if answer.applicability is None else answer.applicability.di
-    columns |= {"dissimilarity": distance, "is_inside": _mark_inside(answer)}
+    near = found.applicability
+    columns["dissimilarity"] = np.nan if near is None else near.di
+    inside = [pd.NA] * len(areas) if near is None else near.is_inside
+    columns["is_inside"] = pd.array(inside, dtype="boolean")
     drawn = gpd.GeoDataFrame(columns, geometry=areas.geometry, crs=areas.crs)
     return drawn.reset_index(drop=True)
 
@@ -312,24 +315,18 @@ def score_place(
         out.say("predict: none of the areas predicted has a label, so nothing is scored")
         return []
     ids = np.array(sorted(set(known["id"])), dtype=str)
+    # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rng = np.random.default_rng(settings.seed)
     records = score_predictions(known, {"area": blocks}, rng)
-    inside = known.groupby("target")["is_inside"].sum(min_count=1)
+    inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
     for record in records:
         n_inside = inside[record["target"]]
         record["compared_with"] = YARDSTICK
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
-        said = sum_up(record, versus="the mean label of the training place")
+        summary = sum_up(record, versus="the mean label of the training place")
         out.say(
-            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {said}"
+            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {summary}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
     return records
-
-
-def _mark_inside(answer: Answer) -> Any:
-    """Say of each area whether the model applies; null where that is not known."""
-    if answer.applicability is None:
-        return pd.array([None] * len(answer.areas), dtype="boolean")
-    return pd.array(answer.applicability.is_inside, dtype="boolean")

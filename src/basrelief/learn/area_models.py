@@ -18,10 +18,10 @@ from basrelief.learn.joint import (
     PLACE,
     AreaTerms,
     JointProcess,
+    decompose_joint,
+    decompose_linear,
     fit_joint,
     gp_interpolation,
-    tell_joint_parts,
-    tell_sets,
 )
 from basrelief.learn.linear import (
     LinearModel,
@@ -45,6 +45,29 @@ ABOUT = "about"
 
 Floats = NDArray[np.float64]
 Kind = Literal["linear", "process", "residual"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingAreas:
+    """What a model of areas learns from."""
+
+    terms: AreaTerms
+    labels: Floats
+    """(area, target) Units of the target; NaN where unknown."""
+
+    blocks: NDArray[np.str_]
+    """(area,) Ground that must not lie on both sides of an inner split."""
+
+    is_many: bool
+    """Whether the place has many areas (`gaussian_process.has_many`): then inner folds choose a
+    ridge, and what it leaves is interpolated."""
+
+    def take(self, rows: NDArray[np.int64]) -> TrainingAreas:
+        """Keep some of the areas, by their positions (n,)."""
+        # The place stays as large as it is: an inner fold must not change the method.
+        return TrainingAreas(
+            self.terms.take(rows), self.labels[rows], self.blocks[rows], self.is_many
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,49 +104,31 @@ class AreaModel:
         return joint.linear.weight if isinstance(joint, JointProcess) else self.alone.weight
 
 
-def fit_areas(
-    terms: AreaTerms,
-    labels: Floats,
-    blocks: NDArray[np.str_],
-    rng: np.random.Generator,
-    *,
-    is_many: bool,
-    joins_place: bool,
-) -> AreaModel:
-    """Fit a model of areas: feature sets alone and, where asked for, with place and district.
-
-    Parameters
-    ----------
-    labels : (area, target)
-        NaN where unknown.
-    blocks : (area,)
-        Ground that must not lie on both sides of an inner split.
-    is_many
-        Whether the place has many areas (`gaussian_process.has_many`): then inner folds choose a
-        ridge, and what it leaves is interpolated.
-    """
-    alone = fit_stack(terms, labels, blocks, rng, is_many=is_many)
+def fit_areas(areas: TrainingAreas, rng: np.random.Generator, *, joins_place: bool) -> AreaModel:
+    """Fit a model of areas: feature sets alone and, where asked for, with place and district."""
+    alone, terms = fit_stack(areas, rng), areas.terms
     beside: JointProcess | Residual | None = None
-    if joins_place and is_many:
-        beside = Residual(terms.locations, labels - predict_linear(alone, terms.join()))
+    if joins_place and areas.is_many:
+        # A joint process is a square of the areas: of many, two steps stand in for it.
+        beside = Residual(terms.locations, areas.labels - predict_linear(alone, terms.join()))
     elif joins_place:
-        beside = fit_joint(terms, labels)
+        beside = fit_joint(terms, areas.labels)
     return AreaModel(tuple(terms.feature_sets), alone, beside)
 
 
 def predict_areas(
     model: AreaModel, terms: AreaTerms, rng: np.random.Generator, without: Collection[str] = ()
 ) -> Floats:
-    """Predict areas, (area, target), in the labels' unit; see `tell_parts` for ``without``."""
-    parts = tell_parts(model, terms, rng)
+    """Predict areas, (area, target), in the labels' unit, ``without`` some of the components."""
+    parts = decompose(model, terms, rng)
     total: Floats = np.sum([part for name, part in parts.items() if name not in without], axis=0)
     return total
 
 
-def tell_parts(model: AreaModel, terms: AreaTerms, rng: np.random.Generator) -> dict[str, Floats]:
-    """Tell what each part adds to a prediction: the mean, each set, place and district.
+def decompose(model: AreaModel, terms: AreaTerms, rng: np.random.Generator) -> dict[str, Floats]:
+    """Decompose a prediction into what the mean, each set, place and district add to it.
 
-    Leaving a part out of the sum does not give its share to the others: for that, fit without
+    Leaving a component out of the sum does not give its share to the others: for that, fit without
     it. A set whose features of an area are all unknown adds nothing there.
 
     Parameters
@@ -135,7 +140,7 @@ def tell_parts(model: AreaModel, terms: AreaTerms, rng: np.random.Generator) -> 
 
     Returns
     -------
-    (area, target) of each part, in the labels' unit. They add up to the prediction.
+    (area, target) of each component, in the labels' unit. They add up to the prediction.
 
     References
     ----------
@@ -143,22 +148,15 @@ def tell_parts(model: AreaModel, terms: AreaTerms, rng: np.random.Generator) -> 
     interpolated after a regression).
     """
     if isinstance(model.beside, JointProcess):
-        return tell_joint_parts(model.beside, terms)
-    parts = tell_sets(model.alone, model.set_names, terms)
+        return decompose_joint(model.beside, terms)
+    parts = decompose_linear(model.alone, model.set_names, terms)
     if model.beside is not None:
         left, known = model.beside.values, model.beside.locations
         parts[PLACE] = gp_interpolation(known, left, terms.locations, rng, is_many=True)
     return parts
 
 
-def fit_stack(
-    terms: AreaTerms,
-    labels: Floats,
-    blocks: NDArray[np.str_],
-    rng: np.random.Generator,
-    *,
-    is_many: bool,
-) -> LinearModel:
+def fit_stack(areas: TrainingAreas, rng: np.random.Generator) -> LinearModel:
     """Fit a linear model to each target, of one or several feature sets and nothing else.
 
     Each set has a regression of its own. Inner folds of whole blocks say how much of each to
@@ -170,10 +168,10 @@ def fit_stack(
     ----------
     Breiman (1996), Machine Learning 24, 49-64 (stacked regressions).
     """
-    coef = _fit_each(terms, labels, blocks, rng, is_many)
-    weight = _weigh_sets(terms, labels, blocks, rng, is_many)
-    kept = np.concatenate([each * own for each, own in zip(coef, weight, strict=True)])
-    return make_linear(learn_standard(terms.join()), kept, labels, weight)
+    coef = _fit_each(areas, rng)
+    weight = _weigh_sets(areas, rng)
+    weighted = np.concatenate([each * own for each, own in zip(coef, weight, strict=True)])
+    return make_linear(learn_standard(areas.terms.join()), weighted, areas.labels, weight)
 
 
 def find_weights(lift: Floats, residual: Floats) -> Floats:
@@ -223,9 +221,10 @@ def save_model(model: AreaModel, path: Path) -> None:
     codes = None if locations.district is None else locations.district.tolist()
     # One text: safetensors writes several in any order, and equal models are equal files.
     about = json.dumps({"kind": model.kind, "sets": model.set_names, "district": codes})
-    kept = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    # safetensors writes a view's memory as it lies, not in the order that the view shows.
+    whole = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     with replacing(path) as part:
-        save_file(kept, part, metadata={ABOUT: about})
+        save_file(whole, part, metadata={ABOUT: about})
 
 
 def load_model(path: Path) -> AreaModel:
@@ -245,49 +244,39 @@ def load_model(path: Path) -> AreaModel:
     return AreaModel(names, _take_arrays("alone", tensors), beside)
 
 
-def _fit_each(
-    terms: AreaTerms,
-    labels: Floats,
-    blocks: NDArray[np.str_],
-    rng: np.random.Generator,
-    is_many: bool,
-) -> list[Floats]:
+def _fit_each(areas: TrainingAreas, rng: np.random.Generator) -> list[Floats]:
     """Fit each set's own regression: its coefficients, (feature, target), where standardised."""
     coef = []
-    for name, X in terms.feature_sets.items():
-        if is_many:
+    for name, X in areas.terms.feature_sets.items():
+        if areas.is_many:
             Z = learn_standard(X).apply(X)
-            coef.append(fit_ridge(Z, labels, _inner_folds(blocks, rng)))
+            coef.append(fit_ridge(Z, areas.labels, _inner_folds(areas.blocks, rng)))
         else:
             # Beside place, and without it afterwards: a set is not to know who is near.
-            own = AreaTerms({name: X}, Locations(terms.locations.xy))
-            coef.append(fit_joint(own, labels, N_SCALES_ALONE).linear.coef)
+            own = AreaTerms({name: X}, Locations(areas.terms.locations.xy))
+            coef.append(fit_joint(own, areas.labels, N_SCALES_ALONE).linear.coef)
     return coef
 
 
-def _weigh_sets(
-    terms: AreaTerms,
-    labels: Floats,
-    blocks: NDArray[np.str_],
-    rng: np.random.Generator,
-    is_many: bool,
-) -> Floats:
+def _weigh_sets(areas: TrainingAreas, rng: np.random.Generator) -> Floats:
     """Find how much of each set inner folds bear out, (set, target)."""
-    n_targets = labels.shape[1]
-    weight = np.zeros((len(terms.feature_sets), n_targets))
-    if len(np.unique(blocks)) < 2:
+    feature_sets, labels = areas.terms.feature_sets, areas.labels
+    weight = np.zeros((len(feature_sets), labels.shape[1]))
+    # One block leaves nothing to hold out, and what is not borne out gets no weight.
+    if len(np.unique(areas.blocks)) < 2:
         return weight
     lifts, residuals = [], []
-    folds = _inner_folds(blocks, rng)
+    folds = _inner_folds(areas.blocks, rng)
     for fold in np.unique(folds):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        coef = _fit_each(terms.take(train), labels[train], blocks[train], rng, is_many)
-        sets = zip(terms.feature_sets.values(), coef, strict=True)
+        coef = _fit_each(areas.take(train), rng)
+        sets = zip(feature_sets.values(), coef, strict=True)
+        # Standardised anew: the spread of the areas held out must not be known either.
         lifts.append([learn_standard(X[train]).apply(X[held]) @ own for X, own in sets])
         residuals.append(labels[held] - average_known(labels[train]))
     lift = np.concatenate(lifts, axis=1)  # (set, area, target)
-    residual = np.concatenate(residuals)
-    for k in range(n_targets):
+    residual = np.concatenate(residuals)  # (area, target)
+    for k in range(labels.shape[1]):
         is_known = np.isfinite(residual[:, k])
         if is_known.any():
             weight[:, k] = find_weights(lift[:, is_known, k].T, residual[is_known, k])

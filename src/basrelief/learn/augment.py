@@ -69,7 +69,7 @@ def make_affines(
     shear = torch.deg2rad(shear_deg)
     side_x = torch.where(is_flipped_x, -1.0, 1.0)
     side_y = torch.where(is_flipped_y, -1.0, 1.0)
-    affines = torch.zeros(len(shear), 2, 3, dtype=shear.dtype)
+    affines = torch.zeros(len(shear), 2, 3, dtype=shear.dtype)  # (chip, 2, 3)
     affines[:, 0, 0] = zoom_x * side_x
     affines[:, 0, 1] = -torch.sin(shear) * zoom_y * side_y
     affines[:, 1, 1] = torch.cos(shear) * zoom_y * side_y
@@ -83,6 +83,7 @@ def apply_affines(chips: Tensor, affines: Tensor) -> Tensor:
     """
     # The maps travel to the device, not the grid that they span: that is 100,000 times as much.
     maps = affines.to(chips.device)
+    # align_corners: corners are centres of pixels, as in scipy's transform behind Keras.
     grid = functional.affine_grid(maps, list(chips.shape), align_corners=True)
     return functional.grid_sample(
         chips, grid.to(chips), mode="bilinear", padding_mode="border", align_corners=True

@@ -36,6 +36,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
 
     Parameters
     ----------
+    rows : (n,)
     first_step
         Number of the first step since training began; ``n_steps`` batches are dealt from it.
 
@@ -49,6 +50,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
     for step in range(first_step, first_step + n_steps):
         number, place = divmod(step, n_batches)
         if number != passed:
+            # Seeded by the pass: a run that goes on need not draw the passes before.
             rng = np.random.default_rng([seed, number])
             shuffled, passed = rng.permutation(rows), number
         batches.append(shuffled[place * batch_size : (place + 1) * batch_size])
@@ -56,7 +58,7 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
 
 
 def deal_rows(rows: Rows, batch_size: int) -> list[Rows]:
-    """Deal rows into batches in their own order, each row once."""
+    """Deal rows, (n,), into batches in their own order, each row once."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
@@ -69,6 +71,7 @@ def read_ahead(samples: Samples, batches: list[Rows], bands: Bands) -> Iterator[
         As stored: uint8 for shaded bands, float32 for relief. Two batches are in memory
         at most.
     """
+    # A thread is enough: reading and decompressing release the interpreter.
     with ThreadPoolExecutor(1) as thread:
         waiting = None
         for batch in batches:

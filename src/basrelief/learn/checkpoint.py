@@ -59,6 +59,7 @@ def write_checkpoint(
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     for place, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
+            # An optimiser's state may hold plain numbers, and safetensors holds tensors alone.
             tensors[f"optimiser.{place}.{key}"] = torch.as_tensor(value)
     rows = [asdict(row) for row in history]
     metadata = {"fingerprint": fingerprint, "history": json.dumps(rows)}
@@ -74,6 +75,7 @@ def read_history(path: Path, fingerprint: str) -> list[Epoch]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
+    # Cut short by something else than this program: begin anew rather than stop.
     except SafetensorError:
         return []
     if metadata.get("fingerprint") != fingerprint:
@@ -92,6 +94,7 @@ def restore_optimiser(path: Path, optimiser: Optimizer) -> None:
     for key, value in _read_below(path, "optimiser.").items():
         place, _, name = key.partition(".")
         state.setdefault(int(place), {})[name] = value
+    # Rates are set from the step, so only what the optimiser gathered is restored.
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
 

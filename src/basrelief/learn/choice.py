@@ -33,6 +33,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     """
     recipes: list[Recipe] = []
     left_out = []
+    # In the order typed: the report shows them so.
     for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
         recipe = load_recipe(typed, settings)
         if any(recipe.name == other.name for other in recipes):
@@ -55,6 +56,7 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     Pictures have none: relief cannot be measured in them.
     """
     schemes = settings.split.schemes
+    # Schemes by default hold areas out wherever there are areas.
     has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
     if not (settings.data.has_rasters and has_areas):
         return []
@@ -62,6 +64,7 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     baselines: dict[str, AreaRecipe] = {}
     for typed in [*parts, *BASELINE_RECIPES]:
         recipe = load_recipe(typed, settings)
+        # A network that is a part is not trained for it: parts are recipes of areas.
         is_new = recipe.name not in {each.name for each in recipes}
         if is_new and not isinstance(recipe, NetworkRecipe):
             baselines.setdefault(recipe.name, recipe)

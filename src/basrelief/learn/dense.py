@@ -29,7 +29,7 @@ BLOCK_PX = 960
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A block of ground before a network looks at it."""
+    """A block of ground before it goes through a network."""
 
     grid: Grid
     """Of the block without its halo, in the chips' own resolution."""
@@ -76,14 +76,15 @@ def dense_features(
     """
     areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
     pools, columns = Pools(), list[Columns]()
+    # One walk a resolution: blocks of all at once would not share a grid of cells.
     for resolution_m in recipe.resolutions_m:
-        measuring = _plan(samples, recipe, extractor, resolution_m)
+        measuring = _measure_at(samples, recipe, extractor, resolution_m)
         pools |= pool_place(samples, areas, measuring, run)
         columns += _name_columns(recipe, extractor, resolution_m)
     return tabulate_pools(pools, columns)
 
 
-def _plan(
+def _measure_at(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> Measuring:
     """Say how a network's activations at one resolution are made of ground."""
@@ -92,19 +93,19 @@ def _plan(
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
         patch = make_patch(canvas, recipe, extractor, resolution_m, factor)
-        maps = look(patch, recipe, extractor, resolution_m)
+        maps = forward(patch, recipe, extractor, resolution_m)  # (channel, row, col) of each stage
         for p, k in product(range(len(recipe.pools)), range(len(recipe.stages))):
             name = _name_planes(recipe, resolution_m, p, k)
             yield Planes(name, patch.cells_of(k), maps[k], patch.weigh(p, k), has_spread)
 
-    tiling = _part_place(samples, extractor, factor)
+    tiling = _tile_place(samples, extractor, factor)
     return Measuring(_label(recipe, resolution_m), tiling, measure)
 
 
 def list_patches(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
 ) -> Iterator[Patch]:
-    """Go through a place block by block, for `look` to show to a network.
+    """Go through a place block by block, for `forward` to send through a network.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def list_patches(
     """
     factor = find_multiple(samples, recipe, resolution_m)
     zoning = Zoning(samples.areas[samples.areas["is_used"].to_numpy(bool)])
-    tiling, label = _part_place(samples, extractor, factor), _label(recipe, resolution_m)
+    tiling, label = _tile_place(samples, extractor, factor), _label(recipe, resolution_m)
     for canvas in walk_place(samples, zoning, tiling, run, label):
         yield make_patch(canvas, recipe, extractor, resolution_m, factor)
 
@@ -142,16 +143,18 @@ def make_patch(
         grid=canvas.grid,
         detail=canvas.heights[:, *inner],
         heights=average_cells(canvas.heights, factor),
+        # With the halo still on: whether ground is rough depends on what lies around it.
         counted=[find_ground(canvas.heights, native_m, pool)[inner] for pool in recipe.pools],
         strides=tuple(factor * stride for stride in extractor.strides),
     )
 
 
-def look(
+def forward(
     patch: Patch, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> list[NDArray[np.float32]]:
     """Send a patch through the network: (channel, row, col) of each stage, without the halo."""
     picture = render_picture(patch.heights, resolution_m, recipe.rendering)
+    # Cells in the halo saw padding instead of ground.
     edges = [extractor.halo_px // stride for stride in extractor.strides]
     maps = zip(extractor.read(picture), edges, strict=True)
     return [plane[:, edge:-edge, edge:-edge] for plane, edge in maps]
@@ -166,6 +169,7 @@ def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) ->
         If it is no whole number.
     """
     factor = resolution_m / samples.resolution_m
+    # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
@@ -174,9 +178,10 @@ def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) ->
     return round(factor)
 
 
-def _part_place(samples: Samples, extractor: Extractor, factor: int) -> Tiling:
-    """Part a place into blocks of whole chips and whole cells, about `BLOCK_PX` pixels wide."""
+def _tile_place(samples: Samples, extractor: Extractor, factor: int) -> Tiling:
+    """Tile a place with blocks of whole chips and whole cells, about `BLOCK_PX` pixels wide."""
     cell_px = factor * max(extractor.strides)
+    # Whole chips, so that none is read for two blocks; whole cells, so that none is cut by a seam.
     least = lcm(cell_px, samples.size_px)
     side = max(1, BLOCK_PX * factor // samples.size_px // (least // samples.size_px)) * least
     return Tiling(side, extractor.halo_px * factor, cell_px, is_trimmed=True)

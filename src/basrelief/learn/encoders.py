@@ -41,6 +41,7 @@ class ScaleRelief(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         low, high = torch.tensor(RELIEF_RANGES).T
+        # Constants of the code: no part of what is trained and saved.
         self.register_buffer("low", low.reshape(-1, 1, 1), persistent=False)
         self.register_buffer("high", high.reshape(-1, 1, 1), persistent=False)
 
@@ -84,6 +85,7 @@ class Network(nn.Module):
         self.normalise = normalise
         self.backbone = backbone
         self.head = head
+        # In the state, so that a model on another machine answers in the labels' own unit.
         self.register_buffer("target_mean", torch.zeros(len(plan.targets)))
         self.register_buffer("target_std", torch.ones(len(plan.targets)))
 
@@ -103,6 +105,7 @@ class Network(nn.Module):
         """Switch to training, but leave frozen batch normalisation as it is."""
         super().train(mode)
         for module in self.modules():
+            # Its running means belong to frozen weights: two epochs of chips would spoil them.
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and _is_frozen(module):
                 module.eval()
         return self
@@ -124,6 +127,7 @@ def build_network(
         If the backbone does not exist or its weights cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
+        # timm draws from torch's global generator and takes no other.
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         backbone, normalise = load_backbone(recipe.backbone, plan.size_px, settings)
         normalise = _override_normalisation(recipe.preprocessing) or normalise
@@ -149,6 +153,7 @@ def cam_layer(network: Network) -> nn.Module:
         If the backbone has no convolution.
     """
     last = getattr(network.backbone, "norm", None)
+    # Before it, a pre-activated map is a sum over blocks without its last ReLU.
     if isinstance(last, nn.BatchNorm2d):
         return last
     convolutions = list_convolutions(network.backbone)
@@ -186,6 +191,7 @@ def _assemble(
 ) -> Network:
     backbone.eval()
     with torch.no_grad():
+        # A trial chip tells the head's width for any backbone, and costs one forward pass.
         maps = _extract_maps(backbone, torch.zeros(1, 3, plan.size_px, plan.size_px))
     head = _make_head(recipe.head, tuple(maps.shape[1:]), len(plan.targets))
     return Network(plan, backbone, normalise, head)
@@ -233,6 +239,7 @@ def _extract_maps(backbone: nn.Module, chips: Tensor) -> Tensor:
     features: Tensor = backbone.forward_features(chips)  # type: ignore[operator]
     if features.ndim == 3:  # (chip, token, channel), with class tokens first
         tokens = features[:, int(getattr(backbone, "num_prefix_tokens", 0)) :]
+        # Chips are square, and so is the grid of their tokens.
         side = round(tokens.shape[1] ** 0.5)
         return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
     if getattr(backbone, "output_fmt", None) == "NHWC":

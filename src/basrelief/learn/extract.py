@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -24,6 +22,7 @@ from basrelief.learn.weights import (
     create_backbone,
     is_of_one_size,
     load_backbone,
+    take_prefixed,
     timm_normalisation,
 )
 from basrelief.run import replacing
@@ -81,26 +80,21 @@ def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
 
 def save_extractor(extractor: Extractor, recipe: DenseRecipe, path: Path) -> None:
     """Write what a model needs to see another place as it saw its own."""
-    kept = _prune(extractor.backbone, recipe)
-    state = {f"backbone.{key}": value for key, value in kept.items()}
+    state = {f"backbone.{key}": value for key, value in _prune(extractor.backbone, recipe).items()}
     state |= {f"normalise.{key}": value for key, value in extractor.normalise.state_dict().items()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with replacing(path) as part:
-        save_file(tensors, part, metadata={"keys": json.dumps(sorted(kept))})
+        save_file(tensors, part)
 
 
 def read_extractor(recipe: DenseRecipe, path: Path, settings: Settings) -> Extractor:
     """Read what `save_extractor` wrote; the settings choose where it runs."""
-    with safe_open(path, "pt") as file:
-        known = set(json.loads(file.metadata()["keys"]))
     state = load_file(path)
     backbone = create_backbone(recipe.backbone, SIDE_PX)
-    own = {key: state[f"backbone.{key}"] for key in known}
-    # Layers behind the last stage were not kept, and are never run.
-    backbone.load_state_dict(own, strict=False)
+    # Layers behind the last stage were not written, and are never run.
+    backbone.load_state_dict(take_prefixed("backbone.", state), strict=False)
     normalise = timm_normalisation(recipe.backbone)
-    names = ("order", "mean", "std")
-    normalise.load_state_dict({name: state[f"normalise.{name}"] for name in names})
+    normalise.load_state_dict(take_prefixed("normalise.", state))
     return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
 
 
@@ -121,10 +115,12 @@ def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> in
     -------
     The furthest of all stages, to a cell of each; None if it is over `MAX_REACH_PX`.
     """
+    # Small first: most convolutional stages see a few cells, and area grows with the square.
     margin = 4 * stride
     while margin <= 2 * MAX_REACH_PX:
         side = 2 * margin + stride
         picture = torch.zeros(1, 3, side, side)
+        # Not-a-number spreads to all that depends on it, whatever the layers are.
         picture[..., margin:-margin, margin:-margin] = torch.nan
         reach = max(_furthest(plane, margin, side) for plane in _forward(backbone, picture, stages))
         if reach < margin:
@@ -149,6 +145,7 @@ def _forward(backbone: nn.Module, bands: torch.Tensor, stages: Sequence[int]) ->
     timm gives each stage once, in the network's own order, whatever order was asked for.
     """
     in_order = sorted(set(stages))
+    # Stopping early: what lies behind the last stage is never read.
     maps = backbone.forward_intermediates(  # type: ignore[operator]
         bands, indices=in_order, stop_early=True, intermediates_only=True
     )
@@ -169,6 +166,7 @@ def _freeze(
     strides = tuple(int(info[stage]["reduction"]) for stage in recipe.stages)
     backbone = backbone.requires_grad_(False).eval()
     coarsest, reach = max(strides), None
+    # A network of one size cannot be run on the sizes that measuring takes.
     if not is_of_one_size(recipe.backbone):
         reach = measure_reach(backbone, recipe.stages, coarsest)
     if reach is None:
@@ -191,6 +189,7 @@ def _freeze(
         stages=tuple(recipe.stages),
         strides=strides,
         channels=tuple(int(info[stage]["num_chs"]) for stage in recipe.stages),
+        # Whole cells, so that cutting the halo off leaves every stage aligned.
         halo_px=-(-reach // coarsest) * coarsest,
         arithmetic=arithmetic,
     )
@@ -198,6 +197,7 @@ def _freeze(
 
 def _prune(backbone: nn.Module, recipe: DenseRecipe) -> dict[str, torch.Tensor]:
     """Keep the weights that a picture passes on its way to the last stage."""
+    # Asked of a forward pass, since no naming scheme of layers holds for all backbones.
     used: set[str] = set()
     hooks = [
         module.register_forward_hook(lambda *_, name=name: used.add(name))

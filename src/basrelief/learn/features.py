@@ -32,7 +32,8 @@ from basrelief.learn.recipes import (
     format_recipe,
 )
 from basrelief.learn.relief import relief_features
-from basrelief.run import Run, read_json, replacing, stamp_of, write_json
+from basrelief.learn.weights import stamp_weights
+from basrelief.run import Run, read_json, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
 """What random and dense features are made with; every final model carries its own."""
@@ -109,9 +110,11 @@ def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run)
     folder = run.features / recipe.name
     mark = _mark(recipe, settings, run)
     stamp = folder / "features.json"
+    # Without the chips' fingerprint nothing says whether these are the same chips.
     if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
         return pd.read_parquet(folder / "features.parquet")
     folder.mkdir(parents=True, exist_ok=True)
+    # Removed first and written last: features without a stamp are never taken for whole.
     stamp.unlink(missing_ok=True)
     _write_maker(recipe, samples, settings, folder)
     features = make_features(recipe, samples, settings, run, folder)
@@ -141,8 +144,7 @@ def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     mark: dict[str, Any] = {"chips": read_json(path) if path.exists() else None}
     mark |= {"recipe": format_recipe(recipe), "seed": settings.seed}
     if isinstance(recipe, DenseRecipe):
-        typed = settings.models.weights.get(recipe.backbone)
-        is_file = typed is not None and settings.locate(typed).is_file()
-        mark["weights"] = stamp_of(settings.locate(str(typed))) if is_file else typed
+        mark["weights"] = stamp_weights(recipe.backbone, settings)
+        # bf16 and fp32 agree to a tolerance, not to the bit: folds must not mix them.
         mark["precision"] = settings.models.precision
     return mark

@@ -27,7 +27,6 @@ from basrelief.learn.recipes import (
     read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
-from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
 Ground = Literal["terrain", "estimated"]
@@ -102,18 +101,17 @@ def write_model(
     folder
         The final model's, with its weights and recipe.
     features
-        Features of all areas, by ``area_id``; None for networks.
+        Features that were learnt from, by ``area_id`` and ``block``; None for networks.
     """
     facts, bands = read_json(run.chips / "chips.json"), "heights"
     if isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
-    learnt = None if features is None else features.reindex(area_ids.tolist())
-    if learnt is not None:
-        blocks = blocks_of_areas(samples, area_ids, settings)
+    if features is not None:
+        # How like a new place is cannot be told without the features themselves.
         with replacing(folder / "training.parquet") as part:
-            learnt.set_index(pd.Index(blocks, name="block"), append=True).to_parquet(part)
+            features.to_parquet(part)
     model = FinalModel(
         recipe=recipe.name,
         unit=recipe.unit,
@@ -125,7 +123,7 @@ def write_model(
         targets=list(samples.targets),
         labels=_measure_spreads(labels),
         n_areas=len(area_ids),
-        features={} if learnt is None else _measure_spreads(learnt),
+        features={} if features is None else _measure_spreads(features),
         seed=settings.seed,
         block_m=settings.split.block_m,
         version=__version__,
@@ -173,6 +171,7 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
     InputError
         If this version computes other features than those that the model learnt from.
     """
+    # The recipe beside the weights, not the shipped one: that may have changed since.
     recipe = read_recipe(folder / "recipe.toml")
     targets = list(samples.targets)
     if isinstance(recipe, NetworkRecipe):
@@ -181,18 +180,21 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
         return Prediction(pd.DataFrame(values, index=rows, columns=targets), None)
     if isinstance(recipe, KrigedRecipe):
         run.say(f"predict {recipe.name}: by LIDAR alone, because no label of this place is known")
-    features = _see_place(folder, samples, settings, run)
+    features = _compute_features(folder, samples, settings, run)
+    # Columns are matched by name: the arrays alone would fit any features of their number.
     _check_features(folder, features)
     is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
+    # Areas with little ground in the rasters are not predicted, as in training.
     features = features[is_used.reindex(features.index).to_numpy(bool)]
     model = load_model(folder / MODEL)
     values = predict_linear(model.alone, features.to_numpy(np.float64))
     return Prediction(pd.DataFrame(values, index=features.index, columns=targets), features)
 
 
-def _see_place(folder: Path, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
-    """Make the features of a place as the model's members made those of their own."""
+def _compute_features(folder: Path, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
+    """Compute a place's features as the model's members computed those of their own."""
     tables = []
+    # Sorted by their leading number: the order in which features were joined.
     for path in sorted((folder / "members").iterdir()):
         member = read_recipe(path / "recipe.toml")
         assert isinstance(member, LidarRecipe)
@@ -213,6 +215,7 @@ def _check_features(folder: Path, features: pd.DataFrame) -> None:
 def _measure_spreads(table: pd.DataFrame) -> dict[str, Spread]:
     """Describe each column over its known values."""
     numbers = table.agg(["mean", "std", "min", "max"]).T
+    # JSON has no NaN: what is not known is null.
     rows = numbers.astype(object).where(numbers.notna(), None).to_numpy().tolist()
     return {
         str(name): Spread(mean=mean, std=std, low=low, high=high)

@@ -133,8 +133,8 @@ def _fit_known(
         spectra = signal * np.maximum(values, 0.0) + noises[:, None]  # (noise, item)
         likelihood[i] = _profile_likelihood(spectra, rotated) + np.log(prior[i])
         # Noises are averaged before turning back: one product a candidate, and not one a noise.
-        kept = softmax(likelihood[i], axis=0).T @ (signal / spectra)  # (target, item)
-        weights[i] = vectors @ (rotated * kept.T)
+        shrinkage = softmax(likelihood[i], axis=0).T @ (signal / spectra)  # (target, item)
+        weights[i] = vectors @ (rotated * shrinkage.T)
     posterior: Floats = softmax(likelihood, axis=(0, 1))
     weights *= posterior.sum(axis=1)[:, None, :]
     return np.tensordot(mixes.T, weights, axes=1), posterior

@@ -51,7 +51,7 @@ class AreaTerms:
     locations: Locations
 
     def take(self, rows: NDArray[np.int64]) -> AreaTerms:
-        """Keep some of the areas."""
+        """Keep some of the areas, by their positions (n,)."""
         feature_sets = {name: X[rows] for name, X in self.feature_sets.items()}
         return AreaTerms(feature_sets, self.locations.take(rows))
 
@@ -131,18 +131,21 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
             f"a recipe joins {n_sets} feature sets with place ({', '.join(terms.feature_sets)}); "
             f"at most {MAX_SETS} can be told apart. Leave some out."
         )
+    # Candidates are scales times subsets: more of one leave time for fewer of the other.
     if n_scales is None:
         n_scales = int(np.clip(MOST_GRID // 2**n_sets, 2, MOST_SCALES))
     at, standard = terms.locations, learn_standard(terms.join())
     Z = np.split(standard.apply(terms.join()), terms.ends, axis=1)[:n_sets]
+    # Each set's covariance is 1 on average, whatever the number of its features.
     sizes = [max(float((each**2).sum()) / len(each), 1e-12) for each in Z]
     scales = np.zeros(0) if at.xy is None else choose_scales(cdist(at.xy, at.xy), n_scales)
-    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]
+    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]  # (area, area)
     components += correlate_locations(at, at, scales)
     mixes, prior = list_mixes(n_sets, len(scales), has_district=at.district is not None)
     stacked = np.reshape(components, (len(components), len(labels), len(labels)))
     process = fit_gaussian_process(stacked, labels, mixes, prior)
     weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
+    # A linear set is a function of its features alone: a map of contributions is exact.
     coef = [each.T @ weights[k] / sizes[k] for k, each in enumerate(Z)]
     linear = make_linear(
         standard,
@@ -155,13 +158,13 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
 
 def predict_joint(joint: JointProcess, terms: AreaTerms) -> Floats:
     """Predict areas, (area, target), in the labels' unit."""
-    total: Floats = np.sum(list(tell_joint_parts(joint, terms).values()), axis=0)
+    total: Floats = np.sum(list(decompose_joint(joint, terms).values()), axis=0)
     return total
 
 
-def tell_joint_parts(joint: JointProcess, terms: AreaTerms) -> dict[str, Floats]:
-    """Tell what each part adds to a joint process' prediction, as `tell_parts` does."""
-    parts, n_scales = tell_sets(joint.linear, joint.set_names, terms), len(joint.scales)
+def decompose_joint(joint: JointProcess, terms: AreaTerms) -> dict[str, Floats]:
+    """Decompose a prediction as `area_models.decompose` does: (area, target) of each."""
+    parts, n_scales = decompose_linear(joint.linear, joint.set_names, terms), len(joint.scales)
     common = correlate_locations(terms.locations, joint.locations, joint.scales)
     added = [one @ weights for one, weights in zip(common, joint.weights, strict=True)]
     if joint.locations.xy is not None:
@@ -239,10 +242,10 @@ def list_mixes(n_sets: int, n_scales: int, has_district: bool) -> tuple[Floats, 
     return np.concatenate(mixes), np.concatenate(prior)
 
 
-def tell_sets(
+def decompose_linear(
     linear: LinearModel, set_names: tuple[str, ...], terms: AreaTerms
 ) -> dict[str, Floats]:
-    """Tell the mean, and what each set adds where its features are not at their means."""
+    """Split a prediction into the mean and what each set adds, (area, target) each."""
     known = AreaTerms({name: terms.feature_sets[name] for name in set_names}, terms.locations)
     Z = np.split(standardise(known.join(), linear.mean, linear.scale), known.ends, axis=1)
     coef = np.split(linear.coef, known.ends)

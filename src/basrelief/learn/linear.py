@@ -102,6 +102,15 @@ def measure_spread(X: Floats) -> tuple[Floats, Floats]:
 def standardise(X: Floats, mean: Floats, scale: Floats) -> Floats:
     """Centre, scale and cut off far values; a value that is not known becomes the mean.
 
+    Parameters
+    ----------
+    X : (n, feature)
+    mean, scale : (feature,)
+
+    Returns
+    -------
+    (n, feature)
+
     Examples
     --------
     >>> standardise(np.array([[1.0], [np.nan], [99.0]]), np.array([0.0]), np.array([2.0]))

@@ -114,9 +114,8 @@ def describe_measures() -> pd.DataFrame:
     >>> describe_measures().loc["slope_mean_deg", "unit"]
     'degrees'
     """
-    rows = [(each.name, each.unit, each.words, each.scale, each.source) for each in MEASURES]
     columns = ["name", "unit", "words", "scale", "source"]
-    return pd.DataFrame(rows, columns=columns).set_index("name")
+    return pd.DataFrame(list(MEASURES))[columns].set_index("name")
 
 
 def bring_to_scale(features: pd.DataFrame) -> pd.DataFrame:
@@ -146,6 +145,7 @@ def bring_to_scale(features: pd.DataFrame) -> pd.DataFrame:
 
 def rescale(values: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
     """Bring a measure's values, (n,), in its unit to its scale; NaN stays."""
+    # Floors keep what rests on a few cells from weighing by the logarithm of nearly nothing.
     if measure.scale == "log":
         return np.log(np.maximum(values, measure.least))
     if measure.scale == "logit":

@@ -31,6 +31,7 @@ from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_tr
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.weights import stamp_weights
 from basrelief.run import MODEL, Run, digest, read_json, replacing, stamp_of, write_json
 from basrelief.splits.heldout import ChipFold
 
@@ -89,6 +90,7 @@ def train_network(
         run.say(f"{name}: trained already, skipped")
         return
     training = _prepare(recipe, samples, fold, settings, run)
+    # A checkpoint has the last epoch's weights alone: without the best epoch's it is no use.
     has_best = (folder / MODEL).exists()
     history = read_history(folder / "last.safetensors", fingerprint) if has_best else []
     run.say(f"{name}: {_describe(training, len(history))}")
@@ -130,6 +132,7 @@ def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
     >>> squared_error(torch.tensor([[3.0], [9.0]]), labels, torch.ones(1))
     tensor(4.)
     """
+    # Targets may lack labels of their own: a chip counts for those that it has.
     has_label = ~labels.isnan()
     difference = (predicted - torch.where(has_label, labels, predicted)) / std
     return difference.square().sum() / has_label.sum().clamp(min=1)
@@ -139,11 +142,10 @@ def _fingerprint(
     recipe: NetworkRecipe, samples: Samples, fold: ChipFold, settings: Settings
 ) -> str:
     """Hash everything that the trained weights depend on, but for the machine."""
-    typed = settings.models.weights.get(recipe.backbone)
-    is_file = typed not in (None, "none")
-    weights = stamp_of(settings.locate(str(typed))) if is_file else [typed]
+    weights = stamp_weights(recipe.backbone, settings)
     labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
     rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
+    # Pixels by their index file's stamp, since a hash would read all of them.
     pixels = stamp_of(samples.store / "zarr.json")
     facts = [samples.kind, samples.size_px, samples.resolution_m, samples.targets, pixels]
     return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
@@ -221,6 +223,7 @@ def _train_epochs(
                 restore_optimiser(last, optimiser)
         row = _train_epoch(training, network, optimiser, epoch)
         history = [*history, row]
+        # Written before the checkpoint: killed between the two, the epoch is done again.
         if find_best(history) == epoch:
             save_network(network, folder / MODEL)
         write_checkpoint(last, fingerprint, history, network, optimiser)
@@ -229,6 +232,7 @@ def _train_epochs(
 
 
 def _is_over(history: list[Epoch], patience: int | None) -> bool:
+    # The checkpoint holds the whole history, so that patience counts across a kill.
     return bool(history and patience and len(history) - find_best(history) >= patience)
 
 
@@ -248,6 +252,7 @@ def _train_epoch(training: Training, network: Network, optimiser: Optimizer, epo
         # Dropout draws from torch's global generator and takes no other.
         torch.manual_seed(derive_seed(training.seed, "dropout", epoch))
         loss = _learn(training, network, optimiser, epoch)
+    # Outside the fork: validation draws nothing from the global generator.
     val_loss = _validate(training, network, epoch)
     _check_loss(training, val_loss, epoch, training.steps_per_epoch)
     return Epoch(
@@ -263,6 +268,7 @@ def _train_epoch(training: Training, network: Network, optimiser: Optimizer, epo
 def _learn(training: Training, network: Network, optimiser: Optimizer, epoch: int) -> float:
     """Take an epoch's steps; return the mean loss over its chips."""
     recipe, n_steps = training.recipe, training.steps_per_epoch
+    # Counted over all epochs: passes over the chips do not stop where epochs do.
     first_step = (epoch - 1) * n_steps
     seed = derive_seed(training.seed, "order")
     batches = cycle_rows(training.fold.train, recipe.train.batch_size, n_steps, first_step, seed)
@@ -271,6 +277,7 @@ def _learn(training: Training, network: Network, optimiser: Optimizer, epoch: in
     losses: list[float] = []
     for step, (chips, labels) in enumerate(_load(training, batches, epoch, losses)):
         rate = schedule_rate(recipe.optimiser, recipe.train, first_step + step, n_steps)
+        # From the step alone, so that no schedule has a state to restore.
         set_learning_rate(optimiser, rate)
         optimiser.zero_grad()
         varied = augment_chips(chips, recipe.augment, generator)
@@ -278,6 +285,7 @@ def _learn(training: Training, network: Network, optimiser: Optimizer, epoch: in
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(_check_loss(training, loss.item(), epoch, step + 1))
+    # By chips: the last batch of a pass may be smaller.
     return float(np.average(losses, weights=[len(batch) for batch in batches]))
 
 
@@ -309,7 +317,7 @@ def _forward(training: Training, network: Network, chips: Tensor) -> Tensor:
     # The batch itself is rounded too, as is usual in mixed precision; prediction does not.
     batch = chips.to(arithmetic.dtype).contiguous(memory_format=LAYOUT)
     with arithmetic.autocast():
-        predicted: Tensor = network(batch)
+        predicted: Tensor = network(batch)  # (chip, target)
     return predicted
 
 
@@ -320,6 +328,7 @@ def _load(
     device = training.arithmetic.device
     recipe = training.recipe
     with training.run.progress() as bar:
+        # The bar moves here and not in the loop: training and validation share it.
         task = bar.add_task(recipe.name, total=len(batches))
         stored = read_ahead(training.samples, batches, training.plan.bands)
         for chips, rows in zip(stored, batches, strict=True):

@@ -89,6 +89,7 @@ def schedule_rate(
     if recipe.schedule == "constant":
         return recipe.learning_rate
     n_steps = train.epochs * steps_per_epoch
+    # At least one step is left to fall in: a quick look may be shorter than its warm-up.
     n_warm = min(recipe.warm_up_epochs * steps_per_epoch, n_steps - 1)
     if step < n_warm:
         return recipe.learning_rate * (step + 1) / n_warm

@@ -50,7 +50,7 @@ class Locations:
     """(item,) Code of the district; None where districts are left out."""
 
     def take(self, rows: NDArray[np.int64]) -> Locations:
-        """Keep some of the items."""
+        """Keep some of the items, by their positions (n,)."""
         xy = None if self.xy is None else self.xy[rows]
         return Locations(xy, None if self.district is None else self.district[rows])
 
@@ -78,7 +78,7 @@ def name_districts(codes: pd.Series[Any] | None, ids: pd.Series[Any]) -> NDArray
 
 
 def correlate(distance: Floats, scale: float | Floats) -> Floats:
-    """Give the Matérn correlation of smoothness 3/2 at distances.
+    """Give the Matérn correlation of smoothness 3/2 at distances of any shape, (...,).
 
     References
     ----------
@@ -108,6 +108,7 @@ def choose_scales(distance: Floats, n_scales: int = N_SCALES) -> Floats:
         In the distances' unit; one where all items are at one point.
     """
     apart = distance[np.triu_indices_from(distance, 1)]
+    # Items may share a point, and no length scale is 0.
     apart = apart[apart > 0]
     if not len(apart):
         return np.array([1.0])
@@ -165,6 +166,7 @@ def interpolate_many(
     ----------
     Vecchia (1988), Journal of the Royal Statistical Society B 50, 297-312 (near neighbours).
     """
+    # Memory: a square of a whole country's areas takes 9 GB.
     predict = _predict_whole if len(known_xy) <= MAX_WHOLE else _predict_near
     predicted = np.full((len(new_xy), labels.shape[1]), np.nan)
     for is_known, columns in group_targets(labels):
@@ -195,8 +197,10 @@ def _predict_near(
     mean = labels.mean(axis=0)
     residual = labels - mean
     n_near = min(N_NEAREST, len(train_xy))
+    # A list of k: with one neighbour alone the axis would be dropped.
     _, near = cKDTree(train_xy).query(test_xy, k=np.arange(1, n_near + 1), workers=-1)
     predicted = np.tile(mean, (len(test_xy), 1))
+    # All noise says nothing beyond the mean, and its systems need not be solved.
     pairs = [pair for pair in _choose_pairs(train_xy, labels, rng) if pair[1] < 1]
     with one_torch_thread():
         for at in range(0, len(test_xy), CHUNK):
@@ -224,6 +228,7 @@ def _add_near(xy: Floats, test_xy: Floats, residual: Floats, pairs: list[Pair]) 
 
 def _choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Pair]:
     """Find the likeliest scale and noise of each target on a sample, by rising scale."""
+    # Two numbers a target are learnt well from a sample; decompositions grow with its cube.
     sample = rng.choice(len(train_xy), min(MANY, len(train_xy)), replace=False)
     distance = cdist(train_xy[sample], train_xy[sample])
     scales = choose_scales(distance)

@@ -32,6 +32,7 @@ def save_network(network: Network, path: Path) -> None:
         "targets": json.dumps(plan.targets),
         "size_px": str(plan.size_px),
     }
+    # Contiguous: training lays convolutions out channels last, which safetensors refuses.
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     with replacing(path) as part:
         save_file(state, part, metadata=facts)
@@ -57,6 +58,7 @@ def load_network(folder: Path, settings: Settings) -> Network:
         size_px=int(facts["size_px"]),
     )
     network = build_empty_network(recipe, plan)
+    # Strict: a tensor that is missing would predict from random weights.
     network.load_state_dict(load_file(path))
     device = choose_arithmetic(settings).device
     return network.requires_grad_(False).eval().to(device)
@@ -69,7 +71,7 @@ def predict_network(
 
     Parameters
     ----------
-    rows
+    rows : (row,)
         Positions in ``samples.chips``.
 
     Returns
@@ -78,30 +80,20 @@ def predict_network(
         In the labels' own unit; targets in the order of ``network.plan.targets``.
     """
     network.to(arithmetic.device).to(memory_format=LAYOUT).eval()
-    answers = [np.empty((0, len(network.plan.targets)))]
+    # Without any row there is still a column a target.
+    predicted = [np.empty((0, len(network.plan.targets)))]
     batches = deal_rows(np.asarray(rows), PREDICT_BATCH)
     with torch.inference_mode(), arithmetic.autocast():
         for stored in read_ahead(samples, batches, network.plan.bands):
             chips = stored.to(arithmetic.device).float()  # (chip, band, row, col)
             chips = chips.contiguous(memory_format=LAYOUT)
-            answers.append(network(chips).cpu().double().numpy())
-    return np.concatenate(answers)
+            predicted.append(network(chips).cpu().double().numpy())  # (chip, target)
+    return np.concatenate(predicted)
 
 
 def predict_fold(
     folder: Path, samples: Samples, rows: NDArray[np.int64], settings: Settings
 ) -> NDArray[np.float64]:
-    """Predict chips with the network trained in a fold's folder.
-
-    Parameters
-    ----------
-    rows
-        Positions in ``samples.chips``.
-
-    Returns
-    -------
-    (row, target)
-        In the labels' own unit; targets in the order they were trained in.
-    """
+    """Predict chips, (row, target), as `predict_network`, with the network in a fold's folder."""
     network = load_network(folder, settings)
     return predict_network(network, samples, rows, choose_arithmetic(settings))

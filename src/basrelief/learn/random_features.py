@@ -20,6 +20,7 @@ from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes
 from basrelief.config import InputError
 from basrelief.learn.recipes import RandomRecipe
+from basrelief.learn.relief import find_factor
 from basrelief.learn.threads import one_torch_thread
 from basrelief.run import Run, replacing
 
@@ -75,11 +76,12 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
     """
     rows = rng.permutation(len(samples.chips))[:N_CHIPS]
     n_each = -(-PATCHES_PER_FILTER * recipe.n_filters // max(1, len(rows)))
-    factor, drawn = _find_factor(samples, recipe.cell_m), []
+    factor, drawn = find_factor(samples, recipe.cell_m), []
     for row in rows:
         height = average_height(samples.read_heights(np.array([row]))[0], factor)
         patches = np.lib.stride_tricks.sliding_window_view(height, (recipe.patch_px,) * 2)
         flat = patches.reshape(-1, recipe.patch_px**2)
+        # With replacement, and as many from each chip: no chip's ground rules the whitening.
         flat = flat[rng.choice(len(flat), n_each)]
         drawn.append(flat[np.isfinite(flat).all(axis=1) & (np.ptp(flat, axis=1) > 0)])
     patches = np.concatenate([np.empty((0, recipe.patch_px**2), np.float32), *drawn])
@@ -88,9 +90,9 @@ def sample_filters(recipe: RandomRecipe, samples: Samples, rng: np.random.Genera
             f"models.recipes: {recipe.name!r} found no ground that is not flat to draw patches "
             "from. Check the rasters (data.dsm), or leave the recipe out."
         )
-    kept = rng.choice(len(patches), recipe.n_filters, replace=len(patches) < recipe.n_filters)
+    chosen = rng.choice(len(patches), recipe.n_filters, replace=len(patches) < recipe.n_filters)
     side = recipe.patch_px
-    weights = whiten_patches(patches)[kept].reshape(-1, side, side).astype(np.float32)
+    weights = whiten_patches(patches)[chosen].reshape(-1, side, side).astype(np.float32)
     return Filters(weights, recipe.bias, float(patches.std()), factor * samples.resolution_m)
 
 
@@ -131,8 +133,9 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
     InputError
         If the filters are for cells of another size than the samples can give.
     """
-    factor = _find_factor(samples, filters.cell_m)
+    factor = find_factor(samples, filters.cell_m)
     cell_m = factor * samples.resolution_m
+    # A filter of 2 m slid over cells of 1 m answers to other things of the same shape.
     if not np.isclose(cell_m, filters.cell_m):
         raise InputError(
             f"chips.resolution_m = {samples.resolution_m:g}: gives random features cells of "
@@ -148,6 +151,7 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
             )
 
     measuring = Measuring("random features", Tiling(samples.size_px), measure)
+    # Products of one chip fit into the cache: threads would wait for each other.
     with one_torch_thread():
         pools = pool_place(samples, samples.areas[["area_id", "geometry"]], measuring, run)
     n_filters = len(filters.weights)
@@ -207,6 +211,7 @@ def average_height(heights: Heights, factor: int) -> Heights:
 
 def save_filters(filters: Filters, path: Path) -> None:
     """Write filters as safetensors, whole or not at all."""
+    # repr: the shortest text that reads back as the same number, bit for bit.
     facts = {name: repr(getattr(filters, name)) for name in ("bias", "scale_m", "cell_m")}
     with replacing(path) as part:
         save_file({"weights": filters.weights}, part, metadata=facts)
@@ -217,9 +222,3 @@ def load_filters(path: Path) -> Filters:
     with safe_open(path, "np") as file:
         facts = {name: float(text) for name, text in file.metadata().items()}
         return Filters(weights=file.get_tensor("weights"), **facts)
-
-
-def _find_factor(samples: Samples, wanted_m: float) -> int:
-    """Give the pixels a side of the cell nearest to the one wanted of which chips are whole."""
-    wanted = max(1, round(wanted_m / samples.resolution_m))
-    return [k for k in range(1, wanted + 1) if samples.size_px % k == 0][-1]

@@ -247,6 +247,7 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
     InputError
         If there is no such recipe (the message lists those there are), or it is not valid.
     """
+    # A shipped name wins: a file of one's own is known by its ending.
     if typed in _shipped_names():
         return _override(_parse(_shipped(typed), typed), settings)
     if not typed.endswith(".toml"):
@@ -274,6 +275,7 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
         return [recipe]
     if isinstance(recipe, KrigedRecipe):
         trend = load_recipe(recipe.trend, settings)
+        # Place comes in once, beside the trend.
         if isinstance(trend, NetworkRecipe | KrigedRecipe):
             raise _refuse_member(recipe, "trend", recipe.trend)
         return find_members(trend, settings)
@@ -359,6 +361,7 @@ def _parse(text: str, typed: str) -> Recipe:
             f"recipe {typed!r}: kind = {table.get('kind')!r}; allowed are {', '.join(kinds)}."
         )
     try:
+        # As JSON, whose rules for text, numbers and lists are those of TOML; dates become text.
         return model.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         fault = error.errors()[0]

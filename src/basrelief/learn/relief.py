@@ -44,7 +44,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
         One row an area that has ground, by ``area_id``; one column a measure, in its unit;
         NaN where an area has too little of what is measured, such as roofs in a wood.
     """
-    factor = _find_factor(samples)
+    factor = find_factor(samples, CELL_M)
     cell_m = factor * samples.resolution_m
     n_chips = max(1, round(BLOCK_M / (samples.size_px * samples.resolution_m)))
 
@@ -73,6 +73,7 @@ def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
     What is summed for a measure, (1, row, col), of all ground with data; and where less counts,
     (2, row, col), how much it is the sum of. Roofs' heights come again, to be counted.
     """
+    # Averaged first: a measure means the same at every resolution of the chips.
     surface, ground = average_cells(canvas.heights, factor)
     grid, margin = canvas.grid.coarser(factor), canvas.margin_px // factor
     has_data = np.isfinite(
@@ -83,6 +84,7 @@ def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
         yield Planes(name, grid, np.stack(both), has_data)
         if name == SPREAD:
             assert plane.counts is not None
+            # A quantile is no sum over cells: heights are counted in steps, and read off later.
             yield Planes(COUNTED, grid, plane.amounts[None], has_data & plane.counts, step=STEP_M)
 
 
@@ -94,6 +96,7 @@ def _finish(pools: Pools, area_id: str, cell_m: float) -> dict[str, float]:
         total, count = (*np.asarray(sums.total).tolist(), sums.weight)[:2]
         found[name] = total / count if count * cell_m**2 >= LEAST_M2 else np.nan
     mean, square = found["roof_height_mean_m"], found["roof_height_square_m2"]
+    # From sums of squares, which can be gathered tile by tile.
     found["roof_height_variation"] = max(square - mean**2, 0.0) ** 0.5 / mean
     for share in (50, 90):
         is_known = np.isfinite(mean)
@@ -102,7 +105,7 @@ def _finish(pools: Pools, area_id: str, cell_m: float) -> dict[str, float]:
     return {measure.name: found[measure.name] for measure in MEASURES}
 
 
-def _find_factor(samples: Samples) -> int:
-    """Give how many pixels a side make a cell: chips must hold whole cells."""
-    wanted = max(1, round(CELL_M / samples.resolution_m))
+def find_factor(samples: Samples, cell_m: float) -> int:
+    """Find the pixels a side of the cell nearest below the one wanted of which chips are whole."""
+    wanted = max(1, round(cell_m / samples.resolution_m))
     return max(k for k in range(1, wanted + 1) if samples.size_px % k == 0)

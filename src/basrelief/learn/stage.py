@@ -44,6 +44,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
         if isinstance(recipe, NetworkRecipe):
             _train_networks(recipe, samples, settings, run)
             continue
+        # Hundreds of small fits: on all threads they wait for each other.
         with sparing_threads(len(samples.areas)):
             train_areas(recipe, samples, settings, run)
 
@@ -71,7 +72,8 @@ def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings,
             f"models.recipes: {recipe.name!r} has no scheme with chips to train on and to test. "
             "Use smaller chips (chips.size_px), or data from a larger place."
         )
-    folds.append(final_fold(samples, np.random.default_rng([settings.seed, _key("final")])))
+    rng = np.random.default_rng([settings.seed, zlib.crc32(b"final")])
+    folds.append(final_fold(samples, rng))
     for fold in folds:
         place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
         folder = run.models / recipe.name / place
@@ -79,8 +81,3 @@ def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings,
         (folder / "model.json").unlink(missing_ok=True)
         train_network(recipe, samples, fold, folder, settings, run)
     write_model(folder, recipe, samples, None, settings, run)
-
-
-def _key(name: str) -> int:
-    """Turn a name into a number that seeds a generator of its own."""
-    return zlib.crc32(name.encode())

@@ -24,6 +24,7 @@ def sparing_threads(n_rows: int) -> Iterator[None]:
     n_rows
         Of square matrices; of others, the side of the cube of their multiplications.
     """
+    # BLAS alone: networks keep torch's own threads.
     with threadpool_limits(limits=1 if n_rows <= SMALL else None, user_api="blas"):
         yield
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
-from basrelief.learn.area_models import AreaModel, fit_areas, save_model
+from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_areas, save_model
 from basrelief.learn.features import copy_makers, features_of, gather_features, name_columns
 from basrelief.learn.final import write_model
 from basrelief.learn.gaussian_process import has_many
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class KnownAreas:
+class AreaData:
     """What a recipe knows of the areas of a place, by area code."""
 
     feature_sets: dict[str, pd.DataFrame]
@@ -49,8 +49,18 @@ class KnownAreas:
         """Whether the place has many areas that may be learnt from."""
         return has_many(len(self.blocks))
 
+    def learn_from(self, area_ids: NDArray[np.str_]) -> TrainingAreas:
+        """Give what a model learns from some of the usable areas, by their codes (area,)."""
+        ids = area_ids.tolist()
+        return TrainingAreas(
+            self.terms(area_ids),
+            self.labels.loc[ids].to_numpy(np.float64),
+            self.blocks.loc[ids].to_numpy(dtype=object).astype(str),
+            self.is_many,
+        )
+
     def terms(self, area_ids: NDArray[np.str_]) -> AreaTerms:
-        """Give what a model may know of areas, one row each."""
+        """Give what a model may know of areas, by their codes (area,)."""
         sets = {name: features_of(each, area_ids) for name, each in self.feature_sets.items()}
         rows = self.labels.index.get_indexer(pd.Index(area_ids))
         return AreaTerms(sets, self.locations.take(rows))
@@ -59,7 +69,7 @@ class KnownAreas:
 def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: Run) -> None:
     """Fit a recipe on every fold of every repeat, and on everything."""
     features = gather_features(recipe, samples, settings, run)
-    known = know_areas(recipe, features, samples, settings)
+    data = gather_area_data(recipe, features, samples, settings)
     folds = list(area_folds(run, samples, settings))
     names = name_columns(features)
     run.say(f"train {recipe.name}: {len(names)} features of areas, {len(folds)} folds")
@@ -69,24 +79,28 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
             those = [fold for fold in folds if fold.scheme == scheme]
             for fold in run.track(those, f"{recipe.name}, {scheme}"):
                 folder = part / f"{fold.repeat}-{fold.fold}"
-                _fit_fold(recipe, fold, known, settings, folder)
-    usable = find_usable_areas(samples)
+                _fit_fold(recipe, fold, data, settings, folder)
+    usable = data.blocks.index.to_numpy(dtype=object).astype(str)
+    # A fold without a test: one way of fitting serves both.
     everything = AreaFold("final", 0, 0, usable, usable[:0])
     with replacing(run.models / recipe.name / "final") as part:
-        model = _fit_fold(recipe, everything, known, settings, part)
+        model = _fit_fold(recipe, everything, data, settings, part)
         for k, member in enumerate(find_members(recipe, settings)):
             folder = part / "members" / f"{k}-{member.name}"
             folder.mkdir(parents=True)
+            # A final model is used elsewhere, and must not need this run's folder.
             copy_makers(run.features / member.name, folder)
             (folder / "recipe.toml").write_text(format_recipe(member), encoding="utf-8")
-        table = pd.DataFrame(known.terms(usable).join(), index=usable, columns=names)
-        write_model(part, recipe, samples, table.rename_axis("area_id"), settings, run)
+        rows = [pd.Index(usable, name="area_id"), pd.Index(data.blocks, name="block")]
+        learnt = pd.DataFrame(data.terms(usable).join(), index=rows, columns=names)
+        write_model(part, recipe, samples, learnt, settings, run)
+    # Of the final model alone: of every fold it would fill the screen.
     _say_fallbacks(recipe, model, samples.targets, run)
 
 
-def know_areas(
+def gather_area_data(
     recipe: AreaRecipe, features: list[pd.DataFrame], samples: Samples, settings: Settings
-) -> KnownAreas:
+) -> AreaData:
     """Gather what a recipe knows of areas, once for all folds.
 
     Parameters
@@ -107,32 +121,26 @@ def know_areas(
                 f"{', '.join(PARTS)}; {name!r} stands for two. Name one otherwise."
             )
     usable, locations = find_usable_areas(samples), locate_areas(samples)
-    joins_place = isinstance(recipe, KrigedRecipe)
+    # Place stays even where it is not joined: a set is fitted beside it.
     if not (isinstance(recipe, KrigedRecipe) and recipe.districts):
         locations = Locations(locations.xy)
-    return KnownAreas(
+    return AreaData(
         feature_sets=dict(zip(names, features, strict=True)),
         labels=samples.areas.set_index("area_id")[list(samples.targets)],
         locations=locations,
         blocks=pd.Series(blocks_of_areas(samples, usable, settings), index=usable),
-        joins_place=joins_place,
+        joins_place=isinstance(recipe, KrigedRecipe),
     )
 
 
 def _fit_fold(
-    recipe: AreaRecipe, fold: AreaFold, known: KnownAreas, settings: Settings, folder: Path
+    recipe: AreaRecipe, fold: AreaFold, data: AreaData, settings: Settings, folder: Path
 ) -> AreaModel:
     """Fit one fold from its training areas alone, and write it with its recipe."""
     # The same inner folds for every recipe: what features say is the same alone and with place.
     key = [settings.seed, zlib.crc32(fold.scheme.encode()), fold.repeat, fold.fold]
-    model = fit_areas(
-        known.terms(fold.train),
-        known.labels.loc[fold.train.tolist()].to_numpy(np.float64),
-        known.blocks.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str),
-        np.random.default_rng(key),
-        is_many=known.is_many,
-        joins_place=known.joins_place,
-    )
+    areas, rng = data.learn_from(fold.train), np.random.default_rng(key)
+    model = fit_areas(areas, rng, joins_place=data.joins_place)
     save_model(model, folder / MODEL)
     (folder / "recipe.toml").write_text(format_recipe(recipe), encoding="utf-8")
     return model

@@ -21,10 +21,10 @@ SPECKLE = 0.14
 way they turn; in Highgate Wood (2 m, London) nine cells in ten are above .16."""
 
 WIDE_M, NEAR_M, REMOTE_M = 8.0, 20.0, 30.0
-"""Ways to a roof's edge, to anything high, and to a roof, that are counted as shares."""
+"""Distances to a roof's edge, to anything high, and to a roof, that are counted as shares."""
 
-WAY_M = 60.0
-"""Ways longer than this are not told apart: it bounds what a cell can depend on."""
+MAX_DISTANCE_M = 60.0
+"""Longer distances are not told apart: it bounds what a cell can depend on."""
 
 FLAT_DEG, STEEP_DEG = 12.0, 5.0
 """Flat roofs are flatter; steep ground is steeper."""
@@ -33,16 +33,16 @@ ROUGHNESS_M, WALLS_M = 6.0, 64.0
 """Sides of the windows in which roughness and the direction of walls are measured."""
 
 LAGS_M = (4.0, 16.0, 64.0)
-"""Ways over which the change of height is measured."""
+"""Lags at which the change of height is measured."""
 
 SKY_M = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
-"""Ways at which the horizon is looked for, in eight directions."""
+"""Distances at which the horizon is looked for, in eight directions."""
 
 RELIEF_M, AROUND_M = 250.0, 500.0
 """How far the relief and the surroundings of a place reach, each way."""
 
 SPARE_CELLS = 6
-"""How far telling roofs from crowns, or a slope, reaches beyond a way or a window."""
+"""How far telling roofs from crowns, or a slope, reaches beyond a distance or a window."""
 
 HECTARE_M2 = 10_000.0
 
@@ -100,11 +100,11 @@ def measure_planes(
     # Only altitude is compared with what lies far off: the rest needs less of the margin.
     spare = max(0, margin - round(max(SKY_M) / cell_m) - SPARE_CELLS)
     window = np.s_[spare : surface.shape[0] - spare, spare : surface.shape[1] - spare]
-    cover = tell_cover(surface[window], ground[window], cell_m)
+    cover = classify_cover(surface[window], ground[window], cell_m)
     for measured in (
         _measure_heights(cover),
         _measure_roofs(cover, cell_m),
-        _measure_ways(cover, cell_m),
+        _measure_distances(cover, cell_m),
         _measure_sky(cover, cell_m),
         _measure_texture(cover.above, cell_m),
         _measure_walls(cover.above, cell_m),
@@ -112,8 +112,8 @@ def measure_planes(
         yield from _cut(measured, margin - spare)
 
 
-def tell_cover(surface: Grid, ground: Grid, cell_m: float) -> Cover:
-    """Tell roofs from crowns: both are high, but crowns are speckled.
+def classify_cover(surface: Grid, ground: Grid, cell_m: float) -> Cover:
+    """Classify what is high as roof or crown: both are high, but crowns are speckled.
 
     Speckle is what a closing adds and an opening takes away over three cells, in squares or in
     crosses, whichever changes less, so that the corner of a house is none whichever way it
@@ -227,27 +227,27 @@ def _count_pieces(is_roof: Mask) -> Grid:
     return quarter
 
 
-def _measure_ways(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
-    """Ways inside roofs to their edge, and on open ground to what stands there."""
+def _measure_distances(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
+    """Distances inside roofs to their edge, and on open ground to what stands there."""
     is_roof, is_free = cover.is_roof, ~cover.is_roof
-    inside = _way_out(is_roof, cell_m)
-    # Over a strip the mean way to the edge is a quarter of its width.
+    inside = _distance_to_edge(is_roof, cell_m)
+    # Over a strip the mean distance to the edge is a quarter of its width.
     yield "roof_width_m", Plane(4 * inside, is_roof)
     yield "wide_roof_share", Plane(inside >= WIDE_M, is_roof)
-    outside = _way_out(is_free, cell_m)
+    outside = _distance_to_edge(is_free, cell_m)
     yield "roof_distance_m", Plane(outside, is_free)
     yield "remote_share", Plane(outside >= REMOTE_M, None)
     is_low = cover.above <= HIGH_M
-    yield "wide_open_share", Plane(_way_out(is_low, cell_m) >= NEAR_M, None)
+    yield "wide_open_share", Plane(_distance_to_edge(is_low, cell_m) >= NEAR_M, None)
 
 
-def _way_out(is_inside: Mask, cell_m: float) -> Grid:
-    """Way from each cell's centre to the edge of the cells marked, in metres; 0 outside."""
+def _distance_to_edge(is_inside: Mask, cell_m: float) -> Grid:
+    """Distance from each cell's centre to the edge of the cells marked, in metres; 0 outside."""
     if is_inside.all():
-        return np.full(is_inside.shape, WAY_M, dtype=np.float32)
+        return np.full(is_inside.shape, MAX_DISTANCE_M, dtype=np.float32)
     # To the nearest centre outside: the edge is half a cell nearer.
-    way = (ndimage.distance_transform_edt(is_inside) - 0.5) * cell_m
-    return np.where(is_inside, np.minimum(way, WAY_M), 0.0).astype(np.float32)
+    distance = (ndimage.distance_transform_edt(is_inside) - 0.5) * cell_m
+    return np.where(is_inside, np.minimum(distance, MAX_DISTANCE_M), 0.0).astype(np.float32)
 
 
 def _measure_sky(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
@@ -255,12 +255,13 @@ def _measure_sky(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
     above = cover.above
     rows, cols = above.shape
     reach = max(1, round(max(SKY_M) / cell_m))
+    # The edge goes on as it is: sky over unknown ground is neither open nor closed.
     wide = np.pad(above, reach, mode="edge")
     hidden = np.zeros_like(above)
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)):
         step_m = cell_m * float(np.hypot(down, right))
         steepest = np.zeros_like(above)
-        for n_steps in sorted({max(1, round(way / step_m)) for way in SKY_M}):
+        for n_steps in sorted({max(1, round(far / step_m)) for far in SKY_M}):
             top, left = reach + n_steps * down, reach + n_steps * right
             rise = wide[top : top + rows, left : left + cols] - above
             np.maximum(steepest, rise / np.float32(n_steps * step_m), out=steepest)
@@ -270,7 +271,7 @@ def _measure_sky(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
 
 
 def _measure_texture(above: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
-    """How much heights change, nearby and over longer ways."""
+    """How much heights change, nearby and over longer lags."""
     size = _odd(ROUGHNESS_M / cell_m)
     spread = _mean_around(above**2, size) - _mean_around(above, size) ** 2
     yield "roughness_m", Plane(np.sqrt(np.maximum(spread, 0.0)), None)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from basrelief.config import InputError, Settings
+from basrelief.run import stamp_of
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Mean blue, green, red that the Oxford VGG weights were trained with."""
@@ -72,6 +73,14 @@ def check_weights(backbone: str, settings: Settings) -> None:
         _check_hub(backbone)
     elif typed != "none":
         _check_file(backbone, typed, settings.locate(typed))
+
+
+def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
+    """Describe a backbone's weights, to notice when they change: their file, or what was typed."""
+    typed = settings.models.weights.get(backbone)
+    is_file = typed not in (None, "none") and settings.locate(str(typed)).is_file()
+    # What timm or a seed gives is told by the name alone; a file by when it changed.
+    return stamp_of(settings.locate(str(typed))) if is_file else [typed]
 
 
 def load_backbone(backbone: str, size_px: int, settings: Settings) -> tuple[nn.Module, Normalise]:
@@ -229,17 +238,19 @@ def _read_state(typed: str, path: Path) -> tuple[State, Normalise | None]:
     if "normalise.mean" not in state:
         return state, None
     normalisation = Normalise((0, 1, 2), (0.0,) * 3, (1.0,) * 3)
-    normalisation.load_state_dict(_below("normalise.", state))
-    return _below("backbone.", state), normalisation
+    normalisation.load_state_dict(take_prefixed("normalise.", state))
+    return take_prefixed("backbone.", state), normalisation
 
 
-def _below(prefix: str, state: State) -> State:
+def take_prefixed(prefix: str, state: State) -> State:
+    """Take the tensors whose names begin with a prefix, under what follows it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> None:
     """Load what the backbone needs, and ignore classifiers."""
     wanted = model.state_dict()
+    # By the backbone's own names: a file may hold a classifier besides, and more.
     missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
     if missing:
         raise InputError(

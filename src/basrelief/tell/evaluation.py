@@ -30,7 +30,7 @@ class Evaluation:
     """Effects of slope and altitude; empty where there are no relief statistics."""
 
     over_targets: list[Record]
-    kept: list[Record]
+    member_weights: list[Record]
     residuals: pd.DataFrame
     """Of the recipes asked for, in the scheme shown."""
 
@@ -56,7 +56,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         audit=read_json(folder / "audit.json"),
         partial=read_json(partial) if partial.exists() else [],
         over_targets=read_json(folder / "over_targets.json"),
-        kept=read_json(folder / "kept.json"),
+        member_weights=read_json(folder / "member_weights.json"),
         residuals=read_rows(folder / "residuals.parquet", shown),
         ranked=read_ranked(folder, lambda rows: rows["rank"] <= N_LISTED),
     )

@@ -270,7 +270,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
             for record in read_json(path)
         ],
         asked=asked,
-        joining=_find_joining(run, scores, judged.kept),
+        joining=_find_joining(run, scores, judged.member_weights),
         truth=_read_truth(settings, samples.targets),
     )
 

@@ -43,9 +43,9 @@ def add_joined(run: Run, kind: str) -> Run:
     ]
     write_json(evaluate / "over_targets.json", means)
     kept = {"recipe": "both", "scheme": "block", "target": "crime"}
-    weights = {"members": {KEY_PART: 0.62}, "fallback_share": 0.3, "trust": "inner folds"}
+    weights = {"members": {KEY_PART: 0.62}, "fallback_share": 0.3, "weighed_by": "stacking"}
     alone = kept | weights | {"recipe": KEY_PART}
-    write_json(evaluate / "kept.json", [kept | weights, alone])
+    write_json(evaluate / "member_weights.json", [kept | weights, alone])
     return run
 
 
@@ -163,5 +163,5 @@ def test_without_an_interval_nothing_is_said() -> None:
 
 
 def test_weights_of_several_members_are_told_by_name() -> None:
-    record = {"members": {"a": 0.5, "b": 0.25}, "fallback_share": 0.0, "trust": "inner folds"}
+    record = {"members": {"a": 0.5, "b": 0.25}, "fallback_share": 0.0, "weighed_by": "stacking"}
     assert parts.say_kept(record, joins_place=False) == "Inner folds kept 50% of a and 25% of b."

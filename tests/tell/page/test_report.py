@@ -80,7 +80,7 @@ def write_judgement(
         "targeting",
         "failures",
         "over_targets",
-        "kept",
+        "member_weights",
     )
     for name in lists:
         write_json(evaluate / f"{name}.json", [])

@@ -27,7 +27,7 @@ from basrelief.config import DataSettings, ModelSettings, PublishSettings, Setti
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT
 from basrelief.grid import Grid
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.credits import CREDITS
 from basrelief.tell.stage import tell_run
@@ -155,7 +155,7 @@ def write_evaluation(
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
     write_json(folder / "comparisons.json", [beats])
-    for name in ("over_targets", "kept"):
+    for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])

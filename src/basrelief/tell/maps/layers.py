@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from basrelief.judge.predictions import INTERVALS
+from basrelief.judge.tables import INTERVALS
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values

@@ -61,7 +61,9 @@ def list_parts(facts: Facts, name: str) -> dict[str, str]:
         lidar = facts.joining[name]
         parts = {lidar: "LIDAR alone"} if lidar else {}
         return parts | {PLACE: "place alone", name: "both"}
-    members = {m for record in select(facts.judged.kept, recipe=name) for m in record["members"]}
+    members = {
+        m for record in select(facts.judged.member_weights, recipe=name) for m in record["members"]
+    }
     if members <= {name}:
         return {}
     alone = {member: f"{member} alone" for member in facts.recipes if member in members}
@@ -135,17 +137,17 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
 
     Examples
     --------
-    >>> record = {"members": {"dense-vgg16": 0.3}, "fallback_share": 0.54, "trust": "inner folds"}
+    >>> record = {"members": {"dense-vgg16": 0.3}, "fallback_share": 0.54, "weighed_by": "stacking"}
     >>> say_kept(record, joins_place=True)
     'Inner folds kept 30% of what LIDAR says; in 54% of the folds it returns the mean.'
     >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
     'Nothing could be learnt from LIDAR: it returns the mean.'
-    >>> say_kept(record | {"trust": "likelihood"}, joins_place=True)
+    >>> say_kept(record | {"weighed_by": "posterior"}, joins_place=True)
     'By the labels learnt from, it is 30% likely that LIDAR says something beside place.'
     """
     if record is None:
         return ""
-    if record["trust"] == "likelihood":
+    if record["weighed_by"] == "posterior":
         share = sum(record["members"].values())
         likely = "over 99%" if share >= ALWAYS else format_percent(share)
         says = "that LIDAR says something beside place"
@@ -213,7 +215,7 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
     versus = {"recipe": name, "versus": PLACE, "unit": "area"}
     against = select(facts.judged.comparisons, **versus, **key)
     gain = say_difference(against[0], "place alone") if against else None
-    kept = select(facts.judged.kept, recipe=name, **key)
+    kept = select(facts.judged.member_weights, recipe=name, **key)
     trust = say_kept(kept[0] if kept else None, name in facts.joining)
     return Chart(
         title=name_target(target),

@@ -239,7 +239,9 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
                 has(record | {"target": t}, r) for t in targets for r in (record["recipe"], PLACE)
             )
         ],
-        kept=[record for record in judged.kept if has(record, record["recipe"])],
+        member_weights=[
+            record for record in judged.member_weights if has(record, record["recipe"])
+        ],
         residuals=_keep_rows(judged.residuals, "area_id", release),
         ranked=judged.ranked.iloc[:0],
     )
