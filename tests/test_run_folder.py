@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,7 +17,7 @@ import pytest
 
 import basrelief
 from basrelief.config import InputError, Settings
-from basrelief.run import FORMAT, Run, begin_run, check_format, read_json, write_json
+from basrelief.run import FORMAT, Run, begin_run, check_format, is_finished, read_json, write_json
 from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
 
 PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
@@ -136,6 +136,9 @@ def test_a_map_is_read_by_its_target(town_run: Run) -> None:
     assert table["observed"].tolist() == areas["crime"].tolist()
     with pytest.raises(InputError, match=r"no map of 'nothing'.*maps of crime, barriers"):
         basrelief.open_run(town_run.folder).map("nothing")
+    # What other columns happen to begin with is no target.
+    with pytest.raises(InputError, match="no map of 'area'"):
+        basrelief.open_run(town_run.folder).map("area")
 
 
 def test_a_target_that_another_begins_with_has_columns_of_its_own(tmp_path: Path) -> None:
@@ -185,6 +188,48 @@ def test_a_folder_of_another_format_is_not_read(
         basrelief.open_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         check_format(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": "one"}', '{"format": 1.5}'])
+def test_a_broken_word_on_the_format_is_another_format(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"a run of format 0.*Run it again"):
+        basrelief.open_run(tmp_path)
+
+
+def test_a_broken_mark_is_an_unfinished_stage(tmp_path: Path) -> None:
+    run = Run(tmp_path, quiet=True)
+    (tmp_path / "stages").mkdir()
+    for text in ("", "{", "[]", '{"fingerprint": 1}'):
+        (tmp_path / "stages" / "chips.json").write_text(text)
+        assert not is_finished(run, "chips", "a")
+
+
+def test_a_stage_that_there_is_not_is_refused(tmp_path: Path, town_settings: Settings) -> None:
+    with pytest.raises(InputError, match="no stage 'chps'"):
+        run_stages(town_settings, Run(tmp_path / "run"), ["chips", "chps"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.toml").write_text(
+        'out = "run"\n[data]\nimages = "p"\ntable = "t.csv"\n'
+        '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
+    )
+
+    def stop(stage: Stage) -> Callable[..., None]:
+        raise KeyboardInterrupt
+
+    names = [stage.name for stage in STAGES]
+    monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
+    run = basrelief.run_all(tmp_path / "c.toml", quiet=True)
+    monkeypatch.setattr(Stage, "work", stop)
+    with pytest.raises(KeyboardInterrupt):
+        basrelief.run_all(tmp_path / "c.toml", start="train", quiet=True)
+    left = [path.stem for path in (run.folder / "stages").iterdir()]
+    assert sorted(left) == sorted(names[: names.index("train")])
 
 
 def test_a_folder_of_the_users_own_is_not_taken_for_an_old_run(tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ class RunReader:
         own = [
             name
             for name in map(str, table.columns)
-            if name.startswith(prefix) and not (others and name.startswith(others))
+            if target in self.targets
+            and name.startswith(prefix)
+            and not (others and name.startswith(others))
         ]
         if not own:
             drawn = [name for name in self.targets if f"{name}_observed" in table]

@@ -231,7 +231,8 @@ def read_format(folder: Path) -> int | None:
     """Read the format of a run folder: 0 if it does not say, None if no run was begun there."""
     path = folder / "run.json"
     if path.is_file():
-        return int(read_json(path).get("format", 0))
+        found = read_record(path).get("format", 0)
+        return found if type(found) is int else 0
     # A folder of the user's own may well hold one called "stages", or "models".
     return 0 if (folder / "stages" / "chips.json").is_file() else None
 
@@ -279,8 +280,26 @@ def stamp_of(path: Path) -> list[Any]:
 
 def is_finished(run: Run, stage: str, fingerprint: str) -> bool:
     """Whether a stage ended well on exactly these inputs."""
-    path = run.folder / "stages" / f"{stage}.json"
-    return path.exists() and read_json(path) == {"fingerprint": fingerprint}
+    return read_record(mark_of(run, stage)) == {"fingerprint": fingerprint}
+
+
+def mark_of(run: Run, stage: str) -> Path:
+    """Locate the file that says what a finished stage depended on."""
+    return run.folder / "stages" / f"{stage}.json"
+
+
+def unmark_stage(run: Run, stage: str) -> None:
+    """Let a stage count as unfinished."""
+    mark_of(run, stage).unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> Record:
+    """Read a JSON object; empty where there is none, or it is broken: nothing is said then."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def run_stage(
@@ -291,7 +310,7 @@ def run_stage(
         run.say(f"{stage}: unchanged, skipped")
         return False
     # Before the work: a stage that is killed must not look finished.
-    (run.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
+    unmark_stage(run, stage)
     work()
-    write_json(run.folder / "stages" / f"{stage}.json", {"fingerprint": fingerprint})
+    write_json(mark_of(run, stage), {"fingerprint": fingerprint})
     return True

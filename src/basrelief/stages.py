@@ -21,6 +21,7 @@ from basrelief.run import (
     is_finished,
     run_stage,
     stamp_of,
+    unmark_stage,
     write_json,
 )
 from basrelief.sources.inputs import find_inputs
@@ -99,7 +100,7 @@ STAGES = (
         "map",
         "Write the maps, with styles for QGIS.",
         "tell.maps.stage.write_maps",
-        reads=("chips", "describe", "split", "evaluate", "explain"),
+        reads=("chips", "describe", "split", "train", "evaluate", "explain"),
     ),
     Stage(
         "report",
@@ -159,7 +160,17 @@ def run_stages(
         The stages to run.
     forced
         Those that are run even if nothing changed.
+
+    Raises
+    ------
+    InputError
+        If there is no such stage, or the user's input is at fault.
     """
+    unknown = set(names) - {stage.name for stage in STAGES}
+    if unknown:
+        raise InputError(
+            f"no stage {min(unknown)!r}. There are {', '.join(stage.name for stage in STAGES)}."
+        )
     begin_run(run, settings.out)
     fingerprints = fingerprint_stages(settings)
     write_json(run.folder / "config.json", settings.model_dump(mode="json"))
@@ -198,6 +209,9 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
         from basrelief.learn.stage import check_recipes
 
         check_recipes(settings)
+    for name in forced:
+        # All marks before anything else: a run that is killed now must still do them anew.
+        unmark_stage(run, name)
     if "train" in forced:
         # Training goes on from what it finds; anew means that it finds nothing.
         shutil.rmtree(run.models, ignore_errors=True)

@@ -111,3 +111,59 @@ def test_recipes_and_weights_that_the_user_gave_are_inputs(tmp_path: Path) -> No
 
 def test_inputs_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     assert find_inputs(settle(tmp_path, dsm="gone/*.tif", areas="a", labels="b")) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "beside"),
+    [
+        ("a.dbf", ["a.shp", "a.shx", "a.prj", "a.cpg"]),
+        ("a.tab", ["a.dat", "a.map", "a.id", "a.ind"]),
+        ("a.gpkg", ["a.gpkg-wal"]),
+    ],
+)
+def test_a_source_opened_by_any_of_its_files_is_all_of_them(
+    tmp_path: Path, typed: str, beside: list[str]
+) -> None:
+    touch(tmp_path, typed, *beside, "a.txt", "l.csv")
+    settings = settle(tmp_path, dsm="*.asc", areas=typed, labels="l.csv")
+    found = [name for key, name in names_of(settings) if key == "data.areas"]
+    assert found == [typed, *beside]
+
+
+def test_a_world_file_of_any_name_counts(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tif", "a.wld", "b.tif", "b.tifw", "l.csv")
+    settings = settle(tmp_path, dsm="*.tif", areas="a.gpkg", labels="l.csv")
+    found = [name for key, name in names_of(settings) if key == "data.dsm"]
+    assert found == ["a.tif", "a.wld", "b.tif", "b.tifw"]
+
+
+def test_a_recipe_is_followed_to_those_that_it_is_made_of(tmp_path: Path) -> None:
+    touch(tmp_path, "l.csv", "three.toml")
+    (tmp_path / "one.toml").write_text('kind = "kriged"\ntrend = "two.toml"\n')
+    (tmp_path / "two.toml").write_text('members = ["three.toml", "relief-statistics"]\n')
+    models = ModelSettings(recipes=["one.toml"])
+    settings = settle(tmp_path, models, dsm="*.tif", areas="a.gpkg", labels="l.csv")
+    found = [name for key, name in names_of(settings) if key == "models.recipes"]
+    assert found == ["one.toml", "three.toml", "two.toml"]
+
+
+def test_a_file_called_none_is_no_weights(tmp_path: Path) -> None:
+    touch(tmp_path, "none", "t.csv")
+    settings = settle(tmp_path, ModelSettings(weights={"vgg16": "none"}), images="p", table="t.csv")
+    assert names_of(settings) == [("data.table", "t.csv")]
+
+
+def test_what_a_run_draws_is_no_tile_of_the_next(tmp_path: Path) -> None:
+    touch(tmp_path, "lidar/a.tif", "run/run.json", "run/explain/contribution.tif")
+    assert [name for _, name in expand_pattern("**/*.tif", tmp_path / "**/*.tif")] == [
+        "lidar/a.tif"
+    ]
+    typed = "run/explain/*.tif"
+    assert len(expand_pattern(typed, tmp_path / typed)) == 1  # asked for by its own folder
+
+
+def test_a_link_to_nothing_and_a_folder_are_no_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "p/LIDAR_1.png", "p/LIDAR_2.png/a.txt", "t.csv")
+    (tmp_path / "p" / "LIDAR_3.png").symlink_to("gone.png")
+    settings = settle(tmp_path, images="p", table="t.csv")
+    assert [name for key, name in names_of(settings) if key == "data.images"] == ["p/LIDAR_1.png"]

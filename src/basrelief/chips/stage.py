@@ -5,7 +5,7 @@ from __future__ import annotations
 from basrelief.chips.pictures import chips_from_pictures
 from basrelief.chips.rasters import chips_from_rasters
 from basrelief.config import Settings
-from basrelief.run import Run, replacing
+from basrelief.run import Run, begin_run, replacing
 
 
 def make_chips(settings: Settings, run: Run) -> None:
@@ -21,6 +21,8 @@ def make_chips(settings: Settings, run: Run) -> None:
     InputError
         If a file or column is missing, broken, or does not fit the others.
     """
+    # Whoever calls the stages one by one wants a folder that can be opened too.
+    begin_run(run, settings.out)
     with replacing(run.chips) as part:
         part.mkdir()
         if settings.data.has_rasters:

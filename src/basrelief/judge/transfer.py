@@ -113,18 +113,20 @@ def find_model(run: Run, recipe: str | None) -> Path:
     """
     typed = str(run.folder)
     check_format(run.folder)
-    found = sorted(path.parent.parent.name for path in run.models.glob("*/final/model.json"))
+    # Of this run alone: models of an earlier configuration may still lie beside them.
+    trained = [str(record["recipe"]) for record in read_recipes(run)]
+    found = [name for name in trained if (run.models / name / "final" / "model.json").exists()]
     if not found:
         raise InputError(
             f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
         )
     if recipe is None:
         # Baselines are trained too: a recipe that was asked for comes before them.
-        trained = [str(record["recipe"]) for record in read_recipes(run)]
-        recipe = next((name for name in trained if name in found), found[0])
+        recipe = found[0]
     if recipe not in found:
         raise InputError(
-            f"--recipe {recipe!r}: {typed} has no final model of it. It has {', '.join(found)}."
+            f"--recipe {recipe!r}: {typed} has no final model of it. It has "
+            f"{', '.join(sorted(found))}."
         )
     return run.models / recipe / "final"
 

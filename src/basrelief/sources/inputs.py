@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,30 @@ PATTERNS = ("dsm", "dtm", "crime")
 FILES = ("areas", "labels", "table")
 """Keys of ``[data]`` that name one."""
 
+SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
+WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
+
 COMPANIONS = {
-    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
-    ".tif": (".tfw", ".prj", ".tif.aux.xml", ".aux.xml"),
-    ".tiff": (".tfw", ".prj", ".tiff.aux.xml", ".aux.xml"),
+    # A shapefile is opened by any of its files.
+    **dict.fromkeys(SHAPEFILE[:3], SHAPEFILE),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+    # What was written last, where another program has it open.
+    ".gpkg": (".gpkg-wal",),
+    ".tif": (*WORLD, ".prj", ".tif.aux.xml", ".aux.xml"),
+    ".tiff": (*WORLD, ".prj", ".tiff.aux.xml", ".aux.xml"),
     ".asc": (".prj", ".asc.aux.xml", ".aux.xml"),
 }
 """What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
 unasked."""
 
 PICTURE_SUFFIX = ".png"
+
+MADE_OF = ("trend", "members")
+"""Keys of a recipe that name other recipes."""
+
+RANDOM = "none"
+"""What stands in the place of a weights file where weights are random."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,9 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
-    recipes = [name for name in models.recipes or () if name.endswith(".toml")]
-    for key, names in (("recipes", recipes), ("weights", models.weights.values())):
+    weights = [name for name in models.weights.values() if name != RANDOM]
+    recipes = _follow_recipes(models.recipes or (), settings)
+    for key, names in (("recipes", recipes), ("weights", weights)):
         paths = sorted({settings.locate(name) for name in names})
         found += [InputFile(f"models.{key}", path) for path in paths if path.is_file()]
     return found
@@ -68,7 +84,8 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     """Find the files that a pattern matches, each with the name that the user would type.
 
     What exists under its literal name is never a pattern: neither a file called ``a[1].tif`` nor
-    a folder ``place [2024]`` before the pattern. ``**`` matches folders at any depth.
+    a folder ``place [2024]`` before the pattern. ``**`` matches folders at any depth, but for run
+    folders: what a run draws on the ground is no input of the next.
 
     Parameters
     ----------
@@ -93,6 +110,12 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     is_absolute = Path(typed).expanduser().is_absolute()
     n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
     files = [start / name for name in matches if (start / name).is_file()]
+    runs = {
+        folder
+        for folder in {parent for file in files for parent in file.parents}
+        if start in folder.parents and (folder / "run.json").is_file()
+    }
+    files = [file for file in files if runs.isdisjoint(file.parents)]
     return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
 
 
@@ -104,8 +127,30 @@ def list_pictures(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() == PICTURE_SUFFIX and not path.name.startswith(".")
+        if path.suffix.lower() == PICTURE_SUFFIX
+        and not path.name.startswith(".")
+        and path.is_file()
     )
+
+
+def _follow_recipes(names: Iterable[str], settings: Settings) -> list[str]:
+    """List the recipe files among names, and those that they are made of, and so on."""
+    found: list[str] = []
+    waiting = [name for name in names if name.endswith(".toml")]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.append(name)
+        try:
+            recipe = tomllib.loads(settings.locate(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # what is wrong with it is said where it is read
+        for key in MADE_OF:
+            named = recipe.get(key, [])
+            each = [named] if isinstance(named, str) else named
+            waiting += [other for other in each if str(other).endswith(".toml")]
+    return found
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
 from basrelief.learn.recipes import (
     DenseRecipe,
@@ -73,9 +74,13 @@ class Model:
 
 
 def read_models(run: Run) -> list[Model]:
-    """Read what the run's final models say of themselves, in order of name."""
-    folders = sorted(path.parent for path in run.models.glob("*/final/model.json"))
-    return [_read_model(folder) for folder in folders]
+    """Read what the run's final models say of themselves, in order of name.
+
+    Models of recipes that an earlier configuration asked for may still lie there: not of this run.
+    """
+    names = sorted(str(record["recipe"]) for record in read_recipes(run))
+    folders = [run.models / name / "final" for name in names]
+    return [_read_model(folder) for folder in folders if (folder / "model.json").exists()]
 
 
 def _read_model(folder: Path) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -54,7 +55,10 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
     not change since are taken the next time.
     """
     path = run.folder / "inputs.json"
-    known = {_identify(entry): entry for entry in read_json(path)} if path.exists() else {}
+    earlier = [(_identify(entry), entry) for entry in read_json(path)] if path.exists() else []
+    # Two tiles of one name, size and time, in two folders, cannot be told apart: hashed again.
+    counts = Counter(key for key, _ in earlier)
+    known = {key: entry for key, entry in earlier if counts[key] == 1}
     places = list(ROLES)
     inputs = sorted(find_inputs(settings), key=lambda file: places.index(file.key))
     files = [(ROLES[file.key], file.path) for file in inputs]

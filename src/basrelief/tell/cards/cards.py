@@ -67,7 +67,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
         "models": models,
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
-        "question": say_question(settings),
+        "question": say_question(settings, list(facts.joining)),
         "written": max((model.written for model in models), default=None),
         "pretrained": say_pretrained(facts, models),
         "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
