@@ -212,7 +212,6 @@ def test_coarser_rasters_are_refused(
     [
         ({"kind": "pictures"}, "learnt from pictures"),
         ({"ground": "estimated"}, "Leave --dtm out"),
-        ({"ground": None}, "--from chips"),
         ({"surprise": 1}, "not a model of version"),
     ],
 )
@@ -227,6 +226,7 @@ def test_a_model_of_another_kind_is_refused(
     folder = tmp_path / "run" / "models" / "relief-statistics" / "final"
     shutil.copytree(find_model(town_run, "relief-statistics"), folder)
     shutil.copy(town_run.folder / "run.json", tmp_path / "run")
+    shutil.copy(town_run.models / "recipes.json", tmp_path / "run" / "models")
     write_json(folder / "model.json", read_json(folder / "model.json") | changes)
     place = place_of(town.parent)
     assert place.dtm is not None

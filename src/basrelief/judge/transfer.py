@@ -163,11 +163,6 @@ def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
             f"{folder}: this model learnt from pictures, whose colours no raster can be given. "
             "Predict with a model of a run on rasters."
         )
-    if model.native_resolution_m is None or model.ground is None:
-        raise InputError(
-            f"{folder}: the run does not say which rasters it learnt from. Make it anew: "
-            "basrelief run CONFIG --from chips."
-        )
     if model.ground == "terrain" and place.dtm is None:
         raise InputError(
             "--dtm: missing, and this model learnt its heights above a terrain raster. Give the "

@@ -149,6 +149,9 @@ def test_a_recipe_made_of_others_tells_what_they_look_through(
     member = final / "members" / "0-dense-vgg16"
     member.mkdir(parents=True)
     (member / "recipe.toml").write_text(format_recipe(load_recipe("dense-vgg16", SETTINGS)))
+    write_json(tmp_path / "models" / "recipes.json", [{"recipe": "kriged"}])
+    # What an earlier configuration trained is not of this run.
+    shutil.copytree(final, tmp_path / "models" / "earlier" / "final")
     (model,) = read_models(Run(tmp_path, quiet=True))
     assert model.backbones == ("vgg16",)
     assert "frozen vgg16, and a Gaussian process" in model.architecture
