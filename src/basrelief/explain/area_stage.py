@@ -89,7 +89,6 @@ def _list_maps(model: DenseModel, recipe: str, paths: Sequence[Path]) -> list[Re
             "target": target,
             "file": f"explain/{recipe}/{path.name}",
             "unit": UNIT,
-            "label": f"what the ground adds to {target}",
         }
         for target, path in zip(model.targets, paths, strict=True)
     ]

@@ -23,10 +23,11 @@ EDGES = "edges of the chip"
 TOP_AND_BOTTOM, SIDES = "top and bottom edges", "left and right edges"
 """Parts of the edges of a chip that a network looks at by itself."""
 
-ADDED_UNIT = "part in the prediction of an average area, in the score's own unit"
-HEAT_UNIT = "heat above that of the rest of the chip, in mean sizes of heat"
-"""Units of ``kinds.json``: what a kind adds to a prediction, or how hot it is. They cannot be
-compared."""
+ADDED_UNIT = "target"
+HEAT_UNIT = "mean_heat"
+"""Units of ``kinds.json``, which cannot be compared: what a kind adds to the prediction of an
+average area, in the target's own unit; heat above that of the rest of the chip, in mean sizes of
+heat."""
 
 WOODED_M = 0.4
 """Departure from the neighbours' median, half of a raised piece departing more, from which it is

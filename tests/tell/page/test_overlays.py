@@ -23,7 +23,6 @@ RECORD = {
     "target": "crime",
     "file": "explain/dense-vgg16/crime.tif",
     "unit": "points",
-    "label": "contribution to crime",
 }
 
 

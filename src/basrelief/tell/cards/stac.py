@@ -255,7 +255,7 @@ def describe_raster(name: str, path: Path, record: dict[str, Any], facts: Facts)
 def title_raster(path: Path, record: dict[str, Any]) -> str:
     """Title a raster for people, its target in words."""
     if "target" not in record:
-        return str(record.get("label", path.stem))
+        return path.stem
     return f"What the ground adds to {name_target(record['target'])}, by {record['recipe']}"
 
 
