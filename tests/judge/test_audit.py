@@ -21,12 +21,17 @@ def score(recipe: str, scheme: str, skill: float, unit: str = "area") -> dict[st
 
 def compare(recipe: str, scheme: str, unit: str, beats: bool, is_beaten: bool) -> dict[str, Any]:
     key = {"recipe": recipe, "versus": "place-alone", "target": "crime", "scheme": scheme}
-    return key | {"unit": unit, "beats": beats, "is_beaten": is_beaten}
+    return key | {
+        "differs_in": ["heights", "place"],
+        "unit": unit,
+        "beats": beats,
+        "is_beaten": is_beaten,
+    }
 
 
 def test_all_schemes_stand_side_by_side_and_those_not_run_are_empty() -> None:
     scores = [score("vgg16", "random", 0.6, "chip"), score("vgg16", "block", 0.1, "chip")]
-    audit = build_audit(scores, [], LEAKAGE, ["vgg16"])
+    audit = build_audit(scores, [], LEAKAGE, ["vgg16"], {})
     (row,) = audit["table"]
     assert row == {
         **{"recipe": "vgg16", "target": "crime", "unit": "chip", "random": 0.6},
@@ -37,14 +42,14 @@ def test_all_schemes_stand_side_by_side_and_those_not_run_are_empty() -> None:
 
 
 def test_the_shares_of_test_chips_with_a_training_chips_label_and_area_are_told() -> None:
-    audit = build_audit([], [], LEAKAGE, [])
+    audit = build_audit([], [], LEAKAGE, [], {})
     assert audit["same_label"]["random"] == 0.75
     assert audit["same_area"]["random"] == 0.9
 
 
 def test_place_alone_is_told_to_look_good_where_it_does() -> None:
     scores = [score("place-alone", "random", 0.8, "chip"), score("place-alone", "block", 0.05)]
-    audit = build_audit(scores, [], [], [])
+    audit = build_audit(scores, [], [], [], {})
     (found,) = audit["place_alone"]
     assert (found["random"], found["block"], found["good"]) == (0.8, 0.05, ["random"])
     assert {row["unit"] for row in audit["table"]} == {"chip", "area"}
@@ -53,23 +58,34 @@ def test_place_alone_is_told_to_look_good_where_it_does() -> None:
 def test_what_is_gone_once_ground_is_held_out_is_told_to_leak() -> None:
     scores = [score("vgg16", "random", 0.7, "chip"), score("vgg16", "block", 0.02, "chip")]
     against = [compare("vgg16", "block", "chip", beats=False, is_beaten=True)]
-    (found,) = build_audit(scores, against, [], ["vgg16"])["recipes"]
+    (found,) = build_audit(scores, against, [], ["vgg16"], {})["recipes"]
     assert (found["reading"], found["held_out"], found["better"]) == ("leaks", ["block"], [])
-    assert (found["beats_place"], found["is_beaten_by_place"]) == ([], ["block"])
+    assert (found["versus"], found["differs_in"]) == ("place-alone", ["heights", "place"])
+    assert (found["beats"], found["is_beaten"]) == ([], ["block"])
 
 
 def test_what_holds_under_every_scheme_and_beats_place_is_told_to() -> None:
     scores = [score("dense", scheme, 0.4) for scheme in ("area", "lad")]
     against = [compare("dense", "lad", "area", beats=True, is_beaten=False)]
-    (found,) = build_audit(scores, against, [], ["dense"])["recipes"]
+    (found,) = build_audit(scores, against, [], ["dense"], {})["recipes"]
     assert (found["reading"], found["better"]) == ("everywhere", ["area", "lad"])
-    assert found["beats_place"] == ["lad"]
+    assert found["beats"] == ["lad"]
+
+
+def test_what_joins_place_and_district_is_held_against_what_knows_both() -> None:
+    scores = [score("joint", "lad", 0.4)]
+    place = compare("joint", "lad", "area", beats=True, is_beaten=False)
+    both = place | {"versus": "place-and-district", "beats": False, "differs_in": ["heights"]}
+    yardsticks = {"joint": "place-and-district", "place-and-district": "mean"}
+    (found,) = build_audit(scores, [place, both], [], ["joint"], yardsticks)["recipes"]
+    assert (found["versus"], found["differs_in"]) == ("place-and-district", ["heights"])
+    assert found["beats"] == []
 
 
 def test_what_holds_under_some_schemes_only_is_told_so() -> None:
     scores = [score("dense", "area", 0.4), score("dense", "lad", 0.05)]
-    (found,) = build_audit(scores, [], [], ["dense"])["recipes"]
-    assert (found["reading"], found["better"], found["beats_place"]) == ("in_some", ["area"], None)
+    (found,) = build_audit(scores, [], [], ["dense"], {})["recipes"]
+    assert (found["reading"], found["better"], found["beats"]) == ("in_some", ["area"], None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,7 @@ def test_what_says_nothing_of_other_ground_is_told_so(
     scheme: str, skill: float | None, reading: str
 ) -> None:
     record = score("vgg16", scheme, skill or 0.0, "chip") | {"skill": skill}
-    (found,) = build_audit([record], [], [], ["vgg16"])["recipes"]
+    (found,) = build_audit([record], [], [], ["vgg16"], {})["recipes"]
     assert found["reading"] == reading
 
 

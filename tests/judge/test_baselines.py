@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,8 +18,9 @@ from basrelief.judge.baselines import (
     predict_baseline,
     regress_on_size,
 )
-from basrelief.learn.joint import gp_interpolation
-from basrelief.learn.place import Locations
+from basrelief.learn import knowledge
+from basrelief.learn.joint import AreaTerms, fit_joint, predict_joint
+from basrelief.learn.place import N_SCALES
 
 SIDE = 12
 
@@ -41,7 +43,8 @@ def samples(tmp_path: Path) -> Samples:
 
 
 def test_all_baselines_can_be_had_of_areas_with_places_and_districts(samples: Samples) -> None:
-    assert gather_areas(samples).baselines == ["place-alone", "district-mean", "area-size"]
+    expected = ["place-alone", "place-and-district", "district-mean", "area-size"]
+    assert gather_areas(samples).baselines == expected
     assert gather_chips(samples).baselines == ["place-alone", "district-mean"]
 
 
@@ -110,18 +113,33 @@ def test_areas_are_counted_in_the_place_and_chips_in_their_fold(
     assert asked == [SIDE**2, 100]
 
 
-def test_place_and_district_are_the_same_call_with_the_districts_left_in(samples: Samples) -> None:
+def test_place_and_district_is_the_joint_process_without_feature_sets(samples: Samples) -> None:
     known, rng = gather_areas(samples), np.random.default_rng(0)
     is_west = np.asarray(known.district == "west", dtype=np.float64)
     labels = is_west[:, None] + 0.05 * rng.normal(size=(SIDE**2, 1))
+    known = replace(known, labels=labels)
     rows = rng.permutation(SIDE**2)
     train, test, at = rows[:60], rows[60:], known.locations
     assert at is not None
-    errors = []
-    for each in (at, Locations(at.xy)):
-        guess = gp_interpolation(
-            each.take(train), labels[train], each.take(test), rng, is_many=False, n_scales=8
-        )
-        errors.append(float(np.abs(guess - labels[test]).mean()))
+    joint = fit_joint(AreaTerms({}, at.take(train)), labels[train], N_SCALES)
+    expected = predict_joint(joint, AreaTerms({}, at.take(test)))
+    found = predict_baseline("place-and-district", known, train, test, rng)
+    np.testing.assert_array_equal(found, expected)
+    # It knows the step between the districts, which place alone has to smooth.
+    place = predict_baseline("place-alone", known, train, test, rng)
+    errors = [np.abs(each - labels[test]).mean() for each in (found, place)]
     assert errors[0] < 0.08
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("lad", [None, "one"])
+def test_place_and_district_is_not_offered_where_districts_do_not_count(
+    samples: Samples, lad: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a district, and of many areas: the joint process has none there either.
+    samples = replace(samples, areas=samples.areas.assign(lad=lad))
+    if lad:
+        monkeypatch.setattr(knowledge, "has_many", lambda n_items: True)
+    offered = gather_areas(samples).baselines
+    assert "place-and-district" not in offered
+    assert "place-alone" in offered

@@ -12,6 +12,7 @@ from basrelief.judge.compare import (
     average_targets,
     collect_errors,
     compare_errors,
+    compare_pairs,
     order_recipes,
     prefer_recipe,
 )
@@ -143,8 +144,8 @@ def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, reason:
 
 
 def test_recipes_are_ordered_from_the_simplest_on() -> None:
-    names = ["vgg16", "dense-vgg16", "random-features", "place-alone", "district-mean"]
-    expected = ["district-mean", "place-alone", "random-features", "dense-vgg16", "vgg16"]
+    names = ["vgg16", "dense-vgg16", "random-features", "place-and-district", "place-alone"]
+    expected = ["place-alone", "place-and-district", "random-features", "dense-vgg16", "vgg16"]
     assert order_recipes(names, {"vgg16"}) == expected
 
 
@@ -154,12 +155,71 @@ def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference(
         "good": Errors(draw_errors(0.4, 0.3, 8, seed=2), of_mean),
         "place-alone": Errors(draw_errors(0.7, 0.3, 8, seed=3), of_mean),
     }
-    good, place = average_targets(errors, GROUPS, "place-alone", draws())
+    good, place = average(errors)
     skills = 1 - errors["good"].of_model.sum(axis=(1, 2)) / of_mean.sum(axis=(1, 2))
     assert good["skill"] == pytest.approx(skills.mean())
     assert good["skill_low"] < 0.6 < good["skill_high"]
     assert good["low"] < 0.3 < good["high"]
-    assert (place["difference"], place["low"], place["high"]) == (0, 0, 0)
-    assert good["over"]["place-alone"] == {key: good[key] for key in ("difference", "low", "high")}
+    assert good["versus"] == "place-alone"
+    shared = ("difference", "low", "high", "differs_in")
+    assert good["over"]["place-alone"] == {key: good[key] for key in shared}
     assert place["over"]["good"]["difference"] == -good["difference"]
-    assert average_targets(errors, GROUPS.replace("b0", None), "place-alone", draws()) == []
+    # What sees no LIDAR is held against the mean, and its gain is its skill.
+    assert place["versus"] == "mean"
+    assert place["over"]["mean"] == {key: place[key] for key in shared}
+    assert (place["difference"], place["low"]) == (place["skill"], place["skill_low"])
+    assert average(errors, GROUPS.replace("b0", None)) == []
+
+
+KNOWS = {"place-alone": ("place",), "good": ("heights", "place")}
+
+
+def average(errors: dict[str, Errors], groups: pd.Series[Any] = GROUPS) -> list[dict[str, Any]]:
+    yardsticks = {"good": "place-alone", "place-alone": "mean"}
+    return average_targets(errors, groups, yardsticks, KNOWS, draws())
+
+
+def test_each_comparison_says_all_that_the_two_differ_in() -> None:
+    of_mean = draw_errors(1.0, 0.3, 2, seed=1)
+    errors = {name: Errors(0.5 * of_mean, of_mean) for name in KNOWS}
+    pairs = compare_pairs(errors, list(KNOWS), ("crime", "health"), GROUPS, KNOWS, draws())
+    assert [pairs[target][0]["differs_in"] for target in pairs] == [["heights"]] * 2
+    good, place = average(errors)[::-1]
+    assert (good["differs_in"], place["differs_in"]) == (["heights"], ["place"])
+    assert good["over"]["mean"]["differs_in"] == ["heights", "place"]
+    assert good["over"]["good"]["differs_in"] == []
+
+
+def test_others_predictions_on_one_fold_differ_from_them_by_nothing() -> None:
+    # A network is tested on one fold of one repeat. Its training leaves areas out to validate on,
+    # so that even its mean is another.
+    of_mean = draw_errors(1.0, 0.3, 6, seed=1).reshape(2, 3, -1)
+    place = Errors(draw_errors(0.7, 0.3, 6, seed=2).reshape(2, 3, -1), of_mean)
+    fold = np.full((2, 1, N_GROUPS * PER_GROUP), np.nan)
+    fold[..., : 12 * PER_GROUP] = place.of_model[:, :1, : 12 * PER_GROUP]
+    errors = {"place-alone": place, "good": Errors(fold, 1.1 * of_mean[:, :1])}
+    _, network = average(errors)
+    assert (network["difference"], network["low"], network["high"]) == (0, 0, 0)
+    for record in compare_errors(errors["good"], place, GROUPS, draws()):
+        assert (record["difference"], record["low"], record["high"]) == (0, 0, 0)
+        assert record["n"] == 12 * PER_GROUP
+
+
+def test_groups_without_an_area_that_both_predict_make_no_interval() -> None:
+    of_mean = draw_errors(1.0, 0.3, 2, seed=1)
+    some = np.where(np.arange(N_GROUPS * PER_GROUP) < 9 * PER_GROUP, 0.5 * of_mean, np.nan)
+    errors = {"place-alone": Errors(0.8 * of_mean, of_mean), "good": Errors(some, of_mean)}
+    place, good = average(errors)
+    assert (good["low"], good["high"], good["skill_low"]) == (None, None, None)
+    assert good["difference"] is not None
+    assert place["skill_low"] is not None
+
+
+def test_a_mean_over_targets_draws_the_groups_that_any_target_tests() -> None:
+    # Each target is tested in half of the groups; both halves are drawn as one ground.
+    of_mean = draw_errors(1.0, 0.0, 2, seed=1)
+    at = np.arange(N_GROUPS * PER_GROUP) < N_GROUPS * PER_GROUP // 2
+    model = np.where(np.stack([at, ~at])[:, None], 0.5 * of_mean, np.nan)
+    errors = {"place-alone": Errors(of_mean, of_mean), "good": Errors(model, of_mean)}
+    _, good = average(errors)
+    assert (good["difference"], good["low"], good["high"]) == pytest.approx((0.5, 0.5, 0.5))

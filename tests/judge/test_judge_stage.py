@@ -13,7 +13,6 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
 from basrelief.judge import predictions as predicting
 from basrelief.judge import stage
-from basrelief.judge.metrics import skill
 from basrelief.judge.predictions import average_over_areas
 from basrelief.judge.stage import evaluate_recipes, group_units
 from basrelief.judge.tables import PREDICTIONS
@@ -136,8 +135,8 @@ def test_baselines_stand_beside_the_network_in_every_scheme(predictions: pd.Data
     of_chips = {"coursework-vgg16", "place-alone", "district-mean"}
     for scheme in ("area", "block"):
         assert found[scheme, "chip"] == of_chips
-        assert found[scheme, "area"] == of_chips | {"area-size"}
-    assert found["lad", "area"] == of_chips - {"coursework-vgg16"} | {"area-size"}
+        assert found[scheme, "area"] == of_chips | {"place-and-district", "area-size"}
+    assert found["lad", "area"] == found["area", "area"] - {"coursework-vgg16"}
     assert found["random", "chip"] == of_chips
     place = predictions[(predictions["recipe"] == "place-alone") & (predictions["unit"] == "area")]
     n_folds = place.groupby("scheme")["fold"].nunique().to_dict()
@@ -175,18 +174,24 @@ def test_the_network_is_compared_with_each_baseline_on_its_own_items(
     theirs = rows[(rows["recipe"] == "place-alone") & (rows["repeat"] == 0)].set_index("id")
     theirs = theirs.loc[ours.index]
     assert record["n"] == len(ours) < theirs["fold"].size + len(rows)
-    skills = [
-        skill(part["y_true"].to_numpy(), part["y_pred"].to_numpy(), part["y_mean"].to_numpy())
-        for part in (ours, theirs)
-    ]
-    assert record["difference"] == pytest.approx(skills[0] - skills[1])
+    sums = {
+        (name, column): ((part["y_true"] - part[column]) ** 2).sum()
+        for name, part in (("ours", ours), ("theirs", theirs))
+        for column in ("y_pred", "y_mean")
+    }
+    # A network's mean leaves its validation areas out: both are measured by the average of the
+    # two, so that equal predictions are equally good.
+    of_mean = (sums["ours", "y_mean"] + sums["theirs", "y_mean"]) / 2
+    assert sums["ours", "y_mean"] != sums["theirs", "y_mean"]
+    gain = (sums["theirs", "y_pred"] - sums["ours", "y_pred"]) / of_mean
+    assert record["difference"] == pytest.approx(gain)
     assert not record["beats"]
 
 
 def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataFrame) -> None:
     folder = place.folder / "evaluate"
     names = {"comparisons", "preferred", "audit", "coverage", "targeting", "failures"}
-    names |= {"member_weights", "over_targets"}
+    names |= {"member_weights", "over_targets", "recipes"}
     assert {path.stem for path in folder.glob("*.json")} == names
     tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
     assert tables == {"residuals.parquet", "applicability.parquet", "targeting.csv"}
@@ -194,11 +199,34 @@ def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataF
     assert set(listed["recipe"]) == {
         "coursework-vgg16",
         "place-alone",
+        "place-and-district",
         "district-mean",
         "area-size",
     }
     preferred = read_json(folder / "preferred.json")
     assert {record["recipe"] for record in preferred} <= {"mean", "place-alone"}
+
+
+def test_each_comparison_names_all_that_the_two_differ_in(
+    place: Run, predictions: pd.DataFrame
+) -> None:
+    folder = place.folder / "evaluate"
+    knows = {
+        record["recipe"]: set(record["knows"]) for record in read_json(folder / "recipes.json")
+    }
+    assert set(knows) == set(predictions["recipe"])
+    knows["mean"] = set()
+    means = read_json(folder / "over_targets.json")
+    pairs = read_json(folder / "comparisons.json") + means
+    pairs += [
+        {"recipe": r["recipe"], "versus": v} | each for r in means for v, each in r["over"].items()
+    ]
+    assert len(pairs) > 20
+    for pair in pairs:
+        assert set(pair["differs_in"]) == knows[pair["recipe"]] ^ knows[pair["versus"]]
+    # A network sees LIDAR alone, so that its gain is over the mean.
+    network = {r["versus"] for r in means if r["recipe"] == "coursework-vgg16"}
+    assert network == {"mean"}
 
 
 def list_texts(found: Any) -> list[str]:

@@ -4,6 +4,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn.metrics import r2_score
 
 from basrelief.judge.metrics import skill
 from basrelief.judge.resampling import Draws, inflate_percentiles
@@ -63,6 +65,31 @@ def test_skill_is_taken_per_repeat_and_averaged() -> None:
     assert record["skill"] == pytest.approx(np.mean(per_repeat))
     error = (frame["y_true"] - frame["y_mean"]) ** 2
     assert record["mse_mean"] == pytest.approx(error.mean())
+
+
+def test_ranks_are_of_what_lies_above_the_mean_of_the_fold() -> None:
+    # A fold held out that is high leaves a training mean that is low, and the other way round:
+    # plain ranks of the truth and the mean run against each other, though the mean knows nothing.
+    rng = np.random.default_rng(0)
+    high = np.repeat([1.0, -1.0], 30)
+    frame = predict(9, n=60, repeats=1)
+    frame["y_true"], frame["y_mean"] = high + 0.3 * rng.normal(size=60), -0.1 * high
+    frame["y_pred"] = frame["y_mean"] + 0.01 * (frame["y_true"] - frame["y_mean"])
+    plain = stats.spearmanr(frame["y_true"], frame["y_pred"]).statistic
+    above = [frame[column] - frame["y_mean"] for column in ("y_true", "y_pred")]
+    record = score(frame)
+    assert record["spearman"] == pytest.approx(stats.spearmanr(*above).statistic)
+    assert record["kendall"] == pytest.approx(stats.kendalltau(*above).statistic)
+    assert record["spearman"] > 0.99
+    assert plain < 0
+    assert score(frame.assign(y_pred=frame["y_mean"]))["spearman"] is None
+
+
+def test_r2_is_against_the_plain_mean_of_all_items_tested() -> None:
+    frame = predict(10, repeats=1).assign(y_mean=5.0)
+    record = score(frame)
+    assert record["r2"] == pytest.approx(r2_score(frame["y_true"], frame["y_pred"]))
+    assert record["r2"] < record["skill"]
 
 
 def test_the_interval_equals_resampling_rows_one_draw_at_a_time() -> None:

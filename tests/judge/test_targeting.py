@@ -39,8 +39,8 @@ def predict(
     )
 
 
-def measure(frame: pd.DataFrame, place: pd.DataFrame | None = None) -> list[dict[str, Any]]:
-    return measure_targeting(frame, place, np.random.default_rng(0))
+def measure(frame: pd.DataFrame, beside: pd.DataFrame | None = None) -> list[dict[str, Any]]:
+    return measure_targeting(frame, beside, np.random.default_rng(0))
 
 
 def test_a_perfect_ranking_hits_every_time_and_its_reverse_never() -> None:
@@ -71,7 +71,7 @@ def test_hits_equal_counting_them() -> None:
     both = set(np.argsort(-y)[:19]) & set(np.argsort(-guess)[:19])
     assert fifth["hits"] == pytest.approx(len(both))
     assert fifth["hit_rate"] == pytest.approx(len(both) / 19)
-    assert list(fifth) == [*FIELDS, "low", "high", "place_alone_hit_rate"]
+    assert list(fifth) == [*FIELDS, "low", "high", "versus", "versus_hit_rate"]
 
 
 def test_repeats_are_ranked_apart_and_averaged() -> None:
@@ -80,12 +80,17 @@ def test_repeats_are_ranked_apart_and_averaged() -> None:
     assert measure(frame)[0]["hit_rate"] == 0.5
 
 
-def test_place_alone_is_ranked_over_the_same_areas() -> None:
+def test_the_yardstick_is_ranked_over_the_same_areas_of_the_same_repeats() -> None:
     y = np.arange(100.0)
-    place = predict(y, y)
+    place = pd.concat([predict(y, y), predict(y, -y, repeat=1)]).assign(recipe="place-alone")
     some = predict(y, -y).iloc[:50]
     fifth, _ = measure(some, place)
-    assert (fifth["hit_rate"], fifth["place_alone_hit_rate"]) == (0.0, 1.0)
+    assert (fifth["hit_rate"], fifth["versus"], fifth["versus_hit_rate"]) == (0, "place-alone", 1)
+
+
+def test_beside_the_mean_chance_says_it_all() -> None:
+    fifth, _ = measure(predict(np.arange(100.0), np.arange(100.0)))
+    assert (fifth["versus"], fifth["versus_hit_rate"]) == ("mean", None)
 
 
 def test_the_interval_resamples_whole_blocks() -> None:

@@ -81,8 +81,12 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     interval = {"n": N_AREAS, "low": 0.1, "high": 0.5}
     for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
+    knows = {"dense-vgg16": ["heights"], "place-alone": ["place"]}
+    known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
+    write_json(folder / "recipes.json", known)
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
-    write_json(folder / "comparisons.json", [beats | {"beats": True, "is_beaten": False}])
+    told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
+    write_json(folder / "comparisons.json", [beats | told])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])
     skills = dict.fromkeys(("random", "area", "msoa", "lad"))
@@ -97,7 +101,7 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     levels = [covered | dict(zip(names, values, strict=True)) for values in held]
     write_json(folder / "coverage.json", levels)
     hits = KEY | {"share": 0.2, "n": 20, "n_picked": 4, "hits": 3.0, "hit_rate": 0.75}
-    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "place_alone_hit_rate": 0.25}
+    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "versus": "mean", "versus_hit_rate": None}
     write_json(folder / "targeting.json", [hits | rates])
     ranked = {"rank": range(1, 21), "area_id": ids, "area_name": ids, "lad": "E09", "y_pred": 1.0}
     bounds = {"lower_80": 0.0, "upper_80": 2.0, "y_true": crime, "is_inside": [False] + [True] * 19}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.scores import NEGLIGIBLE
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 
 GOOD = 0.2
@@ -18,7 +19,11 @@ Reading = Literal["unknown", "random_only", "leaks", "not_told", "everywhere", "
 
 
 def build_audit(
-    scores: list[Record], comparisons: list[Record], leakage: list[Record], asked: Iterable[str]
+    scores: list[Record],
+    comparisons: list[Record],
+    leakage: list[Record],
+    asked: Iterable[str],
+    yardsticks: Mapping[str, str],
 ) -> Record:
     """Set skill under each scheme side by side, and say by codes what it means.
 
@@ -30,6 +35,8 @@ def build_audit(
         Records of ``scores.json``, ``evaluate/comparisons.json`` and ``splits/leakage.json``.
     asked
         Recipes that are read; the others are in the table alone.
+    yardsticks
+        By recipe, what differs from it in LIDAR alone (`yardsticks.find_yardstick`).
 
     Returns
     -------
@@ -41,11 +48,12 @@ def build_audit(
         ``target``, the skill under each scheme, and the schemes where it looks ``good``.
     recipes
         The rows of ``table`` of what was asked for, with the schemes ``held_out`` (that hold
-        out ground), of which it is ``better`` than the mean, and where it ``beats_place`` or
-        ``is_beaten_by_place``; ``beats_place`` is None where the two were not compared. And
-        the ``reading``: ``unknown`` (no skill to be had), ``random_only`` (no ground was held
-        out), ``leaks`` (good with chips at random, and gone once ground is held out),
-        ``not_told`` (from the mean), better ``everywhere``, or ``in_some`` schemes.
+        out ground), of which it is ``better`` than the mean; what it is held ``versus`` besides
+        (its yardstick or, where that is the mean, place alone), in what the two ``differs_in``,
+        and in which schemes it ``beats`` that or ``is_beaten``; ``beats`` is None where the two
+        were not compared. And the ``reading``: ``unknown`` (no skill to be had), ``random_only``
+        (no ground was held out), ``leaks`` (good with chips at random, and gone once ground is
+        held out), ``not_told`` (from the mean), better ``everywhere``, or ``in_some`` schemes.
     """
     table = tabulate_skills(scores)
     chips = [record for record in leakage if record["unit"] == "chip"]
@@ -56,7 +64,9 @@ def build_audit(
         "same_area": {record["scheme"]: record["share_same_area"] for record in chips},
         "place_alone": _read_place([row for row in table if row["recipe"] == PLACE]),
         "recipes": [
-            row | _read_recipe(row, scores, comparisons) for row in table if row["recipe"] in wanted
+            row | _read_recipe(row, scores, comparisons, yardsticks)
+            for row in table
+            if row["recipe"] in wanted
         ],
     }
 
@@ -93,21 +103,30 @@ def _read_place(rows: list[Record]) -> list[Record]:
     return found
 
 
-def _read_recipe(row: Record, scores: list[Record], comparisons: list[Record]) -> Record:
+def _read_recipe(
+    row: Record,
+    scores: list[Record],
+    comparisons: list[Record],
+    yardsticks: Mapping[str, str],
+) -> Record:
     """Read what a recipe's skills under the schemes come to, for one target and unit."""
-    known = list_known(row)
+    yardstick, known = yardsticks.get(row["recipe"], MEAN), list_known(row)
+    # LIDAR alone that is no better than coordinates may know no more than where an area is.
+    rival = PLACE if yardstick == MEAN else yardstick
     held_out = [scheme for scheme in known if scheme != "random"]
     better = [scheme for scheme in held_out if _beats_mean(row, scheme, scores)]
     tried = [
         record
         for record in comparisons
-        if record["versus"] == PLACE and _is_of(record, row) and record["scheme"] in held_out
+        if record["versus"] == rival and _is_of(record, row) and record["scheme"] in held_out
     ]
     return {
         "held_out": held_out,
         "better": better,
-        "beats_place": [record["scheme"] for record in tried if record["beats"]] if tried else None,
-        "is_beaten_by_place": [record["scheme"] for record in tried if record["is_beaten"]],
+        "versus": rival,
+        "differs_in": tried[0]["differs_in"] if tried else [],
+        "beats": [record["scheme"] for record in tried if record["beats"]] if tried else None,
+        "is_beaten": [record["scheme"] for record in tried if record["is_beaten"]],
         "reading": _sum_up(row, held_out, better),
     }
 

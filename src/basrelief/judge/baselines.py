@@ -1,4 +1,4 @@
-"""What no LIDAR at all would give: the district's mean, the polygon's size, place alone."""
+"""What no LIDAR at all would give: by the district, the polygon's size, place, or several."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
+from basrelief.learn import knowledge
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import gp_interpolation
 from basrelief.learn.place import Locations, locate_areas, name_districts
@@ -21,6 +22,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 DISTRICT, SIZE, PLACE = "district-mean", "area-size", "place-alone"
+PLACE_AND_DISTRICT = "place-and-district"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,10 @@ class BaselineData:
     district: NDArray[np.object_] | None
     """(item,) Code of the district, None where unknown; None where no item has one."""
 
+    counts_districts: bool
+    """Whether a recipe that joins place and district would use districts here. Not of chips: no
+    such recipe predicts any."""
+
     def find(self, ids: NDArray[np.str_]) -> Rows:
         """Positions, (n,), of items by their ids, -1 for one that is not there."""
         return self.ids.get_indexer(pd.Index(ids))
@@ -53,10 +59,11 @@ class BaselineData:
     @property
     def baselines(self) -> list[str]:
         """Name the baselines that can be had, place alone first."""
-        return [name for name, (needs, _) in BASELINES.items() if self._has(needs)]
+        return [name for name, baseline in BASELINES.items() if self._has(baseline.needs)]
 
     def _has(self, needs: tuple[str, ...]) -> bool:
-        return all(getattr(self, field) is not None for field in needs)
+        values = [getattr(self, field) for field in needs]
+        return all(value is not None and value is not False for value in values)
 
 
 def gather_areas(samples: Samples) -> BaselineData:
@@ -74,6 +81,7 @@ def gather_areas(samples: Samples) -> BaselineData:
         n_usable=len(find_usable_areas(samples)),
         log_size=log_size,
         district=_districts(areas.get("lad")),
+        counts_districts=knowledge.counts_districts(samples),
     )
 
 
@@ -97,6 +105,7 @@ def gather_chips(samples: Samples) -> BaselineData:
         n_usable=None,
         log_size=None,
         district=_districts(main),
+        counts_districts=False,
     )
 
 
@@ -117,8 +126,7 @@ def predict_baseline(
     (n_test, n_targets)
         In the labels' unit; NaN for a target without a label in training.
     """
-    _, predict = BASELINES[name]
-    return predict(data, train, test, rng)
+    return BASELINES[name].predict(data, train, test, rng)
 
 
 def _interpolate(
@@ -129,7 +137,10 @@ def _interpolate(
     *,
     has_district: bool,
 ) -> Floats:
-    """Predict by a Gaussian process on place, and on the district where that is to count."""
+    """Predict by a Gaussian process on place and, where it is to count, on the district.
+
+    The process of the recipes that join LIDAR and place, without their feature sets.
+    """
     assert data.locations is not None
     at = data.locations if has_district else Locations(data.locations.xy)
     is_many = has_many(len(train) if data.n_usable is None else data.n_usable)
@@ -213,12 +224,39 @@ def regress_on_size(train: Floats, labels: Floats, test: Floats) -> Floats:
 
 Predictor = Callable[[BaselineData, Rows, Rows, np.random.Generator], Floats]
 
-BASELINES: dict[str, tuple[tuple[str, ...], Predictor]] = {
-    PLACE: (("locations",), partial(_interpolate, has_district=False)),
-    DISTRICT: (("district",), partial(_predict_from, field="district", predict=average_district)),
-    SIZE: (("log_size",), partial(_predict_from, field="log_size", predict=regress_on_size)),
+
+@dataclass(frozen=True)
+class Baseline:
+    """A way to predict without LIDAR."""
+
+    needs: tuple[str, ...]
+    """Fields of `BaselineData` that must be there, or true."""
+
+    knows: tuple[str, ...]
+    """What it knows of an item, as `knowledge.CODES`."""
+
+    predict: Predictor
+
+
+BASELINES = {
+    PLACE: Baseline(("locations",), (knowledge.PLACE,), partial(_interpolate, has_district=False)),
+    PLACE_AND_DISTRICT: Baseline(
+        ("locations", "counts_districts"),
+        (knowledge.PLACE, knowledge.DISTRICT),
+        partial(_interpolate, has_district=True),
+    ),
+    DISTRICT: Baseline(
+        ("district",),
+        (knowledge.DISTRICT,),
+        partial(_predict_from, field="district", predict=average_district),
+    ),
+    SIZE: Baseline(
+        ("log_size",),
+        (knowledge.SIZE,),
+        partial(_predict_from, field="log_size", predict=regress_on_size),
+    ),
 }
-"""By name: the fields of `BaselineData` that must be there, and what predicts from them."""
+"""By name."""
 
 
 def _districts(codes: pd.Series[Any] | None) -> NDArray[np.object_] | None:

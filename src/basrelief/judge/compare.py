@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,17 +12,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.config import SCHEMES
-from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
+from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.judge.scores import find_worth
+from basrelief.judge.yardsticks import MEAN, differ
 from basrelief.run import Record
 
 Floats = NDArray[np.float64]
 Replicated = tuple[float, Floats | None]
 """A value and its bootstrap replicates, (replicate,); None where there are none."""
 
-MEAN = "mean"
-SIMPLEST = (MEAN, DISTRICT, SIZE, PLACE, "relief-statistics", "random-features")
+SIMPLEST = (
+    *(MEAN, DISTRICT, SIZE, PLACE, PLACE_AND_DISTRICT),
+    *("relief-statistics", "random-features"),
+)
 """From the simplest on; other recipes of areas come after these, networks last."""
 
 LISTED_SCHEME = "block"
@@ -52,6 +55,44 @@ class Errors:
     of_mean: Floats
     """(target, repeat, item) Of the mean of its training fold."""
 
+    def take(self, target: int) -> Errors:
+        """Keep one target."""
+        return Errors(self.of_model[[target]], self.of_mean[[target]])
+
+    @property
+    def always_mean(self) -> Errors:
+        """Errors of always predicting the mean where this recipe predicts."""
+        return Errors(np.where(np.isnan(self.of_model), np.nan, self.of_mean), self.of_mean)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonErrors:
+    """Squared errors of two recipes, summed by group over the items that both predict.
+
+    In repeats that both are tested in: a network is in the first alone.
+    """
+
+    of_one: Floats
+    """(target, repeat, group) 0 where a group is not tested."""
+
+    of_other: Floats
+    """(target, repeat, group)"""
+
+    of_mean: Floats
+    """(target, repeat, group) Of the mean: of both recipes' the average. A network leaves areas
+    out of training to validate on, so that its mean is another; two recipes that predict the same
+    are to differ by nothing."""
+
+    is_tested: NDArray[np.bool_]
+    """(target, repeat)"""
+
+    n_items: int
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups have an item that both predict."""
+        return int(self.of_mean.shape[-1])
+
 
 def collect_errors(frame: pd.DataFrame, items: pd.Index[Any], targets: tuple[str, ...]) -> Errors:
     """Lay the squared errors of one recipe, scheme and unit out by item.
@@ -80,6 +121,35 @@ def collect_errors(frame: pd.DataFrame, items: pd.Index[Any], targets: tuple[str
     return Errors(*found)
 
 
+def sum_common(one: Errors, other: Errors, groups: pd.Series[Any]) -> CommonErrors:
+    """Sum the errors of two recipes over what both predict.
+
+    Parameters
+    ----------
+    groups
+        What each item is resampled with, in the order of the items; missing where unknown. Items
+        that have none are one group, and so have no interval.
+    """
+    tables = (one.of_model, other.of_model, one.of_mean, other.of_mean)
+    n_repeats = min(table.shape[1] for table in tables)
+    planes: Floats = np.stack([table[:, :n_repeats] for table in tables])
+    is_common = np.asarray(np.isfinite(planes).all(axis=0))  # (target, repeat, item)
+    items = np.asarray(is_common.any(axis=(0, 1)))
+    # Zero, not dropped: an item may be tested in one repeat, or for one target, alone.
+    planes = np.where(is_common, planes, 0.0)[..., items]
+    # Of the items tested: a group without one says nothing, and is not to be drawn.
+    group, names = pd.factorize(groups[items])
+    group, n_groups = (0 * group, 1) if (group < 0).any() else (group, len(names))
+    of_one, of_other, of_mean, of_their_mean = sum_by_group(planes, group, n_groups)
+    return CommonErrors(
+        of_one,
+        of_other,
+        (of_mean + of_their_mean) / 2,
+        np.asarray(is_common.any(axis=2)),
+        int(items.sum()),
+    )
+
+
 def compare_errors(
     one: Errors, other: Errors, groups: pd.Series[Any], draws: Draws
 ) -> list[Record]:
@@ -88,7 +158,7 @@ def compare_errors(
     Parameters
     ----------
     groups
-        What each item is resampled with, in the order of the items; missing where unknown.
+        As for `sum_common`.
 
     Returns
     -------
@@ -106,13 +176,20 @@ def compare_pairs(
     order: list[str],
     targets: tuple[str, ...],
     groups: pd.Series[Any],
+    knows: Mapping[str, Collection[str]],
     draws: Draws,
 ) -> dict[str, list[Record]]:
     """Compare every pair of recipes, the later in ``order`` with the earlier.
 
+    Parameters
+    ----------
+    knows
+        By recipe, the codes of what it knows.
+
     Returns
     -------
-    By target, the records of `compare_errors` with ``recipe, versus, target``; each pair once.
+    By target, the records of `compare_errors` with ``recipe, versus, differs_in, target``; each
+    pair once. ``differs_in`` is what `differ` names.
     """
     pairs: dict[str, list[Record]] = {target: [] for target in targets}
     # Later against simpler, so that `beats` says that more work pays.
@@ -120,22 +197,29 @@ def compare_pairs(
         found = compare_errors(errors[other], errors[simpler], groups, draws)
         for target, record in zip(targets, found, strict=True):
             key = {"recipe": other, "versus": simpler, "target": target}
-            pairs[target].append(key | record)
+            apart = {"differs_in": list(differ(knows[other], knows[simpler]))}
+            pairs[target].append(key | apart | record)
     return pairs
 
 
-def list_comparisons(records: list[Record], asked: set[str]) -> list[Record]:
-    """List what is reported: what was asked for against all others, baselines against place."""
+def list_comparisons(
+    records: list[Record], asked: set[str], yardsticks: Mapping[str, str]
+) -> list[Record]:
+    """List what is reported: what was asked for against all others, others against theirs."""
     return [
         one
         for record in records
         for one in (record, _turn_round(record))
-        if one["recipe"] in asked or one["versus"] == PLACE
+        if one["recipe"] in asked or one["versus"] == yardsticks[one["recipe"]]
     ]
 
 
 def average_targets(
-    errors: dict[str, Errors], groups: pd.Series[Any], versus: str, draws: Draws
+    errors: dict[str, Errors],
+    groups: pd.Series[Any],
+    yardsticks: Mapping[str, str],
+    knows: Mapping[str, Collection[str]],
+    draws: Draws,
 ) -> list[Record]:
     """Average each recipe's skill over the targets, and compare it with the others'.
 
@@ -144,34 +228,36 @@ def average_targets(
     Parameters
     ----------
     groups
-        As for `compare_errors`.
-    versus
-        The recipe that matters most to compare with, where it is there.
+        As for `sum_common`.
+    yardsticks
+        By recipe, what differs from it in LIDAR alone (`yardsticks.find_yardstick`).
+    knows
+        By recipe, the codes of what it knows.
 
     Returns
     -------
-    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high, worth``;
-    ``difference, low, high`` against ``versus``; the same against each recipe in ``over``, by
-    its name. None where it cannot be had.
+    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high, worth``; ``versus``,
+    its yardstick, and ``difference, low, high, differs_in`` against that; the same against each
+    recipe in ``over``, by its name. None where it cannot be had.
     """
-    group, names = pd.factorize(groups)
-    if (group < 0).any():
+    if groups.isna().any():
         return []
-    sums = {name: _sum_known(each, group, len(names)) for name, each in errors.items()}
-    skills = {
-        name: [_replicate_tested(*pair, draws) for pair in zip(error, of_mean, strict=True)]
-        for name, (error, of_mean) in sums.items()
-    }
     records = []
-    for name, mine in skills.items():
-        over = {}
-        for other, theirs in skills.items():
-            apart = [_subtract(a, b) for a, b in zip(mine, theirs, strict=True)]
-            over[other] = _bound_mean(("difference", "low", "high"), apart, len(names))
-        record: Record = {"recipe": name, "n_targets": len(mine)}
-        record |= _bound_mean(("skill", "skill_low", "skill_high"), mine, len(names))
+    for name, mine in errors.items():
+        alone = _average_apart(mine, mine.always_mean, groups, draws)
+        record: Record = {"recipe": name, "n_targets": len(mine.of_model)}
+        record |= {
+            "skill": alone["difference"],
+            "skill_low": alone["low"],
+            "skill_high": alone["high"],
+        }
         record["worth"] = find_worth(record)
-        records.append(record | over.get(versus, {}) | {"over": over})
+        over = {MEAN: alone | {"differs_in": list(differ(knows[name], ()))}}
+        for other, theirs in errors.items():
+            apart = {"differs_in": list(differ(knows[name], knows[other]))}
+            over[other] = _average_apart(mine, theirs, groups, draws) | apart
+        versus = yardsticks[name]
+        records.append(record | {"versus": versus} | over.get(versus, {}) | {"over": over})
     return records
 
 
@@ -238,26 +324,11 @@ def _compare_target(
     one: Errors, other: Errors, target: int, groups: pd.Series[Any], draws: Draws
 ) -> Record:
     """Compare two recipes on one target."""
-    tables = [one.of_model, one.of_mean, other.of_model, other.of_mean]
-    # A network is tested in the first repeat alone: only what both predict is compared.
-    n_repeats = min(table.shape[1] for table in tables)
-    planes: Floats = np.stack([table[target, :n_repeats] for table in tables])
-    # (error, repeat, item)
-    is_common = np.asarray(np.isfinite(planes).all(axis=0))
-    repeats: NDArray[np.bool_] = np.asarray(is_common.any(axis=1))
-    items: NDArray[np.bool_] = np.asarray(is_common.any(axis=0))
-    # Zero, not dropped: a group may be tested in one repeat and not in another.
-    planes = np.where(is_common, planes, 0.0)[:, repeats][:, :, items]
-    group, names = pd.factorize(groups[items])
-    # Items that have no group are one group, of which no interval is taken.
-    group, n_groups = (0 * group, 1) if (group < 0).any() else (group, len(names))
-    mine, of_mean, theirs, of_their_mean = sum_by_group(planes, group, n_groups)
-    difference, replicates = _subtract(
-        _replicate_skill(mine, of_mean, draws), _replicate_skill(theirs, of_their_mean, draws)
-    )
-    low, high = bound(replicates, n_groups)
+    common = sum_common(one.take(target), other.take(target), groups)
+    difference, replicates = _replicate_difference(common, 0, draws)
+    low, high = bound(replicates, common.n_groups)
     return {
-        "n": int(items.sum()),
+        "n": common.n_items,
         "difference": or_none(difference),
         "low": or_none(low),
         "high": or_none(high),
@@ -283,21 +354,26 @@ def _turn_round(record: Record) -> Record:
     }
 
 
-def _sum_known(errors: Errors, group: NDArray[np.int64], n_groups: int) -> tuple[Floats, Floats]:
-    """Sum errors of the model and of the mean where both are known, (target, repeat, group)."""
-    is_known = np.isfinite(errors.of_model) & np.isfinite(errors.of_mean)
-    of_model, of_mean = (
-        sum_by_group(np.where(is_known, table, 0.0), group, n_groups)
-        for table in (errors.of_model, errors.of_mean)
+def _average_apart(one: Errors, other: Errors, groups: pd.Series[Any], draws: Draws) -> Record:
+    """Average over targets how far two recipes' skills are apart: ``difference, low, high``."""
+    common = sum_common(one, other, groups)
+    found = [_replicate_difference(common, target, draws) for target in range(len(one.of_model))]
+    # One target without replicates leaves the mean over targets without any.
+    replicates = [each for _, each in found if each is not None]
+    mean = None if len(replicates) < len(found) else np.mean(replicates, axis=0)
+    low, high = bound(mean, common.n_groups)
+    value = float(np.mean([value for value, _ in found]))
+    return dict(zip(("difference", "low", "high"), map(or_none, (value, low, high)), strict=True))
+
+
+def _replicate_difference(common: CommonErrors, target: int, draws: Draws) -> Replicated:
+    """Difference of two skills for one target, and its replicates; NaN where there is none."""
+    tested = common.is_tested[target]
+    of_mean = common.of_mean[target, tested]  # (repeat, group)
+    return _subtract(
+        _replicate_skill(common.of_one[target, tested], of_mean, draws),
+        _replicate_skill(common.of_other[target, tested], of_mean, draws),
     )
-    return of_model, of_mean
-
-
-def _replicate_tested(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
-    """Skill of one target over the repeats that test it; (repeat, group) each."""
-    # A network is tested in the first repeat alone.
-    is_tested = of_mean.sum(axis=1) > 0
-    return _replicate_skill(error[is_tested], of_mean[is_tested], draws)
 
 
 def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
@@ -313,13 +389,3 @@ def _subtract(one: Replicated, other: Replicated) -> Replicated:
     if one[1] is None or other[1] is None:
         return one[0] - other[0], None
     return one[0] - other[0], one[1] - other[1]
-
-
-def _bound_mean(names: tuple[str, str, str], found: list[Replicated], n_groups: int) -> Record:
-    """Average values and their replicates over targets."""
-    # One target without replicates leaves the mean over targets without any.
-    replicates = [each for _, each in found if each is not None]
-    mean = None if len(replicates) < len(found) else np.mean(replicates, axis=0)
-    low, high = bound(mean, n_groups)
-    value = float(np.mean([value for value, _ in found]))
-    return dict(zip(names, map(or_none, (value, low, high)), strict=True))

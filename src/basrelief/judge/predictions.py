@@ -16,6 +16,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.applicability import measure_applicability
 from basrelief.judge.baselines import (
+    BASELINES,
     BaselineData,
     gather_areas,
     gather_chips,
@@ -23,6 +24,7 @@ from basrelief.judge.baselines import (
 )
 from basrelief.learn.area_models import AreaModel, load_model, predict_areas
 from basrelief.learn.features import read_features
+from basrelief.learn.knowledge import list_known
 from basrelief.learn.linear import average_known, weigh_features
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
@@ -71,6 +73,13 @@ class EvaluationInputs:
     def chips(self) -> BaselineData:
         """What baselines may know of chips."""
         return gather_chips(self.samples)
+
+    @cached_property
+    def knows(self) -> dict[str, tuple[str, ...]]:
+        """What each baseline and recipe knows, as `learn.knowledge.CODES`; baselines first."""
+        names = dict.fromkeys([*self.areas.baselines, *self.chips.baselines])
+        of_recipes = {recipe.name: list_known(recipe, self.samples) for recipe in self.recipes}
+        return {name: BASELINES[name].knows for name in names} | of_recipes
 
     @cached_property
     def folds(self) -> list[AreaFold]:

@@ -16,7 +16,6 @@ from libpysal.graph import Graph
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import Settings
 from basrelief.judge.audit import build_audit
-from basrelief.judge.baselines import PLACE
 from basrelief.judge.compare import (
     Errors,
     average_targets,
@@ -35,6 +34,7 @@ from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
@@ -42,6 +42,9 @@ from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
+
+BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
+"""Columns of a yardstick's predictions that targeting holds others against."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Findings:
     failures: list[Record] = field(default_factory=list)
     member_weights: list[Record] = field(default_factory=list)
     over_targets: list[Record] = field(default_factory=list)
+    recipes: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +87,15 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
         samples, settings, run, [*recipes, *choose_baselines(recipes, settings)]
     )
     asked = {recipe.name for recipe in recipes}
+    yardsticks = {name: find_yardstick(name, inputs.knows) for name in inputs.knows}
     relations = Relations(
         group_units(samples, settings), _find_districts(samples), find_neighbours(samples)
     )
-    found = Findings()
+    found = Findings(recipes=_list_recipes(inputs, yardsticks))
     with open_tables(run) as tables, sparing_threads(len(samples.areas)):
         for scheme in inputs.schemes:
-            _judge_scheme(inputs, scheme, relations, asked, tables, found)
-    _write_findings(found, asked, run)
+            _judge_scheme(inputs, scheme, relations, asked, yardsticks, tables, found)
+    _write_findings(found, asked, yardsticks, run)
     _write_partial(inputs, relations.groups["area"])
 
 
@@ -126,13 +131,14 @@ def _judge_scheme(
     scheme: str,
     relations: Relations,
     asked: set[str],
+    yardsticks: dict[str, str],
     tables: Tables,
     found: Findings,
 ) -> None:
     """Judge every recipe in one scheme by itself, then each against the others."""
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
-    place = None
+    beside: dict[str, pd.DataFrame] = {}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, relations.districts if is_of_areas else None)
@@ -141,10 +147,11 @@ def _judge_scheme(
         if predicted.applicability is not None:
             tables.applicability.append(predicted.applicability)
         if is_of_areas:
-            if predicted.recipe == PLACE:
+            if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
-                place = frame[["target", "repeat", "id", "y_true", "y_pred", "y_mean"]]
-            _judge_areas(frame, place, inputs, relations, tables, found)
+                beside[predicted.recipe] = frame[[*BESIDE]]
+            yardstick = beside.get(yardsticks[predicted.recipe])
+            _judge_areas(frame, yardstick, inputs, relations, tables, found)
         # The same draws for every recipe: what is compared is resampled alike.
         rng = np.random.default_rng(inputs.settings.seed)
         scores = score_predictions(frame, relations.groups, rng)
@@ -159,12 +166,12 @@ def _judge_scheme(
         if by_recipe:
             groups = relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
             key = {"scheme": scheme, "unit": unit}
-            _compare_recipes(by_recipe, groups, key, inputs, asked, found)
+            _compare_recipes(by_recipe, groups, key, inputs, asked, yardsticks, found)
 
 
 def _judge_areas(
     frame: pd.DataFrame,
-    place: pd.DataFrame | None,
+    yardstick: pd.DataFrame | None,
     inputs: EvaluationInputs,
     relations: Relations,
     tables: Tables,
@@ -175,7 +182,7 @@ def _judge_areas(
     # Named, so that leaving a recipe out changes no figure of another.
     rng = inputs.rng(recipe, scheme, "judge")
     found.coverage += measure_coverage(frame, relations.districts)
-    found.targeting += measure_targeting(frame, place, rng, relations.groups["area"])
+    found.targeting += measure_targeting(frame, yardstick, rng, relations.groups["area"])
     residuals, records = measure_failures(frame, inputs.samples, rng, relations.neighbours)
     found.failures += records
     tables.residuals.append(residuals)
@@ -199,6 +206,7 @@ def _compare_recipes(
     key: Record,
     inputs: EvaluationInputs,
     asked: set[str],
+    yardsticks: dict[str, str],
     found: Findings,
 ) -> None:
     """Compare every pair of recipes in one scheme, and prefer the simplest that none beats.
@@ -208,11 +216,12 @@ def _compare_recipes(
     # Of two alike the cheaper is preferred, so networks come last.
     networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
-    draws = Draws(np.random.default_rng(inputs.settings.seed))
-    found.over_targets += [key | each for each in average_targets(errors, groups, PLACE, draws)]
-    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, draws)
+    draws, knows = Draws(np.random.default_rng(inputs.settings.seed)), inputs.knows
+    means = average_targets(errors, groups, yardsticks, knows, draws)
+    found.over_targets += [key | each for each in means]
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, knows, draws)
     for target, records in pairs.items():
-        found.comparisons += [each | key for each in list_comparisons(records, asked)]
+        found.comparisons += [each | key for each in list_comparisons(records, asked, yardsticks)]
         wanted = {"target": target} | key
         skills = {r["recipe"]: r for r in found.scores if r.items() >= wanted.items()}
         known = [name for name in order if name in skills]
@@ -220,7 +229,15 @@ def _compare_recipes(
             found.preferred.append(wanted | prefer_recipe(records, skills, known))
 
 
-def _write_findings(found: Findings, asked: set[str], run: Run) -> None:
+def _list_recipes(inputs: EvaluationInputs, yardsticks: dict[str, str]) -> list[Record]:
+    """List what each recipe and baseline knows, and what differs from it in LIDAR alone."""
+    return [
+        {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
+        for name, known in inputs.knows.items()
+    ]
+
+
+def _write_findings(found: Findings, asked: set[str], yardsticks: dict[str, str], run: Run) -> None:
     """Write scores, and what else was found, as JSON."""
     with replacing(run.folder / "scores.parquet") as part:
         pd.DataFrame(found.scores).to_parquet(part, index=False)
@@ -230,7 +247,7 @@ def _write_findings(found: Findings, asked: set[str], run: Run) -> None:
     for name in vars(found).keys() - {"scores"}:
         write_json(folder / f"{name}.json", getattr(found, name))
     leakage = read_json(run.splits / "leakage.json")
-    audit = build_audit(found.scores, found.comparisons, leakage, asked)
+    audit = build_audit(found.scores, found.comparisons, leakage, asked, yardsticks)
     write_json(folder / "audit.json", audit)
 
 

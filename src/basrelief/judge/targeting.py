@@ -14,6 +14,7 @@ from basrelief.chips.store import Samples
 from basrelief.judge.failures import average_repeats
 from basrelief.judge.intervals import wilson_interval
 from basrelief.judge.resampling import MIN_GROUPS, Draws, bound
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 
 SHARES = (0.2, 0.1)
@@ -27,7 +28,7 @@ Rows = NDArray[np.int64]
 
 def measure_targeting(
     frame: pd.DataFrame,
-    place_frame: pd.DataFrame | None,
+    beside: pd.DataFrame | None,
     rng: np.random.Generator,
     groups: pd.Series[Any] | None = None,
 ) -> list[Record]:
@@ -42,30 +43,27 @@ def measure_targeting(
     ----------
     frame
         Area rows of ``predictions.parquet`` of one recipe and scheme.
-    place_frame
-        The same of place alone and the same scheme; None where there is no such baseline.
+    beside
+        The same of the recipe's yardstick, what differs from it in LIDAR alone, in the same
+        scheme; None where that is the mean, which picks blindly.
     groups
         What areas are resampled with, by ``area_id`` (their block); each by itself if None.
 
     Returns
     -------
     Records with ``recipe, target, scheme, share, n`` (areas), ``n_picked``, ``hits, hit_rate,
-    chance`` (the hit rate of a blind pick), ``place_alone_hit_rate``, and ``low, high``: the 95 %
-    interval of the hit rate, resampling whole groups, and no narrower than if the areas picked
-    were independent; None with fewer than ten groups.
+    chance`` (the hit rate of a blind pick), ``versus`` (the yardstick), ``versus_hit_rate`` (None
+    where it is the mean), and ``low, high``: the 95 % interval of the hit rate, resampling whole
+    groups, and no narrower than if the areas picked were independent; None with fewer than ten
+    groups.
     """
-    place = frame.iloc[:0] if place_frame is None else place_frame
     draws = Draws(rng)
     records = []
     for (recipe, target, scheme), rows in frame.groupby(["recipe", "target", "scheme"], sort=False):
         key = {"recipe": recipe, "target": target, "scheme": scheme}
-        # The same areas: a network is tested on some of those that place alone predicts.
-        is_same = place["id"].isin(rows["id"]) & (place["target"] == target)
-        beside = place[is_same]
         for share in SHARES:
             record = _measure_share(rows, share, groups, draws)
-            rate = None if beside.empty else _hit_rate(beside, share)
-            records.append(key | record | {"place_alone_hit_rate": rate})
+            records.append(key | record | _measure_beside(rows, beside, share))
     return records
 
 
@@ -123,6 +121,19 @@ def count_picked(n: int, share: float) -> int:
     """Say how many of ``n`` areas a share of them is, at least one."""
     # Halves go up: Python's round would take them to the even number.
     return max(1, math.floor(share * n + 0.5))
+
+
+def _measure_beside(rows: pd.DataFrame, beside: pd.DataFrame | None, share: float) -> Record:
+    """Measure the hits of the yardstick among the very areas of ``rows``, of one target."""
+    if beside is None:
+        return {"versus": MEAN, "versus_hit_rate": None}
+    theirs = beside[beside["target"] == rows["target"].iloc[0]]
+    # In the same repeats: a network is tested on one fold of the first.
+    tested = pd.MultiIndex.from_frame(rows[["repeat", "id"]].astype({"id": str}))
+    keys = pd.MultiIndex.from_frame(theirs[["repeat", "id"]].astype({"id": str}))
+    same = theirs[keys.isin(tested)]
+    rate = None if same.empty else _hit_rate(same, share)
+    return {"versus": str(beside["recipe"].iloc[0]), "versus_hit_rate": rate}
 
 
 def _measure_share(

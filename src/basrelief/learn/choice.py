@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from basrelief.config import InputError, Settings
 from basrelief.learn.recipes import (
     AreaRecipe,
@@ -72,9 +74,16 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
 
 
 def write_recipes(
-    recipes: list[Recipe], baselines: list[AreaRecipe], settings: Settings, run: Run
+    recipes: list[Recipe],
+    baselines: list[AreaRecipe],
+    knows: Mapping[str, Collection[str]],
+    settings: Settings,
+    run: Run,
 ) -> None:
-    """Write ``models/recipes.json``: what is trained, and which of it the user asked for."""
+    """Write ``models/recipes.json``: what is trained, and which of it the user asked for.
+
+    ``knows`` has, by recipe, the codes of what it knows (`knowledge.list_known`).
+    """
     asked = {recipe.name for recipe in recipes}
     records = [
         {
@@ -84,6 +93,7 @@ def write_recipes(
             "is_asked": recipe.name in asked,
             # By name: what was typed may be the path of a file.
             "made_of": [load_recipe(typed, settings).name for typed in list_parts(recipe)],
+            "knows": list(knows[recipe.name]),
         }
         for recipe in [*recipes, *baselines]
     ]
@@ -91,7 +101,7 @@ def write_recipes(
 
 
 def read_recipes(run: Run) -> list[Record]:
-    """Read what a run trained: ``recipe, kind, unit, is_asked, made_of``; empty before training.
+    """Read what a run trained: ``recipe, kind, unit, is_asked, made_of, knows``; empty before it.
 
     Those asked for come first, in the order in which they were typed; the others are what they
     have to beat.

@@ -11,6 +11,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes, write_recipes
 from basrelief.learn.final import write_model
+from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import train_network
 from basrelief.learn.recipes import NetworkRecipe, list_backbones
 from basrelief.learn.threads import sparing_threads
@@ -37,7 +38,8 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for line in left_out:
         run.say(line)
     baselines = choose_baselines(recipes, settings)
-    write_recipes(recipes, baselines, settings, run)
+    knows = {recipe.name: list_known(recipe, samples) for recipe in [*recipes, *baselines]}
+    write_recipes(recipes, baselines, knows, settings, run)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:

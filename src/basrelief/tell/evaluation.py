@@ -30,12 +30,25 @@ class Evaluation:
     """Effects of slope and altitude; empty where there are no relief statistics."""
 
     over_targets: list[Record]
+    recipes: list[Record]
+    """What each recipe and baseline knows, and its yardstick."""
+
     member_weights: list[Record]
     residuals: pd.DataFrame
     """Of the recipes asked for, in the scheme shown."""
 
     ranked: pd.DataFrame
     """The top of each ranked list."""
+
+    @property
+    def yardsticks(self) -> dict[str, str]:
+        """By recipe, what differs from it in LIDAR alone."""
+        return {record["recipe"]: record["yardstick"] for record in self.recipes}
+
+    @property
+    def knows(self) -> dict[str, list[str]]:
+        """By recipe, the codes of what it knows."""
+        return {record["recipe"]: record["knows"] for record in self.recipes}
 
 
 def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluation:
@@ -56,6 +69,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         audit=read_json(folder / "audit.json"),
         partial=read_json(partial) if partial.exists() else [],
         over_targets=read_json(folder / "over_targets.json"),
+        recipes=read_json(folder / "recipes.json"),
         member_weights=read_json(folder / "member_weights.json"),
         residuals=read_rows(folder / "residuals.parquet", shown),
         ranked=read_ranked(folder, lambda rows: rows["rank"] <= N_LISTED),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
-from basrelief.judge.compare import MEAN
 from basrelief.judge.scores import find_worth
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (

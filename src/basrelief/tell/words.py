@@ -23,6 +23,24 @@ HELD_OUT = {
 }
 """How a scheme holds out, to follow the word "with"; blocks are named by their size."""
 
+RECIPE_NAMES = {
+    "mean": "always the mean",
+    "place-alone": "place alone",
+    "place-and-district": "place and district without LIDAR",
+    "district-mean": "the district's mean",
+    "area-size": "the area's size",
+}
+"""What needs no LIDAR, as a sentence names it; a recipe goes by its own name."""
+
+KNOWN_NAMES = {
+    "heights": "LIDAR",
+    "pictures": "LIDAR",
+    "place": "place",
+    "district": "district",
+    "size": "size",
+}
+"""What a recipe knows, by its code in ``evaluate/recipes.json``."""
+
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
 
@@ -36,6 +54,45 @@ def name_target(target: str) -> str:
     ('living environment', 'multiple deprivation')
     """
     return TARGET_NAMES.get(target, target.replace("_", " "))
+
+
+def name_recipe(recipe: str) -> str:
+    """Name a recipe or a baseline in a sentence.
+
+    Examples
+    --------
+    >>> name_recipe("place-and-district"), name_recipe("dense-vgg16")
+    ('place and district without LIDAR', 'dense-vgg16')
+    """
+    return RECIPE_NAMES.get(recipe, recipe)
+
+
+def name_known(codes: Sequence[str]) -> str:
+    """Name what a recipe knows, or what two differ in; several LIDAR are one.
+
+    Examples
+    --------
+    >>> name_known(["heights", "district"]), name_known([])
+    ('LIDAR and district', '')
+    """
+    names = list(dict.fromkeys(KNOWN_NAMES.get(code, code.replace("_", " ")) for code in codes))
+    return join_words(names) if names else ""
+
+
+def say_apart(differs_in: Sequence[str]) -> str:
+    """Say all that two recipes differ in, which no comparison of them may leave out.
+
+    Examples
+    --------
+    >>> say_apart(["heights"]), say_apart(["heights", "place"])
+    ('The two differ in LIDAR alone.', 'The two differ in LIDAR and place.')
+    >>> say_apart([])
+    'The two know the same, and differ in how they use it.'
+    """
+    named = name_known(differs_in)
+    if not named:
+        return "The two know the same, and differ in how they use it."
+    return f"The two differ in {named}{' alone' if len(differs_in) == 1 else ''}."
 
 
 def name_targets(targets: Sequence[str]) -> str:

@@ -22,13 +22,18 @@ def say(
     scores: list[dict[str, Any]], leakage: list[dict[str, Any]], against: tuple[Any, ...] = ()
 ) -> str:
     """The one sentence about the recipe ``dense``, about place alone, or about leakage."""
-    (sentence,) = say_audit(build_audit(scores, list(against), leakage, ["dense"]))
+    (sentence,) = say_audit(build_audit(scores, list(against), leakage, ["dense"], {}))
     return sentence
 
 
 def compare(scheme: str, beats: bool, unit: str = "area") -> dict[str, Any]:
     key = {"recipe": "dense", "versus": "place-alone", "target": "imd", "scheme": scheme}
-    return key | {"unit": unit, "beats": beats, "is_beaten": not beats}
+    return key | {
+        "differs_in": ["heights", "place"],
+        "unit": unit,
+        "beats": beats,
+        "is_beaten": not beats,
+    }
 
 
 def test_the_share_of_test_chips_with_a_training_chips_label_is_said() -> None:
@@ -66,7 +71,10 @@ def test_what_beats_place_nowhere_may_know_no_more_than_place() -> None:
     scores = [score("dense", "area", 0.4), score("dense", "lad", 0.05)]
     said = say(scores, [], (compare("area", beats=False),))
     assert "with whole areas held out, and not with whole districts held out: part of" in said
-    assert said.endswith("It beats place alone nowhere: it may know no more than where an area is.")
+    assert said.endswith(
+        "It beats place alone nowhere: that it knows more than where an area is cannot be told. "
+        "The two differ in LIDAR and place."
+    )
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,12 @@ def write_judgement(
         "targeting",
         "failures",
         "over_targets",
+        "recipes",
         "member_weights",
     )
     for name in lists:
         write_json(evaluate / f"{name}.json", [])
-    write_json(evaluate / "audit.json", build_audit(scores, [], [], ["vgg16"]))
+    write_json(evaluate / "audit.json", build_audit(scores, [], [], ["vgg16"], {}))
     pq.write_table(RESIDUALS.empty_table(), evaluate / "residuals.parquet")
     # No chip has an area's prediction, so judging wrote not even a head.
     (evaluate / "targeting.csv").touch()

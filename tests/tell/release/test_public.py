@@ -155,7 +155,7 @@ def write_evaluation(
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
     write_json(folder / "comparisons.json", [beats])
-    for name in ("over_targets", "member_weights"):
+    for name in ("over_targets", "member_weights", "recipes"):
         write_json(folder / f"{name}.json", [])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])
@@ -172,7 +172,7 @@ def write_evaluation(
     hushed = covered | levels | {"group": "E06PLANT", "n": 2}
     write_json(folder / "coverage.json", [covered | levels, hushed])
     hits = KEY | {"share": 0.2, "n": N_AREAS, "n_picked": 8, "hits": 3.0, "hit_rate": 0.375}
-    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "place_alone_hit_rate": 0.25}
+    rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "versus": "mean", "versus_hit_rate": None}
     write_json(folder / "targeting.json", [hits | rates])
     ranks = np.delete(np.arange(1, N_AREAS + 2), rank - 1)[: N_AREAS - 1]
     ranked = pd.DataFrame({"area_id": ids, "y_pred": guess, "y_true": crime, "is_inside": True})

@@ -10,7 +10,15 @@ from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.page.verdict import name_column
-from basrelief.tell.words import HELD_OUT, format_number, name_target, open_sentence
+from basrelief.tell.words import (
+    HELD_OUT,
+    format_number,
+    name_known,
+    name_recipe,
+    name_target,
+    open_sentence,
+    say_apart,
+)
 
 SCHEME_NAMES = HELD_OUT | {
     "random": "chips at random",
@@ -118,7 +126,7 @@ def _say_recipe(record: Record) -> str:
     if record["reading"] == "unknown":
         return f"{named}: cannot be judged, what was observed does not vary."
     skills = _list_skills(record, list_known(record))
-    return f"{named}: skill {skills}. {_say_reading(record)}{_say_against_place(record)}"
+    return f"{named}: skill {skills}. {_say_reading(record)}{_say_against(record)}"
 
 
 def _say_reading(record: Record) -> str:
@@ -141,17 +149,20 @@ def _say_reading(record: Record) -> str:
     }[record["reading"]]
 
 
-def _say_against_place(record: Record) -> str:
-    """Say under which schemes a recipe beats place alone, or is beaten by it."""
-    won, lost = record["beats_place"], record["is_beaten_by_place"]
+def _say_against(record: Record) -> str:
+    """Say under which schemes a recipe beats what it is held against besides the mean."""
+    won, lost, rival = record["beats"], record["is_beaten"], name_recipe(record["versus"])
+    apart = say_apart(record["differs_in"])
     sentences = ""
     if won:
-        sentences += f" It beats place alone with {_list_schemes(won)}."
+        sentences += f" It beats {rival} with {_list_schemes(won)}."
     if lost:
-        sentences += f" Place alone beats it with {_list_schemes(lost)}."
+        sentences += f" {open_sentence(rival)} beats it with {_list_schemes(lost)}."
     if won == [] and record["better"]:
-        sentences += " It beats place alone nowhere: it may know no more than where an area is."
-    return sentences
+        is_lidar = name_known(record["differs_in"]) == "LIDAR"
+        so = "that LIDAR adds to it" if is_lidar else "that it knows more than where an area is"
+        sentences += f" It beats {rival} nowhere: {so} cannot be told."
+    return f"{sentences} {apart}" if sentences else ""
 
 
 def _list_skills(record: Record, schemes: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from basrelief.judge.compare import MEAN
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
 from basrelief.tell.findings import Finding, name_preferred

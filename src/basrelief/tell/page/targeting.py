@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.judge.baselines import PLACE
 from basrelief.run import Record
 from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.senses import tell_sense
-from basrelief.tell.words import format_number, format_percent, name_scheme, name_target
+from basrelief.tell.words import (
+    format_number,
+    format_percent,
+    name_recipe,
+    name_scheme,
+    name_target,
+)
 
 SHARE_NAMES = {0.2: "fifth", 0.1: "tenth"}
 
@@ -28,6 +33,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     shares = sorted({record["share"] for record in mine}, reverse=True)
     if not shares:
         return None
+    told = {*facts.asked, *(facts.judged.yardsticks.get(name) for name in facts.asked)}
     lists = [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()]
     return {
         "charts": [
@@ -42,7 +48,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "lists": [found for found in lists if found["rows"]],
         "is_one_target": len(facts.shown) == 1,
         "n_listed": N_LISTED,
-        "table": [record for record in targeting if record["recipe"] in (*facts.asked, PLACE)],
+        "table": [record for record in targeting if record["recipe"] in told],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
         "is_public": facts.is_public,
     }
@@ -51,12 +57,15 @@ def gather(facts: Facts) -> dict[str, Any] | None:
 def _show_hits(record: Record) -> Row:
     """Hold a hit rate against chance."""
     low, high, chance = record["low"], record["high"], record["chance"]
-    place, sense = record["place_alone_hit_rate"], tell_sense(low, high, chance)
-    beside = "" if place is None else f"; place alone {format_percent(place)}"
+    without, sense = record["versus_hit_rate"], tell_sense(low, high, chance)
+    # Beside the mean, which picks blindly, chance says it all.
+    beside = (
+        "" if without is None else f"; {name_recipe(record['versus'])} {format_percent(without)}"
+    )
     found = format_number(record["hits"], 1).removesuffix(".0")
     return Row(
         label=name_target(record["target"]),
-        points=(Point(record["hit_rate"], low, high, sense, chance, place),),
+        points=(Point(record["hit_rate"], low, high, sense, chance, without),),
         note=f"{found} of {record['n_picked']} found{beside}",
         statement=Statement(sense, VERSUS_CHANCE[sense]),
     )

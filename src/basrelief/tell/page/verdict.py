@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from basrelief.judge.baselines import DISTRICT, PLACE, SIZE
-from basrelief.judge.compare import MEAN
+from basrelief.judge.baselines import BASELINES
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -57,7 +57,7 @@ class Choice:
             return "both"
         if self.recipe == MEAN:
             return "mean"
-        return "plain" if self.recipe in (DISTRICT, SIZE, PLACE) else "lidar"
+        return "plain" if self.recipe in BASELINES else "lidar"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
-from basrelief.judge.baselines import PLACE
-from basrelief.judge.compare import MEAN
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.tell.evaluation import Evaluation, read_ranked
 from basrelief.tell.facts import Described, Facts, Heat, Publication, select
@@ -219,7 +218,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
     ]
     scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
     targets = facts.samples.targets
-    audit = build_audit(scores, comparisons, facts.leakage, facts.asked)
+    audit = build_audit(scores, comparisons, facts.leakage, facts.asked, judged.yardsticks)
     return Evaluation(
         comparisons=comparisons,
         preferred=[r for r in judged.preferred if r["recipe"] == MEAN or has(r, r["recipe"])],
@@ -236,9 +235,12 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
             record | {"over": {}}
             for record in judged.over_targets
             if all(
-                has(record | {"target": t}, r) for t in targets for r in (record["recipe"], PLACE)
+                r == MEAN or has(record | {"target": t}, r)
+                for t in targets
+                for r in (record["recipe"], record["versus"])
             )
         ],
+        recipes=[r for r in judged.recipes if r["recipe"] in {key[0] for key in kept}],
         member_weights=[
             record for record in judged.member_weights if has(record, record["recipe"])
         ],

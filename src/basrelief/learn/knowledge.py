@@ -1,0 +1,54 @@
+"""What a recipe knows of what it predicts, by codes: so that like can be compared with like."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from basrelief.chips.store import Samples
+from basrelief.learn import joint
+from basrelief.learn.gaussian_process import has_many
+from basrelief.learn.recipes import KrigedRecipe, Recipe
+from basrelief.splits.heldout import find_usable_areas
+
+HEIGHTS, PICTURES, SIZE = "heights", "pictures", "size"
+# What is known of where an area lies goes by the name of the part that it adds.
+PLACE, DISTRICT = joint.PLACE, joint.DISTRICT
+
+CODES = (HEIGHTS, PICTURES, PLACE, DISTRICT, SIZE)
+"""Everything that can be known, in the order in which it is told: LIDAR as ``heights`` or as
+``pictures``, ``place`` (coordinates), ``district`` (its code), ``size`` (of the polygon)."""
+
+LIDAR = (HEIGHTS, PICTURES)
+"""What has to be flown for."""
+
+
+def list_known(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
+    """List what a recipe knows of the samples, as `CODES`.
+
+    A recipe that joins place is given districts too; it knows them only where they count.
+    """
+    known = {HEIGHTS if samples.kind == "heights" else PICTURES}
+    if isinstance(recipe, KrigedRecipe):
+        known.add(PLACE)
+        if recipe.districts and counts_districts(samples):
+            known.add(DISTRICT)
+    return order_codes(known)
+
+
+def counts_districts(samples: Samples) -> bool:
+    """Say whether a process of place uses districts: where one is known, and areas are not many."""
+    # Of many areas a process of place is fitted in two steps, and neither has districts.
+    is_many = has_many(len(find_usable_areas(samples)))
+    return "lad" in samples.areas and bool(samples.areas["lad"].notna().any()) and not is_many
+
+
+def order_codes(codes: Collection[str]) -> tuple[str, ...]:
+    """Put codes in the order in which they are told; others than `CODES` come last.
+
+    Examples
+    --------
+    >>> order_codes({"district", "heights", "place"})
+    ('heights', 'place', 'district')
+    """
+    known = tuple(code for code in CODES if code in codes)
+    return (*known, *sorted(set(codes) - set(CODES)))
