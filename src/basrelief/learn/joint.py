@@ -12,7 +12,13 @@ from scipy.spatial.distance import cdist
 
 from basrelief.config import InputError
 from basrelief.learn.gaussian_process import fit_gaussian_process
-from basrelief.learn.linear import LinearModel, learn_standard, make_linear, standardise
+from basrelief.learn.linear import (
+    LinearModel,
+    Standard,
+    learn_standard,
+    make_linear,
+    standardise,
+)
 from basrelief.learn.place import (
     N_SCALES,
     Locations,
@@ -79,6 +85,33 @@ class AreaTerms:
 
 
 @dataclass(frozen=True, eq=False)
+class JointPrior:
+    """What areas may have in common, before any label is seen."""
+
+    standard: Standard
+    """Of all features, learnt from the areas."""
+
+    features: list[Floats]
+    """(area, feature) of each set, standardised."""
+
+    sizes: list[float]
+    """Of each set: its features' sum of squares, on average over the areas."""
+
+    scales: Floats
+    """(scale,) Length scales, in metres."""
+
+    components: Floats
+    """(component, area, area) Of each set, each length scale and, if it counts, the district; 1
+    on average with themselves."""
+
+    mixes: Floats
+    """(candidate, component) See `list_mixes`."""
+
+    prior: Floats
+    """(candidate,) Probability of each mix."""
+
+
+@dataclass(frozen=True, eq=False)
 class JointProcess:
     """A Gaussian process of feature sets, place and district: a sum of their parts."""
 
@@ -125,7 +158,37 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
     Chiles and Delfiner (2012), Geostatistics, section 3.4 (kriging with a trend).
     Hoerl and Kennard (1970), Technometrics 12, 55-67 (a normal trend is a ridge regression).
     """
-    n_sets = len(terms.feature_sets)
+    known = prepare_joint(terms, n_scales)
+    process = fit_gaussian_process(known.components, labels, known.mixes, known.prior)
+    weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
+    n_sets = len(known.features)
+    # A linear set is a function of its features alone: a map of contributions is exact.
+    coef = [each.T @ weights[k] / known.sizes[k] for k, each in enumerate(known.features)]
+    linear = make_linear(
+        known.standard,
+        np.concatenate([np.zeros((0, labels.shape[1])), *coef]),
+        labels,
+        (known.mixes[:, :n_sets] > 0).T @ posterior,
+    )
+    return JointProcess(
+        tuple(terms.feature_sets), linear, terms.locations, known.scales, weights[n_sets:]
+    )
+
+
+def prepare_joint(terms: AreaTerms, n_scales: int | None = None) -> JointPrior:
+    """Prepare what a process of feature sets, place and district takes for possible.
+
+    Parameters
+    ----------
+    n_scales
+        Length scales that are averaged over; by default as many as the number of sets leaves.
+
+    Raises
+    ------
+    InputError
+        If there are more sets than can be told apart.
+    """
+    n_sets, n_areas = len(terms.feature_sets), terms.n_areas
     if n_sets > MAX_SETS:
         raise InputError(
             f"a recipe joins {n_sets} feature sets with place ({', '.join(terms.feature_sets)}); "
@@ -139,21 +202,11 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
     # Each set's covariance is 1 on average, whatever the number of its features.
     sizes = [max(float((each**2).sum()) / len(each), 1e-12) for each in Z]
     scales = np.zeros(0) if at.xy is None else choose_scales(cdist(at.xy, at.xy), n_scales)
-    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]  # (area, area)
+    components = [each @ each.T / size for each, size in zip(Z, sizes, strict=True)]
     components += correlate_locations(at, at, scales)
     mixes, prior = list_mixes(n_sets, len(scales), has_district=at.district is not None)
-    stacked = np.reshape(components, (len(components), len(labels), len(labels)))
-    process = fit_gaussian_process(stacked, labels, mixes, prior)
-    weights, posterior = process.weights, process.posterior.sum(axis=1)  # (candidate, target)
-    # A linear set is a function of its features alone: a map of contributions is exact.
-    coef = [each.T @ weights[k] / sizes[k] for k, each in enumerate(Z)]
-    linear = make_linear(
-        standard,
-        np.concatenate([np.zeros((0, labels.shape[1])), *coef]),
-        labels,
-        (mixes[:, :n_sets] > 0).T @ posterior,
-    )
-    return JointProcess(tuple(terms.feature_sets), linear, at, scales, weights[n_sets:])
+    stacked = np.reshape(components, (len(components), n_areas, n_areas))
+    return JointPrior(standard, Z, sizes, scales, stacked, mixes, prior)
 
 
 def predict_joint(joint: JointProcess, terms: AreaTerms) -> Floats:

@@ -1,0 +1,79 @@
+"""Labels of a place moved and turned over its areas: what chance gives, without a model of space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Floats = NDArray[np.float64]
+
+
+def relocate(xy: Floats, n_motions: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Move and turn a place's labels over its areas, as rigidly as its areas allow.
+
+    All areas are turned about the middle of the place by any angle, mirrored or not, and moved by
+    any distance; what leaves the place's bounds on one side comes back on the other. Each area
+    then takes the label of one moved area, each label once, so that they lie as near to where
+    they were moved as they can. Neighbours keep neighbours' labels, but for the seam.
+
+    Parameters
+    ----------
+    xy : (area, 2)
+        Easting and northing in metres.
+
+    Returns
+    -------
+    (motion, area)
+        The area whose labels each area takes.
+
+    References
+    ----------
+    Upton and Fingleton (1985), Spatial Data Analysis by Example 1, section 4 (toroidal shifts).
+    """
+    west_south = xy.min(axis=0)
+    size = np.maximum(xy.max(axis=0) - west_south, 1.0)
+    middle, taken = west_south + size / 2, np.empty((n_motions, len(xy)), dtype=np.int64)
+    for motion in range(n_motions):
+        angle, mirror = rng.uniform(0, 2 * np.pi), rng.choice([-1.0, 1.0])
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turned = ((xy - middle) * [mirror, 1.0]) @ turn.T
+        moved = turned + rng.uniform(0, size)
+        apart = _measure_round(xy - west_south, np.mod(moved, size), size)
+        # Each label once: means and variances stay what they are.
+        taken[motion] = linear_sum_assignment(apart**2)[1]
+    return taken
+
+
+def rank(observed: Floats, moved: Floats) -> Floats:
+    """Rank what was observed among what was moved: a p-value.
+
+    Parameters
+    ----------
+    observed : (...,)
+    moved : (motion, ...)
+
+    Returns
+    -------
+    (...,)
+        Share of the motions, and of the observed one, that reach it; NaN where it is unknown.
+
+    References
+    ----------
+    Davison and Hinkley (1997), Bootstrap Methods and their Application, section 4.2.
+
+    Examples
+    --------
+    >>> rank(np.array(0.5), np.array([0.1, 0.2, 0.6])).tolist()
+    0.5
+    """
+    reached = (moved >= observed).sum(axis=0) + 1
+    p: Floats = np.where(np.isfinite(observed), reached / (len(moved) + 1), np.nan)
+    return p
+
+
+def _measure_round(one: Floats, other: Floats, size: Floats) -> Floats:
+    """Distances where the bounds' sides meet, (one, other), in metres."""
+    apart = np.abs(one[:, None, :] - other[None, :, :])
+    shorter = np.minimum(apart, size - apart)
+    return np.asarray(np.hypot(shorter[..., 0], shorter[..., 1]))
