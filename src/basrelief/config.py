@@ -37,6 +37,9 @@ RESERVED = (
 )
 """Columns of the program's own tables, which no target can be called."""
 
+MIN_WORLDS = 40
+"""Fewer cannot say that chance gives something less than once in twenty times."""
+
 Year = Annotated[int, Field(ge=1900, le=2100)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -235,6 +238,23 @@ class ModelSettings(Section):
     """Overrides every network recipe's steps an epoch, for a quick look."""
 
 
+class EvaluateSettings(Section):
+    """How far skills are tested against chance."""
+
+    worlds: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """Other worlds of each kind whose labels every fold is fitted to anew, so that intervals hold
+    what is to be expected and no gain is told that chance gives. 0: none, and no such claim."""
+
+    @model_validator(mode="after")
+    def _check_worlds(self) -> Self:
+        if 0 < self.worlds < MIN_WORLDS:
+            raise ValueError(
+                f"worlds = {self.worlds} are too few to tell a gain from chance: give "
+                f"{MIN_WORLDS} or more, or 0 for none"
+            )
+        return self
+
+
 class PublishSettings(Section):
     """What may be handed out, for the report's public version."""
 
@@ -274,6 +294,7 @@ class Settings(Section):
     chips: ChipSettings = ChipSettings()
     split: SplitSettings = SplitSettings()
     models: ModelSettings = ModelSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
     publish: PublishSettings = PublishSettings()
 
     _folder: Path = PrivateAttr(default=Path())

@@ -89,6 +89,7 @@ STAGES = (
         "Score held-out predictions beside the mean.",
         "judge.stage.evaluate_recipes",
         reads=("chips", "split", "train"),
+        sections=("evaluate",),
     ),
     Stage(
         "explain",

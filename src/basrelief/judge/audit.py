@@ -7,7 +7,6 @@ from typing import Literal
 
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.scores import NEGLIGIBLE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 
@@ -143,15 +142,11 @@ def _sum_up(row: Record, held_out: list[str], better: list[str]) -> Reading:
 
 
 def _beats_mean(row: Record, scheme: str, scores: list[Record]) -> bool:
-    """Whether a skill is above 0 with its whole interval, and by more than a trifle."""
-    lows = [
-        record["skill_low"]
+    """Whether a skill is better than the mean, and neither by chance nor by a trifle."""
+    return any(
+        record["worth"] == "better" and record["scheme"] == scheme and _is_of(record, row)
         for record in scores
-        if record["scheme"] == scheme and _is_of(record, row)
-    ]
-    # The whole interval, and not the skill alone: a lucky fold must not pass for better.
-    low = lows[0] if lows else None
-    return low is not None and low > 0 and row[scheme] >= NEGLIGIBLE
+    )
 
 
 def _is_of(record: Record, row: Record) -> bool:

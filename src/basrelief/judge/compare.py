@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
-from basrelief.judge.scores import find_worth
 from basrelief.judge.yardsticks import MEAN, differ
 from basrelief.run import Record
 
@@ -163,8 +162,8 @@ def compare_errors(
     Returns
     -------
     One record a target: ``n`` items, ``difference`` (skill of one less that of the other),
-    ``low`` and ``high`` (95 % interval, resampling whole groups; None where it cannot be had),
-    ``beats`` and ``is_beaten`` (the interval lies above, or below, 0).
+    ``low`` and ``high`` (95 % interval, resampling whole groups with the models held fixed; None
+    where it cannot be had).
     """
     return [
         _compare_target(one, other, target, groups, draws) for target in range(len(one.of_model))
@@ -192,7 +191,7 @@ def compare_pairs(
     pair once. ``differs_in`` is what `differ` names.
     """
     pairs: dict[str, list[Record]] = {target: [] for target in targets}
-    # Later against simpler, so that `beats` says that more work pays.
+    # Later against simpler, so that what beats says that more work pays.
     for simpler, other in combinations(order, 2):
         found = compare_errors(errors[other], errors[simpler], groups, draws)
         for target, record in zip(targets, found, strict=True):
@@ -236,8 +235,8 @@ def average_targets(
 
     Returns
     -------
-    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high, worth``; ``versus``,
-    its yardstick, and ``difference, low, high, differs_in`` against that; the same against each
+    One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``; ``versus``, its
+    yardstick, and ``difference, low, high, differs_in`` against that; the same against each
     recipe in ``over``, by its name. None where it cannot be had.
     """
     if groups.isna().any():
@@ -251,7 +250,6 @@ def average_targets(
             "skill_low": alone["low"],
             "skill_high": alone["high"],
         }
-        record["worth"] = find_worth(record)
         over = {MEAN: alone | {"differs_in": list(differ(knows[name], ()))}}
         for other, theirs in errors.items():
             apart = {"differs_in": list(differ(knows[name], knows[other]))}
@@ -261,7 +259,9 @@ def average_targets(
     return records
 
 
-def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[str]) -> Record:
+def prefer_recipe(
+    records: list[Record], skills: dict[str, Record], order: list[str], able: list[str]
+) -> Record:
     """Choose the simplest recipe that beats the mean and that nothing else beats.
 
     What beats nothing is not preferred for not being beaten: it is the mean, with more work.
@@ -274,6 +274,8 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
         The recipes' records of ``scores.json``, by name.
     order
         Recipes from the simplest on, without the mean.
+    able
+        Those of them that are better than the mean, and not for what others know too.
 
     Returns
     -------
@@ -287,8 +289,7 @@ def prefer_recipe(records: list[Record], skills: dict[str, Record], order: list[
     alike
         The others that beat the mean and that nothing beats.
     """
-    # Skill of the whole interval: what may be the mean is not preferred to it.
-    able = [name for name in order if (skills[name]["skill_low"] or 0.0) > 0]
+    # What may be the mean is not preferred to it.
     if not able:
         has_none = all(skills[name]["skill_low"] is None for name in order)
         reason = "no_intervals" if has_none else "none_better"
@@ -332,8 +333,6 @@ def _compare_target(
         "difference": or_none(difference),
         "low": or_none(low),
         "high": or_none(high),
-        "beats": low > 0,
-        "is_beaten": high < 0,
     }
 
 

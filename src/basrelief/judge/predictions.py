@@ -31,7 +31,14 @@ from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import MODEL, Record, Run
 from basrelief.splits.groups import groups_of_areas
-from basrelief.splits.heldout import AreaFold, ChipFold, area_folds, chip_fold, read_folds
+from basrelief.splits.heldout import (
+    AreaFold,
+    ChipFold,
+    area_folds,
+    chip_fold,
+    find_usable_areas,
+    read_folds,
+)
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -80,6 +87,14 @@ class EvaluationInputs:
         names = dict.fromkeys([*self.areas.baselines, *self.chips.baselines])
         of_recipes = {recipe.name: list_known(recipe, self.samples) for recipe in self.recipes}
         return {name: BASELINES[name].knows for name in names} | of_recipes
+
+    @cached_property
+    def n_districts(self) -> int:
+        """How many districts the areas that can be learnt from lie in, as far as is known."""
+        areas = self.samples.areas.set_index("area_id")
+        if "lad" not in areas:
+            return 0
+        return int(areas.loc[find_usable_areas(self.samples).tolist(), "lad"].nunique())
 
     @cached_property
     def folds(self) -> list[AreaFold]:

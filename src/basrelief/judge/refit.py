@@ -1,57 +1,130 @@
-"""What skill recipes would have on other labels of the same areas: fitted anew on every fold."""
+"""What skill recipes have on other labels of the same areas: fitted anew on every fold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from basrelief.judge.baselines import BaselineData, predict_baseline
+from basrelief.judge.predictions import EvaluationInputs
+from basrelief.judge.worlds import MIN_AREAS, Kind, Worlds, draw_worlds
 from basrelief.learn.area_models import fit_stack
-from basrelief.learn.joint import fit_joint, predict_joint
-from basrelief.learn.linear import predict_linear
-from basrelief.learn.train_areas import AreaData
-from basrelief.splits.heldout import AreaFold
+from basrelief.learn.features import features_of, read_features
+from basrelief.learn.gaussian_process import has_many
+from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
+from basrelief.learn.linear import average_known, predict_linear
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
+from basrelief.learn.train_areas import AreaData, gather_area_data
+from basrelief.splits.heldout import AreaFold, find_usable_areas
 
-NT=1
 COLUMNS_AT_ONCE = 1024
 """Labels that are fitted at once: bounds the memory."""
 
+N_THREADS = 2
+"""Folds that are fitted at once: their decompositions are too small to be spread themselves."""
+
+N_REPEATS = 2
+"""Repeats of the folds that are fitted anew. More would halve what they differ by, which is little
+beside what worlds differ by; with fewer than were run a spread is a little too wide."""
+
 Floats = NDArray[np.float64]
 Predict = Callable[[AreaFold, Floats], Floats]
-"""A fold and the labels (area, column) of all areas of the place, in the order of the samples'
-table, to predictions of its test areas, (test area, column)."""
+"""From a fold and the labels of all areas, (area, column) in the order of the samples' table, to
+predictions of the fold's test areas, (test area, column)."""
 
 
-def refit_baseline(name: str, data: BaselineData, rng: np.random.Generator) -> Predict:
+@dataclass(frozen=True, eq=False)
+class Refitter:
+    """Fits the recipes and baselines of a run to the labels of other worlds."""
+
+    inputs: EvaluationInputs
+    worlds: Worlds
+    learners: dict[str, Predict]
+    """By recipe and baseline of areas."""
+
+    def refit(self, name: str, scheme: str) -> dict[Kind, Floats]:
+        """Take the skill in each world of each kind, (world, target), in one scheme."""
+        inputs = self.inputs
+        folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
+        tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
+        columns = self.worlds.join()
+        return self.worlds.split(
+            refit_skills(self.learners[name], inputs.areas, list(tracked), columns)
+        )
+
+
+def make_refitter(inputs: EvaluationInputs) -> Refitter | None:
+    """Draw other worlds for a run's areas, and prepare to fit its recipes to them.
+
+    Returns
+    -------
+    None where the settings ask for no worlds, where no area is predicted, or where areas are too
+    few to draw labels like theirs or too many to fit hundreds of times.
+    """
+    samples, n_worlds = inputs.samples, inputs.settings.evaluate.worlds
+    usable = find_usable_areas(samples)
+    is_sized = len(usable) >= MIN_AREAS and not has_many(len(usable))
+    if not (n_worlds and inputs.folds and samples.has_places and is_sized):
+        return None
+    recipes = [each for each in inputs.recipes if not isinstance(each, NetworkRecipe)]
+    data = {each.name: _gather(each, inputs) for each in recipes}
+    # Recipes share feature sets by name. Those asked for come first; no process joins more.
+    sets = {name: each for one in data.values() for name, each in one.feature_sets.items()}
+    sets = dict(list(sets.items())[:MAX_SETS])
+    rows = inputs.areas.find(usable)
+    locations = inputs.areas.locations
+    assert locations is not None
+    terms = AreaTerms(
+        {name: features_of(each, usable) for name, each in sets.items()}, locations.take(rows)
+    )
+    worlds = draw_worlds(terms, inputs.areas.labels, rows, n_worlds, inputs.rng("worlds"))
+    seed = inputs.settings.seed
+    learners = {
+        name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines
+    } | {name: refit_recipe(each, seed) for name, each in data.items()}
+    return Refitter(inputs, worlds, learners)
+
+
+def _gather(recipe: AreaRecipe, inputs: EvaluationInputs) -> AreaData:
+    features = read_features(recipe, inputs.settings, inputs.run)
+    return gather_area_data(recipe, features, inputs.samples, inputs.settings)
+
+
+def refit_baseline(name: str, data: BaselineData, seed: int) -> Predict:
     """Make what fits a baseline to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
         train, test = data.find(fold.train), data.find(fold.test)
-        return predict_baseline(name, replace(data, labels=labels), train, test, rng)
+        return predict_baseline(name, replace(data, labels=labels), train, test, _rng(seed, fold))
 
     return predict
 
 
-def refit_recipe(data: AreaData, rng: np.random.Generator) -> Predict:
+def refit_recipe(data: AreaData, seed: int) -> Predict:
     """Make what fits a recipe of areas to any labels; not where the place has many areas."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
         rows = data.labels.index.get_indexer(fold.train.tolist())
         areas = replace(data.learn_from(fold.train), labels=labels[rows])
         new = data.terms(fold.test)
+        # What predicts, and no more: `fit_areas` fits what LIDAR says alone as well.
         if data.joins_place:
             return predict_joint(fit_joint(areas.terms, areas.labels), new)
-        return predict_linear(fit_stack(areas, rng), new.join())
+        return predict_linear(fit_stack(areas, _rng(seed, fold)), new.join())
 
     return predict
 
 
 def refit_skills(
-    predict: Predict, data: BaselineData, folds: Iterable[AreaFold], labels: Floats
+    predict: Predict, data: BaselineData, folds: Sequence[AreaFold], labels: Floats
 ) -> Floats:
     """Fit every fold of a scheme to labels, and take the skill of what it held out.
 
@@ -67,34 +140,44 @@ def refit_skills(
     (column,)
         Skill, mean over repeats as in ``scores.json``; NaN where nothing was tested.
     """
-    folds = list(folds)
-    skills = np.empty(labels.shape[1])
-    for at in range(0, labels.shape[1], COLUMNS_AT_ONCE):
-        columns = slice(at, at + COLUMNS_AT_ONCE)
-        skills[columns] = _refit_columns(predict, data, folds, labels[:, columns])
-    return skills
+    # Single precision: chance is drawn by the thousand, and no digit of it is ever shown.
+    fast: Any = labels.astype(np.float32)
+    blocks = [fast[:, at : at + COLUMNS_AT_ONCE] for at in range(0, fast.shape[1], COLUMNS_AT_ONCE)]
+    with ThreadPoolExecutor(N_THREADS) as pool, threadpool_limits(1, user_api="blas"):
+        found = [_refit_columns(predict, data, folds, each, pool) for each in blocks]
+    return np.concatenate(found)
 
 
 def _refit_columns(
-    predict: Predict, data: BaselineData, folds: list[AreaFold], labels: Floats
+    predict: Predict,
+    data: BaselineData,
+    folds: Sequence[AreaFold],
+    labels: Floats,
+    pool: ThreadPoolExecutor,
 ) -> Floats:
+    """Take the skill of each column, (column,)."""
     repeats = sorted({fold.repeat for fold in folds})
     sums = np.zeros((2, len(repeats), labels.shape[1]))  # of the model, and of the mean
-
-    def fit(fold: AreaFold) -> Floats:
-        truth = labels[data.find(fold.test)]
-        mean = average_columns(labels[data.find(fold.train)])
-        errors = np.stack([(truth - guess) ** 2 for guess in (predict(fold, labels), np.broadcast_to(mean, truth.shape))])
-        return np.where(np.isfinite(errors), errors, 0.0).sum(axis=1)  # (model or mean, column)
-
-    with ThreadPoolExecutor(NT) as pool:
-        for fold, errors in zip(folds, pool.map(fit, folds), strict=True):
-            sums[:, repeats.index(fold.repeat)] += errors
+    squares = pool.map(partial(_sum_squares, predict, data, labels), folds)
+    # Added in the order of the folds, whichever is ready first.
+    for fold, square in zip(folds, squares, strict=True):
+        sums[:, repeats.index(fold.repeat)] += square
     is_tested = sums[1] > 0
-    ratio = sums[0] / np.where(is_tested, sums[1], np.nan)
-    return np.nanmean(1 - ratio, axis=0)
+    ratio = np.where(is_tested, sums[0] / np.where(is_tested, sums[1], 1.0), 0.0)
+    n_tested = is_tested.sum(axis=0)
+    skill: Floats = 1 - ratio.sum(axis=0) / np.where(n_tested, n_tested, np.nan)
+    return skill
 
 
-def average_columns(labels: Floats) -> Floats:
-    from basrelief.learn.linear import average_known
-    return average_known(labels)
+def _sum_squares(predict: Predict, data: BaselineData, labels: Floats, fold: AreaFold) -> Floats:
+    """Sum the squared errors of the model and of the training mean, (2, column)."""
+    truth, mean = labels[data.find(fold.test)], average_known(labels[data.find(fold.train)])
+    errors = np.stack([truth - predict(fold, labels), truth - mean]).astype(np.float64) ** 2
+    # Where either is unknown the item is tested for neither.
+    sums: Floats = np.where(np.isfinite(errors).all(axis=0), errors, 0.0).sum(axis=1)
+    return sums
+
+
+def _rng(seed: int, fold: AreaFold) -> np.random.Generator:
+    """Make a fold's generator, whichever thread fits it."""
+    return np.random.default_rng([seed, zlib.crc32(fold.scheme.encode()), fold.repeat, fold.fold])

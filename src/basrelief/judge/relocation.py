@@ -1,4 +1,4 @@
-"""Labels of a place moved and turned over its areas: what chance gives, without a model of space."""
+"""Labels moved and turned over the areas of a place: chance, without a model of space."""
 
 from __future__ import annotations
 

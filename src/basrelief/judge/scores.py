@@ -15,10 +15,11 @@ from basrelief.run import Record
 
 KEYS = ["recipe", "target", "scheme", "unit"]
 
-NEGLIGIBLE = 0.02
-"""A skill this near 0 is no better than the mean, whatever its interval."""
+SMALLEST_GAIN = 0.02
+"""The smallest gain that matters: a skill nearer 0 is no better than the mean, whatever its
+interval, and no claim is made of a smaller difference."""
 
-Worth = Literal["better", "worse", "no_better", "unsure", "no_interval", "unknown"]
+Worth = Literal["better", "worse", "no_better", "by_chance", "unsure", "no_interval", "unknown"]
 """What a score is worth beside always predicting the mean, see `find_worth`."""
 
 
@@ -40,9 +41,8 @@ def score_predictions(
     Returns
     -------
     Records with ``recipe, target, scheme, unit, n, mse, mse_mean, rmse, mae, r2, skill,
-    spearman, kendall, skill_low, skill_high, worth``; ``mse_mean`` is that of always
-    predicting the training fold's mean, ``worth`` as in `find_worth`. What cannot be had is
-    None.
+    spearman, kendall, skill_low, skill_high``; ``mse_mean`` is that of always predicting
+    the training fold's mean. What cannot be had is None.
     """
     records, draws = [], Draws(rng)
     for key, frame in predictions.groupby(KEYS, sort=False):
@@ -56,7 +56,7 @@ def score_predictions(
         group_of = frame["id"].map(groups[record["unit"]])
         low, high = resample_skill(frame, group_of, draws)
         record |= {"skill_low": or_none(low), "skill_high": or_none(high)}
-        records.append(record | {"worth": find_worth(record)})
+        records.append(record)
     return records
 
 
@@ -108,14 +108,19 @@ def resample_skill(
     return bound(resample_skills(error, error_of_mean, draws), error.shape[1])
 
 
-def find_worth(record: Record) -> Worth:
+def find_worth(record: Record, survives: bool = True) -> Worth:
     """Judge whether a skill tells a recipe from always predicting the mean.
+
+    Parameters
+    ----------
+    survives
+        Whether the claim that it does survives chance over all that the report may claim.
 
     Returns
     -------
-    ``better`` or ``worse`` where the whole interval lies above or below 0, ``unsure`` where it
-    holds 0, ``no_interval`` where there is none; ``no_better`` for a skill too near 0 to matter,
-    ``unknown`` without any.
+    ``better`` or ``worse`` where the whole interval lies above or below 0, ``by_chance`` where it
+    lies above but the claim does not survive, ``unsure`` where it holds 0, ``no_interval`` where
+    there is none; ``no_better`` for a skill too near 0 to matter, ``unknown`` without any.
 
     Examples
     --------
@@ -128,11 +133,13 @@ def find_worth(record: Record) -> Worth:
     if value is None:
         return "unknown"
     # Before the interval: of a country's areas even a trifle is told from 0.
-    if abs(value) < NEGLIGIBLE:
+    if abs(value) < SMALLEST_GAIN:
         return "no_better"
     if low is None or high is None:
         return "no_interval"
-    return "better" if low > 0 else "worse" if high < 0 else "unsure"
+    if low > 0:
+        return "better" if survives else "by_chance"
+    return "worse" if high < 0 else "unsure"
 
 
 def sum_up(record: Record, versus: str = "the mean") -> str:

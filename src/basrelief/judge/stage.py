@@ -6,6 +6,7 @@ rows, and one squared error an item, target and repeat for each recipe of a sche
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from libpysal.graph import Graph
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import Settings
 from basrelief.judge.audit import build_audit
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import Knowledge
 from basrelief.judge.compare import (
     Errors,
     average_targets,
@@ -24,16 +27,17 @@ from basrelief.judge.compare import (
     compare_pairs,
     list_comparisons,
     order_recipes,
-    prefer_recipe,
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
 from basrelief.judge.predictions import EvaluationInputs, predict_scheme
+from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import read_features
@@ -49,17 +53,13 @@ BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 
 @dataclass
 class Findings:
-    """What is kept of every recipe and scheme: a few figures each, by the file they go to."""
+    """What is kept of every recipe and scheme: a few figures each."""
 
     scores: list[Record] = field(default_factory=list)
-    comparisons: list[Record] = field(default_factory=list)
-    preferred: list[Record] = field(default_factory=list)
     coverage: list[Record] = field(default_factory=list)
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     member_weights: list[Record] = field(default_factory=list)
-    over_targets: list[Record] = field(default_factory=list)
-    recipes: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,23 @@ class Relations:
     """Which areas touch; None without polygons."""
 
 
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What every recipe and scheme is judged with."""
+
+    inputs: EvaluationInputs
+    relations: Relations
+    known: Knowledge
+    asked: set[str]
+    """Recipes that the user asked for."""
+
+    refitter: Refitter | None
+    """Fits recipes to the labels of other worlds; None where that cannot be done."""
+
+    tables: Tables
+    found: Findings
+
+
 def evaluate_recipes(settings: Settings, run: Run) -> None:
     """Write ``predictions.parquet``, ``scores.*`` and the files of ``evaluate/``.
 
@@ -86,16 +103,26 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     inputs = EvaluationInputs(
         samples, settings, run, [*recipes, *choose_baselines(recipes, settings)]
     )
-    asked = {recipe.name for recipe in recipes}
     yardsticks = {name: find_yardstick(name, inputs.knows) for name in inputs.knows}
     relations = Relations(
         group_units(samples, settings), _find_districts(samples), find_neighbours(samples)
     )
-    found = Findings(recipes=_list_recipes(inputs, yardsticks))
     with open_tables(run) as tables, sparing_threads(len(samples.areas)):
-        for scheme in inputs.schemes:
-            _judge_scheme(inputs, scheme, relations, asked, yardsticks, tables, found)
-    _write_findings(found, asked, yardsticks, run)
+        judge = Judge(
+            inputs,
+            relations,
+            Knowledge(inputs.knows, yardsticks),
+            {recipe.name for recipe in recipes},
+            make_refitter(inputs),
+            tables,
+            Findings(),
+        )
+        compared = [each for scheme in inputs.schemes for each in _judge_scheme(judge, scheme)]
+    verdicts = settle(judge.found.scores, compared, judge.known)
+    for record in verdicts.scores:
+        if record["recipe"] in judge.asked:
+            _say_score(record, run)
+    _write_findings(judge, verdicts, run)
     _write_partial(inputs, relations.groups["area"])
 
 
@@ -126,58 +153,57 @@ def _find_districts(samples: Samples) -> pd.Series[Any] | None:
     return districts
 
 
-def _judge_scheme(
-    inputs: EvaluationInputs,
-    scheme: str,
-    relations: Relations,
-    asked: set[str],
-    yardsticks: dict[str, str],
-    tables: Tables,
-    found: Findings,
-) -> None:
+def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     """Judge every recipe in one scheme by itself, then each against the others."""
+    inputs, found, yardsticks = judge.inputs, judge.found, judge.known.yardsticks
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
+    targets, n_districts = inputs.samples.targets, inputs.n_districts
+    refits, unfitted = (Refits(targets, inputs.knows, n_districts) for _ in range(2))
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
-        frame = add_intervals(predicted.frame, relations.districts if is_of_areas else None)
-        tables.predictions.append(frame)
+        frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
+        judge.tables.predictions.append(frame)
         found.member_weights += predicted.member_weights
         if predicted.applicability is not None:
-            tables.applicability.append(predicted.applicability)
+            judge.tables.applicability.append(predicted.applicability)
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
                 beside[predicted.recipe] = frame[[*BESIDE]]
-            yardstick = beside.get(yardsticks[predicted.recipe])
-            _judge_areas(frame, yardstick, inputs, relations, tables, found)
+            _judge_areas(judge, frame, beside.get(yardsticks[predicted.recipe]))
+            _refit(judge, predicted.recipe, scheme, refits)
         # The same draws for every recipe: what is compared is resampled alike.
         rng = np.random.default_rng(inputs.settings.seed)
-        scores = score_predictions(frame, relations.groups, rng)
-        found.scores += scores
-        if predicted.recipe in asked:
-            _say_scores(scores, inputs.run)
+        scores = score_predictions(frame, judge.relations.groups, rng)
+        found.scores += [
+            (refits if is_of_areas else unfitted).bound_score(record) for record in scores
+        ]
         of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
         errors[predicted.unit][predicted.recipe] = collect_errors(
             frame, of_unit, inputs.samples.targets
         )
+    compared = []
     for unit, by_recipe in errors.items():
         if by_recipe:
-            groups = relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
-            key = {"scheme": scheme, "unit": unit}
-            _compare_recipes(by_recipe, groups, key, inputs, asked, yardsticks, found)
+            groups = judge.relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
+            own = refits if unit == "area" else unfitted
+            compared.append(_compare_recipes(judge, by_recipe, groups, (scheme, unit), own))
+    return compared
 
 
-def _judge_areas(
-    frame: pd.DataFrame,
-    yardstick: pd.DataFrame | None,
-    inputs: EvaluationInputs,
-    relations: Relations,
-    tables: Tables,
-    found: Findings,
-) -> None:
+def _refit(judge: Judge, recipe: str, scheme: str, refits: Refits) -> None:
+    """Fit a recipe to the labels of other worlds, and keep its skills there."""
+    if judge.refitter is None or recipe not in judge.refitter.learners:
+        return
+    refits.skills[recipe] = judge.refitter.refit(recipe, scheme)
+    judge.tables.refits.append(refits.tabulate(recipe, scheme))
+
+
+def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:
     """Judge what only areas have: coverage, who would be found, and where predictions fail."""
+    inputs, found, relations = judge.inputs, judge.found, judge.relations
     recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
     # Named, so that leaving a recipe out changes no figure of another.
     rng = inputs.rng(recipe, scheme, "judge")
@@ -185,51 +211,44 @@ def _judge_areas(
     found.targeting += measure_targeting(frame, yardstick, rng, relations.groups["area"])
     residuals, records = measure_failures(frame, inputs.samples, rng, relations.neighbours)
     found.failures += records
-    tables.residuals.append(residuals)
+    judge.tables.residuals.append(residuals)
     # Of the scheme that maps show: ranks of several would contradict each other.
     if scheme == choose_listed(inputs.schemes):
-        tables.ranked.append(rank_areas(frame, inputs.samples))
-
-
-def _say_scores(scores: list[Record], run: Run) -> None:
-    """Say what a recipe's skill comes to, as soon as it is known."""
-    for record in scores:
-        run.say(
-            f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
-            f"{record['unit']}: {sum_up(record)}"
-        )
+        judge.tables.ranked.append(rank_areas(frame, inputs.samples))
 
 
 def _compare_recipes(
+    judge: Judge,
     errors: dict[str, Errors],
     groups: pd.Series[Any],
-    key: Record,
-    inputs: EvaluationInputs,
-    asked: set[str],
-    yardsticks: dict[str, str],
-    found: Findings,
-) -> None:
-    """Compare every pair of recipes in one scheme, and prefer the simplest that none beats.
+    of: tuple[str, str],
+    refits: Refits,
+) -> Compared:
+    """Compare every pair of recipes of a scheme and unit, target by target and over the targets.
 
-    ``groups`` is what each item is resampled with; ``key`` says which scheme and unit.
+    ``groups`` is what each item is resampled with.
     """
+    inputs, known = judge.inputs, judge.known
+    key = dict(zip(("scheme", "unit"), of, strict=True))
     # Of two alike the cheaper is preferred, so networks come last.
     networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
-    draws, knows = Draws(np.random.default_rng(inputs.settings.seed)), inputs.knows
-    means = average_targets(errors, groups, yardsticks, knows, draws)
-    found.over_targets += [key | each for each in means]
-    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, knows, draws)
-    for target, records in pairs.items():
-        found.comparisons += [each | key for each in list_comparisons(records, asked, yardsticks)]
-        wanted = {"target": target} | key
-        skills = {r["recipe"]: r for r in found.scores if r.items() >= wanted.items()}
-        known = [name for name in order if name in skills]
-        if known:
-            found.preferred.append(wanted | prefer_recipe(records, skills, known))
+    draws = Draws(np.random.default_rng(inputs.settings.seed))
+    means = average_targets(errors, groups, known.yardsticks, known.knows, draws)
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, known.knows, draws)
+    return Compared(
+        **key,
+        order=order,
+        pairs={
+            target: [key | refits.bound_pair(record) for record in records]
+            for target, records in pairs.items()
+        },
+        over_targets=[key | refits.bound_means(record) for record in means],
+        refits=refits,
+    )
 
 
-def _list_recipes(inputs: EvaluationInputs, yardsticks: dict[str, str]) -> list[Record]:
+def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> list[Record]:
     """List what each recipe and baseline knows, and what differs from it in LIDAR alone."""
     return [
         {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
@@ -237,18 +256,38 @@ def _list_recipes(inputs: EvaluationInputs, yardsticks: dict[str, str]) -> list[
     ]
 
 
-def _write_findings(found: Findings, asked: set[str], yardsticks: dict[str, str], run: Run) -> None:
+def _say_score(record: Record, run: Run) -> None:
+    """Say what a recipe's skill comes to, now that it is known what chance gives."""
+    run.say(
+        f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
+        f"{record['unit']}: {sum_up(record)}"
+    )
+
+
+def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
     """Write scores, and what else was found, as JSON."""
     with replacing(run.folder / "scores.parquet") as part:
-        pd.DataFrame(found.scores).to_parquet(part, index=False)
-    write_json(run.scores, found.scores)
-    folder = run.folder / "evaluate"
-    # Every list but the scores, which have a file of their own.
-    for name in vars(found).keys() - {"scores"}:
-        write_json(folder / f"{name}.json", getattr(found, name))
+        pd.DataFrame(verdicts.scores).to_parquet(part, index=False)
+    write_json(run.scores, verdicts.scores)
+    asked, yardsticks = judge.asked, judge.known.yardsticks
+    comparisons = list_comparisons(verdicts.pairs, asked, yardsticks)
     leakage = read_json(run.splits / "leakage.json")
-    audit = build_audit(found.scores, found.comparisons, leakage, asked, yardsticks)
-    write_json(folder / "audit.json", audit)
+    found = judge.found
+    records = {
+        "recipes": _list_recipes(judge.inputs, yardsticks),
+        "comparisons": comparisons,
+        "claims": verdicts.claims,
+        "relocation": verdicts.relocation,
+        "over_targets": verdicts.over_targets,
+        "preferred": verdicts.preferred,
+        "coverage": found.coverage,
+        "targeting": found.targeting,
+        "failures": found.failures,
+        "member_weights": found.member_weights,
+        "audit": build_audit(verdicts.scores, comparisons, leakage, asked, yardsticks),
+    }
+    for name, content in records.items():
+        write_json(run.folder / "evaluate" / f"{name}.json", content)
 
 
 def _write_partial(inputs: EvaluationInputs, blocks: pd.Series[Any]) -> None:

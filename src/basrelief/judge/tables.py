@@ -46,6 +46,15 @@ APPLICABILITY = pa.schema(
     ]
 )
 
+REFITS = pa.schema(
+    [
+        *((name, TEXT) for name in ("recipe", "scheme", "kind")),
+        ("world", WHOLE),
+        ("target", TEXT),
+        ("skill", NUMBER),
+    ]
+)
+
 ROWS_AT_ONCE = 2**18
 """Rows that are turned into text and written at once: bounds the memory."""
 
@@ -85,6 +94,7 @@ class Tables:
     predictions: Table
     residuals: Table
     applicability: Table
+    refits: Table
     ranked: RankedList
 
 
@@ -107,5 +117,6 @@ def open_tables(run: Run) -> Iterator[Tables]:
             predictions=enter(open_table(run.predictions, PREDICTIONS)),
             residuals=enter(open_table(folder / "residuals.parquet", RESIDUALS)),
             applicability=enter(open_table(folder / "applicability.parquet", APPLICABILITY)),
+            refits=enter(open_table(folder / "refits.parquet", REFITS)),
             ranked=RankedList(stack.enter_context(listed.open("w", encoding="utf-8", newline=""))),
         )

@@ -15,9 +15,13 @@ from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.applicability import Applicability, measure_applicability
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import Knowledge
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import PREDICTIONS, open_table
+from basrelief.judge.verdicts import Compared, settle
+from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.area_models import load_model
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
@@ -27,8 +31,9 @@ from basrelief.learn.final import (
     read_model,
     read_training,
 )
+from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.linear import weigh_features
-from basrelief.run import MODEL, Run, check_format, prepare_folder, replacing, write_json
+from basrelief.run import MODEL, Record, Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -316,8 +321,9 @@ def score_place(
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rng = np.random.default_rng(settings.seed)
     records = score_predictions(known, {"area": blocks}, rng)
+    weighed = []
     inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
-    for record in records:
+    for record in _weigh(records):
         n_inside = inside[record["target"]]
         record["compared_with"] = YARDSTICK
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
@@ -326,4 +332,16 @@ def score_place(
             f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {summary}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
-    return records
+        weighed.append(record)
+    return weighed
+
+
+def _weigh(records: list[Record]) -> list[Record]:
+    """Say what scores on a new place are worth, each among all of them."""
+    # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
+    knows = {record["recipe"]: (HEIGHTS,) for record in records}
+    nothing_fitted = Refits((), knows, 0)
+    places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
+    compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
+    bounded = [nothing_fitted.bound_score(record) for record in records]
+    return settle(bounded, compared, Knowledge(knows, dict.fromkeys(knows, MEAN))).scores

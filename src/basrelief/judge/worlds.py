@@ -48,7 +48,11 @@ class Worlds:
 
 
 def draw_worlds(
-    terms: AreaTerms, labels: Floats, rows: NDArray[np.int64], n_worlds: int, rng: np.random.Generator
+    terms: AreaTerms,
+    labels: Floats,
+    rows: NDArray[np.int64],
+    n_worlds: int,
+    rng: np.random.Generator,
 ) -> Worlds:
     """Draw other worlds of each kind.
 

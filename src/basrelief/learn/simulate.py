@@ -61,7 +61,7 @@ def simulate_labels(
             factor = cholesky(mixed + JITTER * np.eye(n_areas), lower=True)
             drawn = np.sqrt(1 - noise) * common[rows, :, target] @ factor.T
             drawn += np.sqrt(noise) * own[rows, :, target]
-            draws[np.ix_(rows, is_known, [target])] = drawn[:, is_known, None]
+            draws[rows, :, target] = np.where(is_known, drawn, np.nan)
     return draws
 
 

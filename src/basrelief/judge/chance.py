@@ -1,0 +1,179 @@
+"""What skills come to in other worlds: how far one can be off, and what chance alone gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from basrelief.judge.resampling import MIN_GROUPS
+from basrelief.judge.worlds import Kind
+from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.learn.knowledge import DISTRICT, LIDAR
+from basrelief.run import Record
+
+REACH = 2.4
+"""Standard deviations on either side that make a 95 % interval. On simulated labels the normal
+distribution's 1.96 held what was to be expected less often: the spread is itself estimated from
+the one set of labels there is. Chosen with ``benchmarks/coverage.py``, never by real scores."""
+
+LEAST_SPREAD = 0.005
+"""A skill that varies less than this by chance is taken to vary by it: of no other use is a
+baseline that always gives the mean."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Skills of the recipes of areas in other worlds, in one scheme."""
+
+    targets: tuple[str, ...]
+    knows: Mapping[str, Collection[str]]
+    """By recipe, the codes of what it knows."""
+
+    n_districts: int
+    """Of the areas that can be learnt from."""
+
+    skills: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
+    """By recipe and kind of world: (world, target)."""
+
+    def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
+        """Take the skill of one recipe over another's in each world, (world,).
+
+        The mean over targets where ``target`` is None; None where either was not fitted anew.
+        """
+        mine = self._take(recipe, kind)
+        theirs = np.zeros(1) if versus == MEAN else self._take(versus, kind)
+        if mine is None or theirs is None:
+            return None
+        apart: Floats = mine - theirs
+        return apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
+
+    def by_chance(self, recipe: str, versus: str, target: str | None) -> Floats | None:
+        """Take the gains where there is nothing to gain, (world,); None where none is known.
+
+        Where two differ in LIDAR alone nothing is that the ground says nothing; against the mean,
+        of what knows more than the ground, that nothing says anything.
+        """
+        kind = find_nothing(self.knows[recipe], self.knows.get(versus, ()))
+        return None if kind is None else self.gain(recipe, versus, target, kind)
+
+    def bound_score(self, record: Record) -> Record:
+        """Give a record of ``scores.json`` the interval of refits, see `_bound`."""
+        return self._bound(record, ("skill", "skill_low", "skill_high"), MEAN)
+
+    def bound_pair(self, record: Record) -> Record:
+        """Give a comparison of two recipes, for a target, the interval of refits."""
+        return self._bound(record, ("difference", "low", "high"), record["versus"])
+
+    def bound_means(self, record: Record) -> Record:
+        """Give a recipe's means over targets the intervals of refits: its own, and of each gain."""
+        over = {
+            versus: self.bound_pair({"recipe": record["recipe"], "versus": versus} | gain)
+            for versus, gain in record["over"].items()
+        }
+        return self.bound_score(record) | over.get(record["versus"], {}) | {"over": over}
+
+    def _bound(self, record: Record, names: tuple[str, str, str], versus: str) -> Record:
+        """Give a record the interval of refits where there is one, and say which kind it has.
+
+        Parameters
+        ----------
+        record
+            With ``recipe``, ``target`` (none for a mean over targets) and the fields ``names``: a
+            value, and the ends of its interval from resampled groups. Where these are None, for
+            too few groups, no interval is to be had.
+
+        Returns
+        -------
+        The record, and in ``interval`` where it comes from: ``refitted`` (every fold fitted anew
+        to other labels), ``few_districts`` (the same, for what knows districts of which there are
+        too few to tell how much they share: too narrow where that is most), ``resampled``
+        (groups of tested items, the models held fixed: narrower than what is to be expected), or
+        None.
+        """
+        value, low, _ = (record[name] for name in names)
+        if value is None or low is None:
+            return record | {"interval": None}
+        recipe, target = record["recipe"], record.get("target")
+        alike = self.gain(recipe, versus, target, "alike")
+        if alike is None or not np.isfinite(alike).all():
+            return record | {"interval": "resampled"}
+        nothing = self.by_chance(recipe, versus, target)
+        by_chance = None if nothing is None else measure_spread(nothing)
+        ends = bound_gain(value, measure_spread(alike), by_chance)
+        apart = differ(self.knows[recipe], self.knows.get(versus, ()))
+        is_rough = DISTRICT in apart and self.n_districts < MIN_GROUPS
+        kind = "few_districts" if is_rough else "refitted"
+        return record | dict(zip(names[1:], ends, strict=True)) | {"interval": kind}
+
+    def tabulate(self, recipe: str, scheme: str) -> pd.DataFrame:
+        """Lay a recipe's skills out: ``recipe, scheme, kind, world, target, skill``."""
+        frames = [
+            pd.DataFrame(values, columns=list(self.targets))
+            .rename_axis("world")
+            .reset_index()
+            .melt("world", var_name="target", value_name="skill")
+            .assign(recipe=recipe, scheme=scheme, kind=kind)
+            for kind, values in self.skills[recipe].items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def _take(self, recipe: str, kind: Kind) -> Floats | None:
+        """Take a recipe's skills in the worlds of a kind, (world, target)."""
+        return self.skills.get(recipe, {}).get(kind)
+
+
+def find_nothing(one: Collection[str], other: Collection[str]) -> Kind | None:
+    """Find the kind of world where one recipe has nothing over another, by what both know.
+
+    Examples
+    --------
+    >>> find_nothing(("heights", "place"), ("place",)), find_nothing(("place",), ())
+    ('no_lidar', 'no_pattern')
+    """
+    apart = set(differ(one, other))
+    if apart and apart <= set(LIDAR):
+        return "no_lidar"
+    return None if other else "no_pattern"
+
+
+def bound_gain(value: float, spread: float, by_chance: float | None) -> tuple[float, float]:
+    """Take the 95 % interval of a gain in skill.
+
+    Gains vary the more the larger they are: a model that finds nothing is nearly the mean. The
+    spread is taken to grow evenly from what it is by chance to what it is in worlds like this
+    one, and the lower end is the gain from which the observed one could just be reached. It lies
+    above 0 where chance does not reach the observed gain.
+
+    Parameters
+    ----------
+    spread, by_chance
+        Standard deviations in worlds like this one, and in those where there is nothing; None
+        where no such world is known.
+
+    References
+    ----------
+    Wilson (1927), JASA 22, 209-212 (an interval whose spread depends on what it bounds).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in bound_gain(0.3, 0.1, 0.1)]
+    [0.06, 0.54]
+    >>> [round(end, 3) for end in bound_gain(0.3, 0.1, 0.02)]
+    [0.154, 0.54]
+    """
+    high = value + REACH * spread
+    if by_chance is None or value <= REACH * by_chance:
+        return value - REACH * spread, high
+    growth = max(spread - by_chance, 0.0) / value
+    return (value - REACH * by_chance) / (1 + REACH * growth), high
+
+
+def measure_spread(values: Floats) -> float:
+    """Take the standard deviation of gains, (world,); never nothing."""
+    return max(float(np.std(values)), LEAST_SPREAD)

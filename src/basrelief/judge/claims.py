@@ -1,0 +1,159 @@
+"""Claims that a recipe is worth having, and which of them survive chance over a whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from basrelief.judge.chance import Refits, measure_spread
+from basrelief.judge.scores import SMALLEST_GAIN
+from basrelief.judge.worlds import Kind
+from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.knowledge import LIDAR
+from basrelief.run import Record
+
+MAX_CHANCE = 0.05
+"""How often a whole report may claim anything where there is nothing."""
+
+KEYS = ("recipe", "scheme", "unit", "target")
+
+Floats = NDArray[np.float64]
+Key = tuple[str, str, str, str | None]
+"""Recipe, scheme, unit and target of a claim; no target for the mean over targets."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That a recipe has something over what it is held against."""
+
+    recipe: str
+    versus: str
+    scheme: str
+    unit: str
+    target: str | None
+    """None for the mean over targets."""
+
+    value: float
+    interval: tuple[float, float]
+    nothing: Kind
+    """The kind of world where there is nothing: ``no_lidar`` for a gain of LIDAR alone,
+    ``no_pattern`` for a skill that may be of anything."""
+
+    by_chance: Floats | None
+    """(world,) Gains in such worlds; None where nothing was fitted anew."""
+
+
+def settle_claims(claims: Sequence[Claim]) -> list[Record]:
+    """Find which claims survive chance over all that a report may claim.
+
+    What was fitted anew is held against the largest gain of any claim in the same world, in
+    units of each claim's spread: claims are judged together, as like each other as they are. What
+    was not is taken for normal and held against as many as there are (Bonferroni). Whether LIDAR
+    is worth having and whether anything can be told are two questions: two families of claims.
+
+    Returns
+    -------
+    Records with ``recipe, versus, scheme, unit, target, nothing, value, p,
+    holds``; ``p`` is how
+    often a report would have so large a gain of any recipe where there is nothing. A claim
+    ``holds`` where that is at most 5 % and the gain is one that matters.
+
+    References
+    ----------
+    Westfall and Young (1993), Resampling-Based Multiple Testing, section 2.3 (max-t).
+    """
+    p_values: dict[int, float] = {}
+    for nothing in dict.fromkeys(claim.nothing for claim in claims):
+        family = [k for k, claim in enumerate(claims) if claim.nothing == nothing]
+        drawn = [k for k in family if claims[k].by_chance is not None]
+        other = [k for k in family if claims[k].by_chance is None]
+        # Two ways of judging are two chances to be wrong.
+        n_ways = bool(drawn) + bool(other)
+        p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
+        p_values |= {k: len(other) * _judge_alone(claims[k]) for k in other}
+        p_values |= {k: min(1.0, n_ways * p_values[k]) for k in family}
+    return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]
+
+
+def _rank_together(claims: Sequence[Claim]) -> Iterator[float]:
+    """Rank each claim among the largest gains by chance in each world."""
+    if not claims:
+        return
+    drawn = np.stack([np.asarray(claim.by_chance) for claim in claims], axis=1)  # (world, claim)
+    spread = np.array([measure_spread(each) for each in drawn.T])
+    largest = (drawn / spread).max(axis=1)
+    for claim, each in zip(claims, spread, strict=True):
+        yield (1 + int((largest >= claim.value / each).sum())) / (1 + len(largest))
+
+
+def _judge_alone(claim: Claim) -> float:
+    """How often chance gives such a gain, by its interval's lower half taken for normal."""
+    half = max(claim.value - claim.interval[0], 1e-12)
+    return float(stats.norm.sf(stats.norm.ppf(0.975) * claim.value / half))
+
+
+def _record(claim: Claim, p: float) -> Record:
+    names = ("recipe", "versus", "scheme", "unit", "target", "nothing", "value")
+    holds = p <= MAX_CHANCE and claim.value >= SMALLEST_GAIN
+    return {name: getattr(claim, name) for name in names} | {"p": p, "holds": bool(holds)}
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What recipes know, and what each is held against."""
+
+    knows: Mapping[str, Collection[str]]
+    """By recipe, codes of what it knows."""
+
+    yardsticks: Mapping[str, str]
+    """By recipe, what differs from it in LIDAR alone."""
+
+    def sees_lidar(self, name: str) -> bool:
+        """Whether a recipe sees LIDAR; the mean does not."""
+        return bool(set(self.knows.get(name, ())) & set(LIDAR))
+
+
+def list_claims(
+    records: Iterable[Record], names: tuple[str, str, str], known: Knowledge, refits: Refits
+) -> Iterator[Claim]:
+    """List what records may claim: a gain over the mean, or over what differs in LIDAR alone.
+
+    Parameters
+    ----------
+    records
+        With `KEYS` (no ``target`` for a mean over targets), ``versus`` where it is not the mean,
+        and the fields ``names``: a value and the ends of its interval. What has no interval
+        claims nothing.
+    refits
+        Of the records' scheme and unit.
+    """
+    for record in records:
+        recipe, versus, target = record["recipe"], record.get("versus", MEAN), record.get("target")
+        value, low, high = (record[name] for name in names)
+        if versus not in (MEAN, known.yardsticks[recipe]) or value is None or low is None:
+            continue
+        is_of_lidar = known.sees_lidar(recipe) and versus == known.yardsticks[recipe]
+        yield Claim(
+            recipe,
+            versus,
+            record["scheme"],
+            record["unit"],
+            target,
+            value,
+            (low, high),
+            "no_lidar" if is_of_lidar else "no_pattern",
+            refits.by_chance(recipe, versus, target),
+        )
+
+
+def find_surviving(claims: Iterable[Record], nothing: Kind) -> set[Key]:
+    """Find which claims of `settle_claims` hold, of one question: their keys."""
+    return {
+        (claim["recipe"], claim["scheme"], claim["unit"], claim["target"])
+        for claim in claims
+        if claim["holds"] and claim["nothing"] == nothing
+    }

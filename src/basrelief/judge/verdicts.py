@@ -1,0 +1,179 @@
+"""What is worth having: decided at the end, when all that a report may claim is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import (
+    Claim,
+    Key,
+    Knowledge,
+    find_surviving,
+    list_claims,
+    settle_claims,
+)
+from basrelief.judge.compare import prefer_recipe
+from basrelief.judge.relocation import rank
+from basrelief.judge.scores import SMALLEST_GAIN, find_worth
+from basrelief.judge.yardsticks import MEAN
+from basrelief.run import Record
+
+SKILL = ("skill", "skill_low", "skill_high")
+MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")
+DIFFERENCE = ("difference", "low", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """All recipes of one scheme and unit held against each other, their gains bounded."""
+
+    scheme: str
+    unit: str
+    order: list[str]
+    """Recipes from the simplest on."""
+
+    pairs: dict[str, list[Record]]
+    """By target: each pair once, the later in ``order`` with the earlier."""
+
+    over_targets: list[Record]
+    refits: Refits
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is of this scheme and unit."""
+        return bool(record["scheme"] == self.scheme and record["unit"] == self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What survives chance over the whole report, and what follows from it."""
+
+    claims: list[Record] = field(default_factory=list)
+    scores: list[Record] = field(default_factory=list)
+    """With their ``worth``."""
+
+    pairs: list[Record] = field(default_factory=list)
+    """Each once, with ``beats`` and ``is_beaten``."""
+
+    over_targets: list[Record] = field(default_factory=list)
+    preferred: list[Record] = field(default_factory=list)
+    relocation: list[Record] = field(default_factory=list)
+    """Each gain of LIDAR among those with the labels moved and turned over the place."""
+
+
+def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowledge) -> Verdicts:
+    """Settle what all scores and comparisons of a report may be said to show.
+
+    A recipe is ``better`` than the mean where that claim survives. One that sees LIDAR beats one
+    that sees none only where its gain from LIDAR alone survives as well, and so is preferred only
+    there: a pair that differs in more would pass place for LIDAR.
+    """
+    claims = settle_claims([claim for each in compared for claim in _list_all(scores, each, known)])
+    lidar, pattern = (find_surviving(claims, kind) for kind in ("no_lidar", "no_pattern"))
+    court = _Court(known, lidar, pattern)
+    verdicts = Verdicts(claims, [court.weigh(record) for record in scores])
+    for each in compared:
+        verdicts.relocation.extend(_rank_moved(claims, each))
+        verdicts.over_targets.extend(court.weigh_means(record) for record in each.over_targets)
+        own = [record for record in verdicts.scores if each.holds(record)]
+        for target, records in each.pairs.items():
+            decided = [court.decide(record) for record in records]
+            verdicts.pairs.extend(decided)
+            skills = {r["recipe"]: r for r in own if r["target"] == target}
+            order = [name for name in each.order if name in skills]
+            if order:
+                able = [name for name in order if court.is_able(skills[name])]
+                key = {"target": target, "scheme": each.scheme, "unit": each.unit}
+                verdicts.preferred.append(key | prefer_recipe(decided, skills, order, able))
+    return verdicts
+
+
+def _rank_moved(claims: Sequence[Record], each: Compared) -> Iterator[Record]:
+    """Rank each gain of LIDAR among the gains with labels moved and turned over the place.
+
+    Yields
+    ------
+    Records with ``recipe, versus, scheme, unit, target, value, n_moved, highest`` (of the moved),
+    ``p``: the share of the placements, the real one among them, that reach the real gain.
+    """
+    for claim in claims:
+        if claim["nothing"] != "no_lidar" or not each.holds(claim):
+            continue
+        recipe, versus, target = (claim[name] for name in ("recipe", "versus", "target"))
+        moved = each.refits.gain(recipe, versus, target, "moved")
+        if moved is not None:
+            yield {name: claim[name] for name in MOVED} | {
+                "n_moved": len(moved),
+                "highest": float(moved.max()),
+                "p": float(rank(np.asarray(claim["value"]), moved)),
+            }
+
+
+def _list_all(scores: Sequence[Record], each: Compared, known: Knowledge) -> list[Claim]:
+    """List what a scheme and unit may claim."""
+    own = [record for record in scores if each.holds(record)]
+    pairs = [record for records in each.pairs.values() for record in records]
+    means = [record | {"versus": MEAN} for record in each.over_targets]
+    gains = [record for record in each.over_targets if record["versus"] != MEAN]
+    lists = ((own, SKILL), (means, SKILL), (pairs, DIFFERENCE), (gains, DIFFERENCE))
+    return [
+        claim
+        for records, names in lists
+        for claim in list_claims(records, names, known, each.refits)
+    ]
+
+
+@dataclass(frozen=True)
+class _Court:
+    """Decides by the claims that survive."""
+
+    known: Knowledge
+    lidar: set[Key]
+    """That LIDAR adds something to all else that the recipe knows."""
+
+    pattern: set[Key]
+    """That the recipe tells anything at all."""
+
+    def weigh(self, record: Record) -> Record:
+        """Give a score its worth."""
+        name = record["recipe"]
+        alone = self.known.sees_lidar(name) and self.known.yardsticks[name] == MEAN
+        survives = _key(record) in (self.lidar if alone else self.pattern)
+        return record | {"worth": find_worth(record, survives)}
+
+    def weigh_means(self, record: Record) -> Record:
+        """Give the means over targets of a recipe their worth, and each gain its sense."""
+        place = {name: record[name] for name in ("scheme", "unit")}
+        over = {
+            versus: self.decide(place | {"recipe": record["recipe"], "versus": versus} | gain)
+            for versus, gain in record["over"].items()
+        }
+        return self.weigh(record) | over.get(record["versus"], {}) | {"over": over}
+
+    def decide(self, record: Record) -> Record:
+        """Decide whether one recipe beats another."""
+        value, low, high = (record[name] for name in DIFFERENCE)
+        one, other = record["recipe"], record["versus"]
+        if value is None or low is None or abs(value) < SMALLEST_GAIN:
+            return record | {"beats": False, "is_beaten": False}
+        return record | {
+            "beats": low > 0 and self._may_beat(record, one, other),
+            "is_beaten": high < 0 and self._may_beat(record, other, one),
+        }
+
+    def is_able(self, score: Record) -> bool:
+        """Whether a recipe may be preferred: it is better, and not for what others know too."""
+        return score["worth"] == "better" and self._may_beat(score, score["recipe"], MEAN)
+
+    def _may_beat(self, record: Record, one: str, other: str) -> bool:
+        """Whether one recipe may be said to beat another, whatever the interval."""
+        if not self.known.sees_lidar(one) or self.known.sees_lidar(other):
+            return True
+        return _key(record | {"recipe": one}) in self.lidar
+
+
+def _key(record: Record) -> Key:
+    return record["recipe"], record["scheme"], record["unit"], record.get("target")
