@@ -65,9 +65,17 @@ def demo(
     Example: basrelief demo --out town
     """
     from basrelief.sources.town import write_town
+    from basrelief.tell.answers import compare_answers
 
     prepare_folder(out, str(out))
-    run_command(write_town(out, seed=7), quiet=quiet)
+    run = run_all(write_town(out, seed=7), quiet=quiet)
+    lines, agree = compare_answers(run, out / "truth.json")
+    for line in lines:
+        typer.echo(f"demo: {line}")
+    run.say(f"report: {run.report}")
+    if not agree:
+        # Not the user's fault: the program does not find what is known to be there.
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -44,14 +44,16 @@ class Refits:
     def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
         """Take the skill of one recipe over another's in each world, (world,).
 
-        The mean over targets where ``target`` is None; None where either was not fitted anew.
+        The mean over targets where ``target`` is None; None where either was not fitted anew, or
+        has no skill in some world.
         """
         mine = self._take(recipe, kind)
         theirs = np.zeros(1) if versus == MEAN else self._take(versus, kind)
         if mine is None or theirs is None:
             return None
         apart: Floats = mine - theirs
-        return apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
+        gains = apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
+        return gains if np.isfinite(gains).all() else None
 
     def by_chance(self, recipe: str, versus: str, target: str | None) -> Floats | None:
         """Take the gains where there is nothing to gain, (world,); None where none is known.
@@ -101,7 +103,7 @@ class Refits:
             return record | {"interval": None}
         recipe, target = record["recipe"], record.get("target")
         alike = self.gain(recipe, versus, target, "alike")
-        if alike is None or not np.isfinite(alike).all():
+        if alike is None:
             return record | {"interval": "resampled"}
         nothing = self.by_chance(recipe, versus, target)
         by_chance = None if nothing is None else measure_spread(nothing)
@@ -111,14 +113,14 @@ class Refits:
         kind = "few_districts" if is_rough else "refitted"
         return record | dict(zip(names[1:], ends, strict=True)) | {"interval": kind}
 
-    def tabulate(self, recipe: str, scheme: str) -> pd.DataFrame:
-        """Lay a recipe's skills out: ``recipe, scheme, kind, world, target, skill``."""
+    def tabulate(self, recipe: str, scheme: str, unit: str) -> pd.DataFrame:
+        """Lay a recipe's skills out: ``recipe, scheme, unit, kind, world, target, skill``."""
         frames = [
             pd.DataFrame(values, columns=list(self.targets))
             .rename_axis("world")
             .reset_index()
             .melt("world", var_name="target", value_name="skill")
-            .assign(recipe=recipe, scheme=scheme, kind=kind)
+            .assign(recipe=recipe, scheme=scheme, unit=unit, kind=kind)
             for kind, values in self.skills[recipe].items()
         ]
         return pd.concat(frames, ignore_index=True)

@@ -10,17 +10,21 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from basrelief.chips.store import Samples
 from basrelief.judge.baselines import BaselineData, predict_baseline
-from basrelief.judge.predictions import EvaluationInputs
-from basrelief.judge.worlds import MIN_AREAS, Kind, Worlds, draw_worlds
+from basrelief.judge.predictions import EvaluationInputs, SchemePredictions
+from basrelief.judge.worlds import Kind, Worlds, draw_worlds
 from basrelief.learn.area_models import fit_stack
 from basrelief.learn.features import features_of, read_features
-from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
+from basrelief.learn.knowledge import LIDAR
 from basrelief.learn.linear import average_known, predict_linear
+from basrelief.learn.place import Locations
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.splits.heldout import AreaFold, find_usable_areas
@@ -43,15 +47,29 @@ predictions of the fold's test areas, (test area, column)."""
 
 @dataclass(frozen=True, eq=False)
 class Refitter:
-    """Fits the recipes and baselines of a run to the labels of other worlds."""
+    """Holds the recipes and baselines of a run against the labels of other worlds."""
 
     inputs: EvaluationInputs
     worlds: Worlds
     learners: dict[str, Predict]
-    """By recipe and baseline of areas."""
+    """By recipe and baseline: what is fitted anew. None where the place has too few areas to draw
+    labels like theirs, or too many to fit hundreds of times."""
 
-    def refit(self, name: str, scheme: str) -> dict[Kind, Floats]:
-        """Take the skill in each world of each kind, (world, target), in one scheme."""
+    def measure(self, predicted: SchemePredictions, scheme: str) -> dict[Kind, Floats]:
+        """Take the skill in each world of each kind, (world, target), in one scheme.
+
+        What cannot be fitted anew, as a network, has its predictions held fixed, against the
+        labels of worlds where LIDAR says nothing.
+        """
+        if predicted.unit == "area" and predicted.recipe in self.learners:
+            return self._refit(predicted.recipe, scheme)
+        sees_lidar = set(self.inputs.knows[predicted.recipe]) & set(LIDAR)
+        is_of_pictures = not self.inputs.samples.has_places
+        if not sees_lidar or not (self.learners or is_of_pictures):
+            return {}
+        return {"no_lidar": self._hold_fixed(predicted, scheme)}
+
+    def _refit(self, name: str, scheme: str) -> dict[Kind, Floats]:
         inputs = self.inputs
         folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
         tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
@@ -60,37 +78,111 @@ class Refitter:
             refit_skills(self.learners[name], inputs.areas, list(tracked), columns)
         )
 
+    def _hold_fixed(self, predicted: SchemePredictions, scheme: str) -> Floats:
+        inputs, fold = self.inputs, self.inputs.chip_fold(scheme)
+        assert fold is not None
+        # Without places nothing is near anything: shuffled labels are all that chance can give.
+        known = self.worlds.labels
+        labels = known.get("no_lidar", known["no_pattern"])
+        if predicted.unit == "chip":
+            labels, data, train = label_chips(inputs.samples, labels), inputs.chips, fold.train
+        else:
+            data, train = inputs.areas, inputs.areas.find(fold.train_areas)
+        return hold_fixed(predicted.frame, inputs.samples.targets, data, train, labels)
+
 
 def make_refitter(inputs: EvaluationInputs) -> Refitter | None:
     """Draw other worlds for a run's areas, and prepare to fit its recipes to them.
 
     Returns
     -------
-    None where the settings ask for no worlds, where no area is predicted, or where areas are too
-    few to draw labels like theirs or too many to fit hundreds of times.
+    None where the settings ask for no worlds.
     """
     samples, n_worlds = inputs.samples, inputs.settings.evaluate.worlds
     usable = find_usable_areas(samples)
-    is_sized = len(usable) >= MIN_AREAS and not has_many(len(usable))
-    if not (n_worlds and inputs.folds and samples.has_places and is_sized):
+    if not n_worlds or not len(usable):
         return None
+    rows, locations = inputs.areas.find(usable), inputs.areas.locations
     recipes = [each for each in inputs.recipes if not isinstance(each, NetworkRecipe)]
-    data = {each.name: _gather(each, inputs) for each in recipes}
+    data = {each.name: _gather(each, inputs) for each in recipes if inputs.folds}
     # Recipes share feature sets by name. Those asked for come first; no process joins more.
     sets = {name: each for one in data.values() for name, each in one.feature_sets.items()}
-    sets = dict(list(sets.items())[:MAX_SETS])
-    rows = inputs.areas.find(usable)
-    locations = inputs.areas.locations
-    assert locations is not None
     terms = AreaTerms(
-        {name: features_of(each, usable) for name, each in sets.items()}, locations.take(rows)
+        {name: features_of(each, usable) for name, each in list(sets.items())[:MAX_SETS]},
+        Locations(None) if locations is None else locations.take(rows),
     )
     worlds = draw_worlds(terms, inputs.areas.labels, rows, n_worlds, inputs.rng("worlds"))
-    seed = inputs.settings.seed
-    learners = {
-        name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines
-    } | {name: refit_recipe(each, seed) for name, each in data.items()}
+    seed, learners = inputs.settings.seed, {}
+    if "alike" in worlds.labels:
+        learners = {
+            name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines
+        }
+        learners |= {name: refit_recipe(each, seed) for name, each in data.items()}
     return Refitter(inputs, worlds, learners)
+
+
+def hold_fixed(
+    frame: pd.DataFrame,
+    targets: Sequence[str],
+    data: BaselineData,
+    train: NDArray[np.int64],
+    labels: Floats,
+) -> Floats:
+    """Take the skill of fixed predictions in other worlds: how well they fit by luck.
+
+    What a network adds to its training mean stays as it is; the labels, and their training mean,
+    are the other world's. Neighbours are alike there too, so that a test of one piece of ground
+    is as lucky as it can be.
+
+    Parameters
+    ----------
+    frame
+        Rows of ``predictions.parquet`` of one recipe, scheme and unit, tested on one fold.
+    data
+        Finds items by their codes.
+    train : (n,)
+        Positions of what was learnt from.
+    labels : (world, item, target)
+        In the targets' units; NaN where unknown.
+
+    Returns
+    -------
+    (world, target)
+        NaN where nothing is tested.
+    """
+    skills = np.full((len(labels), len(targets)), np.nan)
+    for k, target in enumerate(targets):
+        rows = frame[frame["target"] == target]
+        at = data.find(rows["id"].to_numpy(dtype=object).astype(str))
+        added = (rows["y_pred"] - rows["y_mean"]).to_numpy(np.float64)
+        apart = labels[:, at, k] - np.nanmean(labels[:, train, k], axis=1)[:, None]
+        square, left = (apart**2).sum(axis=1), ((apart - added) ** 2).sum(axis=1)
+        skills[:, k] = 1 - left / np.where(square > 0, square, np.nan)
+    return skills
+
+
+def label_chips(samples: Samples, labels: Floats) -> Floats:
+    """Label chips by their areas, weighted by the ground they share, as the chips stage does.
+
+    Parameters
+    ----------
+    labels : (world, area, target)
+
+    Returns
+    -------
+    (world, chip, target)
+        NaN for a chip without a labelled area.
+    """
+    member = samples.membership[samples.membership["weight"] > 0]
+    chip = pd.Index(samples.chips["chip_id"]).get_indexer(pd.Index(member["chip_id"]))
+    area = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(member["area_id"]))
+    shape = (len(samples.chips), len(samples.areas))
+    weight = csr_array((member["weight"].to_numpy(np.float64), (chip, area)), shape=shape)
+    known = np.isfinite(labels)
+    total = np.stack([weight @ each for each in np.where(known, labels, 0.0)])
+    share = np.stack([weight @ each for each in known.astype(np.float64)])
+    chips: Floats = np.where(share > 0, total / np.where(share > 0, share, 1.0), np.nan)
+    return chips
 
 
 def _gather(recipe: AreaRecipe, inputs: EvaluationInputs) -> AreaData:

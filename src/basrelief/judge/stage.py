@@ -31,7 +31,7 @@ from basrelief.judge.compare import (
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
-from basrelief.judge.predictions import EvaluationInputs, predict_scheme
+from basrelief.judge.predictions import EvaluationInputs, SchemePredictions, predict_scheme
 from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
@@ -160,7 +160,7 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
     targets, n_districts = inputs.samples.targets, inputs.n_districts
-    refits, unfitted = (Refits(targets, inputs.knows, n_districts) for _ in range(2))
+    refits = {unit: Refits(targets, inputs.knows, n_districts) for unit in ("area", "chip")}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -173,13 +173,12 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
                 beside[predicted.recipe] = frame[[*BESIDE]]
             _judge_areas(judge, frame, beside.get(yardsticks[predicted.recipe]))
-            _refit(judge, predicted.recipe, scheme, refits)
         # The same draws for every recipe: what is compared is resampled alike.
         rng = np.random.default_rng(inputs.settings.seed)
         scores = score_predictions(frame, judge.relations.groups, rng)
-        found.scores += [
-            (refits if is_of_areas else unfitted).bound_score(record) for record in scores
-        ]
+        own = refits[predicted.unit]
+        _measure_chance(judge, predicted, scheme, own)
+        found.scores += [own.bound_score(record) for record in scores]
         of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
         errors[predicted.unit][predicted.recipe] = collect_errors(
             frame, of_unit, inputs.samples.targets
@@ -188,17 +187,22 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     for unit, by_recipe in errors.items():
         if by_recipe:
             groups = judge.relations.groups[unit].reindex(items[unit]).reset_index(drop=True)
-            own = refits if unit == "area" else unfitted
-            compared.append(_compare_recipes(judge, by_recipe, groups, (scheme, unit), own))
+            compared.append(
+                _compare_recipes(judge, by_recipe, groups, (scheme, unit), refits[unit])
+            )
     return compared
 
 
-def _refit(judge: Judge, recipe: str, scheme: str, refits: Refits) -> None:
-    """Fit a recipe to the labels of other worlds, and keep its skills there."""
-    if judge.refitter is None or recipe not in judge.refitter.learners:
+def _measure_chance(
+    judge: Judge, predicted: SchemePredictions, scheme: str, refits: Refits
+) -> None:
+    """Take a recipe's skills in other worlds, and keep them."""
+    if judge.refitter is None:
         return
-    refits.skills[recipe] = judge.refitter.refit(recipe, scheme)
-    judge.tables.refits.append(refits.tabulate(recipe, scheme))
+    skills = judge.refitter.measure(predicted, scheme)
+    if skills:
+        refits.skills[predicted.recipe] = skills
+        judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
 
 
 def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:

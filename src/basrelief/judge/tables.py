@@ -48,7 +48,7 @@ APPLICABILITY = pa.schema(
 
 REFITS = pa.schema(
     [
-        *((name, TEXT) for name in ("recipe", "scheme", "kind")),
+        *((name, TEXT) for name in ("recipe", "scheme", "unit", "kind")),
         ("world", WHOLE),
         ("target", TEXT),
         ("skill", NUMBER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -16,11 +17,15 @@ from basrelief.judge.claims import (
     list_claims,
     settle_claims,
 )
-from basrelief.judge.compare import prefer_recipe
+from basrelief.judge.compare import choose_listed, prefer_recipe
 from basrelief.judge.relocation import rank
 from basrelief.judge.scores import SMALLEST_GAIN, find_worth
 from basrelief.judge.yardsticks import MEAN
-from basrelief.run import Record
+from basrelief.run import Record, Run, read_json
+
+Answer = Literal["lidar", "place", "nothing"]
+"""What tells a target: LIDAR, alone or beside place; place, district or size without it; or
+nothing that is known."""
 
 SKILL = ("skill", "skill_low", "skill_high")
 MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")
@@ -124,6 +129,29 @@ def _list_all(scores: Sequence[Record], each: Compared, known: Knowledge) -> lis
         for records, names in lists
         for claim in list_claims(records, names, known, each.refits)
     ]
+
+
+def find_answers(run: Run) -> dict[str, Answer]:
+    """Find what tells each target, by the recipe preferred for areas in the scheme that is listed.
+
+    Empty where no recipe was preferred for areas.
+    """
+    folder = run.folder / "evaluate"
+    knows = {record["recipe"]: record["knows"] for record in read_json(folder / "recipes.json")}
+    records = [r for r in read_json(folder / "preferred.json") if r["unit"] == "area"]
+    listed = choose_listed(record["scheme"] for record in records)
+    known = Knowledge(knows, {})
+    return {
+        record["target"]: _answer(record["recipe"], known)
+        for record in records
+        if record["scheme"] == listed
+    }
+
+
+def _answer(recipe: str, known: Knowledge) -> Answer:
+    if recipe == MEAN:
+        return "nothing"
+    return "lidar" if known.sees_lidar(recipe) else "place"
 
 
 @dataclass(frozen=True)

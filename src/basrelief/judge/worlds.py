@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.judge.relocation import relocate
+from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.simulate import simulate_labels
 
 Kind = Literal["alike", "no_lidar", "no_pattern", "moved"]
 """How a world's labels came about, see `draw_worlds`."""
-
-KINDS: tuple[Kind, ...] = ("alike", "no_lidar", "no_pattern", "moved")
 
 MIN_AREAS = 30
 """With fewer areas to learn from, the process that labels are drawn from is make-believe."""
@@ -63,26 +62,30 @@ def draw_worlds(
     ``no_pattern``: the real labels shuffled over the areas. Nothing says anything.
     ``moved``: the real labels moved and turned over the place. As ``no_lidar``, without a model.
 
-    Targets stay together in each world.
+    Targets stay together in each world. Labels of all kinds have the real ones' means and
+    spreads.
 
     Parameters
     ----------
     terms
-        Of the areas that can be learnt from.
+        Of the areas that can be learnt from. Without places, or of too few areas or too many for
+        a process of them, there is ``no_pattern`` alone.
     labels : (area, target)
         Of all areas; NaN where unknown.
     rows : (usable area,)
         Where the areas of ``terms`` stand among all.
     """
     usable, xy = labels[rows], terms.locations.xy
-    assert xy is not None
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
-    drawn: dict[Kind, Floats] = {
-        "alike": simulate_labels(terms, usable, n_worlds, rng),
-        "no_lidar": simulate_labels(terms.leave_out(terms.feature_sets), usable, n_worlds, rng),
-        "no_pattern": usable[shuffled],
-        "moved": usable[relocate(xy, n_worlds, rng)],
-    }
+    drawn: dict[Kind, Floats] = {"no_pattern": usable[shuffled]}
+    if xy is not None and len(rows) >= MIN_AREAS and not has_many(len(rows)):
+        mean, spread = np.nanmean(usable, axis=0), np.nanstd(usable, axis=0)
+        nothing = terms.leave_out(terms.feature_sets)
+        drawn |= {
+            "alike": mean + spread * simulate_labels(terms, usable, n_worlds, rng),
+            "no_lidar": mean + spread * simulate_labels(nothing, usable, n_worlds, rng),
+            "moved": usable[relocate(xy, n_worlds, rng)],
+        }
     whole = {kind: np.full((n_worlds, *labels.shape), np.nan) for kind in drawn}
     for kind, each in drawn.items():
         whole[kind][:, rows] = each

@@ -37,6 +37,9 @@ TRUTH = {
     "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
 }
 
+EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
+"""What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
+
 CRIME_R2 = 0.85
 """Share of the variance of crime that height explains."""
 
@@ -340,5 +343,6 @@ def _tell_truth(
     names = [CHARACTERS[kind].name for kind in plan.character]
     return {
         "driven_by": {str(name): TRUTH[str(name)] for name in labels},
+        "expected": EXPECTED,
         "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
     }
