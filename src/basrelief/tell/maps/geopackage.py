@@ -24,6 +24,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
     ``is_inside`` (null where it was not measured), ``recipe`` and ``scheme``.
     """
     for layer in layers:
+        # Outlines are written once a target: a layer can then be opened and be seen as it is.
         table = layer.table.assign(recipe=layer.recipe, scheme=layer.scheme)
         pyogrio.write_dataframe(
             table,
@@ -31,11 +32,13 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
             layer=layer.target,
             driver="GPKG",
             use_arrow=True,
+            # A layer has one kind of shape, and some areas are of several parts.
             promote_to_multi=True,
             dataset_options={"VERSION": GPKG_VERSION},
             layer_options={"GEOMETRY_NAME": qgis.GEOMETRY, "DESCRIPTION": layer.say()},
         )
     styles = pd.DataFrame([row for layer in layers for row in qgis.list_styles(layer)])
+    # Stamped here and not where styles are drawn, which are the same for the same run.
     styles["update_time"] = pd.Timestamp.now("UTC").floor("s")
     pyogrio.write_dataframe(styles, path, layer="layer_styles", driver="GPKG")
 
