@@ -217,6 +217,10 @@ def final_fold(samples: Samples, rng: np.random.Generator) -> ChipFold:
 def share_of_ground(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
     """Share of each chip's labelled ground that lies in the given areas; 0 where none does.
 
+    Parameters
+    ----------
+    area_ids : (n_areas,)
+
     Returns
     -------
     (n_chips,)

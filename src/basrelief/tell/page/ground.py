@@ -135,7 +135,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
 
 
 def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
-    """Say how cells spread: where the middle half of them lies.
+    """Say how cells, (row, col) or flat, spread: where the middle half of them lies.
 
     Examples
     --------

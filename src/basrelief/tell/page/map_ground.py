@@ -78,7 +78,7 @@ def read_sums(run: Run, recipe: str, target: str) -> pd.DataFrame | None:
 
 
 def fit_places(values: NDArray[np.float64], places: int) -> int:
-    """Give the decimal places that are shown, or the fewer that fit into two bytes.
+    """Give the decimal places shown of values, (area, kind), or the fewer that fit two bytes.
 
     Examples
     --------
