@@ -8,9 +8,10 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from basrelief.reader import SHARED
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
-from basrelief.tell.maps.layers import KEYS, VALUES, Layer
+from basrelief.tell.maps.layers import VALUES, Layer
 
 GPKG_VERSION = "1.2"
 """The one that every QGIS still in use reads without complaint."""
@@ -46,7 +47,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
 def write_parquet(layers: list[Layer], path: Path) -> None:
     """Write one row an area as GeoParquet, each layer's values as ``<target>_<column>``."""
     first = layers[0].table
-    wide = first[[name for name in KEYS if name in first]]
+    wide = first[[name for name in SHARED if name in first]]
     values = [layer.table[list(VALUES)].add_prefix(f"{layer.target}_") for layer in layers]
     joined = pd.concat([wide, *values], axis=1)
     gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs).to_parquet(path)

@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 
 from basrelief.judge.tables import INTERVALS
+from basrelief.reader import SHARED
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
 from basrelief.tell.words import name_scheme, name_target
-
-KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
-"""Columns that say what an area is; what of them is not known is left out."""
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
 """Columns that every layer has; numbers are in the target's unit."""
@@ -33,7 +31,7 @@ class Layer:
     """How the scheme holds out, to follow the word "with"."""
 
     table: gpd.GeoDataFrame
-    """One row an area, in the order of the chips stage: ``KEYS``, ``VALUES``, polygons."""
+    """One row an area, in the order of the chips stage: `SHARED`, `VALUES`, polygons."""
 
     classes: Classes
     """Of observed and predicted alike."""
@@ -102,10 +100,10 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     areas = facts.samples.areas
     # All areas in one order for every target: programs that draw find values by their place.
     mine = facts.find_residuals(recipe, target).set_index("area_id").reindex(areas["area_id"])
-    columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
+    columns: dict[str, Any] = {name: areas[name] for name in SHARED if name in areas}
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
-    columns = {name: columns[name] for name in KEYS if name in columns}
+    columns = {name: columns[name] for name in SHARED if name in columns}
     columns["observed"] = areas[target].astype(np.float64)
     columns["predicted"] = mine["y_pred"].to_numpy(np.float64)
     for name in ("residual", *INTERVALS):
