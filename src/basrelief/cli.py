@@ -42,9 +42,11 @@ def run_command(
 
 
 def _add_stage(stage: Stage) -> None:
+    # A function a stage: made in the loop itself, every command would run the last one.
     def command(config: Config, quiet: Quiet = False) -> None:
         run_one(stage.name, config, quiet=quiet)
 
+    # Where typer looks for what --help says.
     command.__doc__ = f"{stage.help}\n\nExample: basrelief {stage.name} config.toml"
     app.command(stage.name)(command)
 
@@ -64,9 +66,11 @@ def demo(
 
     Example: basrelief demo --out town
     """
+    # Not at the top: --help would wait for the libraries of every stage.
     from basrelief.sources.town import write_town
     from basrelief.tell.answers import compare_answers
 
+    # Before the town is made, which takes longer than being told that it cannot be kept.
     prepare_folder(out, str(out))
     run = run_all(write_town(out, seed=7), quiet=quiet)
     lines, agree = compare_answers(run, out / "truth.json")
@@ -136,6 +140,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("basrelief: stopped. The same command goes on where it was.", file=sys.stderr)
+        # The code that a shell expects of what was interrupted.
         os._exit(130)
 
 

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+# From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
+# type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
 RESERVED = (
@@ -153,6 +155,7 @@ class DataSettings(Section):
         pictures = {"images": self.images, "table": self.table}
         rasters = {"dsm": self.dsm, "areas": self.areas, "labels": self.labels}
         has_pictures, has_rasters = any(pictures.values()), any(rasters.values())
+        # Neither, or both: of both it would be a guess which of them is meant.
         if has_pictures == has_rasters:
             raise ValueError(
                 "give either images and table (pictures), or dsm, areas and labels (rasters)"
@@ -179,6 +182,7 @@ class DataSettings(Section):
 class ChipSettings(Section):
     """How sources are cut into the squares a network sees."""
 
+    # Backbones halve a picture five times.
     size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
     """Side of a chip, in pixels."""
 
@@ -287,6 +291,7 @@ class Settings(Section):
     out: Text = "run"
     """The run folder."""
 
+    # scikit-learn takes no other number for a seed.
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 251238730
     """Everything random starts from it. The default is the coursework's."""
 
@@ -335,8 +340,10 @@ def load_settings(path: Path | str) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}.") from error
+    # By the file's name, so that two configurations in one folder do not share a run.
     table.setdefault("out", f"runs/{path.stem}")
     try:
+        # As text: a date, which TOML knows and no key wants, is then told as a wrong value.
         settings = Settings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise InputError(f"{path}: {_first_fault(error, table)}") from error
@@ -379,6 +386,7 @@ def _reason(error: Exception) -> str:
 
 def _first_fault(error: ValidationError, table: dict[str, Any]) -> str:
     """Say the first of pydantic's complaints in one sentence that names the key."""
+    # One line says one thing; the next fault shows once this one is mended.
     fault = error.errors()[0]
     where = [str(part) for part in fault["loc"] if not _is_union_tag(part)]
     key = ".".join(where)
@@ -396,6 +404,7 @@ def _first_fault(error: ValidationError, table: dict[str, Any]) -> str:
 
 
 def _is_union_tag(part: str | int) -> bool:
+    # Where a value may be of several types, pydantic's path names the type that it tried.
     return isinstance(part, str) and ("[" in part or "-" in part)
 
 

@@ -78,6 +78,7 @@ class Grid:
     @property
     def transform(self) -> Affine:
         """What brings (column, row) to (easting, northing), as GDAL and rasterio have it."""
+        # Rows count southwards, northings northwards: hence the minus.
         return Affine(self.cell_m, 0.0, self.west, 0.0, -self.cell_m, self.north)
 
     def cover(self, bounds: Bounds, unit: int = 1) -> Window:
@@ -104,6 +105,7 @@ class Grid:
     def crop(self, window: Window) -> Grid:
         """Give the grid of a window, which may reach beyond this one."""
         rows, cols = window
+        # From this corner in one step: adding cell after cell would drift off the grid.
         return Grid(
             west=self.west + cols.start * self.cell_m,
             north=self.north - rows.start * self.cell_m,

@@ -99,6 +99,7 @@ class RunReader:
             If the run has no map of this target.
         """
         path = self.folder / "maps" / "areas.parquet"
+        # Pictures leave no maps: then no target has a column, and is refused as others are.
         table = gpd.read_parquet(path) if path.exists() else gpd.GeoDataFrame()
         prefix = f"{target}_"
         # Whole names: "theft" is not "theft_from_the_person".
@@ -134,6 +135,7 @@ class RunReader:
 
     def _read_placed(self, name: str) -> gpd.GeoDataFrame | pd.DataFrame:
         path = self._find(name, "chips")
+        # geopandas refuses a table without places, and pictures have none.
         return gpd.read_parquet(path) if self.kind == "heights" else pd.read_parquet(path)
 
 
@@ -155,6 +157,8 @@ def open_run(path: Path | str) -> RunReader:
     >>> run = open_run("runs/crime")  # doctest: +SKIP
     >>> run.scores().query("scheme == 'block'")  # doctest: +SKIP
     """
+    # In a notebook there is no shell to say where "~" is.
     folder = Path(path).expanduser()
+    # Before anything is read: columns of another format could be taken for these.
     check_format(folder)
     return RunReader(folder)

@@ -71,6 +71,7 @@ class Run:
     """Say nothing and show no progress."""
 
     def __init__(self, folder: Path | str, quiet: bool = False) -> None:
+        # A frozen dataclass can be filled in no other way.
         object.__setattr__(self, "folder", Path(folder))
         object.__setattr__(self, "quiet", quiet)
 
@@ -127,6 +128,7 @@ class Run:
     def say(self, line: str) -> None:
         """Print one line for the user, unless quiet."""
         if not self.quiet:
+            # At once: Python keeps back what goes into a file or a pipe until much has gathered.
             print(line, flush=True)
 
     def track(self, items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
@@ -147,6 +149,7 @@ class Run:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            # Beside the lines that are said, so that those can be kept in a file alone.
             console=Console(stderr=True),
             disable=is_silent,
             transient=True,
@@ -161,6 +164,7 @@ def replacing(path: Path) -> Iterator[Path]:
     wrote is removed and ``path`` is as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A name that no other process can have; the suffix stays, for writers go by it.
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         yield part
@@ -177,6 +181,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all. NaN is refused."""
+    # NaN is Python's own addition to JSON: browsers refuse a file that has it.
     with replacing(path) as part, part.open("w", encoding="utf-8") as file:
         # Piece by piece: as one text, the records of a whole country take half a gigabyte.
         json.dump(value, file, indent=1, allow_nan=False)
@@ -198,6 +203,7 @@ def prepare_folder(folder: Path, typed: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Only writing tells: rights are not all that can stand in its way.
         probe = folder / f".{uuid.uuid4().hex[:8]}.part"
         probe.touch()
         probe.unlink()
@@ -220,6 +226,7 @@ def begin_run(run: Run, typed: str) -> None:
     prepare_folder(run.folder, typed)
     if read_format(run.folder) not in (None, FORMAT):
         run.say(f"out = {typed!r}: a run of another version; every stage is run again")
+        # What stages go on from; all else they write anew as a whole.
         for name in ("stages", "features", "models"):
             shutil.rmtree(run.folder / name, ignore_errors=True)
     write_json(run.folder / "run.json", {"format": FORMAT, "version": __version__})
@@ -232,6 +239,7 @@ def read_format(folder: Path) -> int | None:
     path = folder / "run.json"
     if path.is_file():
         found = read_record(path).get("format", 0)
+        # Not isinstance: to Python true is a whole number.
         return found if type(found) is int else 0
     # A folder of the user's own may well hold one called "stages", or "models".
     return 0 if (folder / "stages" / "chips.json").is_file() else None
@@ -260,6 +268,7 @@ def is_disk_full(error: BaseException) -> bool:
     """Whether an error, or what caused it, is that the disk has no space left."""
     chain: BaseException | None = error
     while chain is not None:
+        # A quota that is used up is a full disk to whoever has it.
         if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         chain = chain.__cause__ or chain.__context__
@@ -274,6 +283,7 @@ def digest(*parts: Any) -> str:
 
 def stamp_of(path: Path) -> list[Any]:
     """Describe a file by name, size and time of change, to notice when it changes."""
+    # Not by its bytes: this is asked of every tile whenever a run starts.
     stat = path.stat()
     return [str(path), stat.st_size, stat.st_mtime_ns]
 

@@ -127,12 +127,14 @@ def fingerprint_stages(settings: Settings) -> dict[str, str]:
         if stage.name == "train":
             # A recipe that comes with the program is no input file, and may change with it.
             own += describe_recipes(settings)
+        # Of the stages that read them alone: new weights need no new chips.
         stamps = [
             [file.key, *stamp_of(file.path)]
             for file in files
             if stage.inputs and file.key.startswith(stage.inputs)
         ]
         before = [fingerprints[name] for name in stage.reads]
+        # The version counts: another one may make other figures of the same files.
         fingerprints[stage.name] = digest(FORMAT, __version__, stage.name, own, stamps, before)
     return fingerprints
 
@@ -144,6 +146,7 @@ def find_needed(name: str) -> list[str]:
     ['chips']
     """
     needed = {name}
+    # Once backwards is enough, for stages read from stages before them only.
     for stage in reversed(STAGES):
         if stage.name in needed:
             needed.update(stage.reads)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+# Chosen for contrast: text stands out from paper and cards by level AA of WCAG 2.2.
 LIGHT = {
     "paper": "#fbfaf6",
     "card": "#f2efe7",
@@ -49,6 +50,7 @@ PRINT = LIGHT | {
 """The same on paper."""
 
 INK, FAINT, FIRST, SECOND, PAPER = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05"
+# Nearly black, and unlike any colour that a drawing has of its own.
 _STAND_FOR = {INK: "ink", FAINT: "faint", FIRST: "first", SECOND: "second", PAPER: "paper"}
 """Colours that stand in a drawing, until it is finished, for colours of the page."""
 
@@ -111,6 +113,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": FAINT,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    # The page's ground shows through, be it light or dark.
     "axes.facecolor": "none",
 }
 """Settings of matplotlib while it draws. Text stays text."""

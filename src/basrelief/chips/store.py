@@ -90,12 +90,18 @@ class Samples:
         return grid.crop(grid.cover(bounds))
 
     def read_heights(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
-        """Read heights in metres, (chip, [surface, ground], row, col); NaN is nodata."""
+        """Read chips' heights in metres, (chip, [surface, ground], row, col); NaN is nodata.
+
+        Parameters
+        ----------
+        rows : (chip,)
+            Positions in ``chips``.
+        """
         layer = self.layers[HEIGHTS]
         return np.stack([layer.read(layer.grid.find(chip)) for chip in self.squares(rows)])
 
     def squares(self, rows: NDArray[np.int_]) -> list[Grid]:
-        """Give the ground of some chips, each a grid of its pixels."""
+        """Give the ground of chips by their positions, (chip,): each a grid of its pixels."""
         half, shape = self.size_px * self.resolution_m / 2, (self.size_px, self.size_px)
         chips = self.chips.iloc[rows]
         corners = zip(chips["easting"] - half, chips["northing"] + half, strict=True)
@@ -106,7 +112,7 @@ class Samples:
 
         Parameters
         ----------
-        rows
+        rows : (chip,)
             Positions in ``chips``.
         bands
             ``"shaded"``: uint8 red, green, blue. ``"relief"``: float32 height above ground

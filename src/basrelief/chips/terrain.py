@@ -100,9 +100,17 @@ def slope_degrees(heights: Heights, resolution_m: float) -> NDArray[np.float32]:
 
 
 def render_relief(surface: Heights, ground: Heights, resolution_m: float) -> NDArray[np.float32]:
-    """Render heights as (band, row, col): height above ground, slope, altitude.
+    """Render heights as bands: height above ground, slope, altitude.
 
-    Height and altitude are in metres, the ground's slope in degrees. Nodata is 0.
+    Parameters
+    ----------
+    surface, ground : (row, col), metres
+        NaN is nodata.
+
+    Returns
+    -------
+    (band, row, col)
+        Height and altitude in metres, the ground's slope in degrees. Nodata is 0.
     """
     # An estimated ground is smooth and can lie above a pit; nothing stands below the ground.
     above = np.maximum(surface - ground, 0.0)
@@ -112,7 +120,7 @@ def render_relief(surface: Heights, ground: Heights, resolution_m: float) -> NDA
 
 
 def hillshade(surface: Heights, resolution_m: float) -> NDArray[np.float64]:
-    """Light a surface from the north-west at 45 degrees; (row, col), 0 dark to 1 bright.
+    """Light a surface, (row, col) in metres, from the north-west at 45 degrees: 0 dark, 1 bright.
 
     References
     ----------
@@ -127,6 +135,11 @@ def hillshade(surface: Heights, resolution_m: float) -> NDArray[np.float64]:
 
 def render_shaded(surface: Heights, ground: Heights, resolution_m: float) -> NDArray[np.uint8]:
     """Render heights as the coursework's pictures: a colour ramp, hillshaded.
+
+    Parameters
+    ----------
+    surface, ground : (row, col), metres
+        NaN is nodata.
 
     Returns
     -------

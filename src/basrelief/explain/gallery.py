@@ -96,7 +96,7 @@ def draw_gallery(
 
 
 def describe_heat(heat: NDArray[np.float32]) -> dict[str, float]:
-    """Give the largest size of a heat map and the shares that raise and lower.
+    """Give the largest size of a heat map, (row, col), and the shares that raise and lower.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def draw_heat(shaded: NDArray[np.uint8], heat: NDArray[np.float32], scale: float
 
 
 def write_heat(heat: NDArray[np.float32], samples: Samples, row: int, path: Path) -> None:
-    """Write a heat map as a GeoTIFF on its chip's ground; NaN is nodata."""
+    """Write a heat map, (row, col), as a GeoTIFF on its chip's ground; NaN is nodata."""
     (chip,) = samples.squares(np.array([row]))
     n_rows, n_cols = heat.shape
     with rasterio.open(

@@ -51,6 +51,7 @@ def choose_code_column(
     found = find_columns(columns, "area_id")
     if len(found) == 1:
         return found[0]
+    # Of several only this heading is the program's own, so whoever wrote it meant it.
     if "area_id" in found:
         return "area_id"
     fault = (
@@ -67,6 +68,7 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     >>> list_names(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
+    # The Indices have 57 columns: all of them would bury what the message says.
     shown = ", ".join(str(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
@@ -81,6 +83,7 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
     """
     repeated = table[table.duplicated(keys, keep=False)]
     if len(repeated):
+        # Codes may be blank too; pandas would leave their group out, and nothing could be named.
         count = repeated.groupby(keys, dropna=False, sort=False).size().iloc[0]
         codes = list_names(repeated[keys].iloc[0].tolist())
         raise InputError(
@@ -118,6 +121,7 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
     info = _read_info(typed, layer)
     own_crs = _settle_crs(info, crs)
     code = choose_code_column(typed, list(info["fields"]), column)
+    # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):
         heading = find_column(list(info["fields"]), meaning)
@@ -127,12 +131,14 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
     near = Transformer.from_crs(crs, own_crs, always_xy=True).transform_bounds(
         *bounds, densify_pts=21
     )
+    # Boundaries come for whole countries, so only what lies near is read.
     try:
         found = gpd.read_file(typed.path, layer=layer, columns=list(names), bbox=near)
     except GDAL_ERRORS as error:
         raise InputError(
             f"{typed}: cannot be read to its end ({_reason(error)}). Fetch the file again."
         ) from error
+    # What was settled stands for what the file says: that may have heights, or be missing.
     areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds)
     if areas.empty:
         raise InputError(
@@ -164,6 +170,7 @@ def _find_layer(typed: Typed) -> str:
         raise _refuse(typed, _reason(error)) from error
     if len(layers) == 0:
         raise _refuse(typed, "no layer")
+    # A layer without polygons is taken too: its refusal can then say what it holds.
     return str(next((name for name, kind in layers if "Polygon" in str(kind)), layers[0][0]))
 
 
@@ -176,11 +183,13 @@ def _refuse(typed: Typed, reason: str) -> InputError:
 
 def _read_info(typed: Typed, layer: str) -> dict[str, Any]:
     try:
+        # Forced, for not every format keeps its bounds in a header.
         info: dict[str, Any] = pyogrio.read_info(typed.path, layer=layer, force_total_bounds=True)
     except GDAL_ERRORS as error:
         raise _refuse(typed, _reason(error)) from error
     if not info["features"] or info["total_bounds"] is None:
         raise _refuse(typed, "it holds no area")
+    # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
         raise _refuse(typed, f"it holds {info['geometry_type'] or 'no geometry'}")
     return info
@@ -210,6 +219,7 @@ def _place(areas: gpd.GeoDataFrame, crs: CRS, bounds: Bounds) -> gpd.GeoDataFram
     ).set_crs(crs, allow_override=True)
     is_polygon = areas.geom_type.isin(["Polygon", "MultiPolygon"]) & (areas.area > 0)
     frame = shapely.box(*bounds)
+    # The file was asked by a box, which lets in areas that touch the rasters or only come near.
     return areas[is_polygon & (shapely.area(areas.intersection(frame).values) > 0)]
 
 
@@ -223,6 +233,7 @@ def _describe_extent(info: dict[str, Any], own_crs: CRS, crs: CRS) -> str:
 def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
     areas = areas[areas["area_id"].notna()].copy()
+    # A blank behind a code would keep it from its labels.
     areas["area_id"] = areas["area_id"].astype(str).str.strip()
     cure = f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
     refuse_repeats(areas, ["area_id"], str(typed), cure)

@@ -46,6 +46,7 @@ def find_column(columns: Sequence[str], meaning: str) -> str | None:
 def find_columns(columns: Sequence[str], meaning: str) -> list[str]:
     """Recognise every column with a meaning of ``COLUMN_PATTERNS`` by its heading."""
     pattern = re.compile(COLUMN_PATTERNS[meaning])
+    # Whole headings: "lad" and "msoa" begin others, and some copies have blanks at their ends.
     return [c for c in columns if pattern.fullmatch(str(c).strip().lower())]
 
 
@@ -117,6 +118,7 @@ def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int
     >>> find_vintage(["LSOA21CD", "LSOA21NM"]), find_vintage(["LSOA code (2011)", "Income"])
     ((2021, 'LSOA21CD'), (2011, 'LSOA code (2011)'))
     """
+    # A column called area_id tells no year; the names beside it may.
     for meaning in ("area_id", "area_name"):
         found: dict[int, str] = {}
         for heading in find_columns(columns if chosen is None else [chosen], meaning):

@@ -90,11 +90,14 @@ def read_crime(typed: Typed, years: Sequence[int] | None) -> CrimeCounts:
         raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
     parts = [_read_part(path, f"{where}: {path.name}") for path in paths]
     table = _join([part.counts for part in parts], where)
+    # Yearly files list every area, and a gap in them is unknown: then no gap may become a 0.
     is_sparse = all(part.is_sparse for part in parts)
     chosen = _choose_years(_complete_years(table, is_sparse), years, where)
     summed = _sum_years(table.fillna(0.0) if is_sparse else table, chosen)
+    # Categories side by side open gaps anew, where an area has a row of one and not the other.
     summed = summed.fillna(0.0) if is_sparse else summed
     boroughs = pd.concat([part.boroughs for part in parts])
+    # An area comes in every file, each time with the same borough.
     boroughs = boroughs[~boroughs.index.duplicated()].reindex(summed.index)
     return CrimeCounts(
         counts=summed,
@@ -139,9 +142,11 @@ def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:
     Columns ``borough, category, n_crimes, n_days``, sorted by borough; a row a category in
     the order of ``categories``. Empty where the files name no borough.
     """
+    # A sum of nothing known must stay unknown; pandas would call it 0.
     sums = crime.counts[list(crime.categories)].groupby(crime.boroughs).sum(min_count=1)
     long = sums.rename_axis(index="borough").reset_index()
     long = long.melt("borough", var_name="category", value_name="n_crimes")
+    # Stable, so that categories keep their order within a borough.
     long = long.sort_values("borough", kind="stable", ignore_index=True)
     return long.assign(n_days=crime.n_days)
 
@@ -154,6 +159,7 @@ def name_category(text: str) -> str:
     >>> name_category("Violence Against the Person"), name_category("theft-all")
     ('violence_against_the_person', 'theft')
     """
+    # London's yearly file of all thefts is called "major-theft-all".
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
 
 
@@ -174,6 +180,7 @@ def _read_part(path: Path, where: str) -> _Part:
     counts = table[periods].apply(_to_counts, where=where).set_axis(area_ids.to_numpy(), axis=0)
     boroughs = pd.Series(_find_boroughs(table), index=area_ids.to_numpy(), dtype=object)
     boroughs = boroughs[~boroughs.index.duplicated()]
+    # Yearly files have no column that says what they count: only their name does.
     kinds = [c for c in ("Major Category", "Minor Category") if c in columns]
     if not kinds:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", path.stem)
@@ -266,6 +273,7 @@ def _choose_years(complete: list[int], typed: Sequence[int] | None, where: str) 
         return tuple(sorted(set(typed)))
     if not complete:
         raise InputError(f"{where}: holds no complete year (twelve months of every category).")
+    # Where nothing else was counted, years of lockdown have to serve.
     usual = [year for year in complete if year not in LOCKDOWN_YEARS]
     return tuple((usual or complete)[-DEFAULT_YEARS:])
 
@@ -279,6 +287,7 @@ def _sum_years(table: pd.DataFrame, years: tuple[int, ...]) -> pd.DataFrame:
     columns = []
     for year in years:
         columns += [str(year)] if str(year) in table else _list_months(year)
+    # One unknown month makes the sum unknown, not smaller.
     summed = table[columns].sum(axis=1, skipna=False)
     area_ids = table.index.unique("area_id")
     names = [str(name) for name in table.index.unique("category")]

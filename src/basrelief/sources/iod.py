@@ -23,6 +23,7 @@ IOD = PublishedIndex(
         "indoors": ("Indoors Sub-domain Score",),
         "outdoors": ("Outdoors Sub-domain Score",),
         "idaci": ("Income Deprivation Affecting Children Index (IDACI) Score",),
+        # The editions differ in the word "Index".
         "idaopi": (
             "Income Deprivation Affecting Older People (IDAOPI) Score",
             "Income Deprivation Affecting Older People Index (IDAOPI) Score",

@@ -62,6 +62,7 @@ def find_target(columns: Sequence[str], target: str) -> str | None:
     >>> find_target(["LSOA code (2011)", "Income Score (rate)"], "income")
     'Income Score (rate)'
     """
+    # A user's own column may be called as a published one is; then it is the one that is meant.
     if target in columns:
         return target
     return next(filter(None, (index.find(columns, target) for index in INDICES)), None)
@@ -86,11 +87,14 @@ def find_targets(
     wanted = expand_targets(targets, DOMAINS)
     found = {target: find_target(columns, target) for target in wanted}
     present = {target: heading for target, heading in found.items() if heading is not None}
+    # What "all" stands for may be absent; what was typed may not.
     missing = [target for target in wanted if target not in present and target in targets]
+    # No target at all is asked of a table where every target comes from counts of crime.
     if not missing and (present or not targets):
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
     named = {find_target(columns, name) for name in known}
+    # File 7 has a rank and a decile beside every score: nobody learns from those.
     others = [
         column
         for column in columns
@@ -159,6 +163,7 @@ def read_numbers(values: pd.Series) -> tuple[pd.Series[float], pd.Series[bool]]:
     """
     cleaned = values.astype(object).map(_clean_number)
     numbers = pd.to_numeric(cleaned, errors="coerce").astype(float)
+    # An infinite label would spoil every mean that it is part of, so it counts as text.
     numbers = numbers.where(np.isfinite(numbers))
     return numbers, numbers.isna() & cleaned.notna()
 
@@ -231,6 +236,7 @@ def _open_coded(typed: Typed, column: str | None) -> Iterator[list[Sheet]]:
     with _open_sheets(typed) as sheets:
         coded = [sheet for sheet in sheets if _has_codes(sheet, column)]
         if not coded:
+            # Called for its refusal: it says what was looked for and what there is.
             likely = next((s for s in sheets if _has_codes(s, None)), sheets[0])
             headings_found = [c for c in likely.columns if c]
             choose_code_column(typed, headings_found, column, key="label_column")
@@ -240,6 +246,7 @@ def _open_coded(typed: Typed, column: str | None) -> Iterator[list[Sheet]]:
 def _clean_number(value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    # Tables made to be read have a comma between thousands.
     text = value.strip().replace(",", "")
     return text or None
 
@@ -262,6 +269,7 @@ def _merge(
     """Read every wanted column from the first sheet that has it."""
     missing = list(headings)
     parts = []
+    # Published workbooks repeat codes and names in every sheet, and spread scores over them.
     for sheet in sheets:
         wanted = [c for c in dict.fromkeys(sheet.columns) if c in missing]
         missing = [c for c in missing if c not in wanted]
@@ -310,6 +318,7 @@ def read_csv(path: Path, where: str) -> Sheet:
     # The Windows code page reads nearly any bytes, so it comes second.
     for encoding in ("utf-8-sig", "cp1252"):
         try:
+            # Cells may hold line breaks, so these are left for the reader to find.
             with path.open(encoding=encoding, newline="") as file:
                 rows = [row for row in csv.reader(file) if any(row)]
             break
@@ -321,6 +330,7 @@ def read_csv(path: Path, where: str) -> Sheet:
         raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
     if not rows:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
+    # What R and pandas write where nothing is known counts as blank.
     blanks = ("", "NA", "NaN", "nan")
     values = [[None if cell.strip() in blanks else cell for cell in row] for row in rows[1:]]
     return Sheet([heading.strip() for heading in rows[0]], values)
@@ -332,7 +342,9 @@ def _open_workbook(path: Path, typed: Typed) -> Iterator[list[Sheet]]:
         # It warns of styles and validations that it leaves out; only values are read here.
         warnings.filterwarnings("ignore", module="openpyxl")
         try:
+            # Read only: a workbook held whole takes some fifty times its size. Values, no formulas.
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        # A zip archive that is no workbook lacks a part that is asked for: that is the KeyError.
         except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError) as error:
             raise InputError(f"{typed}: cannot be read as XLSX ({error}).") from error
         try:

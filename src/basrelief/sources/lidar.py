@@ -94,6 +94,7 @@ class Mosaic:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind when sent to another process."""
+        # A handle of GDAL's means nothing in another process.
         return {**self.__dict__, "_datasets": OrderedDict()}
 
     @cached_property
@@ -107,6 +108,7 @@ class Mosaic:
                 dataset = self._open(tile.path)
                 window = RasterWindow.from_slices(*asked)
                 values = dataset.read(1, window=window, out_dtype="float64")
+                # Some tiles hold whole numbers, and get their decimals from a scale.
                 values = values * dataset.scales[0] + dataset.offsets[0]
                 declared = tile.nodata
                 # Nodata is declared as it is stored, before scale and offset.
@@ -186,6 +188,7 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
 
 def _blank_nodata(values: NDArray[np.float64], nodata: float | None) -> NDArray[np.float32]:
     heights = values.astype(np.float32)
+    # Written so that not-a-number, of which every comparison is false, is bad too.
     is_bad = ~((values >= LOWEST_M) & (values <= HIGHEST_M))
     if nodata is not None:
         # As tiles hold it: the lowest float32 in decimals is another number in float64.
@@ -199,6 +202,7 @@ def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:
     first = tiles[0]
     cell, west, north = first.grid.cell_m, first.grid.west, first.grid.north
     for tile in tiles:
+        # A difference too small to see in one cell adds up over a tile's width.
         n_cells = max(tile.grid.shape)
         if abs(tile.grid.cell_m - cell) * n_cells > GRID_TOLERANCE * cell:
             raise InputError(

@@ -90,7 +90,9 @@ def read_pictures(
         named[target] = to_numbers(rows[heading], target, table)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
+    # The first row of an id counts, so that the order of the table decides and nothing else.
     is_repeat = named["chip_id"].duplicated()
+    # A row that is the same word for word is a copy; only rows that disagree are worth a word.
     is_conflict = is_repeat & ~rows.duplicated()
     first = named[~is_repeat]
     has_picture = first["picture"].notna()
@@ -130,8 +132,10 @@ def open_picture(path: Path, size_px: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as picture:
+            # Pillow cuts deeper pictures off at 255 without a word.
             if picture.mode not in EIGHT_BIT_MODES:
                 raise ValueError(f"{path.name}: mode {picture.mode} has more than 8 bits a band.")
+            # Pillow opens a file by its head alone: damage shows only when pixels are read.
             picture.load()
             colours = picture.convert("RGB")
     except DAMAGE as error:
@@ -165,6 +169,7 @@ def _read_table(typed: Typed) -> pd.DataFrame:
     if not typed.path.is_file():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
     sheet = read_csv(typed.path, str(typed))
+    # Of two columns with one heading the first counts, as in every other table.
     table = sheet.read(list(dict.fromkeys(sheet.columns)))
     if table.empty:
         raise InputError(f"{typed}: has headings but no rows. Give one row a picture.")
@@ -177,6 +182,7 @@ def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> p
         # Software that met a gap in the column saves its numbers as 12.0.
         ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
     elif "image_location" in rows:
+        # Paths written on Windows have backslashes, which are no separators elsewhere.
         ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))
     else:
         raise InputError(
@@ -190,6 +196,7 @@ def _find_places(
     columns: list[str], area_column: str | None, typed: Typed
 ) -> dict[str, str | None]:
     """Find the columns that say where a picture was taken; pictures may have none."""
+    # Pictures can be learnt from without any area, but a column that was typed must be there.
     has_areas = area_column is not None or find_column(columns, "area_id") is not None
     code = choose_code_column(typed, columns, area_column) if has_areas else None
     others = ("area_name", "msoa", "lad")

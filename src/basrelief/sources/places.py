@@ -29,6 +29,7 @@ def format_bounds(bounds: Bounds) -> str:
 
 def is_same_crs(one: CRS, other: CRS) -> bool:
     """Tell whether two CRS mean the same ground, however their files spell them."""
+    # The authority may put north first; files of rasters put east first all the same.
     if one.equals(other, ignore_axis_order=True):
         return True
     code = one.to_epsg()
@@ -43,4 +44,5 @@ def name_crs(crs: CRS) -> str:
 
 def flatten_crs(crs: CRS) -> CRS:
     """Take the horizontal part of a CRS that has heights too."""
+    # LIDAR may carry its vertical datum; nothing here moves heights from one to another.
     return crs.sub_crs_list[0] if crs.is_compound else crs

@@ -33,4 +33,5 @@ class PublishedIndex:
         known = tuple(heading.lower() for heading in self.headings.get(target, ()))
         if self.are_beginnings and known:
             return next((c for c in columns if c.lower().startswith(known)), None)
+        # A whole heading: other columns of another office's table may begin like it.
         return next((c for c in columns if c.lower() in known), None)

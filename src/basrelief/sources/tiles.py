@@ -25,6 +25,7 @@ RASTER_SUFFIXES = (".asc", ".tif", ".tiff")
 GRID_TOLERANCE = 0.01
 """Largest shift between the grids of two tiles, in cells."""
 
+# GDAL's own default is a twentieth of the machine's memory, whatever else runs there.
 CACHE_BYTES = 256 * 2**20
 """Bound on what GDAL keeps of the tiles in memory."""
 
@@ -58,6 +59,7 @@ def bounded_gdal() -> Iterator[None]:
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, AAIGRID_DATATYPE="Float32"),
         warnings.catch_warnings(),
     ):
+        # A raster without a place is refused in a line of our own.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
@@ -105,6 +107,7 @@ def _unpack(path: Path, name: str) -> list[tuple[str, str]]:
         return [(str(path), name)]
     try:
         with zipfile.ZipFile(path) as archive:
+            # In order of name, as files are: which tile wins must not hang on how they were packed.
             members = sorted(archive.namelist())
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(
@@ -116,6 +119,7 @@ def _unpack(path: Path, name: str) -> list[tuple[str, str]]:
             f"{name}: holds no raster ({', '.join(RASTER_SUFFIXES)}) among its "
             f"{len(members)} files. Take it out of the pattern."
         )
+    # The braces say where the archive's name ends: a folder may be called .zip too.
     return [(f"/vsizip/{{{path}}}/{member}", f"{name}/{member}") for member in rasters]
 
 
@@ -127,6 +131,7 @@ def _read_header(path: str, name: str) -> Tile:
             tile = Tile(
                 path=path,
                 name=name,
+                # Cells that went through a division differ in the last digits from tile to tile.
                 grid=Grid(cell.c, cell.f, round(float(cell.a), 9), dataset.shape),
                 nodata=dataset.nodata,
                 crs=flatten_crs(CRS.from_wkt(wkt)) if wkt else None,
@@ -145,9 +150,11 @@ def _find_fault(dataset: Any) -> str | None:
     if dataset.count != 1:
         return f"has {dataset.count} bands, heights have one. Give a raster of heights."
     cell = dataset.transform
+    # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
         return "carries no place on the ground. Give a georeferenced raster."
     n_cells = max(dataset.shape)
+    # Over all cells: what is too little to see in one adds up to a shift of the last.
     is_square = abs(cell.a + cell.e) * n_cells <= GRID_TOLERANCE * abs(cell.a)
     if cell.b or cell.d or cell.a <= 0 or not is_square:
         return (
@@ -174,6 +181,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> CRS:
         )
     wanted = _parse_crs(typed.beside("crs", given)) if given is not None else None
     first = next((tile for tile in tiles if tile.crs is not None), None)
+    # What a file says of itself outweighs what was typed; the two are compared below.
     crs = wanted if first is None else first.crs
     assert crs is not None
     if not crs.is_projected or crs.axis_info[0].unit_name not in ("metre", "meter"):

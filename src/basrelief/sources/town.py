@@ -55,6 +55,7 @@ SCALES = {
 }
 """Mean and standard deviation of each score, near those of the published ones."""
 
+# As the Index of Multiple Deprivation weighs its domains.
 IMD_WEIGHTS = {
     "income": 0.225,
     "employment": 0.225,
@@ -65,6 +66,8 @@ IMD_WEIGHTS = {
     "living_environment": 0.093,
 }
 
+# Smaller blocks, buffer and chips than the defaults: the town is three kilometres wide. Two
+# epochs show that a network learns, and keep the demonstration short.
 CONFIG = """\
 # A synthetic town: a quick way to see every stage, and to check that the answers are right.
 # What drives each score is written in truth.json.
@@ -122,11 +125,13 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         raise ValueError(
             f"a town of {side_m} m at {resolution_m:g} m is no whole number of tiles and cells."
         )
+    # One stream for everything: a draw added in between makes another town of the same seed.
     rng = np.random.default_rng(seed)
     areas = _draw_areas(side_m, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
     surface, ground = draw_relief(plan, rng)
     labels = _draw_labels(areas, plan, surface - ground, rng)
+    # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
     # Whole or not at all: no tile of an earlier town may stay behind.
@@ -150,10 +155,12 @@ def _draw_areas(side_m: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
     n = max(2, round(side_m / AREA_M))
     step = side_m / n
     col, row = (index.ravel() for index in np.meshgrid(np.arange(n), np.arange(n)))
+    # By less than half a step: rows and columns still say who is whose neighbour.
     middles = (np.c_[col, row] + 0.5 + rng.uniform(-0.36, 0.36, (n * n, 2))) * step
     town = shapely.box(0, 0, side_m, side_m)
     cells = shapely.voronoi_polygons(shapely.MultiPoint(middles), extend_to=town, ordered=True)
     polygons = shapely.intersection(shapely.get_parts(cells), town)
+    # A straight edge has no corners that could be moved, so it gets some first.
     bent = shapely.transform(shapely.segmentize(polygons, 15.0), _Bend(side_m, rng))
     msoa = row // 2 * ((n + 2) // 3) + col // 3
     lad = 2 * col // n
@@ -161,6 +168,7 @@ def _draw_areas(side_m: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
     letter = pd.Series(number).groupby(msoa).cumcount().map(lambda k: chr(65 + k))
     return gpd.GeoDataFrame(
         {
+            # Codes of the official form, of numbers that are not in use.
             "LSOA11CD": [f"E019{k:05d}" for k in number],
             "LSOA11NM": [f"Relief {m + 1:03d}{a}" for m, a in zip(msoa, letter, strict=True)],
             "MSOA11CD": [f"E029{m + 1:05d}" for m in msoa],
@@ -186,6 +194,7 @@ class _Bend:
         """Move points, (n, 2) in metres from the town's corner, onto the National Grid."""
         push = 9.0 * np.sin(xy @ self.waves.T + self.phases)
         inside_m = np.minimum(xy, self.side_m - xy).min(axis=1)
+        # Nothing moves at the town's edge, so that it stays a square of whole tiles.
         fade = np.clip(inside_m / 80, 0, 1)[:, None]
         moved = xy + fade * np.c_[push[:, :4].sum(axis=1), push[:, 4:].sum(axis=1)]
         return np.asarray(np.round(moved + np.array([WEST_M, SOUTH_M]), 2))
@@ -204,6 +213,7 @@ def _draw_plan(
         dtype="int32",
     )
     shares = np.cumsum([kind.share for kind in CHARACTERS])
+    # By rank, not drawn one by one: even a small town gets each character's share.
     ranks = (rng.permutation(len(areas)) + 0.5) / len(areas)
     character = np.searchsorted(shares, ranks * shares[-1])
     spread = np.array([kind.spread for kind in CHARACTERS])[character]
@@ -231,6 +241,7 @@ def _draw_labels(
 
     tall, built = mean((above > 12).astype(float)), mean((above > 3).astype(float))
     height = _standardise(mean(above) + tall)
+    # Barriers have a surface of their own: otherwise income would tell them.
     place, other_place = (_standardise(_draw_place(areas, rng)) for _ in range(2))
     raw = {
         # Noise free of height by luck too, so that height explains the stated share exactly.
@@ -249,6 +260,7 @@ def _draw_labels(
     table = {}
     for name, (middle, spread) in SCALES.items():
         values = middle + spread * scores[name]
+        # The others are shares or scores, which are never published below 0.
         is_signed = name in ("crime", "health")
         table[name] = np.round(values if is_signed else np.maximum(values, 0.05 * middle), 3)
     return pd.DataFrame(table)
@@ -278,6 +290,7 @@ def _draw_pond(plan: Plan) -> NDArray[np.bool_]:
     """Mark a pond in a park: water sends no pulse back, so real tiles have holes there."""
     is_park = np.array([kind.name == "park" for kind in CHARACTERS])[plan.character]
     chosen = int(np.argmax(is_park))
+    # Padded, so that the town's own edge counts as one and the pond keeps off it.
     inside = ndimage.distance_transform_edt(np.pad(plan.area == chosen, 1))[1:-1, 1:-1]
     row, col = np.unravel_index(np.argmax(inside), inside.shape)
     rows, cols = np.indices(plan.area.shape, dtype=float)
@@ -306,6 +319,7 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             transform=grid.transform,
             nodata=nodata,
             compress="deflate",
+            # The predictor for floating point, with which heights pack smaller.
             predictor=3,
         ) as dataset:
             dataset.write(heights[whole.find(grid)].astype(np.float32), 1)
@@ -327,10 +341,12 @@ def _publish(
         heading = IOD.headings[name][0]
         stem = heading.removesuffix(" Score")
         rank = labels[name].rank(ascending=False, method="first").astype(int)
+        # Of the domains these two alone are published as rates.
         table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
         table[f"{stem} Rank (where 1 is most deprived)"] = rank
         decile = np.ceil(10 * rank / len(rank)).astype(int)
         table[f"{stem} Decile (where 1 is most deprived 10% of LSOAs)"] = decile
+    # LSOAs are drawn to hold at least a thousand people.
     people = rng.normal(1650, 220, len(table)).round().clip(1000).astype(int)
     table["Total population: mid 2015 (excluding prisoners)"] = people
     return table

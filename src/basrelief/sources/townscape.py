@@ -120,6 +120,7 @@ def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator)
     # Separable Gaussian bumps on a coarse grid: two thin matrix products for any size.
     weights = []
     for side in shape:
+        # Knots beyond both ends: without them the noise would fade towards the edges.
         knots = np.arange(-2, np.ceil(side / scale) + 3)
         offset = np.arange(side)[:, None] / scale - knots
         weights.append(np.exp(-0.5 * (offset / 0.7) ** 2))
@@ -138,6 +139,7 @@ def _draw_ground(
     middle = side * (0.42 + 0.11 * np.sin(2 * np.pi * cols / (0.85 * side) + phase[0]))
     middle += 0.025 * side * np.sin(2 * np.pi * cols / (0.31 * side) + phase[1])
     slope = np.gradient(middle, cell, axis=1)
+    # Across the river and not along the column: it would be thin wherever it turns.
     river_m = np.abs(rows - middle) / np.sqrt(1 + slope**2)
     hills = 14 * smooth_noise(shape, 700 / cell, rng) + 3 * smooth_noise(shape, 180 / cell, rng)
     away = 1 - np.exp(-river_m / 420)
@@ -187,10 +189,13 @@ def _build_area(
     is_house &= (inwards >= 0) & (inwards < kind.house_m[1])
     if not is_house.any():
         return np.zeros(is_here.shape)
+    # Numbers that no two houses share: a town has fewer than 512 blocks in a row, a block fewer
+    # than 64 plots.
     block = block_row * 512 + block_col
     house = (block * 64 + plot) * 2 + is_back
     eaves = _raise_walls(plan, index, house, block, is_house, rng)
     ridge = kind.roof_m * (1 - np.abs(2 * inwards / kind.house_m[1] - 1))
+    # What stands far above its street was rebuilt as flats, and those have no ridge.
     is_flats = eaves > 1.6 * kind.eaves_m * plan.height_factor[index]
     houses = np.where(eaves > 0, eaves + np.where(is_flats, 0, ridge), 0)
     # Back extensions of terraces, in pairs: what makes their yards look like yards.
@@ -241,6 +246,7 @@ def _raise_walls(
 def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generator) -> Plane:
     """Scatter trees over gardens, lawns and parks, in clumps."""
     per_ha = np.array([kind.trees_ha for kind in CHARACTERS])[plan.character][plan.area]
+    # By way of the exponential, so that no clump's density falls below 0.
     clumps = np.exp(0.8 * smooth_noise(plan.area.shape, 60 / plan.resolution_m, rng))
     expected = per_ha * clumps * (plan.resolution_m**2 / 10_000)
     expected[~is_green] = 0
@@ -250,6 +256,7 @@ def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generato
 
 def _draw_riverside(is_banked: NDArray[np.bool_], cell: float, rng: np.random.Generator) -> Plane:
     """Line the river with trees."""
+    # By area, not by cell: a finer town must not have more trees.
     places = np.argwhere(is_banked & (rng.random(is_banked.shape) < 0.012 * cell**2 / 4))
     return _stamp(places, is_banked.shape, cell, rng)
 

@@ -45,9 +45,11 @@ def groups_of_areas(
         return area_ids
     if scheme == "block":
         return blocks_of_areas(samples, area_ids, settings)
+    # Boundaries without such a column are of areas without such a code, and refused alike.
     areas = samples.areas.set_index("area_id")
     known = areas[scheme] if scheme in areas else pd.Series(None, areas.index, dtype=object)
     codes = known.reindex(area_ids)
+    # Without its code an area could be trained on while its own district is tested.
     missing = area_ids[codes.isna().to_numpy()]
     if len(missing):
         raise InputError(
@@ -109,6 +111,7 @@ def _suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Setti
     xy = _points_of_areas(samples, area_ids)
     parts = 2
     while (side := settings.split.block_m / parts) >= MIN_BLOCK_M:
+        # Rounded before it is tried: what is told must work when it is typed.
         if len(np.unique(block_of(xy, round(side, 1)))) >= 2:
             return f"split.block_m = {round(side, 1):g} makes 2; or use data from a larger place."
         parts += 1

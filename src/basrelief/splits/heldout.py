@@ -118,6 +118,7 @@ def hold_out_areas(
     """
     ids = _as_text(samples.areas["area_id"])
     polygons = _polygons(samples.areas) if buffer_m > 0 else None
+    # Between polygons: by their centres, areas beside the test area's neighbour would train.
     pairs = find_near_pairs(polygons, buffer_m) if polygons is not None else None
     folds = []
     for repeat, fold, is_train, is_test in _fold_masks(assigned, ids):
@@ -149,6 +150,7 @@ def chip_fold(run: Run, samples: Samples, settings: Settings, scheme: str) -> Ch
         If no chip is left to train on, to validate with, or to test.
     """
     folds = read_folds(run)
+    # Networks are trained once a scheme, so that other repeats have no use here.
     assigned = folds[(folds["scheme"] == scheme) & (folds["repeat"] == 0)]
     return hold_out_chips(assigned, samples, scheme, buffer_of(scheme, settings))
 
@@ -199,6 +201,7 @@ def final_fold(samples: Samples, rng: np.random.Generator) -> ChipFold:
         held_out = areas[:n_validation]
         # No buffer: nothing is tested, so nothing can leak into a score.
         is_near = _mark_near(samples, held_out, 0.0)[usable]
+        # Chips that straddle are in neither set: they show ground of both.
         validation = usable[share_of_ground(samples, held_out)[usable] > MAJORITY]
         train = usable[~is_near]
     else:
@@ -214,10 +217,15 @@ def final_fold(samples: Samples, rng: np.random.Generator) -> ChipFold:
 def share_of_ground(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
     """Share of each chip's labelled ground that lies in the given areas; 0 where none does.
 
+    Parameters
+    ----------
+    area_ids : (n_areas,)
+
     Returns
     -------
     (n_chips,)
     """
+    # Ground without a label has no say in whose chip it is: the chip's label is not of it.
     labelled = samples.areas.loc[_has_label(samples.areas, samples), "area_id"]
     membership = samples.membership[samples.membership["area_id"].isin(labelled)]
     inside = membership[membership["area_id"].isin(area_ids)]
@@ -261,6 +269,7 @@ def _hold_out_by_area(
     # In a small place the first choice may leave no chip to validate with, or none to train on.
     for areas in _list_validation_areas(others, samples, rest):
         validation = rest[share_of_ground(samples, areas)[rest] > MAJORITY]
+        # No buffer here: validation picks an epoch, and is never scored.
         is_near = _mark_near(samples, _complete_groups(samples, areas, scheme), 0.0)
         train = rest[~is_near[rest]]
         if len(validation) and len(train):
@@ -305,6 +314,7 @@ def _mark_near(samples: Samples, area_ids: NDArray[np.str_], buffer_m: float) ->
     member = samples.membership
     inside = member.loc[member["area_id"].isin(area_ids) & (member["weight"] > 0), "chip_id"]
     marked = samples.chips["chip_id"].isin(inside).to_numpy(bool)
+    # Where a chip lies is known beyond its areas: it may come near one without sharing ground.
     if samples.has_places:
         held = _polygons(samples.areas)[samples.areas["area_id"].isin(area_ids).to_numpy(bool)]
         marked = marked | find_chips_near(_polygons(samples.chips), held, buffer_m)
@@ -316,6 +326,7 @@ def _fold_masks(
 ) -> Iterator[tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]]:
     """Go through repeats and folds: repeat, fold, and masks of training and test areas."""
     for repeat, drawn in assigned.groupby("repeat", sort=True):
+        # Areas that are not used are in no fold: they become NaN, which equals none.
         fold_of = drawn.set_index("id")["fold"].reindex(ids).to_numpy(np.float64)
         for fold in np.unique(drawn["fold"].to_numpy()):
             is_test = fold_of == fold
@@ -336,6 +347,7 @@ def _refuse_buffer(
     farthest = []
     for _, _, is_train, is_test in _fold_masks(assigned, ids):
         tree = shapely.STRtree(polygons[is_test])
+        # One distance an area: where several test areas are as near, each would give one.
         _, distance = tree.query_nearest(
             polygons[is_train], return_distance=True, all_matches=False
         )

@@ -47,6 +47,7 @@ def assign_splits(settings: Settings, run: Run) -> None:
     for scheme in settings.split.schemes or SCHEMES:
         try:
             assigned = assign_scheme(samples, settings, scheme)
+            # Before folds are kept: it refuses a scheme whose buffer leaves nothing to train on.
             leakage += measure_leakage(assigned, samples, settings, run)
             folds.append(assigned)
         except InputError as error:
@@ -79,6 +80,7 @@ def assign_scheme(samples: Samples, settings: Settings, scheme: str) -> pd.DataF
     _refuse_few_areas(areas, scheme)
     groups = groups_of_areas(samples, areas, scheme, settings)
     refuse_one_group(groups, samples, areas, scheme, settings)
+    # One generator for all repeats: each deals anew.
     rng = np.random.default_rng([settings.seed, STREAMS[scheme]])
     drawn = []
     for repeat in range(settings.split.repeats):
@@ -162,6 +164,7 @@ def _area_leakage(
         "n_validation": 0,
         "n_test": n_test,
         "share_same_label": None,
+        # Whole areas are held out, so that no test area can be a training area.
         "share_same_area": 0.0,
         "n_removed_by_buffer": float(removed.mean()),
     }
@@ -170,6 +173,7 @@ def _area_leakage(
 def _chip_leakage(fold: ChipFold, samples: Samples) -> dict[str, Any]:
     """Count the test chips whose labels or areas the training chips show already."""
     labels = samples.chips[list(samples.targets)].to_numpy(float)
+    # Bit for bit: chips of one area carry the very same numbers, others hardly ever.
     seen = {row.tobytes() for row in labels[fold.train]}
     same_label = [row.tobytes() in seen for row in labels[fold.test]]
     n_parts = len(fold.train) + len(fold.validation) + len(fold.test)
@@ -190,6 +194,7 @@ def _share_same_area(fold: ChipFold, samples: Samples) -> float | None:
     """Share of test chips whose main area is that of a training chip; None without areas."""
     if len(samples.membership) == 0:
         return None
+    # Stable: of areas with equal shares the same one is taken every time.
     heaviest = samples.membership.sort_values("weight", kind="stable").groupby("chip_id").last()
     train, test = (
         heaviest["area_id"].reindex(samples.chips["chip_id"].iloc[rows])
@@ -212,6 +217,8 @@ def _refuse_hopeless(assigned: list[str], samples: Samples, settings: Settings) 
     """Stop where nothing is left that could say something about a new place."""
     is_typed = settings.split.schemes is not None
     has_honest = any(scheme in AREA_SCHEMES for scheme in assigned)
+    # Pictures may say nothing of their areas: then the random split is all there is, as in the
+    # coursework.
     if is_typed or has_honest or (assigned and not samples.has_places):
         return
     n_areas, n_chips = len(find_usable_areas(samples)), len(find_usable_chips(samples))

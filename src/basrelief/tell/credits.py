@@ -19,6 +19,7 @@ CREDITS = (
         f"{ORDNANCE_SURVEY} [year].",
     ),
 )
+# The Metropolitan Police publishes its counts under the older version of the licence.
 CRIMES = (
     "Recorded crimes by area of the Metropolitan Police",
     f"{OPEN_GOVERNMENT} v2.0.",
@@ -27,4 +28,5 @@ CRIMES = (
 
 def list_credits(settings: Settings) -> list[tuple[str, str]]:
     """List what was usually used, and the words to set beside what is derived from it."""
+    # Whose the files are was not checked: these are the words of those that they usually are of.
     return [*CREDITS, *([CRIMES] if settings.data.crime else [])]

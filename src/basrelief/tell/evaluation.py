@@ -91,5 +91,6 @@ def read_ranked(folder: Path, wanted: Callable[[pd.DataFrame], pd.Series[bool]])
     if not path.stat().st_size:
         # Nothing was predicted by area, so not even a head was written.
         return pd.DataFrame()
+    # As text: codes made of digits would become numbers and lose the zeros that they begin with.
     pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
     return pd.concat([piece[wanted(piece)] for piece in pieces], ignore_index=True)

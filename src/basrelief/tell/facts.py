@@ -156,6 +156,8 @@ class Facts:
             mine = select(self.scores, target=target, **wanted)
             mine = [r for r in mine if r["recipe"] in self.asked and r["skill"] is not None]
             if mine:
+                # Often place alone or the mean is preferred, which nobody asked for: a map of the
+                # mean is of one colour.
                 best = max(mine, key=lambda record: float(record["skill"]))["recipe"]
                 preferred = self.find_preferred(target)
                 found[target] = preferred if preferred in self.asked else best
@@ -178,6 +180,7 @@ class Facts:
         labels = self.labels
         codes: list[str] = list(labels["lad"].dropna().unique()) if "lad" in labels else []
         names = [self.districts.get(str(code), "") for code in codes]
+        # One that cannot be named would make the list look whole and be wrong.
         return names if all(names) else []
 
     def name_district(self, code: str) -> str:
@@ -197,6 +200,7 @@ class Facts:
         mine = self.find_residuals(recipe, target)
         if mine.empty:
             return []
+        # What was not measured is not known to lie outside.
         is_outside = mine["is_inside"].astype("boolean").eq(False).fillna(False)
         outside: list[str] = mine.loc[is_outside.to_numpy(bool), "area_id"].tolist()
         return outside
@@ -235,6 +239,7 @@ def select(records: Sequence[Record], **wanted: Any) -> list[Record]:
 def choose_unit(scores: Sequence[Record], target: str, scheme: str) -> str:
     """Choose what a scheme's main score is of: areas, or chips where it holds out chips."""
     units = {record["unit"] for record in select(scores, target=target, scheme=scheme)}
+    # Chips at random hold no area out: areas have chips on both sides.
     return "chip" if scheme == "random" or "area" not in units else "area"
 
 
@@ -266,6 +271,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         judged=judged,
         heat=[
             Heat(path.parent / record["file"], record)
+            # Sorted, so that the same run gives the same page on every file system.
             for path in sorted(run.explain.glob("*/summary.json"))
             for record in read_json(path)
         ],
@@ -301,12 +307,14 @@ def find_asked(scores: Sequence[Record], settings: Settings) -> list[str]:
     names = list(dict.fromkeys(record["recipe"] for record in scores))
     recipes, _ = choose_recipes(settings)
     wanted = {recipe.name for recipe in recipes}
+    # Those that judging adds were not asked for: they are what has to be beaten.
     return [name for name in names if name in wanted] or names
 
 
 def _read_described(folder: Path) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
+    # As text: an id is no number, whatever it is made of.
     removed = pd.read_csv(one_colour, dtype=str) if one_colour.exists() else pd.DataFrame()
     return Described(
         counts=read_json(folder / "counts.json"),
@@ -321,6 +329,7 @@ def _find_joining(run: Run, scores: Sequence[Record], kept: Sequence[Record]) ->
     found = {}
     names = list(dict.fromkeys(record["recipe"] for record in scores))
     for name in order_recipes(names, set()):
+        # As it was trained: the file that the user gave may have changed since.
         recipe = tomllib.loads(read_recipe_of(run, name))
         if recipe.get("kind") == "kriged":
             trend = str(recipe.get("trend"))
@@ -340,6 +349,7 @@ def read_recipe_of(run: Run, name: str) -> str:
 
 def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:
     """Read what drives each target where the data are a synthetic town; empty elsewhere."""
+    # Only a made-up town knows what drives its scores; it says so beside its configuration.
     path = settings.locate("truth.json")
     if not path.exists():
         return {}

@@ -21,6 +21,7 @@ from basrelief.tell.words import (
 
 THE_MEAN = "always predicting the mean"
 
+# `SCHEMES` begins with the one that leaks most.
 STRICT_FIRST = tuple(reversed(SCHEMES))
 """Schemes from the one that leaks least."""
 
@@ -75,6 +76,7 @@ def say_worth(record: Record) -> str:
     """
     worth, is_above = find_worth(record), (record["skill"] or 0.0) > 0
     sense = "better" if is_above else "worse"
+    # A gain that may be luck is told as none; a loss keeps its name, with the doubt beside it.
     if worth == "unsure" and is_above:
         return f"no better than {THE_MEAN} (the interval includes 0)"
     return {
@@ -107,6 +109,7 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
     preferred = "chip" if scheme == "random" else "area"
     main: dict[tuple[str, str], Record] = {}
     for record in scores:
+        # Without a skill nothing varied, and there is nothing to be better than.
         if record["scheme"] != scheme or record["skill"] is None:
             continue
         key = (record["target"], record["recipe"])
@@ -121,6 +124,7 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
 
 def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
     """Gather findings by verdict, best first: one of each, and all of them named."""
+    # The legend begins with what is better than the mean, and ends with what is worse.
     order = list(SENSES)
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda finding: order.index(finding.sense)):
@@ -150,6 +154,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     if len(targets) == 1:
         parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
         return f"For {named}, {held_out}: {'; '.join(parts)}."
+    # By sense and not by words: better without an interval may be luck, and is not counted.
     better = {finding.target for finding in findings if finding.sense == "better"}
     opening = open_sentence(held_out)
     if not better:
@@ -163,6 +168,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
 
 def say_errors(findings: Sequence[Finding]) -> str | None:
     """Say a single target's mean squared errors beside those of the mean; a bare one misleads."""
+    # Errors of several targets are in units of their own, and mean nothing side by side.
     if not findings or len({finding.target for finding in findings}) > 1:
         return None
     parts = [
@@ -193,6 +199,7 @@ def warn_of_leak(
     skill = {
         (record["recipe"], record["target"], record["scheme"]): record["skill"]
         for record in scores
+        # By chip, the one unit that the random split and the others have in common.
         if record["unit"] == "chip" and record["skill"] is not None
     }
     pairs = [
@@ -200,6 +207,7 @@ def warn_of_leak(
         for recipe, target, scheme in skill
         if scheme == "random" != strictest and (recipe, target, strictest) in skill
     ]
+    # What is worse than the mean even there flatters nobody.
     pairs = [pair for pair in pairs if pair[0] > max(0.0, pair[1] + 0.05)]
     if not pairs or strictest is None:
         return None

@@ -78,16 +78,19 @@ def read_models(run: Run) -> list[Model]:
 
     Models of recipes that an earlier configuration asked for may still lie there: not of this run.
     """
+    # Asked of the list of this run, not of the folders that are there.
     names = sorted(str(record["recipe"]) for record in read_recipes(run))
     folders = [run.models / name / "final" for name in names]
     return [_read_model(folder) for folder in folders if (folder / "model.json").exists()]
 
 
 def _read_model(folder: Path) -> Model:
+    # What a recipe is made of lies inside it, and may look through a network of its own.
     parts = [folder, *sorted((folder / "members").glob("*/"))]
     recipes = [read_recipe(part / "recipe.toml") for part in parts]
     weights = folder / MODEL
     with safe_open(weights, "np") as file:
+        # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()

@@ -65,6 +65,7 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
     entries = []
     for role, file in run.track(files, "hashing inputs"):
         stat = file.stat()
+        # The name without its folder, which tells whose machine it was.
         entry: dict[str, Any] = {
             "role": role,
             "name": file.name,
@@ -72,6 +73,7 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
             "changed_ns": stat.st_mtime_ns,
         }
         before = known.get(_identify(entry))
+        # Tiles of a place are gigabytes: what did not change is not read again.
         entries.append(entry | {"sha256": before["sha256"] if before else hash_file(file)})
     write_json(path, entries)
     return [
@@ -90,6 +92,7 @@ def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:
     ('a', 'b')
     """
     ordered = sorted(entries, key=lambda entry: str(entry["name"]))
+    # Two blanks between, as sha256sum writes them: anybody can check it with that alone.
     lines = "".join(f"{entry['sha256']}  {entry['name']}\n" for entry in ordered)
     return Source(
         role=role,

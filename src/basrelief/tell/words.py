@@ -168,6 +168,7 @@ def format_number(value: float | None, places: int = 2) -> str:
     """
     if value is None or value != value:
         return "–"
+    # Rounding leaves "-0.00" of what is a little below 0.
     text = f"{value:.{places}f}"
     is_zero = not text.strip("-0.")
     return text.lstrip("-") if is_zero else text.replace("-", "−")
@@ -194,6 +195,7 @@ def format_interval(value: float | None, low: float | None, high: float | None) 
     >>> format_interval(-0.4, None, None), format_interval(None, None, None)
     ('−0.40', '–')
     """
+    # An interval without width cannot say how many digits count.
     if value is None or low is None or high is None or low == high:
         return format_number(value, count_places(abs(value or 0.0)))
     places = count_places(high - low)

@@ -65,6 +65,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
     settings = facts.settings
     return {
         "models": models,
+        # Nobody can read off a recipe what its thirty-odd statistics are.
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
         "question": say_question(settings, list(facts.joining)),
@@ -74,6 +75,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
         "shown_scheme": words.name_scheme(facts.shown_scheme, settings),
         "held_said": say_folds(facts),
         "seed": settings.seed,
+        # Where a run lies decides no figure, and must not change the hash.
         "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"})),
         "version": __version__,
         "versions": [*list_versions(), ("Python", platform.python_version())],
@@ -84,6 +86,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     """Gather what judging found, as far as the gate lets it through."""
     findings = narrowed.findings
     found = show_verdict(narrowed)
+    # Of narrowed facts: the card goes with its model, wherever that goes.
     coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
     return {
         "headline": found["headline"] if found else say_headline(findings, narrowed.settings),
@@ -107,6 +110,7 @@ def list_scores(narrowed: Facts) -> list[Record]:
         for scheme in narrowed.schemes:
             unit = choose_unit(narrowed.scores, target, scheme)
             mine = select(narrowed.scores, target=target, scheme=scheme, unit=unit)
+            # A skill beside 0 alone flatters: without any LIDAR, place can have as much.
             place = next((r["skill"] for r in mine if r["recipe"] == PLACE), None)
             rows += [
                 record | {"words": say_worth(record), "place": place}
@@ -118,6 +122,7 @@ def list_scores(narrowed: Facts) -> list[Record]:
 
 def list_districts(facts: Facts, release: Release) -> list[Record]:
     """List errors by district where enough areas stand behind each, and none is withheld."""
+    # A district has few areas: beside those shown its error tells of those withheld.
     if release.hidden:
         return []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
@@ -132,12 +137,14 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
 def list_caveats(narrowed: Facts) -> list[str]:
     """List what this run's own figures warn of."""
     findings = narrowed.findings
+    # Baselines are there to be beaten: what they lack is no caveat of the model.
     asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
     warnings = [
         warn_of_few(findings),
         warn_of_leak(asked, narrowed.leakage, narrowed.settings),
     ]
     caveats = [warning for warning in warnings if warning]
+    # Told together: a sentence a target would say the same up to eight times.
     worse: dict[str, list[str]] = {}
     for finding in findings:
         if finding.sense != "better":
@@ -166,6 +173,7 @@ def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:
     given = facts.settings.models.weights
     parts = []
     for name in dict.fromkeys(backbones):
+        # Random weights are nobody's, and need no licence.
         if given.get(name) != "none":
             whose = "timm's" if name not in given else "a given file's"
             parts.append(f"{name} comes with {whose} weights")
@@ -192,6 +200,7 @@ def format_digits(value: float | None) -> str:
     >>> format_digits(0.004567), format_digits(-123.4), format_digits(None)
     ('0.00457', '−123', '–')
     """
+    # NaN, which equals nothing, is as unknown as none at all.
     if value is None or value != value:
         return "–"
     return f"{value:.3g}".replace("-", "−")

@@ -68,6 +68,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
         part.mkdir()
         for entry in (catalogue, *items):
             name = "catalog" if entry is catalogue else entry.id
+            # No link to itself: a run folder can be moved, and its catalogue with it.
             record = entry.to_dict(include_self_link=False, transform_hrefs=False)
             write_json(part / f"{name}.json", record)
     facts.run.say(f"report: stac/ describes {len(models)} models, {len(items)} items in all")
@@ -88,14 +89,17 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         },
     )
     MLModelExtension.ext(item, add_if_missing=True).apply(tell_model(model, facts))
+    # Which library's safetensors reads the file back.
     library = "torch" if isinstance(model.recipe, NetworkRecipe) else "numpy"
     weights = pystac.Asset(
         f"../{model.file}",
         title="Weights",
         media_type="application/octet-stream",
         roles=["mlm:model", "mlm:weights"],
+        # The extension asks for it wherever a file has the role of a model.
         extra_fields={"mlm:artifact_type": f"safetensors.{library}.save_file", **bands},
     )
+    # Added before its hash: an extension writes to the item that an asset belongs to.
     item.add_asset("model", weights)
     _add_hash(weights, model.n_bytes, model.sha256)
     folder = f"../{Path(model.file).parent.as_posix()}"
@@ -135,6 +139,7 @@ def tell_model(model: Model, facts: Facts) -> MLModelProperties:
         for name in model.backbones
         if given.get(name) != "none"
     ]
+    # What has a field of its own is not told again as a parameter.
     chosen = recipe.model_dump(mode="json", exclude={"kind", "name", "about"}, exclude_none=True)
     return MLModelProperties(
         # The extension's schema allows letters, digits, dots, dashes and blanks.
@@ -168,6 +173,7 @@ def tell_input(model: Model) -> ModelInput:
         )
     known = list(final.features)
     many = "as in model.json, where each is described"
+    # A dense recipe has a thousand features, of which no name tells anything.
     named = ", ".join(known) if len(known) <= MANY_FEATURES else many
     return ModelInput(
         name="features of an area's own ground",
@@ -200,6 +206,7 @@ def describe_chips(facts: Facts) -> pystac.Item:
     project(item, chips.crs, None)
     bands = [{"name": "surface", "unit": "m"}, {"name": "ground", "unit": "m"}]
     about = {"bands": bands, "data_type": "float32", "nodata": "nan"}
+    # A Zarr store is a folder: it has no single size and hash.
     pixels = pystac.Asset(
         "../chips/layers/heights.zarr",
         "Heights",
@@ -269,9 +276,11 @@ def project(item: pystac.Item, crs: Any, raster: Any) -> None:
     """Add the projection, and a raster's grid."""
     epsg = crs.to_epsg()
     ProjectionExtension.ext(item, add_if_missing=True).apply(
+        # A CRS without a number is written out, so that it can be read all the same.
         code=None if epsg is None else f"EPSG:{epsg}",
         wkt2=crs.to_wkt() if epsg is None else None,
         shape=None if raster is None else [raster.height, raster.width],
+        # The third row of the matrix is the same for all.
         transform=None if raster is None else list(raster.transform)[:6],
     )
 
@@ -280,6 +289,7 @@ def locate_areas(facts: Facts) -> dict[str, Any]:
     """Give the extent of the areas that were used; nothing where places are not known."""
     areas: Any = facts.samples.areas
     if not isinstance(areas, gpd.GeoDataFrame):
+        # STAC lets an item lie nowhere, and pictures do.
         return {"geometry": None, "bbox": None}
     used = areas[areas["is_used"].astype(bool)]
     return locate_bounds(used.total_bounds, areas.crs)
@@ -287,10 +297,12 @@ def locate_areas(facts: Facts) -> dict[str, Any]:
 
 def locate_bounds(bounds: Sequence[float], crs: Any) -> dict[str, Any]:
     """Turn west, south, east, north into an outline in degrees."""
+    # Six decimals of a degree are a tenth of a metre.
     degrees = [round(side, 6) for side in transform_bounds(crs, 4326, *bounds)]
     return {"geometry": shapely.geometry.mapping(shapely.box(*degrees)), "bbox": degrees}
 
 
 def read_date(path: Path) -> datetime:
     """When a file was last changed, UTC, to the second."""
+    # A file's date stands for that of a flight, which no file tells: `NO_DATE` says so.
     return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)

@@ -90,6 +90,7 @@ def classify_values(values: Floats) -> Classes:
     edges = np.quantile(known, np.arange(1, N_CLASSES) / N_CLASSES)
     # Rounded before they are used, so that the legend tells the truth.
     breaks = np.unique(np.round(edges, places))
+    # A class that no value can fall into would stand in the legend for nothing.
     breaks = breaks[(breaks > known.min()) & (breaks <= known.max())]
     return Classes(tuple(breaks.tolist()), _shade(SEQUENTIAL, len(breaks) + 1), places)
 
@@ -133,7 +134,7 @@ def count_places(values: Floats) -> int:
 
 
 def _shade(colours: str, n: int) -> tuple[str, ...]:
-    """Take ``n`` colours from a colour map, spread over all of it but its palest ends."""
+    """Take ``n`` colours from a colour map, spread over all of it but its darkest ends."""
     low, high = (0.1, 0.9) if colours == SIGNED else (0.02, 1.0)
     shades = np.linspace(low, high, n) if n > 1 else np.array([0.5])
     return tuple(mpl.colors.to_hex(mpl.colormaps[colours](shade)) for shade in shades)

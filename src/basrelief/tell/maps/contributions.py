@@ -35,6 +35,7 @@ def read_contributions(run: Run) -> list[Record]:
     """
     path = run.explain / "contributions.json"
     records: list[Record] = read_json(path) if path.exists() else []
+    # The list may name what was taken away since.
     return [record for record in records if (run.folder / record["file"]).exists()]
 
 
@@ -56,6 +57,7 @@ def write_rasters(records: list[Record], run: Run, folder: Path) -> None:
             driver="COG",
             compress="DEFLATE",
             predictor="YES",
+            # Cells hold what ground adds per share of its area: a mean of them is one too.
             overview_resampling="AVERAGE",
         )
         # From the copy, whose overviews make reading it small cheap.

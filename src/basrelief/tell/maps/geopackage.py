@@ -8,9 +8,10 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from basrelief.reader import SHARED
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
-from basrelief.tell.maps.layers import KEYS, VALUES, Layer
+from basrelief.tell.maps.layers import VALUES, Layer
 
 GPKG_VERSION = "1.2"
 """The one that every QGIS still in use reads without complaint."""
@@ -24,6 +25,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
     ``is_inside`` (null where it was not measured), ``recipe`` and ``scheme``.
     """
     for layer in layers:
+        # Outlines are written once a target: a layer can then be opened and be seen as it is.
         table = layer.table.assign(recipe=layer.recipe, scheme=layer.scheme)
         pyogrio.write_dataframe(
             table,
@@ -31,11 +33,13 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
             layer=layer.target,
             driver="GPKG",
             use_arrow=True,
+            # A layer has one kind of shape, and some areas are of several parts.
             promote_to_multi=True,
             dataset_options={"VERSION": GPKG_VERSION},
             layer_options={"GEOMETRY_NAME": qgis.GEOMETRY, "DESCRIPTION": layer.say()},
         )
     styles = pd.DataFrame([row for layer in layers for row in qgis.list_styles(layer)])
+    # Stamped here and not where styles are drawn, which are the same for the same run.
     styles["update_time"] = pd.Timestamp.now("UTC").floor("s")
     pyogrio.write_dataframe(styles, path, layer="layer_styles", driver="GPKG")
 
@@ -43,7 +47,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
 def write_parquet(layers: list[Layer], path: Path) -> None:
     """Write one row an area as GeoParquet, each layer's values as ``<target>_<column>``."""
     first = layers[0].table
-    wide = first[[name for name in KEYS if name in first]]
+    wide = first[[name for name in SHARED if name in first]]
     values = [layer.table[list(VALUES)].add_prefix(f"{layer.target}_") for layer in layers]
     joined = pd.concat([wide, *values], axis=1)
     gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs).to_parquet(path)

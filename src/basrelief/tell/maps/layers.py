@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 
 from basrelief.judge.tables import INTERVALS
+from basrelief.reader import SHARED
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
 from basrelief.tell.words import name_scheme, name_target
-
-KEYS = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
-"""Columns that say what an area is; what of them is not known is left out."""
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
 """Columns that every layer has; numbers are in the target's unit."""
@@ -33,7 +31,7 @@ class Layer:
     """How the scheme holds out, to follow the word "with"."""
 
     table: gpd.GeoDataFrame
-    """One row an area, in the order of the chips stage: ``KEYS``, ``VALUES``, polygons."""
+    """One row an area, in the order of the chips stage: `SHARED`, `VALUES`, polygons."""
 
     classes: Classes
     """Of observed and predicted alike."""
@@ -61,6 +59,7 @@ class Layer:
     @property
     def is_outside(self) -> pd.Series[bool]:
         """Whether an area is known to be outside the area of applicability, by row."""
+        # What was not measured is not known to lie outside.
         is_outside: pd.Series[bool] = self.table["is_inside"].eq(False).fillna(False).astype(bool)
         return is_outside
 
@@ -71,6 +70,7 @@ class Layer:
 
     def say(self) -> str:
         """Say whose predictions these are and what they are worth; no map goes without it."""
+        # A recipe that knows nothing has a map all the same.
         verdict = f", {self.finding.words}" if self.finding else ""
         sentence = f"{self.recipe}, with {self.held_out}: {self.n_predicted} areas{verdict}."
         if self.preferred is None or self.preferred == self.recipe:
@@ -98,15 +98,17 @@ def gather_layers(facts: Facts) -> list[Layer]:
 def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     """Put what was observed and predicted beside each area; all areas of the place have a row."""
     areas = facts.samples.areas
+    # All areas in one order for every target: programs that draw find values by their place.
     mine = facts.find_residuals(recipe, target).set_index("area_id").reindex(areas["area_id"])
-    columns: dict[str, Any] = {name: areas[name] for name in KEYS if name in areas}
+    columns: dict[str, Any] = {name: areas[name] for name in SHARED if name in areas}
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
-    columns = {name: columns[name] for name in KEYS if name in columns}
+    columns = {name: columns[name] for name in SHARED if name in columns}
     columns["observed"] = areas[target].astype(np.float64)
     columns["predicted"] = mine["y_pred"].to_numpy(np.float64)
     for name in ("residual", *INTERVALS):
         columns[name] = mine[name].to_numpy(np.float64)
+    # A truth value that may be missing: NaN would make all of them numbers.
     columns["is_inside"] = mine["is_inside"].astype("boolean").array
     return gpd.GeoDataFrame(columns, geometry=areas.geometry, crs=areas.crs)
 
@@ -117,6 +119,7 @@ def _make_layer(
     """Choose the classes of one target's map."""
     recipe, scheme = facts.shown[target], facts.shown_scheme
     observed = table["observed"].to_numpy(np.float64)
+    # Predictions have the classes of what was observed: with their own they would look as varied.
     classes = classify_values(observed if np.isfinite(observed).any() else table["predicted"])
     width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
     return Layer(

@@ -46,6 +46,7 @@ def draw_polygons(
     blank = PathCollection(list(outlines[~has_value]), facecolors="none", linewidths=line_width)
     blank.set_edgecolor(FAINT)
     filled = PathCollection(list(outlines[has_value]), linewidths=line_width)
+    # Thousands of small areas would vanish between lines of paper.
     filled.set_edgecolor("face" if is_many else PAPER)
     if colours is None:
         filled.set_facecolor(FIRST)
@@ -80,6 +81,7 @@ def stripe_areas(axes: Axes, areas: Any) -> None:
     west, east = axes.get_xlim()
     outlines = _trace_areas(areas, east - west)
     for colour, width, edge in ((WHITE, 2.4, 1.2), (BLACK, 0.9, 0.5)):
+        # A collection takes the width of its stripes from the settings while it is made.
         with mpl.rc_context({"hatch.linewidth": width}):
             striped = PathCollection(outlines, facecolors="none", edgecolors=colour, hatch="///")
             striped.set_linewidth(edge)
@@ -98,6 +100,7 @@ def _trace(polygon: Any) -> Outline:
     parts = [part for part in shapely.get_parts(polygon) if part.geom_type == "Polygon"]
     rings = [ring for part in parts for ring in (part.exterior, *part.interiors) if ring.coords]
     if not rings:
+        # A shape all the same: outlines and values are matched by position.
         return Outline(np.zeros((1, 2)))
     return Outline.make_compound_path(*(Outline(np.asarray(ring.coords)[:, :2]) for ring in rings))
 

@@ -102,11 +102,14 @@ def draw_classes(value: str, classes: Classes, blank: str, striped: str | None =
         edges, edges[1:], classes.colours, classes.labels, strict=False
     ):
         ends = [f"{value} IS NOT NULL"]
+        # A value on a break is in the class above, as in `Classes`; all digits, so that both agree.
         ends += [] if low is None else [f"{value} >= {low!r}"]
         ends += [] if high is None else [f"{value} < {high!r}"]
         style.add(" AND ".join(ends), label, [_fill(_write_colour(colour))])
+    # An area without a value keeps a rule, or it would be missing from map and legend.
     style.add(f"{value} IS NULL", blank, [_fill(BLANK)])
     if striped is not None:
+        # Dark on light, so that they show on any colour.
         stripes = [_stripe(WHITE, 0.9, 0), _stripe(BLACK, 0.35, 1)]
         style.add(striped, "outside: unlike anything in training", stripes)
     return style.write()
@@ -120,6 +123,7 @@ def draw_ramp(reach: float, colours: tuple[str, str, str], unit: str) -> str:
     ends = {"classificationMin": repr(-reach), "classificationMax": repr(reach)}
     renderer = Xml.SubElement(pipe, "rasterrenderer", given | ends)
     shader = Xml.SubElement(Xml.SubElement(renderer, "rastershader"), "colorrampshader")
+    # Not clipped: cells beyond the ends keep the colour of the end.
     shader.attrib.update(colorRampType="INTERPOLATED", clip="0")
     shader.attrib.update(minimumValue=repr(-reach), maximumValue=repr(reach))
     for value, colour in zip((-reach, 0.0, reach), colours, strict=True):

@@ -27,6 +27,7 @@ def write_maps(settings: Settings, run: Run) -> None:
     """
     layers = gather_layers(read_facts(settings, run))
     if not layers:
+        # Maps of an earlier run would be taken for this one's.
         shutil.rmtree(run.maps, ignore_errors=True)
         run.say("map: no area was predicted in a known place, so there is nothing to draw")
         return

@@ -39,6 +39,7 @@ def draw_static(layer: Layer) -> str:
         _draw_classes(observed, layer, "observed", layer.classes)
         _draw_classes(residual, layer, "residual", layer.residuals)
         _draw_applicability(applies, layer)
+        # What was observed holds wherever the model applies, and is not striped.
         for axes in (predicted, residual):
             stripe_areas(axes, layer.table[layer.is_outside])
         predicted.set_title(f"Predicted {layer.name}")
@@ -75,9 +76,11 @@ def _draw_shades(
 ) -> None:
     """Draw areas by class, from 0; below 0 is an outline."""
     shown = pd.Series(np.where(found >= 0, found, np.nan), index=layer.table["area_id"])
+    # Classes are whole numbers: bounds lie half-way between.
     norm = BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours))
     draw_polygons(axes, layer.table, shown, norm, ListedColormap(list(colours)))
     crs = layer.table.crs
+    # Only on such a grid is north as good as straight up.
     if crs is not None and crs.is_projected:
         axes.text(
             1, -0.02, "N ↑", ha="right", va="center", fontsize=SMALL, transform=axes.transAxes

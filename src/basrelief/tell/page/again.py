@@ -18,10 +18,12 @@ def gather(facts: Facts) -> dict[str, Any]:
         "configuration": format_settings(facts.settings),
         "sources": facts.sources,
         "versions": [*list_versions(), ("Python", platform.python_version())],
+        # Which machine it was says something of whoever works on it.
         "machine": "" if facts.is_public else f"{platform.system()} {platform.machine()}",
     }
 
 
 def format_settings(settings: Settings) -> str:
     """Write the resolved settings as TOML, as one would give them."""
+    # TOML knows no None: a key that is left out says the same.
     return format_toml(settings.model_dump(exclude_none=True))

@@ -41,6 +41,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         (scheme, "random chips" if scheme == "random" else name_column(scheme, facts))
         for scheme in facts.schemes
     ]
+    # Many are folded behind the first: the table says the same.
     sentences = say_audit(audit)
     n_first = len(sentences) if len(sentences) <= MANY_SENTENCES else 1
     return {
@@ -57,11 +58,13 @@ def gather(facts: Facts) -> dict[str, Any]:
 def _lay_out(facts: Facts, target: str) -> dict[str, Record]:
     """Lay out skill by scheme of what was asked for, and of place alone, for one target."""
     found = {}
+    # Place alone stands in every table, for it is what LIDAR has to beat.
     for recipe in [*facts.asked, *([PLACE] if PLACE not in facts.asked else [])]:
         rows = select(facts.judged.audit["table"], target=target, recipe=recipe)
         by_unit = {row["unit"]: row for row in rows}
         skills = {}
         for scheme in facts.schemes:
+            # By the unit of each scheme's main score, so that this table agrees with the results.
             row = by_unit.get(choose_unit(facts.scores, target, scheme), {})
             skills[scheme] = row.get(scheme)
         if any(skill is not None for skill in skills.values()):
@@ -77,6 +80,7 @@ def tint(skill: float | None) -> int:
     >>> tint(0.5), tint(-3.0), tint(None)
     (22, 45, 0)
     """
+    # By size alone: which side of 0 it lies on is for the hue to say.
     return 0 if skill is None else round(STRONGEST * min(1.0, abs(skill)))
 
 
@@ -89,6 +93,7 @@ def say_audit(audit: Record) -> list[str]:
     each target, and on each recipe that was asked for.
     """
     sentences = []
+    # Chips at random may have been left out, and then nothing is shared.
     if "random" in audit["same_label"]:
         sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
     sentences += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
@@ -158,6 +163,7 @@ def _say_against(record: Record) -> str:
         sentences += f" It beats {rival} with {_list_schemes(won)}."
     if lost:
         sentences += f" {open_sentence(rival)} beats it with {_list_schemes(lost)}."
+    # An empty list, not None: that means that the two were never compared.
     if won == [] and record["better"]:
         is_lidar = name_known(record["differs_in"]) == "LIDAR"
         so = "that LIDAR adds to it" if is_lidar else "that it knows more than where an area is"

@@ -23,6 +23,7 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Give a value's place, in per cent of the axis from its left end."""
+        # One recipe that fails utterly would press all others into one line.
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
@@ -32,6 +33,7 @@ class Axis:
 
     def cuts(self, rows: Iterable[Row]) -> bool:
         """Whether a figure lies beyond the low end."""
+        # Only low: above 1 there is no skill, and no share.
         return any(point.value < self.low for row in rows for point in row.points)
 
 
@@ -125,6 +127,8 @@ def choose_axis(rows: Iterable[Row]) -> Axis:
         for value in (point.value, point.low, point.high)
         if value is not None
     ]
+    # At least so wide an axis: on a narrow one differences of nothing would look large.
     low = np.floor(10 * min([-0.2, *values])) / 10
     high = np.ceil(10 * max([0.4, *values])) / 10
+    # From −1 down a recipe is twice as bad as the mean: how much worse tells nothing more.
     return Axis(float(max(low, -1.0)), float(min(high, 1.0)))

@@ -112,6 +112,7 @@ def draw_moves(
     charts = {}
     for recipe in dict.fromkeys(record["recipe"] for record in curves):
         known = {record["target"] for record in select(curves, recipe=recipe)}
+        # Of one target: they come with the best predicted first.
         target = next((each for each in targets if each in known), None)
         if target is not None:
             mine = {"recipe": recipe, "target": target}
@@ -149,13 +150,16 @@ def show_tests(
     alike: dict[str, list[str]] = {}
     for recipe in dict.fromkeys(record["recipe"] for record in records):
         nameless = [record | {"recipe": ""} for record in select(records, recipe=recipe)]
+        # By its text, for a list of dictionaries cannot be a key.
         alike.setdefault(repr(nameless), []).append(recipe)
     shown = []
     for recipes in alike.values():
         mine = [_mark(record) for record in select(records, recipe=recipes[0])]
         judged = [record for record in mine if record["passes"] is not None]
+        # Apart, for what failed stands open on the page while the rest is folded.
         failed = [record for record in judged if not record["passes"]]
         others = [record for record in mine if record not in failed]
+        # They rest on one model, so that the curves of one are those of all.
         summary, chart = _sum_up(len(judged), len(failed)), (charts or {}).get(recipes[0])
         shown.append(Checks(join_words(recipes), summary, failed, others, chart))
     return shown

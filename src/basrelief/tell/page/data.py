@@ -51,6 +51,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
+        # Quartiles are single areas' scores, and stay out of the public summary.
         "spread": "mean and spread" if facts.is_public else "spread and quartiles",
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
         "summary": list_summary(summary),
@@ -63,6 +64,7 @@ def list_counts(counts: Record) -> list[tuple[str, int]]:
     return [
         (name, counts[key])
         for key, name in COUNT_NAMES.items()
+        # Of other counts 0 is news: that nothing was unreadable, for one.
         if key in counts and (counts[key] or key != "terrain_tiles")
     ]
 
@@ -79,6 +81,7 @@ def _draw_areas(facts: Facts) -> list[Panel]:
     areas = facts.samples.areas
     n_used = int(areas["is_used"].sum())
     rest = len(areas) - n_used
+    # In public an outline must not say whether an area was withheld or never counted.
     if facts.is_public:
         caption = f"{n_used} areas whose figures are shown (filled); {rest} others."
         alt = f"Map. {caption}"
@@ -93,6 +96,7 @@ def _draw_scores(facts: Facts) -> list[Panel]:
     unit, panels = "areas" if facts.samples.has_places else "pictures", []
     for target in facts.samples.targets:
         values = facts.labels[target].to_numpy(np.float64)
+        # A target may be known in areas that do not count, and in none that does.
         if not np.isfinite(values).any():
             continue
         low, mean, high = np.nanmin(values), np.nanmean(values), np.nanmax(values)
@@ -110,6 +114,7 @@ def _show_daily_crimes(counted: pd.DataFrame | None) -> dict[str, Any] | None:
     if counted is None:
         return None
     daily = counted.astype(np.float64)
+    # Colours step by ratios, and zeros alone have none.
     if not (daily > 0).any(axis=None):
         return None
     categories = [str(column).replace("_", " ") for column in daily.columns]

@@ -59,7 +59,9 @@ def draw_map(
         colours = mpl.colormaps[scale.colours]
         draw_polygons(axes, areas, values, norm, colours)
         stripe_areas(axes, areas[areas["area_id"].isin(outside)])
+        # Colours end at quantiles, so that values lie beyond both ends.
         bar = _add_legend(axes, norm, colours, scale.label, extend="both")
+        # As one picture: its shades would be shapes, hundreds of them.
         bar.ax.collections[0].set_rasterized(True)
         return finish_figure(figure, alt)
 
@@ -71,12 +73,14 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
         n_folds = int(folds.max()) + 1
         norm = BoundaryNorm(np.arange(n_folds + 1) - 0.5, 256)
         draw_polygons(axes, areas, folds.astype(float), norm, mpl.colormaps[SEQUENTIAL])
+        # More numbers than this run into each other.
         numbered = areas[areas["area_id"].isin(folds.index)] if len(folds) <= 150 else areas[:0]
         for area_id, point in zip(
             numbered["area_id"], numbered.geometry.representative_point(), strict=True
         ):
             fold = int(folds[area_id])
             colour = _choose_ink(fold, n_folds)
+            # People count from 1.
             number = axes.text(point.x, point.y, str(fold + 1), color=colour, fontsize=TINY)
             number.set(ha="center", va="center")
         return finish_figure(figure, alt)
@@ -108,9 +112,11 @@ def draw_raster(
         colours = LinearSegmentedColormap.from_list("diverging", DIVERGING, N_STEPS)
         west, north = transform @ (0, 0)
         east, south = transform @ (values.shape[1], values.shape[0])
+        # For its frame and its scale bar: no area has a value here.
         draw_polygons(axes, areas, pd.Series(dtype=np.float64), Normalize(0, 1), None)
         outline_areas(axes, areas[areas["is_used"].astype(bool)])
         shown = np.clip(values, scale.low, scale.high)
+        # No smoothing: it would mix colours that the legend does not have.
         axes.imshow(
             shown, colours, norm, extent=(west, east, south, north), interpolation="none", zorder=0
         )

@@ -17,6 +17,7 @@ from basrelief.tell.words import format_number, name_target
 SURE = 0.05
 """The chance below which a pattern on the map is called one."""
 
+# Eight tenths have a neighbour on both sides, two on one: (8 × 3 + 2 × 2) of 100.
 BLIND_EXACT, BLIND_WITHIN_ONE = 0.10, 0.28
 """Shares of areas that shuffled tenths put into the right tenth, and within one of it."""
 
@@ -89,9 +90,12 @@ def _draw_failures(
 ) -> list[Panel]:
     """Draw the residuals as a map, and the errors by tenth of the prediction."""
     label, panels = name_target(record["target"]), []
+    # A few areas on a map would tell nothing of where errors lie.
     if not residuals.empty and covers_areas(facts, len(residuals)):
         values = residuals.set_index("area_id")["residual"]
+        # Where every error is 0 a scale must have some width all the same.
         reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
+        # As far below 0 as above, so that what is predicted well is pale.
         scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
         caption = (
             f"Observed less predicted {label} by {record['recipe']}, mean over repeats: orange "

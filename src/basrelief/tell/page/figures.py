@@ -37,12 +37,14 @@ def draw_curves(history: pd.DataFrame, alt: str) -> str:
         ):
             curve = history[column].to_numpy(np.float64)
             epochs = history["epoch"].to_numpy()
+            # A line through one point cannot be seen.
             marker = "o" if len(curve) < 3 else ""
             axes.plot(epochs, curve, style, color=colour, linewidth=1.8, marker=marker, label=name)
         axes.legend(frameon=False, fontsize=NOTE, handlelength=2.6)
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # From 0, so that a curve that hardly falls does not look as if it fell far.
         axes.set_ylim(bottom=0) if history["loss"].min() >= 0 else None
         return finish_figure(figure, alt)
 
@@ -55,8 +57,10 @@ def draw_scatter(tested: pd.DataFrame, label: str, alt: str) -> str:
         predicted = tested["y_pred"].to_numpy(np.float64)
         shown = np.concatenate([observed, predicted])
         low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+        # Equal values have no range to take a part of.
         pad = 0.05 * (high - low or 1.0)
         ends = (low - pad, high + pad)
+        # Many points are drawn as a picture, which cannot follow the page's colours.
         is_many = len(observed) > MAX_SHAPES
         axes.plot(ends, ends, "-", color=FAINT, linewidth=1, label="perfect")
         mean = float(tested["y_mean"].mean())
@@ -72,6 +76,7 @@ def draw_scatter(tested: pd.DataFrame, label: str, alt: str) -> str:
         )
         axes.set_xlim(ends)
         axes.set_ylim(ends)
+        # So that what would be perfect is a diagonal.
         axes.set_aspect("equal")
         axes.set_xlabel(f"observed {label}")
         axes.set_ylabel(f"predicted {label}")
@@ -112,6 +117,7 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
     daily
         As ``describe/daily-crimes.csv``, boroughs as the index.
     """
+    # Days without a crime have no place on a scale of ratios.
     values = np.ma.masked_less_equal(daily.to_numpy(np.float64), 0.0)
     values = np.ma.masked_invalid(values)
     style = STYLE | {"font.size": SMALL, "axes.spines.left": False, "axes.spines.bottom": False}
@@ -130,6 +136,7 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
         bar.set_label("recorded crimes a day")
         bar.outline.set_visible(False)
         bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        # The labels of 1, 2 and 5 leave no room for others.
         bar.ax.xaxis.set_minor_locator(NullLocator())
         bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.collections[0].set_rasterized(True)
@@ -147,11 +154,13 @@ def draw_moves(by_test: Mapping[str, Mapping[str, Any]], alt: str) -> str:
     titles = {"deletion": "taken away", "insertion": "given back"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 2.7), layout="constrained")
+        # Unsqueezed: one test alone would come as an axes, and not in an array.
         every = figure.subplots(1, len(by_test), squeeze=False)[0]
         for axes, (test, record) in zip(every, by_test.items(), strict=True):
             shares = 100 * np.asarray(record["shares"])
             ranked, at_random = record["ranked"], record["at_random"]
             axes.axhline(0, color=FAINT, linewidth=1)
+            # The area between the curves is what the test measures.
             axes.fill_between(shares, ranked, at_random, color=FIRST, alpha=0.15, linewidth=0)
             axes.plot(shares, ranked, "o-", color=FIRST, linewidth=1.8, label="as ranked")
             axes.plot(shares, at_random, "s--", color=SECOND, linewidth=1.8, label="at random")

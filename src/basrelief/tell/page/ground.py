@@ -67,6 +67,7 @@ def _read(run: Run, name: str) -> list[Record]:
 def draw_pictures(facts: Facts, records: Sequence[Record]) -> list[Panel]:
     """Draw the contributions to the targets that LIDAR alone predicts best."""
     panels: list[Panel] = []
+    # Pictures lie nowhere, so that nothing can be drawn on the ground.
     if not facts.samples.has_places:
         return panels
     for target in order_targets(facts, records):
@@ -94,6 +95,7 @@ def order_targets(facts: Facts, records: Sequence[Record]) -> list[str]:
         record = choose_contribution(records, target, facts.shown.get(target))
         recipe = record["recipe"] if record else facts.shown.get(target, "")
         finding = find_finding(facts, recipe, target)
+        # What was not scored comes last.
         return float(finding.record["skill"]) if finding else float("-inf")
 
     return sorted(facts.samples.targets, key=lambda target: -find_skill(target))
@@ -115,7 +117,9 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     name = name_target(record["target"])
     unit = record["unit"]
     places = count_places(reach)
+    # Rounded before it is used, so that the legend tells the truth.
     reach = round(reach, places)
+    # What place adds lies on no cell, so that of a recipe with place only LIDAR's part is drawn.
     alone = " (what LIDAR says alone)" if record["recipe"] in facts.joining else ""
     caption = (
         f"{open_sentence(name)}, {record['recipe']}{alone}: orange ground raises an area's "
@@ -131,13 +135,14 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
 
 
 def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
-    """Say how cells spread: where the middle half of them lies.
+    """Say how cells, (row, col) or flat, spread: where the middle half of them lies.
 
     Examples
     --------
     >>> say_cells(np.array([-2, -1, 0, 1, 2, np.nan], np.float32), 1, "points")
     'Half of its cells lie between −1.0 and 1.0 points.'
     """
+    # The middle half: colours end where few cells lie, and tell little of the others.
     low, high = np.nanquantile(values, [0.25, 0.75])
     ends = f"{format_number(float(low), places)} and {format_number(float(high), places)}"
     return f"Half of its cells lie between {ends} {unit}".rstrip() + "."
@@ -177,6 +182,7 @@ def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
     scheme = facts.shown_scheme
     findings = [each for each in find_findings(facts.scores, scheme) if each.recipe == recipe]
     senses = {each.target: each.sense for each in findings}
+    # What was not scored is not known to be any good.
     weak = [target for target in dict.fromkeys(targets) if senses.get(target, "even") != "better"]
     if not weak:
         return ""

@@ -58,6 +58,7 @@ def show_kinds(facts: Facts, records: Sequence[Record]) -> KindTable | None:
     for target in facts.samples.targets:
         mine = select(added, target=target)
         recipes = list(dict.fromkeys(record["recipe"] for record in mine))
+        # The one whose prediction is shown comes first; where it has no kinds another's are told.
         recipes.sort(key=lambda recipe: recipe != facts.shown.get(target))
         if recipes:
             mine = select(mine, recipe=recipes[0])
@@ -100,9 +101,11 @@ def say_kinds(records: Sequence[Record]) -> str:
     >>> say_kinds([large | {"low": -0.1}])
     'of no kind of ground can it be told whether it raises or lowers it'
     """
+    # The edge of a chip is where it was cut, and no kind of ground.
     ground = [record for record in records if record["kind"] != EDGES]
     least = TOLD_PART * max((abs(record["contribution"]) for record in ground), default=0.0)
     ground = [record for record in ground if abs(record["contribution"]) >= least]
+    # "Better" means above 0 there, whether more of a target is good or not.
     raises = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "better"]
     lowers = [_name(r) for r in ground if tell_sense(r["low"], r["high"]) == "worse"]
     clauses = [

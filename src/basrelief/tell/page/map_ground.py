@@ -22,6 +22,7 @@ from basrelief.tell.page.kinds import KIND_WORDS
 MOST = np.iinfo(np.int16).max
 """Largest code of a sum: two bytes a number, whatever its size."""
 
+# Codes that nothing else has: sums go as far below 0 as above, shares to 100.
 NO_SUM, NO_SHARE = -1 - MOST, 255
 """Codes of areas that nothing is told of."""
 
@@ -41,6 +42,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
     table = read_sums(facts.run, layer.recipe, layer.target)
     if table is None:
         return None
+    # In the order of the layer's areas, by which the page's script finds them.
     table = table.reindex(layer.table["area_id"])
     table[layer.table["predicted"].isna().to_numpy()] = np.nan
     adds = table[list(ADDS)].to_numpy(np.float64)
@@ -76,7 +78,7 @@ def read_sums(run: Run, recipe: str, target: str) -> pd.DataFrame | None:
 
 
 def fit_places(values: NDArray[np.float64], places: int) -> int:
-    """Give the decimal places that are shown, or the fewer that fit into two bytes.
+    """Give the decimal places shown of values, (area, kind), or the fewer that fit two bytes.
 
     Examples
     --------
@@ -95,6 +97,7 @@ def pack_sums(values: NDArray[np.float64], places: int) -> str:
     Two bytes a number, the lower first, in base 64; `NO_SUM` is NaN.
     """
     codes = np.where(np.isfinite(values), np.round(values * 10.0**places), NO_SUM)
+    # The lower byte first on every machine, as the page's script reads it.
     return _write_base64(codes.astype("<i2"))
 
 

@@ -20,6 +20,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     """Gather each recipe's description and the learning curves of its networks."""
     names = dict.fromkeys(record["recipe"] for record in facts.scores)
     shown = [_show_model(facts, name) for name in names]
+    # Baselines have none of these, and nothing that could be told.
     contents = ("about", "recipe", "panels")
     return {"models": [model for model in shown if any(model[key] for key in contents)]}
 
@@ -33,7 +34,9 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
         "recipe": text,
         "panels": [
             _draw_history(name, scheme, path)
+            # The curves that say most about new ground come first.
             for scheme in STRICT_FIRST
+            # Networks are trained once a scheme, on its first fold.
             if (path := facts.run.models / name / scheme / "0-0" / "history.csv").exists()
         ],
         "measures": MEASURES if recipe.get("kind") == "statistics" else (),

@@ -77,10 +77,12 @@ def warp_to_web(path: Path, longest: int) -> tuple[Floats, list[list[float]]]:
         dst_crs=WEB,
         src_nodata=np.nan,
         dst_nodata=np.nan,
+        # Cells were averaged as they were read, and keep their values here.
         resampling=Resampling.nearest,
     )
     ends = [to_web @ corner for corner in ((0, 0), (n_cols, 0), (n_cols, n_rows), (0, n_rows))]
     to_degrees = Transformer.from_crs(WEB, "EPSG:4326", always_xy=True)
+    # To the centimetre.
     corners = [[round(angle, 7) for angle in to_degrees.transform(*end)] for end in ends]
     return warped, corners
 
@@ -94,6 +96,7 @@ def draw_contributions(values: Floats, reach: float) -> bytes:
     shade = (np.round(share * N_SHADES) + N_SHADES).astype(np.uint8)
     picture = Image.fromarray(shade, mode="P")
     lowers, raises = read_rgb(LOWERS), read_rgb(RAISES)
+    # The shade of 0 counts to one side: it is transparent, and its hue not seen.
     picture.putpalette(bytes(lowers * N_SHADES + raises * (N_SHADES + 1)))
     strength = np.abs(np.arange(-N_SHADES, N_SHADES + 1)) / N_SHADES
     buffer = io.BytesIO()

@@ -38,6 +38,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     Such recipes join LIDAR with place (a kriged recipe) or several recipes (a stack). None where
     none was asked for, or no mean over targets may be told.
     """
+    # The page shows the first and folds the others.
     order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
     shown = []
     for name in facts.asked:
@@ -59,11 +60,13 @@ def list_parts(facts: Facts, name: str) -> dict[str, str]:
     """
     if name in facts.joining:
         lidar = facts.joining[name]
+        # Where none was scored that speaks for LIDAR alone, place and both are left to compare.
         parts = {lidar: "LIDAR alone"} if lidar else {}
         return parts | {PLACE: "place alone", name: "both"}
     members = {
         m for record in select(facts.judged.member_weights, recipe=name) for m in record["members"]
     }
+    # Most recipes weigh nothing, or nothing but themselves.
     if members <= {name}:
         return {}
     alone = {member: f"{member} alone" for member in facts.recipes if member in members}
@@ -78,6 +81,7 @@ def say_joined(facts: Facts) -> list[tuple[str, str]]:
     Names, and what is said of them in sentences.
     """
     sentences = []
+    # Chips at random hold no ground out.
     schemes = [scheme for scheme in facts.schemes if scheme != "random"]
     for name in facts.joining:
         parts = [part for scheme in schemes if (part := _say_beaten(facts, name, scheme))]
@@ -109,6 +113,7 @@ def _say_apart(record: Record) -> str:
     if low <= 0 <= high:
         ends = f"{format_number(low)} to {format_number(high)}"
         return f"the two cannot be told apart ({format_number(difference)}, {ends})"
+    # Without their signs and the smaller first: "lower" has said which way.
     ends = " to ".join(format_number(abs(end)) for end in sorted((low, high), key=abs))
     word = "higher" if low > 0 else "lower"
     return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
@@ -147,6 +152,7 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
     """
     if record is None:
         return ""
+    # One process of place and LIDAR has no inner folds: it weighs by how likely each is.
     if record["weighed_by"] == "posterior":
         share = sum(record["members"].values())
         likely = "over 99%" if share >= ALWAYS else format_percent(share)
@@ -177,6 +183,7 @@ def _show_scheme(
     }
     charts = [_show_target(facts, name, parts, scheme, t) for t in facts.samples.targets]
     charts = [chart for chart in charts if chart.rows]
+    # Without a mean over targets there is nothing to open the scheme with.
     if name not in records or not charts:
         return None
     rows = _show_skills([records[part] for part in parts if part in records], parts, name)
@@ -212,6 +219,7 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
     records = [
         record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
     ]
+    # Against place, the cheaper part: LIDAR has to be worth its cost.
     versus = {"recipe": name, "versus": PLACE, "unit": "area"}
     against = select(facts.judged.comparisons, **versus, **key)
     gain = say_difference(against[0], "place alone") if against else None

@@ -14,10 +14,12 @@ from basrelief.tell.words import format_length, join_words, name_targets
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather the question in words, what was predicted by what, and the files given."""
     settings = facts.settings
+    # The public does not know the recipes by their names.
     recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
         "question": say_question(settings, list(facts.joining)),
         "terms": [("Predicted", name_targets(facts.samples.targets)), *recipes],
+        # Files by name can tell where ground lies, and who worked on it.
         "files": [] if facts.is_public else _list_files(settings),
         "least_ground": settings.chips.min_area_coverage if facts.samples.has_places else None,
     }
@@ -80,6 +82,7 @@ def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
 
 def _say_given(joining: Sequence[str]) -> str:
     """Say what recipes that join LIDAR and place were told besides; nothing without any."""
+    # Else "it saw no coordinates" would be said of recipes that did.
     if not joining:
         return ""
     was = "was" if len(joining) == 1 else "were"

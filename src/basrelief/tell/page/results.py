@@ -58,6 +58,7 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
 
 def _summarise(choices: dict[str, Choice], schemes: Sequence[str]) -> str:
     """Name the recipes preferred for one target, for the line that opens its part."""
+    # What is best for chips at random is no choice for a map.
     known = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
     names = ["the mean" if choices[s].recipe == MEAN else choices[s].recipe for s in known]
     return f"preferred: {join_words(list(dict.fromkeys(names)))}" if names else ""
@@ -73,7 +74,9 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     choice = find_choices(facts, target).get(scheme)
     sizes = sorted({finding.record["n"] for finding in by_recipe.values()})
     n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    # Beside the figure itself, for it is the one that flatters.
     warning = ": says nothing about new ground" if scheme == "random" else ""
+    # From the simplest on: each stands below what it has to beat.
     names = [name for name in facts.recipes if name in by_recipe]
     return Chart(
         title=open_sentence(name_scheme(scheme, facts.settings)),
@@ -125,6 +128,7 @@ def _draw_target(facts: Facts, target: str) -> list[Panel]:
     """Draw maps and predicted against observed: of one recipe, or of each without areas."""
     findings = [finding for finding in facts.findings if finding.target == target]
     shown = facts.shown.get(target)
+    # One recipe's maps a target: the table has the figures of the others.
     if shown is not None:
         findings = [finding for finding in findings if finding.recipe == shown]
     return [panel for finding in findings for panel in _draw_finding(facts, finding)]
@@ -167,6 +171,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
         f"Predicted by {finding.recipe}: {label}, each area while it was held out; same colours."
     )
     return [
+        # Without stripes: what was observed holds wherever the model applies.
         draw_areas(facts, by_area["y_true"], scale, f"Observed {label}, areas as published."),
         draw_areas(facts, by_area["y_pred"], scale, predicted, outside),
     ]

@@ -67,6 +67,7 @@ def say_effects(records: list[Record]) -> str:
     'With built form held equal, none of 2 effects has an interval that leaves 0 out.'
     """
     held = f"With {CONTROLS[records[0]['controls']]} held equal"
+    # Where what is held equal leaves too little, no interval was taken.
     judged = [record for record in records if record["differs"] is not None]
     if not judged:
         return f"{held}, there is too little ground to say what slope and altitude go with."
@@ -76,6 +77,7 @@ def say_effects(records: list[Record]) -> str:
     have = "has an interval that leaves" if len(found) == 1 else "have intervals that leave"
     listed = "" if len(found) > MANY_TOLD else f" ({join_words([_say(each) for each in found])})"
     return (
+        # One in twenty intervals of 95 % leaves 0 out where there is nothing.
         f"{held}, {len(found)} of {len(judged)} effects {have} 0 out{listed}; by luck alone "
         f"it would be about {len(judged) / 20:.1g}."
     )

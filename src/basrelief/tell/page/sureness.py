@@ -21,6 +21,7 @@ COVERAGE = {"better": "wide", "even": "holds", "worse": "narrow"}
 def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather how often intervals held what was observed; None where it was not measured."""
     coverage = facts.judged.coverage
+    # Over all areas: groups have few, and stand in the table.
     mine = facts.keep_shown(select(coverage, scheme=facts.shown_scheme, group="all"))
     if not mine:
         return None
@@ -52,6 +53,7 @@ def _show_coverage(records: list[Record], facts: Facts) -> Row:
         for sense, levels in missed.items()
         if levels
     ]
+    # One level that misses is enough: intervals are used at any of them.
     first = next((point.sense for point in points if point.sense != "holds"), "holds")
     return Row(
         label=name_target(records[0]["target"]) if records else "",
@@ -63,6 +65,7 @@ def _show_coverage(records: list[Record], facts: Facts) -> Row:
 
 def _plot_coverage(record: Record) -> Point:
     """Plot one realised coverage against its level."""
+    # Against its own level, not against 0: too wide is a miss as well.
     level = record["level"] / 100
     sense = COVERAGE[tell_sense(record["low"], record["high"], level)]
     return Point(record["covered"], record["low"], record["high"], sense, against=level)
@@ -75,6 +78,7 @@ def _say_width(records: list[Record], facts: Facts) -> str:
         return ""
     areas = facts.samples.areas
     observed = areas.loc[areas["is_used"].astype(bool), found[0]["target"]]
+    # A width says nothing without the range that it is a part of.
     width = f"{WIDTH_LEVEL}%: {format_number(found[0]['mean_width'])} wide"
     if observed.empty:
         return width

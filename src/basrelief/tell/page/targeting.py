@@ -62,6 +62,7 @@ def _show_hits(record: Record) -> Row:
     beside = (
         "" if without is None else f"; {name_recipe(record['versus'])} {format_percent(without)}"
     )
+    # A mean over repeats, and whole only by chance.
     found = format_number(record["hits"], 1).removesuffix(".0")
     return Row(
         label=name_target(record["target"]),
@@ -77,10 +78,13 @@ def _list_worst(facts: Facts, target: str, recipe: str) -> dict[str, Any]:
     rows: list[dict[Any, Any]] = []
     if not ranked.empty:
         is_mine = (ranked["recipe"] == recipe) & (ranked["target"] == target)
+        # It is in order of rank already.
         top = ranked[is_mine].head(N_LISTED)
         top = top.assign(
+            # By their text: beside blanks, truth values were read as text or not.
             is_outside=[str(value) == "False" for value in top["is_inside"]],
             district=[facts.name_district(code) for code in top["lad"]],
         )
+        # To a template NaN is true, and None is not.
         rows = top.astype(object).where(top.notna(), None).to_dict("records")
     return {"target": target, "recipe": recipe, "rows": rows}

@@ -57,6 +57,7 @@ class Choice:
             return "both"
         if self.recipe == MEAN:
             return "mean"
+        # Whatever is no baseline looks at LIDAR.
         return "plain" if self.recipe in BASELINES else "lidar"
 
 
@@ -78,6 +79,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     """Gather what the page says first: what to use, or what each recipe is worth."""
     findings, settings = facts.findings, facts.settings
     found = show_verdict(facts)
+    # The grid of what is preferred takes the place of charts wherever there is one.
     rows = [] if found else [_show_finding(finding) for finding in findings]
     axis = choose_axis(rows)
     asked = [record for record in facts.scores if record["recipe"] in facts.asked]
@@ -114,6 +116,7 @@ def _list_groups(
     """List what is alike, with what it is alike in; nothing where the headline has said it."""
     if found:
         groups = [(group.statement, group.named) for group in found["groups"]]
+        # Of one score the headline has said it all.
         return groups if len(groups) > 1 or len(found["grid"]) > 1 else []
     alike = group_findings(findings)
     groups = [(Statement(finding.sense, finding.words), named) for finding, named in alike]
@@ -129,6 +132,7 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
         for record in select(facts.judged.preferred, **wanted):
             scored = select(facts.scores, recipe=record["recipe"], **wanted)
             skill = scored[0]["skill"] if scored else None
+            # Told apart from LIDAR alone, which would be given the credit for what place knows.
             joins = record["recipe"] in facts.joining
             found[scheme] = Choice(record["recipe"], say_preference(record), skill, joins)
     return found
@@ -159,6 +163,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
+        # Most runs join nothing: a sign that occurs nowhere would only puzzle.
         "kinds": [kind for kind in KINDS if kind != "both" or kind in shown],
         "n_tests": sum(len(row) for row in grid.values()),
     }
@@ -176,11 +181,13 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     members: dict[str, list[str]] = {"always": [], "sometimes": [], "plain": [], "mean": []}
     for target, row in grid.items():
         kinds = {choice.kind for choice in row.values()}
+        # LIDAR is praised only where every scheme needs it: one that place does as well says no.
         if kinds <= {"lidar", "both"}:
             members["always"].append(target)
         elif kinds & {"lidar", "both"}:
             members["sometimes"].append(target)
         else:
+            # Where place wins anywhere something can be told, if not by LIDAR.
             members["plain" if "plain" in kinds else "mean"].append(target)
     statements = {
         "always": Statement("lidar", f"LIDAR is worth having {how}"),

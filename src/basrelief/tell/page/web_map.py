@@ -59,6 +59,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {
         "targets": [layer.name for layer in layers],
         "held_out": layers[0].held_out,
+        # In public nobody is told why an area has no figures.
         "blank": NOT_PUBLISHED if facts.is_public else "",
         "has_sums": any(layer["ground"] for layer in shown),
         "has_overlays": any(layer["overlay"] for layer in shown),
@@ -81,7 +82,9 @@ def describe_layer(layer: Layer) -> Record:
         name: _list_values(table[name], places + EXTRA_PLACES)
         for name in ("observed", "predicted", "low", "high")
     }
+    # Three values for the script: inside, outside, and not measured.
     is_inside = layer.table["is_inside"].astype(object)
+    # Without a score nobody knows whether the map is worth anything.
     sense = SENSES[layer.finding.sense if layer.finding else "even"]
     return {
         "name": layer.name,
@@ -131,6 +134,7 @@ def simplify_areas(areas: gpd.GeoDataFrame) -> Any:
     -------
     (n,) polygons.
     """
+    # No map draws the heights that some boundaries carry.
     polygons = shapely.force_2d(areas.geometry.to_numpy())
     west, _, east, _ = areas.total_bounds
     tolerance = float(east - west) * SHARE_SEEN
@@ -141,6 +145,7 @@ def simplify_areas(areas: gpd.GeoDataFrame) -> Any:
         simple = shapely.coverage_simplify(polygons, tolerance)
     degrees = gpd.GeoSeries(simple, crs=areas.crs).to_crs("EPSG:4326").to_numpy()
     rounded = shapely.transform(degrees, lambda corner: np.round(corner, DEGREE_PLACES))
+    # Rounding lays corners on each other.
     return shapely.remove_repeated_points(rounded)
 
 
@@ -151,6 +156,7 @@ def read_library(name: str) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     # A browser's tools would ask the network for the map of its sources.
     kept = [line for line in lines if not line.startswith("//# sourceMappingURL")]
+    # In a page it would end the element that the library stands in.
     return "\n".join(kept).replace("</script", "<\\/script")
 
 

@@ -53,6 +53,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     -------
     Only areas with ``is_used`` are told of: no others have a figure.
     """
+    # In order of their codes: areas of as many people are then always taken in the same order.
     used = areas[areas["is_used"].astype(bool)].sort_values("area_id")
     ids = used["area_id"].to_numpy(dtype=object)
     people = count_people(used)
@@ -62,6 +63,7 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     is_bare = ~(ground >= publish.min_ground_covered) if publish.min_ground_covered else ground < 0
     is_first = is_small | is_bare
     is_hidden = is_first | complement(is_first, people)
+    # Each area is counted once, under the first reason that holds for it.
     reasons = (
         (is_small & ~np.isnan(people), f"fewer than {publish.min_population:,} people"),
         (is_small & np.isnan(people), "how many people live there is not known"),

@@ -48,6 +48,7 @@ def tabulate_areas(facts: Facts) -> pd.DataFrame:
     columns: dict[str, Any] = {
         name: areas[name] for name in ("area_name", "lad", "ground_covered") if name in areas
     }
+    # From the list that was narrowed already, and not from what the run wrote.
     ranked = facts.judged.ranked
     for target in facts.samples.targets:
         columns[f"{target}_observed"] = areas[target]
@@ -87,8 +88,10 @@ def write_geojson(facts: Facts, table: pd.DataFrame, path: Path) -> None:
     ).reindex(table["area_id"])
     # Six decimals of a degree are a tenth of a metre.
     degrees = shapely.transform(outlines.to_crs(4326).to_numpy(), lambda xy: xy.round(6))
+    # The standard wants outer rings to run against the clock.
     degrees = shapely.orient_polygons(degrees)
     shown = gpd.GeoDataFrame(table, geometry=degrees, crs=4326)
+    # Null for what is unknown: NaN is no JSON.
     features = list(shown.iterfeatures(na="null", drop_id=True))
     collection = {"type": "FeatureCollection", "note": NOTE, "features": features}
     path.write_text(json.dumps(collection, allow_nan=False) + "\n", encoding="utf-8")

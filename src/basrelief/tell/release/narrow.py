@@ -65,6 +65,7 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         settings=narrow_settings(facts.settings, facts.asked),
         run=NOWHERE,
         samples=narrow_samples(facts.samples, release),
+        # Without crimes by borough: who takes away the areas shown is left with those withheld.
         described=Described(facts.described.counts, narrow_summary(facts, release)),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),
@@ -73,6 +74,7 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         heat=narrow_heat(facts, release),
         asked=[name for name in facts.asked if name in recipes] or recipes,
         joining={name: lidar for name, lidar in facts.joining.items() if name in recipes},
+        # Files by name can tell where ground lies, and who worked on it.
         sources=[replace(source, names=()) for source in facts.sources],
     )
     ranked = narrow_ranked(facts.run.folder / "evaluate", narrowed.shown, release)
@@ -90,6 +92,7 @@ def narrow_settings(settings: Settings, asked: list[str]) -> Settings:
     """Keep the settings that decide a result; of files, only whether they were given."""
     data = settings.data
     keys = ("images", "table", "dsm", "dtm", "areas", "labels", "crime")
+    # Built up from what is named here: a key that is added later stays private until it is.
     given = {key: NAMELESS for key in keys if getattr(data, key) is not None}
     return Settings(
         out=NAMELESS,
@@ -116,11 +119,13 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
     is_shown = areas["area_id"].isin(release.shown)
     names = ["area_id", "area_name", "lad", "ground_covered", *samples.targets]
     columns: dict[str, Any] = {name: areas[name].where(is_shown) for name in names if name in areas}
+    # An area withheld looks like one that never counted.
     columns["is_used"] = is_shown
     kept = pd.DataFrame(columns)
     if samples.has_places:
         kept = gpd.GeoDataFrame(kept, geometry=areas.geometry, crs=areas.crs)
     else:
+        # Areas of pictures have no outline, so that of the others nothing is left to keep.
         kept = kept[is_shown]
     no_chips = pd.DataFrame(columns=["is_used", *samples.targets]).astype({"is_used": bool})
     return replace(
@@ -158,6 +163,7 @@ def narrow_heat(facts: Facts, release: Release) -> list[Heat]:
 
     Chips that show ground of an area with too few people are left out.
     """
+    # A picture shows single buildings; only the user's word lets it out.
     if facts.settings.publish.allow != "chips":
         return []
     barred = bar_chips(facts, release)
@@ -218,6 +224,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
     ]
     scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
     targets = facts.samples.targets
+    # Made anew from what is left: the run's own audit tells of scores that are not shown.
     audit = build_audit(scores, comparisons, facts.leakage, facts.asked, judged.yardsticks)
     return Evaluation(
         comparisons=comparisons,

@@ -33,6 +33,7 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
         What is drawn of them.
     """
     is_open = facts.settings.publish.allow != "nothing"
+    # As a whole: nothing may stay that an earlier, laxer setting let out.
     with replacing(facts.run.folder / "public") as part:
         part.mkdir()
         (part / "report.html").write_text(page, encoding="utf-8")
@@ -42,6 +43,7 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
             if narrowed.samples.has_places:
                 handout.write_geojson(narrowed, table, part / "areas.geojson")
+    # After the folder: it lists what really lies there.
     write_record(facts, narrowed, release)
     if not is_open:
         facts.run.say("report: nothing is published; public/report.html says so")
@@ -74,6 +76,7 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
     is_open = publish.allow != "nothing"
     withheld = narrowed.publication.withheld if narrowed.publication else ()
     if not is_open:
+        # Single reasons decided nothing here.
         withheld = (Withheld("everything", None, 'publish.allow = "nothing"'),)
     figures = [
         {
@@ -83,6 +86,7 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
             "worth": finding.words,
         }
         for finding in narrowed.findings
+        # Of the recipe alone whose figures of areas are handed out.
         if is_open and release.shown and narrowed.shown.get(finding.target) == finding.recipe
     ]
     record = {

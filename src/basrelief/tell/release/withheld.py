@@ -56,6 +56,7 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
 def bar_chips(facts: Facts, release: Release) -> set[str]:
     """Name the chips that show ground of an area with too few people."""
     membership = facts.samples.membership
+    # However little of a chip's ground it is: a corner still shows single houses.
     is_small = membership["area_id"].isin(release.small)
     return set(membership.loc[is_small, "chip_id"].astype(str))
 
@@ -95,6 +96,7 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
     explain, is_open = facts.run.explain, facts.settings.publish.allow == "chips"
     chips = [heat.record["chip_id"] for heat in facts.heat]
     barred = bar_chips(facts, release)
+    # Counted under one reason only: where no picture is let out, the setting is the reason.
     n_barred = sum(chip in barred for chip in chips)
     if chips and is_open:
         why = "they show where buildings lie, and judge them"
@@ -113,6 +115,7 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
             Withheld("maps of what raises and lowers predictions inside areas", n_maps, why)
         )
     sums = explain / "areas.parquet"
+    # The number of rows stands in the file's foot: nothing else is read.
     if sums.exists() and (n_sums := pq.read_metadata(sums).num_rows):
         why = "told by final models, which have seen every area's score"
         entries.append(Withheld("what kinds of ground add to single predictions", n_sums, why))
