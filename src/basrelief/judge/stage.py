@@ -218,7 +218,7 @@ def _compare_recipes(
     order = order_recipes(list(errors), networks)
     draws, knows = Draws(np.random.default_rng(inputs.settings.seed)), inputs.knows
     means = average_targets(errors, groups, yardsticks, knows, draws)
-    found.over_targets += [key | each for each in means]
+    found.over_targets += [key | each | _average_r2(each, key, found.scores) for each in means]
     pairs = compare_pairs(errors, order, inputs.samples.targets, groups, knows, draws)
     for target, records in pairs.items():
         found.comparisons += [each | key for each in list_comparisons(records, asked, yardsticks)]
@@ -227,6 +227,14 @@ def _compare_recipes(
         known = [name for name in order if name in skills]
         if known:
             found.preferred.append(wanted | prefer_recipe(records, skills, known))
+
+
+def _average_r2(mean: Record, key: Record, scores: list[Record]) -> Record:
+    """Average R² over targets as skill is; None where one has none."""
+    wanted = {"recipe": mean["recipe"]} | key
+    found = [record["r2"] for record in scores if record.items() >= wanted.items()]
+    is_known = bool(found) and None not in found
+    return {"r2": float(np.mean(found)) if is_known else None}
 
 
 def _list_recipes(inputs: EvaluationInputs, yardsticks: dict[str, str]) -> list[Record]:

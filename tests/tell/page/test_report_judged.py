@@ -34,12 +34,12 @@ def facts(judged: Run, judged_settings: Settings) -> Facts:
 def test_the_verdict_names_what_is_worth_having(page: str, section: Reader) -> None:
     said = section(page, "verdict")
     assert "For crime: LIDAR is worth having with whole 1\xa0km blocks" in page
-    assert "▲ dense-vgg16 skill 0.40" in said
+    assert "▲ dense-vgg16 skill 0.40, R² 0.50" in said
 
 
 def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str, section: Reader) -> None:
     said = section(page, "results")
-    assert "▲ beats the mean and place-alone" in said
+    assert "▲ beats the mean [LIDAR] and place-alone [LIDAR, place]" in said
     assert "Preferred: ▲ dense-vgg16 , the simplest that beats the mean" in said
 
 

@@ -16,9 +16,11 @@ from basrelief.tell.findings import (
     group_findings,
     say_errors,
     say_headline,
+    say_r2,
     warn_of_few,
     warn_of_leak,
 )
+from basrelief.tell.gains import find_gain
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
 from basrelief.tell.words import format_length, name_scheme, name_target, name_targets
@@ -32,8 +34,13 @@ REASONS = {
 """Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""
 
 
-KINDS = ("lidar", "both", "plain", "mean")
+KINDS = ("lidar", "both", "joined", "plain", "mean")
 """What a preferred recipe can rest on, as the legend tells it."""
+
+REST = "what is known without it"
+
+UNWORTHY = ("joined", "plain", "mean")
+"""Groups of targets for which LIDAR is not worth having."""
 
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
 
@@ -47,14 +54,21 @@ class Choice:
     recipe: str
     reason: str
     skill: float | None
+    r2: float | None = None
     joins_place: bool = False
     """Whether it joins LIDAR and place."""
 
+    adds: bool = True
+    """Whether it beats what differs from it in LIDAR alone."""
+
     @property
     def kind(self) -> str:
-        """What it rests on: lidar, both, plain (place, district or size), or the mean."""
+        """What it rests on: lidar, both, plain (place, district or size), or the mean.
+
+        ``joined`` where LIDAR and place are joined, and that LIDAR adds to it cannot be told.
+        """
         if self.joins_place:
-            return "both"
+            return "both" if self.adds else "joined"
         if self.recipe == MEAN:
             return "mean"
         return "plain" if self.recipe in BASELINES else "lidar"
@@ -101,9 +115,9 @@ def _show_finding(finding: Finding) -> Row:
     """Show one skill where nothing could be preferred."""
     n = f"{finding.record['n']} held-out {finding.record['unit']}s"
     return Row(
-        label=f"{name_target(finding.target)}, {finding.recipe}",
+        label=f"{name_target(finding.target)}, {finding.named}",
         points=(plot_skill(finding),),
-        note=n,
+        note=f"{n}, {say_r2(finding.record)}",
         statement=Statement(finding.sense, finding.words),
     )
 
@@ -127,10 +141,14 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
         unit = choose_unit(facts.scores, target, scheme)
         wanted = {"target": target, "scheme": scheme, "unit": unit}
         for record in select(facts.judged.preferred, **wanted):
-            scored = select(facts.scores, recipe=record["recipe"], **wanted)
-            skill = scored[0]["skill"] if scored else None
-            joins = record["recipe"] in facts.joining
-            found[scheme] = Choice(record["recipe"], say_preference(record), skill, joins)
+            recipe = record["recipe"]
+            scored = select(facts.scores, recipe=recipe, **wanted)
+            skill, r2 = (scored[0]["skill"], scored[0]["r2"]) if scored else (None, None)
+            gain = find_gain(facts, recipe, target, scheme, unit)
+            # LIDAR alone is preferred for beating the mean: no pair of its own says so.
+            adds = gain is None or bool(gain["beats"])
+            joins = recipe in facts.joining
+            found[scheme] = Choice(recipe, say_preference(record), skill, r2, joins, adds)
     return found
 
 
@@ -159,7 +177,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
-        "kinds": [kind for kind in KINDS if kind != "both" or kind in shown],
+        "kinds": [kind for kind in KINDS if kind in shown or kind not in ("both", "joined")],
         "n_tests": sum(len(row) for row in grid.values()),
     }
 
@@ -173,7 +191,8 @@ def name_column(scheme: str, facts: Facts) -> str:
 
 def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     """Group targets by what their preferred recipes rest on, LIDAR first."""
-    members: dict[str, list[str]] = {"always": [], "sometimes": [], "plain": [], "mean": []}
+    keys = ("always", "sometimes", "joined", "plain", "mean")
+    members: dict[str, list[str]] = {key: [] for key in keys}
     for target, row in grid.items():
         kinds = {choice.kind for choice in row.values()}
         if kinds <= {"lidar", "both"}:
@@ -181,10 +200,11 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
         elif kinds & {"lidar", "both"}:
             members["sometimes"].append(target)
         else:
-            members["plain" if "plain" in kinds else "mean"].append(target)
+            members[next(key for key in keys[2:] if key in kinds)].append(target)
     statements = {
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
+        "joined": Statement("joined", f"LIDAR adds nothing that can be told to {REST}"),
         "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
         "mean": Statement("mean", "nothing can be told from always predicting the mean"),
     }
@@ -215,7 +235,7 @@ def say_worth(groups: Sequence[Group], n_targets: int) -> str:
 
 def _say_rest(groups: Sequence[Group]) -> str:
     """Say for how many scores LIDAR is not worth having; nothing where there are none."""
-    n_others = sum(len(group.targets) for group in groups if group.key in ("plain", "mean"))
+    n_others = sum(len(group.targets) for group in groups if group.key in UNWORTHY)
     if not n_others:
         return ""
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."
