@@ -214,7 +214,8 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
         record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
     ]
     against = find_gain(facts, name, target, scheme)
-    gain = say_difference(against, name_recipe(against["versus"])) if against else None
+    said = say_difference(against, name_recipe(against["versus"])) if against else None
+    gain = Statement(*said) if said else None
     kept = select(facts.judged.member_weights, recipe=name, **key)
     trust = say_kept(kept[0] if kept else None, name in facts.joining)
     return Chart(
@@ -233,7 +234,8 @@ def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> 
         if recipe not in records or not set(LIDAR) & set(records[recipe]["differs_in"]):
             continue
         if found := say_difference(records[recipe], name_recipe(records[recipe]["versus"])):
-            gains.append(Statement(found.sense, f"{recipe} {found.words}"))
+            sense, words = found
+            gains.append(Statement(sense, f"{recipe} {words}"))
     return gains
 
 
