@@ -62,7 +62,11 @@ def judge(facts: Facts, recipe: Recipe) -> Facts:
             {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
             for name, known in knows.items()
         ],
-        preferred=[record | {"recipe": recipe.name} for record in facts.judged.preferred],
+        preferred=[
+            record
+            | {"recipe": recipe.name, "beaten": {other: [recipe.name] for other in BASELINES}}
+            for record in facts.judged.preferred
+        ],
         targeting=[hits | {"recipe": recipe.name}],
         over_targets=means,
         residuals=facts.judged.residuals.assign(recipe=recipe.name),
@@ -96,6 +100,9 @@ def tell(facts: Facts, name: str) -> Iterator[tuple[str, str]]:
         yield scheme["gains"][0].words, yardstick
         yield scheme["charts"][0].statement.words, yardstick
     yield verdict.gather(facts)["headline"], yardstick
+    (choice,) = verdict.find_choices(facts, "crime").values()
+    _, *clauses = choice.reason.split("; ")
+    yield from zip(clauses, BASELINES, strict=True)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

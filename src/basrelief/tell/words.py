@@ -89,6 +89,18 @@ def name_known(codes: Sequence[str]) -> str:
     return join_words(name_each(codes))
 
 
+def name_apart(name: str, differs_in: Sequence[str]) -> str:
+    """Name a recipe with, in brackets, all that sets it apart from another, if anything does.
+
+    Examples
+    --------
+    >>> name_apart("place-alone", ["heights", "district"]), name_apart("stack", [])
+    ('place-alone [LIDAR, district]', 'stack')
+    """
+    apart = ", ".join(name_each(differs_in))
+    return f"{name} [{apart}]" if apart else name
+
+
 def say_apart(differs_in: Sequence[str]) -> str:
     """Say all that two recipes differ in, which no comparison of them may leave out.
 

@@ -19,7 +19,7 @@ from basrelief.tell.page.verdict import Choice, find_choices
 from basrelief.tell.words import (
     format_number,
     join_words,
-    name_each,
+    name_apart,
     name_scheme,
     name_target,
     open_sentence,
@@ -123,21 +123,15 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     record = finding.record
     key = {name: record[name] for name in ("recipe", "target", "scheme", "unit")}
     senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
-    senses[finding.sense].append(_name_apart("the mean", finding.knows))
+    senses[finding.sense].append(name_apart("the mean", finding.knows))
     for other in select(comparisons, **key):
         sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
-        senses[sense].append(_name_apart(other["versus"], other["differs_in"]))
+        senses[sense].append(name_apart(other["versus"], other["differs_in"]))
     return tuple(
         Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()
         if names
     )
-
-
-def _name_apart(name: str, differs_in: Sequence[str]) -> str:
-    """Name a recipe with, in brackets, all that sets it apart from another."""
-    apart = ", ".join(name_each(differs_in))
-    return f"{name} [{apart}]" if apart else name
 
 
 def _draw_target(facts: Facts, target: str) -> list[Panel]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import BASELINES
-from basrelief.judge.yardsticks import MEAN
+from basrelief.judge.yardsticks import MEAN, differ
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -23,7 +23,7 @@ from basrelief.tell.findings import (
 from basrelief.tell.gains import find_gain
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
-from basrelief.tell.words import format_length, name_scheme, name_target, name_targets
+from basrelief.tell.words import format_length, name_apart, name_scheme, name_target, name_targets
 
 REASONS = {
     "no_intervals": "too few places for intervals: nothing can be told from the mean",
@@ -148,7 +148,8 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             # LIDAR alone is preferred for beating the mean: no pair of its own says so.
             adds = gain is None or bool(gain["beats"])
             joins = recipe in facts.joining
-            found[scheme] = Choice(recipe, say_preference(record), skill, r2, joins, adds)
+            why = say_preference(record, facts.judged.knows)
+            found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
     return found
 
 
@@ -241,17 +242,29 @@ def _say_rest(groups: Sequence[Group]) -> str:
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."
 
 
-def say_preference(record: Record) -> str:
+def say_preference(record: Record, knows: Mapping[str, Collection[str]]) -> str:
     """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
+
+    Parameters
+    ----------
+    knows
+        By recipe, the codes of what it knows: in brackets stands all that two differ in.
 
     Examples
     --------
-    >>> found = {"reason": "simplest", "beaten": {"area-size": ["vgg16"]}, "alike": ["dense"]}
-    >>> say_preference(found).split("; ")[1:]
-    ['area-size is beaten by vgg16', 'dense cannot be told better']
+    >>> found = {"recipe": "vgg16", "reason": "simplest", "alike": ["dense"]}
+    >>> found |= {"beaten": {"area-size": ["vgg16"]}}
+    >>> knows = {"area-size": ["size"], "vgg16": ["heights"], "dense": ["heights"]}
+    >>> say_preference(found, knows).split("; ")[1:]
+    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense cannot be told better']
     """
+
+    def name(other: str, beside: str) -> str:
+        return name_apart(other, differ(knows.get(other, ()), knows.get(beside, ())))
+
     clauses = [REASONS[record["reason"]]]
-    clauses += [f"{name} is beaten by {' and '.join(by)}" for name, by in record["beaten"].items()]
-    if record["alike"]:
-        clauses.append(f"{' and '.join(record['alike'])} cannot be told better")
+    for lost, winners in record["beaten"].items():
+        clauses.append(f"{lost} is beaten by {' and '.join(name(each, lost) for each in winners)}")
+    if alike := [name(each, record["recipe"]) for each in record["alike"]]:
+        clauses.append(f"{' and '.join(alike)} cannot be told better")
     return "; ".join(clauses)
