@@ -145,5 +145,5 @@ def test_the_towns_audit_reads_what_was_planted(audit: dict[str, Any]) -> None:
         if (record["recipe"], record["unit"]) == ("relief-statistics", "area")
     }
     assert abs(lidar["barriers"]["block"]) < 0.005
-    assert "block" in lidar["barriers"]["is_beaten_by_place"]
+    assert "block" in lidar["barriers"]["is_beaten"]
     assert lidar["crime"]["reading"] == "everywhere"

@@ -247,9 +247,20 @@ def _compare_recipes(
             target: [key | refits.bound_pair(record) for record in records]
             for target, records in pairs.items()
         },
-        over_targets=[key | refits.bound_means(record) for record in means],
+        over_targets=[
+            key | refits.bound_means(record) | _average_r2(record, key, judge.found.scores)
+            for record in means
+        ],
         refits=refits,
     )
+
+
+def _average_r2(mean: Record, key: Record, scores: list[Record]) -> Record:
+    """Average R² over targets as skill is; None where one has none."""
+    wanted = {"recipe": mean["recipe"]} | key
+    found = [record["r2"] for record in scores if record.items() >= wanted.items()]
+    is_known = bool(found) and None not in found
+    return {"r2": float(np.mean(found)) if is_known else None}
 
 
 def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> list[Record]:

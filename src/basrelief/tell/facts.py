@@ -143,6 +143,11 @@ class Facts:
         """The scheme that is shown where showing all of them would be too much."""
         return choose_listed(self.schemes)
 
+    @property
+    def joined(self) -> dict[str, list[str]]:
+        """By recipe that joins LIDAR and place, the codes of what it knows."""
+        return {name: self.judged.knows.get(name, []) for name in self.joining}
+
     @cached_property
     def shown(self) -> dict[str, str]:
         """By target, the recipe whose map, intervals and list are shown.
@@ -166,7 +171,7 @@ class Facts:
     @cached_property
     def findings(self) -> list[Finding]:
         """The scores of what was asked for, in the scheme that is shown."""
-        found = find_findings(self.scores, self.shown_scheme)
+        found = find_findings(self.scores, self.shown_scheme, self.judged.knows)
         return [finding for finding in found if finding.recipe in self.asked]
 
     @cached_property

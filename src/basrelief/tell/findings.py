@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
@@ -13,6 +13,7 @@ from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (
     format_number,
     join_words,
+    name_known,
     name_scheme,
     name_target,
     name_targets,
@@ -36,10 +37,22 @@ class Finding:
     record: Record
     """As in ``scores.json``; a mean over targets has no target."""
 
+    knows: tuple[str, ...] = ()
+    """Codes of what the recipe knows; empty where that is not told."""
+
     @property
     def recipe(self) -> str:
         """The recipe that was scored."""
         return str(self.record["recipe"])
+
+    @property
+    def named(self) -> str:
+        """The recipe and, where it knows more than LIDAR, all that it knows.
+
+        Beside the mean, which knows nothing, it may not pass for LIDAR alone.
+        """
+        is_plain = name_known(self.knows) in ("", "LIDAR")
+        return self.recipe if is_plain else f"{self.recipe} ({name_known(self.knows)})"
 
     @property
     def target(self) -> str:
@@ -89,6 +102,19 @@ def say_worth(record: Record) -> str:
     }[worth]
 
 
+def say_r2(record: Record) -> str:
+    """Say R², which stands beside every skill: its mean is that of what is tested itself.
+
+    Under a buffer the training fold's mean misses by more, and flatters a skill.
+
+    Examples
+    --------
+    >>> say_r2({"r2": 0.284}), say_r2({"r2": None})
+    ('R² 0.28', 'R² –')
+    """
+    return f"R² {format_number(record['r2'])}"
+
+
 def name_preferred(recipe: str) -> str:
     """Name a preferred recipe, which can be none at all."""
     return "always the mean" if recipe == MEAN else recipe
@@ -100,11 +126,14 @@ def find_strictest(scores: Sequence[Record]) -> str | None:
     return next((scheme for scheme in STRICT_FIRST if scheme in scored), None)
 
 
-def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
+def find_findings(
+    scores: Sequence[Record], scheme: str, knows: Mapping[str, Collection[str]] | None = None
+) -> list[Finding]:
     """Put each recipe's main score of a scheme into words.
 
     The main score is per area, as areas are what a map would show; per chip where the
-    scheme holds out chips, or no area has a score.
+    scheme holds out chips, or no area has a score. ``knows`` has, by recipe, the codes of what
+    it knows.
     """
     preferred = "chip" if scheme == "random" else "area"
     main: dict[tuple[str, str], Record] = {}
@@ -117,7 +146,7 @@ def find_findings(scores: Sequence[Record], scheme: str) -> list[Finding]:
             main[key] = record
     targets = list(dict.fromkeys(record["target"] for record in scores))
     return [
-        Finding(record)
+        Finding(record, tuple((knows or {}).get(record["recipe"], ())))
         for _, record in sorted(main.items(), key=lambda item: targets.index(item[0][0]))
     ]
 
@@ -133,7 +162,7 @@ def group_findings(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
     for group in groups.values():
         by_recipe: dict[str, list[str]] = {}
         for finding in group:
-            by_recipe.setdefault(finding.recipe, []).append(name_target(finding.target))
+            by_recipe.setdefault(finding.named, []).append(name_target(finding.target))
         named = [f"{recipe} for {join_words(names)}" for recipe, names in by_recipe.items()]
         gathered.append((group[0], "; ".join(named)))
     return gathered
@@ -145,14 +174,14 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
         return "Nothing was scored in this run, so there is nothing to conclude from it."
     held_out = f"with {name_scheme(findings[0].scheme, settings)}"
     targets = list(dict.fromkeys(finding.target for finding in findings))
-    recipes = list(dict.fromkeys(finding.recipe for finding in findings))
+    recipes = list(dict.fromkeys(finding.named for finding in findings))
     named = name_targets(targets)
     if len({finding.words for finding in findings}) == 1:
         is_or_are = "is" if len(recipes) == 1 else "are"
         who = f"{join_words(recipes)} {is_or_are}"
         return f"For {named}, {held_out}, {who} {findings[0].words}."
     if len(targets) == 1:
-        parts = [f"{finding.recipe} is {finding.words}" for finding in findings]
+        parts = [f"{finding.named} is {finding.words}" for finding in findings]
         return f"For {named}, {held_out}: {'; '.join(parts)}."
     # By sense and not by words: better without an interval may be luck, and is not counted.
     better = {finding.target for finding in findings if finding.sense == "better"}
@@ -172,7 +201,7 @@ def say_errors(findings: Sequence[Finding]) -> str | None:
     if not findings or len({finding.target for finding in findings}) > 1:
         return None
     parts = [
-        f"{finding.recipe} {format_number(finding.record['mse'], 3)}, always predicting the mean "
+        f"{finding.named} {format_number(finding.record['mse'], 3)}, always predicting the mean "
         f"{format_number(finding.record['mse_mean'], 3)}"
         for finding in findings
     ]

@@ -27,6 +27,7 @@ SENSES = {
     # What a preferred recipe rests on.
     "lidar": Sense("▲", "better", "needs LIDAR"),
     "both": Sense("▲◆", "better", "LIDAR and place together"),
+    "joined": Sense("●◆", "even", "the two together, LIDAR adding nothing that can be told"),
     "plain": Sense("◆", "worse", "needs none"),
     "mean": Sense("●", "even", "the mean"),
     # How often intervals hold what was observed: either miss is one.

@@ -24,7 +24,7 @@ HELD_OUT = {
 """How a scheme holds out, to follow the word "with"; blocks are named by their size."""
 
 RECIPE_NAMES = {
-    "mean": "always the mean",
+    "mean": "always predicting the mean",
     "place-alone": "place alone",
     "place-and-district": "place and district without LIDAR",
     "district-mean": "the district's mean",
@@ -67,16 +67,38 @@ def name_recipe(recipe: str) -> str:
     return RECIPE_NAMES.get(recipe, recipe)
 
 
+def name_each(codes: Sequence[str]) -> list[str]:
+    """Name each thing that a recipe knows, by its code; LIDAR is one however it is seen.
+
+    Examples
+    --------
+    >>> name_each(["heights", "place", "district"])
+    ['LIDAR', 'place', 'district']
+    """
+    return list(dict.fromkeys(KNOWN_NAMES.get(code, code.replace("_", " ")) for code in codes))
+
+
 def name_known(codes: Sequence[str]) -> str:
-    """Name what a recipe knows, or what two differ in; several LIDAR are one.
+    """Name what a recipe knows, or what two differ in, as a sentence does.
 
     Examples
     --------
     >>> name_known(["heights", "district"]), name_known([])
     ('LIDAR and district', '')
     """
-    names = list(dict.fromkeys(KNOWN_NAMES.get(code, code.replace("_", " ")) for code in codes))
-    return join_words(names) if names else ""
+    return join_words(name_each(codes))
+
+
+def name_apart(name: str, differs_in: Sequence[str]) -> str:
+    """Name a recipe with, in brackets, all that sets it apart from another, if anything does.
+
+    Examples
+    --------
+    >>> name_apart("place-alone", ["heights", "district"]), name_apart("stack", [])
+    ('place-alone [LIDAR, district]', 'stack')
+    """
+    apart = ", ".join(name_each(differs_in))
+    return f"{name} [{apart}]" if apart else name
 
 
 def say_apart(differs_in: Sequence[str]) -> str:
@@ -92,7 +114,7 @@ def say_apart(differs_in: Sequence[str]) -> str:
     named = name_known(differs_in)
     if not named:
         return "The two know the same, and differ in how they use it."
-    return f"The two differ in {named}{' alone' if len(differs_in) == 1 else ''}."
+    return f"The two differ in {named}{' alone' if len(name_each(differs_in)) == 1 else ''}."
 
 
 def name_targets(targets: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.page import report
+from basrelief.tell.page import report, targeting
 
 Reader = Callable[[str, str], str]
 N_AREAS, N_INNER = 20, 4
@@ -33,12 +34,12 @@ def facts(judged: Run, judged_settings: Settings) -> Facts:
 def test_the_verdict_names_what_is_worth_having(page: str, section: Reader) -> None:
     said = section(page, "verdict")
     assert "For crime: LIDAR is worth having with whole 1\xa0km blocks" in page
-    assert "▲ dense-vgg16 skill 0.40" in said
+    assert "▲ dense-vgg16 skill 0.40, R² 0.50" in said
 
 
 def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str, section: Reader) -> None:
     said = section(page, "results")
-    assert "▲ beats the mean and place-alone" in said
+    assert "▲ beats the mean [LIDAR] and place-alone [LIDAR, place]" in said
     assert "Preferred: ▲ dense-vgg16 , the simplest that beats the mean" in said
 
 
@@ -64,9 +65,19 @@ def test_failures_are_told_in_words_and_on_a_striped_map(page: str, section: Rea
     assert "Barnet 20" in said
 
 
-def test_who_would_be_found_is_held_against_chance_and_place(page: str, section: Reader) -> None:
+def test_who_would_be_found_is_held_against_chance_and_what_sees_no_lidar(
+    page: str, section: Reader, facts: Facts
+) -> None:
     said = section(page, "targeting")
-    assert "3 of 4 found; place alone 25%" in said
+    # LIDAR alone without its LIDAR is a blind pick.
+    assert ">3 of 4 found<" in page
+    record = facts.judged.targeting[0] | {"versus": "place-and-district", "versus_hit_rate": 0.25}
+    joint = replace(facts.judged, targeting=[record])
+    found = targeting.gather(replace(facts, judged=joint))
+    assert found
+    (chart,) = found["charts"]
+    (row,) = chart["rows"]
+    assert row.note == "3 of 4 found; place and district without LIDAR 25%"
     assert "▲ better than chance" in said
     assert said.count("▨ outside") == 2
     assert "evaluate/targeting.csv" in said

@@ -55,19 +55,31 @@ def test_a_skill_that_is_next_to_nothing_cannot_be_told_however_sure() -> None:
 def test_what_is_beaten_by_another_is_said() -> None:
     finding = make_finding(0.2, 0.1, 0.3)
     other: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
-    other |= {"versus": "place-alone", "beats": False, "is_beaten": True}
+    other |= {"versus": "place-alone", "differs_in": ["heights", "place"]}
+    other |= {"beats": False, "is_beaten": True}
     said = say_versus(finding, [other, other | {"scheme": "area", "versus": "b"}])
     assert said == (
         Statement("better", "beats the mean"),
-        Statement("worse", "is beaten by place-alone"),
+        Statement("worse", "is beaten by place-alone [LIDAR, place]"),
     )
 
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
-    alone, both = (Choice("x", "", 0.3, joins) for joins in (False, True))
+    alone, both = (Choice("x", "", 0.3, joins_place=joins) for joins in (False, True))
     assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
     (group,) = group_targets({"crime": {"lad": alone, "block": both}}, "everywhere")
     assert group.key == "always"
+
+
+def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
+    joined = Choice("x", "", 0.3, joins_place=True, adds=False)
+    grid = {"crime": {"lad": joined}, "health": choose("mean")}
+    assert headline(grid) == "LIDAR is worth having for none of the 2 scores."
+    assert headline({"crime": {"lad": joined}}) == (
+        "For crime: LIDAR adds nothing that can be told to what is known without it."
+    )
+    mixed = {"lad": joined, "block": Choice("x", "", 0.3)}
+    assert headline({"crime": mixed}) == "For crime: LIDAR is worth having in some of the tests."
 
 
 @pytest.mark.parametrize(
@@ -79,4 +91,5 @@ def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
     ],
 )
 def test_why_a_recipe_is_preferred_is_said(reason: str, words: str) -> None:
-    assert say_preference({"reason": reason, "beaten": {}, "alike": []}).startswith(words)
+    record = {"recipe": "a", "reason": reason, "beaten": {}, "alike": []}
+    assert say_preference(record, {}).startswith(words)

@@ -153,9 +153,12 @@ def write_evaluation(
     folder: Path, ids: list[str], crime: np.ndarray, guess: np.ndarray, rank: int
 ) -> None:
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
-    beats = UNIT | versus | {"n": N_AREAS, "beats": True, "is_beaten": False}
-    write_json(folder / "comparisons.json", [beats])
-    for name in ("over_targets", "member_weights", "recipes"):
+    told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
+    write_json(folder / "comparisons.json", [UNIT | versus | told | {"n": N_AREAS}])
+    knows = {KEY["recipe"]: ["heights"], NETWORK["recipe"]: ["heights"], "place-alone": ["place"]}
+    known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
+    write_json(folder / "recipes.json", known)
+    for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from basrelief import __version__
-from basrelief.judge.baselines import PLACE
+from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
@@ -68,7 +68,7 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
         # Nobody can read off a recipe what its thirty-odd statistics are.
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
-        "question": say_question(settings, list(facts.joining)),
+        "question": say_question(settings, facts.joined),
         "written": max((model.written for model in models), default=None),
         "pretrained": say_pretrained(facts, models),
         "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
@@ -104,19 +104,19 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
 
 
 def list_scores(narrowed: Facts) -> list[Record]:
-    """List the scores of what was asked for, each beside the mean and beside place alone."""
-    rows = []
+    """List the scores of what was asked for, each beside what differs in LIDAR alone."""
+    rows, yardsticks = [], narrowed.judged.yardsticks
     for target in narrowed.samples.targets:
         for scheme in narrowed.schemes:
             unit = choose_unit(narrowed.scores, target, scheme)
             mine = select(narrowed.scores, target=target, scheme=scheme, unit=unit)
-            # A skill beside 0 alone flatters: without any LIDAR, place can have as much.
-            place = next((r["skill"] for r in mine if r["recipe"] == PLACE), None)
-            rows += [
-                record | {"words": say_worth(record), "place": place}
-                for record in mine
-                if record["recipe"] in narrowed.asked and record["skill"] is not None
-            ]
+            # A skill beside 0 alone flatters. The mean's is 0, and it is told in no row.
+            skills = {MEAN: 0.0} | {record["recipe"]: record["skill"] for record in mine}
+            for record in mine:
+                if record["recipe"] in narrowed.asked and record["skill"] is not None:
+                    versus = yardsticks.get(record["recipe"], MEAN)
+                    without = {"without": skills.get(versus), "versus": words.name_recipe(versus)}
+                    rows.append(record | {"words": say_worth(record)} | without)
     return rows
 
 
@@ -148,7 +148,7 @@ def list_caveats(narrowed: Facts) -> list[str]:
     worse: dict[str, list[str]] = {}
     for finding in findings:
         if finding.sense != "better":
-            worse.setdefault(finding.recipe, []).append(words.name_target(finding.target))
+            worse.setdefault(finding.named, []).append(words.name_target(finding.target))
     caveats += [
         f"{recipe} cannot be told better than always predicting the mean for "
         f"{words.join_words(targets)}."

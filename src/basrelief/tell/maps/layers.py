@@ -13,6 +13,7 @@ from basrelief.judge.tables import INTERVALS
 from basrelief.reader import SHARED
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
+from basrelief.tell.gains import say_gain
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
 from basrelief.tell.words import name_scheme, name_target
 
@@ -46,6 +47,9 @@ class Layer:
     preferred: str | None
     """The recipe that judging prefers; None where it did not choose."""
 
+    gain: str = ""
+    """What LIDAR adds to whatever else the recipe knows, in a sentence; nothing of LIDAR alone."""
+
     @property
     def name(self) -> str:
         """The target as a person would say it."""
@@ -72,7 +76,8 @@ class Layer:
         """Say whose predictions these are and what they are worth; no map goes without it."""
         # A recipe that knows nothing has a map all the same.
         verdict = f", {self.finding.words}" if self.finding else ""
-        sentence = f"{self.recipe}, with {self.held_out}: {self.n_predicted} areas{verdict}."
+        named = self.finding.named if self.finding else self.recipe
+        sentence = f"{named}, with {self.held_out}: {self.n_predicted} areas{verdict}.{self.gain}"
         if self.preferred is None or self.preferred == self.recipe:
             return sentence
         return f"{sentence} Judging prefers {name_preferred(self.preferred)} here."
@@ -133,6 +138,7 @@ def _make_layer(
         widths=classify_values(width),
         finding=finding,
         preferred=facts.find_preferred(target),
+        gain=say_gain(facts, recipe, target, scheme),
     )
 
 

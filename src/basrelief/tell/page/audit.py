@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from basrelief.judge.audit import list_known
-from basrelief.judge.baselines import PLACE
+from basrelief.judge.baselines import BASELINES, PLACE
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.page.verdict import name_column
@@ -52,14 +53,18 @@ def gather(facts: Facts) -> dict[str, Any]:
         "targets": {target: _lay_out(facts, target) for target in facts.samples.targets},
         "table": audit["table"],
         "place": PLACE,
+        "baselines": list(BASELINES),
     }
 
 
 def _lay_out(facts: Facts, target: str) -> dict[str, Record]:
-    """Lay out skill by scheme of what was asked for, and of place alone, for one target."""
+    """Lay out skill by scheme, for one target, of what was asked for and of what sees no LIDAR.
+
+    That is place alone and, beside what knows more than LIDAR, its yardstick.
+    """
     found = {}
-    # Place alone stands in every table, for it is what LIDAR has to beat.
-    for recipe in [*facts.asked, *([PLACE] if PLACE not in facts.asked else [])]:
+    yardsticks = [facts.judged.yardsticks.get(name, MEAN) for name in facts.asked]
+    for recipe in dict.fromkeys([*facts.asked, PLACE, *yardsticks]):
         rows = select(facts.judged.audit["table"], target=target, recipe=recipe)
         by_unit = {row["unit"]: row for row in rows}
         skills = {}

@@ -62,7 +62,7 @@ class Point:
     """What it is held against: the mean, chance, or what was meant."""
 
     beside: float | None = None
-    """The same of place alone; None where it is unknown or not asked."""
+    """The same of what differs in LIDAR alone; None where that is the mean."""
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
+from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.learn.knowledge import LIDAR
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.findings import Finding
+from basrelief.tell.findings import Finding, say_r2
+from basrelief.tell.gains import find_gain, say_difference
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
-from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
     format_number,
     format_percent,
     join_words,
+    name_known,
+    name_recipe,
     name_scheme,
     name_target,
     name_targets,
@@ -24,12 +28,9 @@ ALWAYS = 0.995
 """A share that is written as 100 %."""
 
 
-DIFFERENCES = {
-    "better": "adds {amount} to {other}",
-    "even": "cannot be told from {other}: {amount}",
-    "worse": "falls short of {other}: {amount}",
-}
-"""What the interval of a paired difference says, by sense."""
+UNTOLD = (0.25, 0.75)
+"""Between these a probability that was one half before any label says nothing worth a mention: the
+labels are less than three times as likely one way as the other (Kass and Raftery 1995)."""
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
@@ -58,11 +59,13 @@ def list_parts(facts: Facts, name: str) -> dict[str, str]:
     -------
     Labels by recipe, the whole last.
     """
+    without = {other: name_recipe(other) for other in (PLACE, _find_yardstick(facts, name))}
+    without.pop(MEAN, None)
     if name in facts.joining:
         lidar = facts.joining[name]
         # Where none was scored that speaks for LIDAR alone, place and both are left to compare.
         parts = {lidar: "LIDAR alone"} if lidar else {}
-        return parts | {PLACE: "place alone", name: "both"}
+        return parts | without | {name: "both"}
     members = {
         m for record in select(facts.judged.member_weights, recipe=name) for m in record["members"]
     }
@@ -70,11 +73,16 @@ def list_parts(facts: Facts, name: str) -> dict[str, str]:
     if members <= {name}:
         return {}
     alone = {member: f"{member} alone" for member in facts.recipes if member in members}
-    return alone | {PLACE: "place alone", name: "together"}
+    return alone | without | {name: "together"}
+
+
+def _find_yardstick(facts: Facts, name: str) -> str:
+    """Find what differs from a recipe in LIDAR alone."""
+    return facts.judged.yardsticks.get(name, MEAN)
 
 
 def say_joined(facts: Facts) -> list[tuple[str, str]]:
-    """Say of each recipe that joins LIDAR and place what it adds to place, for the verdict.
+    """Say of each recipe that joins LIDAR and place what LIDAR adds in it, for the verdict.
 
     Returns
     -------
@@ -91,15 +99,15 @@ def say_joined(facts: Facts) -> list[tuple[str, str]]:
 
 
 def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
-    """Say for which targets a recipe beats place alone in a scheme, and what it adds over all."""
+    """Say for which targets a recipe beats its yardstick, and what it adds to it over all."""
     key = {"recipe": name, "scheme": scheme, "unit": "area"}
-    against = select(facts.judged.comparisons, versus=PLACE, **key)
+    yardstick = _find_yardstick(facts, name)
+    against = select(facts.judged.comparisons, versus=yardstick, **key)
     if not against:
         return ""
     won = name_targets([record["target"] for record in against if record["beats"]])
-    sentence = (
-        f"With {name_scheme(scheme, facts.settings)} it beats place alone for {won or 'no score'}"
-    )
+    held_out = name_scheme(scheme, facts.settings)
+    sentence = f"With {held_out} it beats {name_recipe(yardstick)} for {won or 'no score'}"
     means = select(facts.judged.over_targets, **key)
     apart = _say_apart(means[0]) if means and len(against) > 1 else ""
     return f"{sentence}; over all {len(against)} scores {apart}." if apart else f"{sentence}."
@@ -119,24 +127,6 @@ def _say_apart(record: Record) -> str:
     return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
 
 
-def say_difference(record: Record, other: str) -> Statement | None:
-    """Say what a recipe adds to another, from ``difference, low, high``; None without interval.
-
-    Examples
-    --------
-    >>> say_difference({"difference": 0.186, "low": 0.121, "high": 0.247}, "place alone").words
-    'adds 0.19 (0.12 to 0.25) to place alone'
-    >>> say_difference({"difference": 0.002, "low": -0.07, "high": 0.1}, "place alone").words
-    'cannot be told from place alone: 0.00 (−0.07 to 0.10)'
-    """
-    difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
-    if difference is None or low is None or high is None:
-        return None
-    amount = f"{format_number(difference)} ({format_number(low)} to {format_number(high)})"
-    sense = tell_sense(low, high)
-    return Statement(sense, DIFFERENCES[sense].format(amount=amount, other=other))
-
-
 def say_kept(record: Record | None, joins_place: bool) -> str:
     """Say how far the parts are trusted, and how often nothing was learnt.
 
@@ -148,16 +138,15 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
     >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
     'Nothing could be learnt from LIDAR: it returns the mean.'
     >>> say_kept(record | {"weighed_by": "posterior"}, joins_place=True)
-    'By the labels learnt from, it is 30% likely that LIDAR says something beside place.'
+    'The labels learnt from do not tell whether LIDAR says something beside place.'
+    >>> say_kept(record | {"weighed_by": "posterior", "members": {"a": 0.9}}, joins_place=True)
+    'By the labels learnt from, it is 90% likely that LIDAR says something beside place.'
     """
     if record is None:
         return ""
     # One process of place and LIDAR has no inner folds: it weighs by how likely each is.
     if record["weighed_by"] == "posterior":
-        share = sum(record["members"].values())
-        likely = "over 99%" if share >= ALWAYS else format_percent(share)
-        says = "that LIDAR says something beside place"
-        return f"By the labels learnt from, it is {likely} likely {says}."
+        return " ".join(_say_posteriors(record["members"]))
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"
     if nothing >= ALWAYS:
@@ -170,6 +159,17 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
         kept = join_words([f"{format_percent(w)} of {name}" for name, w in members.items()])
     rest = f"; in {format_percent(nothing)} of the folds it returns the mean" if nothing else ""
     return f"Inner folds kept {kept}{rest}."
+
+
+def _say_posteriors(members: dict[str, float]) -> Iterator[str]:
+    """Say of each feature set how likely it says something; it was one half before any label."""
+    for name, share in members.items():
+        who = "LIDAR says something" if len(members) == 1 else f"{name} says something"
+        if UNTOLD[0] <= share <= UNTOLD[1]:
+            yield f"The labels learnt from do not tell whether {who} beside place."
+            continue
+        likely = "over 99%" if share >= ALWAYS else format_percent(share)
+        yield f"By the labels learnt from, it is {likely} likely that {who} beside place."
 
 
 def _show_scheme(
@@ -206,6 +206,7 @@ def _show_skills(records: Sequence[Record], parts: dict[str, str], name: str) ->
         Row(
             label=parts[record["recipe"]],
             points=(plot_skill(Finding(record)),),
+            note=say_r2(record),
             is_asked=record["recipe"] == name,
         )
         for record in records
@@ -214,15 +215,14 @@ def _show_skills(records: Sequence[Record], parts: dict[str, str], name: str) ->
 
 
 def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Chart:
-    """Gather one target's skills, gain over place alone, and trust."""
+    """Gather one target's skills, gain from LIDAR, and trust."""
     key = {"target": target, "scheme": scheme}
     records = [
         record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
     ]
-    # Against place, the cheaper part: LIDAR has to be worth its cost.
-    versus = {"recipe": name, "versus": PLACE, "unit": "area"}
-    against = select(facts.judged.comparisons, **versus, **key)
-    gain = say_difference(against[0], "place alone") if against else None
+    against = find_gain(facts, name, target, scheme)
+    said = say_difference(against, name_recipe(against["versus"])) if against else None
+    gain = Statement(*said) if said else None
     kept = select(facts.judged.member_weights, recipe=name, **key)
     trust = say_kept(kept[0] if kept else None, name in facts.joining)
     return Chart(
@@ -234,22 +234,29 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
 
 
 def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> list[Statement]:
-    """Say what the whole, and LIDAR alone, add to place alone over all targets; whole first."""
+    """Say what LIDAR adds over all targets, in the whole and alone; whole first."""
     gains = []
-    for recipe in [name, *(part for part in parts if part not in (name, PLACE))]:
-        if recipe in records and (found := say_difference(records[recipe], "place alone")):
-            gains.append(Statement(found.sense, f"{recipe} {found.words}"))
+    for recipe in [name, *(part for part in parts if part != name)]:
+        # What sees no LIDAR has a row among the skills.
+        if recipe not in records or not set(LIDAR) & set(records[recipe]["differs_in"]):
+            continue
+        if found := say_difference(records[recipe], name_recipe(records[recipe]["versus"])):
+            sense, words = found
+            gains.append(Statement(sense, f"{recipe} {words}"))
     return gains
 
 
 def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> str:
-    """Say for which targets the whole beats what is no place: LIDAR, or members, alone."""
-    sentences = []
+    """Say for which targets the whole beats LIDAR, or members, alone, and what sets them apart."""
+    sentences, knows = [], facts.judged.knows
     for part in parts:
         versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
         against = select(facts.judged.comparisons, **versus)
-        if part in (name, PLACE) or not against:
+        if not set(LIDAR) & set(knows.get(part, ())) or not against:
             continue
         won = [name_target(record["target"]) for record in against if record["beats"]]
-        sentences.append(f"It beats {parts[part]} for {join_words(won) if won else 'no score'}.")
+        more = name_known(differ(knows[name], knows[part]))
+        by = f" by what it knows of {more}" if more else ""
+        named = join_words(won) if won else "no score"
+        sentences.append(f"It beats {parts[part]}{by} for {named}.")
     return " ".join(sentences)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from basrelief.config import Settings
+from basrelief.learn.knowledge import DISTRICT
 from basrelief.learn.recipes import list_recipes
 from basrelief.tell.facts import Facts
 from basrelief.tell.words import format_length, join_words, name_targets
@@ -17,7 +18,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     # The public does not know the recipes by their names.
     recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
-        "question": say_question(settings, list(facts.joining)),
+        "question": say_question(settings, facts.joined),
         "terms": [("Predicted", name_targets(facts.samples.targets)), *recipes],
         # Files by name can tell where ground lies, and who worked on it.
         "files": [] if facts.is_public else _list_files(settings),
@@ -53,13 +54,13 @@ def _list_files(settings: Settings) -> list[tuple[str, str]]:
     ]
 
 
-def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
+def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | None = None) -> str:
     """Say what was asked of which data, in a few sentences.
 
     Parameters
     ----------
     joining
-        Recipes that were asked for and join LIDAR and place.
+        By recipe that joins LIDAR and place, the codes of what it knows.
     """
     data, chips = settings.data, settings.chips
     if not data.has_rasters:
@@ -76,17 +77,21 @@ def say_question(settings: Settings, joining: Sequence[str] = ()) -> str:
         f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
         "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
         f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
-        f"{_say_given(joining)}"
+        f"{_say_given(joining or {})}"
     )
 
 
-def _say_given(joining: Sequence[str]) -> str:
+def _say_given(joining: Mapping[str, Collection[str]]) -> str:
     """Say what recipes that join LIDAR and place were told besides; nothing without any."""
     # Else "it saw no coordinates" would be said of recipes that did.
-    if not joining:
-        return ""
-    was = "was" if len(joining) == 1 else "were"
-    return (
-        f" Only {join_words(joining)} {was} told more: where areas lie, their district, and the "
-        "scores of the training areas around them."
-    )
+    sentences = []
+    for has_district in (True, False):
+        names = [name for name, knows in joining.items() if (DISTRICT in knows) == has_district]
+        if names:
+            was = "was" if len(names) == 1 else "were"
+            district = " their district," if has_district else ""
+            sentences.append(
+                f" Only {join_words(names)} {was} told more: where areas lie,{district} and the "
+                "scores of the training areas around them."
+            )
+    return "".join(sentences)

@@ -11,12 +11,19 @@ import pandas as pd
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
-from basrelief.tell.findings import Finding, name_preferred
+from basrelief.tell.findings import Finding, name_preferred, say_r2
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
-from basrelief.tell.words import format_number, join_words, name_scheme, name_target, open_sentence
+from basrelief.tell.words import (
+    format_number,
+    join_words,
+    name_apart,
+    name_scheme,
+    name_target,
+    open_sentence,
+)
 
 ENDS = (0.02, 0.98)
 """Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
@@ -68,7 +75,12 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     """Gather one scheme's chart for one target; None where nothing was scored."""
     unit = choose_unit(facts.scores, target, scheme)
     records = select(facts.scores, target=target, scheme=scheme, unit=unit)
-    by_recipe = {r["recipe"]: Finding(r) for r in records if r["skill"] is not None}
+    knows = facts.judged.knows
+    by_recipe = {
+        r["recipe"]: Finding(r, tuple(knows.get(r["recipe"], ())))
+        for r in records
+        if r["skill"] is not None
+    }
     if not by_recipe:
         return None
     choice = find_choices(facts, target).get(scheme)
@@ -94,6 +106,7 @@ def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
     return Row(
         label=finding.recipe,
         points=(plot_skill(finding),),
+        note=say_r2(finding.record),
         versus=say_versus(finding, facts.judged.comparisons) if is_asked else (),
         is_asked=is_asked,
         is_preferred=choice is not None and choice.recipe == finding.recipe,
@@ -104,7 +117,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
-    difference.
+    difference. In brackets stands all that the two differ in; nothing where they know the same.
 
     Returns
     -------
@@ -113,10 +126,10 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     record = finding.record
     key = {name: record[name] for name in ("recipe", "target", "scheme", "unit")}
     senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
-    senses[finding.sense].append("the mean")
+    senses[finding.sense].append(name_apart("the mean", finding.knows))
     for other in select(comparisons, **key):
         sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
-        senses[sense].append(other["versus"])
+        senses[sense].append(name_apart(other["versus"], other["differs_in"]))
     return tuple(
         Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()
@@ -145,7 +158,7 @@ def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
         return []
     label, unit = name_target(finding.target), finding.record["unit"]
     held_out = name_scheme(finding.scheme, facts.settings)
-    caption = f"{finding.recipe}, {held_out}: {len(tested)} {unit}s, {finding.words}."
+    caption = f"{finding.named}, {held_out}: {len(tested)} {unit}s, {finding.words}."
     alt = f"Predicted against observed {label} by {caption}"
     scatter = Panel(figures.draw_scatter(tested, label, alt), caption)
     if unit == "area" and covers_areas(facts, len(tested)):

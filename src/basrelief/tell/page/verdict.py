@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import BASELINES
-from basrelief.judge.yardsticks import MEAN
+from basrelief.judge.yardsticks import MEAN, differ
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -16,12 +16,14 @@ from basrelief.tell.findings import (
     group_findings,
     say_errors,
     say_headline,
+    say_r2,
     warn_of_few,
     warn_of_leak,
 )
+from basrelief.tell.gains import find_gain
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
-from basrelief.tell.words import format_length, name_scheme, name_target, name_targets
+from basrelief.tell.words import format_length, name_apart, name_scheme, name_target, name_targets
 
 REASONS = {
     "no_intervals": "too few places for intervals: nothing can be told from the mean",
@@ -32,8 +34,13 @@ REASONS = {
 """Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""
 
 
-KINDS = ("lidar", "both", "plain", "mean")
+KINDS = ("lidar", "both", "joined", "plain", "mean")
 """What a preferred recipe can rest on, as the legend tells it."""
+
+REST = "what is known without it"
+
+UNWORTHY = ("joined", "plain", "mean")
+"""Groups of targets for which LIDAR is not worth having."""
 
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
 
@@ -47,14 +54,21 @@ class Choice:
     recipe: str
     reason: str
     skill: float | None
+    r2: float | None = None
     joins_place: bool = False
     """Whether it joins LIDAR and place."""
 
+    adds: bool = True
+    """Whether it beats what differs from it in LIDAR alone."""
+
     @property
     def kind(self) -> str:
-        """What it rests on: lidar, both, plain (place, district or size), or the mean."""
+        """What it rests on: lidar, both, plain (place, district or size), or the mean.
+
+        ``joined`` where LIDAR and place are joined, and that LIDAR adds to it cannot be told.
+        """
         if self.joins_place:
-            return "both"
+            return "both" if self.adds else "joined"
         if self.recipe == MEAN:
             return "mean"
         # Whatever is no baseline looks at LIDAR.
@@ -103,9 +117,9 @@ def _show_finding(finding: Finding) -> Row:
     """Show one skill where nothing could be preferred."""
     n = f"{finding.record['n']} held-out {finding.record['unit']}s"
     return Row(
-        label=f"{name_target(finding.target)}, {finding.recipe}",
+        label=f"{name_target(finding.target)}, {finding.named}",
         points=(plot_skill(finding),),
-        note=n,
+        note=f"{n}, {say_r2(finding.record)}",
         statement=Statement(finding.sense, finding.words),
     )
 
@@ -130,11 +144,16 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
         unit = choose_unit(facts.scores, target, scheme)
         wanted = {"target": target, "scheme": scheme, "unit": unit}
         for record in select(facts.judged.preferred, **wanted):
-            scored = select(facts.scores, recipe=record["recipe"], **wanted)
-            skill = scored[0]["skill"] if scored else None
+            recipe = record["recipe"]
+            scored = select(facts.scores, recipe=recipe, **wanted)
+            skill, r2 = (scored[0]["skill"], scored[0]["r2"]) if scored else (None, None)
             # Told apart from LIDAR alone, which would be given the credit for what place knows.
-            joins = record["recipe"] in facts.joining
-            found[scheme] = Choice(record["recipe"], say_preference(record), skill, joins)
+            gain = find_gain(facts, recipe, target, scheme, unit)
+            # LIDAR alone is preferred for beating the mean: no pair of its own says so.
+            adds = gain is None or bool(gain["beats"])
+            joins = recipe in facts.joining
+            why = say_preference(record, facts.judged.knows)
+            found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
     return found
 
 
@@ -164,7 +183,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
         # Most runs join nothing: a sign that occurs nowhere would only puzzle.
-        "kinds": [kind for kind in KINDS if kind != "both" or kind in shown],
+        "kinds": [kind for kind in KINDS if kind in shown or kind not in ("both", "joined")],
         "n_tests": sum(len(row) for row in grid.values()),
     }
 
@@ -178,7 +197,8 @@ def name_column(scheme: str, facts: Facts) -> str:
 
 def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     """Group targets by what their preferred recipes rest on, LIDAR first."""
-    members: dict[str, list[str]] = {"always": [], "sometimes": [], "plain": [], "mean": []}
+    keys = ("always", "sometimes", "joined", "plain", "mean")
+    members: dict[str, list[str]] = {key: [] for key in keys}
     for target, row in grid.items():
         kinds = {choice.kind for choice in row.values()}
         # LIDAR is praised only where every scheme needs it: one that place does as well says no.
@@ -187,11 +207,11 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
         elif kinds & {"lidar", "both"}:
             members["sometimes"].append(target)
         else:
-            # Where place wins anywhere something can be told, if not by LIDAR.
-            members["plain" if "plain" in kinds else "mean"].append(target)
+            members[next(key for key in keys[2:] if key in kinds)].append(target)
     statements = {
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
+        "joined": Statement("joined", f"LIDAR adds nothing that can be told to {REST}"),
         "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
         "mean": Statement("mean", "nothing can be told from always predicting the mean"),
     }
@@ -222,23 +242,35 @@ def say_worth(groups: Sequence[Group], n_targets: int) -> str:
 
 def _say_rest(groups: Sequence[Group]) -> str:
     """Say for how many scores LIDAR is not worth having; nothing where there are none."""
-    n_others = sum(len(group.targets) for group in groups if group.key in ("plain", "mean"))
+    n_others = sum(len(group.targets) for group in groups if group.key in UNWORTHY)
     if not n_others:
         return ""
     return f" For the other {COUNTS.get(n_others, n_others)} it is not."
 
 
-def say_preference(record: Record) -> str:
+def say_preference(record: Record, knows: Mapping[str, Collection[str]]) -> str:
     """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
+
+    Parameters
+    ----------
+    knows
+        By recipe, the codes of what it knows: in brackets stands all that two differ in.
 
     Examples
     --------
-    >>> found = {"reason": "simplest", "beaten": {"area-size": ["vgg16"]}, "alike": ["dense"]}
-    >>> say_preference(found).split("; ")[1:]
-    ['area-size is beaten by vgg16', 'dense cannot be told better']
+    >>> found = {"recipe": "vgg16", "reason": "simplest", "alike": ["dense"]}
+    >>> found |= {"beaten": {"area-size": ["vgg16"]}}
+    >>> knows = {"area-size": ["size"], "vgg16": ["heights"], "dense": ["heights"]}
+    >>> say_preference(found, knows).split("; ")[1:]
+    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense cannot be told better']
     """
+
+    def name(other: str, beside: str) -> str:
+        return name_apart(other, differ(knows.get(other, ()), knows.get(beside, ())))
+
     clauses = [REASONS[record["reason"]]]
-    clauses += [f"{name} is beaten by {' and '.join(by)}" for name, by in record["beaten"].items()]
-    if record["alike"]:
-        clauses.append(f"{' and '.join(record['alike'])} cannot be told better")
+    for lost, winners in record["beaten"].items():
+        clauses.append(f"{lost} is beaten by {' and '.join(name(each, lost) for each in winners)}")
+    if alike := [name(each, record["recipe"]) for each in record["alike"]]:
+        clauses.append(f"{' and '.join(alike)} cannot be told better")
     return "; ".join(clauses)

@@ -1,0 +1,148 @@
+"""Whatever is told to beat another: the sentence names all that the two differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from basrelief.config import Settings
+from basrelief.judge.audit import build_audit
+from basrelief.judge.baselines import BASELINES
+from basrelief.judge.yardsticks import MEAN, differ, find_yardstick
+from basrelief.learn.knowledge import CODES, list_known
+from basrelief.learn.recipes import KrigedRecipe, Recipe, list_recipes
+from basrelief.run import Record, Run
+from basrelief.tell.cards.cards import list_scores
+from basrelief.tell.facts import Facts, read_facts
+from basrelief.tell.maps.layers import gather_layers
+from basrelief.tell.page import audit, parts, results, targeting, verdict
+from basrelief.tell.words import KNOWN_NAMES, RECIPE_NAMES, name_each
+
+RECIPES = list_recipes()
+SCHEME = "block"
+INTERVAL = {"difference": 0.2, "low": 0.1, "high": 0.3, "n": 20, "beats": True, "is_beaten": False}
+
+
+@pytest.fixture(scope="module")
+def judged(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_judged: Callable[[Path], Run],
+    judged_settings: Settings,
+) -> Facts:
+    run = write_judged(tmp_path_factory.mktemp("like") / "run")
+    return read_facts(judged_settings, run)
+
+
+def judge(facts: Facts, recipe: Recipe) -> Facts:
+    """The facts of a run that was asked for one recipe, which beats every baseline."""
+    knows = {name: baseline.knows for name, baseline in BASELINES.items()}
+    knows |= {recipe.name: list_known(recipe, facts.samples), "relief-statistics": ("heights",)}
+    yardsticks = {name: find_yardstick(name, knows) for name in knows}
+    key = {"recipe": recipe.name, "target": "crime", "scheme": SCHEME, "unit": "area"}
+
+    def apart(other: str) -> Record:
+        differs_in = list(differ(knows[recipe.name], knows.get(other, ())))
+        return INTERVAL | {"versus": other, "differs_in": differs_in}
+
+    comparisons = [key | apart(other) for other in knows if other != recipe.name]
+    scores = [facts.scores[0] | {"recipe": name} for name in knows]
+    mean = key | apart(yardsticks[recipe.name]) | {"n_targets": 1, "r2": 0.1}
+    mean |= {"skill": 0.4, "skill_low": 0.2, "skill_high": 0.5}
+    means: list[Record] = [mean, *(mean | {"recipe": name, "differs_in": []} for name in BASELINES)]
+    without = yardsticks[recipe.name]
+    rate = None if without == MEAN else 0.25
+    hits = facts.judged.targeting[0] | {"versus": without, "versus_hit_rate": rate}
+    evaluation = replace(
+        facts.judged,
+        comparisons=comparisons,
+        recipes=[
+            {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
+            for name, known in knows.items()
+        ],
+        preferred=[
+            record
+            | {"recipe": recipe.name, "beaten": {other: [recipe.name] for other in BASELINES}}
+            for record in facts.judged.preferred
+        ],
+        targeting=[hits | {"recipe": recipe.name}],
+        over_targets=means,
+        residuals=facts.judged.residuals.assign(recipe=recipe.name),
+        audit=build_audit(scores, comparisons, [], [recipe.name], yardsticks),
+    )
+    joining = {recipe.name: "dense-vgg16"} if isinstance(recipe, KrigedRecipe) else {}
+    return replace(facts, judged=evaluation, scores=scores, asked=[recipe.name], joining=joining)
+
+
+def tell(facts: Facts, name: str) -> Iterator[tuple[str, str]]:
+    """Each sentence that compares the recipe with another, and the other's name."""
+    yardstick = facts.judged.yardsticks[name]
+    (finding,) = facts.findings
+    (statement,) = results.say_versus(finding, facts.judged.comparisons)
+    for other in (MEAN, *(record["versus"] for record in facts.judged.comparisons)):
+        yield statement.words, other
+    yield audit.say_audit(facts.judged.audit)[-1], facts.judged.audit["recipes"][0]["versus"]
+    (layer,) = gather_layers(facts)
+    yield layer.say(), MEAN
+    yield layer.say(), yardstick
+    # What heads a column, or a part that is folded away, is said with what stands in it.
+    (row,) = list_scores(facts)
+    yield f"{row['versus']} without LIDAR", yardstick
+    found = targeting.gather(facts)
+    assert found
+    yield f"{found['charts'][0]['rows'][0].note} without LIDAR", yardstick
+    said = parts.say_joined(facts)
+    yield from ((f"what LIDAR adds in it: {text}", yardstick) for _, text in said)
+    if brought := parts.gather(facts):
+        (scheme,) = brought["parts"][0]["schemes"]
+        yield scheme["gains"][0].words, yardstick
+        yield scheme["charts"][0].statement.words, yardstick
+    yield verdict.gather(facts)["headline"], yardstick
+    (choice,) = verdict.find_choices(facts, "crime").values()
+    _, *clauses = choice.reason.split("; ")
+    yield from zip(clauses, BASELINES, strict=True)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_each_sentence_that_compares_names_all_that_the_two_differ_in(
+    judged: Facts, recipe: Recipe
+) -> None:
+    facts = judge(judged, recipe)
+    knows = facts.judged.knows
+    sentences = list(tell(facts, recipe.name))
+    assert len(sentences) > 10
+    for sentence, other in sentences:
+        apart = name_each(differ(knows[recipe.name], knows.get(other, ())))
+        # A network or a recipe of relief is LIDAR by what it is; beside the mean it says so where
+        # the page says what skill is.
+        if apart == ["LIDAR"] and other == MEAN:
+            continue
+        assert [name for name in apart if name not in sentence] == [], (other, sentence)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_gain_from_lidar_is_told_over_what_differs_in_lidar_alone(
+    judged: Facts, recipe: Recipe
+) -> None:
+    facts = judge(judged, recipe)
+    yardstick = facts.judged.yardsticks[recipe.name]
+    (layer,) = gather_layers(facts)
+    expected = "place and district without LIDAR"
+    assert (expected in layer.say()) == (yardstick == "place-and-district")
+    assert not any("place alone" in text for _, text in parts.say_joined(facts))
+
+
+def test_r2_stands_beside_skill_where_numbers_are_told(judged: Facts) -> None:
+    (recipe,) = (each for each in RECIPES if isinstance(each, KrigedRecipe))
+    facts = judge(judged, recipe)
+    (choice,) = verdict.find_choices(facts, "crime").values()
+    assert choice.r2 == facts.scores[0]["r2"]
+    (chart,) = results.gather(facts)["results"][0]["charts"]
+    assert {row.note for row in chart.rows} == {"R² 0.50"}
+
+
+def test_whatever_can_be_known_and_needs_no_lidar_has_a_name_in_sentences() -> None:
+    assert set(KNOWN_NAMES) == set(CODES)
+    assert set(RECIPE_NAMES) == {MEAN, *BASELINES}
