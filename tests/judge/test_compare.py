@@ -113,16 +113,18 @@ SKILLS: dict[str, dict[str, Any]] = {
     "place-alone": {"skill": 0.3, "skill_low": 0.1},
     "vgg16": {"skill": 0.4, "skill_low": 0.2},
 }
+ABLE = ["place-alone", "vgg16"]
+"""Those that are better than the mean."""
 
 
 def test_the_simpler_of_two_that_do_not_differ_is_preferred() -> None:
-    choice = prefer_recipe([compare("vgg16", "place-alone", False)], SKILLS, list(SKILLS))
+    choice = prefer_recipe([compare("vgg16", "place-alone", False)], SKILLS, list(SKILLS), ABLE)
     assert choice["recipe"] == "place-alone"
     assert (choice["reason"], choice["beaten"], choice["alike"]) == ("simplest", {}, ["vgg16"])
 
 
 def test_what_beats_the_simpler_is_preferred() -> None:
-    choice = prefer_recipe([compare("vgg16", "place-alone", True)], SKILLS, list(SKILLS))
+    choice = prefer_recipe([compare("vgg16", "place-alone", True)], SKILLS, list(SKILLS), ABLE)
     assert choice["recipe"] == "vgg16"
     assert choice["beaten"] == {"place-alone": ["vgg16"]}
     assert (choice["reason"], choice["alike"]) == ("simplest", [])
@@ -130,7 +132,7 @@ def test_what_beats_the_simpler_is_preferred() -> None:
 
 def test_where_each_is_beaten_by_another_the_one_with_most_skill_is_preferred() -> None:
     records = [compare("vgg16", "place-alone", True), compare("vgg16", "area-size", False, True)]
-    choice = prefer_recipe(records, SKILLS, list(SKILLS))
+    choice = prefer_recipe(records, SKILLS, list(SKILLS), ABLE)
     assert (choice["recipe"], choice["reason"]) == ("vgg16", "most_skill")
     assert choice["beaten"] == {"place-alone": ["vgg16"]}
 
@@ -138,7 +140,7 @@ def test_where_each_is_beaten_by_another_the_one_with_most_skill_is_preferred() 
 @pytest.mark.parametrize(("low", "reason"), [(-0.1, "none_better"), (None, "no_intervals")])
 def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, reason: str) -> None:
     skills = {name: record | {"skill_low": low} for name, record in SKILLS.items()}
-    choice = prefer_recipe([], skills, list(skills))
+    choice = prefer_recipe([], skills, list(skills), [])
     assert choice["recipe"] == "mean"
     assert choice["reason"] == reason
 

@@ -78,7 +78,7 @@ class Refits:
             versus: self.bound_pair({"recipe": record["recipe"], "versus": versus} | gain)
             for versus, gain in record["over"].items()
         }
-        return self.bound_score(record) | over.get(record["versus"], {}) | {"over": over}
+        return self.bound_score(record) | {"over": over}
 
     def _bound(self, record: Record, names: tuple[str, str, str], versus: str) -> Record:
         """Give a record the interval of refits where there is one, and say which kind it has.

@@ -153,6 +153,8 @@ def hold_fixed(
     skills = np.full((len(labels), len(targets)), np.nan)
     for k, target in enumerate(targets):
         rows = frame[frame["target"] == target]
+        if rows.empty:
+            continue
         at = data.find(rows["id"].to_numpy(dtype=object).astype(str))
         added = (rows["y_pred"] - rows["y_mean"]).to_numpy(np.float64)
         apart = labels[:, at, k] - np.nanmean(labels[:, train, k], axis=1)[:, None]

@@ -28,6 +28,9 @@ Answer = Literal["lidar", "place", "nothing"]
 nothing that is known."""
 
 SKILL = ("skill", "skill_low", "skill_high")
+GAIN = ("difference", "low", "high", "differs_in", "beats", "is_beaten")
+"""Of the gain over its yardstick, as they stand in a record of means over targets."""
+
 MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")
 DIFFERENCE = ("difference", "low", "high")
 
@@ -122,7 +125,11 @@ def _list_all(scores: Sequence[Record], each: Compared, known: Knowledge) -> lis
     own = [record for record in scores if each.holds(record)]
     pairs = [record for records in each.pairs.values() for record in records]
     means = [record | {"versus": MEAN} for record in each.over_targets]
-    gains = [record for record in each.over_targets if record["versus"] != MEAN]
+    gains = [
+        record | record["over"][record["versus"]]
+        for record in each.over_targets
+        if record["versus"] != MEAN and record["versus"] in record["over"]
+    ]
     lists = ((own, SKILL), (means, SKILL), (pairs, DIFFERENCE), (gains, DIFFERENCE))
     return [
         claim
@@ -175,11 +182,9 @@ class _Court:
     def weigh_means(self, record: Record) -> Record:
         """Give the means over targets of a recipe their worth, and each gain its sense."""
         place = {name: record[name] for name in ("scheme", "unit")}
-        over = {
-            versus: self.decide(place | {"recipe": record["recipe"], "versus": versus} | gain)
-            for versus, gain in record["over"].items()
-        }
-        return self.weigh(record) | over.get(record["versus"], {}) | {"over": over}
+        over = {versus: self.decide(place | gain) for versus, gain in record["over"].items()}
+        gain = over.get(record["versus"], {})
+        return self.weigh(record) | {name: gain.get(name) for name in GAIN} | {"over": over}
 
     def decide(self, record: Record) -> Record:
         """Decide whether one recipe beats another."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from basrelief.judge.relocation import relocate
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
+from basrelief.learn.linear import measure_spread
 from basrelief.learn.simulate import simulate_labels
 
 Kind = Literal["alike", "no_lidar", "no_pattern", "moved"]
@@ -79,7 +80,7 @@ def draw_worlds(
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
     drawn: dict[Kind, Floats] = {"no_pattern": usable[shuffled]}
     if xy is not None and len(rows) >= MIN_AREAS and not has_many(len(rows)):
-        mean, spread = np.nanmean(usable, axis=0), np.nanstd(usable, axis=0)
+        mean, spread = measure_spread(usable)
         nothing = terms.leave_out(terms.feature_sets)
         drawn |= {
             "alike": mean + spread * simulate_labels(terms, usable, n_worlds, rng),

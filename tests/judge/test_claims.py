@@ -1,0 +1,147 @@
+"""Claims survive chance over all that a report may claim, and nothing else is told."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import Claim, Knowledge, settle_claims
+from basrelief.judge.verdicts import Compared, settle
+from basrelief.judge.yardsticks import MEAN
+
+KNOWS = {
+    "place": ("place",),
+    "relief": ("heights",),
+    "joint": ("heights", "place"),
+}
+KNOWN = Knowledge(KNOWS, {"place": MEAN, "relief": MEAN, "joint": "place"})
+
+
+def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
+    given: dict[str, Any] = {
+        "recipe": "relief",
+        "versus": MEAN,
+        "scheme": "block",
+        "unit": "area",
+        "target": "crime",
+        "interval": (value - 0.1, value + 0.1),
+        "nothing": "no_lidar",
+    }
+    return Claim(value=value, by_chance=by_chance, **(given | more))
+
+
+def test_two_claims_are_held_against_the_larger_of_both() -> None:
+    one, other = np.random.default_rng(0).standard_normal((2, 99)) * [[0.1], [0.02]]
+    found = settle_claims([make_claim(0.25, one), make_claim(0.03, other, target="health")])
+    larger = np.maximum(one / one.std(), other / other.std())
+    for record, value, spread in zip(found, (0.25, 0.03), (one.std(), other.std()), strict=True):
+        assert record["p"] == (1 + (larger >= value / spread).sum()) / 100
+
+
+def test_a_report_of_nothing_claims_nothing_nineteen_times_of_twenty() -> None:
+    rng, claimed = np.random.default_rng(1), 0
+    for _ in range(400):
+        # Thirty claims, alike by half, as scores of one place are.
+        common = rng.standard_normal((100, 1))
+        drawn = 0.1 * (0.7 * common + 0.7 * rng.standard_normal((100, 30)))
+        claims = [make_claim(value, drawn[1:, k]) for k, value in enumerate(drawn[0])]
+        claimed += any(record["holds"] for record in settle_claims(claims))
+    assert claimed / 400 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_what_was_not_drawn_is_held_against_as_many_as_there_are() -> None:
+    claims = [make_claim(0.15) for _ in range(5)]
+    expected = 5 * stats.norm.sf(1.96 * 1.5)
+    assert settle_claims(claims)[0]["p"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_gain_too_small_to_matter_is_no_claim() -> None:
+    by_chance = 0.001 * np.random.default_rng(0).standard_normal(99)
+    (record,) = settle_claims([make_claim(0.019, by_chance)])
+    assert (record["holds"], record["value"]) == (False, 0.019)
+    assert settle_claims([make_claim(0.1, by_chance)])[0]["holds"]
+
+
+def test_questions_of_lidar_and_of_anything_are_two_families() -> None:
+    by_chance = 0.1 * np.random.default_rng(0).standard_normal(99)
+    alone = settle_claims([make_claim(0.25, by_chance)])[0]["p"]
+    others = [make_claim(0.1, by_chance, nothing="no_pattern") for _ in range(20)]
+    assert settle_claims([make_claim(0.25, by_chance), *others])[0]["p"] == alone
+
+
+def test_two_ways_of_judging_are_two_chances_to_be_wrong() -> None:
+    by_chance = 0.1 * np.random.default_rng(0).standard_normal(99)
+    alone = settle_claims([make_claim(0.2, by_chance)])[0]["p"]
+    assert settle_claims([make_claim(0.2, by_chance), make_claim(0.0)])[0]["p"] == 2 * alone
+
+
+def score(recipe: str, value: float) -> dict[str, Any]:
+    ends = {"skill": value, "skill_low": value - 0.1, "skill_high": value + 0.1}
+    return {"recipe": recipe, "scheme": "block", "unit": "area", "target": "crime"} | ends
+
+
+def pair(recipe: str, versus: str, value: float) -> dict[str, Any]:
+    ends = {"difference": value, "low": value - 0.1, "high": value + 0.1}
+    key = {"recipe": recipe, "versus": versus, "scheme": "block", "unit": "area"}
+    return key | {"target": "crime"} | ends
+
+
+def judge(chance: dict[str, float], values: dict[str, float]) -> Any:
+    """Settle a report of one target: skills, and how far chance alone takes each recipe."""
+    rng = np.random.default_rng(0)
+    skills = {
+        name: {kind: spread * rng.standard_normal((199, 1)) for kind in ("no_lidar", "no_pattern")}
+        for name, spread in chance.items()
+    }
+    refits = Refits(("crime",), KNOWS, 20, skills)  # type: ignore[arg-type]
+    order = [name for name in KNOWS if name in values]
+    pairs = [
+        pair(later, earlier, values[later] - values[earlier])
+        for earlier, later in product(order, order)
+        if order.index(later) > order.index(earlier)
+    ]
+    compared = Compared("block", "area", order, {"crime": pairs}, [], refits)
+    return settle([score(name, value) for name, value in values.items()], [compared], KNOWN)
+
+
+def test_a_score_that_chance_gives_too_is_no_better_however_narrow_its_interval() -> None:
+    verdicts = judge({"place": 0.01, "relief": 0.2}, {"place": 0.0, "relief": 0.3})
+    worths = {record["recipe"]: record["worth"] for record in verdicts.scores}
+    assert worths == {"place": "no_better", "relief": "by_chance"}
+    assert verdicts.preferred[0]["recipe"] == MEAN
+
+
+def test_lidar_that_survives_is_preferred() -> None:
+    verdicts = judge({"place": 0.01, "relief": 0.02}, {"place": 0.0, "relief": 0.3})
+    assert verdicts.preferred[0]["recipe"] == "relief"
+    assert [record["beats"] for record in verdicts.pairs] == [True]
+
+
+def test_lidar_beside_place_is_not_preferred_for_what_place_tells() -> None:
+    # The pair's interval lies above 0, and the joint recipe is better than the mean.
+    verdicts = judge({"place": 0.08, "joint": 0.08}, {"place": 0.3, "joint": 0.42})
+    joint = next(record for record in verdicts.scores if record["recipe"] == "joint")
+    assert joint["worth"] == "better"
+    assert verdicts.pairs[0]["low"] > 0
+    assert not verdicts.pairs[0]["beats"]
+    assert verdicts.preferred[0]["recipe"] == "place"
+
+
+def test_lidar_does_not_beat_place_where_its_own_gain_is_chance() -> None:
+    verdicts = judge({"place": 0.01, "relief": 0.2}, {"place": 0.0, "relief": 0.3})
+    assert (verdicts.pairs[0]["low"] > 0, verdicts.pairs[0]["beats"]) == (True, False)
+
+
+def test_place_may_beat_lidar_by_its_interval() -> None:
+    verdicts = judge({"place": 0.01, "relief": 0.01}, {"place": 0.5, "relief": 0.3})
+    assert verdicts.pairs[0]["is_beaten"]
+
+
+def test_every_gain_of_lidar_is_ranked_among_those_of_moved_labels() -> None:
+    verdicts = judge({"place": 0.01, "joint": 0.01}, {"place": 0.0, "joint": 0.3})
+    assert verdicts.relocation == []  # no world was moved

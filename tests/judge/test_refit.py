@@ -1,0 +1,119 @@
+"""What is fitted to labels anew is what a run fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from basrelief.chips.store import load_samples
+from basrelief.config import Settings
+from basrelief.judge.predictions import EvaluationInputs
+from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_skills
+from basrelief.run import Run, read_json
+
+
+@pytest.fixture(scope="module")
+def inputs(town_run: Run, town_settings: Settings) -> EvaluationInputs:
+    """What the town's evaluation was made from."""
+    from basrelief.learn.choice import choose_baselines, choose_recipes
+
+    recipes, _ = choose_recipes(town_settings)
+    everything = [*recipes, *choose_baselines(recipes, town_settings)]
+    return EvaluationInputs(load_samples(town_run), town_settings, town_run, everything)
+
+
+@pytest.mark.parametrize(
+    "name", ["relief-statistics", "place-alone", "place-and-district", "district-mean", "area-size"]
+)
+def test_refitted_to_the_real_labels_a_skill_is_the_runs_own(
+    inputs: EvaluationInputs, town_run: Run, name: str
+) -> None:
+    refitter = make_refitter(inputs)
+    assert refitter is not None
+    folds = [fold for fold in inputs.folds if fold.scheme == "block"]
+    found = refit_skills(refitter.learners[name], inputs.areas, folds, inputs.areas.labels)
+    expected = {
+        record["target"]: record["skill"]
+        for record in read_json(town_run.scores)
+        if (record["recipe"], record["scheme"], record["unit"]) == (name, "block", "area")
+    }
+    assert found == pytest.approx([expected[target] for target in inputs.samples.targets], abs=1e-3)
+
+
+def test_columns_do_not_know_each_other(inputs: EvaluationInputs) -> None:
+    refitter = make_refitter(inputs)
+    assert refitter is not None
+    folds = [fold for fold in inputs.folds if fold.scheme == "lad"][:3]
+    labels = inputs.areas.labels
+    predict = refitter.learners["relief-statistics"]
+    together = refit_skills(predict, inputs.areas, folds, labels)
+    alone = [refit_skills(predict, inputs.areas, folds, labels[:, [k]])[0] for k in range(3)]
+    assert together == pytest.approx(alone, abs=1e-4)
+
+
+def test_without_worlds_nothing_is_refitted(inputs: EvaluationInputs) -> None:
+    settings = inputs.settings.model_copy(
+        update={"evaluate": inputs.settings.evaluate.model_copy(update={"worlds": 0})}
+    )
+    assert make_refitter(replace(inputs, settings=settings)) is None
+
+
+def test_chips_are_labelled_as_the_chips_stage_labels_them(inputs: EvaluationInputs) -> None:
+    samples = inputs.samples
+    targets = list(samples.targets)
+    used = samples.areas["is_used"].to_numpy(bool)
+    labels = np.where(used[:, None], samples.areas[targets].to_numpy(float), np.nan)
+    found = label_chips(samples, np.stack([labels, 2 * labels]))
+    expected = samples.chips[targets].to_numpy(float)
+    is_known = np.isfinite(expected) & np.isfinite(found[0])
+    assert is_known.mean() > 0.5
+    assert found[0][is_known] == pytest.approx(expected[is_known])
+    assert found[1][is_known] == pytest.approx(2 * expected[is_known])
+
+
+def test_fixed_predictions_are_scored_by_hand(inputs: EvaluationInputs) -> None:
+    data = inputs.areas
+    ids = data.ids[:6].to_numpy(dtype=object).astype(str)
+    frame = pd.DataFrame(
+        {"id": ids, "target": "crime", "y_pred": [2.0, 1, 3, 1, 2, 4], "y_mean": 1.5}
+    )
+    labels = np.random.default_rng(0).normal(10, 2, (3, len(data.ids), 2))
+    train = np.arange(20, 40)
+    found = hold_fixed(frame, ("crime", "health"), data, train, labels)
+    for world in range(3):
+        mean = labels[world, 20:40, 0].mean()
+        truth, guess = labels[world, :6, 0], mean + frame["y_pred"] - 1.5
+        expected = 1 - ((truth - guess) ** 2).sum() / ((truth - mean) ** 2).sum()
+        assert found[world, 0] == pytest.approx(expected)
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_skills_in_other_worlds_are_written(town_run: Run, inputs: EvaluationInputs) -> None:
+    table = pd.read_parquet(town_run.folder / "evaluate" / "refits.parquet")
+    kinds = table.groupby("recipe")["kind"].unique().map(set)
+    assert kinds["relief-statistics"] == {"alike", "no_lidar", "no_pattern", "moved"}
+    assert kinds["vgg16"] == {"no_lidar"}
+    worlds = inputs.settings.evaluate.worlds
+    assert table.groupby(["recipe", "scheme", "unit", "kind", "target"]).size().eq(worlds).all()
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_the_town_gives_its_planted_answers(tmp_path: Path, seed: int) -> None:
+    from basrelief.config import load_settings
+    from basrelief.sources.town import write_town
+    from basrelief.stages import run_stages
+    from basrelief.tell.answers import compare_answers
+
+    config = write_town(tmp_path, seed=seed)
+    text = config.read_text().replace('"relief-statistics", "vgg16"', '"relief-statistics"')
+    config.write_text(text.replace("[split]", '[split]\nschemes = ["block"]'))
+    settings = load_settings(config)
+    run = Run(settings.locate(settings.out), quiet=True)
+    run_stages(settings, run, ["chips", "split", "train", "evaluate"], set())
+    lines, agree = compare_answers(run, tmp_path / "truth.json")
+    assert agree, lines
+    assert len(lines) == 3
