@@ -30,6 +30,12 @@ class Evaluation:
     """Effects of slope and altitude; empty where there are no relief statistics."""
 
     over_targets: list[Record]
+    claims: list[Record]
+    """Every gain that the report may claim, and whether it survives chance."""
+
+    relocation: list[Record]
+    """The gains of LIDAR among those with the labels moved and turned over the place."""
+
     recipes: list[Record]
     """What each recipe and baseline knows, and its yardstick."""
 
@@ -69,6 +75,8 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         audit=read_json(folder / "audit.json"),
         partial=read_json(partial) if partial.exists() else [],
         over_targets=read_json(folder / "over_targets.json"),
+        claims=read_json(folder / "claims.json"),
+        relocation=read_json(folder / "relocation.json"),
         recipes=read_json(folder / "recipes.json"),
         member_weights=read_json(folder / "member_weights.json"),
         residuals=read_rows(folder / "residuals.parquet", shown),

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
-from basrelief.judge.scores import find_worth
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.senses import SENSES
@@ -71,8 +70,8 @@ class Finding:
 
     @property
     def sense(self) -> str:
-        """Which side of the mean it lies on, by its interval: one of `SENSES`."""
-        worth = find_worth(self.record)
+        """Which side of the mean it lies on, as far as chance lets it be told: one of `SENSES`."""
+        worth = self.record["worth"]
         # Without an interval nobody knows whether it is luck.
         return worth if worth in ("better", "worse") else "even"
 
@@ -82,12 +81,12 @@ def say_worth(record: Record) -> str:
 
     Examples
     --------
-    >>> say_worth({"skill": 0.31, "skill_low": 0.12, "skill_high": 0.44})
+    >>> say_worth({"skill": 0.31, "worth": "better"})
     'better than always predicting the mean'
-    >>> say_worth({"skill": -0.11, "skill_low": -0.3, "skill_high": 0.02})
+    >>> say_worth({"skill": -0.11, "worth": "unsure"})
     'worse than always predicting the mean, though the interval includes 0'
     """
-    worth, is_above = find_worth(record), (record["skill"] or 0.0) > 0
+    worth, is_above = record["worth"], (record["skill"] or 0.0) > 0
     sense = "better" if is_above else "worse"
     # A gain that may be luck is told as none; a loss keeps its name, with the doubt beside it.
     if worth == "unsure" and is_above:
@@ -96,6 +95,7 @@ def say_worth(record: Record) -> str:
         "better": f"better than {THE_MEAN}",
         "worse": f"worse than {THE_MEAN}",
         "no_better": f"no better than {THE_MEAN}",
+        "by_chance": f"no better than {THE_MEAN} (among so many scores, one like it is chance)",
         "unsure": f"worse than {THE_MEAN}, though the interval includes 0",
         "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
         "unknown": "cannot be judged: what was observed does not vary",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import format_number, name_recipe
 
 DIFFERENCES = {
@@ -17,7 +16,7 @@ DIFFERENCES = {
 
 
 def say_difference(record: Record, other: str) -> tuple[str, str] | None:
-    """Say what a recipe adds to another, from ``difference, low, high``.
+    """Say what a recipe adds to another, from ``difference, low, high, beats, is_beaten``.
 
     Returns
     -------
@@ -25,16 +24,17 @@ def say_difference(record: Record, other: str) -> tuple[str, str] | None:
 
     Examples
     --------
-    >>> say_difference({"difference": 0.186, "low": 0.121, "high": 0.247}, "place alone")
+    >>> gain = {"difference": 0.186, "low": 0.121, "high": 0.247, "beats": True, "is_beaten": False}
+    >>> say_difference(gain, "place alone")
     ('better', 'adds 0.19 (0.12 to 0.25) to place alone')
-    >>> say_difference({"difference": 0.002, "low": -0.07, "high": 0.1}, "place alone")
-    ('even', 'cannot be told from place alone: 0.00 (−0.07 to 0.10)')
+    >>> say_difference(gain | {"beats": False}, "place alone")
+    ('even', 'cannot be told from place alone: 0.19 (0.12 to 0.25)')
     """
     difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return None
     amount = f"{format_number(difference)} ({format_number(low)} to {format_number(high)})"
-    sense = tell_sense(low, high)
+    sense = "better" if record["beats"] else "worse" if record["is_beaten"] else "even"
     return sense, DIFFERENCES[sense].format(amount=amount, other=other)
 
 

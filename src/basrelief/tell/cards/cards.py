@@ -91,6 +91,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     return {
         "headline": found["headline"] if found else say_headline(findings, narrowed.settings),
         "scores": list_scores(narrowed),
+        "intervals": words.say_intervals(narrowed.scores),
         "coverage": narrowed.keep_shown(coverage),
         "level": LEVEL,
         "districts": list_districts(facts, release),

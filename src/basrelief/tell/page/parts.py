@@ -22,6 +22,7 @@ from basrelief.tell.words import (
     name_scheme,
     name_target,
     name_targets,
+    say_intervals,
 )
 
 ALWAYS = 0.995
@@ -49,7 +50,8 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         if schemes:
             joins = name in facts.joining
             shown.append({"recipe": name, "joins_place": joins, "schemes": schemes})
-    return {"parts": shown} if shown else None
+    means = [r for r in facts.judged.over_targets if r["unit"] == "area"]
+    return {"parts": shown, "intervals": say_intervals(means)} if shown else None
 
 
 def list_parts(facts: Facts, name: str) -> dict[str, str]:
@@ -118,7 +120,7 @@ def _say_apart(record: Record) -> str:
     difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return ""
-    if low <= 0 <= high:
+    if not (record["beats"] or record["is_beaten"]):
         ends = f"{format_number(low)} to {format_number(high)}"
         return f"the two cannot be told apart ({format_number(difference)}, {ends})"
     # Without their signs and the smaller first: "lower" has said which way.

@@ -23,6 +23,7 @@ from basrelief.tell.words import (
     name_scheme,
     name_target,
     open_sentence,
+    say_intervals,
 )
 
 ENDS = (0.02, 0.98)
@@ -41,6 +42,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     schemes = sorted(facts.schemes, key=lambda scheme: scheme != facts.shown_scheme)
     return {
         "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
+        "intervals": say_intervals(facts.scores),
         "versus": [Statement(sense, words) for sense, words in VERSUS.items()],
     }
 

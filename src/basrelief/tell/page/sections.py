@@ -17,6 +17,7 @@ from basrelief.tell.facts import Facts
 from basrelief.tell.page import (
     again,
     audit,
+    chance,
     data,
     failures,
     ground,
@@ -57,6 +58,7 @@ SECTIONS = (
     Section("data", "The data", data.gather, is_public=True),
     Section("splits", "What was held out", splits.gather, is_public=True),
     Section("results", "How well it works", results.gather, is_public=True),
+    Section("chance", "What chance gives", chance.gather, is_public=True),
     Section("parts", "What each part brings", parts.gather, is_public=True),
     Section("map", "On the map", web_map.gather, is_public=True),
     Section("audit", "The leakage audit", audit.gather, is_public=True),

@@ -23,7 +23,14 @@ from basrelief.tell.findings import (
 from basrelief.tell.gains import find_gain
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
-from basrelief.tell.words import format_length, name_apart, name_scheme, name_target, name_targets
+from basrelief.tell.words import (
+    format_length,
+    name_apart,
+    name_scheme,
+    name_target,
+    name_targets,
+    say_intervals,
+)
 
 REASONS = {
     "no_intervals": "too few places for intervals: nothing can be told from the mean",
@@ -106,6 +113,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "axis": axis,
         "is_cut": axis.cuts(rows),
         "errors": say_errors(findings),
+        "intervals": say_intervals(finding.record for finding in findings),
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
         "is_random": facts.schemes == ["random"],

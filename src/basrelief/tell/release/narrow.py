@@ -217,13 +217,18 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         unit = record.get("unit", "area")
         return (recipe, record["target"], record["scheme"], unit) in kept
 
-    comparisons = [
-        record
-        for record in judged.comparisons
-        if has(record, record["recipe"]) and has(record, record["versus"])
-    ]
+    def has_both(record: Record) -> bool:
+        # A mean over targets tells nothing that its parts, all of them shown, do not.
+        target = record.get("target")
+        named = facts.samples.targets if target is None else (target,)
+        return all(
+            recipe == MEAN or has(record | {"target": each}, recipe)
+            for each in named
+            for recipe in (record["recipe"], record["versus"])
+        )
+
+    comparisons = [record for record in judged.comparisons if has_both(record)]
     scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
-    targets = facts.samples.targets
     # Made anew from what is left: the run's own audit tells of scores that are not shown.
     audit = build_audit(scores, comparisons, facts.leakage, facts.asked, judged.yardsticks)
     return Evaluation(
@@ -237,16 +242,9 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         ],
         audit=audit,
         partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
-        # A mean over targets tells nothing that its parts, all of them shown, do not.
-        over_targets=[
-            record | {"over": {}}
-            for record in judged.over_targets
-            if all(
-                r == MEAN or has(record | {"target": t}, r)
-                for t in targets
-                for r in (record["recipe"], record["versus"])
-            )
-        ],
+        over_targets=[record | {"over": {}} for record in judged.over_targets if has_both(record)],
+        claims=[record for record in judged.claims if has_both(record)],
+        relocation=[record for record in judged.relocation if has_both(record)],
         recipes=[r for r in judged.recipes if r["recipe"] in {key[0] for key in kept}],
         member_weights=[
             record for record in judged.member_weights if has(record, record["recipe"])
