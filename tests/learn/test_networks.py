@@ -178,7 +178,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_p
     recipe = make_recipe(epochs=30, patience=2, frozen_epochs=0)
     train(samples, tmp_path / "m", recipe)
     history = pd.read_csv(tmp_path / "m" / "history.csv")
-    best = read_json(tmp_path / "m" / "finished.json")["best_epoch"]
+    best = read_json(tmp_path / "m" / "finished.json")["kept_epoch"]
     assert best == int(history["val_loss"].to_numpy().argmin()) + 1
     assert len(history) in (best + 2, 30)
 
