@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Width within the blocks of each stage, and how many blocks it has."""
 
 N_CHANNELS = 2048
 """Channels of the last map."""
+
+MOMENTUM = 0.01
+"""Share of a batch in what is remembered; Keras states the rest, 0.99."""
 
 
 class KerasBatchNorm(nn.BatchNorm2d):
@@ -20,19 +24,21 @@ class KerasBatchNorm(nn.BatchNorm2d):
     """
 
     def __init__(self, n_channels: int) -> None:
-        super().__init__(n_channels, eps=1.001e-5, momentum=0.01)
+        super().__init__(n_channels, eps=1.001e-5, momentum=MOMENTUM)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Normalise (chip, channel, row, col), and remember mean and spread while training."""
         if not self.training:
             return super().forward(maps)
         assert self.running_var is not None  # only without tracking, which is never asked for
-        assert self.momentum is not None
-        kept = (1 - self.momentum) * self.running_var
-        normalised = super().forward(maps)
+        # A copy: what torch wrote there must stay as it is until the gradients are known.
+        theirs = self.running_var.clone()
+        normalised = functional.batch_norm(
+            maps, self.running_mean, theirs, self.weight, self.bias, True, MOMENTUM, self.eps
+        )
         n = maps.numel() // maps.shape[1]
-        # In place: the buffer is part of the network's state.
-        self.running_var.sub_(kept).mul_((n - 1) / n).add_(kept)
+        kept = (1 - MOMENTUM) * self.running_var
+        self.running_var.copy_(kept + (theirs - kept) * (n - 1) / n)
         return normalised
 
 
