@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from basrelief.chips.store import Bands, Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn.arithmetic import Arithmetic
+from basrelief.learn.checkpoint import Epoch, find_kept
 from basrelief.learn.networks import squared_error, train_network
 from basrelief.learn.predict import load_network, predict_fold, predict_network
 from basrelief.learn.recipes import (
@@ -181,6 +182,19 @@ def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_p
     best = read_json(tmp_path / "m" / "finished.json")["kept_epoch"]
     assert best == int(history["val_loss"].to_numpy().argmin()) + 1
     assert len(history) in (best + 2, 30)
+
+
+def test_which_epoch_is_kept() -> None:
+    losses = [(0.1, 0.9, True), (0.5, 0.3, False), (0.4, 0.4, False), (0.4, 0.3, False)]
+    history = [
+        Epoch(number, loss, val_loss, 1.0, 1e-6, frozen)
+        for number, (loss, val_loss, frozen) in enumerate(losses, start=1)
+    ]
+    assert find_kept(history, "last") == 4
+    assert find_kept(history, "best_validation_loss") == 2
+    # Batch normalisation counts otherwise while it is frozen: its loss does not compare.
+    assert find_kept(history, "best_training_loss") == 3
+    assert find_kept(history[:1], "best_training_loss") == 1
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,16 @@ class Epoch:
 
 
 def find_kept(history: list[Epoch], keep: Keep) -> int:
-    """Find the number of the epoch whose weights are kept; of equal losses the first."""
+    """Find the number of the epoch whose weights are kept; of equal losses the first.
+
+    Training losses are compared among epochs that train the backbone too, once there is one:
+    while it is frozen its batch normalisation counts otherwise.
+    """
     if keep == "last":
         return history[-1].epoch
     if keep == "best_training_loss":
-        return min(history, key=lambda row: row.loss).epoch
+        whole = [row for row in history if not row.frozen]
+        return min(whole or history, key=lambda row: row.loss).epoch
     return min(history, key=lambda row: row.val_loss).epoch
 
 

@@ -113,7 +113,8 @@ class TrainRecipe(Section):
     """First epochs that train the head alone."""
 
     keep: Keep = "best_validation_loss"
-    """Which epoch's weights are kept; of equal losses the first."""
+    """Which epoch's weights are kept; of equal losses the first. ``best_training_loss`` is
+    sought after the frozen epochs."""
 
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many epochs without a better validation loss; by default never."""
