@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.gradcam import map_heat
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, cam_layer
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipes import (
+    HeadRecipe,
+    NetworkRecipe,
+    OptimiserRecipe,
+    TrainRecipe,
+    load_recipe,
+)
 
 
 class Small(nn.Module):
@@ -80,7 +86,9 @@ def test_heat_falls_on_a_planted_object_and_has_its_sign() -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        network.features[0].weight[0, :, 1, 1] = 1.0
+        convolution = network.features[0]
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.weight[0, :, 1, 1] = 1.0
         network.head.weight[0, 0] = -2.0
     chips = torch.zeros(1, 3, 16, 16)
     chips[:, :, 3:7, 9:13] = 1.0
@@ -106,6 +114,32 @@ def test_the_network_comes_back_in_its_own_mode_and_without_gradients() -> None:
     assert (network.training, network.head.training) == (True, False)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not chips.requires_grad
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+def test_heat_is_of_the_very_map_that_the_head_sees(backbone: str) -> None:
+    recipe = NetworkRecipe(
+        kind="network",
+        name="tiny",
+        about="tiny",
+        backbone=backbone,
+        bands=["shaded"],
+        head=HeadRecipe(kind="flatten", hidden=[8]),
+        optimiser=OptimiserRecipe(learning_rate=1e-3),
+        train=TrainRecipe(trainable="all", epochs=1, batch_size=2),
+    )
+    models = ModelSettings(weights={backbone: "none"})
+    settings = Settings(data=DataSettings(images="a", table="b"), models=models)
+    plan, generator = NetworkPlan("shaded", ("crime",), 64), torch.Generator().manual_seed(0)
+    network = build_network(recipe, plan, settings, generator).eval()
+    chips = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 255
+    cells = network.extract_maps(chips).detach().requires_grad_()  # (chip, channel, row, col)
+    (gradient,) = torch.autograd.grad(network.head(cells).sum(), cells)
+    by_hand = (gradient.mean(dim=(2, 3), keepdim=True) * cells.detach()).sum(dim=1, keepdim=True)
+    expected = nn.functional.interpolate(by_hand, (64, 64), mode="bilinear")[:, 0]
+    heat = map_heat(network, cam_layer(network), chips, 0)
+    np.testing.assert_allclose(heat, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    assert np.ptp(heat) > 0
 
 
 def build_ours(recipe: str, backbone: str, weights: Path) -> Network:

@@ -16,7 +16,7 @@ from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.learn import networks
 from basrelief.learn.arithmetic import Arithmetic
-from basrelief.learn.encoders import Network
+from basrelief.learn.encoders import Network, build_network
 from basrelief.learn.networks import squared_error, train_network
 from basrelief.learn.recipes import NetworkRecipe, load_recipe
 from basrelief.run import Run
@@ -37,8 +37,7 @@ def exact(keras: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have both sides count in float64.
 
     Pictures divided by 255 twice are nearly one colour. In float32 batch normalisation makes
-    rounding of them large, a step of RMSprop moves weights by its sign, and Keras differs from
-    itself by more than a hundredth after ten steps.
+    rounding of them large: within ten steps Keras parts from its own float64 by a tenth.
     """
     dtypes = pytest.importorskip("keras.src.backend.common.dtypes")
     # Keras on torch would round batch normalisation to float32 all the same; on TensorFlow not.
@@ -65,10 +64,10 @@ class Recorder:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """Listen to training, and leave its chips as they are instead of varying them."""
-    seen, build = Recorder(), networks.build_network
+    seen = Recorder()
 
     def keep_start(*given: Any) -> Network:
-        network = build(*given).to(torch.zeros(()).float().dtype)
+        network = build_network(*given).to(torch.zeros(()).float().dtype)
         seen.start.append(deepcopy(network))
         return network
 

@@ -1,5 +1,4 @@
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,6 @@ import torch
 
 from basrelief.learn.optimise import KerasRMSprop, schedule_rate
 from basrelief.learn.recipes import OptimiserRecipe, TrainRecipe
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    return pytest.importorskip("keras")
 
 
 def test_rmsprop_equals_keras(keras: Any) -> None:

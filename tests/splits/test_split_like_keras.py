@@ -59,7 +59,7 @@ def split_ours(folder: Path, out: Path, seed: int) -> dict[int, list[str]]:
     assign_splits(settings, run)
     folds = pd.read_parquet(run.splits / "folds.parquet")
     assert set(folds["scheme"]) == {"random"}
-    return {int(fold): list(part["id"]) for fold, part in folds.groupby("fold")}
+    return {int(str(fold)): list(part["id"]) for fold, part in folds.groupby("fold")}
 
 
 @pytest.fixture

@@ -289,10 +289,12 @@ def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> No
     # By the backbone's own names: a file may hold a classifier besides, and more.
     missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
     if missing:
+        wants = f"The file must be a timm state dict of {backbone}."
+        if isinstance(model, KerasResNet50V2):
+            wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
         raise InputError(
             f"models.weights = {{ {backbone} = {typed!r} }}: {len(missing)} of {len(wanted)} "
-            f"tensors are missing or of another shape, the first {missing[0]!r}. "
-            f"The file must be a timm state dict of {backbone}."
+            f"tensors are missing or of another shape, the first {missing[0]!r}. {wants}"
         )
     model.load_state_dict({key: state[key] for key in wanted})
 
