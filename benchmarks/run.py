@@ -95,7 +95,9 @@ def write_config(folder: Path, recipe: str, out: str, steps: int) -> Path:
     text = (HERE.parent / "src" / "basrelief" / "recipes" / f"{recipe}.toml").read_text()
     # One batch of validation: the timed epoch is training.
     text = text.replace("validation_steps = 32", "validation_steps = 1")
+    # Neither frozen nor warming up, so that every layer is trained, as on Keras' side.
     text = text.replace("frozen_epochs = 5", "frozen_epochs = 0")
+    text = text.replace("warm_up_epochs = 5\nwarm_up_learning_rate = 1e-7\n", "")
     (folder / f"{recipe}.toml").write_text(text)
     models = f"epochs = 2\nsteps_per_epoch = {steps}\n"
     return write_run(folder, recipe, out, models)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -223,3 +225,47 @@ def built(
         train_areas(recipe, load_samples(run), settings, run)
     pd.DataFrame({"recipe": list(RECIPES)}).to_parquet(run.predictions)
     return run, settings
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras on its torch backend, the reference for the coursework's recipes."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras")
+
+
+@pytest.fixture(scope="session")
+def keras_vgg(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Keras' VGG16 of 64 pixels with random weights, and the file that it wrote."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = (each.value.detach() for each in layer.weights)
+            # Glorot's spread loses half of a map at each ReLU, and nothing would reach the head.
+            layer.set_weights([kernel * 2**0.5, bias + 0.05])
+    path = tmp_path_factory.mktemp("keras") / "vgg16.weights.h5"
+    model.save_weights(path)
+    return model, path
+
+
+@pytest.fixture(scope="session")
+def keras_resnet(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Keras' ResNet50V2 of 64 pixels with weights like no other's, and the file that it wrote."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.ResNet50V2(weights=None, include_top=False, input_shape=(64, 64, 3))
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        drawn = [each.value.detach().numpy() for each in layer.weights]
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # As Keras starts them they do nothing, and a layer in another's place would pass.
+            shape = drawn[0].shape
+            scale, spread = rng.uniform(0.5, 1.5, shape), rng.uniform(0.5, 2.0, shape)
+            drawn = [scale, rng.normal(0, 0.3, shape), rng.normal(0, 0.3, shape), spread]
+        elif len(drawn) == 2:
+            # The first layer's pictures may be nearly one colour: a bias must not drown them.
+            drawn[1] = rng.normal(0, 0.001 if layer.name == "conv1_conv" else 0.2, drawn[1].shape)
+        layer.set_weights(drawn)
+    path = tmp_path_factory.mktemp("keras") / "resnet50v2.weights.h5"
+    model.save_weights(path)
+    return model, path

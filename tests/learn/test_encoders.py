@@ -152,9 +152,10 @@ def test_relief_is_stretched_to_the_range_of_pictures() -> None:
 
 
 def test_explanations_look_at_the_last_map(vgg: Network) -> None:
-    assert cam_layer(vgg) is vgg.get_submodule("backbone.features.28")
-    resnet = build(recipe_of("resnetv2_50"))
-    assert cam_layer(resnet) is resnet.get_submodule("backbone.norm")
+    assert cam_layer(vgg) is vgg.get_submodule("backbone.features.29")
+    for backbone in ("resnetv2_50", "test_resnet", "test_vit"):
+        network = build(recipe_of(backbone))
+        assert cam_layer(network) is network.last_map
 
 
 def test_no_activation_overwrites_what_it_was_given(vgg: Network) -> None:

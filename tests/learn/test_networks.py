@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from basrelief.chips.store import Bands, Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn.arithmetic import Arithmetic
+from basrelief.learn.checkpoint import Epoch, find_kept
 from basrelief.learn.networks import squared_error, train_network
 from basrelief.learn.predict import load_network, predict_fold, predict_network
 from basrelief.learn.recipes import (
@@ -178,9 +179,72 @@ def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_p
     recipe = make_recipe(epochs=30, patience=2, frozen_epochs=0)
     train(samples, tmp_path / "m", recipe)
     history = pd.read_csv(tmp_path / "m" / "history.csv")
-    best = read_json(tmp_path / "m" / "finished.json")["best_epoch"]
+    best = read_json(tmp_path / "m" / "finished.json")["kept_epoch"]
     assert best == int(history["val_loss"].to_numpy().argmin()) + 1
     assert len(history) in (best + 2, 30)
+
+
+def test_which_epoch_is_kept() -> None:
+    losses = [(0.1, 0.9, True), (0.5, 0.3, False), (0.4, 0.4, False), (0.4, 0.3, False)]
+    history = [
+        Epoch(number, loss, val_loss, 1.0, 1e-6, frozen)
+        for number, (loss, val_loss, frozen) in enumerate(losses, start=1)
+    ]
+    assert find_kept(history, "last") == 4
+    assert find_kept(history, "best_validation_loss") == 2
+    # Batch normalisation counts otherwise while it is frozen: its loss does not compare.
+    assert find_kept(history, "best_training_loss") == 3
+    assert find_kept(history[:1], "best_training_loss") == 1
+
+
+@pytest.mark.parametrize(
+    ("keep", "column"), [("best_training_loss", "loss"), ("best_validation_loss", "val_loss")]
+)
+def test_the_epoch_of_the_least_loss_asked_for_is_kept(
+    samples: Samples, tmp_path: Path, keep: str, column: str
+) -> None:
+    # So fast that losses rise again: the last epoch is neither.
+    recipe = make_recipe(epochs=5, frozen_epochs=0, keep=keep)
+    fast = OptimiserRecipe(learning_rate=0.3)
+    recipe = recipe.model_copy(update={"optimiser": fast})
+    kept = train(samples, tmp_path / "m", recipe)
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    epoch = read_json(tmp_path / "m" / "finished.json")["kept_epoch"]
+    assert epoch == int(history[column].to_numpy().argmin()) + 1 < 5
+    # What is kept are that epoch's weights: those of a training that ends with it.
+    length = recipe.train.model_copy(update={"epochs": epoch, "keep": "last"})
+    ended = train(samples, tmp_path / "n", recipe.model_copy(update={"train": length}))
+    assert are_equal(kept, ended)
+
+
+def test_the_last_epoch_is_kept_though_it_is_not_the_best(
+    samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = make_settings(precision="fp32")
+    recipe = make_recipe(epochs=5, frozen_epochs=0, keep="last")
+    changes = {"optimiser": OptimiserRecipe(learning_rate=0.3), "augment": AugmentRecipe()}
+    recipe = recipe.model_copy(update=changes)
+    train_network(recipe, samples, make_fold(), tmp_path / "m", settings, Run(tmp_path))
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    assert history["val_loss"].to_numpy().argmin() < 4
+    assert read_json(tmp_path / "m" / "finished.json")["kept_epoch"] == 5
+    assert "epoch 5 of 5 is kept (the last)" in " ".join(capsys.readouterr().out.split())
+    # Its validation loss is that of the weights in the file.
+    fold, labels = make_fold(), samples.chips["crime"].to_numpy()
+    predicted = predict_fold(tmp_path / "m", samples, fold.validation, settings)[:, 0]
+    spread = np.std(labels[fold.train])
+    loss = np.mean(((predicted - labels[fold.validation]) / spread) ** 2)
+    assert loss == pytest.approx(history["val_loss"].iloc[-1], rel=1e-3)
+
+
+@pytest.mark.parametrize("keep", ["last", "best_training_loss"])
+def test_a_killed_training_keeps_what_an_unbroken_one_keeps(
+    samples: Samples, tmp_path: Path, keep: str
+) -> None:
+    recipe = make_recipe(keep=keep)
+    with pytest.raises(KeyboardInterrupt):
+        train(kill(samples, 5), tmp_path / "a", recipe)
+    assert are_equal(train(samples, tmp_path / "a", recipe), train(samples, tmp_path / "b", recipe))
 
 
 def test_brightness_is_learned_and_beats_the_mean(samples: Samples, tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,6 @@ import torch
 
 from basrelief.learn.optimise import KerasRMSprop, schedule_rate
 from basrelief.learn.recipes import OptimiserRecipe, TrainRecipe
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    return pytest.importorskip("keras")
 
 
 def test_rmsprop_equals_keras(keras: Any) -> None:
@@ -50,7 +43,13 @@ def test_a_training_shorter_than_its_warm_up_still_learns() -> None:
     assert all(math.isfinite(rate) and rate > 0 for rate in rates)
 
 
-def test_frozen_epochs_have_a_rate_of_their_own() -> None:
-    recipe = OptimiserRecipe(learning_rate=1e-6)
-    phases = train(frozen_epochs=1, frozen_learning_rate=1e-5)
-    assert [schedule_rate(recipe, phases, step, 2) for step in range(4)] == [1e-5, 1e-5, 1e-6, 1e-6]
+def test_a_warm_up_has_a_smaller_rate_and_then_the_full_one() -> None:
+    recipe = OptimiserRecipe(learning_rate=1e-6, warm_up_epochs=1, warm_up_learning_rate=1e-7)
+    rates = [schedule_rate(recipe, train(), step, 2) for step in range(4)]
+    assert rates == [1e-7, 1e-7, 1e-6, 1e-6]
+
+
+def test_a_constant_rate_is_risen_to_as_well() -> None:
+    recipe = OptimiserRecipe(learning_rate=0.4, warm_up_epochs=2)
+    rates = [schedule_rate(recipe, train(), step, 2) for step in range(6)]
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])

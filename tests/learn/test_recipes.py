@@ -48,6 +48,18 @@ def test_the_coursework_recipe_is_the_courseworks() -> None:
     assert (recipe.train.epochs, recipe.train.steps_per_epoch) == (20, 64)
     assert (recipe.train.batch_size, recipe.train.validation_steps) == (64, 32)
     assert not recipe.standardise_targets
+    assert (recipe.train.keep, recipe.train.frozen_epochs) == ("last", 0)
+
+
+def test_the_courseworks_resnet_warms_up_slower_and_keeps_the_least_training_loss() -> None:
+    recipe = load_recipe("coursework-resnet50v2", Settings(data=PICTURES))
+    assert isinstance(recipe, NetworkRecipe)
+    assert (recipe.backbone, recipe.variant) == ("resnetv2_50", "keras")
+    warm_up = recipe.optimiser.warm_up_learning_rate
+    assert recipe.optimiser.warm_up_epochs > 0
+    assert warm_up is not None
+    assert warm_up < recipe.optimiser.learning_rate == 1e-6
+    assert recipe.train.keep == "best_training_loss"
 
 
 def test_settings_override_the_length_and_keep_both_phases() -> None:
@@ -55,6 +67,7 @@ def test_settings_override_the_length_and_keep_both_phases() -> None:
     recipe = load_recipe("coursework-resnet50v2", Settings(data=PICTURES, models=models))
     assert isinstance(recipe, NetworkRecipe)
     assert (recipe.train.epochs, recipe.train.frozen_epochs) == (2, 1)
+    assert recipe.optimiser.warm_up_epochs == 1
     assert recipe.train.steps_per_epoch == 3
     assert recipe.train.validation_steps == 2
 
@@ -88,6 +101,29 @@ def test_a_recipe_of_ones_own_is_found_beside_the_configuration(tmp_path: Path) 
 def test_a_missing_recipe_file_is_named_as_typed() -> None:
     with pytest.raises(InputError, match=r"cannot read 'no/such\.toml'"):
         load_recipe("no/such.toml", Settings(data=PICTURES))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "warm_up_learning_rate = 1e-07",
+            "warm_up_learning_rate = 2e-06",
+            r"optimiser: warm_up_learning_rate = 2e-06 must be smaller than learning_rate = 1e-06",
+        ),
+        ("warm_up_epochs = 5", "warm_up_epochs = 0", "needs warm_up_epochs"),
+        ('"resnetv2_50"', '"vgg16"', "variant = 'keras' is for backbone = 'resnetv2_50' alone"),
+        ('"best_training_loss"', '"best"', "train.keep: Input should be 'best_validation_loss'"),
+    ],
+)
+def test_keys_of_a_network_that_do_not_fit_are_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = format_recipe(list_recipes()[0])
+    assert old in text
+    (tmp_path / "bad.toml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_recipe(tmp_path / "bad.toml")
 
 
 @pytest.mark.parametrize(

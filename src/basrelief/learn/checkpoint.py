@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from basrelief.learn.recipes import Keep
 from basrelief.run import replacing
 
 
@@ -37,8 +38,17 @@ class Epoch:
     """Whether the head alone was trained."""
 
 
-def find_best(history: list[Epoch]) -> int:
-    """Find the number of the epoch with the lowest validation loss; the first of equals."""
+def find_kept(history: list[Epoch], keep: Keep) -> int:
+    """Find the number of the epoch whose weights are kept; of equal losses the first.
+
+    Training losses are compared among epochs that train the backbone too, once there is one:
+    while it is frozen its batch normalisation counts otherwise.
+    """
+    if keep == "last":
+        return history[-1].epoch
+    if keep == "best_training_loss":
+        whole = [row for row in history if not row.frozen]
+        return min(whole or history, key=lambda row: row.loss).epoch
     return min(history, key=lambda row: row.val_loss).epoch
 
 

@@ -84,6 +84,8 @@ class Network(nn.Module):
         self.scale = ScaleRelief() if plan.bands == "relief" else nn.Identity()
         self.normalise = normalise
         self.backbone = backbone
+        # Nothing but a name for what the head sees, so that explanations can read it.
+        self.last_map = nn.Identity()
         self.head = head
         # In the state, so that a model on another machine answers in the labels' own unit.
         self.register_buffer("target_mean", torch.zeros(len(plan.targets)))
@@ -95,7 +97,7 @@ class Network(nn.Module):
 
     def forward(self, chips: Tensor) -> Tensor:
         """Predict labels: (chip, target)."""
-        maps = self.extract_maps(chips)
+        maps = self.last_map(self.extract_maps(chips))
         # The head counts in fp32: bf16 would round a score of 0.5 to the nearest 0.004.
         with torch.autocast(maps.device.type, enabled=False):
             standardised: Tensor = self.head(maps.float())
@@ -129,7 +131,7 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         # timm draws from torch's global generator and takes no other.
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        backbone, normalise = load_backbone(recipe.backbone, plan.size_px, settings)
+        backbone, normalise = load_backbone(recipe.backbone, plan.size_px, settings, recipe.variant)
         normalise = _override_normalisation(recipe.preprocessing) or normalise
         return _assemble(recipe, plan, backbone, normalise)
 
@@ -137,29 +139,22 @@ def build_network(
 def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
     """Build a network that a trained state will be loaded into."""
     with torch.random.fork_rng(devices=[]):
-        backbone = create_backbone(recipe.backbone, plan.size_px)
+        backbone = create_backbone(recipe.backbone, plan.size_px, recipe.variant)
+        # A placeholder: the state to be loaded brings its own.
         return _assemble(recipe, plan, backbone, timm_normalisation(recipe.backbone))
 
 
 def cam_layer(network: Network) -> nn.Module:
-    """Find the layer whose map explains a prediction.
+    """Find the layer whose output explains a prediction: the last map, after its activation.
 
-    That is the last normalisation with its ReLU where the backbone is pre-activated
-    (ResNet50V2), else the last convolution (VGG16).
-
-    Raises
-    ------
-    ValueError
-        If the backbone has no convolution.
+    That is what the head sees (Keras' ``post_relu`` in ResNet50V2), or in networks that end in
+    a pooling what goes into it (``block5_conv3`` in VGG16, twice as fine).
     """
-    last = getattr(network.backbone, "norm", None)
-    # Before it, a pre-activated map is a sum over blocks without its last ReLU.
-    if isinstance(last, nn.BatchNorm2d):
-        return last
-    convolutions = list_convolutions(network.backbone)
-    if not convolutions:
-        raise ValueError("this backbone has no convolution to explain")
-    return convolutions[-1]
+    layers = getattr(network.backbone, "features", None)
+    if isinstance(layers, nn.Sequential) and isinstance(layers[-1], nn.MaxPool2d):
+        # A layer of Keras has its activation in it; here the activation is the next module.
+        return layers[-2]
+    return network.last_map
 
 
 def set_trainable(network: Network, trainable: Trainable) -> None:

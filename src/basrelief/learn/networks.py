@@ -1,4 +1,4 @@
-"""Training of networks: the loop, from the first batch to the best epoch's weights."""
+"""Training of networks: the loop, from the first batch to the weights that are kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from basrelief.learn.augment import augment_chips
 from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
 from basrelief.learn.checkpoint import (
     Epoch,
-    find_best,
+    find_kept,
     read_history,
     restore_network,
     restore_optimiser,
@@ -30,7 +30,7 @@ from basrelief.learn.checkpoint import (
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.recipes import KEEP_WORDS, NetworkRecipe, format_recipe
 from basrelief.learn.weights import stamp_weights
 from basrelief.run import MODEL, Run, digest, read_json, replacing, stamp_of, write_json
 from basrelief.splits.heldout import ChipFold
@@ -72,7 +72,7 @@ def train_network(
     settings: Settings,
     run: Run,
 ) -> None:
-    """Train a network on a fold and keep the epoch with the lowest validation loss.
+    """Train a network on a fold and keep the epoch that its recipe says.
 
     Leaves ``model.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
     in ``folder``. A training that is finished is not repeated; one that was killed goes on
@@ -90,9 +90,9 @@ def train_network(
         run.say(f"{name}: trained already, skipped")
         return
     training = _prepare(recipe, samples, fold, settings, run)
-    # A checkpoint has the last epoch's weights alone: without the best epoch's it is no use.
-    has_best = (folder / MODEL).exists()
-    history = read_history(folder / "last.safetensors", fingerprint) if has_best else []
+    # A checkpoint has the last epoch's weights alone: without those kept it is no use.
+    has_kept = (folder / MODEL).exists()
+    history = read_history(folder / "last.safetensors", fingerprint) if has_kept else []
     run.say(f"{name}: {_describe(training, len(history))}")
     network = _build(training, settings)
     if history:
@@ -100,11 +100,14 @@ def train_network(
     else:
         _begin_folder(folder, recipe)
     history = _train_epochs(training, network, history, folder, fingerprint)
-    best = history[find_best(history) - 1]
-    run.say(f"{name}: best epoch {best.epoch} of {len(history)}, val_loss {best.val_loss:.4f}")
+    kept = history[find_kept(history, recipe.train.keep) - 1]
+    run.say(
+        f"{name}: epoch {kept.epoch} of {len(history)} is kept "
+        f"({KEEP_WORDS[recipe.train.keep]}), loss {kept.loss:.4f}, val_loss {kept.val_loss:.4f}"
+    )
     write_json(
         folder / "finished.json",
-        {"fingerprint": fingerprint, "epochs": len(history), "best_epoch": best.epoch},
+        {"fingerprint": fingerprint, "epochs": len(history), "kept_epoch": kept.epoch},
     )
     (folder / "last.safetensors").unlink(missing_ok=True)
 
@@ -208,7 +211,7 @@ def _build(training: Training, settings: Settings) -> Network:
 def _train_epochs(
     training: Training, network: Network, history: list[Epoch], folder: Path, fingerprint: str
 ) -> list[Epoch]:
-    """Train epoch after epoch, and keep on disk what is best and what comes last."""
+    """Train epoch after epoch, and keep on disk what is to be kept and what comes last."""
     train = training.recipe.train
     last = folder / "last.safetensors"
     optimiser = None
@@ -224,7 +227,7 @@ def _train_epochs(
         row = _train_epoch(training, network, optimiser, epoch)
         history = [*history, row]
         # Written before the checkpoint: killed between the two, the epoch is done again.
-        if find_best(history) == epoch:
+        if find_kept(history, train.keep) == epoch:
             save_network(network, folder / MODEL)
         write_checkpoint(last, fingerprint, history, network, optimiser)
         write_history(history, folder / "history.csv")
@@ -233,7 +236,10 @@ def _train_epochs(
 
 def _is_over(history: list[Epoch], patience: int | None) -> bool:
     # The checkpoint holds the whole history, so that patience counts across a kill.
-    return bool(history and patience and len(history) - find_best(history) >= patience)
+    if not history or patience is None:
+        return False
+    # Whichever epoch is kept: training loss falls on and on.
+    return len(history) - find_kept(history, "best_validation_loss") >= patience
 
 
 def _start_optimiser(training: Training, network: Network, epoch: int) -> Optimizer:

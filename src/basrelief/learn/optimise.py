@@ -83,15 +83,12 @@ def schedule_rate(
     ----------
     Loshchilov and Hutter (2017), ICLR, one period without restarts.
     """
-    is_frozen = step < train.frozen_epochs * steps_per_epoch
-    if is_frozen and train.frozen_learning_rate is not None:
-        return train.frozen_learning_rate
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
     n_steps = train.epochs * steps_per_epoch
-    # At least one step is left to fall in: a quick look may be shorter than its warm-up.
+    # At least one step is left at full rate: a quick look may be shorter than its warm-up.
     n_warm = min(recipe.warm_up_epochs * steps_per_epoch, n_steps - 1)
     if step < n_warm:
-        return recipe.learning_rate * (step + 1) / n_warm
+        return recipe.warm_up_learning_rate or recipe.learning_rate * (step + 1) / n_warm
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
     share = (step - n_warm) / (n_steps - n_warm)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))

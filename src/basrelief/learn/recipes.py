@@ -6,9 +6,9 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
 from basrelief.config import InputError, Section, Settings, Text, format_toml
@@ -18,6 +18,18 @@ Statistic = Literal["mean", "std"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
+Variant = Literal["timm", "keras"]
+Keep = Literal["best_validation_loss", "best_training_loss", "last"]
+
+KEEP_WORDS: dict[Keep, str] = {
+    "best_validation_loss": "the one of least validation loss",
+    "best_training_loss": "the one of least training loss",
+    "last": "the last",
+}
+"""What is told of the epoch whose weights are kept."""
+
+KERAS_BACKBONE = "resnetv2_50"
+"""The backbone that Keras builds otherwise than timm does; VGG16 is the same in both."""
 
 
 class HeadRecipe(Section):
@@ -61,9 +73,25 @@ class OptimiserRecipe(Section):
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
-    """``cosine``: rise over the warm-up, then fall to zero at the last step."""
+    """After the warm-up; ``cosine``: fall to zero at the last step."""
 
     warm_up_epochs: Annotated[int, Field(ge=0)] = 0
+    """First epochs, at smaller rates."""
+
+    warm_up_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Rate of all of those; by default it rises from step to step to ``learning_rate``."""
+
+    @model_validator(mode="after")
+    def _check_warm_up(self) -> Self:
+        rate = self.warm_up_learning_rate
+        if rate is not None and rate >= self.learning_rate:
+            raise ValueError(
+                f"warm_up_learning_rate = {rate:g} must be smaller than learning_rate = "
+                f"{self.learning_rate:g}"
+            )
+        if rate is not None and self.warm_up_epochs == 0:
+            raise ValueError("warm_up_learning_rate needs warm_up_epochs, how many there are")
+        return self
 
 
 class TrainRecipe(Section):
@@ -84,8 +112,9 @@ class TrainRecipe(Section):
     frozen_epochs: Annotated[int, Field(ge=0)] = 0
     """First epochs that train the head alone."""
 
-    frozen_learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Learning rate of those; by default the same."""
+    keep: Keep = "best_validation_loss"
+    """Which epoch's weights are kept; of equal losses the first. ``best_training_loss`` is
+    sought after the frozen epochs."""
 
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many epochs without a better validation loss; by default never."""
@@ -102,6 +131,9 @@ class NetworkRecipe(Section):
     backbone: Text
     """A timm model; ``vgg16`` and ``resnetv2_50`` (ResNet50V2) are those of the coursework."""
 
+    variant: Variant = "timm"
+    """Who builds it: ``keras`` pads, strides and normalises ``resnetv2_50`` as Keras does."""
+
     bands: Annotated[list[Bands], Field(min_length=1)]
     """What the network sees, in order of preference; pictures are shaded."""
 
@@ -115,6 +147,14 @@ class NetworkRecipe(Section):
     augment: AugmentRecipe = AugmentRecipe()
     optimiser: OptimiserRecipe
     train: TrainRecipe
+
+    @model_validator(mode="after")
+    def _check_variant(self) -> Self:
+        if self.variant == "keras" and self.backbone != KERAS_BACKBONE:
+            raise ValueError(
+                f"variant = 'keras' is for backbone = {KERAS_BACKBONE!r} alone; leave it out"
+            )
+        return self
 
     @property
     def unit(self) -> Literal["chip", "area"]:
@@ -366,7 +406,8 @@ def _parse(text: str, typed: str) -> Recipe:
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
-        raise InputError(f"recipe {typed!r}: {key}: {fault['msg']}.") from error
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise InputError(f"recipe {typed!r}: {key}: {reason}.") from error
 
 
 def _override(recipe: Recipe, settings: Settings) -> Recipe:
@@ -374,7 +415,7 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
     models = settings.models
     if not isinstance(recipe, NetworkRecipe):
         return recipe
-    train = recipe.train
+    train, optimiser = recipe.train, recipe.optimiser
     if models.steps_per_epoch is not None:
         steps = {"steps_per_epoch": models.steps_per_epoch}
         if train.validation_steps is not None and train.steps_per_epoch is not None:
@@ -383,7 +424,11 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
             steps["validation_steps"] = max(1, round(share * train.validation_steps))
         train = train.model_copy(update=steps)
     if models.epochs is not None:
-        # Half at most stays frozen, so that a quick look sees both phases.
-        frozen = min(train.frozen_epochs, models.epochs // 2)
+        # Half at most stays frozen or slow, so that a quick look sees both phases.
+        half = models.epochs // 2
+        frozen = min(train.frozen_epochs, half)
         train = train.model_copy(update={"epochs": models.epochs, "frozen_epochs": frozen})
-    return recipe.model_copy(update={"train": train})
+        if optimiser.warm_up_learning_rate is not None:
+            slow = min(optimiser.warm_up_epochs, half)
+            optimiser = optimiser.model_copy(update={"warm_up_epochs": slow})
+    return recipe.model_copy(update={"train": train, "optimiser": optimiser})

@@ -62,8 +62,9 @@ def check_recipes(settings: Settings) -> None:
     """
     recipes, _ = choose_recipes(settings)
     for recipe in recipes:
+        variant = recipe.variant if isinstance(recipe, NetworkRecipe) else "timm"
         for backbone in list_backbones(recipe, settings):
-            check_weights(backbone, settings)
+            check_weights(backbone, settings, variant)
 
 
 def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings, run: Run) -> None:

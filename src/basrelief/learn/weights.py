@@ -1,4 +1,4 @@
-"""Backbones and their weights: from files, by timm's name, or none."""
+"""Backbones and their weights: from files of timm's or Keras', by timm's name, or none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,21 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from basrelief.config import InputError, Settings
+from basrelief.learn.keras_resnet import KerasResNet50V2
+from basrelief.learn.recipes import Variant
 from basrelief.run import stamp_of
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Mean blue, green, red that the Oxford VGG weights were trained with."""
 
+KERAS_CLASSES = {"vgg16": "VGG16", "vgg19": "VGG19", "resnetv2_50": "ResNet50V2"}
+"""Backbones that Keras has too, and what it calls them."""
+
 HUB_WAIT_S = 5.0
 """How long an answer of the hub is waited for before it counts as out of reach."""
 
 State = dict[str, Tensor]
+Array = np.ndarray[Any, Any]
 
 
 class Normalise(nn.Module):
@@ -55,24 +62,30 @@ class Normalise(nn.Module):
         return (chips[:, self.order] - self.mean) / self.std
 
 
-def check_weights(backbone: str, settings: Settings) -> None:
+def check_weights(backbone: str, settings: Settings, variant: Variant = "timm") -> None:
     """Check, without building anything, that a backbone exists and its weights can be had.
 
     Raises
     ------
     InputError
         If timm has no such model, or the weights file is missing or of another kind, or
-        weights by name are neither on this machine nor within reach.
+        weights by name are neither on this machine nor within reach. Keras' variant has
+        none by name.
     """
     if not timm.is_model(backbone):
         close = difflib.get_close_matches(backbone, timm.list_models(), n=3)
         hint = f" Near it are {', '.join(close)}." if close else ""
         raise InputError(f"backbone = {backbone!r}: timm has no model of this name.{hint}")
     typed = settings.models.weights.get(backbone)
+    if typed is None and variant == "keras":
+        raise InputError(
+            f"weights of {backbone!r} as Keras builds it: they come from a file alone. "
+            f"{_hint_keras(backbone)} {_hint(backbone)}"
+        )
     if typed is None:
         _check_hub(backbone)
     elif typed != "none":
-        _check_file(backbone, typed, settings.locate(typed))
+        _check_file(backbone, typed, settings.locate(typed), variant)
 
 
 def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
@@ -83,8 +96,10 @@ def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
     return stamp_of(settings.locate(str(typed))) if is_file else [typed]
 
 
-def load_backbone(backbone: str, size_px: int, settings: Settings) -> tuple[nn.Module, Normalise]:
-    """Build a timm backbone without its classifier, with weights and their normalisation.
+def load_backbone(
+    backbone: str, size_px: int, settings: Settings, variant: Variant = "timm"
+) -> tuple[nn.Module, Normalise]:
+    """Build a backbone without its classifier, with weights and their normalisation.
 
     Weights are random where the settings say ``"none"``; seed torch before.
 
@@ -93,24 +108,27 @@ def load_backbone(backbone: str, size_px: int, settings: Settings) -> tuple[nn.M
     InputError
         As `check_weights`, or if the file does not fit the backbone.
     """
-    check_weights(backbone, settings)
+    check_weights(backbone, settings, variant)
     typed = settings.models.weights.get(backbone)
     if typed is None:
         return _load_by_name(backbone, size_px), timm_normalisation(backbone)
-    model = create_backbone(backbone, size_px)
+    model = create_backbone(backbone, size_px, variant)
+    usual = keras_normalisation(backbone) if variant == "keras" else timm_normalisation(backbone)
     if typed == "none":
-        return model, timm_normalisation(backbone)
+        return model, usual
     path = settings.locate(typed)
     if path.suffix == ".h5":
         _load_keras(model, backbone, typed, path)
-        return model, Normalise((2, 1, 0), CAFFE_MEAN, (1.0, 1.0, 1.0))
+        return model, keras_normalisation(backbone)
     state, normalisation = _read_state(typed, path)
     _load_state(model, backbone, typed, state)
-    return model, normalisation or timm_normalisation(backbone)
+    return model, normalisation or usual
 
 
-def create_backbone(backbone: str, size_px: int) -> nn.Module:
-    """Build a timm backbone without its classifier, with random weights."""
+def create_backbone(backbone: str, size_px: int, variant: Variant = "timm") -> nn.Module:
+    """Build a backbone without its classifier, with random weights."""
+    if variant == "keras":
+        return KerasResNet50V2()
     if backbone.startswith("vgg"):
         # Its two dense layers of 4096 are not used: make them small, then drop them.
         model = timm.create_model(backbone, num_classes=0, mlp_ratio=1 / 4096)
@@ -124,6 +142,13 @@ def timm_normalisation(backbone: str) -> Normalise:
     facts = _facts_of(backbone)
     mean, std = facts.mean, facts.std
     return Normalise((0, 1, 2), tuple(255 * m for m in mean), tuple(255 * s for s in std))
+
+
+def keras_normalisation(backbone: str) -> Normalise:
+    """Make the normalisation of Keras' own weights, its ``preprocess_input``."""
+    if backbone.startswith("vgg"):
+        return Normalise((2, 1, 0), CAFFE_MEAN, (1.0, 1.0, 1.0))
+    return Normalise((0, 1, 2), (127.5,) * 3, (127.5,) * 3)
 
 
 def list_convolutions(backbone: nn.Module) -> list[nn.Conv2d]:
@@ -162,6 +187,11 @@ def _strip(model: Any) -> nn.Module:
 
 def _hint(backbone: str) -> str:
     return f'Give a file, models.weights = {{ {backbone} = "FILE" }}, or "none" for random ones.'
+
+
+def _hint_keras(backbone: str) -> str:
+    name = KERAS_CLASSES.get(backbone, "VGG16")
+    return f"Keras writes one: keras.applications.{name}(include_top=False).save_weights(FILE)."
 
 
 def _check_hub(backbone: str) -> None:
@@ -212,12 +242,18 @@ def _load_by_name(backbone: str, size_px: int) -> nn.Module:
     return _strip(model)
 
 
-def _check_file(backbone: str, typed: str, path: Path) -> None:
+def _check_file(backbone: str, typed: str, path: Path, variant: Variant) -> None:
     where = f"models.weights = {{ {backbone} = {typed!r} }}"
     if path.suffix not in (".h5", ".safetensors", ".pth", ".pt"):
         raise InputError(
             f"{where}: not a kind of file that is read. Allowed are Keras 3 .weights.h5, "
             '.safetensors, .pth, .pt, and "none".'
+        )
+    if path.suffix == ".h5" and not backbone.startswith("vgg") and variant != "keras":
+        raise InputError(
+            f"{where}: Keras files are read for VGG networks, and for ResNet50V2 in recipes with "
+            f"variant = 'keras' (coursework-resnet50v2); timm's {backbone} is another network. "
+            "Give a timm file, or leave out the recipe that wants it."
         )
     if not path.is_file():
         raise InputError(f"{where}: there is no such file. {_hint(backbone)}")
@@ -253,41 +289,61 @@ def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> No
     # By the backbone's own names: a file may hold a classifier besides, and more.
     missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
     if missing:
+        wants = f"The file must be a timm state dict of {backbone}."
+        if isinstance(model, KerasResNet50V2):
+            wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
         raise InputError(
             f"models.weights = {{ {backbone} = {typed!r} }}: {len(missing)} of {len(wanted)} "
-            f"tensors are missing or of another shape, the first {missing[0]!r}. "
-            f"The file must be a timm state dict of {backbone}."
+            f"tensors are missing or of another shape, the first {missing[0]!r}. {wants}"
         )
     model.load_state_dict({key: state[key] for key in wanted})
 
 
 def _load_keras(model: nn.Module, backbone: str, typed: str, path: Path) -> None:
-    """Load a Keras 3 file of VGG convolutions, in order; kernels there are (row, col, in, out)."""
+    """Load a Keras 3 file, kind by kind of layer, in the order in which Keras lists them."""
     where = f"models.weights = {{ {backbone} = {typed!r} }}"
-    pairs = _read_keras_convolutions(where, path)
-    convolutions = list_convolutions(model)
-    shapes = [(*m.weight.shape[2:], m.in_channels, m.out_channels) for m in convolutions]
-    if not backbone.startswith("vgg") or [kernel.shape for kernel, _ in pairs] != shapes:
-        raise InputError(
-            f"{where}: its {len(pairs)} convolutions do not fit {backbone} "
-            f"({len(convolutions)} convolutions). Keras files are read for VGG networks only."
-        )
-    with torch.no_grad():
-        for convolution, (kernel, bias) in zip(convolutions, pairs, strict=True):
-            convolution.weight.copy_(torch.from_numpy(kernel).permute(3, 2, 0, 1))
-            assert convolution.bias is not None  # VGG's all have one
-            convolution.bias.copy_(torch.from_numpy(bias))
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    kinds: list[tuple[str, str, Sequence[nn.Module]]] = [
+        ("conv2d", "convolutions", list_convolutions(model)),
+        ("batch_normalization", "batch normalisations", norms),
+    ]
+    for kind, called, modules in kinds:
+        stored = _read_keras_layers(where, path, kind)
+        wanted = [_view_as_keras(module) for module in modules]
+        if _shapes_of(stored) != _shapes_of(wanted):
+            raise InputError(
+                f"{where}: its {len(stored)} {called} do not fit {backbone} "
+                f"({len(wanted)} {called}). {_hint_keras(backbone)}"
+            )
+        with torch.no_grad():
+            for arrays, tensors in zip(stored, wanted, strict=True):
+                for array, tensor in zip(arrays, tensors, strict=True):
+                    tensor.copy_(torch.from_numpy(array))
 
 
-def _read_keras_convolutions(
-    where: str, path: Path
-) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+def _view_as_keras(module: nn.Module) -> list[Tensor]:
+    """View a layer's tensors in Keras' order, kernels as (row, col, in, out)."""
+    if isinstance(module, nn.Conv2d):
+        own = [module.weight.permute(2, 3, 1, 0), module.bias]
+    else:
+        assert isinstance(module, nn.BatchNorm2d)
+        own = [module.weight, module.bias, module.running_mean, module.running_var]
+    return [tensor for tensor in own if tensor is not None]
+
+
+def _shapes_of(layers: Sequence[Sequence[Array | Tensor]]) -> list[list[tuple[int, ...]]]:
+    return [[tuple(values.shape) for values in layer] for layer in layers]
+
+
+def _read_keras_layers(where: str, path: Path, kind: str) -> list[list[Array]]:
+    """Read the variables of all layers of a kind; the first has no number, the next is 1."""
     try:
         with h5py.File(path) as file:
             layers = file["layers"]
-            names = [name for name in layers if re.fullmatch(r"conv2d(_\d+)?", name)]
-            names.sort(key=lambda name: int(name.partition("_")[2] or 0))
+            names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
+            names.sort(key=lambda name: int(name.removeprefix(kind).lstrip("_") or 0))
             variables = [layers[name]["vars"] for name in names]
-            return [(np.asarray(v["0"]), np.asarray(v["1"])) for v in variables]
+            # By number, not as text: "10" would come before "2".
+            return [[np.asarray(v[str(n)]) for n in range(len(v))] for v in variables]
     except (OSError, KeyError) as error:
         raise InputError(f"{where}: not a Keras 3 .weights.h5 file ({error}).") from error

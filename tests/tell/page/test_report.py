@@ -91,7 +91,9 @@ def write_judgement(
     (evaluate / "targeting.csv").touch()
     folder = run.models / "vgg16" / "random" / "0-0"
     folder.mkdir(parents=True)
-    (folder / "recipe.toml").write_text('name = "vgg16"\nabout = "a network"\n')
+    recipe = 'name = "vgg16"\nabout = "a network"\n[train]\nkeep = "last"\n'
+    (folder / "recipe.toml").write_text(recipe)
+    write_json(folder / "finished.json", {"kept_epoch": 2})
     history = {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "seconds": 30.0}
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     write_gallery(run)

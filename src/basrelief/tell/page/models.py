@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from basrelief.learn.measures import MEASURES
+from basrelief.learn.recipes import KEEP_WORDS
+from basrelief.run import read_json
 from basrelief.tell.facts import Facts, Panel, read_recipe_of
 from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
@@ -33,7 +35,7 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
         "about": str(recipe.get("about", "")),
         "recipe": text,
         "panels": [
-            _draw_history(name, scheme, path)
+            _draw_history(name, scheme, path, recipe)
             # The curves that say most about new ground come first.
             for scheme in STRICT_FIRST
             # Networks are trained once a scheme, on its first fold.
@@ -43,12 +45,14 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
     }
 
 
-def _draw_history(recipe: str, scheme: str, path: Path) -> Panel:
+def _draw_history(name: str, scheme: str, path: Path, recipe: dict[str, Any]) -> Panel:
     history = pd.read_csv(path)
     best = history.iloc[int(np.nanargmin(history["val_loss"]))]
+    kept = read_json(path.with_name("finished.json"))["kept_epoch"]
     caption = (
         f"{len(history)} epochs in {history['seconds'].sum() / 60:.1f} min; validation loss is "
-        f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}."
+        f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}. "
+        f"The weights are those of epoch {kept}, {KEEP_WORDS[recipe['train']['keep']]}."
     )
-    alt = f"Learning curves of {recipe}, scheme {scheme}: {caption}"
+    alt = f"Learning curves of {name}, scheme {scheme}: {caption}"
     return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {caption}")
