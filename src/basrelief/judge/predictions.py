@@ -28,10 +28,12 @@ from basrelief.judge.baselines import (
     predict_baseline,
 )
 from basrelief.learn.area_models import AreaModel, load_model, predict_areas
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.linear import average_known
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
+from basrelief.learn.shortening import label_recipes
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.run import MODEL, Record, Run
 from basrelief.splits.clearance import find_near_pairs
@@ -80,6 +82,11 @@ class EvaluationInputs:
     def areas(self) -> BaselineData:
         """What baselines may know of areas."""
         return gather_areas(self.samples)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What recipes are called whose training fell short, by name."""
+        return label_recipes(read_recipes(self.run))
 
     @cached_property
     def chips(self) -> BaselineData:

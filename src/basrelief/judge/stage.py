@@ -150,7 +150,7 @@ def _judge_scheme(
         scores = score_predictions(frame, relations.groups, rng)
         found.scores += scores
         if predicted.recipe in asked:
-            _say_scores(scores, inputs.run)
+            _say_scores(scores, inputs.labels.get(predicted.recipe, predicted.recipe), inputs.run)
         of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
         errors[predicted.unit][predicted.recipe] = collect_errors(
             frame, of_unit, inputs.samples.targets
@@ -184,11 +184,11 @@ def _judge_areas(
         tables.ranked.append(rank_areas(frame, inputs.samples))
 
 
-def _say_scores(scores: list[Record], run: Run) -> None:
+def _say_scores(scores: list[Record], label: str, run: Run) -> None:
     """Say what a recipe's skill comes to, as soon as it is known."""
     for record in scores:
         run.say(
-            f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
+            f"evaluate: {label}, {record['target']}, scheme {record['scheme']}, by "
             f"{record['unit']}: {sum_up(record)}"
         )
 

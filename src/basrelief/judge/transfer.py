@@ -34,7 +34,8 @@ from basrelief.learn.final import (
 )
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations
-from basrelief.run import MODEL, Run, check_format, prepare_folder, replacing, write_json
+from basrelief.learn.shortening import label_recipe
+from basrelief.run import MODEL, Record, Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 SCHEME = "transfer"
@@ -106,7 +107,8 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     _check_ground(samples, place, model)
     prediction = predict_place(folder, samples, settings, out)
     found = _predict_areas(folder, samples, prediction, model)
-    _write(found, samples, model, place, settings, out)
+    training = next(r for r in read_recipes(trained) if r["recipe"] == model.recipe)
+    _write(found, samples, model, place, (settings, training), out)
 
 
 def find_model(run: Run, recipe: str | None) -> Path:
@@ -234,10 +236,15 @@ def _write(
     samples: Samples,
     model: FinalModel,
     place: Place,
-    settings: Settings,
+    how: tuple[Settings, Record],
     out: Run,
 ) -> None:
-    """Write and say what was predicted, and how well where labels are there."""
+    """Write and say what was predicted, and how well where labels are there.
+
+    ``how`` are the place's settings, and how far the model was trained.
+    """
+    settings, training = how
+    label = label_recipe(training)
     table = tabulate_place(found, model)
     with open_table(out.predictions, PREDICTIONS) as file:
         # A place of its own has no held-out errors to calibrate intervals on: all null.
@@ -256,17 +263,18 @@ def _write(
         out.folder / "predict.json",
         {
             "model": model.model_dump(mode="json", exclude={"features"}),
+            "training": training,
             "place": vars(place),
             "counts": counts,
         },
     )
     out.say(
-        f"predict {model.recipe}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
+        f"predict {label}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
         f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
         + _say_inside(inside)
     )
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, out))
+        write_json(out.scores, score_place(table, samples, settings, label, out))
 
 
 def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
@@ -333,9 +341,11 @@ def _say_inside(inside: dict[str, int | None] | None) -> str:
 
 
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, out: Run
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
 ) -> list[dict[str, Any]]:
     """Score predictions where labels are; skill is against the training place's mean label.
+
+    ``label`` is what the recipe is called in what is said.
 
     Returns
     -------
@@ -358,7 +368,7 @@ def score_place(
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
         summary = sum_up(record, versus="the mean label of the training place")
         out.say(
-            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {summary}"
+            f"predict {label}, {record['target']}, {record['n']} areas: {summary}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
     return records

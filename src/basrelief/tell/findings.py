@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
@@ -85,6 +85,34 @@ def say_worth(record: Record) -> str:
         "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
         "unknown": "cannot be judged: what was observed does not vary",
     }[worth]
+
+
+def beats_mean(record: Record) -> bool:
+    """Whether a record of ``scores.json`` was judged better than always predicting the mean.
+
+    What was not may be luck: no order and no map of areas is handed out on its strength.
+    """
+    return bool(record["worth"] == "better")
+
+
+def say_unshown(targets_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say of which targets nothing is shown by area, and why, a sentence a recipe.
+
+    Parameters
+    ----------
+    targets_of
+        By recipe the targets for which it is no better than the mean.
+
+    Examples
+    --------
+    >>> say_unshown({"vgg16": ["health", "imd"]})[0].split(":")[0]
+    'Not shown for health and multiple deprivation'
+    """
+    return [
+        f"Not shown for {name_targets(targets)}: {recipe} cannot be told better than {THE_MEAN} "
+        "here, so that an order or a map of areas by it would show chance."
+        for recipe, targets in targets_of.items()
+    ]
 
 
 def name_preferred(recipe: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
+from basrelief.sources.labels import BY_DISTRICT
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -74,6 +75,24 @@ def say_place(districts: Sequence[str], n_areas: int) -> str:
     names = sorted(districts)
     where = join_words(names) if len(names) <= MAX_PLACES else f"{len(names):,} districts"
     return f"{n_areas:,} areas in {where}."
+
+
+def say_by_district(target: str) -> str:
+    """Say of a target that some of its indicators are set by district; empty for most.
+
+    Examples
+    --------
+    >>> say_by_district("barriers")[:63]
+    'Of the indicators behind barriers to housing and services some,'
+    >>> say_by_district("crime")
+    ''
+    """
+    if target not in BY_DISTRICT:
+        return ""
+    return (
+        f"Of the indicators behind {name_target(target)} some, such as {BY_DISTRICT[target]}, are "
+        "set by district and shared by all its areas: to know the district is to know part of it."
+    )
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.templates import open_templates
+from basrelief.tell.training import say_shortfalls
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -64,7 +65,8 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
     """Gather what the models are, and what they were made with."""
     settings = facts.settings
     return {
-        "models": models,
+        "models": [(facts.tell(model.name), model) for model in models],
+        "shortfalls": say_shortfalls(facts.trainings),
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
         "question": say_question(settings, list(facts.joining)),
@@ -157,6 +159,7 @@ def list_caveats(narrowed: Facts) -> list[str]:
         for (recipe, n), targets in outside.items()
         if n
     ]
+    caveats += [note for t in narrowed.samples.targets if (note := narrowed.say_by_district(t))]
     return caveats or ["This run's own figures warn of nothing; that is no proof that all is well."]
 
 

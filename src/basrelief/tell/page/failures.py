@@ -31,6 +31,8 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         districts = [
             row | {"name": facts.name_district(row["district"])} for row in record["by_district"]
         ]
+        # By what is shown: codes are in another order than names.
+        districts.sort(key=lambda row: str(row["name"]))
         shown.append(
             {
                 "target": record["target"],

@@ -25,7 +25,8 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 
 def _show_model(facts: Facts, name: str) -> dict[str, Any]:
-    text = read_recipe_of(facts.run, name)
+    code = facts.find_code(name)
+    text = read_recipe_of(facts.run, code)
     recipe = tomllib.loads(text)
     return {
         "name": name,
@@ -34,7 +35,7 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
         "panels": [
             _draw_history(name, scheme, path)
             for scheme in STRICT_FIRST
-            if (path := facts.run.models / name / scheme / "0-0" / "history.csv").exists()
+            if (path := facts.run.models / code / scheme / "0-0" / "history.csv").exists()
         ],
         "measures": MEASURES if recipe.get("kind") == "statistics" else (),
     }

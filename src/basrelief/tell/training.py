@@ -1,0 +1,54 @@
+"""What training fell short of its recipes, in sentences: no result goes without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from basrelief.learn.shortening import say_length
+from basrelief.run import Record
+from basrelief.tell.words import join_words
+
+
+def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
+    """Say which recipes were cut short, and which began with random weights; none if none were.
+
+    Parameters
+    ----------
+    trainings
+        As in ``models/recipes.json``.
+
+    Examples
+    --------
+    >>> record = {"recipe": "vgg16", "is_shortened": True, "random_weights": []}
+    >>> record |= {"epochs": 2, "epochs_of_recipe": 20}
+    >>> record |= {"steps_per_epoch": None, "steps_of_recipe": None}
+    >>> say_shortfalls([record])[0]
+    'Training of vgg16 was shortened: 2 of 20 epochs. Nothing told of it is a result of the recipe.'
+    """
+    short, random = _gather(trainings)
+    sentences = [
+        f"Training of {join_words(names)} was shortened: {length}. Nothing told of "
+        f"{_it(names)} is a result of the recipe{'s' if len(names) > 1 else ''}."
+        for length, names in short.items()
+    ]
+    return sentences + [
+        f"{join_words(names)} began with random weights ({backbones}), not with pretrained ones."
+        for backbones, names in random.items()
+    ]
+
+
+def _gather(trainings: Sequence[Record]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Gather the recipes that fall short alike: by length, and by backbones at random."""
+    short: dict[str, list[str]] = {}
+    random: dict[str, list[str]] = {}
+    for record in trainings:
+        if record["is_shortened"]:
+            short.setdefault(say_length(record), []).append(record["recipe"])
+        if record["random_weights"]:
+            backbones = join_words(record["random_weights"])
+            random.setdefault(backbones, []).append(record["recipe"])
+    return short, random
+
+
+def _it(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"
