@@ -102,10 +102,12 @@ def join_words(words: Sequence[str]) -> str:
     --------
     >>> join_words(["crime", "health", "income"])
     'crime, health, and income'
+    >>> join_words(["barriers to housing and services", "health"])
+    'barriers to housing and services, and health'
     """
-    if len(words) < 3:
+    # With a comma where a name has an "and" of its own, or there are many.
+    if len(words) < 3 and not (len(words) == 2 and any(" and " in word for word in words)):
         return " and ".join(words)
-    # With the comma, for some names have an "and" of their own.
     return f"{', '.join(words[:-1])}, and {words[-1]}"
 
 
