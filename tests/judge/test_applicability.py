@@ -7,13 +7,11 @@ from scipy.spatial.distance import cdist
 from basrelief.judge import applicability
 from basrelief.judge.applicability import (
     Applicability,
-    Importance,
     hold_out,
     mark_unknown,
     measure_applicability,
-    weigh_linear,
-    weigh_predictors,
 )
+from basrelief.judge.importance import Importance, weigh_linear, weigh_predictors
 from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_areas
 from basrelief.learn.joint import AreaTerms, decompose_joint
 from basrelief.learn.place import Locations, correlate

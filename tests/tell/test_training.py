@@ -15,10 +15,10 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, write_json
-from basrelief.tell.facts import read_facts, tell_names
+from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.stage import tell_run
-from basrelief.tell.training import say_shortfalls
+from basrelief.tell.training import say_shortfalls, tell_names
 
 SHORT = {"recipe": "dense-vgg16", "is_asked": True, "is_shortened": True, "random_weights": []}
 SHORT |= {"epochs": 2, "epochs_of_recipe": 20, "steps_per_epoch": None, "steps_of_recipe": None}
@@ -95,8 +95,9 @@ def test_pages_find_the_runs_files_by_the_code(
         folder = run.models / "dense-vgg16" / "block" / "0-0"
         folder.mkdir(parents=True)
         (folder / "recipe.toml").write_text('kind = "dense"\nabout = "what it is"\n')
-        kind = {"recipe": "dense-vgg16", "target": "crime", "kind": "roofs", "unit": "target"}
+        kind: dict[str, Any] = {"recipe": "dense-vgg16", "target": "crime", "kind": "roofs"}
         kind |= {"contribution": 0.5, "low": 0.1, "high": 0.9, "share_of_ground": 1.0}
+        kind["unit"] = "target"
         write_json(run.explain / "kinds.json", [kind])
         tell_run(judged_settings, run)
         pages.append(run.report.read_text(encoding="utf-8"))

@@ -19,7 +19,6 @@ from basrelief.judge.applicability import (
     HeldOut,
     hold_out,
     measure_applicability,
-    weigh_predictors,
 )
 from basrelief.judge.baselines import (
     BaselineData,
@@ -27,6 +26,7 @@ from basrelief.judge.baselines import (
     gather_chips,
     predict_baseline,
 )
+from basrelief.judge.importance import weigh_predictors
 from basrelief.learn.area_models import AreaModel, load_model, predict_areas
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.features import read_features

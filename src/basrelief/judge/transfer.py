@@ -18,8 +18,8 @@ from basrelief.judge.applicability import (
     Applicability,
     hold_out,
     measure_applicability,
-    weigh_linear,
 )
+from basrelief.judge.importance import weigh_linear
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import PREDICTIONS, open_table

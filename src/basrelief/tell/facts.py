@@ -21,6 +21,7 @@ from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
 from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import Source
+from basrelief.tell.training import tell_names
 from basrelief.tell.words import say_by_district
 
 
@@ -314,40 +315,6 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
     )
-
-
-def tell_names(found: Any, trainings: Sequence[Record]) -> Any:
-    """Call recipes in what was read from a run as they are told: shortened, where they are.
-
-    Once, where files are read, so that no page can tell a result without that word.
-
-    Parameters
-    ----------
-    found
-        Records, in lists and by name, or a table with a column ``recipe``.
-
-    Examples
-    --------
-    >>> trained = {"recipe": "vgg16", "is_shortened": False, "random_weights": ["vgg16"]}
-    >>> tell_names([{"recipe": "vgg16", "over": {"vgg16": 0.5}}], [trained])
-    [{'recipe': 'vgg16 (random weights)', 'over': {'vgg16 (random weights)': 0.5}}]
-    """
-    return _rename(found, label_recipes(trainings))
-
-
-def _rename(found: Any, labels: dict[str, str]) -> Any:
-    """Put labels in the place of names, however deep."""
-    if not labels:
-        return found
-    if isinstance(found, pd.DataFrame):
-        if "recipe" not in found:
-            return found
-        return found.assign(recipe=found["recipe"].astype(object).replace(labels))
-    if isinstance(found, dict):
-        return {labels.get(key, key): _rename(value, labels) for key, value in found.items()}
-    if isinstance(found, list | tuple):
-        return type(found)(_rename(each, labels) for each in found)
-    return labels.get(found, found) if isinstance(found, str) else found
 
 
 def _check_finished(settings: Settings, run: Run) -> None:

@@ -1,10 +1,13 @@
-"""What training fell short of its recipes, in sentences: no result goes without them."""
+"""What training fell short of its recipes, in names and sentences: no result goes without them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from basrelief.learn.shortening import say_length
+import pandas as pd
+
+from basrelief.learn.shortening import label_recipes, say_length
 from basrelief.run import Record
 from basrelief.tell.words import join_words
 
@@ -36,6 +39,25 @@ def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
     ]
 
 
+def tell_names(found: Any, trainings: Sequence[Record]) -> Any:
+    """Call recipes in what was read from a run as they are told: shortened, where they are.
+
+    Once, where files are read, so that no page can tell a result without that word.
+
+    Parameters
+    ----------
+    found
+        Records, in lists and by name, or a table with a column ``recipe``.
+
+    Examples
+    --------
+    >>> trained = {"recipe": "vgg16", "is_shortened": False, "random_weights": ["vgg16"]}
+    >>> tell_names([{"recipe": "vgg16", "over": {"vgg16": 0.5}}], [trained])
+    [{'recipe': 'vgg16 (random weights)', 'over': {'vgg16 (random weights)': 0.5}}]
+    """
+    return _rename(found, label_recipes(trainings))
+
+
 def _gather(trainings: Sequence[Record]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Gather the recipes that fall short alike: by length, and by backbones at random."""
     short: dict[str, list[str]] = {}
@@ -53,3 +75,18 @@ def _own(names: Sequence[str]) -> str:
     if len(names) == 1:
         return "Its figures are not those of the whole recipe"
     return "Their figures are not those of the whole recipes"
+
+
+def _rename(found: Any, labels: dict[str, str]) -> Any:
+    """Put labels in the place of names, however deep."""
+    if not labels:
+        return found
+    if isinstance(found, pd.DataFrame):
+        if "recipe" not in found:
+            return found
+        return found.assign(recipe=found["recipe"].astype(object).replace(labels))
+    if isinstance(found, dict):
+        return {labels.get(key, key): _rename(value, labels) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return type(found)(_rename(each, labels) for each in found)
+    return labels.get(found, found) if isinstance(found, str) else found
