@@ -333,11 +333,10 @@ def _say_inside(inside: dict[str, int | None] | None) -> str:
     """Say how many areas are like those learnt from; nothing for networks."""
     if not inside:
         return ""
-    told = [
-        f"{target} {'rests on nothing: always the mean' if n is None else n}"
-        for target, n in inside.items()
-    ]
-    return f"; like what it learnt from are, by target: {', '.join(told)}"
+    known = [f"{target} {n}" for target, n in inside.items() if n is not None]
+    rest = [target for target, n in inside.items() if n is None]
+    said = f"; like what it learnt from, by target: {', '.join(known)}" if known else ""
+    return f"{said}; nothing learnt, always the mean: {', '.join(rest)}" if rest else said
 
 
 def score_place(
