@@ -123,12 +123,14 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
     if release.hidden:
         return []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
-    return [
+    rows = [
         row | {"target": record["target"], "name": facts.name_district(row["district"])}
         for record in facts.keep_shown(records)
         for row in record["by_district"]
         if row["n"] >= MIN_BEHIND
     ]
+    targets = facts.samples.targets
+    return sorted(rows, key=lambda row: (targets.index(row["target"]), str(row["name"])))
 
 
 def list_caveats(narrowed: Facts) -> list[str]:
