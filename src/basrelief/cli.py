@@ -39,16 +39,28 @@ def run_command(
     """
     run = run_all(config, start=start, quiet=quiet)
     run.say(f"report: {run.report}")
+    _warn(run)
 
 
 def _add_stage(stage: Stage) -> None:
     # A function a stage: made in the loop itself, every command would run the last one.
     def command(config: Config, quiet: Quiet = False) -> None:
-        run_one(stage.name, config, quiet=quiet)
+        run = run_one(stage.name, config, quiet=quiet)
+        if stage.name == "train" or "train" in stage.reads:
+            _warn(run)
 
     # Where typer looks for what --help says.
     command.__doc__ = f"{stage.help}\n\nExample: basrelief {stage.name} config.toml"
     app.command(stage.name)(command)
+
+
+def _warn(run: Run) -> None:
+    """Say last, whatever was skipped, what training fell short of."""
+    from basrelief.learn.choice import read_recipes
+    from basrelief.tell.training import say_shortfalls
+
+    for sentence in say_shortfalls(read_recipes(run)):
+        run.say(f"note: {sentence}")
 
 
 for _stage in STAGES:

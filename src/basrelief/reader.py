@@ -57,7 +57,7 @@ class RunReader:
         return self._read("splits/folds.parquet", "split")
 
     def recipes(self) -> pd.DataFrame:
-        """Read what was trained: ``recipe, kind, unit, is_asked, made_of, knows``."""
+        """Read what was trained: ``recipe, kind, unit, is_asked, made_of, knows``, and how far."""
         return pd.DataFrame(read_json(self._find("models/recipes.json", "train")))
 
     def scores(self) -> pd.DataFrame:

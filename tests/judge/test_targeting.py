@@ -138,7 +138,7 @@ def test_the_list_is_ranked_by_the_mean_over_repeats_and_marks_areas_outside() -
     ranked = rank_areas(frame, cast(Samples, OnlyAreas(areas)))
     assert list(ranked) == [
         *("recipe", "target", "rank", "area_id", "area_name", "lad"),
-        *("y_pred", "lower_80", "upper_80", "y_true", "is_inside"),
+        *("lift", "y_pred", "lower_80", "upper_80", "y_true", "is_inside"),
     ]
     assert ranked["area_id"].tolist() == ["E2", "E0", "E1"]
     assert ranked["y_pred"].tolist() == [3.5, 3.0, 1.0]

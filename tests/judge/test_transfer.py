@@ -101,9 +101,20 @@ def test_predictions_and_areas_say_the_same(answer: Run) -> None:
     np.testing.assert_allclose(areas["predicted_crime"], crime["y_pred"].loc[areas.index])
     np.testing.assert_allclose(areas["observed_crime"], crime["y_true"].loc[areas.index])
     assert areas["ground_covered"].between(0.5, 1.0).all()
-    assert areas["is_inside"].tolist() == crime["is_inside"].loc[areas.index].tolist()
-    inside, outside = (areas.loc[areas["is_inside"] == flag, "dissimilarity"] for flag in (1, 0))
+    is_inside, di = areas["is_inside_crime"], areas["dissimilarity_crime"]
+    assert is_inside.tolist() == crime["is_inside"].loc[areas.index].tolist()
+    inside, outside = (di[is_inside == flag] for flag in (1, 0))
     assert outside.empty or inside.max() < outside.min()
+
+
+def test_counts_of_areas_inside_are_told_by_target(answer: Run) -> None:
+    areas = gpd.read_file(answer.folder / "areas.gpkg")
+    inside = read_json(answer.folder / "predict.json")["counts"]["areas_inside"]
+    assert list(inside) == ["crime", "barriers", "health"]
+    for target, n in inside.items():
+        flags = areas[f"is_inside_{target}"]
+        # A target of which nothing was learnt rests on nothing, and is unlike nothing.
+        assert n == (flags.sum() if flags.notna().any() else None)
 
 
 def test_the_models_own_town_is_predicted_as_it_was_learnt(
@@ -113,8 +124,8 @@ def test_the_models_own_town_is_predicted_as_it_was_learnt(
     transfer_model(town_run, place_of(town.parent), out, "relief-statistics")
     drawn = gpd.read_file(out.folder / "areas.gpkg")
     # Every area is one of those learnt from.
-    np.testing.assert_allclose(drawn["dissimilarity"], 0.0, atol=1e-6)
-    assert drawn["is_inside"].all()
+    np.testing.assert_allclose(drawn["dissimilarity_crime"], 0.0, atol=1e-6)
+    assert drawn["is_inside_crime"].all()
     assert not out.scores.exists()
     assert "observed_crime" not in drawn
 
@@ -140,7 +151,8 @@ def test_a_network_and_random_features_go_the_same_way(
         table = pd.read_parquet(out.predictions)
         assert set(table["recipe"]) == {recipe}
         assert table["y_pred"].notna().all()
-        assert table["is_inside"].notna().all() == knows_likeness
+        crime = table[table["target"] == "crime"]
+        assert crime["is_inside"].notna().all() == knows_likeness
         assert {record["recipe"] for record in read_json(out.scores)} == {recipe}
 
 
@@ -276,5 +288,8 @@ def test_a_model_of_tq28ne_predicts_barbican(
     assert len(drawn) == 2
     assert drawn.filter(like="predicted_").notna().all(axis=None)
     # Nothing of Barnet or Haringey is built like the Barbican, and the answer says so.
-    assert not drawn["is_inside"].any()
-    assert {(r["n"], r["n_inside"]) for r in read_json(out.scores)} == {(2, 0)}
+    flags = drawn.filter(like="is_inside_")
+    # Unknown where nothing was learnt of a score, and its prediction is the mean.
+    assert flags.notna().any(axis=None)
+    assert not flags.eq(1).any(axis=None)
+    assert {(r["n"], r["n_inside"]) for r in read_json(out.scores)} <= {(2, 0), (2, None)}

@@ -13,7 +13,6 @@ from basrelief.learn.linear import (
     fit_ridge,
     measure_spread,
     predict_linear,
-    weigh_features,
 )
 
 Floats = NDArray[np.float64]
@@ -62,13 +61,6 @@ def test_spread_is_numpys_over_known_values() -> None:
 def test_features_that_vary_by_rounding_alone_are_not_blown_up() -> None:
     X = np.stack([np.full(9, 0.1) + 1e-17 * np.arange(9), np.full(9, np.nan)], axis=1)
     np.testing.assert_array_equal(measure_spread(X)[1], [1.0, 1.0])
-
-
-def test_importance_is_the_mean_coefficient_in_deviations_of_the_target() -> None:
-    model = make_model()
-    found = weigh_features(model, np.array([2.0, 0.0]))
-    expected = (np.abs(model.coef[:, 0]) / 2 + np.abs(model.coef[:, 1])) / 2
-    np.testing.assert_allclose(found, expected)
 
 
 def test_models_that_differ_in_one_bit_differ_in_their_bytes() -> None:

@@ -50,7 +50,9 @@ def write_run(folder: Path) -> Run:
     pd.DataFrame(UNIT | tested | {"y_mean": 0.0}).to_parquet(run.predictions)
     measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman"), 0.5)
     score = UNIT | measured | {"n": N_AREAS, "skill": 0.4, "skill_low": 0.2, "skill_high": 0.5}
+    score["worth"] = "better"
     place = {"recipe": "place-alone", "skill": 0.1, "skill_low": -0.1, "skill_high": 0.2}
+    place["worth"] = "unsure"
     write_json(run.scores, [score, score | place])
     write_evaluation(folder / "evaluate", ids, crime)
     return run
@@ -103,7 +105,10 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     hits = KEY | {"share": 0.2, "n": 20, "n_picked": 4, "hits": 3.0, "hit_rate": 0.75}
     rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "versus": "mean", "versus_hit_rate": None}
     write_json(folder / "targeting.json", [hits | rates])
-    ranked = {"rank": range(1, 21), "area_id": ids, "area_name": ids, "lad": "E09", "y_pred": 1.0}
+    # What areas are ranked by goes down; the prediction itself goes up and down.
+    lift = np.linspace(1.4, -1.4, N_AREAS)
+    ranked = {"rank": range(1, 21), "area_id": ids, "area_name": ids, "lad": "E09", "lift": lift}
+    ranked["y_pred"] = lift + np.where(np.arange(N_AREAS) % 2, 0.5, -0.5)
     bounds = {"lower_80": 0.0, "upper_80": 2.0, "y_true": crime, "is_inside": [False] + [True] * 19}
     keys = {"recipe": "dense-vgg16", "target": "crime"}
     pd.DataFrame(keys | ranked | bounds).to_csv(folder / "targeting.csv", index=False)

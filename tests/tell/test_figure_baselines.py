@@ -61,6 +61,7 @@ def make_layer() -> Layer:
     return Layer(
         target="crime",
         recipe="means",
+        code="means",
         scheme="block",
         held_out="blocks held out",
         table=table,
@@ -68,6 +69,7 @@ def make_layer() -> Layer:
         residuals=residuals,
         widths=classes,
         finding=None,
+        by_district="",
         preferred=None,
     )
 

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
-from basrelief.judge.applicability import measure_applicability
+from basrelief.judge.applicability import (
+    Applicability,
+    HeldOut,
+    hold_out,
+    measure_applicability,
+)
 from basrelief.judge.baselines import (
     BASELINES,
     BaselineData,
@@ -22,19 +27,24 @@ from basrelief.judge.baselines import (
     gather_chips,
     predict_baseline,
 )
+from basrelief.judge.importance import weigh_predictors
 from basrelief.learn.area_models import AreaModel, load_model, predict_areas
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.knowledge import list_known
-from basrelief.learn.linear import average_known, weigh_features
+from basrelief.learn.linear import average_known
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, Recipe
-from basrelief.learn.train_areas import gather_area_data
+from basrelief.learn.shortening import label_recipes
+from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.run import MODEL, Record, Run
+from basrelief.splits.clearance import find_near_pairs
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import (
     AreaFold,
     ChipFold,
     area_folds,
+    buffer_of,
     chip_fold,
     find_usable_areas,
     read_folds,
@@ -55,7 +65,7 @@ class SchemePredictions:
     since a country has millions of rows and thousands of names."""
 
     applicability: pd.DataFrame | None = None
-    """``recipe, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
+    """``recipe, target, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
 
     member_weights: tuple[Record, ...] = ()
     """How much an area recipe's members weigh, see `_average_weights`."""
@@ -75,6 +85,11 @@ class EvaluationInputs:
     def areas(self) -> BaselineData:
         """What baselines may know of areas."""
         return gather_areas(self.samples)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What recipes are called whose training fell short, by name."""
+        return label_recipes(read_recipes(self.run))
 
     @cached_property
     def chips(self) -> BaselineData:
@@ -173,7 +188,7 @@ def tabulate_predictions(
     targets: Sequence[str],
     ids: pd.Categorical[str],
     values: tuple[Floats, Floats, Floats],
-    is_inside: NDArray[np.bool_] | None,
+    near: Applicability | None,
 ) -> pd.DataFrame:
     """Lay predictions out as rows of ``predictions.parquet``, without bounds of intervals.
 
@@ -185,7 +200,7 @@ def tabulate_predictions(
         Codes of the items predicted.
     values : (item, target), (item, target), (target,)
         ``y_true``, ``y_pred`` and ``y_mean``, in the targets' units; NaN where unknown.
-    is_inside : (item,)
+    near
         Whether the model may be applied to each item; None where that is not measured.
 
     Returns
@@ -196,7 +211,7 @@ def tabulate_predictions(
     n_items, n_rows = len(ids), len(ids) * len(targets)
     names = pd.Index(sorted(targets))  # groups come in the order of text
     codes = names.get_indexer(pd.Index(targets))
-    inside = [pd.NA] * n_rows if is_inside is None else np.tile(is_inside, len(targets))
+    unknown = pd.array([pd.NA] * n_rows, dtype="boolean")
     return pd.DataFrame(
         {
             **{name: _repeat(str(key[name]), n_rows) for name in ("recipe", "scheme", "unit")},
@@ -208,7 +223,7 @@ def tabulate_predictions(
             "y_true": y_true.T.ravel(),
             "y_pred": y_pred.T.ravel(),
             "y_mean": np.repeat(y_mean, n_items),
-            "is_inside": pd.array(inside, dtype="boolean"),
+            "is_inside": unknown if near is None else near.is_inside,
         }
     )
 
@@ -237,34 +252,41 @@ def _predict_areas(
     data, frames, distances, models = inputs.areas, [], [], []
     features = read_features(recipe, inputs.settings, inputs.run)
     learnt = gather_area_data(recipe, features, inputs.samples, inputs.settings)
-    group_of = _groups_by_area(inputs, folds)
+    neighbours = _find_neighbourhood(inputs, folds)
     for fold in inputs.run.track(folds, f"{recipe.name}, {folds[0].scheme}"):
         train, test = data.find(fold.train), data.find(fold.test)
         folder = inputs.run.models / recipe.name / fold.scheme / f"{fold.repeat}-{fold.fold}"
-        model, new = load_model(folder / MODEL), learnt.terms(fold.test)
+        model = load_model(folder / MODEL)
         models.append(model)
-        near = measure_applicability(
-            learnt.terms(fold.train).join(),
-            new.join(),
-            # LIDAR alone: dissimilarity is of the ground, and not of where it lies.
-            weigh_features(model.alone, np.nanstd(data.labels[train], axis=0)),
-            group_of.loc[fold.train.tolist()].to_numpy(dtype=object).astype(str),
-            inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "distance"),
-        )
+        near = _measure_near(recipe, inputs, fold, (model, learnt), neighbours.hold_out(train))
         rng = inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
-        predicted = predict_areas(model, new, rng)
+        predicted = predict_areas(model, learnt.terms(fold.test), rng)
         rows = (data, train, test)
-        frames.append(_tabulate(recipe.name, inputs, fold, rows, predicted, near.is_inside))
-        table = pd.DataFrame({"area_id": fold.test, "di": near.di, "is_inside": near.is_inside})
-        distances.append(table.assign(repeat=fold.repeat, threshold=near.threshold))
+        frames.append(_tabulate(recipe.name, inputs, fold, rows, predicted, near))
+        distances.append(_tabulate_near(recipe.name, inputs, fold, rows, near))
     key = {"recipe": recipe.name, "scheme": folds[0].scheme}
     return SchemePredictions(
         recipe.name,
         "area",
         pd.concat(frames, ignore_index=True),
-        pd.concat(distances, ignore_index=True).assign(**key),
+        pd.concat(distances, ignore_index=True),
         tuple(_average_weights(models, inputs.samples.targets, key)),
     )
+
+
+def _measure_near(
+    recipe: AreaRecipe,
+    inputs: EvaluationInputs,
+    fold: AreaFold,
+    learnt: tuple[AreaModel, AreaData],
+    held: HeldOut,
+) -> Applicability:
+    """Measure how far a fold's test areas lie from its training areas, target by target."""
+    model, data = learnt
+    train, key = data.terms(fold.train), (recipe.name, fold.scheme, fold.repeat, fold.fold)
+    importance = weigh_predictors(model, train, inputs.rng(*key, "place"))
+    rng = inputs.rng(*key, "distance")
+    return measure_applicability(train, data.terms(fold.test), importance, held, rng)
 
 
 def _average_weights(
@@ -326,11 +348,37 @@ def _rows_to_predict(samples: Samples, fold: ChipFold) -> Rows:
     return np.union1d(fold.test, np.flatnonzero(is_inside.to_numpy(bool) & is_used))
 
 
-def _groups_by_area(inputs: EvaluationInputs, folds: list[AreaFold]) -> pd.Series[Any]:
-    """Name what each area of a scheme's folds is held out with, by area code."""
-    ids = np.unique(np.concatenate([np.r_[fold.train, fold.test] for fold in folds]))
-    groups = groups_of_areas(inputs.samples, ids, folds[0].scheme, inputs.settings)
-    return pd.Series(groups, index=ids)
+@dataclass(frozen=True, eq=False)
+class _Neighbourhood:
+    """What all areas of a place are held out with in one scheme."""
+
+    groups: NDArray[np.str_]
+    """(area,) Empty text of areas that are in no fold."""
+
+    pairs: Rows | None
+    """(pair, 2) Positions of areas within the scheme's buffer of each other; None without one."""
+
+    def hold_out(self, train: Rows) -> HeldOut:
+        """Say what of the training areas, by their positions (area,), is left out with which."""
+        if self.pairs is None:
+            return hold_out(self.groups[train])
+        at = np.full(len(self.groups), -1)
+        at[train] = np.arange(len(train))
+        pairs = at[self.pairs]
+        return hold_out(self.groups[train], pairs[(pairs >= 0).all(axis=1)])
+
+
+def _find_neighbourhood(inputs: EvaluationInputs, folds: list[AreaFold]) -> _Neighbourhood:
+    """Find what each area of a scheme's folds is held out with, and what lies around it."""
+    scheme, ids = folds[0].scheme, np.unique(np.concatenate([f.test for f in folds]))
+    groups = np.full(len(inputs.areas.ids), "", dtype=object)
+    at = inputs.areas.find(ids)
+    groups[at] = groups_of_areas(inputs.samples, ids, scheme, inputs.settings)
+    buffer_m = buffer_of(scheme, inputs.settings)
+    if buffer_m <= 0:
+        return _Neighbourhood(groups.astype(str), None)
+    polygons = np.asarray(inputs.samples.areas["geometry"], dtype=object)
+    return _Neighbourhood(groups.astype(str), find_near_pairs(polygons, buffer_m))
 
 
 def _tabulate(
@@ -339,7 +387,7 @@ def _tabulate(
     fold: AreaFold | ChipFold,
     rows: tuple[BaselineData, Rows, Rows],
     predicted: Floats,
-    is_inside: NDArray[np.bool_] | None = None,
+    near: Applicability | None = None,
 ) -> pd.DataFrame:
     """Tabulate a fold's predictions where the truth and the training mean are known.
 
@@ -353,9 +401,36 @@ def _tabulate(
         # All items are categories, tested or not: folds of one dtype are joined as codes.
         pd.Categorical.from_codes(test, data.ids),
         (data.labels[test], predicted, average_known(data.labels[train])),
-        is_inside,
+        near,
     )
     return table[table["y_true"].notna() & table["y_mean"].notna()].reset_index(drop=True)
+
+
+def _tabulate_near(
+    recipe: str,
+    inputs: EvaluationInputs,
+    fold: AreaFold,
+    rows: tuple[BaselineData, Rows, Rows],
+    near: Applicability,
+) -> pd.DataFrame:
+    """Tabulate how far a fold's test areas lie from its training: ``applicability.parquet``."""
+    data, _, test = rows
+    targets = inputs.samples.targets
+    threshold = np.repeat(near.threshold, len(test))
+    return pd.DataFrame(
+        {
+            "recipe": _repeat(recipe, len(threshold)),
+            "target": pd.Categorical.from_codes(
+                np.repeat(np.arange(len(targets)), len(test)), pd.Index(targets)
+            ),
+            "scheme": _repeat(fold.scheme, len(threshold)),
+            "repeat": np.int32(fold.repeat),
+            "area_id": pd.Categorical.from_codes(np.tile(test, len(targets)), data.ids),
+            "di": near.di.T.ravel(),
+            "threshold": threshold,
+            "is_inside": near.is_inside,
+        }
+    )
 
 
 def _repeat(name: str, n: int) -> pd.Categorical[str]:

@@ -121,7 +121,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     verdicts = settle(judge.found.scores, compared, judge.known)
     for record in verdicts.scores:
         if record["recipe"] in judge.asked:
-            _say_score(record, run)
+            _say_score(record, inputs.labels.get(record["recipe"], record["recipe"]), run)
     _write_findings(judge, verdicts, run)
     _write_partial(inputs, relations.groups["area"])
 
@@ -271,10 +271,10 @@ def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> li
     ]
 
 
-def _say_score(record: Record, run: Run) -> None:
+def _say_score(record: Record, label: str, run: Run) -> None:
     """Say what a recipe's skill comes to, now that it is known what chance gives."""
     run.say(
-        f"evaluate: {record['recipe']}, {record['target']}, scheme {record['scheme']}, by "
+        f"evaluate: {label}, {record['target']}, scheme {record['scheme']}, by "
         f"{record['unit']}: {sum_up(record)}"
     )
 

@@ -38,7 +38,7 @@ RESIDUALS = pa.schema(
 )
 APPLICABILITY = pa.schema(
     [
-        *((name, TEXT) for name in ("recipe", "scheme")),
+        *((name, TEXT) for name in ("recipe", "target", "scheme")),
         ("repeat", WHOLE),
         ("area_id", TEXT),
         *((name, NUMBER) for name in ("di", "threshold")),

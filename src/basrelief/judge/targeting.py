@@ -20,7 +20,7 @@ from basrelief.run import Record
 SHARES = (0.2, 0.1)
 """Shares of the areas that could be looked after."""
 
-RANKED = ["y_pred", "lower_80", "upper_80", "y_true"]
+RANKED = ["lift", "y_pred", "lower_80", "upper_80", "y_true"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -77,9 +77,10 @@ def rank_areas(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``recipe, target, rank, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
-    is_inside``; means over repeats. The rank is by ``y_pred`` less the training fold's mean, as
-    in `measure_targeting`. An area is inside where it is so in every repeat.
+    Columns ``recipe, target, rank, area_id, area_name, lad, lift, y_pred, lower_80, upper_80,
+    y_true, is_inside``; means over repeats. The rank is by ``lift``, the prediction less the
+    training fold's mean, as in `measure_targeting`. An area is inside where it is so in every
+    repeat.
     """
     means = average_repeats(frame)
     named = means.merge(samples.areas[["area_id", "area_name", "lad"]], on="area_id", how="left")

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
-from basrelief.judge.applicability import Applicability, measure_applicability
+from basrelief.judge.applicability import (
+    Applicability,
+    hold_out,
+    measure_applicability,
+)
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
+from basrelief.judge.importance import weigh_linear
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import PREDICTIONS, open_table
@@ -31,8 +36,10 @@ from basrelief.learn.final import (
     read_model,
     read_training,
 )
+from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
-from basrelief.learn.linear import weigh_features
+from basrelief.learn.place import Locations
+from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, check_format, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
@@ -105,7 +112,8 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     _check_ground(samples, place, model)
     prediction = predict_place(folder, samples, settings, out)
     found = _predict_areas(folder, samples, prediction, model)
-    _write(found, samples, model, place, settings, out)
+    training = next(r for r in read_recipes(trained) if r["recipe"] == model.recipe)
+    _write(found, samples, model, place, (settings, training), out)
 
 
 def find_model(run: Run, recipe: str | None) -> Path:
@@ -213,13 +221,16 @@ def _predict_areas(
     applicability = None
     if prediction.features is not None:
         (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
-        # The training labels' spread: a new place may have no label.
-        spread = np.array([model.labels[target].std or 1.0 for target in model.targets])
+        known, new = (
+            AreaTerms({model.recipe: table.to_numpy(np.float64)}, Locations(None))
+            for table in (learnt, prediction.features.loc[values.index])
+        )
         applicability = measure_applicability(
-            learnt.to_numpy(np.float64),
-            prediction.features.loc[values.index].to_numpy(np.float64),
-            weigh_features(linear, spread),
-            blocks,
+            known,
+            new,
+            # LIDAR alone: here no label is known, and so nothing is told from place.
+            weigh_linear(linear),
+            hold_out(blocks),
             np.random.default_rng(model.seed),
         )
     return PlacePrediction(areas.loc[values.index], values.to_numpy(np.float64), applicability)
@@ -230,10 +241,15 @@ def _write(
     samples: Samples,
     model: FinalModel,
     place: Place,
-    settings: Settings,
+    how: tuple[Settings, Record],
     out: Run,
 ) -> None:
-    """Write and say what was predicted, and how well where labels are there."""
+    """Write and say what was predicted, and how well where labels are there.
+
+    ``how`` are the place's settings, and how far the model was trained.
+    """
+    settings, training = how
+    label = label_recipe(training)
     table = tabulate_place(found, model)
     with open_table(out.predictions, PREDICTIONS) as file:
         # A place of its own has no held-out errors to calibrate intervals on: all null.
@@ -241,7 +257,7 @@ def _write(
     with replacing(out.folder / "areas.gpkg") as part:
         lay_on_ground(found, model, place).to_file(part, driver="GPKG", layer="areas")
     n_areas, n_enough = len(samples.areas), int(samples.areas["is_used"].sum())
-    inside = None if found.applicability is None else int(found.applicability.is_inside.sum())
+    inside = count_inside(found, model)
     counts = {
         "areas": n_areas,
         "areas_with_enough_ground": n_enough,
@@ -252,17 +268,34 @@ def _write(
         out.folder / "predict.json",
         {
             "model": model.model_dump(mode="json", exclude={"features"}),
+            "training": training,
             "place": vars(place),
             "counts": counts,
         },
     )
     out.say(
-        f"predict {model.recipe}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
+        f"predict {label}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
         f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
-        + ("" if inside is None else f"; {inside} of those predicted are like what it learnt from")
+        + _say_inside(inside)
     )
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, out))
+        write_json(out.scores, score_place(table, samples, settings, label, out))
+
+
+def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
+    """Count, by target, the areas predicted that are like those learnt from.
+
+    Returns
+    -------
+    None for a target whose prediction rests on nothing; None altogether for networks.
+    """
+    if found.applicability is None:
+        return None
+    near = found.applicability
+    flags = {target: pd.Series(near.flag(k)) for k, target in enumerate(model.targets)}
+    return {
+        target: int(mine.sum()) if mine.notna().any() else None for target, mine in flags.items()
+    }
 
 
 def tabulate_place(found: PlacePrediction, model: FinalModel) -> pd.DataFrame:
@@ -281,31 +314,42 @@ def tabulate_place(found: PlacePrediction, model: FinalModel) -> pd.DataFrame:
             found.predicted,
             np.array(means, dtype=np.float64),  # None, of a target without a label, is NaN
         ),
-        None if found.applicability is None else found.applicability.is_inside,
+        found.applicability,
     )
 
 
 def lay_on_ground(found: PlacePrediction, model: FinalModel, place: Place) -> gpd.GeoDataFrame:
     """Put predictions on the ground: one row a predicted area, in the rasters' CRS."""
-    areas = found.areas
+    areas, near = found.areas, found.applicability
+    unknown = pd.array([pd.NA] * len(areas), dtype="boolean")
     known = [name for name in ("area_id", "area_name", "msoa", "lad") if name in areas]
     columns: dict[str, Any] = {name: areas[name] for name in (*known, "ground_covered")}
     for k, target in enumerate(model.targets):
         columns[f"predicted_{target}"] = found.predicted[:, k]
         if place.labels is not None:
             columns[f"observed_{target}"] = areas[target]
-    near = found.applicability
-    columns["dissimilarity"] = np.nan if near is None else near.di
-    inside = [pd.NA] * len(areas) if near is None else near.is_inside
-    columns["is_inside"] = pd.array(inside, dtype="boolean")
+        columns[f"dissimilarity_{target}"] = np.nan if near is None else near.di[:, k]
+        columns[f"is_inside_{target}"] = unknown if near is None else near.flag(k)
     drawn = gpd.GeoDataFrame(columns, geometry=areas.geometry, crs=areas.crs)
     return drawn.reset_index(drop=True)
 
 
+def _say_inside(inside: dict[str, int | None] | None) -> str:
+    """Say how many areas are like those learnt from; nothing for networks."""
+    if not inside:
+        return ""
+    known = [f"{target} {n}" for target, n in inside.items() if n is not None]
+    rest = [target for target, n in inside.items() if n is None]
+    said = f"; like what it learnt from, by target: {', '.join(known)}" if known else ""
+    return f"{said}; nothing learnt, always the mean: {', '.join(rest)}" if rest else said
+
+
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, out: Run
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
 ) -> list[dict[str, Any]]:
     """Score predictions where labels are; skill is against the training place's mean label.
+
+    ``label`` is what the recipe is called in what is said.
 
     Returns
     -------
@@ -329,7 +373,7 @@ def score_place(
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
         summary = sum_up(record, versus="the mean label of the training place")
         out.say(
-            f"predict {record['recipe']}, {record['target']}, {record['n']} areas: {summary}"
+            f"predict {label}, {record['target']}, {record['n']} areas: {summary}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
         weighed.append(record)

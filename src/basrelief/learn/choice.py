@@ -77,12 +77,18 @@ def write_recipes(
     recipes: list[Recipe],
     baselines: list[AreaRecipe],
     knows: Mapping[str, Collection[str]],
+    trainings: list[Record],
     settings: Settings,
     run: Run,
 ) -> None:
-    """Write ``models/recipes.json``: what is trained, and which of it the user asked for.
+    """Write ``models/recipes.json``: what is trained, how far, and what the user asked for.
 
-    ``knows`` has, by recipe, the codes of what it knows (`knowledge.list_known`).
+    Parameters
+    ----------
+    knows
+        By recipe, the codes of what it knows (`knowledge.list_known`).
+    trainings
+        Of all recipes and then baselines, as `shortening.describe_trainings` has them.
     """
     asked = {recipe.name for recipe in recipes}
     records = [
@@ -95,13 +101,14 @@ def write_recipes(
             "made_of": [load_recipe(typed, settings).name for typed in list_parts(recipe)],
             "knows": list(knows[recipe.name]),
         }
-        for recipe in [*recipes, *baselines]
+        | training
+        for recipe, training in zip([*recipes, *baselines], trainings, strict=True)
     ]
     write_json(run.models / "recipes.json", records)
 
 
 def read_recipes(run: Run) -> list[Record]:
-    """Read what a run trained: ``recipe, kind, unit, is_asked, made_of, knows``; empty before it.
+    """Read what a run trained, as RUN_FOLDER.md has it; empty before training.
 
     Those asked for come first, in the order in which they were typed; the others are what they
     have to beat.

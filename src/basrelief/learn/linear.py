@@ -74,19 +74,6 @@ def predict_linear(model: LinearModel, X: Floats) -> Floats:
     return predicted
 
 
-def weigh_features(model: LinearModel, spread: Floats) -> Floats:
-    """Give each feature's importance, (feature,): its mean absolute coefficient.
-
-    Parameters
-    ----------
-    spread : (target,)
-        Standard deviation of each target, whose units are of their own; 0 counts as 1.
-    """
-    coef = np.abs(model.coef) / np.where(spread > 0, spread, 1.0)
-    importance: Floats = coef.mean(axis=1)
-    return importance
-
-
 def measure_spread(X: Floats) -> tuple[Floats, Floats]:
     """Mean and standard deviation, (feature,) each, over the known values of (n, feature)."""
     is_known = np.isfinite(X)

@@ -175,6 +175,32 @@ def interpolate_many(
     return predicted
 
 
+def choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Pair]:
+    """Find the likeliest length scale and noise of each target on a sample, by rising scale.
+
+    Parameters
+    ----------
+    train_xy : (item, 2), metres
+    labels : (item, target)
+        All known.
+
+    Yields
+    ------
+    Length scale in metres, share of noise, and the targets (columns) that both belong to.
+    """
+    # Two numbers a target are learnt well from a sample; decompositions grow with its cube.
+    sample = rng.choice(len(train_xy), min(MANY, len(train_xy)), replace=False)
+    distance = cdist(train_xy[sample], train_xy[sample])
+    scales = choose_scales(distance)
+    correlations = correlate_all(distance, scales)
+    with sparing_threads(len(sample)):
+        process = fit_gaussian_process(correlations, labels[sample])
+    best = process.posterior.reshape(-1, labels.shape[1]).argmax(axis=0)  # (target,)
+    for pair in np.unique(best):
+        scale, noise = divmod(int(pair), len(NOISE))
+        yield float(scales[scale]), float(NOISE[noise]), np.flatnonzero(best == pair)
+
+
 def _predict_whole(
     train_xy: Floats, labels: Floats, test_xy: Floats, rng: np.random.Generator
 ) -> Floats:
@@ -182,7 +208,7 @@ def _predict_whole(
     mean = labels.mean(axis=0)
     apart, beside = cdist(train_xy, train_xy), cdist(test_xy, train_xy)
     predicted = np.tile(mean, (len(test_xy), 1))
-    for scale, noise, columns in _choose_pairs(train_xy, labels, rng):
+    for scale, noise, columns in choose_pairs(train_xy, labels, rng):
         covariance = (1 - noise) * correlate(apart, scale) + noise * np.eye(len(train_xy))
         residual = labels[:, columns] - mean[columns]
         solved = cho_solve(cho_factor(covariance, overwrite_a=True), residual)
@@ -201,7 +227,7 @@ def _predict_near(
     _, near = cKDTree(train_xy).query(test_xy, k=np.arange(1, n_near + 1), workers=-1)
     predicted = np.tile(mean, (len(test_xy), 1))
     # All noise says nothing beyond the mean, and its systems need not be solved.
-    pairs = [pair for pair in _choose_pairs(train_xy, labels, rng) if pair[1] < 1]
+    pairs = [pair for pair in choose_pairs(train_xy, labels, rng) if pair[1] < 1]
     with one_torch_thread():
         for at in range(0, len(test_xy), CHUNK):
             chunk = slice(at, at + CHUNK)
@@ -224,21 +250,6 @@ def _add_near(xy: Floats, test_xy: Floats, residual: Floats, pairs: list[Pair]) 
             solved = _solve_near((1 - noise) * among, noise, residual[:, :, columns])
             above[:, columns] = np.einsum("mk,mkt->mt", (1 - noise) * along, solved)
     return above
-
-
-def _choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Pair]:
-    """Find the likeliest scale and noise of each target on a sample, by rising scale."""
-    # Two numbers a target are learnt well from a sample; decompositions grow with its cube.
-    sample = rng.choice(len(train_xy), min(MANY, len(train_xy)), replace=False)
-    distance = cdist(train_xy[sample], train_xy[sample])
-    scales = choose_scales(distance)
-    correlations = correlate_all(distance, scales)
-    with sparing_threads(len(sample)):
-        process = fit_gaussian_process(correlations, labels[sample])
-    best = process.posterior.reshape(-1, labels.shape[1]).argmax(axis=0)  # (target,)
-    for pair in np.unique(best):
-        scale, noise = divmod(int(pair), len(NOISE))
-        yield float(scales[scale]), float(NOISE[noise]), np.flatnonzero(best == pair)
 
 
 def _measure_apart(one: Floats, other: Floats) -> Floats:

@@ -14,6 +14,7 @@ from basrelief.learn.final import write_model
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import train_network
 from basrelief.learn.recipes import NetworkRecipe, list_backbones
+from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
 from basrelief.learn.weights import check_weights
@@ -39,7 +40,9 @@ def train_recipes(settings: Settings, run: Run) -> None:
         run.say(line)
     baselines = choose_baselines(recipes, settings)
     knows = {recipe.name: list_known(recipe, samples) for recipe in [*recipes, *baselines]}
-    write_recipes(recipes, baselines, knows, settings, run)
+    n_chips = int(samples.chips["is_used"].sum())
+    trainings = describe_trainings([*recipes, *baselines], settings, n_chips)
+    write_recipes(recipes, baselines, knows, trainings, settings, run)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:

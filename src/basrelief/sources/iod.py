@@ -53,6 +53,8 @@ IOD = PublishedIndex(
             *("wider_barriers", "indoors", "outdoors"),
         )
     ),
+    # As the technical report of the index has it, in its appendix of indicators.
+    by_district={"barriers": "homelessness", "wider_barriers": "homelessness"},
     # "(rate)" may follow, and File 7 cuts headings at 80 characters.
     are_beginnings=True,
 )

@@ -33,6 +33,9 @@ TARGETS = tuple(dict.fromkeys(name for index in INDICES for name in index.headin
 NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICES))
 """Shares, rates and scores from 0 to 100; those that are left out are published around 0."""
 
+BY_DISTRICT = {name: by for index in INDICES for name, by in index.by_district.items()}
+"""Targets of whose indicators some are set by district, each with an example."""
+
 MAX_ROWS_ABOVE = 20
 """How far down a sheet its row of headings may stand."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class PublishedIndex:
 
     around_0: frozenset[str] = frozenset()
     """Targets that are published around 0; the others are shares, rates or scores not below it."""
+
+    by_district: Mapping[str, str] = field(default_factory=dict)
+    """Targets of whose indicators some are set for a whole district and shared by all its areas,
+    with an example of such an indicator."""
 
     are_beginnings: bool = False
     """Whether headings only begin so: a unit follows, or the file cuts them off."""

@@ -14,12 +14,15 @@ import pandas as pd
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
-from basrelief.learn.choice import choose_recipes
+from basrelief.learn.choice import choose_recipes, read_recipes
+from basrelief.learn.shortening import label_recipes
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
-from basrelief.tell.findings import Finding, find_findings
+from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import Source
+from basrelief.tell.training import tell_names
+from basrelief.tell.words import say_by_district
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,12 @@ class Facts:
     truth: dict[str, str]
     """What drives each target, where the data are a synthetic town."""
 
+    trainings: Sequence[Record] = ()
+    """What was trained and how far, as in ``models/recipes.json``."""
+
+    unshown: tuple[str, ...] = ()
+    """Targets of which nothing is shown by area, on the public page: see `find_failing`."""
+
     sources: Sequence[Source] = ()
     """The input files, by hash."""
 
@@ -119,6 +128,15 @@ class Facts:
     def is_public(self) -> bool:
         """Whether these are the facts that may be handed out."""
         return self.publication is not None
+
+    def tell(self, found: Any) -> Any:
+        """Call recipes in records of the run as pages call them: see `tell_names`."""
+        return tell_names(found, self.trainings)
+
+    def find_code(self, recipe: str) -> str:
+        """Find a recipe's name in the run's files by what pages call it: see `tell_names`."""
+        labels = label_recipes(self.trainings)
+        return next((code for code, label in labels.items() if label == recipe), recipe)
 
     @property
     def labels(self) -> pd.DataFrame:
@@ -168,6 +186,18 @@ class Facts:
                 found[target] = preferred if preferred in self.asked else best
         return found
 
+    def find_failing(self) -> dict[str, list[str]]:
+        """Find the targets that the recipe shown cannot predict, by that recipe.
+
+        It is not judged better than the mean, in the scheme that is shown.
+        """
+        failing: dict[str, list[str]] = {}
+        for target, recipe in self.shown.items():
+            wanted = {"recipe": recipe, "target": target, "scheme": self.shown_scheme}
+            if not any(map(beats_mean, select(self.scores, unit="area", **wanted))):
+                failing.setdefault(recipe, []).append(target)
+        return failing
+
     @cached_property
     def findings(self) -> list[Finding]:
         """The scores of what was asked for, in the scheme that is shown."""
@@ -191,6 +221,13 @@ class Facts:
     def name_district(self, code: str) -> str:
         """Name a district; by its code where its name is not known."""
         return self.districts.get(code, code)
+
+    def say_by_district(self, target: str) -> str:
+        """Say of a target that some of its indicators are set by district; empty for most.
+
+        Of a made-up town it would not be true.
+        """
+        return "" if self.truth else say_by_district(target)
 
     def find_residuals(self, recipe: str, target: str) -> pd.DataFrame:
         """Find the rows of ``residuals.parquet`` of one recipe and target."""
@@ -262,27 +299,32 @@ def read_facts(settings: Settings, run: Run) -> Facts:
     scheme = choose_listed(record["scheme"] for record in scores)
     shown = [("recipe", "in", asked), ("scheme", "==", scheme)]
     judged = read_evaluation(run.folder / "evaluate", shown)
-    samples = load_samples(run)
+    samples, trainings = load_samples(run), read_recipes(run)
+
+    def told(found: Any) -> Any:
+        return tell_names(found, trainings)
+
     return Facts(
         settings=settings,
         run=run,
         samples=samples,
         described=_read_described(run.describe),
-        scores=scores,
+        scores=told(scores),
         # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
-        predictions=read_rows(run.predictions, [*shown, ("repeat", "==", 0)]),
+        predictions=told(read_rows(run.predictions, [*shown, ("repeat", "==", 0)])),
         folds=pd.read_parquet(run.splits / "folds.parquet"),
         leakage=read_json(run.splits / "leakage.json"),
-        judged=judged,
+        judged=Evaluation(**told(vars(judged))),
         heat=[
-            Heat(path.parent / record["file"], record)
+            Heat(path.parent / record["file"], told(record))
             # Sorted, so that the same run gives the same page on every file system.
             for path in sorted(run.explain.glob("*/summary.json"))
             for record in read_json(path)
         ],
-        asked=asked,
-        joining=_find_joining(run, scores, judged.member_weights),
+        asked=told(asked),
+        joining=told(_find_joining(run, scores, judged.member_weights)),
         truth=_read_truth(settings, samples.targets),
+        trainings=trainings,
     )
 
 

@@ -115,6 +115,34 @@ def say_r2(record: Record) -> str:
     return f"R² {format_number(record['r2'])}"
 
 
+def beats_mean(record: Record) -> bool:
+    """Whether a record of ``scores.json`` was judged better than always predicting the mean.
+
+    What was not may be luck: no order and no map of areas is handed out on its strength.
+    """
+    return bool(record["worth"] == "better")
+
+
+def say_unshown(targets_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say of which targets nothing is shown by area, and why, a sentence a recipe.
+
+    Parameters
+    ----------
+    targets_of
+        By recipe the targets for which it is no better than the mean.
+
+    Examples
+    --------
+    >>> say_unshown({"vgg16": ["health", "imd"]})[0].split(":")[0]
+    'Not shown for health and multiple deprivation'
+    """
+    return [
+        f"Not shown for {name_targets(targets)}: {recipe} cannot be told better than {THE_MEAN} "
+        "here, so that an order or a map of areas by it would show chance."
+        for recipe, targets in targets_of.items()
+    ]
+
+
 def name_preferred(recipe: str) -> str:
     """Name a preferred recipe, which can be none at all."""
     return "always the mean" if recipe == MEAN else recipe

@@ -7,6 +7,7 @@ from math import floor, log10
 
 from basrelief.config import Settings
 from basrelief.run import Record
+from basrelief.sources.labels import BY_DISTRICT
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -156,6 +157,24 @@ def say_place(districts: Sequence[str], n_areas: int) -> str:
     return f"{n_areas:,} areas in {where}."
 
 
+def say_by_district(target: str) -> str:
+    """Say of a target that some of its indicators are set by district; empty for most.
+
+    Examples
+    --------
+    >>> say_by_district("barriers")[:63]
+    'Of the indicators behind barriers to housing and services some,'
+    >>> say_by_district("crime")
+    ''
+    """
+    if target not in BY_DISTRICT:
+        return ""
+    return (
+        f"Of the indicators behind {name_target(target)} some, such as {BY_DISTRICT[target]}, are "
+        "set by district and shared by all its areas: to know the district is to know part of it."
+    )
+
+
 def join_words(words: Sequence[str]) -> str:
     """Join words as a sentence does.
 
@@ -163,10 +182,12 @@ def join_words(words: Sequence[str]) -> str:
     --------
     >>> join_words(["crime", "health", "income"])
     'crime, health, and income'
+    >>> join_words(["barriers to housing and services", "health"])
+    'barriers to housing and services, and health'
     """
-    if len(words) < 3:
+    # With a comma where a name has an "and" of its own, or there are many.
+    if len(words) < 3 and not (len(words) == 2 and any(" and " in word for word in words)):
         return " and ".join(words)
-    # With the comma, for some names have an "and" of their own.
     return f"{', '.join(words[:-1])}, and {words[-1]}"
 
 

@@ -115,7 +115,8 @@ def test_the_list_says_what_each_map_is_worth(town_run: Run, facts: Facts) -> No
     listed = read_json(town_run.maps / "layers.json")
     assert [record["target"] for record in listed] == TARGETS
     for record in listed:
-        assert record["recipe"] == facts.shown[record["target"]]
+        assert record["recipe"] == facts.find_code(facts.shown[record["target"]])
+        assert record["says"].startswith(facts.shown[record["target"]])
         assert "held out" in record["says"]
         assert "mean" in record["says"]
 

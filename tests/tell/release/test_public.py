@@ -143,7 +143,7 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
 def write_scores(run: Run) -> None:
     names = ("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman")
     score = UNIT | dict.fromkeys(names, 0.5) | {"n": N_AREAS, "skill": 0.4}
-    score |= {"skill_low": 0.2, "skill_high": 0.5}
+    score |= {"skill_low": 0.2, "skill_high": 0.5, "worth": "better"}
     few = score | NETWORK | {"n": 12, "skill": 0.7373}
     chips = score | NETWORK | {"unit": "chip", "n": N_CHIPS}
     write_json(run.scores, [score, score | {"recipe": "place-alone", "skill": 0.1}, few, chips])
@@ -182,6 +182,7 @@ def write_evaluation(
     ranked["area_name"] = [f"Name of {name}" for name in ids]
     ranked["rank"] = np.r_[ranks[:-1], rank, ranks[-1]]
     ranked = ranked.assign(**KEY, lad="E09000003", lower_80=guess - 1, upper_80=guess + 1)
+    ranked["lift"] = guess
     ranked.to_csv(folder / "targeting.csv", index=False)
     effect = {"target": "crime", "controls": "form", "n": N_AREAS, "n_groups": 12}
     effect |= {"per_unit": -0.4, "low": -0.5, "high": -0.2, "differs": True, "kept": 0.5}

@@ -20,6 +20,7 @@ from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import Source, list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.templates import open_templates
+from basrelief.tell.training import say_shortfalls
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -64,7 +65,8 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
     """Gather what the models are, and what they were made with."""
     settings = facts.settings
     return {
-        "models": models,
+        "models": [(facts.tell(model.name), model) for model in models],
+        "shortfalls": say_shortfalls(facts.trainings),
         # Nobody can read off a recipe what its thirty-odd statistics are.
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
@@ -127,12 +129,14 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
     if release.hidden:
         return []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
-    return [
+    rows = [
         row | {"target": record["target"], "name": facts.name_district(row["district"])}
         for record in facts.keep_shown(records)
         for row in record["by_district"]
         if row["n"] >= MIN_BEHIND
     ]
+    targets = facts.samples.targets
+    return sorted(rows, key=lambda row: (targets.index(row["target"]), str(row["name"])))
 
 
 def list_caveats(narrowed: Facts) -> list[str]:
@@ -165,6 +169,7 @@ def list_caveats(narrowed: Facts) -> list[str]:
         for (recipe, n), targets in outside.items()
         if n
     ]
+    caveats += [note for t in narrowed.samples.targets if (note := narrowed.say_by_district(t))]
     return caveats or ["This run's own figures warn of nothing; that is no proof that all is well."]
 
 

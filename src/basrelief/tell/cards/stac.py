@@ -83,7 +83,7 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         **locate_areas(facts),
         datetime=model.written,
         properties={
-            "title": f"{model.name}: {targets} from LIDAR",
+            "title": f"{facts.tell(model.name)}: {targets} from LIDAR",
             "description": f"{model.recipe.about}. {NO_DATE}",
             **bands,
         },
@@ -240,7 +240,7 @@ def describe_raster(name: str, path: Path, record: dict[str, Any], facts: Facts)
             **locate_bounds(raster.bounds, raster.crs),
             datetime=read_date(path),
             properties={
-                "title": title_raster(path, record),
+                "title": title_raster(path, facts.tell(record)),
                 "description": NO_DATE,
                 "gsd": abs(raster.transform.a),
             },

@@ -58,7 +58,7 @@ def list_layers(layers: list[Layer]) -> list[Record]:
     return [
         {
             "target": layer.target,
-            "recipe": layer.recipe,
+            "recipe": layer.code,
             "scheme": layer.scheme,
             "says": layer.say(),
             "n": layer.n_predicted,

@@ -27,6 +27,11 @@ class Layer:
 
     target: str
     recipe: str
+    """As it is told by name."""
+
+    code: str
+    """The recipe's name in the run's files."""
+
     scheme: str
     held_out: str
     """How the scheme holds out, to follow the word "with"."""
@@ -43,6 +48,9 @@ class Layer:
 
     finding: Finding | None
     """What the recipe's skill says in this scheme; None where it has none."""
+
+    by_district: str
+    """That some indicators of the target are set by district, in a sentence; empty for most."""
 
     preferred: str | None
     """The recipe that judging prefers; None where it did not choose."""
@@ -77,10 +85,14 @@ class Layer:
         # A recipe that knows nothing has a map all the same.
         verdict = f", {self.finding.words}" if self.finding else ""
         named = self.finding.named if self.finding else self.recipe
-        sentence = f"{named}, with {self.held_out}: {self.n_predicted} areas{verdict}.{self.gain}"
-        if self.preferred is None or self.preferred == self.recipe:
-            return sentence
-        return f"{sentence} Judging prefers {name_preferred(self.preferred)} here."
+        sentences = [
+            f"{named}, with {self.held_out}: {self.n_predicted} areas{verdict}.{self.gain}"
+        ]
+        if self.preferred is not None and self.preferred != self.recipe:
+            sentences.append(f"Judging prefers {name_preferred(self.preferred)} here.")
+        if self.by_district:
+            sentences.append(self.by_district)
+        return " ".join(sentences)
 
 
 def gather_layers(facts: Facts) -> list[Layer]:
@@ -130,6 +142,7 @@ def _make_layer(
     return Layer(
         target=target,
         recipe=recipe,
+        code=facts.find_code(recipe),
         scheme=scheme,
         held_out=name_scheme(scheme, facts.settings),
         table=table,
@@ -137,6 +150,7 @@ def _make_layer(
         residuals=classify_residuals(table["residual"].to_numpy(np.float64), classes.places),
         widths=classify_values(width),
         finding=finding,
+        by_district=facts.say_by_district(target),
         preferred=facts.find_preferred(target),
         gain=say_gain(facts, recipe, target, scheme),
     )

@@ -68,7 +68,12 @@ def _draw_applicability(axes: Axes, layer: Layer) -> None:
     stripe_areas(axes, layer.table[layer.is_outside])
     n_outside, n_known = int(is_outside.sum()), int(is_known.sum())
     entries = [(INSIDE, f"inside ({n_known - n_outside})"), (OUTSIDE, f"outside ({n_outside})")]
-    _add_legend(axes, entries if n_known else [("none", "not measured for this recipe")])
+    _add_legend(
+        axes,
+        entries
+        if n_known
+        else [("none", "not measured: no features of areas, or always the mean")],
+    )
 
 
 def _draw_shades(

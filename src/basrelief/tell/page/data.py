@@ -125,6 +125,7 @@ def _show_daily_crimes(counted: pd.DataFrame | None) -> dict[str, Any] | None:
     alt = f"Chart. {caption} Categories: {', '.join(categories)}."
     return {
         "panels": [Panel(figures.draw_daily_crimes(daily, alt), caption)],
-        "categories": categories,
-        "rows": [(str(name), list(row)) for name, row in daily.iterrows()],
+        "categories": ["all", *categories],
+        # The sum first: boroughs are in order of it.
+        "rows": [(str(name), [float(row.sum()), *row]) for name, row in daily.iterrows()],
     }

@@ -32,11 +32,16 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         districts = [
             row | {"name": facts.name_district(row["district"])} for row in record["by_district"]
         ]
+        # By what is shown: codes are in another order than names.
+        districts.sort(key=lambda row: str(row["name"]))
         shown.append(
             {
                 "target": record["target"],
                 "recipe": record["recipe"],
-                "sentences": say_failures(record, len(outside), len(mine)),
+                "sentences": [
+                    *say_failures(record, len(outside), len(mine)),
+                    *_say_unmeasured(facts, record, mine),
+                ],
                 "summary": _sum_up(record),
                 "panels": _draw_failures(facts, record, mine, outside),
                 "districts": districts,
@@ -80,9 +85,23 @@ def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
         are = "area lies" if n_outside == 1 else "areas lie"
         sentences.append(
             f"{n_outside} of {n} {are} outside the area of applicability: in what the recipe goes "
-            "by, nothing in training is like them. They are striped on the maps."
+            "by for this score, nothing in training is like them. They are striped on the maps."
         )
     return sentences
+
+
+def _say_unmeasured(facts: Facts, record: Record, residuals: pd.DataFrame) -> list[str]:
+    """Say of which areas the prediction rests on nothing, so that they are unlike nothing."""
+    key = {name: record[name] for name in ("recipe", "target", "scheme")}
+    kept = select(facts.judged.member_weights, **key)
+    n = 0 if residuals.empty else int(residuals["is_inside"].isna().sum())
+    # A network has no weights of members, and no features to be unlike in.
+    if not n or not any(each["fallback_share"] for each in kept):
+        return []
+    return [
+        f"Of {n} of {len(residuals)} areas it is not told whether training had anything like them: "
+        "nothing was learnt there, and their prediction is the mean."
+    ]
 
 
 def _draw_failures(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.run import Record, Run, read_json
+from basrelief.run import Record, read_json
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.findings import Finding, find_findings
 from basrelief.tell.maps.contributions import (
@@ -45,11 +45,11 @@ MAX_PX = 420
 
 def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather what raises and lowers predictions; None where nothing explained it."""
-    contributions = read_contributions(facts.run)
+    contributions = facts.tell(read_contributions(facts.run))
     panels = draw_pictures(facts, contributions)
-    of_kinds, tests = _read(facts.run, "kinds"), _read(facts.run, "tests")
+    of_kinds, tests = _read(facts, "kinds"), _read(facts, "tests")
     kinds, heat = show_kinds(facts, of_kinds), show_heat(of_kinds)
-    charts = draw_moves(order_targets(facts, contributions), _read(facts.run, "curves"), tests)
+    charts = draw_moves(order_targets(facts, contributions), _read(facts, "curves"), tests)
     checks = show_tests(tests, charts)
     if not (panels or kinds or heat or checks):
         return None
@@ -57,10 +57,10 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {"pictures": panels, "kinds": kinds, "heat": heat, "tests": checks, "doubts": doubts}
 
 
-def _read(run: Run, name: str) -> list[Record]:
+def _read(facts: Facts, name: str) -> list[Record]:
     """Read one list that explaining left; empty where it left none."""
-    path: Path = run.explain / f"{name}.json"
-    records: list[Record] = read_json(path) if path.exists() else []
+    path: Path = facts.run.explain / f"{name}.json"
+    records: list[Record] = facts.tell(read_json(path)) if path.exists() else []
     return records
 
 
@@ -166,7 +166,7 @@ def say_doubts(facts: Facts) -> list[str]:
     is the model's.
     """
     drawn: dict[str, list[str]] = {}
-    for record in read_contributions(facts.run):
+    for record in facts.tell(read_contributions(facts.run)):
         drawn.setdefault(facts.find_speaker(record["recipe"]), []).append(record["target"])
     sentences = [sentence for name in drawn if (sentence := say_doubt(facts, name, drawn[name]))]
     known = {target for targets in drawn.values() for target in targets}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from basrelief.run import Record
 from basrelief.tell.facts import Facts, Heat, Panel
 from basrelief.tell.words import format_number
 
@@ -46,17 +47,24 @@ def _show_heat(heat: Heat) -> Panel:
         f"{record['share_negative']:.0%} lowers it."
     )
     # Of a picture that may be handed out nobody is told which chip it is.
-    named = (
-        f"{record['chip_id']}: predicted\u00a0{format_number(record['y_pred'])}, "
-        f"observed\u00a0{format_number(record['y_true'])}"
-        if "chip_id" in record
-        else ""
-    )
+    named = _name_chip(record) if "chip_id" in record else ""
     alt = (
         f"Chip{f' {named}' if named else ''}. Left the chip, right the same in grey under its "
         f"heat: {shares}"
     )
     return Panel(embed_picture(heat.picture, alt), named or shares)
+
+
+def _name_chip(record: Record) -> str:
+    """Name a chip with its figures; those furthest from the truth with how far they are."""
+    y_pred, y_true = record["y_pred"], record["y_true"]
+    named = (
+        f"{record['chip_id']}: predicted\u00a0{format_number(y_pred)}, "
+        f"observed\u00a0{format_number(y_true)}"
+    )
+    if record["kind"] != "worst" or y_true is None:
+        return named
+    return f"{named}, {format_number(abs(y_pred - y_true))}\u00a0apart"
 
 
 def embed_picture(path: Path, alt: str) -> str:

@@ -39,7 +39,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
     ``shares`` (as `pack_sums` and `pack_shares` say), ``places`` (of the sums), ``reach`` (where
     bars end) and ``notes`` (what has to be said beside them, in sentences).
     """
-    table = read_sums(facts.run, layer.recipe, layer.target)
+    table = read_sums(facts.run, facts.find_code(layer.recipe), layer.target)
     if table is None:
         return None
     # In the order of the layer's areas, by which the page's script finds them.

@@ -28,7 +28,8 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 
 def _show_model(facts: Facts, name: str) -> dict[str, Any]:
-    text = read_recipe_of(facts.run, name)
+    code = facts.find_code(name)
+    text = read_recipe_of(facts.run, code)
     recipe = tomllib.loads(text)
     return {
         "name": name,
@@ -39,7 +40,7 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
             # The curves that say most about new ground come first.
             for scheme in STRICT_FIRST
             # Networks are trained once a scheme, on its first fold.
-            if (path := facts.run.models / name / scheme / "0-0" / "history.csv").exists()
+            if (path := facts.run.models / code / scheme / "0-0" / "history.csv").exists()
         ],
         "measures": MEASURES if recipe.get("kind") == "statistics" else (),
     }

@@ -37,7 +37,10 @@ def _list_recipes(facts: Facts) -> str:
 def _describe_recipes(facts: Facts) -> list[tuple[str, str]]:
     """Describe the recipes asked for to those who do not know the package's."""
     about = {recipe.name: recipe.about for recipe in list_recipes()}
-    return [(name, about.get(name) or "a recipe of the analyst's own") for name in facts.asked]
+    return [
+        (name, about.get(facts.find_code(name)) or "a recipe of the analyst's own")
+        for name in facts.asked
+    ]
 
 
 def _list_files(settings: Settings) -> list[tuple[str, str]]:

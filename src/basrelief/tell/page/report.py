@@ -13,6 +13,7 @@ from basrelief.tell.page import audit
 from basrelief.tell.page.sections import SECTIONS
 from basrelief.tell.senses import SENSES
 from basrelief.tell.templates import open_templates
+from basrelief.tell.training import say_shortfalls
 
 
 def write_page(facts: Facts) -> None:
@@ -57,6 +58,7 @@ def draw_page(facts: Facts) -> str:
         place=words.say_place(facts.labelled_districts, len(facts.labels)),
         is_public=facts.is_public,
         truth=facts.truth,
+        shortfalls=say_shortfalls(facts.trainings),
         sections=drawn,
         map=present.get("map"),
     )

@@ -55,6 +55,7 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
     choices, axis = find_choices(facts, target), choose_axis(rows)
     return {
         "target": target,
+        "by_district": facts.say_by_district(target),
         "charts": list(known.values()),
         "axis": axis,
         "is_cut": axis.cuts(rows),

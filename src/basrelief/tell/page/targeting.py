@@ -7,6 +7,7 @@ from typing import Any
 from basrelief.run import Record
 from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
+from basrelief.tell.findings import say_unshown
 from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
@@ -35,6 +36,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         return None
     told = {*facts.asked, *(facts.judged.yardsticks.get(name) for name in facts.asked)}
     lists = [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()]
+    failing = facts.find_failing()
     return {
         "charts": [
             {
@@ -48,6 +50,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "lists": [found for found in lists if found["rows"]],
         "is_one_target": len(facts.shown) == 1,
         "n_listed": N_LISTED,
+        "unshown": say_unshown(failing) if facts.is_public else [],
         "table": [record for record in targeting if record["recipe"] in told],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
         "is_public": facts.is_public,
@@ -87,4 +90,5 @@ def _list_worst(facts: Facts, target: str, recipe: str) -> dict[str, Any]:
         )
         # To a template NaN is true, and None is not.
         rows = top.astype(object).where(top.notna(), None).to_dict("records")
-    return {"target": target, "recipe": recipe, "rows": rows}
+    is_failing = target in facts.find_failing().get(recipe, [])
+    return {"target": target, "recipe": recipe, "rows": rows, "is_failing": is_failing}

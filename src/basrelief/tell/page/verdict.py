@@ -114,6 +114,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "is_cut": axis.cuts(rows),
         "errors": say_errors(findings),
         "intervals": say_intervals(finding.record for finding in findings),
+        "by_district": [note for t in facts.samples.targets if (note := facts.say_by_district(t))],
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
         "is_random": facts.schemes == ["random"],

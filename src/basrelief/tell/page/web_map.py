@@ -17,6 +17,7 @@ from shapely.geometry import mapping
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
+from basrelief.tell.findings import say_unshown
 from basrelief.tell.maps.contributions import choose_contribution, read_contributions
 from basrelief.tell.maps.layers import Layer, gather_layers
 from basrelief.tell.page.map_ground import show_sums
@@ -48,7 +49,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     layers = gather_layers(facts)
     if not layers:
         return None
-    records = read_contributions(facts.run)
+    records = facts.tell(read_contributions(facts.run))
     shown = [
         describe_layer(layer)
         | {"overlay": _find_overlay(facts, layer, records)}
@@ -59,6 +60,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {
         "targets": [layer.name for layer in layers],
         "held_out": layers[0].held_out,
+        "unshown": say_unshown(facts.find_failing()) if facts.is_public else [],
         # In public nobody is told why an area has no figures.
         "blank": NOT_PUBLISHED if facts.is_public else "",
         "has_sums": any(layer["ground"] for layer in shown),

@@ -41,7 +41,7 @@ def tabulate_areas(facts: Facts) -> pd.DataFrame:
     Columns ``area_id, area_name, lad, ground_covered`` and, for each target, ``_observed``,
     ``_predicted``, ``_low_80``, ``_high_80`` (the 80 % interval) and ``_is_inside`` (whether
     training had anything like the area). The predicted ones are missing where no recipe that
-    was asked for has a score that may be shown.
+    was asked for has a score that may be shown, or it is no better than the mean.
     """
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)].set_index("area_id").sort_index()
@@ -54,7 +54,10 @@ def tabulate_areas(facts: Facts) -> pd.DataFrame:
         columns[f"{target}_observed"] = areas[target]
         if ranked.empty or target not in facts.shown:
             continue
-        mine = ranked[ranked["target"] == target].set_index("area_id").reindex(areas.index)
+        mine = ranked[ranked["target"] == target].set_index("area_id")
+        if mine.empty:
+            continue
+        mine = mine.reindex(areas.index)
         for name, called in FIGURES.items():
             columns[f"{target}_{called}"] = mine[name]
     table = pd.DataFrame(columns, index=areas.index)

@@ -44,7 +44,10 @@ TOLD_OF_HEAT = (
 )
 """What is told of a picture of a chip: neither its code nor its place nor its prediction."""
 
-RANKED = ("recipe", "target", "area_id", "area_name", "lad", "y_pred", "lower_80", "upper_80")
+RANKED = (
+    *("recipe", "target", "area_id", "area_name", "lad"),
+    *("lift", "y_pred", "lower_80", "upper_80"),
+)
 
 
 def narrow_facts(facts: Facts, release: Release) -> Facts:
@@ -55,14 +58,15 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
     Facts without chips, folds or figures of withheld areas; of those, and of areas that were
     not used, outlines without a code. Averages are kept where the gate lets them through.
     `Evaluation.ranked` has all areas shown, of the recipe shown for each target, ranked anew:
-    a gap in the ranks would tell where a withheld area stands.
+    a gap in the ranks would tell where a withheld area stands. Of a target for which that recipe
+    is no better than the mean no prediction of an area is kept.
     """
     scores = keep_scores(facts, release)
     kept = {tuple(str(record[name]) for name in KEY) for record in scores}
     recipes = list(dict.fromkeys(record["recipe"] for record in scores))
     narrowed = replace(
         facts,
-        settings=narrow_settings(facts.settings, facts.asked),
+        settings=narrow_settings(facts.settings, [facts.find_code(name) for name in facts.asked]),
         run=NOWHERE,
         samples=narrow_samples(facts.samples, release),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
@@ -77,9 +81,10 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         # Files by name can tell where ground lies, and who worked on it.
         sources=[replace(source, names=()) for source in facts.sources],
     )
-    ranked = narrow_ranked(facts.run.folder / "evaluate", narrowed.shown, release)
     # Read last: which recipe is shown depends on the scores that were kept.
-    narrowed = replace(narrowed, judged=replace(narrowed.judged, ranked=ranked))
+    listed = {target: facts.find_code(recipe) for target, recipe in narrowed.shown.items()}
+    ranked = facts.tell(narrow_ranked(facts.run.folder / "evaluate", listed, release))
+    narrowed = _drop_failing(replace(narrowed, judged=replace(narrowed.judged, ranked=ranked)))
     publication = Publication(
         bounds=say_bounds(facts.settings.publish, release),
         population=release.population,
@@ -193,11 +198,13 @@ def count_hidden(facts: Facts, release: Release) -> Callable[[tuple[str, ...], i
     """
     found: dict[tuple[str, ...], int] = {}
     if release.hidden and release.shown:
-        tested = pq.read_table(
-            facts.run.predictions,
-            columns=[*KEY, "id"],
-            filters=[("unit", "==", "area"), ("id", "in", sorted(release.hidden))],
-        ).to_pandas()
+        tested = facts.tell(
+            pq.read_table(
+                facts.run.predictions,
+                columns=[*KEY, "id"],
+                filters=[("unit", "==", "area"), ("id", "in", sorted(release.hidden))],
+            ).to_pandas()
+        )
         counts = tested.groupby(list(KEY), observed=True)["id"].nunique()
         found = {tuple(str(part) for part in key): int(n) for key, n in counts.items()}
 
@@ -254,6 +261,25 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
     )
 
 
+def _drop_failing(narrowed: Facts) -> Facts:
+    """Leave out what is told area by area of targets that no better than the mean is told of.
+
+    A list or a map of them would be read as knowledge, whatever stood beside it.
+    """
+    failing = {target for targets in narrowed.find_failing().values() for target in targets}
+
+    def keep(table: pd.DataFrame) -> pd.DataFrame:
+        return table if table.empty else table[~table["target"].isin(failing)]
+
+    judged = narrowed.judged
+    return replace(
+        narrowed,
+        predictions=keep(narrowed.predictions),
+        judged=replace(judged, residuals=keep(judged.residuals), ranked=keep(judged.ranked)),
+        unshown=tuple(target for target in narrowed.samples.targets if target in failing),
+    )
+
+
 def _may_tell_partial(records: list[Record], release: Release) -> bool:
     """Whether effects over all areas may be told: over enough, and with nothing to subtract."""
     n_hidden = len(release.hidden) if release.shown else 0
@@ -276,8 +302,8 @@ def narrow_ranked(folder: Path, shown: dict[str, str], release: Release) -> pd.D
 
     Returns
     -------
-    Columns ``recipe, target, area_id, area_name, lad, y_pred, lower_80, upper_80, y_true,
-    is_inside, rank``; from the highest prediction down, ranked among themselves.
+    Columns ``recipe, target, area_id, area_name, lad, lift, y_pred, lower_80, upper_80, y_true,
+    is_inside, rank``; from the highest ``lift`` down, ranked among themselves.
     """
     recipes = pd.Series(shown, dtype=object)
     table = read_ranked(

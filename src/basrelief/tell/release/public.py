@@ -11,6 +11,7 @@ from dataclasses import asdict
 from basrelief.run import replacing, write_json
 from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts, Withheld
+from basrelief.tell.findings import say_unshown
 from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.templates import open_templates
@@ -64,6 +65,7 @@ def explain_table(narrowed: Facts) -> str:
             has_places=narrowed.samples.has_places,
             targets=[(target, name_target(target)) for target in targets],
             digits=handout.SIGNIFICANT,
+            unshown=say_unshown(narrowed.find_failing()),
             credits=list_credits(narrowed.settings),
         )
     )
@@ -87,7 +89,10 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
         }
         for finding in narrowed.findings
         # Of the recipe alone whose figures of areas are handed out.
-        if is_open and release.shown and narrowed.shown.get(finding.target) == finding.recipe
+        if is_open
+        and release.shown
+        and narrowed.shown.get(finding.target) == finding.recipe
+        and finding.target not in narrowed.unshown
     ]
     record = {
         **publish.model_dump(),

@@ -8,6 +8,7 @@ from basrelief.config import PublishSettings
 from basrelief.run import read_json
 from basrelief.tell.facts import Facts, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.words import name_targets
 
 
 def say_bounds(publish: PublishSettings, release: Release) -> str:
@@ -35,6 +36,10 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withh
     if n_effects:
         why = f"over fewer than {MIN_BEHIND} areas"
         entries.append(Withheld("effects of slope and altitude", n_effects, why))
+    if narrowed.unshown:
+        why = "no better than always predicting the mean: what is seen in them may be chance"
+        named = f"predictions of areas, ranked or on a map: {name_targets(narrowed.unshown)}"
+        entries.append(Withheld(named, len(narrowed.unshown), why))
     n_extremes = len(facts.samples.targets)
     entries += [
         Withheld(

@@ -1,0 +1,92 @@
+"""What training fell short of its recipes, in names and sentences: no result goes without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from basrelief.learn.shortening import label_recipes, say_length
+from basrelief.run import Record
+from basrelief.tell.words import join_words
+
+
+def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
+    """Say which recipes were cut short, and which began with random weights; none if none were.
+
+    Parameters
+    ----------
+    trainings
+        As in ``models/recipes.json``.
+
+    Examples
+    --------
+    >>> record = {"recipe": "vgg16", "is_shortened": True, "random_weights": []}
+    >>> record |= {"epochs": 2, "epochs_of_recipe": 20}
+    >>> record |= {"steps_per_epoch": None, "steps_of_recipe": None}
+    >>> say_shortfalls([record])[0].split(". ")[0]
+    'Training of vgg16 was shortened: 2 of 20 epochs'
+    """
+    short, random = _gather(trainings)
+    sentences = [
+        f"Training of {join_words(names)} was shortened: {length}. {_own(names)}."
+        for length, names in short.items()
+    ]
+    return sentences + [
+        f"{join_words(names)} began with random weights ({backbones}), not with pretrained ones."
+        for backbones, names in random.items()
+    ]
+
+
+def tell_names(found: Any, trainings: Sequence[Record]) -> Any:
+    """Call recipes in what was read from a run as they are told: shortened, where they are.
+
+    Once, where files are read, so that no page can tell a result without that word.
+
+    Parameters
+    ----------
+    found
+        Records, in lists and by name, or a table with a column ``recipe``.
+
+    Examples
+    --------
+    >>> trained = {"recipe": "vgg16", "is_shortened": False, "random_weights": ["vgg16"]}
+    >>> tell_names([{"recipe": "vgg16", "over": {"vgg16": 0.5}}], [trained])
+    [{'recipe': 'vgg16 (random weights)', 'over': {'vgg16 (random weights)': 0.5}}]
+    """
+    return _rename(found, label_recipes(trainings))
+
+
+def _gather(trainings: Sequence[Record]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Gather the recipes that fall short alike: by length, and by backbones at random."""
+    short: dict[str, list[str]] = {}
+    random: dict[str, list[str]] = {}
+    for record in trainings:
+        if record["is_shortened"]:
+            short.setdefault(say_length(record), []).append(record["recipe"])
+        if record["random_weights"]:
+            backbones = join_words(record["random_weights"])
+            random.setdefault(backbones, []).append(record["recipe"])
+    return short, random
+
+
+def _own(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return "Its figures are not those of the whole recipe"
+    return "Their figures are not those of the whole recipes"
+
+
+def _rename(found: Any, labels: dict[str, str]) -> Any:
+    """Put labels in the place of names, however deep."""
+    if not labels:
+        return found
+    if isinstance(found, pd.DataFrame):
+        if "recipe" not in found:
+            return found
+        return found.assign(recipe=found["recipe"].astype(object).replace(labels))
+    if isinstance(found, dict):
+        return {labels.get(key, key): _rename(value, labels) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return type(found)(_rename(each, labels) for each in found)
+    return labels.get(found, found) if isinstance(found, str) else found
