@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from basrelief.explain.checks import (
+from basrelief.explain.checks import check_maps
+from basrelief.explain.controls import SHUFFLED, Control, Ground, detect_edges
+from basrelief.explain.moves import (
     MOVES,
     SHARES,
     STEPS,
-    Batch,
-    Edges,
-    Explanation,
     Move,
-    check_maps,
     count_predictions,
     follow_predictions,
     judge_move,
@@ -26,6 +24,7 @@ from basrelief.explain.checks import (
     mark_first,
     measure_between,
 )
+from basrelief.explain.samples import Batch, Edges, Explanation
 from basrelief.judge.resampling import Draws
 
 N_SAMPLES, SIDE, PIECE = 20, 20, 2
@@ -34,23 +33,32 @@ Mask = NDArray[np.bool_]
 Made = tuple[Explanation, list[Batch]]
 
 
-def make_batch(rng: np.random.Generator, n_samples: int, weights: Floats) -> Batch:
-    """Dark samples with bright cells; a prediction adds up brightness, (target,) weights."""
-    bright = rng.exponential(size=(n_samples, SIDE**2)) * (rng.random((n_samples, SIDE**2)) < 0.1)
+def make_batch(rng: np.random.Generator, n_samples: int, n_targets: int) -> Batch:
+    """Samples with bright cells, of which half are warm; heights and edges are of other cells.
+
+    A target adds up brightness, a second one how warm cells are.
+    """
+    cells = (n_samples, SIDE**2)
+    bright = rng.exponential(size=cells) * (rng.random(cells) < 0.1)
+    warm = rng.exponential(size=cells) * (rng.random(cells) < 0.1)
+    seen = np.stack([bright, warm], axis=-1)[..., :n_targets]  # (sample, cell, target)
     side = SIDE // PIECE
     rows, cols = np.indices((SIDE, SIDE)) // PIECE
     piece = (rows * side + cols).ravel()
+    height = rng.gamma(1.0, size=cells)
 
     def predict(is_blank: Mask) -> Floats:
-        left = np.where(is_blank[:, piece], 0.0, bright)
-        return np.asarray(left.mean(axis=1)[:, None] * weights)
+        return np.asarray(np.where(is_blank[:, piece, None], 0.0, seen).mean(axis=1))
 
+    edges = np.stack([detect_edges(each.reshape(SIDE, SIDE)).ravel() for each in bright])
     return Batch(
-        maps=bright[..., None] * weights,
-        randomised=[rng.normal(size=(n_samples, SIDE**2, len(weights))) for _ in range(2)],
+        maps=seen,
+        randomised=[rng.normal(size=seen.shape) for _ in range(2)],
         share=np.full(SIDE**2, 1 / SIDE**2),
         piece=piece,
         predict=predict,
+        groups=[f"{rng.integers(10**9)}" for _ in range(n_samples)],
+        looks={Control("edges"): edges, Control("height"): height},
     )
 
 
@@ -60,27 +68,28 @@ def measure_deviation(maps: Any) -> Floats:
 
 def make(kind: str) -> Made:
     rng = np.random.default_rng(0)
-    weights = np.array([1.0]) if kind == "chips" else np.array([1.0, -0.5])
-    n_batches = 1 if kind == "chips" else N_SAMPLES
-    batches = [make_batch(rng, N_SAMPLES // n_batches, weights) for _ in range(n_batches)]
+    n_targets, n_batches = (1, 1) if kind == "chips" else (2, N_SAMPLES)
+    batches = [make_batch(rng, N_SAMPLES // n_batches, n_targets) for _ in range(n_batches)]
     predicted = [each.predict(np.zeros((len(each.maps), 100), dtype=bool)) for each in batches]
-    size = rng.uniform(0.9, 1.1, (N_SAMPLES, len(weights)))
+    size = rng.uniform(0.9, 1.1, (N_SAMPLES, n_targets))
+    groups = [group for each in batches for group in each.groups]
     explanation = Explanation(
-        targets=("crime", "income")[: len(weights)],
+        targets=("crime", "income")[:n_targets],
         of=kind,
         spread=np.concatenate(predicted).std(axis=0),
-        flat=[np.zeros((9, len(weights)))],
+        flat=[np.zeros((9, n_targets))],
         differ=measure_deviation,
         uneven=0.1,
-        edges=Edges(size, np.ones_like(size)),
-        missing=None if kind == "chips" else 1e-9 * size,
+        edges=Edges(size, np.ones_like(size), groups),
+        missing=None if kind == "chips" else np.tile(1e-9 + 5 * np.eye(2)[::-1], (N_SAMPLES, 1, 1)),
+        groups=groups,
     )
     return explanation, batches
 
 
 def check(made: Made, target: str = "crime") -> dict[str, dict[str, Any]]:
-    tests, _ = check_maps(*made, seed=3)
-    return {each["test"]: each for each in tests if each["target"] == target}
+    found = check_maps(*made, seed=3)
+    return {each["test"]: each for each in found.tests if each["target"] == target}
 
 
 both_kinds = pytest.mark.parametrize("kind", ["chips", "areas"])
@@ -108,7 +117,8 @@ def test_records_are_figures_and_codes(kind: str) -> None:
     for name, record in check(make(kind)).items():
         keys = ["target", "test", "value", "low", "high", "bound", "passes", "n"]
         more = ["n_random"] if name == "randomised weights" else []
-        assert list(record) == [*keys, *more, "of"]
+        told = ["counts", "n_controls", "n_told"]
+        assert list(record) == [*keys, *more, *told, "of"]
         assert (record["n"], record["of"]) == (N_SAMPLES, kind)
         if record["low"] is not None:
             assert record["low"] <= record["value"] <= record["high"]
@@ -170,8 +180,8 @@ def test_a_map_that_is_strong_beside_edges_fails(kind: str) -> None:
 
 def test_cells_that_do_not_add_up_fail() -> None:
     explanation, batches = make("areas")
-    missing = np.zeros((N_SAMPLES, 2))
-    missing[3] = explanation.spread
+    missing = np.zeros((N_SAMPLES, 2, 2))
+    missing[3] = explanation.spread[:, None]
     record = check((replace(explanation, missing=missing), batches))["completeness"]
     assert (record["value"], record["passes"]) == (pytest.approx(1.0), False)
 
@@ -179,7 +189,8 @@ def test_cells_that_do_not_add_up_fail() -> None:
 @both_kinds
 def test_a_map_that_says_the_same_everywhere_has_nothing_to_fail(kind: str) -> None:
     explanation, batches = with_maps(make(kind), np.zeros_like)
-    silent = Edges(np.zeros((N_SAMPLES, 2)), np.zeros((N_SAMPLES, 2)))
+    nothing, groups = np.zeros((N_SAMPLES, 2)), explanation.edges.groups
+    silent = Edges(nothing, nothing, groups)
     found = check((replace(explanation, edges=silent), batches))
     assert found["randomised weights"]["value"] == 0.0
     for name in ("deletion", "insertion", "edges"):
@@ -191,15 +202,15 @@ def test_a_map_that_says_the_same_everywhere_has_nothing_to_fail(kind: str) -> N
 def test_where_all_samples_are_predicted_alike_nothing_can_move(kind: str) -> None:
     explanation, batches = make(kind)
     still = replace(explanation, spread=np.zeros(len(explanation.targets)))
-    tests, curves = check_maps(still, batches, seed=3)
-    reasons = [each["reason"] for each in tests if each["test"] in MOVES]
+    found = check_maps(still, batches, seed=3)
+    reasons = [each["reason"] for each in found.tests if each["test"] in MOVES]
     assert reasons == ["predicted alike"] * 2 * len(explanation.targets)
-    assert curves == []
+    assert found.curves == []
 
 
 def test_where_no_sample_has_an_edge_edges_are_not_judged() -> None:
     explanation, batches = make("areas")
-    record = check((replace(explanation, edges=Edges(*np.zeros((2, 0, 2)))), batches))["edges"]
+    record = check((replace(explanation, edges=Edges(*np.zeros((2, 0, 2)), [])), batches))["edges"]
     assert (record["n"], record["passes"], record["reason"]) == (0, None, "no edge")
 
 
@@ -213,14 +224,18 @@ def test_a_batch_is_predicted_as_often_as_was_counted(kind: str) -> None:
         return batch.predict(is_blank)
 
     found = follow_predictions(replace(batch, predict=predict), np.random.default_rng(0))
-    assert len(seen) == count_predictions(batch.maps.shape[2])
+    n_targets = batch.maps.shape[2]
+    # Once a look where targets agree on which way round it is right.
+    assert len(seen) <= count_predictions(n_targets)
+    assert len(seen) >= count_predictions(n_targets) - 2 * (n_targets - 1) * len(MOVES) * len(STEPS)
     for curves in found.values():
-        assert curves.shape == (2, len(batch.maps), batch.maps.shape[2], 1 + len(STEPS))
+        n_orders = 2 + (n_targets - 1) + 2
+        assert curves.shape == (n_orders, len(batch.maps), n_targets, 1 + len(STEPS))
         assert (curves[..., 0] == 0).all()
 
 
 def test_curves_are_kept_of_every_target_as_means() -> None:
-    _, curves = check_maps(*make("areas"), seed=3)
+    curves = check_maps(*make("areas"), seed=3).curves
     assert [(each["target"], each["test"]) for each in curves] == [
         (target, move) for target in ("crime", "income") for move in MOVES
     ]
@@ -239,6 +254,11 @@ def make_curves(n: int, ranked_ends_at: float) -> Floats:
     return np.stack([ends[:, None] * straight, 0.1 * rng.normal(size=(n, 1)) * straight])
 
 
+def alone(n: int) -> Ground:
+    """Samples on ground of their own."""
+    return Ground([str(k) for k in range(n)], Draws(np.random.default_rng(0)))
+
+
 def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() -> None:
     curves = np.stack([np.asarray([SHARES]) * -10, np.zeros((1, len(SHARES)))])
     assert measure_between("deletion", curves) == pytest.approx(10 * SHARES[-1] / 2)
@@ -247,9 +267,8 @@ def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() ->
 
 @pytest.mark.parametrize(("move", "right"), [("deletion", -1.0), ("insertion", 1.0)])
 def test_curves_that_part_the_right_way_pass_and_others_do_not(move: Move, right: float) -> None:
-    draws = Draws(np.random.default_rng(0))
     for end, passes in ((right, True), (-right, False), (0.0, False)):
-        record = judge_move(move, make_curves(20, end), draws)
+        record, _ = judge_move(move, make_curves(20, end), [SHUFFLED], alone(20))
         assert record["passes"] is passes
         assert record["low"] <= record["value"] <= record["high"]
 
@@ -262,8 +281,7 @@ def test_what_is_kept_of_curves_are_their_means() -> None:
 
 
 def test_with_few_samples_nothing_is_judged() -> None:
-    draws = Draws(np.random.default_rng(0))
-    record = judge_move("deletion", make_curves(5, -1.0), draws)
+    record, _ = judge_move("deletion", make_curves(5, -1.0), [SHUFFLED], alone(5))
     assert (record["passes"], record["low"], record["high"]) == (None, None, None)
 
 

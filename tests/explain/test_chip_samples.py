@@ -12,8 +12,7 @@ from torch import nn
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain import chip_samples
-from basrelief.explain.checks import MOVES, Batch, check_maps, correlate_ranks, measure_between
-from basrelief.explain.checks import follow_predictions as follow
+from basrelief.explain.checks import check_maps, correlate_ranks
 from basrelief.explain.chip_samples import (
     N_SQUARES,
     MappedChips,
@@ -22,7 +21,10 @@ from basrelief.explain.chip_samples import (
     number_squares,
     sample_chips,
 )
+from basrelief.explain.moves import MOVES, measure_between
+from basrelief.explain.moves import follow_predictions as follow
 from basrelief.explain.random_weights import randomise_weights
+from basrelief.explain.samples import Batch
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
 
@@ -70,12 +72,14 @@ def check(network: Network, spread: float = 1.0) -> dict[str, dict[str, Any]]:
     samples = cast(Samples, Chips(bands))
     tested = pd.DataFrame({"id": samples.chips["chip_id"], "target": "income"})
     tested["y_pred"] = spread * rng.normal(size=N_CHIPS)
-    mapped = map_chips(network, samples, tested)
+    blocks = pd.Series([f"b{k}" for k in range(N_CHIPS)], index=samples.chips["chip_id"])
+    mapped = map_chips(network, samples, tested, blocks)
     assert mapped is not None
     explanation, batch = sample_chips(network, mapped, seed=3)
-    records, curves = check_maps(explanation, [batch], seed=3)
-    assert {record["target"] for record in [*records, *curves]} == {"income"}
-    return {record["test"]: record for record in records}
+    found = check_maps(explanation, [batch], seed=3)
+    listed = [*found.tests, *found.curves, *found.controls]
+    assert {record["target"] for record in listed} == {"income"}
+    return {record["test"]: record for record in found.tests}
 
 
 def test_heat_of_a_network_is_tested_five_ways() -> None:
@@ -175,7 +179,9 @@ def sample_objects(
     monkeypatch.setattr(chip_samples, "map_heat", lambda *args: np.zeros_like(args[2][:, 0]))
     monkeypatch.setattr(chip_samples, "cam_layer", lambda network: network)
     chips = torch.from_numpy(make_objects())
-    mapped = MappedChips(target, np.arange(12), chips, heat, 1.0)
+    mapped = MappedChips(
+        target, np.arange(12), chips, heat, 1.0, np.array([f"b{k}" for k in range(12)])
+    )
     return sample_chips(cast(Network, Brightness()), mapped, seed=0)[1]
 
 
