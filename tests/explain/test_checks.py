@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from basrelief.explain.checks import check_maps
-from basrelief.explain.controls import SHUFFLED, Control, Ground, detect_edges
+from basrelief.explain.checks import Checked, check_maps
+from basrelief.explain.controls import SHUFFLED, Control, Ground, detect_edges, find_verdict
 from basrelief.explain.moves import (
     MOVES,
     SHARES,
@@ -34,14 +34,17 @@ Made = tuple[Explanation, list[Batch]]
 
 
 def make_batch(rng: np.random.Generator, n_samples: int, n_targets: int) -> Batch:
-    """Samples with bright cells, of which half are warm; heights and edges are of other cells.
+    """Samples of dark and cold cells, a few of them bright and a few of them warm.
 
-    A target adds up brightness, a second one how warm cells are.
+    A target adds up brightness, a second one warmth and brightness: their maps are alike.
+    Heights are of their own.
     """
     cells = (n_samples, SIDE**2)
     bright = rng.exponential(size=cells) * (rng.random(cells) < 0.1)
     warm = rng.exponential(size=cells) * (rng.random(cells) < 0.1)
-    seen = np.stack([bright, warm], axis=-1)[..., :n_targets]  # (sample, cell, target)
+    seen = np.stack([bright, warm + bright], axis=-1)[
+        ..., :n_targets
+    ]  # (sample, cell, target)
     side = SIDE // PIECE
     rows, cols = np.indices((SIDE, SIDE)) // PIECE
     piece = (rows * side + cols).ravel()
@@ -294,3 +297,97 @@ def test_pieces_are_taken_up_to_a_share_or_to_the_nearest_number(
     assert is_taken.sum(axis=1).tolist() == [n_taken, n_taken]
     assert is_taken[0, 0]
     assert is_taken[1, -1]
+
+
+SABOTAGED: dict[str, Callable[[Batch], Batch]] = {
+    "shuffled": lambda batch: replace(
+        batch, maps=np.random.default_rng(1).permutation(batch.maps, axis=1)
+    ),
+    "turned round": lambda batch: replace(batch, maps=-batch.maps),
+    "another target's": lambda batch: replace(batch, maps=batch.maps[..., ::-1]),
+    "one for both": lambda batch: replace(batch, maps=batch.maps[..., [1, 1]]),
+    "edges": lambda batch: give_look(batch, "edges"),
+    "height": lambda batch: give_look(batch, "height"),
+}
+"""Maps that are wrong, given as the map."""
+
+
+def give_look(batch: Batch, kind: str) -> Batch:
+    """Give what can be seen without a model as the map of every target, under any weights."""
+    (look,) = (values for control, values in batch.looks.items() if control.kind == kind)
+    maps = np.repeat(look[..., None], batch.maps.shape[2], axis=2)
+    return replace(batch, maps=maps, randomised=[maps])
+
+
+def find_verdicts(found: Checked) -> dict[str, str]:
+    targets = {each["target"] for each in found.tests}
+    return {
+        name: find_verdict([each for each in found.tests if each["target"] == name])
+        for name in targets
+    }
+
+
+@both_kinds
+def test_the_true_map_stands_by_tests_that_tell_it_from_every_wrong_one(kind: str) -> None:
+    found = check_maps(*make(kind), seed=3)
+    assert set(find_verdicts(found).values()) == {"stands"}
+    for record in found.tests:
+        # Arithmetic passes for a shuffled map too: it clears none.
+        assert record["counts"] == (record["test"] in MOVES)
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGED)
+@both_kinds
+def test_a_wrong_map_does_not_stand(kind: str, sabotage: str) -> None:
+    explanation, batches = make(kind)
+    if kind == "chips" and sabotage in ("another target's", "one for both"):
+        pytest.skip("these chips have one target")
+    wrong = [SABOTAGED[sabotage](each) for each in batches]
+    found = check_maps(explanation, wrong, seed=3)
+    verdict = find_verdicts(found)["crime"]
+    assert verdict == ("open" if sabotage == "one for both" else "fails")
+    counted = [each for each in found.tests if each["target"] == "crime" and each["counts"]]
+    assert [each["test"] for each in counted if each["test"] in MOVES] == []
+
+
+def test_a_test_says_which_wrong_maps_it_can_tell() -> None:
+    found = check_maps(*make("areas"), seed=3)
+    mine = [each for each in found.controls if each["target"] == "crime"]
+    told = {
+        test: [each["control"] for each in mine if each["test"] == test and each["tells"]]
+        for test in dict.fromkeys(each["test"] for each in mine)
+    }
+    every = ["shuffled", "target", "edges", "height"]
+    assert told == {
+        "completeness": ["target"],
+        "randomised weights": ["edges", "height"],
+        "deletion": every,
+        "insertion": every,
+        "flat chips": [],
+        "edges": [],
+    }
+    keys = ["target", "test", "control", "other", "value", "better", "low", "high", "tells"]
+    assert all(list(each) == keys for each in found.controls)
+    assert {each["other"] for each in mine if each["control"] == "target"} == {"income"}
+
+
+def test_a_map_is_not_told_from_one_that_is_the_same() -> None:
+    explanation, batches = make("areas")
+    same = [replace(each, looks={Control("height"): each.maps[..., 0]}) for each in batches]
+    found = check_maps(explanation, same, seed=3)
+    held = [each for each in found.controls if each["control"] == "height"]
+    by_test = {each["test"]: each for each in held if each["target"] == "crime"}
+    for move in MOVES:
+        assert by_test[move]["better"] == by_test[move]["low"] == 0
+        assert by_test[move]["tells"] is False
+
+
+def test_intervals_are_over_ground_and_not_over_samples() -> None:
+    values = np.random.default_rng(0).normal(size=12).repeat(20)
+    draws = Draws(np.random.default_rng(0))
+    apart = Ground([str(k) for k in range(240)], draws).bound(values)
+    together = Ground([str(k // 20) for k in range(240)], draws).bound(values)
+    assert apart[0] is not None
+    assert together[0] is not None
+    assert (together[1] - together[0]) / (apart[1] - apart[0]) == pytest.approx(20**0.5, rel=0.3)
+    assert Ground(["one"] * 240, draws).bound(values) == (None, None)

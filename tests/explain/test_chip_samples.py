@@ -21,10 +21,11 @@ from basrelief.explain.chip_samples import (
     number_squares,
     sample_chips,
 )
+from basrelief.explain.controls import detect_edges, find_verdict
 from basrelief.explain.moves import MOVES, measure_between
 from basrelief.explain.moves import follow_predictions as follow
 from basrelief.explain.random_weights import randomise_weights
-from basrelief.explain.samples import Batch
+from basrelief.explain.samples import Batch, Explanation
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
 
@@ -252,3 +253,51 @@ def test_redrawn_weights_keep_their_mean_and_spread_and_nothing_else() -> None:
         again.bias.copy_(network.bias)  # type: ignore[union-attr, arg-type]
     randomise_weights(again, torch.Generator().manual_seed(0))
     torch.testing.assert_close(again.weight, network.weight)
+
+
+class Reads(nn.Module):
+    """Predicts two targets, each by how bright its own band is; the first band tells neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan = NetworkPlan(bands="relief", targets=("one", "two"), size_px=28)
+
+    def forward(self, chips: torch.Tensor) -> torch.Tensor:
+        return chips[:, 1:].mean(dim=(2, 3))
+
+
+def judge(heat: NDArray[np.float32], chips: NDArray[np.float32]) -> tuple[str, list[bool]]:
+    """The verdict on a heat of target one, and whether deletion and insertion count."""
+    n = len(chips)
+    mapped = MappedChips(
+        "one", np.arange(n), torch.from_numpy(chips), heat, 0.05, np.arange(n).astype(str)
+    )
+    found = check_maps(*_with_batch(sample_chips(cast(Network, Reads()), mapped, seed=0)), seed=0)
+    counts = [each["counts"] for each in found.tests if each["test"] in MOVES]
+    return find_verdict(found.tests), counts
+
+
+def _with_batch(made: tuple[Explanation, Batch]) -> tuple[Explanation, list[Batch]]:
+    return made[0], [made[1]]
+
+
+def test_wrong_heat_is_told_from_that_of_a_planted_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    chips = rng.uniform(0, 0.1, (16, 3, 28, 28)).astype(np.float32)
+    for chip in chips:
+        for band, (row, col) in zip(chip, rng.integers(0, 20, (3, 2)), strict=True):
+            band[row : row + 8, col : col + 8] = 1.0
+
+    def map_band(_: nn.Module, __: nn.Module, bands: torch.Tensor, k: int) -> NDArray[np.float32]:
+        return bands[:, k + 1].numpy()
+
+    monkeypatch.setattr(chip_samples, "map_heat", map_band)
+    monkeypatch.setattr(chip_samples, "cam_layer", lambda network: network)
+    # A network of means has no weights to randomise, and edges are the frame's, not asked here.
+    monkeypatch.setattr(chip_samples, "randomise_weights", lambda network, _: network)
+    true, other, height = chips[:, 1], chips[:, 2], chips[:, 0]
+    edges = np.stack([detect_edges(each) for each in height]).astype(np.float32)
+    shuffled = rng.permutation(true.reshape(16, -1), axis=1).reshape(true.shape)
+    assert judge(true, chips)[1] == [True, True]
+    for wrong in (shuffled, other, height, edges, -true):
+        assert judge(wrong, chips)[1] == [False, False]

@@ -212,7 +212,9 @@ def judge_sums(missing: Floats, target: int, controls: Sequence[Control], ground
     # Cells add up to the same in any order.
     held = [hold_against(SHUFFLED, value, np.zeros_like(own), ground)]
     for control, other in _pair_targets(controls, target, missing.T):
-        held.append(hold_against(control, float(other.max()), other - own, ground))
+        worst = float(other.max())
+        fails = worst > INEXACT
+        held.append(hold_against(control, worst, other - own, ground, fails=fails))
     return found, held
 
 
@@ -225,10 +227,11 @@ def judge_similarity(tried: Tried, target: int) -> Judged:
     of_controls = [(SHUFFLED, shuffled), *_pair_targets(controls, target, similarity[0].T)]
     # What knows no model is the same under any weights.
     of_controls += [(each, np.ones_like(own)) for each in controls if each.kind in LOOKS]
-    held = [
-        hold_against(control, float(each.mean()), np.abs(each) - np.abs(own), ground)
-        for control, each in of_controls
-    ]
+    held = []
+    for control, each in of_controls:
+        like, fails = float(each.mean()), abs(float(each.mean())) >= SIMILAR
+        better = np.abs(each) - np.abs(own)
+        held.append(hold_against(control, like, better, ground, fails=fails))
     return found | {"n": len(own), "n_random": tried.n_random}, held
 
 

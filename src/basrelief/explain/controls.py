@@ -104,7 +104,9 @@ def agree(plane: Floats, own: Floats) -> Floats:
     return np.where(product.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
 
 
-def hold_against(control: Control, value: float, better: Floats, ground: Ground) -> Record:
+def hold_against(
+    control: Control, value: float, better: Floats, ground: Ground, *, fails: bool = True
+) -> Record:
     """Record how a control stood a test, and whether the test tells the map from it.
 
     Parameters
@@ -113,10 +115,13 @@ def hold_against(control: Control, value: float, better: Floats, ground: Ground)
         What the test finds of the control.
     better : (sample,)
         How much better the map does than the control, sample by sample.
+    fails
+        Whether the control fails the bound of a test that has one. Two that both pass are not
+        told apart by how well.
     """
     low, high = ground.bound(better)
     found = _note(control, value) | {"better": float(better.mean()), "low": low, "high": high}
-    return found | {"tells": low is not None and low > 0}
+    return found | {"tells": fails and low is not None and low > 0}
 
 
 def hold_against_bound(control: Control, value: float, limit: float, passes: bool | None) -> Record:
