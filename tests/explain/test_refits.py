@@ -54,7 +54,8 @@ def test_maps_are_the_same_whether_or_not_models_are_fitted_again(
 ) -> None:
     scene = set_up(built, "means")
     one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir(), two.mkdir()
+    one.mkdir()
+    two.mkdir()
     (plain,) = draw_contributions(scene, one, built[0])[1]
     (beside,) = draw_contributions(scene, two, built[0], fit_refits(scene))[1]
     assert plain.read_bytes() == beside.read_bytes()

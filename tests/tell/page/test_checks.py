@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from basrelief.explain import checks
+from basrelief.explain import moves
 from basrelief.tell.page.checks import REASONS, SENTENCES, say_check
 
 CHIPS: dict[str, Any] = {"n": 16, "of": "chips"}
@@ -92,7 +92,7 @@ def test_a_record_becomes_a_sentence(record: dict[str, Any], sentence: str) -> N
 
 
 def test_every_check_of_every_kind_of_sample_has_its_sentence() -> None:
-    tests = ("randomised weights", *checks.MOVES, "flat chips", "edges")
+    tests = ("randomised weights", *moves.MOVES, "flat chips", "edges")
     expected = {(test, of) for test in tests for of in ("areas", "chips")}
     assert set(SENTENCES) == expected | {("completeness", "areas")}
     reasons = {("no map", of) for of in ("areas", "chips")}

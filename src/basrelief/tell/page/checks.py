@@ -56,7 +56,7 @@ class Checks:
 
 CONTROLS = {
     "shuffled": "the map shuffled",
-    "target": "other scores' maps",
+    "target": "maps of other scores",
     "edges": "edges",
     "height": "height",
     "brightness": "brightness",
