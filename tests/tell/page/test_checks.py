@@ -13,7 +13,7 @@ AREAS: dict[str, Any] = {"n": 10, "of": "areas"}
 SAID = [
     (
         AREAS | {"test": "completeness", "value": 1.9448298434545614e-07, "n": 99},
-        "The cells of each of 99 areas add up to its prediction less the model's mean, to within "
+        "The cells of each of 99 areas add up to what its ground adds to its prediction, to within "
         "1.9e-07 of the predictions' standard deviation.",
     ),
     (
@@ -29,7 +29,7 @@ SAID = [
     (
         AREAS | {"test": "deletion", "value": 0.49081826555532493},
         "Flattening the ground that the map ranks highest leaves the prediction 0.49 standard "
-        "deviations lower than flattening as much at random, the mean over the 10 smallest areas.",
+        "deviations lower than flattening as much at random, the mean over 10 small areas.",
     ),
     (
         CHIPS | {"test": "deletion", "value": -0.029150266595000453},
@@ -40,7 +40,7 @@ SAID = [
         AREAS | {"test": "insertion", "value": 0.6870611680575804},
         "With all of an area's ground flat, giving back what the map ranks highest leaves the "
         "prediction 0.69 standard deviations higher than giving back as much at random, the mean "
-        "over the 10 smallest areas.",
+        "over 10 small areas.",
     ),
     (
         CHIPS | {"test": "insertion", "value": 0.15738187200536793},

@@ -21,9 +21,6 @@ class Told:
 
     test: str
     target: str
-    sense: str
-    """Of the check itself."""
-
     cells: dict[str, Statement]
     """By control, whether the map is told from it."""
 
@@ -72,8 +69,8 @@ VERDICTS = {
 
 SENTENCES = {
     ("completeness", "areas"): (
-        "The cells of each of {n} areas add up to its prediction less the model's mean, to within "
-        "{value:.1e} of the predictions' standard deviation."
+        "The cells of each of {n} areas add up to what its ground adds to its prediction, to "
+        "within {value:.1e} of the predictions' standard deviation."
     ),
     ("randomised weights", "areas"): (
         "With random weights in the network's place the map's rank correlation with the trained "
@@ -85,7 +82,7 @@ SENTENCES = {
     ),
     ("deletion", "areas"): (
         "Flattening the ground that the map ranks highest leaves the prediction {moved} than "
-        "flattening as much at random, the mean over the {n} smallest areas."
+        "flattening as much at random, the mean over {n} small areas."
     ),
     ("deletion", "chips"): (
         "Blanking the squares of a chip that heat ranks highest leaves the prediction {moved} than "
@@ -93,8 +90,7 @@ SENTENCES = {
     ),
     ("insertion", "areas"): (
         "With all of an area's ground flat, giving back what the map ranks highest leaves the "
-        "prediction {moved} than giving back as much at random, the mean over the {n} smallest "
-        "areas."
+        "prediction {moved} than giving back as much at random, the mean over {n} small areas."
     ),
     ("insertion", "chips"): (
         "Giving a blank chip back the squares that heat ranks highest leaves the prediction "
@@ -240,8 +236,7 @@ def list_told(tests: Sequence[Record], controls: Sequence[Record]) -> list[Told]
             CONTROLS[kind]: _say_told(select(held, control=kind))
             for kind in dict.fromkeys(each["control"] for each in held)
         }
-        name, sense = name_target(record["target"]), SENSE_OF_TEST[record["passes"]]
-        rows.append(Told(record["test"], name, sense, cells, record["counts"]))
+        rows.append(Told(record["test"], name_target(record["target"]), cells, record["counts"]))
     return rows
 
 
