@@ -20,9 +20,10 @@ from basrelief.explain.area_samples import (
     sample_area,
     size_edges,
 )
-from basrelief.explain.checks import MOVES, STEPS, count_predictions, measure_between
-from basrelief.explain.checks import follow_predictions as follow
+from basrelief.explain.checks import Checked
 from basrelief.explain.contributions import EDGE_CELLS, Scene, draw_contributions, set_scene
+from basrelief.explain.moves import MOVES, STEPS, count_predictions, measure_between
+from basrelief.explain.moves import follow_predictions as follow
 from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import attribute_view, flatten, forward_view, pool_view, view_area
@@ -46,12 +47,16 @@ def drawn(
 
 
 @pytest.fixture(scope="module")
-def records(built: tuple[Run, Settings], scene: Scene, drawn: Tally) -> dict[str, dict[str, Any]]:
+def checked(built: tuple[Run, Settings], scene: Scene, drawn: Tally) -> Checked:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(area_samples, "MAX_AREAS", 10)
         patch.setattr(area_samples, "N_RANDOM", 1)
-        found, _ = check_areas(scene, drawn, built[1].seed, built[0])
-    return {record["test"]: record for record in found if record["target"] == "crime"}
+        return check_areas(scene, drawn, built[1].seed, built[0])
+
+
+@pytest.fixture(scope="module")
+def records(checked: Checked) -> dict[str, dict[str, Any]]:
+    return {record["test"]: record for record in checked.tests if record["target"] == "crime"}
 
 
 @pytest.mark.parametrize("recipe", ["means", "spreads", "two"])
@@ -120,7 +125,7 @@ def test_a_map_turned_round_fails_deletion_and_insertion(scene: Scene) -> None:
         # A map turned round ranks highest what lowers the prediction.
         for k, each in enumerate((batch, replace(batch, maps=-batch.maps))):
             for move, curves in follow(each, rng).items():
-                assert curves.shape == (2, 1, len(scene.model.targets), 1 + len(STEPS))
+                assert curves.shape == (4, 1, len(scene.model.targets), 1 + len(STEPS))
                 between[move][k].append(float(measure_between(move, curves)[0, 0]))
     for right, turned in between.values():
         assert np.mean(right) > 0 > np.mean(turned)
@@ -160,7 +165,7 @@ def test_a_network_that_sees_nothing_fails_the_test_of_random_weights(
     # "Random" weights that are the trained ones: the map does not depend on what is tested.
     monkeypatch.setattr(area_samples, "randomise_extractors", lambda *_: scene.extractors)
     monkeypatch.setattr(area_samples, "choose_views", _choose_one)
-    found, _ = check_areas(scene, drawn, built[1].seed, built[0])
+    found = check_areas(scene, drawn, built[1].seed, built[0]).tests
     (record,) = (r for r in found if (r["test"], r["target"]) == ("randomised weights", "crime"))
     assert record["value"] == pytest.approx(1.0)
     assert record["passes"] is False
@@ -207,12 +212,47 @@ def make_sums(beside: float, elsewhere: float, share: tuple[float, float]) -> Ar
 
 def test_edges_are_held_against_what_the_same_ground_would_say_elsewhere() -> None:
     plain = [make_sums(0.5, 1.5, (0.25, 0.75)), make_sums(4.0, 4.0, (0.5, 0.5))]
-    edges = size_edges([*plain, make_sums(9.0, 0.0, (1.0, 0.0))], 1)
+    edges = size_edges([*plain, make_sums(9.0, 0.0, (1.0, 0.0))], 1, ["a", "b", "c"])
+    assert edges.groups == ["a", "b"]
     assert edges.beside[:, 0] == pytest.approx([0.5, 4.0])
     assert edges.elsewhere[:, 0] == pytest.approx([0.25 * 4.4, 0.5 * 4.4])
-    assert size_edges([], 2).beside.shape == (0, 2)
+    assert size_edges([], 2, []).beside.shape == (0, 2)
 
 
 def test_maps_differ_by_their_cells_and_not_by_their_level() -> None:
     maps = [np.array([[1.0], [3.0]]), np.array([[101.0], [103.0]])]
     assert measure_deviation(maps) == pytest.approx([1.0])
+
+
+def test_areas_are_tried_from_as_many_blocks_as_there_are(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(area_samples, "BUDGET_PX", 0)
+    n_blocks = scene.blocks.nunique()
+    monkeypatch.setattr(area_samples, "MIN_GROUPS", n_blocks)
+    views = choose_views(scene, scene.areas["area_id"].tolist())
+    assert len({scene.blocks.loc[view.area_id] for view in views}) == n_blocks == len(views)
+
+
+def test_what_can_be_seen_of_an_area_is_its_height_and_where_that_changes(scene: Scene) -> None:
+    view = view_area(scene, "E14")
+    batch = sample_area(scene, view, [])
+    looks = {control.kind: values for control, values in batch.looks.items()}
+    margin, k = scene.margin_px, scene.cell_px
+    inside = np.nan_to_num(view.canvas.heights[0, margin:-margin, margin:-margin])
+    rows, cols = inside.shape[0] // k, inside.shape[1] // k
+    means = [
+        inside[r * k : r * k + k, c * k : c * k + k].mean()
+        for r in range(rows)
+        for c in range(cols)
+    ]
+    np.testing.assert_allclose(np.sort(looks["height"][0]), np.sort(means), rtol=1e-5)
+    assert looks["edges"].shape == looks["height"].shape
+    assert (looks["edges"] >= 0).all()
+
+
+def test_the_true_map_is_held_against_every_control(checked: Checked, scene: Scene) -> None:
+    found = [each for each in checked.controls if each["test"] == "deletion"]
+    others = len(scene.model.targets) - 1
+    expected = ["shuffled", *["target"] * others, "edges", "height"]
+    assert [each["control"] for each in found if each["target"] == "crime"] == expected

@@ -12,8 +12,7 @@ from torch import nn
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain import chip_samples
-from basrelief.explain.checks import MOVES, Batch, check_maps, correlate_ranks, measure_between
-from basrelief.explain.checks import follow_predictions as follow
+from basrelief.explain.checks import check_maps, correlate_ranks
 from basrelief.explain.chip_samples import (
     N_SQUARES,
     MappedChips,
@@ -22,7 +21,11 @@ from basrelief.explain.chip_samples import (
     number_squares,
     sample_chips,
 )
+from basrelief.explain.controls import detect_edges, find_verdict
+from basrelief.explain.moves import MOVES, measure_between
+from basrelief.explain.moves import follow_predictions as follow
 from basrelief.explain.random_weights import randomise_weights
+from basrelief.explain.samples import Batch, Explanation
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
 
@@ -70,12 +73,14 @@ def check(network: Network, spread: float = 1.0) -> dict[str, dict[str, Any]]:
     samples = cast(Samples, Chips(bands))
     tested = pd.DataFrame({"id": samples.chips["chip_id"], "target": "income"})
     tested["y_pred"] = spread * rng.normal(size=N_CHIPS)
-    mapped = map_chips(network, samples, tested)
+    blocks = pd.Series([f"b{k}" for k in range(N_CHIPS)], index=samples.chips["chip_id"])
+    mapped = map_chips(network, samples, tested, blocks)
     assert mapped is not None
     explanation, batch = sample_chips(network, mapped, seed=3)
-    records, curves = check_maps(explanation, [batch], seed=3)
-    assert {record["target"] for record in [*records, *curves]} == {"income"}
-    return {record["test"]: record for record in records}
+    found = check_maps(explanation, [batch], seed=3)
+    listed = [*found.tests, *found.curves, *found.controls]
+    assert {record["target"] for record in listed} == {"income"}
+    return {record["test"]: record for record in found.tests}
 
 
 def test_heat_of_a_network_is_tested_five_ways() -> None:
@@ -175,7 +180,9 @@ def sample_objects(
     monkeypatch.setattr(chip_samples, "map_heat", lambda *args: np.zeros_like(args[2][:, 0]))
     monkeypatch.setattr(chip_samples, "cam_layer", lambda network: network)
     chips = torch.from_numpy(make_objects())
-    mapped = MappedChips(target, np.arange(12), chips, heat, 1.0)
+    mapped = MappedChips(
+        target, np.arange(12), chips, heat, 1.0, np.array([f"b{k}" for k in range(12)])
+    )
     return sample_chips(cast(Network, Brightness()), mapped, seed=0)[1]
 
 
@@ -246,3 +253,51 @@ def test_redrawn_weights_keep_their_mean_and_spread_and_nothing_else() -> None:
         again.bias.copy_(network.bias)  # type: ignore[union-attr, arg-type]
     randomise_weights(again, torch.Generator().manual_seed(0))
     torch.testing.assert_close(again.weight, network.weight)
+
+
+class Reads(nn.Module):
+    """Predicts two targets, each by how bright its own band is; the first band tells neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan = NetworkPlan(bands="relief", targets=("one", "two"), size_px=28)
+
+    def forward(self, chips: torch.Tensor) -> torch.Tensor:
+        return chips[:, 1:].mean(dim=(2, 3))
+
+
+def judge(heat: NDArray[np.float32], chips: NDArray[np.float32]) -> tuple[str, list[bool]]:
+    """The verdict on a heat of target one, and whether deletion and insertion count."""
+    n = len(chips)
+    mapped = MappedChips(
+        "one", np.arange(n), torch.from_numpy(chips), heat, 0.05, np.arange(n).astype(str)
+    )
+    found = check_maps(*_with_batch(sample_chips(cast(Network, Reads()), mapped, seed=0)), seed=0)
+    counts = [each["counts"] for each in found.tests if each["test"] in MOVES]
+    return find_verdict(found.tests), counts
+
+
+def _with_batch(made: tuple[Explanation, Batch]) -> tuple[Explanation, list[Batch]]:
+    return made[0], [made[1]]
+
+
+def test_wrong_heat_is_told_from_that_of_a_planted_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    chips = rng.uniform(0, 0.1, (16, 3, 28, 28)).astype(np.float32)
+    for chip in chips:
+        for band, (row, col) in zip(chip, rng.integers(0, 20, (3, 2)), strict=True):
+            band[row : row + 8, col : col + 8] = 1.0
+
+    def map_band(_: nn.Module, __: nn.Module, bands: torch.Tensor, k: int) -> NDArray[np.float32]:
+        return bands[:, k + 1].numpy()
+
+    monkeypatch.setattr(chip_samples, "map_heat", map_band)
+    monkeypatch.setattr(chip_samples, "cam_layer", lambda network: network)
+    # A network of means has no weights to randomise, and edges are the frame's, not asked here.
+    monkeypatch.setattr(chip_samples, "randomise_weights", lambda network, _: network)
+    true, other, height = chips[:, 1], chips[:, 2], chips[:, 0]
+    edges = np.stack([detect_edges(each) for each in height]).astype(np.float32)
+    shuffled = rng.permutation(true.reshape(16, -1), axis=1).reshape(true.shape)
+    assert judge(true, chips)[1] == [True, True]
+    for wrong in (shuffled, other, height, edges, -true):
+        assert judge(wrong, chips)[1] == [False, False]

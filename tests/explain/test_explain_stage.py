@@ -53,7 +53,8 @@ def write_chips(run: Run) -> gpd.GeoDataFrame:
     points = gpd.points_from_xy(east, np.full(N_CHIPS, 100_016.0))
     chips = gpd.GeoDataFrame(table, geometry=points, crs=27700)
     chips.to_parquet(run.chips / "chips.parquet")
-    chips[["geometry"]].assign(area_id="E01", is_used=True).to_parquet(run.chips / "areas.parquet")
+    area = chips[["geometry"]].iloc[:1].assign(area_id="E01", is_used=True)
+    area.to_parquet(run.chips / "areas.parquet")
     pd.DataFrame({"chip_id": chips["chip_id"], "area_id": "E01", "weight": 1.0}).to_parquet(
         run.chips / "membership.parquet"
     )

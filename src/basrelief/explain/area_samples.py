@@ -12,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from basrelief.chips.canvas import Canvas
-from basrelief.explain.checks import Batch, Edges, Explanation, check_maps, count_predictions
+from basrelief.explain.checks import Checked, check_maps
 from basrelief.explain.contributions import EDGE_CELLS, Scene
+from basrelief.explain.controls import Control, detect_edges
+from basrelief.explain.moves import count_predictions
 from basrelief.explain.random_weights import randomise_weights
 from basrelief.explain.readout import make_readout, sum_of_cells
+from basrelief.explain.samples import Batch, Edges, Explanation
 from basrelief.explain.tally import AreaSums
 from basrelief.explain.views import (
     View,
@@ -28,7 +31,7 @@ from basrelief.explain.views import (
 from basrelief.grid import Grid
 from basrelief.judge.resampling import MIN_GROUPS
 from basrelief.learn.extract import Extractor
-from basrelief.run import Record, Run
+from basrelief.run import Run
 
 MAX_AREAS = 40
 BUDGET_PX = 80_000_000
@@ -48,10 +51,8 @@ Extractors = Mapping[int, Extractor]
 """By position of the member."""
 
 
-def check_areas(
-    scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run
-) -> tuple[list[Record], list[Record]]:
-    """Check the contribution maps of a model: records of ``tests.json`` and ``curves.json``.
+def check_areas(scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run) -> Checked:
+    """Check the contribution maps of a model, on its whole prediction, place and all.
 
     Parameters
     ----------
@@ -69,26 +70,33 @@ def gather_explanation(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanati
     """Gather the maps of all areas, of flat ground, and beside the edges of blocks."""
     model = scene.model
     x = [model.describe(area_id) for area_id in tally]
+    # Of each target, whatever map stands for it: (target, map).
     missing = [
-        np.abs(area.total - sum_of_cells(model, features))
+        np.abs(area.total - sum_of_cells(model, features)[:, None])
         for area, features in zip(tally.values(), x, strict=True)
     ]
+    blocks = scene.blocks.loc[list(tally)].tolist()
+    predicted = [scene.predict(*each) for each in zip(tally, x, strict=True)]
     return Explanation(
         targets=model.targets,
         of="areas",
-        spread=np.stack([model.predict(features) for features in x]).std(axis=0),
+        spread=np.stack(predicted).std(axis=0),
         flat=map_flat(scene),
         differ=measure_deviation,
         uneven=UNEVEN,
-        edges=size_edges(list(tally.values()), len(model.targets)),
+        edges=size_edges(list(tally.values()), len(model.targets), blocks),
         missing=np.stack(missing),
+        groups=blocks,
     )
 
 
 def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
-    """Choose the areas to try: the smallest, as many as the budget allows."""
-    sizes = scene.areas.set_index("area_id").geometry.envelope.area
-    ordered = sizes.loc[list(area_ids)].sort_values(kind="stable").index[:MAX_AREAS]
+    """Choose the areas to try: the smallest of each block, then the next, as the budget allows."""
+    sizes = scene.areas.set_index("area_id").geometry.envelope.area.loc[list(area_ids)]
+    sizes = sizes.sort_values(kind="stable")
+    # Areas of one block err together: an interval takes as many blocks as it can get.
+    turn = sizes.groupby(scene.blocks.loc[sizes.index].to_numpy()).cumcount()
+    ordered = turn.sort_values(kind="stable").index[:MAX_AREAS]
     n_forwards = 1 + N_RANDOM + count_predictions(len(scene.model.targets))
     # A level of 2 m sees a quarter of the pixels of one of 1 m.
     shrink = sum((scene.samples.resolution_m / level.resolution_m) ** 2 for level in scene.levels)
@@ -114,7 +122,8 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
     """
     seen = forward_view(scene, view.canvas)
     x = pool_view(scene, view, seen)
-    cells, whole = attribute_view(scene, view, seen, x), scene.model.predict(x)[None]
+    cells = attribute_view(scene, view, seen, x)
+    whole = scene.predict(view.area_id, x)[None]
     is_known = cells.share > 0
     squares = number_squares(cells.share.shape)
     # Only squares with ground of the area are pieces: others would be ranked though empty.
@@ -129,10 +138,53 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
         if not is_blank.any():
             return whole  # once less through all networks
         canvas = flatten(scene, view.canvas, np.isin(squares, known[is_blank[0]]))
-        return scene.model.predict(pool_view(scene, view, forward_view(scene, canvas)))[None]
+        flat = pool_view(scene, view, forward_view(scene, canvas))
+        return scene.predict(view.area_id, flat)[None]
 
-    maps, share = cells.intensity[is_known][None], cells.share[is_known]
-    return Batch(maps, randomised, share, piece.astype(np.int64), predict)
+    return Batch(
+        maps=cells.intensity[is_known][None],
+        randomised=randomised,
+        share=cells.share[is_known],
+        piece=piece.astype(np.int64),
+        predict=predict,
+        groups=[str(scene.blocks.loc[view.area_id])],
+        looks=look_at(scene, view, is_known),
+    )
+
+
+def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Control, Floats]:
+    """Say what can be seen of an area without a model: its edges, and how high it is built.
+
+    Parameters
+    ----------
+    is_known : (row, col)
+        Which cells of the view are of the area.
+
+    Returns
+    -------
+    (1, cell) each: means over the pixels of a cell.
+    """
+    margin = scene.margin_px
+    surface, ground = view.canvas.heights[:, margin : -margin or None, margin : -margin or None]
+    above = np.nan_to_num(surface - ground)
+    looks = {Control("edges"): detect_edges(above), Control("height"): above}
+    return {
+        control: average_cells(plane, scene.cell_px)[is_known][None]
+        for control, plane in looks.items()
+    }
+
+
+def average_cells(plane: NDArray[Any], cell_px: int) -> Floats:
+    """Average pixels over cells, (row, col) of each.
+
+    Examples
+    --------
+    >>> average_cells(np.array([[1.0, 3.0], [5.0, 7.0]]), 2)
+    array([[4.]])
+    """
+    rows, cols = (side // cell_px for side in plane.shape)
+    cells: Floats = plane.reshape(rows, cell_px, cols, cell_px).mean(axis=(1, 3), dtype=np.float64)
+    return cells
 
 
 def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
@@ -163,17 +215,24 @@ def measure_deviation(maps: Sequence[NDArray[Any]]) -> Floats:
     return np.asarray(np.sqrt(np.mean([each.var(axis=0) for each in maps], axis=0)))
 
 
-def size_edges(sums: Sequence[AreaSums], n_targets: int) -> Edges:
+def size_edges(sums: Sequence[AreaSums], n_targets: int, blocks: Sequence[str]) -> Edges:
     """Compare contributions beside the edges of blocks with those elsewhere, area by area.
 
     Areas that do not have both kinds of ground are left out.
+
+    Parameters
+    ----------
+    blocks : (area,)
+        The ground that each is resampled with.
     """
-    both = [each for each in sums if (each.share > 0).all()]
+    pairs = zip(sums, blocks, strict=True)
+    kept = [(each, block) for each, block in pairs if (each.share > 0).all()]
+    both, groups = [each for each, _ in kept], [block for _, block in kept]
     size = np.array([each.size for each in both]).reshape(-1, 2, n_targets)
     share = np.array([each.share for each in both]).reshape(-1, 2)  # (area, beside or not)
     # Of all areas: one alone can have too little ground elsewhere to compare with.
     elsewhere = size[:, 1].sum(axis=0) / max(share[:, 1].sum(), 1e-12)
-    return Edges(size[:, 0], share[:, :1] * elsewhere, EDGE_CELLS)
+    return Edges(size[:, 0], share[:, :1] * elsewhere, groups, EDGE_CELLS)
 
 
 def number_squares(shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.explain.area_samples import check_areas
 from basrelief.explain.area_sums import SCHEMA, write_areas
-from basrelief.explain.contributions import UNIT, draw_contributions, set_scene
+from basrelief.explain.contributions import UNIT, Scene, draw_contributions, set_scene
+from basrelief.explain.controls import find_verdict
 from basrelief.explain.findings import Findings
 from basrelief.explain.readout import DenseModel, find_models
+from basrelief.explain.refits import Refits, refit_without_blocks
+from basrelief.explain.shares import keep_explained, measure_shares
 from basrelief.explain.tally import list_kinds
-from basrelief.judge.resampling import Draws
 from basrelief.run import Record, Run, replacing
 
 
@@ -45,8 +49,7 @@ def explain_areas(
         pq.ParquetWriter(part, SCHEMA) as writer,
     ):
         for model in find_models(run, asked):
-            _explain_model(model, samples, settings, run, findings, writer)
-            explained.update(model.recipes)
+            explained |= _explain_model(model, samples, settings, run, findings, writer)
     return explained
 
 
@@ -57,30 +60,56 @@ def _explain_model(
     run: Run,
     findings: Findings,
     writer: pq.ParquetWriter,
-) -> None:
-    """Explain one model, under the name of every recipe that it is the model of."""
+) -> set[str]:
+    """Explain one model, under the name of every recipe that it is the model of: these names."""
     first, *others = model.recipes
-    scene = set_scene(model, samples, settings)
+    whole = set_scene(model, samples, settings)
+    shares = measure_shares(whole)
+    for recipe in model.recipes:
+        findings.add("shares", recipe, shares)
+    scene = keep_explained(whole, shares, run)
+    if scene is None:
+        return set()
+    refits = fit_refits(scene)
     with replacing(run.explain / first) as part:
         part.mkdir()
-        tally, paths = draw_contributions(scene, part, run)
-        tests, curves = check_areas(scene, tally, settings.seed, run)
+        tally, paths = draw_contributions(scene, part, run, refits)
+        found = check_areas(scene, tally, settings.seed, run)
     # Copies, not links: a recipe's folder can be handed on by itself.
     for other in others:
         with replacing(run.explain / other) as part:
             shutil.copytree(run.explain / first, part)
     for recipe in model.recipes:
-        # Anew for each recipe, so that its intervals do not depend on which others were run.
-        draws = Draws(np.random.default_rng(settings.seed))
-        findings.add("contributions", recipe, _list_maps(model, recipe, paths))
-        findings.add("tests", recipe, tests)
-        findings.add("curves", recipe, curves)
-        findings.add("kinds", recipe, list_kinds(tally, recipe, model.targets, draws))
-        write_areas(writer, tally, recipe, model.targets)
-    run.say(
-        f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps, "
-        f"{sum(record['passes'] is True for record in tests)} of {len(tests)} tests passed"
+        targets = scene.model.targets
+        findings.add("contributions", recipe, _list_maps(scene.model, recipe, paths))
+        findings.add_checked(recipe, found)
+        findings.add(
+            "kinds", recipe, list_kinds(tally, recipe, targets, *bound_kinds(refits, tally))
+        )
+        write_areas(writer, tally, recipe, targets)
+    verdicts = Counter(
+        find_verdict([test for test in found.tests if test["target"] == target])
+        for target in scene.model.targets
     )
+    run.say(
+        f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps: "
+        f"{verdicts['stands']} stand by a test that counts, {verdicts['fails']} fail one, "
+        f"{verdicts['open']} could not be told from maps that are wrong"
+    )
+    return set(model.recipes)
+
+
+def fit_refits(scene: Scene) -> Refits | None:
+    """Fit a scene's model again without groups of blocks; None where these are too few."""
+    known = [scene.samples.targets.index(target) for target in scene.model.targets]
+    return refit_without_blocks(scene.fitted, scene.data, scene.blocks, known, scene.seed)
+
+
+def bound_kinds(
+    refits: Refits | None, area_ids: Collection[str]
+) -> tuple[NDArray[np.float64] | None, float]:
+    """Give the standard errors of what kinds add, and how many of them an interval reaches."""
+    return (None, 0.0) if refits is None else (refits.measure_errors(area_ids), refits.reach)
 
 
 def _list_maps(model: DenseModel, recipe: str, paths: Sequence[Path]) -> list[Record]:

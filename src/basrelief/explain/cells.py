@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class Contribution:
 
     share: Floats
     """(cell,) Share of the area's weight on this feature map: adds up to 1."""
+
+    def take(self, columns: slice) -> Contribution:
+        """Take some of the targets."""
+        return replace(self, values=np.asarray(self.values)[:, columns])
 
 
 @dataclass(frozen=True, eq=False)

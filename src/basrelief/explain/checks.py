@@ -1,30 +1,54 @@
-"""Checks that every explanation must pass: a map that cannot fail them shows nothing.
+"""Checks of explanations, each held against maps that are known to be wrong.
 
 They know maps, pieces of what was mapped, and a way to predict with some of these blank; not what
-is mapped, nor by what. A control, a map that should fail, goes through the very same checks: the
-same samples under other values.
+is mapped, nor by what. A check counts for a map only where it tells the map from every control
+(`basrelief.explain.controls`). Deletion and insertion can; the others see faults of arithmetic
+and of method, and pass for a map that is shuffled.
 
 References
 ----------
 Adebayo et al. (2018), Sanity checks for saliency maps, NeurIPS (randomised weights).
-Samek et al. (2017), IEEE Transactions on Neural Networks and Learning Systems 28, 2660-2673
-(deletion).
-Petsiuk, Das and Saenko (2018), BMVC, RISE: randomized input sampling for explanation of
-black-box models (insertion, and the area between curves).
 Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, ICML (completeness).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from basrelief.judge.resampling import NO_INTERVAL, Draws, Interval, bound_mean, bound_ratio
+from basrelief.explain.controls import (
+    LOOKS,
+    SHUFFLED,
+    Control,
+    Ground,
+    count_told,
+    hold_against,
+    hold_against_bound,
+    leave_test,
+    record_test,
+)
+from basrelief.explain.moves import (
+    CHANCE,
+    MOVES,
+    Curves,
+    Move,
+    follow_predictions,
+    judge_move,
+    keep_curves,
+)
+from basrelief.explain.samples import (
+    Batch,
+    Edges,
+    Explanation,
+    Floats,
+    Values,
+    name_controls,
+)
+from basrelief.judge.resampling import Draws
 from basrelief.run import Record
 
 SIMILAR = 0.2
@@ -36,160 +60,129 @@ TRACES = 1.25
 INEXACT = 0.01
 """What cells that should add up to a prediction may miss of it, in the predictions' spread."""
 
-CHANCE = 0.0
-"""The area between the curves from which a map ranks better than chance."""
-
-STEPS = (0.1, 0.3)
-"""Shares of a sample that are blanked, or given back."""
-
-SHARES = (0.0, *STEPS)
-
-Move = Literal["deletion", "insertion"]
-MOVES: tuple[Move, ...] = ("deletion", "insertion")
-
-Floats = NDArray[np.float64]
-Values = NDArray[Any]
-"""Of a map, in the precision in which it was made."""
-Orders = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Curves = NDArray[np.float64]
-"""(order, sample, ..., step) How predictions move, step by step, from 0 before the first one: in
-the order of the map, the highest first, and at random."""
+Judged = tuple[Record, list[Record]]
+"""A test's record, and those of its controls."""
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Samples that a model predicts together, under their maps: many chips, or one area."""
+@dataclass(frozen=True)
+class Checked:
+    """What checks found, as records without recipe."""
 
-    maps: Values
-    """(sample, cell, target) Contribution of each cell whatever its share; above 0 it raises."""
+    tests: list[Record] = field(default_factory=list)
+    """Of ``tests.json``: ``target``, ``test``, its ``value`` with a 95 % interval over blocks of
+    ground, ``low`` and ``high`` (None without one), the ``bound`` that the value is held against,
+    ``passes`` (None where it cannot be told), over how many samples, ``n`` and ``of``, and whether
+    it ``counts``, being told from ``n_told`` of ``n_controls``. Some have more: ``n_random``
+    networks, ``edge_cells``, and ``reason``, why there is no value."""
 
-    randomised: Sequence[Values]
-    """(sample, cell, target) each: the same maps of models with random weights."""
+    controls: list[Record] = field(default_factory=list)
+    """Of ``controls.json``: ``target``, ``test``, ``control``, the ``other`` target whose map it
+    is, its ``value``, how much ``better`` the map does with the interval of that, and whether the
+    test ``tells`` the map from it."""
 
-    share: Floats
-    """(cell,) Share of a sample that each cell has; 1 together."""
+    curves: list[Record] = field(default_factory=list)
+    """Of ``curves.json``: ``target``, ``test``, ``shares`` of a sample, ``ranked`` and
+    ``at_random`` (means over samples in spreads of the predictions, one a share), ``n``, ``of``."""
 
-    piece: NDArray[np.int64]
-    """(cell,) Which piece each cell is in, from 0: pieces are blanked, or given back, whole."""
-
-    predict: Callable[[Mask], Floats]
-    """Predict with pieces blank: (sample, piece) to (sample, target)."""
-
-    overshoot: float = 0.0
-    """Share by which the last piece may reach beyond what was to be blanked. Half a piece, where
-    all are alike, takes the nearest number of them."""
-
-    compared: NDArray[np.int64] | None = None
-    """Positions of the cells that ranks are compared on; None is all. Where a map is interpolated,
-    more of them would tell nothing more."""
+    def add(self, target: str, of: str, judged: Iterable[Judged]) -> None:
+        """Add tests of one target's map, and how controls stood them."""
+        for test, controls in judged:
+            told = count_told(controls)
+            self.tests.append({"target": target} | test | told | {"of": of})
+            key = {"target": target, "test": test["test"]}
+            self.controls.extend(key | control for control in controls)
 
 
 @dataclass(frozen=True, eq=False)
-class Edges:
-    """How large maps are beside edges that the ground does not have."""
+class Tried:
+    """What was measured of all samples that were tried, in their order."""
 
-    beside: Floats
-    """(sample, target) Size of contributions beside an edge."""
+    maps: list[Values]
+    """(cell, target) each."""
 
-    elsewhere: Floats
-    """(sample, target) Size that the same cells would have were they as cells elsewhere."""
+    similarity: Floats
+    """(map or shuffled map, sample, target), of `compare_randomised`."""
 
-    depth_cells: int | None = None
-    """How far from the edge; None is told by what is mapped."""
+    moves: dict[Move, Curves]
+    """(order, sample, target, step) by test, of `follow_predictions`."""
 
+    names: list[list[Control]]
+    """The controls of each target's map, in the order of ``moves``."""
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """What the maps of one model are, beside the batches that are tried."""
-
-    targets: tuple[str, ...]
-
-    of: str
-    """What the samples are, in the plural: ``chips``, ``areas``."""
-
-    spread: Floats
-    """(target,) Standard deviation of the predictions, the unit of what moves."""
-
-    flat: Sequence[Values]
-    """(cell, target) each: maps of a sample that is the same everywhere, one a grid of cells."""
-
-    differ: Callable[[Sequence[Values]], Floats]
-    """Measure how much cells of maps, (cell, target) each, differ within them: (target,)."""
-
-    uneven: float
-    """How much cells of a flat sample may differ, in what cells of real ones differ by."""
-
-    edges: Edges
-
-    missing: Floats | None = None
-    """(sample, target) By how much the cells of a sample do not add up to its prediction; None
-    where a map does not claim to."""
+    n_random: int
+    ground: Ground
 
 
-def check_maps(
-    explanation: Explanation, batches: Iterable[Batch], seed: int
-) -> tuple[list[Record], list[Record]]:
-    """Check the maps of one model.
+def check_maps(explanation: Explanation, batches: Iterable[Batch], seed: int) -> Checked:
+    """Check the maps of one model, and how controls stand the same checks.
 
     Parameters
     ----------
     batches
         One at a time: each may hold much.
-
-    Returns
-    -------
-    Records of ``tests.json``: ``target``, ``test``, its ``value`` with a 95 % interval over
-    samples, ``low`` and ``high`` (None without one), the ``bound`` that the value is held
-    against, ``passes`` (None where it cannot be told), and over how many samples, ``n`` and
-    ``of``. Some have more: ``n_random`` networks, ``edge_cells``, and ``reason``, why there is no
-    value. And of ``curves.json``: ``target``, ``test``, ``shares`` of a sample, ``ranked`` and
-    ``at_random`` (means over samples in spreads of the predictions, one a share), ``n``, ``of``.
     """
-    # Two generators: how many bootstrap draws are made must not change which pieces are taken.
-    rng, draws = np.random.default_rng(seed), Draws(np.random.default_rng(seed))
-    maps, alike, moves = list[Values](), list[Floats](), list[dict[Move, Curves]]()
-    n_random = 0
+    tried, found = try_samples(explanation, batches, seed), Checked()
+    usual = explanation.differ(tried.maps)
+    flat = np.sum([np.ptp(each, axis=0) for each in explanation.flat], axis=0)
+    uneven = flat / np.where(usual > 0, usual, np.inf)
+    of, draws = explanation.of, tried.ground.draws
+    for k, (target, names) in enumerate(zip(explanation.targets, tried.names, strict=True)):
+        spread = float(explanation.spread[k])
+        if explanation.missing is not None:
+            missing = explanation.missing[:, k] / max(spread, 1e-12)
+            everywhere = Ground(explanation.groups, draws)
+            found.add(target, of, [judge_sums(missing, k, names, everywhere)])
+        found.add(target, of, [judge_similarity(tried, k)])
+        reason = _find_stillness([each[:, k] for each in tried.maps], spread)
+        for move, curves in tried.moves.items():
+            if reason:
+                left = leave_test(move, CHANCE, len(tried.maps), reason)
+                found.add(target, of, [(left, [])])
+                continue
+            moved = curves[:, :, k] / spread
+            found.add(target, of, [judge_move(move, moved, names, tried.ground)])
+            found.curves.append({"target": target} | keep_curves(move, moved) | {"of": of})
+        even, held = judge_flat(uneven, k, explanation.uneven, names)
+        found.add(target, of, [(even | {"n": len(tried.maps)}, held)])
+        found.add(target, of, [judge_edges(explanation.edges, k, names, draws)])
+    return found
+
+
+def try_samples(explanation: Explanation, batches: Iterable[Batch], seed: int) -> Tried:
+    """Measure samples, batch by batch."""
+    # Generators of their own: how many bootstrap draws are made, or how maps are shuffled, must
+    # not change which pieces are taken.
+    rng, shuffles, draws = (np.random.default_rng(seed) for _ in range(3))
+    maps, groups, names = list[Values](), list[str](), list[list[Control]]()
+    alike, moves, n_random = list[Floats](), list[dict[Move, Curves]](), 0
     for batch in batches:
         maps.extend(batch.maps)
-        alike.append(compare_randomised(batch))
+        groups.extend(batch.groups)
+        alike.append(compare_randomised(batch, shuffles))
         moves.append(follow_predictions(batch, rng))
-        n_random = len(batch.randomised)
-    similarity, usual = np.concatenate(alike), explanation.differ(maps)
-    tests, curves = list[Record](), list[Record]()
-    for k, target in enumerate(explanation.targets):
-        spread = float(explanation.spread[k])
-        reason = _find_stillness([each[:, k] for each in maps], spread)
-        found = [judge_similarity(similarity[:, k], n_random, draws)]
-        for move in MOVES:
-            if reason:
-                found.append(_leave(move, CHANCE, len(maps), reason))
-                continue
-            moved = np.concatenate([each[move][:, :, k] for each in moves], axis=1) / spread
-            found.append(judge_move(move, moved, draws))
-            curves.append({"target": target} | keep_curves(move, moved) | {"of": explanation.of})
-        flat = float(sum(np.ptp(each[:, k]) for each in explanation.flat))
-        found.append(judge_flat(flat, float(usual[k]), explanation.uneven, len(maps)))
-        found.append(judge_edges(explanation.edges, k, draws))
-        if explanation.missing is not None:
-            found.insert(0, judge_sums(explanation.missing[:, k], spread))
-        tests += [{"target": target} | record | {"of": explanation.of} for record in found]
-    return tests, curves
+        n_random, names = len(batch.randomised), name_controls(explanation.targets, batch)
+    curves = {move: np.concatenate([each[move] for each in moves], axis=1) for move in MOVES}
+    ground = Ground(groups, Draws(draws))
+    return Tried(maps, np.concatenate(alike, axis=1), curves, names, n_random, ground)
 
 
-def compare_randomised(batch: Batch) -> Floats:
+def compare_randomised(batch: Batch, rng: np.random.Generator) -> Floats:
     """Correlate the ranks of maps with those of random weights: means over these.
 
     Returns
     -------
-    (sample, target)
+    (map or shuffled map, sample, target)
     """
     cells = slice(None) if batch.compared is None else batch.compared
+    own = batch.maps[:, cells]
     similarity = [
         [
             # Ranks, because the unit of a map with random weights is arbitrary.
-            [correlate_ranks(*pair) for pair in zip(a[cells].T, b[cells].T, strict=True)]
-            for a, b in zip(batch.maps, randomised, strict=True)
+            [
+                [correlate_ranks(*pair) for pair in zip(a.T, b.T, strict=True)]
+                for a, b in zip(maps, randomised[:, cells], strict=True)
+            ]
+            for maps in (own, rng.permutation(own, axis=1))
         ]
         for randomised in batch.randomised
     ]
@@ -204,148 +197,93 @@ def correlate_ranks(one: Values, other: Values) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def count_predictions(n_targets: int) -> int:
-    """Count how often a batch is predicted with pieces blank: all, then test, step and order."""
-    return 1 + len(MOVES) * len(STEPS) * (n_targets + 1)
-
-
-def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Curves]:
-    """Blank pieces or give them back, the highest ranked first or at random, and predict again.
-
-    A map of what raises a prediction must lower it further than chance where pieces go, and raise
-    it further where they come back on a blank sample.
-
-    Returns
-    -------
-    By test, (order, sample, target, step), in the targets' units.
-    """
-    n_samples, _, n_targets = batch.maps.shape
-    size: Floats = np.bincount(batch.piece, batch.share).astype(np.float64)  # (piece,)
-    ranked = [rank_pieces(batch, size, k) for k in range(n_targets)]
-    # At random both tests move the same pieces: chance is the same for both.
-    shuffled = np.stack([rng.permutation(len(size)) for _ in range(n_samples)])
-
-    def predict(move: Move, orders: Orders, wanted: float) -> Floats:
-        is_taken = mark_first(orders, size, wanted + batch.overshoot)
-        return batch.predict(is_taken if move == "deletion" else ~is_taken)
-
-    found: dict[Move, Curves] = {}
-    for move in MOVES:
-        start = batch.predict(np.full((n_samples, len(size)), move == "insertion"))
-        by_rank, at_random = found[move] = np.zeros((2, n_samples, n_targets, len(SHARES)))
-        for step, wanted in enumerate(STEPS, start=1):
-            # One random order is every target's; each has a ranking of its own.
-            at_random[..., step] = predict(move, shuffled, wanted) - start
-            for k, orders in enumerate(ranked):
-                by_rank[:, k, step] = (predict(move, orders, wanted) - start)[:, k]
-    return found
-
-
-def rank_pieces(batch: Batch, size: Floats, target: int) -> Orders:
-    """Order each sample's pieces by contribution for their share, (sample, piece)."""
-    added = [np.bincount(batch.piece, each * batch.share) for each in batch.maps[..., target]]
-    # By share, or large pieces at the edge of an area would rank by their size alone.
-    return np.argsort(-np.stack(added) / size, axis=1, kind="stable")
-
-
-def mark_first(orders: Orders, size: Floats, wanted: float) -> Mask:
-    """Mark the first pieces of each order up to a share of the sample; one at least.
+def judge_sums(missing: Floats, target: int, controls: Sequence[Control], ground: Ground) -> Judged:
+    """Judge whether cells add up to predictions, by what is missing, in spreads of these.
 
     Parameters
     ----------
-    orders : (sample, piece)
-    size : (piece,)
-        Share of a sample that each piece is.
-
-    Returns
-    -------
-    (sample, piece)
-
-    Examples
-    --------
-    >>> mark_first(np.array([[2, 0, 1], [1, 2, 0]]), np.array([0.5, 0.3, 0.2]), 0.6)
-    array([[False, False,  True],
-           [False,  True,  True]])
+    missing : (sample, map)
+        What is missing of a target's prediction, by whose map it is.
     """
-    is_taken = np.zeros(orders.shape, dtype=bool)
-    for mask, order in zip(is_taken, orders, strict=True):
-        n_taken = int(np.searchsorted(np.cumsum(size[order]), wanted, side="right"))
-        mask[order[: max(1, n_taken)]] = True
-    return is_taken
-
-
-def measure_between(move: Move, curves: Curves) -> Floats:
-    """Measure the area between two curves, (sample, ...): above 0 where the map is right.
-
-    It is divided by the share of a sample that the curves run over: a mean height, in the unit of
-    the curves.
-
-    Examples
-    --------
-    >>> curves = np.array([[[0.0, -1.0, -1.0]], [[0.0, 0.0, 0.0]]])
-    >>> measure_between("deletion", curves).round(2)
-    array([0.83])
-    >>> measure_between("insertion", curves).round(2)
-    array([-0.83])
-    """
-    height = np.asarray(np.trapezoid(curves[0] - curves[1], SHARES, axis=-1)) / SHARES[-1]
-    return -height if move == "deletion" else height
-
-
-def judge_sums(missing: Floats, spread: float) -> Record:
-    """Judge whether cells add up to predictions, by what is missing of each sample, (sample,)."""
+    own = missing[:, target]
     # The worst sample, not the mean: adding up is exact or it is broken.
-    value = float(missing.max()) / max(spread, 1e-12)
-    return _record("completeness", value, INEXACT, value <= INEXACT) | {"n": len(missing)}
+    value = float(own.max())
+    found = record_test("completeness", value, INEXACT, value <= INEXACT) | {"n": len(own)}
+    # Cells add up to the same in any order.
+    held = [hold_against(SHUFFLED, value, np.zeros_like(own), ground)]
+    for control, other in _pair_targets(controls, target, missing.T):
+        worst = float(other.max())
+        fails = worst > INEXACT
+        held.append(hold_against(control, worst, other - own, ground, fails=fails))
+    return found, held
 
 
-def judge_similarity(similarity: Floats, n_random: int, draws: Draws) -> Record:
-    """Judge whether maps depend on what was learnt, by rank correlations, (sample,)."""
-    value, interval = float(similarity.mean()), bound_mean(similarity, draws)
-    found = _record("randomised weights", value, SIMILAR, abs(value) < SIMILAR, interval)
-    return found | {"n": len(similarity), "n_random": n_random}
+def judge_similarity(tried: Tried, target: int) -> Judged:
+    """Judge whether maps depend on what was learnt, by rank correlations."""
+    similarity, controls, ground = tried.similarity, tried.names[target], tried.ground
+    own, shuffled = similarity[:, :, target]
+    value, interval = float(own.mean()), ground.bound(own)
+    found = record_test("randomised weights", value, SIMILAR, abs(value) < SIMILAR, interval)
+    of_controls = [(SHUFFLED, shuffled), *_pair_targets(controls, target, similarity[0].T)]
+    # What knows no model is the same under any weights.
+    of_controls += [(each, np.ones_like(own)) for each in controls if each.kind in LOOKS]
+    held = []
+    for control, each in of_controls:
+        like, fails = float(each.mean()), abs(float(each.mean())) >= SIMILAR
+        better = np.abs(each) - np.abs(own)
+        held.append(hold_against(control, like, better, ground, fails=fails))
+    return found | {"n": len(own), "n_random": tried.n_random}, held
 
 
-def judge_move(move: Move, curves: Curves, draws: Draws) -> Record:
-    """Judge whether a map ranks better than chance.
+def judge_flat(uneven: Floats, target: int, limit: float, controls: Sequence[Control]) -> Judged:
+    """Judge whether a map is even where what is mapped is the same everywhere.
 
     Parameters
     ----------
-    curves
-        (order, sample, step), in standard deviations of the predictions.
+    uneven : (target,)
+        How much each target's map differs there, in what it usually differs by.
     """
-    between = measure_between(move, curves)
-    interval = bound_mean(between, draws)
-    # A mean above chance may be luck: all of the interval has to be.
-    passes = None if interval[0] is None else interval[0] > CHANCE
-    found = _record(move, float(between.mean()), CHANCE, passes, interval)
-    return found | {"n": len(between)}
+    value = float(uneven[target])
+    found = record_test("flat chips", value, limit, value <= limit)
+    # A range is the same in any order, and what is the same everywhere has no edges.
+    of_controls = [(SHUFFLED, value), *_pair_targets(controls, target, uneven)]
+    of_controls += [(each, 0.0) for each in controls if each.kind in LOOKS]
+    held = [
+        hold_against_bound(control, float(each), limit, found["passes"])
+        for control, each in of_controls
+    ]
+    return found, held
 
 
-def keep_curves(move: Move, curves: Curves) -> Record:
-    """Keep the means over samples of the curves, (order, sample, step), that a map is judged by."""
-    ranked, at_random = curves.mean(axis=1).tolist()
-    kept: Record = {"test": move, "shares": list(SHARES), "ranked": ranked}
-    return kept | {"at_random": at_random, "n": curves.shape[1]}
-
-
-def judge_flat(flat: float, usual: float, limit: float, n_samples: int) -> Record:
-    """Judge whether a map is even where what is mapped is the same everywhere."""
-    value = flat / usual if usual > 0 else 0.0
-    return _record("flat chips", value, limit, value <= limit) | {"n": n_samples}
-
-
-def judge_edges(edges: Edges, target: int, draws: Draws) -> Record:
+def judge_edges(edges: Edges, target: int, controls: Sequence[Control], draws: Draws) -> Judged:
     """Judge whether a map shows edges of what goes through a network at once."""
     beside, elsewhere = edges.beside[:, target], edges.elsewhere[:, target]
     deep = {} if edges.depth_cells is None else {"edge_cells": edges.depth_cells}
     if not elsewhere.sum() > 0:
-        return _leave("edges", TRACES, len(beside), "no map" if len(beside) else "no edge") | deep
+        reason = "no map" if len(beside) else "no edge"
+        return leave_test("edges", TRACES, len(beside), reason) | deep, []
     # A ratio of sums: of samples with little ground elsewhere a mean of ratios would be all noise.
     value = float(beside.sum() / elsewhere.sum())
-    interval = bound_ratio(beside, elsewhere, draws)
-    found = _record("edges", value, TRACES, value <= TRACES, interval)
-    return found | {"n": len(beside)} | deep
+    interval = Ground(edges.groups, draws).bound_ratio(beside, elsewhere)
+    found = record_test("edges", value, TRACES, value <= TRACES, interval)
+    total = edges.elsewhere.sum(axis=0)
+    ratios = edges.beside.sum(axis=0) / np.where(total > 0, total, np.inf)
+    # Shuffled, a map is as large beside edges as elsewhere.
+    of_controls = [(SHUFFLED, 1.0), *_pair_targets(controls, target, ratios)]
+    held = [
+        hold_against_bound(control, float(each), TRACES, found["passes"])
+        for control, each in of_controls
+    ]
+    return found | {"n": len(beside)} | deep, held
+
+
+def _pair_targets(
+    controls: Sequence[Control], target: int, values: Floats
+) -> list[tuple[Control, Any]]:
+    """Pair the controls that are maps of a batch's other targets with these, (target, ...)."""
+    others = [each for k, each in enumerate(values) if k != target]
+    # Further targets, which come behind, have no figures here.
+    return list(zip([each for each in controls if each.kind == "target"], others, strict=False))
 
 
 def _find_stillness(maps: Sequence[Values], spread: float) -> str | None:
@@ -353,20 +291,3 @@ def _find_stillness(maps: Sequence[Values], spread: float) -> str | None:
     if not spread > 0:
         return "predicted alike"
     return "no map" if max(map(np.max, maps)) == min(map(np.min, maps)) else None
-
-
-def _record(
-    test: str,
-    value: float | None,
-    limit: float,
-    passes: bool | None,
-    interval: Interval = NO_INTERVAL,
-) -> Record:
-    low, high = interval
-    found: Record = {"test": test, "value": value, "low": low, "high": high}
-    return found | {"bound": limit, "passes": passes}
-
-
-def _leave(test: str, limit: float, n_samples: int, reason: str) -> Record:
-    """Record a test for which there is nothing to measure."""
-    return _record(test, None, limit, None) | {"n": n_samples, "reason": reason}

@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from basrelief.chips.store import Samples
-from basrelief.explain.checks import Batch, Edges, Explanation
+from basrelief.chips.store import Bands, Samples
+from basrelief.explain.checks import correlate_ranks
+from basrelief.explain.controls import Control, detect_edges
 from basrelief.explain.gradcam import evaluating, map_heat
 from basrelief.explain.heat_kinds import mark_rim
 from basrelief.explain.kinds import EDGES
 from basrelief.explain.random_weights import randomise_weights
+from basrelief.explain.samples import Batch, Edges, Explanation
 from basrelief.learn.encoders import Network, cam_layer
 
 N_TRIED = 16
@@ -35,6 +37,9 @@ N_COMPARED = 28
 
 N_AT_ONCE = 16
 """Chips in memory together."""
+
+N_OTHERS = 2
+"""Other targets whose heat is a control, those predicted most alike: each is predicted anew."""
 
 UNEVEN = 0.1
 """Range of heat on a flat chip over that on real ones, from which the frame shows."""
@@ -61,14 +66,21 @@ class MappedChips:
     spread: float
     """Standard deviation of the predictions over all test chips."""
 
+    groups: NDArray[np.str_]
+    """(chip,) The ground that is resampled together with each."""
 
-def map_chips(network: Network, samples: Samples, tested: pd.DataFrame) -> MappedChips | None:
+
+def map_chips(
+    network: Network, samples: Samples, tested: pd.DataFrame, groups: pd.Series[Any]
+) -> MappedChips | None:
     """Map the heat of test chips of one target; None where there are fewer than two.
 
     Parameters
     ----------
     tested
         Rows of ``predictions.parquet`` of one target, one a chip.
+    groups
+        By chip, what it is resampled with; one that is not known is its own.
     """
     tested = tested.dropna(subset=["y_pred"]).drop_duplicates("id")
     if len(tested) < 2:
@@ -79,7 +91,9 @@ def map_chips(network: Network, samples: Samples, tested: pd.DataFrame) -> Mappe
     rows = pd.Index(samples.chips["chip_id"]).get_indexer(picked).astype(np.int_)
     target = str(tested["target"].iloc[0])
     chips, heat = map_rows(network, samples, rows, target)
-    return MappedChips(target, rows, chips, heat, float(tested["y_pred"].std(ddof=0)))
+    own = groups.reindex(picked)
+    known = np.where(own.notna(), own.to_numpy(dtype=object), picked).astype(str)
+    return MappedChips(target, rows, chips, heat, float(tested["y_pred"].std(ddof=0)), known)
 
 
 def map_rows(
@@ -122,6 +136,7 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         mask = torch.from_numpy(is_blank[:, None, squares]).to(chips.device)
         return _predict(network, torch.where(mask, blank, chips), k)
 
+    others = find_alike(network, mapped)
     batch = Batch(
         maps=_flatten(heat),
         randomised=[_flatten(unlike)],
@@ -129,6 +144,9 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         share=1 / (n_pieces * np.bincount(piece)[piece]),
         piece=piece,
         predict=predict,
+        groups=mapped.groups[tried].tolist(),
+        others={network.plan.targets[j]: map_other(network, chips, j) for j in others},
+        looks=look_at(chips, network.plan.bands),
         overshoot=0.5 / n_pieces,
         compared=_thin_out(heat.shape[1:]),
     )
@@ -139,9 +157,38 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         flat=list(_flatten(flat)),
         differ=measure_range,
         uneven=UNEVEN,
-        edges=size_rim(heat),
+        edges=size_rim(heat, mapped.groups[tried].tolist()),
     )
     return explanation, batch
+
+
+def find_alike(network: Network, mapped: MappedChips) -> list[int]:
+    """Find the other targets that are predicted most like a target, the most alike first."""
+    own = network.plan.targets.index(mapped.target)
+    others = [k for k in range(len(network.plan.targets)) if k != own]
+    predicted = _predict_all(network, mapped.chips)
+    # Where one of them is the same for all chips, nothing is alike.
+    likeness = [abs(correlate_ranks(predicted[:, own], predicted[:, k])) for k in others]
+    return [others[at] for at in np.argsort(-np.array(likeness), kind="stable")[:N_OTHERS]]
+
+
+def map_other(network: Network, chips: Tensor, target: int) -> Heat:
+    """Map the heat of another target on chips, (chip, cell)."""
+    return map_heat(network, cam_layer(network), chips, target).reshape(len(chips), -1)
+
+
+def look_at(chips: Tensor, bands: Bands) -> dict[Control, Floats]:
+    """Say what can be seen on chips without a model: (chip, cell) of their edges and height.
+
+    Of pictures, how bright they are stands in for their height.
+    """
+    pixels = chips.detach().double().cpu().numpy()
+    plane = pixels[:, 0] if bands == "relief" else pixels.mean(axis=1)  # (chip, row, col)
+    seen = np.nan_to_num(plane)
+    edges = np.stack([detect_edges(each) for each in seen])
+    name = Control("height" if bands == "relief" else "brightness")
+    found = {Control("edges"): edges, name: seen}
+    return {control: values.reshape(len(seen), -1) for control, values in found.items()}
 
 
 def blank_chips(chips: Tensor) -> Tensor:
@@ -174,11 +221,11 @@ def measure_range(maps: Sequence[NDArray[Any]]) -> Floats:
     return np.asarray(np.ptp(np.stack(maps), axis=1).mean(axis=0), dtype=np.float64)
 
 
-def size_rim(heat: Heat) -> Edges:
+def size_rim(heat: Heat, groups: Sequence[str]) -> Edges:
     """Measure heat on the rim of chips and inside, (chip, row, col), whatever its sign."""
     size, is_rim = np.abs(heat).astype(np.float64), mark_rim(heat.shape[1:])[EDGES]
     beside, inside = size[:, is_rim].mean(axis=1), size[:, ~is_rim].mean(axis=1)
-    return Edges(beside[:, None], inside[:, None])
+    return Edges(beside[:, None], inside[:, None], groups)
 
 
 def _spread_out(n_chips: int, n_wanted: int) -> NDArray[np.int_]:
@@ -199,6 +246,11 @@ def _flatten(heat: Heat) -> Heat:
 
 def _predict(network: Network, chips: Tensor, target: int) -> Floats:
     """Predict one target of chips, (chip, 1)."""
+    return _predict_all(network, chips)[:, [target]]
+
+
+def _predict_all(network: Network, chips: Tensor) -> Floats:
+    """Predict every target of chips, (chip, target)."""
     with evaluating(network), torch.inference_mode():
-        answers = [network(part)[:, target] for part in torch.split(chips, N_AT_ONCE)]
-        return np.asarray(torch.cat(answers).double().cpu().numpy())[:, None]
+        answers = [network(part) for part in torch.split(chips, N_AT_ONCE)]
+        return np.asarray(torch.cat(answers).double().cpu().numpy())

@@ -9,7 +9,7 @@ its share inside, is the area's prediction less the model's intercept.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, lcm
 from pathlib import Path
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.describe import name_file
@@ -32,12 +33,17 @@ from basrelief.explain.cells import (
 from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
 from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, FeatureMap
+from basrelief.explain.refits import Refits
 from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
+from basrelief.judge.stage import group_units
+from basrelief.learn.area_models import AreaModel, decompose, load_model
 from basrelief.learn.dense import Patch, find_multiple, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
-from basrelief.learn.recipes import DenseRecipe, Ground
-from basrelief.run import Run
+from basrelief.learn.joint import DISTRICT, PLACE
+from basrelief.learn.recipes import DenseRecipe, Ground, NetworkRecipe, read_recipe
+from basrelief.learn.train_areas import AreaData, gather_area_data
+from basrelief.run import MODEL, Run
 
 Mask = NDArray[np.bool_]
 
@@ -91,6 +97,42 @@ class Scene:
 
     extractors: dict[int, Extractor]
     """By position of the member."""
+
+    data: AreaData
+    """What the model learnt from."""
+
+    fitted: AreaModel
+    """The model with all its parts, of all targets of the run."""
+
+    blocks: pd.Series[str]
+    """The block of each area, which ground errs together with."""
+
+    seed: int
+
+    @cached_property
+    def parts(self) -> dict[str, NDArray[np.float64]]:
+        """What each part adds to the predictions of the areas, (area, target of the run) each."""
+        area_ids = self.areas["area_id"].to_numpy(dtype=object).astype(str)
+        rng = np.random.default_rng(self.seed)
+        return decompose(self.fitted, self.data.terms(area_ids), rng)
+
+    @cached_property
+    def beside(self) -> pd.DataFrame:
+        """What place and district add to each area, by ``area_id``; one column a target."""
+        known = [self.samples.targets.index(target) for target in self.model.targets]
+        added = np.zeros((len(self.areas), len(known)))
+        for name in (PLACE, DISTRICT):
+            if name in self.parts:
+                added += self.parts[name][:, known]
+        return pd.DataFrame(added, index=self.areas["area_id"].to_numpy(dtype=object))
+
+    def predict(self, area_id: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predict an area, (target,), at features of its ground: all parts of the model together.
+
+        What place and district add stays as it is, whatever stands on the ground.
+        """
+        added: NDArray[np.float64] = self.beside.loc[area_id].to_numpy(np.float64)
+        return self.model.predict(x) + added
 
     @cached_property
     def zoning(self) -> Zoning:
@@ -152,24 +194,49 @@ class Scene:
         return [level.factor * k for level in self.levels for k in level.extractor.strides]
 
 
+@dataclass(frozen=True, eq=False)
+class Tallies:
+    """What is added up as a place is walked through."""
+
+    areas: dict[str, AreaSums]
+    refits: Refits | None
+    """The same by kind of ground, of models fitted again; None where that is not asked for."""
+
+
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
-    """Load the networks whose features a model reads."""
+    """Load the networks whose features a model reads, and all else that it predicts by."""
     extractors = {
         k: read_extractor(member, model.backbone_of(k), settings) for k, member in model.dense
     }
     # Areas without features were not predicted: there is nothing to share out among their cells.
     areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
     areas = areas[areas["area_id"].isin(model.features.index)]
-    return Scene(model, samples, areas, extractors)
+    recipe = read_recipe(model.folder / "recipe.toml")
+    assert not isinstance(recipe, NetworkRecipe)
+    return Scene(
+        model=model,
+        samples=samples,
+        areas=areas,
+        extractors=extractors,
+        data=gather_area_data(recipe, list(model.tables), samples, settings),
+        fitted=load_model(model.folder / MODEL),
+        blocks=group_units(samples, settings)["area"].loc[areas["area_id"]],
+        seed=settings.seed,
+    )
 
 
 def draw_contributions(
-    scene: Scene, folder: Path, run: Run
+    scene: Scene, folder: Path, run: Run, refits: Refits | None = None
 ) -> tuple[dict[str, AreaSums], list[Path]]:
     """Draw a map of each target, in one pass of the network over the ground.
 
     Memory is that of a block: what grows with the place is a file in the folder, which goes
     when the maps are written.
+
+    Parameters
+    ----------
+    refits
+        To these is added what kinds of ground add by each of them.
 
     Returns
     -------
@@ -183,11 +250,13 @@ def draw_contributions(
         # Shares of kinds in each cell: of all its ground, and of each ground that counts.
         n_planes = (1 + len(scene.grounds)) * len(KINDS)
         kinds = StoredPlanes(grid, n_planes, Path(scratch, "kinds.npy"))
-        attributor, tally = _weigh_place(scene, sums, kinds, run)
+        attributor, tally = _weigh_place(scene, sums, kinds, run, refits)
         for level in scene.levels:
             for patch in scene.patches(level, run):
                 facts = _describe_cells(scene, level, patch, kinds)
-                added = _add_contributions(scene, level, patch, attributor, tally, facts)
+                added = _add_contributions(
+                    scene, level, patch, attributor, Tallies(tally, refits), facts
+                )
                 sums.add(scene.cells_of(patch), added)
         # Divided at the end: what an area's cells add meets what other areas add in shared cells.
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
@@ -197,7 +266,7 @@ def draw_contributions(
 
 
 def _weigh_place(
-    scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run
+    scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run, refits: Refits | None
 ) -> tuple[Attributor, dict[str, AreaSums]]:
     """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
     model, totals = scene.model, dict[tuple[FeatureMap, str], float]()
@@ -227,6 +296,8 @@ def _weigh_place(
                 covered[0, own.cells] += own.coverage
             sums.add(cells, covered.reshape(1, *cells.shape), len(model.targets))
     features = {area_id: model.describe(area_id) for area_id in tally}
+    if refits is not None:
+        model = replace(model, linear=refits.widen(model.linear))
     return Attributor(model, scene.zoning, scene.cell_px, totals, features), tally
 
 
@@ -235,20 +306,24 @@ def _add_contributions(
     level: Level,
     patch: Patch,
     attributor: Attributor,
-    tally: dict[str, AreaSums],
+    tallies: Tallies,
     facts: CellFacts,
 ) -> NDArray[np.float32]:
     """Sum up a patch by area; give its cells' contributions, (target, row, col), times coverage."""
     by_area, cells = scene.area_cells(patch), scene.cells_of(patch)
-    added = np.zeros((len(scene.model.targets), cells.n_cells), dtype=np.float32)
+    tally, n_targets = tallies.areas, len(scene.model.targets)
+    added = np.zeros((n_targets, cells.n_cells), dtype=np.float32)
     for area_id, own in by_area.items():
         tally[area_id].add_edges(own, facts)
     activations = level.forward(patch)
-    for found in attributor.attribute(patch, activations, level.feature_maps, by_area):
+    for wide in attributor.attribute(patch, activations, level.feature_maps, by_area):
+        if tallies.refits is not None:
+            tallies.refits.add(wide, facts)
+        found = wide.take(slice(n_targets))
         area = tally[found.area_id]
         area.add(found, facts)
         # Times the whole area's coverage: a map holds what is added per share of the area.
-        added[:, found.cells] += (found.values * area.coverage).T
+        added[:, found.cells] += (found.values * area.coverage).T  # noqa: PD011
     return added.reshape(-1, *cells.shape)
 
 

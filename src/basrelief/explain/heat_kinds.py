@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
+from basrelief.explain.controls import Ground
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM, tell_kinds
-from basrelief.judge.resampling import NO_INTERVAL, Draws, bound_ratio
+from basrelief.judge.resampling import NO_INTERVAL
 from basrelief.run import Record
 
 RIM = 8
@@ -64,7 +65,7 @@ def list_places(
 
 
 def list_heat_kinds(
-    heat: Heat, ground: Mask, places: dict[str, Mask], draws: Draws
+    heat: Heat, ground: Mask, places: dict[str, Mask], blocks: Ground
 ) -> list[Record]:
     """Say how much higher heat is on each kind of ground than on the rest of the same chip.
 
@@ -76,11 +77,14 @@ def list_heat_kinds(
     ----------
     heat : (chip, row, col)
         Signed.
+    blocks
+        The ground that chips are resampled with. The network is held as it is: its own
+        uncertainty is not in the interval, which would take trainings by the dozen.
 
     Returns
     -------
     Records of ``kinds.json`` without recipe and target; ``contribution`` is None where a kind
-    is in no chip, its interval over chips None with too few of them. None at all where there
+    is in no chip, its interval over blocks None with too few of them. None at all where there
     is no heat.
     """
     # In double precision: sums over millions of pixels are subtracted from each other.
@@ -92,7 +96,7 @@ def list_heat_kinds(
     for name, mask in places.items():
         above, weight = _compare(values / size, ground, mask & ground)
         is_found = weight.sum() > 0
-        low, high = bound_ratio(above * weight, weight, draws) if is_found else NO_INTERVAL
+        low, high = blocks.bound_ratio(above * weight, weight) if is_found else NO_INTERVAL
         record: dict[str, Any] = {"kind": name}
         record["share_of_ground"] = float((mask & ground).sum() / ground.sum())
         record["contribution"] = float((above @ weight) / weight.sum()) if is_found else None

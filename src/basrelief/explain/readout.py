@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.learn.area_models import load_model
+from basrelief.learn.area_models import AreaModel, load_model
 from basrelief.learn.features import BACKBONE, name_columns
 from basrelief.learn.final import read_model
+from basrelief.learn.joint import JointProcess
 from basrelief.learn.linear import REACH, LinearModel, predict_linear
+from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.recipes import DenseRecipe, LidarRecipe, NetworkRecipe, read_recipe
 from basrelief.run import MODEL, Run
 
@@ -72,13 +74,13 @@ class DenseModel:
     """A final model that reads the ground through dense features, and what it read."""
 
     recipes: tuple[str, ...]
-    """Recipes of this very model: a trend is the same alone and with place on top."""
+    """Recipes of this very model."""
 
     targets: tuple[str, ...]
     """Those that features count for; the others are predicted by their mean."""
 
     linear: LinearModel
-    """Of these targets alone."""
+    """Of these targets alone. Where place is joined, what features say beside it."""
 
     members: tuple[LidarRecipe, ...]
     folder: Path
@@ -86,6 +88,9 @@ class DenseModel:
 
     features: pd.DataFrame
     """One row an area of the place, by ``area_id``; columns as the model learnt them."""
+
+    tables: tuple[pd.DataFrame, ...] = ()
+    """The same of each member, as they were measured."""
 
     @cached_property
     def feature_maps(self) -> list[FeatureMap]:
@@ -115,7 +120,7 @@ class DenseModel:
         return values
 
     def predict(self, x: Floats) -> Floats:
-        """Predict the targets, (target,), from the features of one area."""
+        """Predict the targets, (target,), from the features of one area, without place."""
         values: Floats = predict_linear(self.linear, x[None])[0]
         return values
 
@@ -138,7 +143,7 @@ def find_models(run: Run, asked: Collection[str]) -> list[DenseModel]:
         if model is None:
             continue
         # Explained once: minutes of forward passes would draw the same maps again.
-        key = load_model(folder / MODEL).alone.to_bytes()
+        key = (folder / MODEL).read_bytes()
         if key in found:
             model = replace(found[key], recipes=(*found[key].recipes, folder.parent.name))
         found[key] = model
@@ -197,6 +202,24 @@ def sum_of_cells(model: DenseModel, x: Floats) -> Floats:
     return total
 
 
+def find_linear(fitted: AreaModel) -> LinearModel:
+    """Find what a model says of its features: in a joint process, beside place and district."""
+    return fitted.beside.linear if isinstance(fitted.beside, JointProcess) else fitted.alone
+
+
+def keep_targets(model: DenseModel, known: Sequence[int]) -> DenseModel:
+    """Keep some of a model's targets, by their positions."""
+    known = list(known)
+    linear = replace(
+        model.linear,
+        coef=model.linear.coef[:, known],
+        intercept=model.linear.intercept[known],
+        weight=model.linear.weight[:, known],
+        is_fallback=model.linear.is_fallback[known],
+    )
+    return replace(model, targets=tuple(model.targets[k] for k in known), linear=linear)
+
+
 def _read_model(folder: Path, run: Run) -> DenseModel | None:
     """Read a final model; None where there is nothing to explain on the ground."""
     name, paths = folder.parent.name, sorted((folder / "members").iterdir())
@@ -216,10 +239,13 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     model = DenseModel(
         recipes=(name,),
         targets=tuple(read_model(folder).targets),
-        linear=load_model(folder / MODEL).alone,
+        linear=find_linear(load_model(folder / MODEL)),
         members=tuple(members),
         folder=folder,
-        features=pd.concat(tables, axis=1).set_axis(name_columns(tables), axis=1),
+        features=pd.concat([bring_to_scale(each) for each in tables], axis=1).set_axis(
+            name_columns(tables), axis=1
+        ),
+        tables=tuple(tables),
     )
     return _leave_out_means(model, run)
 
@@ -234,16 +260,8 @@ def _leave_out_means(model: DenseModel, run: Run) -> DenseModel | None:
         # A target predicted by its mean, or in a stack by other members alone.
         names = ", ".join(model.targets[k] for k in np.flatnonzero(~is_known))
         run.say(f"explain: {model.recipes[0]}: no map of {names}: dense features count for nothing")
-    known = np.flatnonzero(is_known)
-    targets = tuple(model.targets[k] for k in known)
-    linear = replace(
-        model.linear,
-        coef=model.linear.coef[:, known],
-        intercept=model.linear.intercept[known],
-        weight=model.linear.weight[:, known],
-        is_fallback=model.linear.is_fallback[known],
-    )
-    return replace(model, targets=targets, linear=linear) if targets else None
+    known = np.flatnonzero(is_known).tolist()
+    return keep_targets(model, known) if known else None
 
 
 def _find_feature_map(

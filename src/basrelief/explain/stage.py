@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from basrelief.config import SCHEMES, Settings
 from basrelief.explain.area_stage import explain_areas
 from basrelief.explain.checks import check_maps
 from basrelief.explain.chip_samples import map_chips, sample_chips
+from basrelief.explain.controls import Ground
 from basrelief.explain.findings import Findings
 from basrelief.explain.gallery import draw_gallery
 from basrelief.explain.heat_kinds import list_heat_kinds, list_places
 from basrelief.judge.resampling import Draws
+from basrelief.judge.stage import group_units
 from basrelief.learn.encoders import Network
 from basrelief.learn.predict import load_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
@@ -31,7 +34,9 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     ``<target>-<kind>-<rank>.png`` (the chip, and the chip under its heat), a GeoTIFF of the
     heat beside it where places are known, and ``summary.json``; of recipes that rest on dense
     features ``contribution-<target>.tif``. ``contributions.json`` lists these, ``tests.json``
-    what explanations were tested on, ``curves.json`` how predictions moved in two of these tests,
+    what explanations were tested on, ``controls.json`` how maps that are wrong stood the same,
+    ``curves.json`` how predictions moved in two of these tests, ``shares.json`` how much of the
+    predictions maps explain,
     ``kinds.json`` what kinds of ground add, or how hot they are; ``areas.parquet`` tells for each
     area what its kinds of ground add.
     """
@@ -61,7 +66,7 @@ def explain_networks(
     -------
     Names of the recipes explained.
     """
-    explained = set[str]()
+    explained, groups = set[str](), group_units(samples, settings)["chip"]
     for name, scheme, folder in find_networks(settings, run):
         is_asked = (predictions["recipe"] == name) & (predictions["scheme"] == scheme)
         tested = predictions[is_asked & (predictions["unit"] == "chip")]
@@ -76,7 +81,7 @@ def explain_networks(
                 of_target = tested[tested["target"] == target]
                 drawn = draw_gallery(network, samples, of_target, target, part)
                 summary += [key | record for record in drawn]
-                check_heat(name, network, samples, of_target, settings.seed, findings)
+                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
             write_json(part / "summary.json", summary)
         explained.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(summary)} chips")
@@ -106,6 +111,7 @@ def check_heat(
     network: Network,
     samples: Samples,
     tested: pd.DataFrame,
+    groups: pd.Series[Any],
     seed: int,
     findings: Findings,
 ) -> None:
@@ -115,16 +121,18 @@ def check_heat(
     ----------
     tested
         Rows of ``predictions.parquet`` of one target, one a chip.
+    groups
+        By chip, the block or area that it is resampled with.
     """
-    mapped = map_chips(network, samples, tested)
+    mapped = map_chips(network, samples, tested, groups)
     if mapped is None:
         return
     explanation, batch = sample_chips(network, mapped, seed)
-    tests, curves = check_maps(explanation, [batch], seed)
+    found = check_maps(explanation, [batch], seed)
     ground, places = list_places(samples, mapped.rows, mapped.heat.shape[1:])
-    kinds = list_heat_kinds(mapped.heat, ground, places, Draws(np.random.default_rng(seed)))
-    findings.add("tests", recipe, tests)
-    findings.add("curves", recipe, curves)
+    blocks = Ground(mapped.groups.tolist(), Draws(np.random.default_rng(seed)))
+    kinds = list_heat_kinds(mapped.heat, ground, places, blocks)
+    findings.add_checked(recipe, found)
     findings.add("kinds", recipe, [{"target": mapped.target} | record for record in kinds])
 
 

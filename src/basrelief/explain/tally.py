@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from basrelief.explain.cells import AreaCells, Contribution
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
-from basrelief.judge.resampling import Draws, bound_mean
 
 Floats = NDArray[np.float64]
 
@@ -71,28 +70,45 @@ class AreaSums:
         """Add what some cells contribute."""
         is_edge = facts.is_edge[found.cells]
         self.total += found.values.sum(axis=0)
-        self.by_kind[:-1] += facts.kinds[found.pool][:, found.cells] @ found.values
-        self.by_kind[-1] += found.values[is_edge].sum(axis=0)
+        add_by_kind(self.by_kind, found, facts)
         for side, those in enumerate((is_edge, ~is_edge)):
             self.size[side] += np.abs(found.values[those]).sum(axis=0)
             self.share[side] += float(found.share[those].sum())
 
 
+def add_by_kind(sums: Floats, found: Contribution, facts: CellFacts) -> None:
+    """Add what cells contribute to sums by kind, (kind, target); the last is the edges."""
+    sums[:-1] += facts.kinds[found.pool][:, found.cells] @ found.values
+    sums[-1] += found.values[facts.is_edge[found.cells]].sum(axis=0)
+
+
 def list_kinds(
-    tally: dict[str, AreaSums], recipe: str, targets: tuple[str, ...], draws: Draws
+    tally: dict[str, AreaSums],
+    recipe: str,
+    targets: tuple[str, ...],
+    errors: Floats | None,
+    reach: float,
 ) -> list[dict[str, Any]]:
     """Say what each kind of ground adds to a prediction, on average over areas.
 
     Kinds other than the edges add up to the mean of what all ground adds.
 
+    Parameters
+    ----------
+    errors
+        Standard errors, (kind, target), of `basrelief.explain.refits`; None where there are too
+        few blocks for any.
+    reach
+        How many of them an interval reaches to each side.
+
     Returns
     -------
     Records of ``kinds.json``: ``recipe, target, kind, share_of_ground``, ``contribution`` in
-    the target's unit with its 95 % interval over areas, ``low`` and ``high``, None where there
-    are too few areas for one, and ``unit``.
+    the target's unit with its 95 % interval, which carries the model's own uncertainty and that
+    of the areas, ``low`` and ``high``, None without one, and ``unit``.
     """
     sums = list(tally.values())
-    parts = np.stack([each.by_kind for each in sums])  # (area, kind, target)
+    parts = np.stack([each.by_kind for each in sums]).mean(axis=0)  # (kind, target)
     ground = np.sum([each.ground for each in sums], axis=0)
     # Edges are counted once a level, other kinds once: each is divided by its own sum.
     cells = sum(each.coverage for each in sums)
@@ -100,9 +116,11 @@ def list_kinds(
     records = []
     for k, target in enumerate(targets):
         for j, kind in enumerate((*KINDS, EDGES)):
-            low, high = bound_mean(parts[:, j, k], draws)
+            value, wide = float(parts[j, k]), None if errors is None else reach * errors[j, k]
             record: dict[str, Any] = {"recipe": recipe, "target": target, "kind": kind}
             record["share_of_ground"] = float(shares[j])
-            record["contribution"] = float(parts[:, j, k].mean())
-            records.append(record | {"low": low, "high": high, "unit": ADDED_UNIT})
+            record["contribution"] = value
+            record["low"] = None if wide is None else float(value - wide)
+            record["high"] = None if wide is None else float(value + wide)
+            records.append(record | {"unit": ADDED_UNIT})
     return records

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from basrelief.explain import checks
+from basrelief.explain import moves
 from basrelief.tell.page.checks import REASONS, SENTENCES, say_check
 
 CHIPS: dict[str, Any] = {"n": 16, "of": "chips"}
@@ -13,7 +13,7 @@ AREAS: dict[str, Any] = {"n": 10, "of": "areas"}
 SAID = [
     (
         AREAS | {"test": "completeness", "value": 1.9448298434545614e-07, "n": 99},
-        "The cells of each of 99 areas add up to its prediction less the model's mean, to within "
+        "The cells of each of 99 areas add up to what its ground adds to its prediction, to within "
         "1.9e-07 of the predictions' standard deviation.",
     ),
     (
@@ -29,7 +29,7 @@ SAID = [
     (
         AREAS | {"test": "deletion", "value": 0.49081826555532493},
         "Flattening the ground that the map ranks highest leaves the prediction 0.49 standard "
-        "deviations lower than flattening as much at random, the mean over the 10 smallest areas.",
+        "deviations lower than flattening as much at random, the mean over 10 small areas.",
     ),
     (
         CHIPS | {"test": "deletion", "value": -0.029150266595000453},
@@ -40,7 +40,7 @@ SAID = [
         AREAS | {"test": "insertion", "value": 0.6870611680575804},
         "With all of an area's ground flat, giving back what the map ranks highest leaves the "
         "prediction 0.69 standard deviations higher than giving back as much at random, the mean "
-        "over the 10 smallest areas.",
+        "over 10 small areas.",
     ),
     (
         CHIPS | {"test": "insertion", "value": 0.15738187200536793},
@@ -92,7 +92,7 @@ def test_a_record_becomes_a_sentence(record: dict[str, Any], sentence: str) -> N
 
 
 def test_every_check_of_every_kind_of_sample_has_its_sentence() -> None:
-    tests = ("randomised weights", *checks.MOVES, "flat chips", "edges")
+    tests = ("randomised weights", *moves.MOVES, "flat chips", "edges")
     expected = {(test, of) for test in tests for of in ("areas", "chips")}
     assert set(SENTENCES) == expected | {("completeness", "areas")}
     reasons = {("no map", of) for of in ("areas", "chips")}

@@ -40,17 +40,33 @@ KINDS = [
 ]
 
 
-def make_test(name: str, passes: bool | None, target: str | None = "crime") -> dict[str, Any]:
+def make_test(name: str, passes: bool | None) -> dict[str, Any]:
     measured = {"value": 0.1, "low": None, "high": None, "bound": 0.3, "passes": passes}
     samples = {"n": 10, "of": "areas", "n_random": 3, "edge_cells": 2}
-    return KEY | {"test": name, "target": target} | measured | samples
+    samples |= {"counts": False, "n_controls": 4, "n_told": 2}
+    return KEY | {"test": name} | measured | samples
 
 
 TESTS = [
     make_test("randomised weights", True),
     make_test("deletion", False),
-    make_test("edges", None, target=None),
+    make_test("edges", None),
 ]
+
+
+def make_control(test: str, control: str, tells: bool, other: str | None = None) -> dict[str, Any]:
+    measured = {"value": 0.1, "better": 0.2, "low": 0.1, "high": 0.3, "tells": tells}
+    return KEY | {"test": test, "control": control, "other": other} | measured
+
+
+CONTROLS = [
+    make_control("randomised weights", "shuffled", False),
+    make_control("deletion", "shuffled", True),
+    make_control("deletion", "target", True, "income"),
+    make_control("deletion", "target", False, "health"),
+    make_control("deletion", "height", False),
+]
+SHARES = [KEY | {"map": 0.72, "place": 0.2, "district": 0.08, "rest": 0.0, "n": 99}]
 
 
 CURVES = [
@@ -79,6 +95,7 @@ def add_explained(run: Run) -> Run:
     with rasterio.open(run.folder / MAP["file"], "w", driver="GTiff", **profile) as raster:
         raster.write(values, 1)
     found = {"contributions": [MAP], "kinds": KINDS + HEAT, "tests": TESTS, "curves": CURVES}
+    found |= {"controls": CONTROLS, "shares": SHARES}
     for name, records in found.items():
         write_json(run.explain / f"{name}.json", records)
     return run
@@ -139,10 +156,12 @@ def test_edges_are_no_kind_of_ground() -> None:
 
 def test_a_test_that_failed_is_told_first_and_not_folded_away(page: str) -> None:
     part = page[page.index("Does the explanation hold?") :]
-    assert "dense-vgg16: fails 1 of 2 tests" in part
+    assert "dense-vgg16: 0 of 1 maps shown to hold, 1 failing a test" in part
+    assert "Fails: deletion, crime" in part
+    assert "Crime: fails a test." in part
     assert part.index("Flattening the ground that the map ranks highest") < part.index("<details")
     assert part.index("▼</span> Fails: deletion, crime") < part.index("Passes: randomised weights")
-    assert "Not judged: edges." in part
+    assert "Not judged: edges, crime." in part
 
 
 def test_contributions_are_drawn_with_their_unit_and_what_colours_mean(page: str) -> None:
@@ -152,7 +171,47 @@ def test_contributions_are_drawn_with_their_unit_and_what_colours_mean(page: str
     assert "orange ground raises an area&#x27;s prediction, purple lowers it" in part
 
 
-@pytest.mark.parametrize("name", ["contributions", "kinds", "tests", "curves"])
+def test_the_page_says_which_wrong_maps_each_test_can_tell(page: str, section: Reader) -> None:
+    said = section(page, "ground")
+    head = "score, test the map shuffled maps of other scores height counts"
+    assert f"{head} Crime deletion ▲ told ▼ 1 of 2, not health ▼ not told no" in said
+    assert "Randomised weights cannot tell a map from the same map shuffled" in said
+    assert "It does not count: it tells the map from 2 of 4 wrong ones." in said
+
+
+def test_the_share_of_a_prediction_that_a_map_explains_stands_beside_it(page: str) -> None:
+    said = "The map explains 72% of how its predictions differ (place 20%, district 8%)."
+    assert said in page
+    assert "Share of the variance explained by the map: crime 0.72." in page
+
+
+def test_no_test_that_cannot_fail_counts_for_a_map() -> None:
+    arithmetic = [make_test("completeness", True), make_test("flat chips", True)]
+    (shown,) = checks.show_tests(arithmetic)
+    assert shown.summary == "0 of 1 maps shown to hold, 1 not shown"
+    (counted,) = checks.show_tests([*arithmetic, make_test("insertion", True) | {"counts": True}])
+    assert counted.summary == "1 of 1 maps shown to hold"
+
+
+def test_what_a_map_cannot_be_told_from_is_named() -> None:
+    held = [
+        make_control("deletion", "shuffled", True),
+        make_control("deletion", "target", False, "income"),
+        make_control("insertion", "shuffled", False),
+        make_control("insertion", "target", False, "income"),
+    ]
+    tests = [make_test(name, True) for name in ("deletion", "insertion")]
+    (shown,) = checks.show_tests(tests, controls=held)
+    (verdict,) = shown.verdicts
+    assert verdict.sense == "unjudged"
+    assert verdict.words.endswith(
+        "deletion comes nearest and cannot tell it from the map of income)"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["contributions", "kinds", "tests", "curves", "controls", "shares"]
+)
 def test_any_file_may_be_missing(
     tmp_path: Path, name: str, write_explained: Writer, judged_settings: Settings
 ) -> None:
@@ -203,4 +262,4 @@ def test_recipes_of_one_model_are_told_together() -> None:
     others = [record | {"recipe": "kriged-dense-vgg16"} for record in TESTS]
     (shown,) = checks.show_tests([*TESTS, *others])
     assert shown.recipe == "dense-vgg16 and kriged-dense-vgg16"
-    assert shown.summary == "fails 1 of 2 tests"
+    assert shown.summary == "0 of 1 maps shown to hold, 1 failing a test"

@@ -117,7 +117,7 @@ def test_of_a_recipe_that_joins_place_it_is_said_that_place_is_left_out(
     (folder / "recipe.toml").write_text('kind = "kriged"\ntrend = "dense-vgg16"\n')
     ground = read_ground(judged_settings, run)
     assert ground is not None
-    assert ground["notes"] == ["This is what LIDAR says alone, without place."]
+    assert ground["notes"] == ["This is what LIDAR adds beside place."]
 
 
 def test_five_thousand_areas_of_eight_scores_take_less_than_a_megabyte() -> None:

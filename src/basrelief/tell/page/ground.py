@@ -1,8 +1,8 @@
 """What on the ground raises and lowers a prediction: pictures, kinds of ground, and their tests.
 
-It shows what explaining left: ``contributions.json``, ``kinds.json``, ``tests.json`` and
-``curves.json``, of which any may be missing. All of it is finer than areas, so none of it is ever
-published.
+It shows what explaining left: ``contributions.json``, ``shares.json``, ``kinds.json``,
+``tests.json``, ``controls.json`` and ``curves.json``, of which any may be missing. All of it is
+finer than areas, so none of it is ever published.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from basrelief.tell.words import (
     count_places,
     format_interval,
     format_number,
+    format_percent,
     name_scheme,
     name_target,
     name_targets,
@@ -50,11 +51,13 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     of_kinds, tests = _read(facts, "kinds"), _read(facts, "tests")
     kinds, heat = show_kinds(facts, of_kinds), show_heat(of_kinds)
     charts = draw_moves(order_targets(facts, contributions), _read(facts, "curves"), tests)
-    checks = show_tests(tests, charts)
+    checks = show_tests(tests, charts, _read(facts, "controls"))
     if not (panels or kinds or heat or checks):
         return None
     doubts = say_doubts(facts)
-    return {"pictures": panels, "kinds": kinds, "heat": heat, "tests": checks, "doubts": doubts}
+    shares = say_shares(facts, contributions, _read(facts.run, "shares"))
+    told = {"pictures": panels, "kinds": kinds, "heat": heat, "tests": checks}
+    return told | {"doubts": doubts, "shares": shares}
 
 
 def _read(facts: Facts, name: str) -> list[Record]:
@@ -120,12 +123,14 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     # Rounded before it is used, so that the legend tells the truth.
     reach = round(reach, places)
     # What place adds lies on no cell, so that of a recipe with place only LIDAR's part is drawn.
-    alone = " (what LIDAR says alone)" if record["recipe"] in facts.joining else ""
+    alone = " (what LIDAR adds beside place)" if record["recipe"] in facts.joining else ""
     caption = (
         f"{open_sentence(name)}, {record['recipe']}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
-    caption += f" {say_cells(values, places, unit)}{_say_skill(facts, record)}"
+    shares = select(_read(facts.run, "shares"), recipe=record["recipe"], target=record["target"])
+    told = f" {open_sentence(say_share(shares[0]))}." if shares else ""
+    caption += f" {say_cells(values, places, unit)}{told}{_say_skill(facts, record)}"
     ends = f"{format_number(-reach, places)} to {format_number(reach, places)} {unit}".strip()
     alt = f"Map. {caption} Colours end at {ends}."
     areas: Any = facts.samples.areas
@@ -146,6 +151,47 @@ def say_cells(values: NDArray[np.float32], places: int, unit: str) -> str:
     low, high = np.nanquantile(values, [0.25, 0.75])
     ends = f"{format_number(float(low), places)} and {format_number(float(high), places)}"
     return f"Half of its cells lie between {ends} {unit}".rstrip() + "."
+
+
+def say_shares(facts: Facts, maps: Sequence[Record], shares: Sequence[Record]) -> list[str]:
+    """Say of each recipe how much of its predictions its maps explain, target by target.
+
+    Only of recipes in which something else predicts too: elsewhere it is all of them.
+    """
+    sentences = []
+    for recipe in dict.fromkeys(record["recipe"] for record in maps):
+        mine = [each for each in select(shares, recipe=recipe) if each["map"] is not None]
+        if all(round(each["map"], 2) >= 1 for each in mine):
+            continue
+        told = [f"{name_target(each['target'])} {each['map']:.2f}" for each in mine]
+        sentences.append(
+            f"Of what {recipe} predicts the map explains only a part; the rest is place, district "
+            f"or members that are not drawn. Share of the variance explained by the map: "
+            f"{', '.join(told)}."
+        )
+    return sentences
+
+
+def say_share(record: Record) -> str:
+    """Say how much of a recipe's predictions of a target its map explains.
+
+    Examples
+    --------
+    >>> say_share({"map": 0.72, "place": 0.23, "district": 0.05, "rest": 0.0})
+    'the map explains 72% of how its predictions differ (place 23%, district 5%)'
+    >>> say_share({"map": 1.0, "place": 0.0, "district": 0.0, "rest": 0.0})
+    'the map explains 100% of how its predictions differ'
+    """
+    if record["map"] is None:
+        return "all areas are predicted alike: the map explains nothing"
+    names = {"place": "place", "district": "district", "rest": "what is not drawn"}
+    others = [
+        f"{words} {format_percent(record[name])}"
+        for name, words in names.items()
+        if round(record[name], 2)
+    ]
+    beside = f" ({', '.join(others)})" if others else ""
+    return f"the map explains {format_percent(record['map'])} of how its predictions differ{beside}"
 
 
 def _say_skill(facts: Facts, record: Record) -> str:

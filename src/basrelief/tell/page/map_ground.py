@@ -62,7 +62,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
 def say_notes(facts: Facts, layer: Layer) -> list[str]:
     """Say what is not in the sums, and where nothing can be read into them."""
     speaker = facts.find_speaker(layer.recipe)
-    place = "This is what LIDAR says alone, without place." if layer.recipe in facts.joining else ""
+    place = "This is what LIDAR adds beside place." if layer.recipe in facts.joining else ""
     return [each for each in (place, say_doubt(facts, speaker, [layer.target])) if each]
 
 
