@@ -34,7 +34,7 @@ T = TypeVar("T")
 Record = dict[str, Any]
 """One finding as JSON has it: what it is of, and its figures, by name."""
 
-FORMAT = 1
+FORMAT = 2
 """Which files a run folder has, as RUN_FOLDER.md tells. Raised whenever a name, a column or a unit
 changes: a folder of another number is not read but made anew."""
 

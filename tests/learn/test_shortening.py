@@ -74,6 +74,7 @@ def test_random_weights_of_what_a_recipe_rests_on_are_its_own() -> None:
 def test_the_run_keeps_it(tmp_path: Path) -> None:
     settings, run = make_settings("coursework-vgg16", epochs=2), Run(tmp_path, quiet=True)
     recipes, _ = choose_recipes(settings)
-    write_recipes(recipes, [], describe_trainings(recipes, settings, 649), settings, run)
+    trainings = describe_trainings(recipes, settings, 649)
+    write_recipes(recipes, [], {"coursework-vgg16": ("pictures",)}, trainings, settings, run)
     told = "coursework-vgg16 (shortened: 2 of 20 epochs)"
     assert label_recipes(read_recipes(run)) == {"coursework-vgg16": told}

@@ -121,7 +121,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     verdicts = settle(judge.found.scores, compared, judge.known)
     for record in verdicts.scores:
         if record["recipe"] in judge.asked:
-            _say_score(record, inputs.labels.get(record["recipe"], record["recipe"]), run)
+            _say_score(record, inputs.labels.get(record["recipe"], str(record["recipe"])), run)
     _write_findings(judge, verdicts, run)
     _write_partial(inputs, relations.groups["area"])
 

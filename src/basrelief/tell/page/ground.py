@@ -55,7 +55,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     if not (panels or kinds or heat or checks):
         return None
     doubts = say_doubts(facts)
-    shares = say_shares(facts, contributions, _read(facts.run, "shares"))
+    shares = say_shares(facts, contributions, _read(facts, "shares"))
     told = {"pictures": panels, "kinds": kinds, "heat": heat, "tests": checks}
     return told | {"doubts": doubts, "shares": shares}
 
@@ -128,7 +128,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
         f"{open_sentence(name)}, {record['recipe']}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
-    shares = select(_read(facts.run, "shares"), recipe=record["recipe"], target=record["target"])
+    shares = select(_read(facts, "shares"), recipe=record["recipe"], target=record["target"])
     told = f" {open_sentence(say_share(shares[0]))}." if shares else ""
     caption += f" {say_cells(values, places, unit)}{told}{_say_skill(facts, record)}"
     ends = f"{format_number(-reach, places)} to {format_number(reach, places)} {unit}".strip()
