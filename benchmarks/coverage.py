@@ -46,8 +46,8 @@ def main() -> None:
     """Print a table of nominal and realised coverage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
-    parser.add_argument("--reports", type=int, default=40, help="sets of labels taken for real")
-    parser.add_argument("--worlds", type=int, default=60, help="other worlds a report")
+    parser.add_argument("--reports", type=int, default=20, help="sets of labels taken for real")
+    parser.add_argument("--worlds", type=int, default=50, help="other worlds a report")
     args = parser.parse_args()
     ground, start = open_ground(args.config), time.perf_counter()
     print("| labels | scheme | of | expected | half width | 95 % interval holds it | named |")

@@ -42,7 +42,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
             {
                 "name": SHARE_NAMES.get(share, format_percent(share)),
                 "chance": 100 * share,
-                "rows": [_show_hits(record) for record in select(mine, share=share)],
+                "rows": [_show_hits(record, failing) for record in select(mine, share=share)],
             }
             for share in shares
         ],
@@ -57,10 +57,13 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def _show_hits(record: Record) -> Row:
-    """Hold a hit rate against chance."""
+def _show_hits(record: Record, failing: dict[str, list[str]]) -> Row:
+    """Hold a hit rate against chance; ``failing`` are the targets that each recipe cannot tell."""
     low, high, chance = record["low"], record["high"], record["chance"]
     without, sense = record["versus_hit_rate"], tell_sense(low, high, chance)
+    # One range among many lies above chance by luck: what cannot tell a score finds nobody by it.
+    if sense == "better" and record["target"] in failing.get(record["recipe"], []):
+        sense = "even"
     # Beside the mean, which picks blindly, chance says it all.
     beside = (
         "" if without is None else f"; {name_recipe(record['versus'])} {format_percent(without)}"
