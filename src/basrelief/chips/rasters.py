@@ -136,6 +136,8 @@ def _cut_place(
                 # What no chip holds is not stored: the layer and the chips are the same ground.
                 heights[:, rows, cols] = np.nan
         covered += zoning.count_cells(block, np.isfinite(heights[0]))
+        # A block's cells are many, and no other block asks for them.
+        zoning.forget()
         layer.write(grid.find(block), heights)
     if not squares:
         raise InputError(
