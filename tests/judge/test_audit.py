@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from basrelief.judge.audit import build_audit
+from basrelief.judge.scores import find_worth
 from basrelief.run import Run, read_json
 
 LEAKAGE: list[dict[str, Any]] = [
@@ -14,9 +15,13 @@ LEAKAGE: list[dict[str, Any]] = [
 ]
 
 
-def score(recipe: str, scheme: str, skill: float, unit: str = "area") -> dict[str, Any]:
-    key = {"recipe": recipe, "target": "crime", "scheme": scheme, "unit": unit}
-    return key | {"skill": skill, "skill_low": skill - 0.1, "skill_high": skill + 0.1}
+def score(
+    recipe: str, scheme: str, skill: float | None, unit: str = "area", survives: bool = True
+) -> dict[str, Any]:
+    low, high = (None, None) if skill is None else (skill - 0.1, skill + 0.1)
+    record = {"recipe": recipe, "target": "crime", "scheme": scheme, "unit": unit}
+    record |= {"skill": skill, "skill_low": low, "skill_high": high}
+    return record | {"worth": find_worth(record, survives)}
 
 
 def compare(recipe: str, scheme: str, unit: str, beats: bool, is_beaten: bool) -> dict[str, Any]:
@@ -88,6 +93,14 @@ def test_what_holds_under_some_schemes_only_is_told_so() -> None:
     assert (found["reading"], found["better"], found["beats"]) == ("in_some", ["area"], None)
 
 
+def test_what_chance_gives_too_is_not_told_from_the_mean() -> None:
+    scores = [score("dense", "area", 0.4, survives=False), score("dense", "lad", 0.4)]
+    (found,) = build_audit(scores, [], [], ["dense"], {})["recipes"]
+    assert (found["reading"], found["better"]) == ("in_some", ["lad"])
+    (found,) = build_audit(scores[:1], [], [], ["dense"], {})["recipes"]
+    assert (found["reading"], found["better"]) == ("not_told", [])
+
+
 @pytest.mark.parametrize(
     ("scheme", "skill", "reading"),
     [("random", 0.7, "random_only"), ("random", None, "unknown"), ("block", 0.05, "not_told")],
@@ -95,7 +108,7 @@ def test_what_holds_under_some_schemes_only_is_told_so() -> None:
 def test_what_says_nothing_of_other_ground_is_told_so(
     scheme: str, skill: float | None, reading: str
 ) -> None:
-    record = score("vgg16", scheme, skill or 0.0, "chip") | {"skill": skill}
+    record = score("vgg16", scheme, skill, "chip")
     (found,) = build_audit([record], [], [], ["vgg16"], {})["recipes"]
     assert found["reading"] == reading
 

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import Knowledge
 from basrelief.judge.compare import (
     Errors,
     average_targets,
@@ -17,6 +19,9 @@ from basrelief.judge.compare import (
     prefer_recipe,
 )
 from basrelief.judge.resampling import Draws, inflate_percentiles, resample_skills
+from basrelief.judge.verdicts import Compared, settle
+from basrelief.judge.yardsticks import MEAN
+from basrelief.run import Record
 
 N_GROUPS, PER_GROUP = 30, 6
 GROUPS = pd.Series(np.repeat([f"b{k}" for k in range(N_GROUPS)], PER_GROUP))
@@ -34,6 +39,17 @@ def draws() -> Draws:
     return Draws(np.random.default_rng(0))
 
 
+def decide(record: Record) -> Record:
+    """Decide a comparison of two recipes that see no LIDAR: by its interval alone."""
+    key = {"recipe": "one", "versus": "other", "scheme": "block", "unit": "area", "target": "crime"}
+    knows = {"one": ("place",), "other": ("place",)}
+    refits, known = Refits(("crime",), knows, 0), Knowledge(knows, dict.fromkeys(knows, MEAN))
+    pairs = {"crime": [key | record]}
+    compared = Compared("block", "area", ["other", "one"], pairs, [], refits)
+    (decided,) = settle([], [compared], known).pairs
+    return decided
+
+
 @pytest.mark.parametrize("shared", [0.0, 0.5])
 @pytest.mark.parametrize("variance", [0.3, 0.5])
 def test_paired_intervals_hold_the_known_difference_as_often_as_they_say(
@@ -47,7 +63,10 @@ def test_paired_intervals_hold_the_known_difference_as_often_as_they_say(
     held = [record["low"] <= truth <= record["high"] for record in records]
     assert 0.91 <= np.mean(held) <= 0.99
     if variance == 0.5:
-        wrong = [record["beats"] or record["is_beaten"] for record in records]
+        wrong = [record["low"] > 0 or record["high"] < 0 for record in records]
+        assert np.mean(wrong) <= 0.09
+        decided = [decide(record) for record in records]
+        wrong = [record["beats"] or record["is_beaten"] for record in decided]
         assert np.mean(wrong) <= 0.09
 
 
@@ -55,8 +74,10 @@ def test_pairing_is_narrower_than_the_two_skills_apart() -> None:
     of_mean, hard = draw_errors(1.0, 0.3, 1, seed=1), draw_errors(0.5, 0.3, 1, seed=2)
     one, other = Errors(hard, of_mean), Errors(hard + 0.05, of_mean)
     (record,) = compare_errors(one, other, GROUPS, draws())
-    assert record["beats"]
-    assert not record["is_beaten"]
+    decided, turned = decide(record), decide(compare_errors(other, one, GROUPS, draws())[0])
+    assert decided["beats"]
+    assert not decided["is_beaten"]
+    assert (turned["beats"], turned["is_beaten"]) == (False, True)
     error, error_of_mean = (
         table[0].reshape(1, N_GROUPS, -1).sum(axis=2) for table in (hard, of_mean)
     )
@@ -83,7 +104,16 @@ def test_few_groups_or_unknown_ones_give_no_interval(groups: pd.Series[Any]) -> 
     (record,) = compare_errors(one, other, groups.replace({"b1": "b2"}).str[:1], draws())
     assert record["low"] is None
     assert record["difference"] == pytest.approx(0.8)
-    assert not record["beats"]
+    assert not decide(record)["beats"]
+
+
+def test_a_difference_too_small_to_matter_beats_nothing_however_sure() -> None:
+    of_mean = draw_errors(1.0, 0.0, 1, seed=1)
+    one, other = (Errors(factor * of_mean, of_mean) for factor in (0.5, 0.519))
+    (record,) = compare_errors(one, other, GROUPS, draws())
+    assert record["low"] > 0
+    decided = decide(record)
+    assert (decided["beats"], decided["is_beaten"]) == (False, False)
 
 
 def test_errors_are_laid_out_by_target_repeat_and_item() -> None:

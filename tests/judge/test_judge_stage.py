@@ -191,10 +191,11 @@ def test_the_network_is_compared_with_each_baseline_on_its_own_items(
 def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataFrame) -> None:
     folder = place.folder / "evaluate"
     names = {"comparisons", "preferred", "audit", "coverage", "targeting", "failures"}
-    names |= {"member_weights", "over_targets", "recipes"}
+    names |= {"member_weights", "over_targets", "recipes", "claims", "relocation"}
     assert {path.stem for path in folder.glob("*.json")} == names
     tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
-    assert tables == {"residuals.parquet", "applicability.parquet", "targeting.csv"}
+    measured = {"residuals.parquet", "applicability.parquet", "refits.parquet"}
+    assert tables == measured | {"targeting.csv"}
     listed = pd.read_csv(folder / "targeting.csv")
     assert set(listed["recipe"]) == {
         "coursework-vgg16",

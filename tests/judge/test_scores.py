@@ -50,7 +50,7 @@ def score(frame: pd.DataFrame, per_block: int = 6) -> dict[str, Any]:
 
 def test_a_record_has_the_fields_of_the_contract_and_is_json() -> None:
     record = score(predict(0))
-    assert list(record) == [*KEYS, *ERRORS, "skill_low", "skill_high", "worth"]
+    assert list(record) == [*KEYS, *ERRORS, "skill_low", "skill_high"]
     assert record["n"] == 60
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
@@ -144,8 +144,10 @@ def test_what_cannot_be_had_is_null() -> None:
     record = score(frame)
     assert record["skill"] is None
     assert record["spearman"] is None
-    assert record["worth"] == "unknown"
-    assert sum_up(record) == "skill unknown against the mean: unknown"
+    assert find_worth(record) == "unknown"
+    assert (
+        sum_up(record | {"worth": find_worth(record)}) == "skill unknown against the mean: unknown"
+    )
 
 
 def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
@@ -172,4 +174,7 @@ def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
 def test_what_a_score_is_worth_is_told_by_its_interval(
     skill_: float | None, low: float | None, high: float | None, worth: str
 ) -> None:
-    assert find_worth({"skill": skill_, "skill_low": low, "skill_high": high}) == worth
+    record = {"skill": skill_, "skill_low": low, "skill_high": high}
+    assert find_worth(record) == worth
+    # Chance takes a gain away, and nothing else.
+    assert find_worth(record, survives=False) == ("by_chance" if worth == "better" else worth)

@@ -50,9 +50,9 @@ def write_run(folder: Path) -> Run:
     pd.DataFrame(UNIT | tested | {"y_mean": 0.0}).to_parquet(run.predictions)
     measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman"), 0.5)
     score = UNIT | measured | {"n": N_AREAS, "skill": 0.4, "skill_low": 0.2, "skill_high": 0.5}
-    score["worth"] = "better"
+    score |= {"interval": "refitted", "worth": "better"}
     place = {"recipe": "place-alone", "skill": 0.1, "skill_low": -0.1, "skill_high": 0.2}
-    place["worth"] = "unsure"
+    place |= {"worth": "unsure"}
     write_json(run.scores, [score, score | place])
     write_evaluation(folder / "evaluate", ids, crime)
     return run
@@ -88,7 +88,8 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     write_json(folder / "recipes.json", known)
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
     told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
-    write_json(folder / "comparisons.json", [beats | told])
+    write_json(folder / "comparisons.json", [beats | told | {"interval": "refitted"}])
+    write_chance(folder)
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}
     write_json(folder / "preferred.json", [preferred])
     skills = dict.fromkeys(("random", "area", "msoa", "lad"))
@@ -113,6 +114,15 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     keys = {"recipe": "dense-vgg16", "target": "crime"}
     pd.DataFrame(keys | ranked | bounds).to_csv(folder / "targeting.csv", index=False)
     write_failures(folder, ids, crime)
+
+
+def write_chance(folder: Path) -> None:
+    """Write which claims survive chance, and the gain of LIDAR with labels moved elsewhere."""
+    claim = UNIT | {"versus": "mean", "nothing": "no_lidar", "value": 0.4, "p": 0.02, "holds": True}
+    place = {"recipe": "place-alone", "nothing": "no_pattern", "value": 0.1, "p": 0.3}
+    write_json(folder / "claims.json", [claim, claim | place | {"holds": False}])
+    moved = UNIT | {"versus": "mean", "value": 0.4, "n_moved": 40, "highest": 0.23, "p": 1 / 41}
+    write_json(folder / "relocation.json", [moved])
 
 
 def write_failures(folder: Path, ids: list[str], crime: np.ndarray) -> None:

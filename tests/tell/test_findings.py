@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from basrelief.config import DataSettings, Settings, SplitSettings
+from basrelief.judge.scores import find_worth
 from basrelief.run import Record
 from basrelief.tell import findings, words
 from basrelief.tell.findings import say_worth
@@ -20,7 +21,8 @@ def make_record(
 ) -> Record:
     record = {"recipe": "vgg16", "target": "crime", "scheme": "area", "unit": "area"}
     measured = {"n": 99, "mse": 0.3851, "mse_mean": 0.347, "skill": skill}
-    return record | measured | {"skill_low": interval[0], "skill_high": interval[1]} | given
+    ends = {"skill_low": interval[0], "skill_high": interval[1]}
+    return record | measured | ends | {"worth": find_worth(measured | ends)} | given
 
 
 def headline(*records: Record) -> str:
@@ -61,6 +63,15 @@ def test_better_without_an_interval_is_not_counted_as_better() -> None:
     finding = findings.find_findings([make_record(0.3, (None, None))], "area")[0]
     assert finding.sense == "even"
     assert "too few places for an interval" in finding.words
+
+
+def test_what_is_by_chance_is_not_counted_as_better() -> None:
+    record = make_record(worth="by_chance")
+    assert findings.find_findings([record], "area")[0].sense == "even"
+    said = headline(record, make_record(target="imd", worth="by_chance"))
+    assert "among so many scores, one like it is chance" in said
+    said = headline(record, make_record(-0.2, (-0.3, -0.1), target="imd"))
+    assert said.endswith("no recipe is better than always predicting the mean, for any score.")
 
 
 def test_nothing_scored_is_said() -> None:
@@ -168,4 +179,10 @@ def test_what_a_score_is_worth_is_said(
     skill: float | None, low: float | None, high: float | None, words: str
 ) -> None:
     record = {"skill": skill, "skill_low": low, "skill_high": high}
-    assert say_worth(record).startswith(words)
+    assert say_worth(record | {"worth": find_worth(record)}).startswith(words)
+
+
+def test_a_gain_that_chance_gives_too_is_said_to_be_no_better() -> None:
+    said = say_worth(make_record(worth="by_chance"))
+    assert said.startswith("no better than always predicting the mean (among so many scores")
+    assert "chance" in said

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from basrelief.judge.audit import build_audit
+from basrelief.judge.scores import find_worth
 from basrelief.tell.page.audit import say_audit
 
 LEAKAGE: list[dict[str, Any]] = [
@@ -13,9 +14,11 @@ LEAKAGE: list[dict[str, Any]] = [
 ]
 
 
-def score(recipe: str, scheme: str, skill: float, unit: str = "area") -> dict[str, Any]:
-    key = {"recipe": recipe, "target": "imd", "scheme": scheme, "unit": unit}
-    return key | {"skill": skill, "skill_low": skill - 0.1, "skill_high": skill + 0.1}
+def score(recipe: str, scheme: str, skill: float | None, unit: str = "area") -> dict[str, Any]:
+    low, high = (None, None) if skill is None else (skill - 0.1, skill + 0.1)
+    record = {"recipe": recipe, "target": "imd", "scheme": scheme, "unit": unit}
+    record |= {"skill": skill, "skill_low": low, "skill_high": high}
+    return record | {"worth": find_worth(record)}
 
 
 def say(

@@ -70,7 +70,8 @@ def write_judgement(
     pd.DataFrame(key | tested).to_parquet(run.predictions)
     measured = dict.fromkeys(("mse", "mse_mean", "rmse", "mae", "r2", "kendall"), 0.3851)
     score = key | measured | {"n": len(ids), "skill": -0.11, "skill_low": -0.2}
-    scores = [score | {"skill_high": -0.05, "spearman": None}]
+    score |= {"skill_high": -0.05, "interval": "resampled", "worth": "worse"}
+    scores = [score | {"spearman": None}]
     write_json(run.scores, scores)
     evaluate = run.folder / "evaluate"
     lists = (
@@ -79,6 +80,8 @@ def write_judgement(
         "coverage",
         "targeting",
         "failures",
+        "claims",
+        "relocation",
         "over_targets",
         "recipes",
         "member_weights",

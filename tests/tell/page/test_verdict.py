@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from basrelief.judge.scores import find_worth
 from basrelief.run import Record
 from basrelief.tell.findings import Finding
 from basrelief.tell.page.chart import Statement
@@ -22,7 +23,8 @@ def headline(grid: dict[str, dict[str, Choice]]) -> str:
 
 def make_finding(skill: float, low: float | None, high: float | None) -> Finding:
     record: Record = {"recipe": "a", "target": "crime", "scheme": "lad", "unit": "area"}
-    return Finding(record | {"skill": skill, "skill_low": low, "skill_high": high})
+    record |= {"skill": skill, "skill_low": low, "skill_high": high}
+    return Finding(record | {"worth": find_worth(record)})
 
 
 def test_lidar_that_is_preferred_everywhere_is_worth_having() -> None:

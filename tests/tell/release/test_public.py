@@ -143,8 +143,8 @@ def write_samples(run: Run, ids: list[str], crime: np.ndarray) -> None:
 def write_scores(run: Run) -> None:
     names = ("mse", "mse_mean", "rmse", "mae", "r2", "kendall", "spearman")
     score = UNIT | dict.fromkeys(names, 0.5) | {"n": N_AREAS, "skill": 0.4}
-    score |= {"skill_low": 0.2, "skill_high": 0.5, "worth": "better"}
-    few = score | NETWORK | {"n": 12, "skill": 0.7373}
+    score |= {"skill_low": 0.2, "skill_high": 0.5, "interval": "refitted", "worth": "better"}
+    few = score | NETWORK | {"n": 12, "skill": 0.7373, "interval": "resampled"}
     chips = score | NETWORK | {"unit": "chip", "n": N_CHIPS}
     write_json(run.scores, [score, score | {"recipe": "place-alone", "skill": 0.1}, few, chips])
 
@@ -154,7 +154,9 @@ def write_evaluation(
 ) -> None:
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
     told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
+    told |= {"interval": "refitted"}
     write_json(folder / "comparisons.json", [UNIT | versus | told | {"n": N_AREAS}])
+    write_chance(folder)
     knows = {KEY["recipe"]: ["heights"], NETWORK["recipe"]: ["heights"], "place-alone": ["place"]}
     known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
     write_json(folder / "recipes.json", known)
@@ -198,6 +200,16 @@ def write_evaluation(
     is_inside = pd.array([name not in (SMALL, BARE) for name in ids], dtype="boolean")
     table |= dict.fromkeys(INTERVALS, np.nan) | {"is_inside": is_inside}
     pd.DataFrame(KEY | table).to_parquet(folder / "residuals.parquet")
+
+
+def write_chance(folder: Path) -> None:
+    """Write claims, and gains with the labels moved: one of a score that is withheld."""
+    claim = UNIT | {"versus": "mean", "nothing": "no_lidar", "value": 0.4, "p": 0.02, "holds": True}
+    few = NETWORK | {"unit": "area", "value": 0.7373}
+    place = {"recipe": "place-alone", "nothing": "no_pattern", "value": 0.1, "holds": False}
+    write_json(folder / "claims.json", [claim, claim | few, claim | place])
+    moved = UNIT | {"versus": "mean", "value": 0.4, "n_moved": 40, "highest": 0.23, "p": 1 / 41}
+    write_json(folder / "relocation.json", [moved, moved | few | {"highest": 0.6161}])
 
 
 def write_explanation(run: Run) -> None:
