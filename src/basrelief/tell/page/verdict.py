@@ -193,7 +193,6 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "grid": grid,
         # Most runs join nothing: a sign that occurs nowhere would only puzzle.
         "kinds": [kind for kind in KINDS if kind in shown or kind not in ("both", "joined")],
-        "n_tests": sum(len(row) for row in grid.values()),
     }
 
 
@@ -222,7 +221,7 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
         "joined": Statement("joined", f"LIDAR adds nothing that can be told to {REST}"),
         "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
-        "mean": Statement("mean", "nothing can be told from always predicting the mean"),
+        "mean": Statement("mean", "there is nothing to learn here beyond the mean"),
     }
     return [
         Group(key, statement, members[key]) for key, statement in statements.items() if members[key]
