@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from basrelief.config import Settings
-from basrelief.run import Record, Run
+from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import chance, report
 from basrelief.tell.release.gate import decide_release
@@ -27,7 +28,7 @@ def facts(
     return read_facts(judged_settings, write_judged(tmp_path_factory.mktemp("chance") / "run"))
 
 
-def tell(facts: Facts, **changes: list[Record]) -> Facts:
+def tell(facts: Facts, **changes: Any) -> Facts:
     return replace(facts, judged=replace(facts.judged, **changes))
 
 
