@@ -9,7 +9,7 @@ from basrelief.tell.words import say_intervals
 HOLD = "Intervals of 95% hold the skill to be expected"
 FIXED = "with the model held fixed, and narrower than what is to be expected"
 DISTRICTS = "fewer than ten here, they can be too narrow"
-NETWORK = "Of a network no 95% interval can be given"
+NETWORK = "Of networks, and of whatever is tested by chip, no 95% interval can be given"
 NONE = "No 95% interval can be given"
 
 

@@ -48,8 +48,10 @@ def test_what_survives_is_counted_beside_all_that_could_be_claimed(
 def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     facts: Facts, section: Reader
 ) -> None:
-    words = "every recipe fitted anew to them"
+    words = "every recipe but networks fitted anew to them"
     assert words in section(report.draw_page(facts), "chance")
+    rough = [record | {"interval": "few_districts"} for record in facts.scores]
+    assert words in section(report.draw_page(replace(facts, scores=rough)), "chance")
     fixed = [record | {"interval": "resampled"} for record in facts.scores]
     page = report.draw_page(replace(tell(facts, relocation=[]), scores=fixed))
     assert words not in section(page, "chance")
