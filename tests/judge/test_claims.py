@@ -168,8 +168,14 @@ def test_means_over_targets_are_weighed_and_their_gains_decided_as_pairs_are() -
         for name in ("place", "joint")
     }
     refits = Refits(("crime", "health"), KNOWS, 20, skills)
-    gain = {"recipe": "joint", "versus": "place", "difference": 0.2, "low": 0.1, "high": 0.3}
-    mean = {"recipe": "joint", "versus": "place", "scheme": "block", "unit": "area"}
+    gain: dict[str, Any] = {
+        "recipe": "joint",
+        "versus": "place",
+        "difference": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+    }
+    mean: dict[str, Any] = {"recipe": "joint", "versus": "place", "scheme": "block", "unit": "area"}
     mean |= {"skill": 0.3, "skill_low": 0.2, "skill_high": 0.4}
     sure = mean | {"over": {"place": gain}}
     # Its interval is said to lie above 0, and chance gives as much.
