@@ -202,6 +202,12 @@ def test_many_truncated_pictures_stop_the_run(
     expect_line(config, "3 of 40", "LIDAR_0.png", command="chips")
 
 
+def test_too_few_worlds(tmp_path: Path, expect_line: Callable[..., None]) -> None:
+    config = write_pictures(tmp_path, 8)
+    config.write_text(config.read_text() + "[evaluate]\nworlds = 39\n")
+    expect_line(config, "c.toml", "evaluate", "worlds = 39", "40 or more, or 0 for none")
+
+
 def test_relief_statistics_of_pictures(tmp_path: Path, expect_line: Callable[..., None]) -> None:
     config = write_pictures(tmp_path, 8)
     config.write_text(config.read_text() + '[models]\nrecipes = ["relief-statistics"]\n')

@@ -50,6 +50,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (PICTURES + '[publish]\nallow = "chips"\n', r"publish: .*needs a reason"),
         (PICTURES + '[publish]\nallow = "chips"\nreason = " "\n', r"publish.reason: .*' '"),
         (PICTURES + "[publish]\nmin_ground_covered = 2\n", r"publish.min_ground_covered: .*2"),
+        (PICTURES + "[evaluate]\nworlds = 39\n", r"worlds = 39 are too few.*40 or more, or 0"),
+        (PICTURES + "[evaluate]\nworlds = 1\n", r"evaluate: .*worlds = 1 are too few"),
+        (PICTURES + "[evaluate]\nworlds = -1\n", r"evaluate.worlds: .*or equal to 0.*-1"),
+        (PICTURES + "[evaluate]\nworlds = 10_001\n", r"evaluate.worlds: .*10000.*10001"),
+        (PICTURES + "[evaluate]\nrefits = 3\n", r"unknown key 'evaluate.refits'.*worlds"),
         (PICTURES + "[publish]\nmin_people = 2\n", r"unknown key 'publish.min_people'"),
     ],
 )
@@ -58,6 +63,13 @@ def test_bad_settings_get_one_line(tmp_path: Path, text: str, says: str) -> None
         load_settings(write(tmp_path, text))
     assert "\n" not in str(caught.value)
     assert "crime.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("n_worlds", [0, 40, 100])
+def test_worlds_are_none_or_enough(tmp_path: Path, n_worlds: int) -> None:
+    config = write(tmp_path, PICTURES + f"[evaluate]\nworlds = {n_worlds}\n")
+    assert load_settings(config).evaluate.worlds == n_worlds
+    assert load_settings(write(tmp_path, PICTURES)).evaluate.worlds == 100
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

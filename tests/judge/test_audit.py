@@ -19,7 +19,7 @@ def score(
     recipe: str, scheme: str, skill: float | None, unit: str = "area", survives: bool = True
 ) -> dict[str, Any]:
     low, high = (None, None) if skill is None else (skill - 0.1, skill + 0.1)
-    record = {"recipe": recipe, "target": "crime", "scheme": scheme, "unit": unit}
+    record: dict[str, Any] = {"recipe": recipe, "target": "crime", "scheme": scheme, "unit": unit}
     record |= {"skill": skill, "skill_low": low, "skill_high": high}
     return record | {"worth": find_worth(record, survives)}
 

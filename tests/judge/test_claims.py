@@ -145,3 +145,46 @@ def test_place_may_beat_lidar_by_its_interval() -> None:
 def test_every_gain_of_lidar_is_ranked_among_those_of_moved_labels() -> None:
     verdicts = judge({"place": 0.01, "joint": 0.01}, {"place": 0.0, "joint": 0.3})
     assert verdicts.relocation == []  # no world was moved
+    moved: dict[str, Any] = {
+        "place": {"moved": np.array([[0.3], [0.1], [0.2], [0.0]])},
+        "joint": {"moved": np.array([[0.4], [0.1], [0.5], [0.1]])},
+    }
+    refits = Refits(("crime",), KNOWS, 20, moved)
+    compared = Compared(
+        "block", "area", ["place", "joint"], {"crime": [pair("joint", "place", 0.2)]}, [], refits
+    )
+    found = settle([score("place", 0.1), score("joint", 0.3)], [compared], KNOWN).relocation
+    # Of LIDAR beside place over place alone; what place tells is no gain of LIDAR.
+    (record,) = found
+    assert (record["recipe"], record["versus"], record["n_moved"]) == ("joint", "place", 4)
+    assert record["highest"] == pytest.approx(0.3)
+    assert record["p"] == 2 / 5
+
+
+def test_means_over_targets_are_weighed_and_their_gains_decided_as_pairs_are() -> None:
+    rng = np.random.default_rng(0)
+    skills: dict[str, Any] = {
+        name: {kind: 0.02 * rng.standard_normal((199, 2)) for kind in ("no_lidar", "no_pattern")}
+        for name in ("place", "joint")
+    }
+    refits = Refits(("crime", "health"), KNOWS, 20, skills)
+    gain: dict[str, Any] = {
+        "recipe": "joint",
+        "versus": "place",
+        "difference": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+    }
+    mean: dict[str, Any] = {"recipe": "joint", "versus": "place", "scheme": "block", "unit": "area"}
+    mean |= {"skill": 0.3, "skill_low": 0.2, "skill_high": 0.4}
+    sure = mean | {"over": {"place": gain}}
+    # Its interval is said to lie above 0, and chance gives as much.
+    luck = mean | {"over": {"place": gain | {"difference": 0.03}}}
+    for record, beats in ((sure, True), (luck, False)):
+        compared = Compared("block", "area", ["place", "joint"], {}, [record], refits)
+        verdicts = settle([], [compared], KNOWN)
+        (told,) = verdicts.over_targets
+        assert (told["worth"], told["beats"], told["is_beaten"]) == ("better", beats, False)
+        assert told["over"]["place"]["beats"] == beats
+        claimed = {(c["versus"], c["target"]): c["holds"] for c in verdicts.claims}
+        assert claimed == {(MEAN, None): True, ("place", None): beats}

@@ -14,7 +14,7 @@ from basrelief import cli
 from basrelief.chips.store import load_samples
 from basrelief.config import InputError
 from basrelief.judge.tables import PREDICTIONS
-from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model
+from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model, weigh
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
@@ -91,6 +91,27 @@ def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, ans
     assert record["skill"] == pytest.approx(1 - error / ((crime["y_true"] - learnt) ** 2).sum())
     assert record["n_inside"] == crime["is_inside"].sum()
     assert record["compared_with"] == "training_mean"
+
+
+def test_a_gain_on_a_new_place_is_held_against_as_many_as_there_are() -> None:
+    ends = {"skill": 0.3, "skill_low": 0.01, "skill_high": 0.6}
+    key = {"recipe": "a", "scheme": "transfer", "unit": "area"}
+    crime, income, health = (key | {"target": name} | ends for name in ("crime", "income", "imd"))
+    # By itself chance gives such a gain 2 times in 100, and 3 are to be had: 6 in 100.
+    assert [record["worth"] for record in weigh([crime])] == ["better"]
+    assert [r["worth"] for r in weigh([crime, income, health])] == ["by_chance"] * 3
+    few = health | {"skill_low": None, "skill_high": None}
+    found = weigh([crime, income, few])
+    assert [record["worth"] for record in found] == ["better", "better", "no_interval"]
+    # Nothing is fitted anew of a model that comes from elsewhere.
+    assert [record["interval"] for record in found] == ["resampled", "resampled", None]
+    assert [record["target"] for record in found] == ["crime", "income", "imd"]
+
+
+def test_scores_of_a_new_place_have_the_fields_of_a_runs_own(town_run: Run, answer: Run) -> None:
+    mine = set(read_json(town_run.scores)[0])
+    for record in read_json(answer.scores):
+        assert set(record) == mine | {"compared_with", "n_inside"}
 
 
 def test_predictions_and_areas_say_the_same(answer: Run) -> None:

@@ -51,6 +51,7 @@ def judge(facts: Facts, recipe: Recipe) -> Facts:
     scores = [facts.scores[0] | {"recipe": name} for name in knows]
     mean = key | apart(yardsticks[recipe.name]) | {"n_targets": 1, "r2": 0.1}
     mean |= {"skill": 0.4, "skill_low": 0.2, "skill_high": 0.5}
+    mean |= {"worth": "better", "interval": "refitted"}
     means: list[Record] = [mean, *(mean | {"recipe": name, "differs_in": []} for name in BASELINES)]
     without = yardsticks[recipe.name]
     rate = None if without == MEAN else 0.25

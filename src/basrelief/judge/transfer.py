@@ -367,7 +367,7 @@ def score_place(
     records = score_predictions(known, {"area": blocks}, rng)
     weighed = []
     inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
-    for record in _weigh(records):
+    for record in weigh(records):
         n_inside = inside[record["target"]]
         record["compared_with"] = YARDSTICK
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
@@ -380,8 +380,18 @@ def score_place(
     return weighed
 
 
-def _weigh(records: list[Record]) -> list[Record]:
-    """Say what scores on a new place are worth, each among all of them."""
+def weigh(records: list[Record]) -> list[Record]:
+    """Say what scores on a new place are worth, each among all of them.
+
+    Parameters
+    ----------
+    records
+        As `score_predictions` gives them, of one recipe.
+
+    Returns
+    -------
+    The same with ``interval`` and ``worth``, in the same order.
+    """
     # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
     knows = {record["recipe"]: (HEIGHTS,) for record in records}
     nothing_fitted = Refits((), knows, 0)

@@ -310,5 +310,9 @@ def say_intervals(records: Iterable[Record]) -> str:
             "narrow."
         )
     if "resampled" in kinds:
-        sentences.append(f"Of a network no 95% interval can be given: {HELD_FIXED}.")
+        # Networks by area as well: none of them is fitted hundreds of times.
+        sentences.append(
+            "Of networks, and of whatever is tested by chip, no 95% interval can be given: "
+            f"{HELD_FIXED}."
+        )
     return " ".join(sentences)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from basrelief.config import ModelSettings, Settings
+from basrelief.judge.scores import find_worth
 from basrelief.learn.knowledge import CODES
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
@@ -26,6 +27,7 @@ def apart(
     difference: float, low: float, high: float, versus: str = "mean", *differs_in: str
 ) -> dict[str, Any]:
     told = {"versus": versus, "differs_in": list(differs_in), "r2": 0.123}
+    told |= {"beats": low > 0, "is_beaten": high < 0}
     return {"difference": difference, "low": low, "high": high} | told
 
 
@@ -60,7 +62,8 @@ def add_joined(run: Run, kind: str) -> Run:
         mean | {"recipe": BOTH, "skill": 0.27} | apart(0.27, 0.1, 0.4, "mean", "place", "district"),
         mean | {"recipe": "both", "skill": 0.38} | apart(0.11, 0.02, 0.25, yardstick, "heights"),
     ]
-    write_json(evaluate / "over_targets.json", means)
+    told = [record | {"interval": "refitted", "worth": find_worth(record)} for record in means]
+    write_json(evaluate / "over_targets.json", told)
     kept = {"recipe": "both", "scheme": "block", "target": "crime"}
     weights = {"members": {KEY_PART: 0.62}, "fallback_share": 0.3, "weighed_by": "stacking"}
     alone = kept | weights | {"recipe": KEY_PART}

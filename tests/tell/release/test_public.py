@@ -414,6 +414,16 @@ def test_averages_that_leave_few_withheld_areas_are_withheld(run: Run, page: str
     assert record["averages_published"] == 3
 
 
+def test_a_claim_of_a_score_that_is_withheld_is_not_told(run: Run, page: str) -> None:
+    mine = run.report.read_text(encoding="utf-8")
+    assert "for LIDAR, 2 of 2 survive<" in mine
+    assert "for LIDAR, 1 of 1 survives<" in page
+    # The withheld gain, and the largest of it with the labels moved.
+    for figure in (">0.62<", " 0.74<"):
+        assert figure in mine
+        assert figure not in page
+
+
 def test_effects_over_few_areas_are_withheld(run: Run, page: str, tmp_path: Path) -> None:
     assert 'href="#slope"' in page
     other = write_run(tmp_path / "run")

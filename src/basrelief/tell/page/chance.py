@@ -10,6 +10,9 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.words import name_recipe, name_scheme, name_target
 
+REFITTED = ("refitted", "few_districts")
+"""Kinds of interval that come from fitting anew."""
+
 LEAST_P = 0.05
 """What fewer than one in twenty placements reach is no chance."""
 
@@ -42,7 +45,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {
         "lidar": _count(select(claims, nothing="no_lidar")),
         "others": _count(select(claims, nothing="no_pattern")),
-        "is_refitted": any(record["interval"] == "refitted" for record in facts.scores),
+        "is_refitted": any(record["interval"] in REFITTED for record in facts.scores),
         "moved": moved,
         "n_moved": moved[0][1][0].record["n_moved"] if moved else 0,
     }

@@ -43,6 +43,8 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
         "intervals": say_intervals(facts.scores),
+        # Without a claim its section is left out, and nothing may lead there.
+        "has_chance": bool(facts.judged.claims),
         "versus": [Statement(sense, words) for sense, words in VERSUS.items()],
     }
 
