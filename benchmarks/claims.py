@@ -19,6 +19,7 @@ from simulated import Ground, Law, open_ground
 
 from basrelief.judge.claims import find_surviving, list_claims, settle_claims
 from basrelief.judge.verdicts import DIFFERENCE, SKILL
+from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 
@@ -28,7 +29,8 @@ NULL = (
 )
 PLANTED = (Law("a third LIDAR", 0.33, 0.25, 0.1), Law("two thirds LIDAR", 0.66, 0.1, 0.05))
 SCHEMES = ("block", "lad")
-N_TARGETS = 3
+KINDS: tuple[Kind, ...] = ("no_lidar", "moved")
+N_TARGETS = 2
 CORRELATION = 0.5
 
 Floats = NDArray[np.float64]
@@ -62,7 +64,8 @@ def measure(ground: Ground, law: Law, n_reports: int, n_worlds: int) -> tuple[fl
     correlation = np.full((N_TARGETS, N_TARGETS), CORRELATION)
     np.fill_diagonal(correlation, 1.0)
     labels = ground.draw(law, correlation, n_reports, rng)  # (report, area, target)
-    worlds = [ground.redraw(each, ("no_lidar",), n_worlds, rng)["no_lidar"] for each in labels]
+    drawn = [ground.redraw(each, KINDS, n_worlds, rng) for each in labels]
+    worlds = [np.concatenate([each[kind] for kind in KINDS]) for each in drawn]
     stacked = np.concatenate([labels[:, None], np.stack(worlds)], axis=1)
     names = list(ground.learners)
     skills = {scheme: ground.skills(stacked, scheme, names) for scheme in SCHEMES}
@@ -79,7 +82,11 @@ def report_claims(ground: Ground, skills: Skills, i: int) -> set[str]:
         # The first is the report's own labels, the others are the worlds without LIDAR.
         real = {name: values[i, 0] for name, values in by_recipe.items()}
         refits = ground.refits(
-            targets, {name: {"no_lidar": values[i, 1:]} for name, values in by_recipe.items()}
+            targets,
+            {
+                name: dict(zip(KINDS, np.split(values[i, 1:], len(KINDS)), strict=True))
+                for name, values in by_recipe.items()
+            },
         )
         for records, names in (
             (list_scores(real, scheme, targets), SKILL),

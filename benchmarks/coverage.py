@@ -31,7 +31,7 @@ LAWS = (
     Law("mostly district", 0.0, 0.1, 0.6),
 )
 SCHEMES = ("block", "lad")
-KINDS: tuple[Kind, ...] = ("alike", "no_lidar", "no_pattern")
+KINDS: tuple[Kind, ...] = ("alike", "no_lidar", "moved", "no_pattern")
 N_TARGETS = 4
 CORRELATION = 0.5
 """Between targets."""

@@ -19,6 +19,7 @@ from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.predictions import EvaluationInputs
 from basrelief.judge.refit import N_REPEATS, Predict, refit_baseline, refit_recipe, refit_skills
+from basrelief.judge.relocation import relocate
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
@@ -102,6 +103,9 @@ class Ground:
             if kind == "no_pattern":
                 order = [rng.permutation(len(labels)) for _ in range(n_worlds)]
                 drawn[kind] = labels[np.stack(order)]
+            elif kind == "moved":
+                assert self.terms.locations.xy is not None
+                drawn[kind] = labels[relocate(self.terms.locations.xy, n_worlds, rng)]
             else:
                 terms = self.terms if kind == "alike" else nothing
                 drawn[kind] = simulate_labels(terms, labels, n_worlds, rng)

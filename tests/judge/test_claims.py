@@ -32,7 +32,8 @@ def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
         "interval": (value - 0.1, value + 0.1),
         "nothing": "no_lidar",
     }
-    return Claim(value=value, by_chance=by_chance, **(given | more))
+    worlds = {} if by_chance is None else {"no_lidar": by_chance}
+    return Claim(value=value, by_chance=worlds, **(given | more))
 
 
 def test_two_claims_are_held_against_the_larger_of_both() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,14 @@ LEAST_SPREAD = 0.005
 baseline that always gives the mean."""
 
 Floats = NDArray[np.float64]
+Nothing = Literal["no_lidar", "no_pattern"]
+"""Where there is nothing to gain: the ground says nothing, or nothing does."""
+
+WORLDS_OF: dict[Nothing, tuple[Kind, ...]] = {
+    "no_lidar": ("no_lidar", "moved"),
+    "no_pattern": ("no_pattern",),
+}
+"""The kinds of worlds where that is so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +64,17 @@ class Refits:
         gains = apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
         return gains if np.isfinite(gains).all() else None
 
-    def by_chance(self, recipe: str, versus: str, target: str | None) -> Floats | None:
-        """Take the gains where there is nothing to gain, (world,); None where none is known.
+    def by_chance(self, recipe: str, versus: str, target: str | None) -> dict[Kind, Floats]:
+        """Take the gains where there is nothing to gain, by kind of world: (world,) each.
 
         Where two differ in LIDAR alone nothing is that the ground says nothing; against the mean,
-        of what knows more than the ground, that nothing says anything.
+        of what knows more than the ground, that nothing says anything. Empty where no such world
+        is known.
         """
-        kind = find_nothing(self.knows[recipe], self.knows.get(versus, ()))
-        return None if kind is None else self.gain(recipe, versus, target, kind)
+        nothing = find_nothing(self.knows[recipe], self.knows.get(versus, ()))
+        kinds = () if nothing is None else WORLDS_OF[nothing]
+        gains = {kind: self.gain(recipe, versus, target, kind) for kind in kinds}
+        return {kind: gain for kind, gain in gains.items() if gain is not None}
 
     def bound_score(self, record: Record) -> Record:
         """Give a record of ``scores.json`` the interval of refits, see `_bound`."""
@@ -105,8 +117,8 @@ class Refits:
         alike = self.gain(recipe, versus, target, "alike")
         if alike is None:
             return record | {"interval": "resampled"}
-        nothing = self.by_chance(recipe, versus, target)
-        by_chance = None if nothing is None else measure_spread(nothing)
+        spreads = map(measure_spread, self.by_chance(recipe, versus, target).values())
+        by_chance = max(spreads, default=None)
         ends = bound_gain(value, measure_spread(alike), by_chance)
         apart = differ(self.knows[recipe], self.knows.get(versus, ()))
         is_rough = DISTRICT in apart and self.n_districts < MIN_GROUPS
@@ -130,8 +142,8 @@ class Refits:
         return self.skills.get(recipe, {}).get(kind)
 
 
-def find_nothing(one: Collection[str], other: Collection[str]) -> Kind | None:
-    """Find the kind of world where one recipe has nothing over another, by what both know.
+def find_nothing(one: Collection[str], other: Collection[str]) -> Nothing | None:
+    """Find where one recipe has nothing over another, by what both know.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from basrelief.judge.chance import Refits, measure_spread
+from basrelief.judge.chance import Nothing, Refits, measure_spread
 from basrelief.judge.scores import SMALLEST_GAIN
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN
@@ -39,26 +39,27 @@ class Claim:
 
     value: float
     interval: tuple[float, float]
-    nothing: Kind
-    """The kind of world where there is nothing: ``no_lidar`` for a gain of LIDAR alone,
-    ``no_pattern`` for a skill that may be of anything."""
+    nothing: Nothing
+    """Where there is nothing to gain: ``no_lidar`` for a gain of LIDAR alone, ``no_pattern`` for
+    a skill that may be of anything."""
 
-    by_chance: Floats | None
-    """(world,) Gains in such worlds; None where nothing was fitted anew."""
+    by_chance: Mapping[Kind, Floats]
+    """(world,) Gains in each kind of such worlds; empty where nothing was held against any."""
 
 
 def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     """Find which claims survive chance over all that a report may claim.
 
     What was fitted anew is held against the largest gain of any claim in the same world, in
-    units of each claim's spread: claims are judged together, as like each other as they are. What
-    was not is taken for normal and held against as many as there are (Bonferroni). Whether LIDAR
+    units of each claim's spread: claims are judged together, as like each other as they are. Where
+    there are worlds of several kinds, as drawn ones and the real labels moved elsewhere, a claim
+    has to survive each: a process fitted to labels is often rougher than they are. What was not
+    fitted is taken for normal and held against as many as there are (Bonferroni). Whether LIDAR
     is worth having and whether anything can be told are two questions: two families of claims.
 
     Returns
     -------
-    Records with ``recipe, versus, scheme, unit, target, nothing, value, p,
-    holds``; ``p`` is how
+    Records with ``recipe, versus, scheme, unit, target, nothing, value, p, holds``; ``p`` is how
     often a report would have so large a gain of any recipe where there is nothing. A claim
     ``holds`` where that is at most 5 % and the gain is one that matters.
 
@@ -69,8 +70,8 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     p_values: dict[int, float] = {}
     for nothing in dict.fromkeys(claim.nothing for claim in claims):
         family = [k for k, claim in enumerate(claims) if claim.nothing == nothing]
-        drawn = [k for k in family if claims[k].by_chance is not None]
-        other = [k for k in family if claims[k].by_chance is None]
+        drawn = [k for k in family if claims[k].by_chance]
+        other = [k for k in family if not claims[k].by_chance]
         # Two ways of judging are two chances to be wrong.
         n_ways = bool(drawn) + bool(other)
         p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
@@ -79,15 +80,18 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]
 
 
-def _rank_together(claims: Sequence[Claim]) -> Iterator[float]:
-    """Rank each claim among the largest gains by chance in each world."""
-    if not claims:
-        return
-    drawn = np.stack([np.asarray(claim.by_chance) for claim in claims], axis=1)  # (world, claim)
-    spread = np.array([measure_spread(each) for each in drawn.T])
-    largest = (drawn / spread).max(axis=1)
-    for claim, each in zip(claims, spread, strict=True):
-        yield (1 + int((largest >= claim.value / each).sum())) / (1 + len(largest))
+def _rank_together(claims: Sequence[Claim]) -> list[float]:
+    """Rank each claim among the largest gains by chance in each world; the worst of all kinds."""
+    worst = [0.0] * len(claims)
+    for kind in {kind for claim in claims for kind in claim.by_chance}:
+        own = [k for k, claim in enumerate(claims) if kind in claim.by_chance]
+        drawn = np.stack([claims[k].by_chance[kind] for k in own], axis=1)  # (world, claim)
+        spread = np.array([measure_spread(each) for each in drawn.T])
+        largest = (drawn / spread).max(axis=1)
+        for k, each in zip(own, spread, strict=True):
+            reached = int((largest >= claims[k].value / each).sum())
+            worst[k] = max(worst[k], (1 + reached) / (1 + len(largest)))
+    return worst
 
 
 def _judge_alone(claim: Claim) -> float:
@@ -150,7 +154,7 @@ def list_claims(
         )
 
 
-def find_surviving(claims: Iterable[Record], nothing: Kind) -> set[Key]:
+def find_surviving(claims: Iterable[Record], nothing: Nothing) -> set[Key]:
     """Find which claims of `settle_claims` hold, of one question: their keys."""
     return {
         (claim["recipe"], claim["scheme"], claim["unit"], claim["target"])

@@ -67,7 +67,14 @@ class Refitter:
         is_of_pictures = not self.inputs.samples.has_places
         if not sees_lidar or not (self.learners or is_of_pictures):
             return {}
-        return {"no_lidar": self._hold_fixed(predicted, scheme)}
+        # Without places nothing is near anything: shuffled labels are all that chance can give.
+        given: dict[Kind, Kind] = {"no_lidar": "no_lidar", "moved": "moved"}
+        if is_of_pictures:
+            given = {"no_lidar": "no_pattern"}
+        return {
+            kind: self._hold_fixed(predicted, scheme, self.worlds.labels[drawn])
+            for kind, drawn in given.items()
+        }
 
     def _refit(self, name: str, scheme: str) -> dict[Kind, Floats]:
         inputs = self.inputs
@@ -78,12 +85,9 @@ class Refitter:
             refit_skills(self.learners[name], inputs.areas, list(tracked), columns)
         )
 
-    def _hold_fixed(self, predicted: SchemePredictions, scheme: str) -> Floats:
+    def _hold_fixed(self, predicted: SchemePredictions, scheme: str, labels: Floats) -> Floats:
         inputs, fold = self.inputs, self.inputs.chip_fold(scheme)
         assert fold is not None
-        # Without places nothing is near anything: shuffled labels are all that chance can give.
-        known = self.worlds.labels
-        labels = known.get("no_lidar", known["no_pattern"])
         if predicted.unit == "chip":
             labels, data, train = label_chips(inputs.samples, labels), inputs.chips, fold.train
         else:

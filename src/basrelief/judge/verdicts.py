@@ -112,7 +112,9 @@ def _rank_moved(claims: Sequence[Record], each: Compared) -> Iterator[Record]:
             continue
         recipe, versus, target = (claim[name] for name in ("recipe", "versus", "target"))
         moved = each.refits.gain(recipe, versus, target, "moved")
-        if moved is not None:
+        # What was not fitted anew, as a network, was tried on other labels than it learnt.
+        is_refitted = each.refits.gain(recipe, versus, target, "alike") is not None
+        if moved is not None and is_refitted:
             yield {name: claim[name] for name in MOVED} | {
                 "n_moved": len(moved),
                 "highest": float(moved.max()),
