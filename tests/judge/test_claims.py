@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -32,7 +33,7 @@ def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
         "interval": (value - 0.1, value + 0.1),
         "nothing": "no_lidar",
     }
-    worlds = {} if by_chance is None else {"no_lidar": by_chance}
+    worlds: Any = {} if by_chance is None else {"no_lidar": by_chance}
     return Claim(value=value, by_chance=worlds, **(given | more))
 
 
@@ -66,6 +67,16 @@ def test_a_gain_too_small_to_matter_is_no_claim() -> None:
     (record,) = settle_claims([make_claim(0.019, by_chance)])
     assert (record["holds"], record["value"]) == (False, 0.019)
     assert settle_claims([make_claim(0.1, by_chance)])[0]["holds"]
+
+
+def test_a_claim_has_to_survive_every_kind_of_world() -> None:
+    rng = np.random.default_rng(0)
+    smooth, rough = 0.1 * rng.standard_normal(99), 0.02 * rng.standard_normal(99)
+    alone = [settle_claims([make_claim(0.15, each)])[0]["p"] for each in (smooth, rough)]
+    both = make_claim(0.15)
+    both = replace(both, by_chance={"no_lidar": rough, "moved": smooth})
+    assert settle_claims([both])[0]["p"] == max(alone)
+    assert alone[0] > 0.05 > alone[1]
 
 
 def test_questions_of_lidar_and_of_anything_are_two_families() -> None:
