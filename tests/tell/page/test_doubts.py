@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import Settings
+from basrelief.judge.scores import find_worth
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page.ground import say_doubts
@@ -28,7 +29,11 @@ def explain(run: Run, records: list[Record]) -> Run:
 def change_scores(run: Run, **changed: float | None) -> None:
     """Change what was scored of dense-vgg16."""
     scores = read_json(run.scores)
-    write_json(run.scores, [r | changed if r["recipe"] == "dense-vgg16" else r for r in scores])
+    for record in scores:
+        if record["recipe"] == "dense-vgg16":
+            record |= changed
+            record["worth"] = find_worth(record)
+    write_json(run.scores, scores)
 
 
 @pytest.fixture

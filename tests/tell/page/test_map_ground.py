@@ -100,7 +100,7 @@ def test_sums_of_what_does_not_work_are_doubted(
     run: Run, judged_settings: Settings, plant_sums: Planter
 ) -> None:
     plant_sums(run)
-    weak = {"skill": 0.0, "skill_low": -0.1}
+    weak = {"skill": 0.0, "skill_low": -0.1, "worth": "no_better"}
     write_json(run.scores, [record | weak for record in read_json(run.scores)])
     ground = read_ground(judged_settings, run)
     assert ground is not None
