@@ -34,7 +34,7 @@ def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
         "nothing": "no_lidar",
     }
     worlds: Any = {} if by_chance is None else {"no_lidar": by_chance}
-    return Claim(value=value, by_chance=worlds, **(given | more))
+    return Claim(value=value, by_chance=worlds, is_alone=not worlds, **(given | more))
 
 
 def test_two_claims_are_held_against_the_larger_of_both() -> None:
@@ -67,6 +67,21 @@ def test_a_gain_too_small_to_matter_is_no_claim() -> None:
     (record,) = settle_claims([make_claim(0.019, by_chance)])
     assert (record["holds"], record["value"]) == (False, 0.019)
     assert settle_claims([make_claim(0.1, by_chance)])[0]["holds"]
+
+
+def test_what_was_held_against_nothing_claims_nothing() -> None:
+    claim = replace(make_claim(0.9), is_alone=False, interval=(0.89, 0.91))
+    (record,) = settle_claims([claim])
+    assert (record["is_tested"], record["p"], record["holds"]) == (False, None, False)
+
+
+def test_a_score_that_was_held_against_nothing_is_not_told_better() -> None:
+    refits = Refits(("crime",), KNOWS, 20)
+    compared = Compared("area", "chip", ["relief"], {"crime": []}, [], refits)
+    record = score("relief", 0.3) | {"scheme": "area", "unit": "chip"}
+    verdicts = settle([record], [compared], KNOWN)
+    assert verdicts.scores[0]["worth"] == "untested"
+    assert verdicts.preferred[0]["recipe"] == MEAN
 
 
 def test_a_claim_has_to_survive_every_kind_of_world() -> None:
@@ -158,8 +173,8 @@ def test_every_gain_of_lidar_is_ranked_among_those_of_moved_labels() -> None:
     verdicts = judge({"place": 0.01, "joint": 0.01}, {"place": 0.0, "joint": 0.3})
     assert verdicts.relocation == []  # no world was moved
     moved: dict[str, Any] = {
-        "place": {"moved": np.array([[0.3], [0.1], [0.2], [0.0]])},
-        "joint": {"moved": np.array([[0.4], [0.1], [0.5], [0.1]])},
+        "place": {"moved": np.array([[0.3], [0.1], [0.2], [0.0]]), "alike": np.zeros((4, 1))},
+        "joint": {"moved": np.array([[0.4], [0.1], [0.5], [0.1]]), "alike": np.zeros((4, 1))},
     }
     refits = Refits(("crime",), KNOWS, 20, moved)
     compared = Compared(

@@ -118,7 +118,8 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
 
 def write_chance(folder: Path) -> None:
     """Write which claims survive chance, and the gain of LIDAR with labels moved elsewhere."""
-    claim = UNIT | {"versus": "mean", "nothing": "no_lidar", "value": 0.4, "p": 0.02, "holds": True}
+    claim = UNIT | {"versus": "mean", "nothing": "no_lidar", "value": 0.4, "p": 0.02}
+    claim |= {"is_tested": True, "holds": True}
     place = {"recipe": "place-alone", "nothing": "no_pattern", "value": 0.1, "p": 0.3}
     write_json(folder / "claims.json", [claim, claim | place | {"holds": False}])
     moved = UNIT | {"versus": "mean", "value": 0.4, "n_moved": 40, "highest": 0.23, "p": 1 / 41}

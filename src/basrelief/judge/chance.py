@@ -50,6 +50,9 @@ class Refits:
     skills: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
     """By recipe and kind of world: (world, target)."""
 
+    is_alone: bool = False
+    """Whether a gain that was held against no world may be judged by its own interval."""
+
     def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
         """Take the skill of one recipe over another's in each world, (world,).
 
@@ -117,13 +120,27 @@ class Refits:
         alike = self.gain(recipe, versus, target, "alike")
         if alike is None:
             return record | {"interval": "resampled"}
-        spreads = map(measure_spread, self.by_chance(recipe, versus, target).values())
-        by_chance = max(spreads, default=None)
+        by_chance = self._spread_by_chance(recipe, versus, target)
         ends = bound_gain(value, measure_spread(alike), by_chance)
         apart = differ(self.knows[recipe], self.knows.get(versus, ()))
         is_rough = DISTRICT in apart and self.n_districts < MIN_GROUPS
         kind = "few_districts" if is_rough else "refitted"
-        return record | dict(zip(names[1:], ends, strict=True)) | {"interval": kind}
+        low, high = ends
+        # No skill is above 1, and no prediction better than the truth.
+        high = min(high, 1.0) if versus == MEAN else high
+        return record | {names[1]: low, names[2]: high, "interval": kind}
+
+    def _spread_by_chance(self, recipe: str, versus: str, target: str | None) -> float | None:
+        """Measure how gains vary where LIDAR adds nothing to them; None where that is not known.
+
+        Of two that differ in more than LIDAR what is left is a gain too: its spread is one near no
+        gain, if not quite at it.
+        """
+        more = set(self.knows[recipe]) - set(self.knows.get(versus, ()))
+        nothing: Nothing | None = "no_lidar" if more & set(LIDAR) else None
+        kinds = WORLDS_OF[nothing or "no_pattern"] if nothing or versus == MEAN else ()
+        gains = [self.gain(recipe, versus, target, kind) for kind in kinds]
+        return max((measure_spread(gain) for gain in gains if gain is not None), default=None)
 
     def tabulate(self, recipe: str, scheme: str, unit: str) -> pd.DataFrame:
         """Lay a recipe's skills out: ``recipe, scheme, unit, kind, world, target, skill``."""

@@ -44,7 +44,10 @@ class Claim:
     a skill that may be of anything."""
 
     by_chance: Mapping[Kind, Floats]
-    """(world,) Gains in each kind of such worlds; empty where nothing was held against any."""
+    """(world,) Gains in each kind of such worlds; empty where there are none."""
+
+    is_alone: bool = False
+    """Whether it may be judged by its own interval where there are no worlds."""
 
 
 def settle_claims(claims: Sequence[Claim]) -> list[Record]:
@@ -54,14 +57,15 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     units of each claim's spread: claims are judged together, as like each other as they are. Where
     there are worlds of several kinds, as drawn ones and the real labels moved elsewhere, a claim
     has to survive each: a process fitted to labels is often rougher than they are. What was not
-    fitted is taken for normal and held against as many as there are (Bonferroni). Whether LIDAR
+    fitted because areas are too many is taken for normal and held against as many as there are
+    (Bonferroni); what was held against nothing for another reason claims nothing. Whether LIDAR
     is worth having and whether anything can be told are two questions: two families of claims.
 
     Returns
     -------
-    Records with ``recipe, versus, scheme, unit, target, nothing, value, p, holds``; ``p`` is how
-    often a report would have so large a gain of any recipe where there is nothing. A claim
-    ``holds`` where that is at most 5 % and the gain is one that matters.
+    Records with ``recipe, versus, scheme, unit, target, nothing, value, is_tested, p, holds``;
+    ``p`` is how often a report would have so large a gain of any recipe where there is nothing.
+    A claim ``holds`` where that is at most 5 % and the gain is one that matters.
 
     References
     ----------
@@ -71,12 +75,13 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     for nothing in dict.fromkeys(claim.nothing for claim in claims):
         family = [k for k, claim in enumerate(claims) if claim.nothing == nothing]
         drawn = [k for k in family if claims[k].by_chance]
-        other = [k for k in family if not claims[k].by_chance]
+        other = [k for k in family if not claims[k].by_chance and claims[k].is_alone]
+        p_values |= dict.fromkeys(family, 1.0)
         # Two ways of judging are two chances to be wrong.
         n_ways = bool(drawn) + bool(other)
         p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
         p_values |= {k: len(other) * _judge_alone(claims[k]) for k in other}
-        p_values |= {k: min(1.0, n_ways * p_values[k]) for k in family}
+        p_values |= {k: min(1.0, n_ways * p_values[k]) for k in (*drawn, *other)}
     return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]
 
 
@@ -103,7 +108,9 @@ def _judge_alone(claim: Claim) -> float:
 def _record(claim: Claim, p: float) -> Record:
     names = ("recipe", "versus", "scheme", "unit", "target", "nothing", "value")
     holds = p <= MAX_CHANCE and claim.value >= SMALLEST_GAIN
-    return {name: getattr(claim, name) for name in names} | {"p": p, "holds": bool(holds)}
+    is_tested = bool(claim.by_chance) or claim.is_alone
+    found = {"is_tested": is_tested, "p": p if is_tested else None, "holds": bool(holds)}
+    return {name: getattr(claim, name) for name in names} | found
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,7 @@ def list_claims(
             (low, high),
             "no_lidar" if is_of_lidar else "no_pattern",
             refits.by_chance(recipe, versus, target),
+            refits.is_alone,
         )
 
 

@@ -19,7 +19,9 @@ SMALLEST_GAIN = 0.02
 """The smallest gain that matters: a skill nearer 0 is no better than the mean, whatever its
 interval, and no claim is made of a smaller difference."""
 
-Worth = Literal["better", "worse", "no_better", "by_chance", "unsure", "no_interval", "unknown"]
+Worth = Literal[
+    "better", "worse", "no_better", "by_chance", "untested", "unsure", "no_interval", "unknown"
+]
 """What a score is worth beside always predicting the mean, see `find_worth`."""
 
 
@@ -108,19 +110,21 @@ def resample_skill(
     return bound(resample_skills(error, error_of_mean, draws), error.shape[1])
 
 
-def find_worth(record: Record, survives: bool = True) -> Worth:
+def find_worth(record: Record, survives: bool | None = True) -> Worth:
     """Judge whether a skill tells a recipe from always predicting the mean.
 
     Parameters
     ----------
     survives
-        Whether the claim that it does survives chance over all that the report may claim.
+        Whether the claim that it does survives chance over all that the report may claim; None
+        where it was held against nothing.
 
     Returns
     -------
     ``better`` or ``worse`` where the whole interval lies above or below 0, ``by_chance`` where it
-    lies above but the claim does not survive, ``unsure`` where it holds 0, ``no_interval`` where
-    there is none; ``no_better`` for a skill too near 0 to matter, ``unknown`` without any.
+    lies above but the claim does not survive, ``untested`` where it lies above and was not held
+    against chance, ``unsure`` where it holds 0, ``no_interval`` where there is none;
+    ``no_better`` for a skill too near 0 to matter, ``unknown`` without any.
 
     Examples
     --------
@@ -138,7 +142,7 @@ def find_worth(record: Record, survives: bool = True) -> Worth:
     if low is None or high is None:
         return "no_interval"
     if low > 0:
-        return "better" if survives else "by_chance"
+        return "untested" if survives is None else "better" if survives else "by_chance"
     return "worse" if high < 0 else "unsure"
 
 

@@ -41,11 +41,17 @@ from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import read_features
+from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
+from basrelief.splits.heldout import find_usable_areas
+
+HELD_OUT = ("block", "lad")
+"""Schemes in which next to nothing that is tested has a neighbour that was learnt from: elsewhere
+what neighbours share passes for knowledge, and no interval of models held fixed shows it."""
 
 BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
@@ -160,7 +166,12 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
     targets, n_districts = inputs.samples.targets, inputs.n_districts
-    refits = {unit: Refits(targets, inputs.knows, n_districts) for unit in ("area", "chip")}
+    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
+    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    refits = {
+        unit: Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
+        for unit in ("area", "chip")
+    }
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)

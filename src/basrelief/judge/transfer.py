@@ -394,7 +394,7 @@ def weigh(records: list[Record]) -> list[Record]:
     """
     # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
     knows = {record["recipe"]: (HEIGHTS,) for record in records}
-    nothing_fitted = Refits((), knows, 0)
+    nothing_fitted = Refits((), knows, 0, is_alone=True)
     places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
     compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
     bounded = [nothing_fitted.bound_score(record) for record in records]

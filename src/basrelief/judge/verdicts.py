@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from basrelief.judge.chance import Refits
+from basrelief.judge.chance import Nothing, Refits
 from basrelief.judge.claims import (
     Claim,
     Key,
@@ -81,7 +81,8 @@ def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowle
     """
     claims = settle_claims([claim for each in compared for claim in _list_all(scores, each, known)])
     lidar, pattern = (find_surviving(claims, kind) for kind in ("no_lidar", "no_pattern"))
-    court = _Court(known, lidar, pattern)
+    tested = {(claim["nothing"], _key(claim)) for claim in claims if claim["is_tested"]}
+    court = _Court(known, lidar, pattern, tested)
     verdicts = Verdicts(claims, [court.weigh(record) for record in scores])
     for each in compared:
         verdicts.relocation.extend(_rank_moved(claims, each))
@@ -174,12 +175,17 @@ class _Court:
     pattern: set[Key]
     """That the recipe tells anything at all."""
 
+    tested: set[tuple[Nothing, Key]]
+    """What was held against chance at all."""
+
     def weigh(self, record: Record) -> Record:
         """Give a score its worth."""
         name = record["recipe"]
         alone = self.known.sees_lidar(name) and self.known.yardsticks[name] == MEAN
+        nothing: Nothing = "no_lidar" if alone else "no_pattern"
         survives = _key(record) in (self.lidar if alone else self.pattern)
-        return record | {"worth": find_worth(record, survives)}
+        is_tested = (nothing, _key(record)) in self.tested
+        return record | {"worth": find_worth(record, survives if is_tested else None)}
 
     def weigh_means(self, record: Record) -> Record:
         """Give the means over targets of a recipe their worth, and each gain its sense."""

@@ -25,6 +25,9 @@ THE_MEAN = "always predicting the mean"
 STRICT_FIRST = tuple(reversed(SCHEMES))
 """Schemes from the one that leaks least."""
 
+UNTESTED = "neighbours of what is tested were learnt from, or no other labels were drawn"
+"""Why a score can be left without a test against chance."""
+
 FEW = 30
 """Fewer held-out places than this make a bootstrapped interval rough."""
 
@@ -96,6 +99,7 @@ def say_worth(record: Record) -> str:
         "worse": f"worse than {THE_MEAN}",
         "no_better": f"no better than {THE_MEAN}",
         "by_chance": f"no better than {THE_MEAN} (among so many scores, one like it is chance)",
+        "untested": f"not told from {THE_MEAN} (not held against chance: {UNTESTED})",
         "unsure": f"worse than {THE_MEAN}, though the interval includes 0",
         "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
         "unknown": "cannot be judged: what was observed does not vary",

@@ -48,7 +48,7 @@ def test_what_survives_is_counted_beside_all_that_could_be_claimed(
 def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     facts: Facts, section: Reader
 ) -> None:
-    words = "every recipe but networks fitted anew to them"
+    words = "every recipe but networks was fitted anew to both"
     assert words in section(report.draw_page(facts), "chance")
     rough = [record | {"interval": "few_districts"} for record in facts.scores]
     assert words in section(report.draw_page(replace(facts, scores=rough)), "chance")

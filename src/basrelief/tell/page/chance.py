@@ -13,8 +13,8 @@ from basrelief.tell.words import name_recipe, name_scheme, name_target
 REFITTED = ("refitted", "few_districts")
 """Kinds of interval that come from fitting anew."""
 
-LEAST_P = 0.05
-"""What fewer than one in twenty placements reach is no chance."""
+CLAIM = ("recipe", "versus", "scheme", "unit", "target")
+"""What a gain and the claim of it have in common."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Moved:
     recipe: str
     over: str
     record: Record
+    holds: bool
+    """Whether the claim survives chance over the whole report."""
 
     @property
     def sense(self) -> str:
-        """Whether chance reaches it: one of `SENSES`."""
-        return "better" if self.record["p"] < LEAST_P else "even"
+        """Whether it can be told from chance: one of `SENSES`."""
+        return "better" if self.holds else "even"
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
@@ -53,7 +55,8 @@ def gather(facts: Facts) -> dict[str, Any] | None:
 
 def _count(claims: list[Record]) -> tuple[int, int]:
     """Count the claims that survive, and all."""
-    return sum(claim["holds"] for claim in claims), len(claims)
+    tested = select(claims, is_tested=True)
+    return sum(claim["holds"] for claim in tested), len(tested)
 
 
 def _list_moved(facts: Facts, scheme: str) -> list[Moved]:
@@ -71,6 +74,11 @@ def _list_moved(facts: Facts, scheme: str) -> list[Moved]:
             record["recipe"],
             "the mean" if record["versus"] == MEAN else name_recipe(record["versus"]),
             record,
+            any(
+                claim["holds"]
+                for claim in select(facts.judged.claims, nothing="no_lidar")
+                if all(claim[key] == record[key] for key in CLAIM)
+            ),
         )
         for record in records
     ]
