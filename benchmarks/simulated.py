@@ -108,7 +108,8 @@ class Ground:
                 drawn[kind] = labels[relocate(self.terms.locations.xy, n_worlds, rng)]
             else:
                 terms = self.terms if kind == "alike" else nothing
-                drawn[kind] = simulate_labels(terms, labels, n_worlds, rng)
+                is_null = kind == "no_lidar"
+                drawn[kind] = simulate_labels(terms, labels, n_worlds, rng, is_smoother=is_null)
         return drawn
 
     def refits(self, targets: tuple[str, ...], skills: dict[str, dict[Kind, Floats]]) -> Refits:

@@ -84,7 +84,8 @@ def draw_worlds(
         nothing = terms.leave_out(terms.feature_sets)
         drawn |= {
             "alike": mean + spread * simulate_labels(terms, usable, n_worlds, rng),
-            "no_lidar": mean + spread * simulate_labels(nothing, usable, n_worlds, rng),
+            "no_lidar": mean
+            + spread * simulate_labels(nothing, usable, n_worlds, rng, is_smoother=True),
             "moved": usable[relocate(xy, n_worlds, rng)],
         }
     whole = {kind: np.full((n_worlds, *labels.shape), np.nan) for kind in drawn}

@@ -19,7 +19,12 @@ Floats = NDArray[np.float64]
 
 
 def simulate_labels(
-    terms: AreaTerms, labels: Floats, n_draws: int, rng: np.random.Generator
+    terms: AreaTerms,
+    labels: Floats,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    is_smoother: bool = False,
 ) -> Floats:
     """Draw labels of areas anew, as the process of ``terms`` takes them to come about.
 
@@ -35,6 +40,10 @@ def simulate_labels(
         Of areas few enough for the square of them.
     labels : (area, target)
         NaN where unknown; unknown in the draws too.
+    is_smoother
+        Whether draws are of the half of the process with least noise. Where chance is to be
+        measured the truth must not be smoother than what is drawn: the more neighbours share,
+        the more does chance give.
 
     Returns
     -------
@@ -44,6 +53,7 @@ def simulate_labels(
     References
     ----------
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 6.5 (parametric).
+    Berger and Boos (1994), JASA 89, 1012-1016 (the worst of the nuisance values that fit).
     """
     known = prepare_joint(terms)
     process = fit_gaussian_process(known.components, labels, known.mixes, known.prior)
@@ -56,6 +66,8 @@ def simulate_labels(
         posterior = process.posterior[:, :, target]
         if not posterior.any():  # no label at all
             continue
+        if is_smoother:
+            posterior = _keep_smoother(posterior)
         is_known = np.isfinite(labels[:, target])
         for rows, candidate, noise in _pick(posterior, n_draws, rng):
             mixed = np.tensordot(known.mixes[candidate], known.components, axes=1)
@@ -85,6 +97,14 @@ def _pick(
     for index in np.unique(picked).tolist():
         candidate, noise = divmod(index, len(NOISE))
         yield np.flatnonzero(picked == index), candidate, float(NOISE[noise])
+
+
+def _keep_smoother(posterior: Floats) -> Floats:
+    """Keep of a posterior, (candidate, noise), the half with least noise."""
+    # From the least noise on, up to the median.
+    upto = np.cumsum(posterior.sum(axis=0)) - posterior.sum(axis=0)
+    kept: Floats = np.where(upto < posterior.sum() / 2, posterior, 0.0)
+    return kept
 
 
 def _correlate_targets(labels: Floats) -> Floats:
