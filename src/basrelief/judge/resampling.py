@@ -134,11 +134,6 @@ def or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def bound_mean(values: Floats, draws: Draws) -> Interval:
-    """Take the 95 % interval of a mean over groups, (group,); none with too few of them."""
-    return bound_ratio(values, np.ones_like(values), draws)
-
-
 def bound_ratio(above: Floats, below: Floats, draws: Draws) -> Interval:
     """Take the 95 % interval of a ratio of sums over groups, (group,) each.
 
