@@ -15,7 +15,7 @@ from basrelief.tell.findings import say_unshown
 from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.templates import open_templates
-from basrelief.tell.words import name_target
+from basrelief.tell.words import name_known, name_target
 
 
 def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> None:
@@ -63,13 +63,25 @@ def explain_table(narrowed: Facts) -> str:
         .get_template("areas.md.j2")
         .render(
             has_places=narrowed.samples.has_places,
-            targets=[(target, name_target(target)) for target in targets],
+            targets=[
+                (target, name_target(target), _name_predictor(narrowed, target))
+                for target in targets
+            ],
             digits=handout.SIGNIFICANT,
             unshown=say_unshown(narrowed.find_failing()),
             credits=list_credits(narrowed.settings),
         )
     )
     return text
+
+
+def _name_predictor(narrowed: Facts, target: str) -> str:
+    """Name what predicts a target in the tables, and what it knows; empty where nothing does."""
+    recipe = narrowed.shown.get(target)
+    if recipe is None or target in narrowed.unshown:
+        return ""
+    known = name_known(narrowed.judged.knows.get(recipe, ()))
+    return f"{recipe}, from {known}" if known else recipe
 
 
 def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
