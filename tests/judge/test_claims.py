@@ -40,8 +40,10 @@ def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
 def test_two_claims_are_held_against_the_larger_of_both() -> None:
     one, other = np.random.default_rng(0).standard_normal((2, 99)) * [[0.1], [0.02]]
     found = settle_claims([make_claim(0.25, one), make_claim(0.03, other, target="health")])
-    larger = np.maximum(one / one.std(), other / other.std())
-    for record, value, spread in zip(found, (0.25, 0.03), (one.std(), other.std()), strict=True):
+    # The real gains are one world more.
+    spreads = [np.append(one, 0.25).std(), np.append(other, 0.03).std()]
+    larger = np.maximum(one / spreads[0], other / spreads[1])
+    for record, value, spread in zip(found, (0.25, 0.03), spreads, strict=True):
         assert record["p"] == (1 + (larger >= value / spread).sum()) / 100
 
 
@@ -54,6 +56,17 @@ def test_a_report_of_nothing_claims_nothing_nineteen_times_of_twenty() -> None:
         claims = [make_claim(value, drawn[1:, k]) for k, value in enumerate(drawn[0])]
         claimed += any(record["holds"] for record in settle_claims(claims))
     assert claimed / 400 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_gains_that_are_nearly_always_nothing_do_not_pass_for_claims() -> None:
+    # As skills of models that find nothing in most worlds, and much in a few.
+    rng, claimed = np.random.default_rng(2), 0
+    for _ in range(300):
+        found = rng.random((41, 30)) < 0.3
+        drawn = np.where(found, 0.1 * rng.standard_t(3, (41, 30)), 0.01)
+        claims = [make_claim(value, drawn[1:, k]) for k, value in enumerate(drawn[0])]
+        claimed += any(record["holds"] for record in settle_claims(claims))
+    assert claimed / 300 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
 
 
 def test_what_was_not_drawn_is_held_against_as_many_as_there_are() -> None:

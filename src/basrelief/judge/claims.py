@@ -95,7 +95,10 @@ def _rank_together(claims: Sequence[Claim]) -> list[float]:
     for kind in {kind for claim in claims for kind in claim.by_chance}:
         own = [k for k, claim in enumerate(claims) if kind in claim.by_chance]
         drawn = np.stack([claims[k].by_chance[kind] for k in own], axis=1)  # (world, claim)
-        spread = np.array([measure_spread(each) for each in drawn.T])
+        # The real gains count as one world more. By a spread that they have no part in, they
+        # would pass for larger than any drawn one too often: up to five times as often.
+        every = np.vstack([[claims[k].value for k in own], drawn])
+        spread = np.array([measure_spread(each) for each in every.T])
         largest = (drawn / spread).max(axis=1)
         for k, each in zip(own, spread, strict=True):
             reached = int((largest >= claims[k].value / each).sum())
