@@ -41,7 +41,8 @@ def test_two_claims_are_held_against_the_larger_of_both() -> None:
     one, other = np.random.default_rng(0).standard_normal((2, 99)) * [[0.1], [0.02]]
     found = settle_claims([make_claim(0.25, one), make_claim(0.03, other, target="health")])
     # The real gains are one world more.
-    spreads = [np.append(one, 0.25).std(), np.append(other, 0.03).std()]
+    spreads = np.array([np.append(one, 0.25).std(), np.append(other, 0.03).std()])
+    spreads = np.sqrt(spreads**2 + np.median(spreads) ** 2)
     larger = np.maximum(one / spreads[0], other / spreads[1])
     for record, value, spread in zip(found, (0.25, 0.03), spreads, strict=True):
         assert record["p"] == (1 + (larger >= value / spread).sum()) / 100

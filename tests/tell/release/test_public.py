@@ -248,6 +248,7 @@ def write_contribution(run: Run) -> None:
     write_json(run.explain / "kinds.json", [key | kind])
     test = {"test": "edges", "value": None, "low": None, "high": None, "bound": 1.25}
     test |= {"passes": None, "n": 0, "of": "areas", "reason": "no edge", "edge_cells": 2}
+    test |= {"counts": False, "n_controls": 0, "n_told": 0}
     write_json(run.explain / "tests.json", [test | {"recipe": "hushtest", "target": "crime"}])
     ids = gpd.read_parquet(run.chips / "areas.parquet")["area_id"]
     sums = dict.fromkeys(ADDS, 0.375) | dict.fromkeys(SHARES, 0.2)
