@@ -109,8 +109,11 @@ def test_a_label_driven_by_height_is_learnt_and_noise_is_not(place: Run) -> None
     assert set(scores) == {(t, s) for t in ("crime", "health") for s in ("area", "block")}
     for scheme in ("area", "block"):
         assert scores["crime", scheme]["skill"] > 0.7
-        assert scores["crime", scheme]["skill_low"] > 0.5
+        # An interval of what is to be expected is wider than one of the models as they are.
+        assert scores["crime", scheme]["skill_low"] > 0.4
+        assert scores["crime", scheme]["worth"] == "better"
         assert -0.1 < scores["health", scheme]["skill"] < 0.1
+        assert scores["health", scheme]["worth"] != "better"
 
 
 def read_ours(place: Run) -> pd.DataFrame:
