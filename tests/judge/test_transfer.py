@@ -94,7 +94,8 @@ def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, ans
 
 
 def test_a_gain_on_a_new_place_is_held_against_as_many_as_there_are() -> None:
-    ends = {"skill": 0.3, "skill_low": 0.01, "skill_high": 0.6}
+    # Stretched by a half, since the model is held fixed, it lies two spreads above 0.
+    ends = {"skill": 0.3, "skill_low": 0.104, "skill_high": 0.6}
     key = {"recipe": "a", "scheme": "transfer", "unit": "area"}
     crime, income, health = (key | {"target": name} | ends for name in ("crime", "income", "imd"))
     # By itself chance gives such a gain 2 times in 100, and 3 are to be had: 6 in 100.
