@@ -185,7 +185,12 @@ class _Court:
         nothing: Nothing = "no_lidar" if alone else "no_pattern"
         survives = _key(record) in (self.lidar if alone else self.pattern)
         is_tested = (nothing, _key(record)) in self.tested
-        return record | {"worth": find_worth(record, survives if is_tested else None)}
+        worth = find_worth(record, survives if is_tested else None)
+        # The interval says how much, and the claim whether: of place a skill can be no chance,
+        # and still be nearly anything.
+        if worth == "unsure" and survives and is_tested:
+            worth = "better"
+        return record | {"worth": worth}
 
     def weigh_means(self, record: Record) -> Record:
         """Give the means over targets of a recipe their worth, and each gain its sense."""
