@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated import Ground, Law, open_ground
 
+from basrelief.judge.chance import DIFFERENCE, SKILL
 from basrelief.judge.claims import find_surviving, list_claims, settle_claims
-from basrelief.judge.verdicts import DIFFERENCE, SKILL
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record

@@ -17,7 +17,7 @@ from basrelief.chips.store import load_samples
 from basrelief.config import load_settings
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
-from basrelief.judge.predictions import EvaluationInputs
+from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.refit import N_REPEATS, Predict, refit_baseline, refit_recipe, refit_skills
 from basrelief.judge.relocation import relocate
 from basrelief.judge.worlds import Kind

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from basrelief.judge.chance import REACH, Refits, bound_gain, find_nothing
+from basrelief.judge.chance import N_SPREADS, Refits, bound_gain, find_nothing
 from basrelief.judge.worlds import draw_worlds
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations
@@ -57,11 +57,11 @@ def test_the_low_end_is_the_gain_from_which_the_observed_one_is_just_reached() -
 
     def reach_up(gain: float) -> float:
         grown = by_chance + (spread - by_chance) * gain / value
-        return gain + REACH * grown - value
+        return gain + N_SPREADS * grown - value
 
     low, high = bound_gain(value, spread, by_chance)
     assert low == pytest.approx(brentq(reach_up, -1, 1))
-    assert high == pytest.approx(value + REACH * spread)
+    assert high == pytest.approx(value + N_SPREADS * spread)
 
 
 @pytest.mark.parametrize("value", [-0.3, 0.0, 0.05, 0.2, 0.5])
@@ -69,13 +69,13 @@ def test_the_low_end_is_the_gain_from_which_the_observed_one_is_just_reached() -
 def test_ends_lie_on_both_sides(value: float, by_chance: float | None) -> None:
     low, high = bound_gain(value, 0.1, by_chance)
     assert low < value < high
-    assert (low > 0) == (value > REACH * (by_chance if by_chance is not None else 0.1)) or low > 0
+    assert (low > 0) == (value > N_SPREADS * min(0.1, by_chance or 0.1))
 
 
 @pytest.mark.parametrize("by_chance", [0.01, 0.05, 0.1])
 def test_the_interval_excludes_0_just_where_chance_does_not_reach(by_chance: float) -> None:
-    assert bound_gain(REACH * by_chance + 1e-6, 0.1, by_chance)[0] > 0
-    assert bound_gain(REACH * by_chance - 1e-6, 0.1, by_chance)[0] < 0
+    assert bound_gain(N_SPREADS * by_chance + 1e-6, 0.1, by_chance)[0] > 0
+    assert bound_gain(N_SPREADS * by_chance - 1e-6, 0.1, by_chance)[0] < 0
 
 
 def score(recipe: str, **more: Any) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_a_mean_over_targets_is_bounded_by_the_spread_of_the_mean() -> None:
     expected = refits.skills["relief"]["alike"] - refits.skills["place"]["alike"]
     assert mean == pytest.approx(expected.mean(axis=1))
     pair = {"recipe": "relief", "versus": "place", "difference": 0.1, "low": 0.0, "high": 0.2}
-    assert refits.bound_pair(pair)["high"] == pytest.approx(0.1 + REACH * mean.std())
+    assert refits.bound_pair(pair)["high"] == pytest.approx(0.1 + N_SPREADS * mean.std())
 
 
 def test_what_is_unknown_in_some_world_is_not_bounded_by_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.judge.predictions import EvaluationInputs
+from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_skills
 from basrelief.run import Run, read_json
 

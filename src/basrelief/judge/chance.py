@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 from basrelief.judge.resampling import MIN_GROUPS
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN, differ
-from basrelief.learn.knowledge import DISTRICT, LIDAR
+from basrelief.learn.knowledge import DISTRICT, LIDAR, sees_lidar
 from basrelief.run import Record
 
-REACH = 2.4
+N_SPREADS = 2.4
 """Standard deviations on either side that make a 95 % interval. On simulated labels the normal
 distribution's 1.96 held what was to be expected less often: the spread is itself estimated from
-the one set of labels there is. Chosen with ``benchmarks/coverage.py``, never by real scores."""
+the one set of labels there is. Chosen on simulated labels, never by real scores (LOG.md)."""
 
 LEAST_SPREAD = 0.005
 """A skill that varies less than this by chance is taken to vary by it: of no other use is a
 baseline that always gives the mean."""
+
+SKILL = ("skill", "skill_low", "skill_high")
+DIFFERENCE = ("difference", "low", "high")
+"""A value and the ends of its interval, as they stand in a score, and in a comparison."""
 
 Floats = NDArray[np.float64]
 Nothing = Literal["no_lidar", "no_pattern"]
@@ -81,11 +85,11 @@ class Refits:
 
     def bound_score(self, record: Record) -> Record:
         """Give a record of ``scores.json`` the interval of refits, see `_bound`."""
-        return self._bound(record, ("skill", "skill_low", "skill_high"), MEAN)
+        return self._bound(record, SKILL, MEAN)
 
     def bound_pair(self, record: Record) -> Record:
         """Give a comparison of two recipes, for a target, the interval of refits."""
-        return self._bound(record, ("difference", "low", "high"), record["versus"])
+        return self._bound(record, DIFFERENCE, record["versus"])
 
     def bound_means(self, record: Record) -> Record:
         """Give a recipe's means over targets the intervals of refits: its own, and of each gain."""
@@ -121,7 +125,7 @@ class Refits:
         if alike is None:
             return record | {"interval": "resampled"}
         by_chance = self._spread_by_chance(recipe, versus, target)
-        ends = bound_gain(value, measure_spread(alike), by_chance)
+        ends = bound_gain(value, spread_of_gains(alike), by_chance)
         apart = differ(self.knows[recipe], self.knows.get(versus, ()))
         is_rough = DISTRICT in apart and self.n_districts < MIN_GROUPS
         kind = "few_districts" if is_rough else "refitted"
@@ -139,9 +143,9 @@ class Refits:
         more = set(self.knows[recipe]) - set(self.knows.get(versus, ()))
         # Skills of place vary as much where they are small: they come and go with what neighbours
         # happen to share. Shuffled labels do not show that, and held 73 to 81 % of the time.
-        kinds = WORLDS_OF["no_lidar"] if more & set(LIDAR) else ()
+        kinds = WORLDS_OF["no_lidar"] if sees_lidar(more) else ()
         gains = [self.gain(recipe, versus, target, kind) for kind in kinds]
-        return max((measure_spread(gain) for gain in gains if gain is not None), default=None)
+        return max((spread_of_gains(gain) for gain in gains if gain is not None), default=None)
 
     def tabulate(self, recipe: str, scheme: str, unit: str) -> pd.DataFrame:
         """Lay a recipe's skills out: ``recipe, scheme, unit, kind, world, target, skill``."""
@@ -199,13 +203,13 @@ def bound_gain(value: float, spread: float, by_chance: float | None) -> tuple[fl
     >>> [round(end, 3) for end in bound_gain(0.3, 0.1, 0.02)]
     [0.154, 0.54]
     """
-    high = value + REACH * spread
-    if by_chance is None or value <= REACH * by_chance:
-        return value - REACH * spread, high
+    high = value + N_SPREADS * spread
+    if by_chance is None or value <= N_SPREADS * by_chance:
+        return value - N_SPREADS * spread, high
     growth = max(spread - by_chance, 0.0) / value
-    return (value - REACH * by_chance) / (1 + REACH * growth), high
+    return (value - N_SPREADS * by_chance) / (1 + N_SPREADS * growth), high
 
 
-def measure_spread(values: Floats) -> float:
+def spread_of_gains(values: Floats) -> float:
     """Take the standard deviation of gains, (world,); never nothing."""
     return max(float(np.std(values)), LEAST_SPREAD)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from basrelief.judge.chance import Nothing, Refits, measure_spread
+from basrelief.judge.chance import Nothing, Refits, spread_of_gains
 from basrelief.judge.scores import SMALLEST_GAIN
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import LIDAR
+from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
 
 MAX_CHANCE = 0.05
@@ -22,8 +22,6 @@ MAX_CHANCE = 0.05
 ALONE = 1.5
 """By how much an interval is stretched that holds models fixed and has to speak for chance. Plain,
 such intervals let 13 reports in 100 claim what is not there (600 areas, blocks, ten claims)."""
-
-KEYS = ("recipe", "scheme", "unit", "target")
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str, str, str | None]
@@ -98,7 +96,7 @@ def _rank_together(claims: Sequence[Claim]) -> list[float]:
         # The real gains count as one world more. By a spread that they have no part in, they
         # would pass for larger than any drawn one too often: up to five times as often.
         every = np.vstack([[claims[k].value for k in own], drawn])
-        spread = _even_out(np.array([measure_spread(each) for each in every.T]))
+        spread = _even_out(np.array([spread_of_gains(each) for each in every.T]))
         largest = (drawn / spread).max(axis=1)
         for k, each in zip(own, spread, strict=True):
             reached = int((largest >= claims[k].value / each).sum())
@@ -142,7 +140,7 @@ class Knowledge:
 
     def sees_lidar(self, name: str) -> bool:
         """Whether a recipe sees LIDAR; the mean does not."""
-        return bool(set(self.knows.get(name, ())) & set(LIDAR))
+        return sees_lidar(self.knows.get(name, ()))
 
 
 def list_claims(
@@ -153,9 +151,9 @@ def list_claims(
     Parameters
     ----------
     records
-        With `KEYS` (no ``target`` for a mean over targets), ``versus`` where it is not the mean,
-        and the fields ``names``: a value and the ends of its interval. What has no interval
-        claims nothing.
+        With ``recipe, scheme, unit, target`` (none for a mean over targets), ``versus`` where it
+        is not the mean, and the fields ``names``: a value and the ends of its interval. What has
+        no interval claims nothing.
     refits
         Of the records' scheme and unit.
     """
@@ -181,8 +179,9 @@ def list_claims(
 
 def find_surviving(claims: Iterable[Record], nothing: Nothing) -> set[Key]:
     """Find which claims of `settle_claims` hold, of one question: their keys."""
-    return {
-        (claim["recipe"], claim["scheme"], claim["unit"], claim["target"])
-        for claim in claims
-        if claim["holds"] and claim["nothing"] == nothing
-    }
+    return {key_of(claim) for claim in claims if claim["holds"] and claim["nothing"] == nothing}
+
+
+def key_of(record: Record) -> Key:
+    """Take what a record and the claims on it have in common."""
+    return record["recipe"], record["scheme"], record["unit"], record.get("target")

@@ -17,12 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from basrelief.chips.store import Samples
 from basrelief.judge.baselines import BaselineData, predict_baseline
-from basrelief.judge.predictions import EvaluationInputs, SchemePredictions
+from basrelief.judge.inputs import EvaluationInputs
+from basrelief.judge.predictions import SchemePredictions
 from basrelief.judge.worlds import Kind, Worlds, draw_worlds
 from basrelief.learn.area_models import fit_stack
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
-from basrelief.learn.knowledge import LIDAR
+from basrelief.learn.knowledge import sees_lidar
 from basrelief.learn.linear import average_known, predict_linear
 from basrelief.learn.place import Locations
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
@@ -63,11 +64,11 @@ class Refitter:
         """
         if predicted.unit == "area" and predicted.recipe in self.learners:
             return self._refit(predicted.recipe, scheme)
-        sees_lidar = set(self.inputs.knows[predicted.recipe]) & set(LIDAR)
         # Held fixed, predictions do not learn another world's labels. Where neighbours of what is
         # tested were learnt from, that is the very thing that passes for knowledge.
         has_buffer = scheme == "block" and self.inputs.settings.split.buffer_m > 0
-        if not sees_lidar or not self.learners or not has_buffer:
+        is_lidar = sees_lidar(self.inputs.knows[predicted.recipe])
+        if not is_lidar or not self.learners or not has_buffer:
             return {}
         kinds: tuple[Kind, ...] = ("no_lidar", "moved")
         return {

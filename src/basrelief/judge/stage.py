@@ -29,9 +29,10 @@ from basrelief.judge.compare import (
     order_recipes,
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
+from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
-from basrelief.judge.predictions import EvaluationInputs, SchemePredictions, predict_scheme
+from basrelief.judge.predictions import SchemePredictions, predict_scheme
 from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from basrelief.judge.chance import Nothing, Refits
+from basrelief.judge.chance import DIFFERENCE, SKILL, Nothing, Refits
 from basrelief.judge.claims import (
     Claim,
     Key,
     Knowledge,
     find_surviving,
+    key_of,
     list_claims,
     settle_claims,
 )
@@ -27,12 +28,10 @@ Answer = Literal["lidar", "place", "nothing"]
 """What tells a target: LIDAR, alone or beside place; place, district or size without it; or
 nothing that is known."""
 
-SKILL = ("skill", "skill_low", "skill_high")
 GAIN = ("difference", "low", "high", "differs_in", "beats", "is_beaten")
 """Of the gain over its yardstick, as they stand in a record of means over targets."""
 
 MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")
-DIFFERENCE = ("difference", "low", "high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowle
     """
     claims = settle_claims([claim for each in compared for claim in _list_all(scores, each, known)])
     lidar, pattern = (find_surviving(claims, kind) for kind in ("no_lidar", "no_pattern"))
-    tested = {(claim["nothing"], _key(claim)) for claim in claims if claim["is_tested"]}
+    tested = {(claim["nothing"], key_of(claim)) for claim in claims if claim["is_tested"]}
     court = _Court(known, lidar, pattern, tested)
     verdicts = Verdicts(claims, [court.weigh(record) for record in scores])
     for each in compared:
@@ -183,8 +182,8 @@ class _Court:
         name = record["recipe"]
         alone = self.known.sees_lidar(name) and self.known.yardsticks[name] == MEAN
         nothing: Nothing = "no_lidar" if alone else "no_pattern"
-        survives = _key(record) in (self.lidar if alone else self.pattern)
-        is_tested = (nothing, _key(record)) in self.tested
+        survives = key_of(record) in (self.lidar if alone else self.pattern)
+        is_tested = (nothing, key_of(record)) in self.tested
         worth = find_worth(record, survives if is_tested else None)
         # The interval says how much, and the claim whether: of place a skill can be no chance,
         # and still be nearly anything.
@@ -218,8 +217,4 @@ class _Court:
         """Whether one recipe may be said to beat another, whatever the interval."""
         if not self.known.sees_lidar(one) or self.known.sees_lidar(other):
             return True
-        return _key(record | {"recipe": one}) in self.lidar
-
-
-def _key(record: Record) -> Key:
-    return record["recipe"], record["scheme"], record["unit"], record.get("target")
+        return key_of(record | {"recipe": one}) in self.lidar

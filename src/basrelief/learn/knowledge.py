@@ -42,6 +42,17 @@ def counts_districts(samples: Samples) -> bool:
     return "lad" in samples.areas and bool(samples.areas["lad"].notna().any()) and not is_many
 
 
+def sees_lidar(codes: Collection[str]) -> bool:
+    """Say whether what is known, as `CODES`, has to be flown for.
+
+    Examples
+    --------
+    >>> sees_lidar(("heights", "place")), sees_lidar(("place",))
+    (True, False)
+    """
+    return not set(LIDAR).isdisjoint(codes)
+
+
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
     """Put codes in the order in which they are told; others than `CODES` come last.
 

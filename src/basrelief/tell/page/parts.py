@@ -7,7 +7,7 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.yardsticks import MEAN, differ
-from basrelief.learn.knowledge import LIDAR
+from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
@@ -240,7 +240,7 @@ def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> 
     gains = []
     for recipe in [name, *(part for part in parts if part != name)]:
         # What sees no LIDAR has a row among the skills.
-        if recipe not in records or not set(LIDAR) & set(records[recipe]["differs_in"]):
+        if recipe not in records or not sees_lidar(records[recipe]["differs_in"]):
             continue
         if found := say_difference(records[recipe], name_recipe(records[recipe]["versus"])):
             sense, words = found
@@ -254,7 +254,7 @@ def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> 
     for part in parts:
         versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
         against = select(facts.judged.comparisons, **versus)
-        if not set(LIDAR) & set(knows.get(part, ())) or not against:
+        if not sees_lidar(knows.get(part, ())) or not against:
             continue
         won = [name_target(record["target"]) for record in against if record["beats"]]
         more = name_known(differ(knows[name], knows[part]))
