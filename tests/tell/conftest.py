@@ -147,6 +147,13 @@ def judged_settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
+def open_settings(judged_settings: Settings) -> Settings:
+    """Those of a judged run that shows its areas, however few people are known."""
+    publish = judged_settings.publish.model_copy(update={"min_population": 0})
+    return judged_settings.model_copy(update={"publish": publish})
+
+
+@pytest.fixture(scope="session")
 def write_judged() -> Callable[[Path], Run]:
     """Write the judged run into a folder."""
     return write_run

@@ -42,14 +42,13 @@ def case(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
-    judged_settings: Settings,
+    open_settings: Settings,
 ) -> tuple[Run, bool]:
     """A run of one target, and whether some of its indicators are set by district."""
     run = write_judged(tmp_path_factory.mktemp(request.param) / "run")
     rename_target(run, request.param)
-    write_maps(judged_settings, run)
-    publish = judged_settings.publish.model_copy(update={"min_population": 0})
-    tell_run(judged_settings.model_copy(update={"publish": publish}), run)
+    write_maps(open_settings, run)
+    tell_run(open_settings, run)
     return run, request.param == "barriers"
 
 

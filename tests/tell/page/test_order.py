@@ -45,11 +45,10 @@ def cut_section(page: str, name: str) -> str:
 def run(
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
-    judged_settings: Settings,
+    open_settings: Settings,
 ) -> Run:
     run = write_judged(tmp_path_factory.mktemp("ordered") / "run")
-    publish = judged_settings.publish.model_copy(update={"min_population": 0})
-    tell_run(judged_settings.model_copy(update={"publish": publish}), run)
+    tell_run(open_settings, run)
     return run
 
 

@@ -50,13 +50,12 @@ def case(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
-    judged_settings: Settings,
+    open_settings: Settings,
 ) -> tuple[Run, bool]:
     """A run that is told, and whether its recipe may be shown for health."""
     run = write_judged(tmp_path_factory.mktemp(request.param) / "run")
     add_health(run, request.param)
-    publish = judged_settings.publish.model_copy(update={"min_population": 0})
-    tell_run(judged_settings.model_copy(update={"publish": publish}), run)
+    tell_run(open_settings, run)
     return run, request.param == "better"
 
 
@@ -115,13 +114,10 @@ def test_the_analysts_page_keeps_them_marked(case: tuple[Run, bool]) -> None:
     assert lists.count("this order may be chance, and is not published") == (not is_shown)
 
 
-def test_narrowed_facts_hold_no_row_of_it(
-    case: tuple[Run, bool], judged_settings: Settings
-) -> None:
+def test_narrowed_facts_hold_no_row_of_it(case: tuple[Run, bool], open_settings: Settings) -> None:
     run, is_shown = case
-    facts: Facts = read_facts(judged_settings, run)
-    publish = judged_settings.publish.model_copy(update={"min_population": 0})
-    narrowed = narrow_facts(facts, decide_release(facts.samples.areas, publish))
+    facts: Facts = read_facts(open_settings, run)
+    narrowed = narrow_facts(facts, decide_release(facts.samples.areas, open_settings.publish))
     judged = narrowed.judged
     for table in (narrowed.predictions, judged.residuals, judged.ranked):
         assert set(table["target"]) == (set(TARGETS) if is_shown else {"crime"})
