@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -154,6 +154,28 @@ class Run:
             disable=is_silent,
             transient=True,
         )
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What was odd about the input and yet taken: said at once, and kept for the pages.
+
+    Readers of files take one and add to it. A line says what, in which file or key as typed, and
+    what was made of it: it is what keeps a doubtful number from standing there without a word.
+    """
+
+    run: Run
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        """Say a line, once however often it is met."""
+        if line not in self.lines:
+            self.lines.append(line)
+            self.run.say(f"note: {line}")
+
+    def write(self, path: Path) -> None:
+        """Keep the lines as a JSON list."""
+        write_json(path, self.lines)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.tables import name_targets
 from basrelief.config import InputError, Settings
-from basrelief.run import Run
+from basrelief.run import Notes
 from basrelief.sources.areas import list_names, read_areas, read_headings
 from basrelief.sources.census import fill_places, find_vintage, refuse_other_vintage
 from basrelief.sources.crime import (
@@ -32,12 +32,14 @@ from basrelief.sources.lidar import Mosaic
 
 
 def read_labelled_areas(
-    settings: Settings, run: Run, folder: Path, surface: Mosaic
+    settings: Settings, notes: Notes, folder: Path, surface: Mosaic
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Read the areas that the rasters touch, with one column a target.
 
     Parameters
     ----------
+    notes
+        Takes what is odd about the tables.
     folder
         Where ``crime.parquet`` goes where there are counts of crime.
 
@@ -71,7 +73,7 @@ def read_labelled_areas(
     if data.labels is None:
         areas[targets] = np.nan
     if crime is not None:
-        run.say(_describe_counts(crime, areas, labels))
+        notes.run.say(_describe_counts(crime, areas, labels))
     return areas, targets
 
 
@@ -89,7 +91,7 @@ def read_counts(settings: Settings, folder: Path) -> CrimeCounts | None:
 
 
 def check_targets(
-    settings: Settings, run: Run, rows: pd.DataFrame, targets: list[str], unit: str
+    settings: Settings, notes: Notes, rows: pd.DataFrame, targets: list[str], unit: str
 ) -> list[str]:
     """Keep the targets that vary over the rows of a run.
 
@@ -129,7 +131,7 @@ def check_targets(
                 f"{fault}, so there is nothing to learn. Choose another target, or data of a "
                 "larger place."
             )
-        run.say(f"{fault}: left out")
+        notes.add(f"{fault}: left out")
     if not learnable:
         raise InputError(f"{fault}, and no other target is left. Use data of a larger place.")
     return learnable

@@ -12,7 +12,7 @@ from basrelief.chips.labelled import check_targets, read_counts
 from basrelief.chips.store import PictureWriter, open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
-from basrelief.run import Run, write_json
+from basrelief.run import Notes, Run, write_json
 from basrelief.sources.census import fill_places
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
@@ -25,15 +25,17 @@ NEAR_ONE_COLOUR = 0.75
 ID_COLUMNS = ("area_id", "area_name", "msoa", "lad")
 
 
-def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
+def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
     """Store the pictures that have a row and show something.
 
     Parameters
     ----------
+    notes
+        Takes what is odd about the pictures and their table.
     folder
         An empty folder; see ``make_chips`` for what is written.
     """
-    data = settings.data
+    data, run = settings.data, notes.run
     pictures = read_pictures(
         settings.typed("images"),
         settings.typed("table"),
@@ -52,7 +54,7 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     if shown.empty:
         raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
     named = name_targets(settings, list(frame.columns))
-    targets = check_targets(settings, run, shown, named, "pictures used")
+    targets = check_targets(settings, notes, shown, named, "pictures used")
     # All of a picture counts: without heights nodata and black are the same.
     chips = shown.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
     areas, membership = _gather_areas(shown, targets)
@@ -67,10 +69,10 @@ def chips_from_pictures(settings: Settings, run: Run, folder: Path) -> None:
     )
     if len(unreadable):
         names = ", ".join(unreadable["picture"].head(10))
-        run.say(f"chips: {len(unreadable)} pictures cannot be read and are left out: {names}")
+        notes.add(f"{len(unreadable)} pictures cannot be read and are left out: {names}")
     if pictures.duplicates:
         names = ", ".join(pictures.duplicates[:10])
-        run.say(f"chips: ids with more than one row, the first one taken: {names}")
+        notes.add(f"ids with more than one row, the first one taken: {names}")
 
 
 def _store_pictures(

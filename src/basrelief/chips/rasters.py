@@ -20,7 +20,7 @@ from basrelief.chips.tables import Tables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
-from basrelief.run import Run, write_json
+from basrelief.run import Notes, Run, write_json
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 
 
@@ -42,29 +42,32 @@ class Rasters:
 
 
 def chips_from_rasters(
-    settings: Settings, run: Run, folder: Path, detail_m: float | None = None
+    settings: Settings, notes: Notes, folder: Path, detail_m: float | None = None
 ) -> None:
     """Cut rasters into chips and measure how they cover the areas.
 
     Parameters
     ----------
+    notes
+        Takes what is odd about the files.
     folder
         An empty folder; see ``make_chips`` for what is written.
     detail_m
         As for ``cut_like``; None where a model is to be learnt.
     """
+    run = notes.run
     rasters = _open_rasters(settings, detail_m)
-    areas, targets = read_labelled_areas(settings, run, folder, rasters.surface)
+    areas, targets = read_labelled_areas(settings, notes, folder, rasters.surface)
     is_to_learn = detail_m is None
     if is_to_learn:
-        targets = check_targets(settings, run, areas, targets, "areas")
+        targets = check_targets(settings, notes, areas, targets, "areas")
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
         # Again: what varies over all areas may not vary over those with enough ground.
-        targets = check_targets(settings, run, areas[areas["is_used"]], targets, "areas used")
+        targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
     for target in targets:
         labels = areas.set_index("area_id")[target]

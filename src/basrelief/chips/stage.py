@@ -5,7 +5,7 @@ from __future__ import annotations
 from basrelief.chips.pictures import chips_from_pictures
 from basrelief.chips.rasters import chips_from_rasters
 from basrelief.config import Settings
-from basrelief.run import Run, begin_run, replacing
+from basrelief.run import Notes, Run, begin_run, replacing
 
 
 def make_chips(settings: Settings, run: Run) -> None:
@@ -14,7 +14,8 @@ def make_chips(settings: Settings, run: Run) -> None:
     Writes ``chips.parquet``, ``areas.parquet``, ``membership.parquet``, ``layers/heights.zarr``
     or ``layers/pictures.zarr``, ``chips.json`` (kind, targets, size and, of rasters, their native
     resolution and whether the ground is of a terrain raster or estimated), ``counts.json`` and,
-    where counts of crime are given, ``crime.parquet``.
+    where counts of crime are given, ``crime.parquet``; ``notes.json`` lists what was odd about the
+    input and yet taken.
 
     Raises
     ------
@@ -25,10 +26,12 @@ def make_chips(settings: Settings, run: Run) -> None:
     begin_run(run, settings.out)
     with replacing(run.chips) as part:
         part.mkdir()
+        notes = Notes(run)
         if settings.data.has_rasters:
-            chips_from_rasters(settings, run, part)
+            chips_from_rasters(settings, notes, part)
         else:
-            chips_from_pictures(settings, run, part)
+            chips_from_pictures(settings, notes, part)
+        notes.write(part / "notes.json")
 
 
 def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
@@ -48,4 +51,6 @@ def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
     """
     with replacing(run.chips) as part:
         part.mkdir()
-        chips_from_rasters(settings, run, part, detail_m)
+        notes = Notes(run)
+        chips_from_rasters(settings, notes, part, detail_m)
+        notes.write(part / "notes.json")
