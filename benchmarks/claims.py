@@ -26,6 +26,8 @@ from basrelief.run import Record
 NULL = (
     Law("smooth, no LIDAR", 0.0, 0.6, 0.0),
     Law("district-wise and smooth, no LIDAR", 0.0, 0.2, 0.4),
+    Law("rough, no LIDAR", 0.0, 0.6, 0.0, scale_m=500.0),
+    Law("skewed and smooth, no LIDAR", 0.0, 0.6, 0.0, is_skewed=True),
 )
 PLANTED = (Law("a third LIDAR", 0.33, 0.25, 0.1), Law("two thirds LIDAR", 0.66, 0.1, 0.05))
 SCHEMES = ("block", "lad")

@@ -34,7 +34,7 @@ from basrelief.run import Run
 from basrelief.splits.heldout import AreaFold, find_usable_areas
 
 SCALE_M = 1500.0
-"""Length scale of what neighbours have in common in simulated labels."""
+"""Length scale of what neighbours have in common in simulated labels, if a law says no other."""
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +47,11 @@ class Law:
     ground: float
     place: float
     district: float
+    scale_m: float = SCALE_M
+    """Length scale of what neighbours have in common, in metres."""
+
+    is_skewed: bool = False
+    """Whether labels are exponentials of normal ones, as rates and counts often look."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,7 @@ class Ground:
         Z = learn_standard(self.terms.join()).apply(self.terms.join())
         ground = Z @ Z.T
         ground /= np.trace(ground) / len(ground)
-        near = correlate(cdist(at.xy, at.xy), SCALE_M)
+        near = correlate(cdist(at.xy, at.xy), law.scale_m)
         same = (at.district[:, None] == at.district).astype(np.float64)
         own = 1 - law.ground - law.place - law.district
         covariance = law.ground * ground + law.place * near + law.district * same
@@ -80,7 +85,7 @@ class Ground:
         drawn = rng.standard_normal((n, len(near), len(correlation)))
         mixed = drawn @ np.linalg.cholesky(correlation).T
         labels: Floats = np.linalg.cholesky(covariance) @ mixed
-        return labels
+        return np.exp(labels) if law.is_skewed else labels
 
     def skills(self, labels: Floats, scheme: str, names: list[str]) -> dict[str, Floats]:
         """Take the skill of each recipe on drawn labels, (..., area, target) to (..., target)."""

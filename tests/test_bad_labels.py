@@ -123,7 +123,7 @@ def test_duplicate_area_codes(
     table = {"labels": read_labels(town), "areas": areas}[which]
     table = pd.concat([table, table.iloc[[3]]])
     config = write_config(tmp_path, town, **{which: table})
-    expect_line(config, f"data.{which}", "E01900004 stands 2 times", command="chips")
+    expect_line(config, f"data.{which}", "E01970004 stands 2 times", command="chips")
 
 
 def test_labels_of_another_vintage_than_the_boundaries(

@@ -174,6 +174,20 @@ def test_lidar_beside_place_is_not_preferred_for_what_place_tells() -> None:
     assert verdicts.preferred[0]["recipe"] == "place"
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.38, ("relief", "lidar_adds")), (0.28, ("place", "simplest"))]
+)
+def test_what_sees_no_lidar_gives_way_where_lidar_adds_and_has_more_skill(
+    value: float, expected: tuple[str, str]
+) -> None:
+    # Of what place tells nothing is sure of LIDAR; of its own gain over the mean it is.
+    chance = {"place": 0.02, "relief": 0.02, "joint": 0.02}
+    verdicts = judge(chance, {"place": 0.3, "relief": value, "joint": 0.2})
+    (choice,) = verdicts.preferred
+    assert not any(record["beats"] and record["versus"] == "place" for record in verdicts.pairs)
+    assert (choice["recipe"], choice["reason"]) == expected
+
+
 def test_lidar_does_not_beat_place_where_its_own_gain_is_chance() -> None:
     verdicts = judge({"place": 0.01, "relief": 0.2}, {"place": 0.0, "relief": 0.3})
     assert (verdicts.pairs[0]["low"] > 0, verdicts.pairs[0]["beats"]) == (True, False)

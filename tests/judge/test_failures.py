@@ -75,7 +75,24 @@ def test_moran_equals_esda_used_directly() -> None:
     np.random.seed(int(np.random.default_rng(5).integers(2**32)))  # noqa: NPY002
     direct = Moran(residual, weights, permutations=999)
     assert record["moran_i"] == pytest.approx(direct.I)
-    assert record["moran_p"] == pytest.approx(direct.p_sim)
+    assert record["moran_p"] == (1 + (direct.sim >= direct.I).sum()) / 1000
+
+
+def test_noise_held_out_by_blocks_shows_no_pattern() -> None:
+    # Held-out blocks with high noise have training data with a low mean: neighbours share that.
+    samples, found = squares(), []
+    place = samples.areas.geometry.centroid
+    fold = pd.factorize((place.x // 400).astype(str) + (place.y // 400).astype(str))[0]
+    names = {"recipe": "mean", "target": "noise", "scheme": "block", "repeat": 0, "fold": fold}
+    neighbours = find_neighbours(samples)
+    for seed in range(150):
+        noise = np.random.default_rng(seed).standard_normal(len(fold))
+        mean = np.array([noise[fold != k].mean() for k in fold])
+        frame = pd.DataFrame({"id": ids(), "y_true": noise, "y_pred": mean, "y_mean": mean})
+        rng = np.random.default_rng(seed)
+        (record,) = measure_failures(frame.assign(**names), samples, rng, neighbours)[1]
+        found.append(record["moran_p"])
+    assert np.mean(np.array(found) <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 150)
 
 
 def test_moran_is_seeded_and_leaves_numpys_generator_as_it_was() -> None:

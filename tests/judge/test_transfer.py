@@ -113,6 +113,7 @@ def test_scores_of_a_new_place_have_the_fields_of_a_runs_own(town_run: Run, answ
     mine = set(read_json(town_run.scores)[0])
     for record in read_json(answer.scores):
         assert set(record) == mine | {"compared_with", "n_inside"}
+    assert read_json(answer.folder / "predict.json")["counts"]["areas_learnt_from"] == 0
 
 
 def test_predictions_and_areas_say_the_same(answer: Run) -> None:
@@ -140,14 +141,15 @@ def test_counts_of_areas_inside_are_told_by_target(answer: Run) -> None:
 
 
 def test_the_models_own_town_is_predicted_as_it_was_learnt(
-    town_run: Run, town: Path, tmp_path: Path
+    town_run: Run, town: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = Run(tmp_path / "again", quiet=True)
+    out = Run(tmp_path / "again")
     transfer_model(town_run, place_of(town.parent), out, "relief-statistics")
     drawn = gpd.read_file(out.folder / "areas.gpkg")
     # Every area is one of those learnt from.
     np.testing.assert_allclose(drawn["dissimilarity_crime"], 0.0, atol=1e-6)
     assert drawn["is_inside_crime"].all()
+    assert f"the model learnt from {len(drawn)} of these areas" in capsys.readouterr().out
     assert not out.scores.exists()
     assert "observed_crime" not in drawn
 

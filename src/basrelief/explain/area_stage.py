@@ -19,7 +19,7 @@ from basrelief.explain.contributions import UNIT, Scene, draw_contributions, set
 from basrelief.explain.controls import find_verdict
 from basrelief.explain.findings import Findings
 from basrelief.explain.readout import DenseModel, find_models
-from basrelief.explain.refits import Refits, refit_without_blocks
+from basrelief.explain.refits import BlockRefits, refit_without_blocks
 from basrelief.explain.shares import keep_explained, measure_shares
 from basrelief.explain.tally import list_kinds
 from basrelief.run import Record, Run, replacing
@@ -99,14 +99,14 @@ def _explain_model(
     return set(model.recipes)
 
 
-def fit_refits(scene: Scene) -> Refits | None:
+def fit_refits(scene: Scene) -> BlockRefits | None:
     """Fit a scene's model again without groups of blocks; None where these are too few."""
     known = [scene.samples.targets.index(target) for target in scene.model.targets]
     return refit_without_blocks(scene.fitted, scene.data, scene.blocks, known, scene.seed)
 
 
 def bound_kinds(
-    refits: Refits | None, area_ids: Collection[str]
+    refits: BlockRefits | None, area_ids: Collection[str]
 ) -> tuple[NDArray[np.float64] | None, float]:
     """Give the standard errors of what kinds add, and how many of them an interval reaches."""
     return (None, 0.0) if refits is None else (refits.measure_errors(area_ids), refits.reach)

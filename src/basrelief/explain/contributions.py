@@ -33,7 +33,7 @@ from basrelief.explain.cells import (
 from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
 from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, FeatureMap
-from basrelief.explain.refits import Refits
+from basrelief.explain.refits import BlockRefits
 from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
 from basrelief.judge.stage import group_units
@@ -199,7 +199,7 @@ class Tallies:
     """What is added up as a place is walked through."""
 
     areas: dict[str, AreaSums]
-    refits: Refits | None
+    refits: BlockRefits | None
     """The same by kind of ground, of models fitted again; None where that is not asked for."""
 
 
@@ -226,7 +226,7 @@ def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
 
 
 def draw_contributions(
-    scene: Scene, folder: Path, run: Run, refits: Refits | None = None
+    scene: Scene, folder: Path, run: Run, refits: BlockRefits | None = None
 ) -> tuple[dict[str, AreaSums], list[Path]]:
     """Draw a map of each target, in one pass of the network over the ground.
 
@@ -266,7 +266,7 @@ def draw_contributions(
 
 
 def _weigh_place(
-    scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run, refits: Refits | None
+    scene: Scene, sums: StoredPlanes, kinds: StoredPlanes, run: Run, refits: BlockRefits | None
 ) -> tuple[Attributor, dict[str, AreaSums]]:
     """Add up what all areas' cells weigh, and tell the kinds of the ground: no network yet."""
     model, totals = scene.model, dict[tuple[FeatureMap, str], float]()

@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Refits:
+class BlockRefits:
     """The model fitted again without each group of blocks, and sums of what kinds add by it."""
 
     coef: Floats
@@ -87,7 +87,7 @@ class Refits:
 
 def refit_without_blocks(
     fitted: AreaModel, data: AreaData, blocks: pd.Series[str], targets: Collection[int], seed: int
-) -> Refits | None:
+) -> BlockRefits | None:
     """Fit a model again without each of up to `MAX_REFITS` groups of blocks.
 
     What the model of areas chooses by inner folds, or by likelihood, is chosen anew each time.
@@ -119,7 +119,7 @@ def refit_without_blocks(
         again = fit_again(fitted, areas.take(np.flatnonzero(of_area != k)), seed)
         # Per unit of the raw feature, and from there to the model's own scale.
         coef.append(again.coef[:, list(targets)] * (model.scale / again.scale)[:, None])
-    return Refits(np.stack(coef, axis=1), {str(k): int(v) for k, v in group.items()})
+    return BlockRefits(np.stack(coef, axis=1), {str(k): int(v) for k, v in group.items()})
 
 
 def learn_with_folds(data: AreaData, rng: np.random.Generator) -> TrainingAreas:

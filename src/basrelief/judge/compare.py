@@ -260,11 +260,17 @@ def average_targets(
 
 
 def prefer_recipe(
-    records: list[Record], skills: dict[str, Record], order: list[str], able: list[str]
+    records: list[Record],
+    skills: dict[str, Record],
+    order: list[str],
+    able: list[str],
+    adding: Collection[str] = (),
 ) -> Record:
     """Choose the simplest recipe that beats the mean and that nothing else beats.
 
-    What beats nothing is not preferred for not being beaten: it is the mean, with more work.
+    What beats nothing is not preferred for not being beaten: it is the mean, with more work. Where
+    LIDAR is known to add something, the choice is among the recipes with that gain: what sees
+    none would be preferred for being simple alone.
 
     Parameters
     ----------
@@ -276,14 +282,16 @@ def prefer_recipe(
         Recipes from the simplest on, without the mean.
     able
         Those of them that are better than the mean, and not for what others know too.
+    adding
+        Those whose gain from LIDAR alone is no chance, and whose skill nothing without LIDAR has.
 
     Returns
     -------
     recipe
     reason
         ``no_intervals`` (too few groups, so it is the mean), ``none_better`` (none beats the
-        mean, so it is the mean), ``simplest``, or ``most_skill`` (each that beats the mean is
-        beaten by another).
+        mean, so it is the mean), ``lidar_adds`` (the simplest of ``adding`` that nothing beats),
+        ``simplest``, or ``most_skill`` (each that beats the mean is beaten by another).
     beaten
         The simpler ones that beat the mean, each with what beats it.
     alike
@@ -301,12 +309,16 @@ def prefer_recipe(
         if record["is_beaten"]:
             beaten_by[record["recipe"]].append(record["versus"])
     unbeaten = [name for name in able if not beaten_by[name]]
+    reason = "simplest" if unbeaten else "most_skill"
+    with_gain = [name for name in unbeaten if name in adding]
+    if with_gain and with_gain[0] != unbeaten[0]:
+        unbeaten, reason = with_gain, "lidar_adds"
     # Beating is not transitive: each may be beaten by another.
     chosen = unbeaten[0] if unbeaten else max(able, key=lambda name: float(skills[name]["skill"]))
     return {
         "recipe": chosen,
-        "reason": "simplest" if unbeaten else "most_skill",
-        "beaten": {name: beaten_by[name] for name in able[: able.index(chosen)]},
+        "reason": reason,
+        "beaten": {name: beaten_by[name] for name in able[: able.index(chosen)] if beaten_by[name]},
         "alike": [name for name in unbeaten if name != chosen],
     }
 

@@ -57,8 +57,9 @@ def measure_failures(
         ``decile_pred`` ranks ``y_pred`` less the training fold's mean, which differs from fold
         to fold and would mix up their order.
     records
-        ``recipe, target, scheme, moran_i, moran_p`` (one-sided, by permutation)``,
-        n_permutations, deciles_exact, deciles_within_one, by_decile`` (of the prediction)``,
+        ``recipe, target, scheme, moran_i, moran_p`` (of the residual less what the training fold's
+        mean brings; one-sided, by permutation)``, n_permutations, deciles_exact,
+        deciles_within_one, by_decile`` (of the prediction)``,
         by_district``. ``bias`` is the mean of ``y_pred - y_true``: above 0 is predicted too high.
         What cannot be had is None.
 
@@ -79,7 +80,9 @@ def measure_failures(
         if ids not in graph_of:
             graph_of[ids] = join_islands(neighbours, samples, list(ids))
         record: Record = {"recipe": recipe, "target": target, "scheme": scheme}
-        record |= measure_moran(mine["residual"].to_numpy(np.float64), graph_of[ids], rng)
+        # Less the folds' means, which neighbours that are held out together share.
+        apart = (mine["y_true"] - mine["lift"]).to_numpy(np.float64)
+        record |= measure_moran(apart, graph_of[ids], rng)
         record |= _hit_deciles(mine)
         rows = frame.iloc[rows_of[target]]
         decile = rows["id"].map(mine.set_index("area_id")["decile_pred"])
@@ -87,7 +90,7 @@ def measure_failures(
         district = rows["id"].map(districts)
         record["by_district"] = _measure_groups(rows, district, "district", has_skill=True)
         records.append(record)
-    return residuals, records
+    return residuals.drop(columns="lift"), records
 
 
 def average_repeats(frame: pd.DataFrame) -> pd.DataFrame:
@@ -166,12 +169,15 @@ def measure_moran(values: Floats, graph: Graph | None, rng: np.random.Generator)
     -------
     ``moran_i, moran_p, n_permutations``; None where there is no graph, or all values are equal.
     """
-    if graph is None or np.ptp(values) == 0:
+    # Equal but for rounding is equal.
+    if graph is None or np.allclose(values, values[0], rtol=0, atol=1e-12 * np.abs(values).max()):
         return {"moran_i": None, "moran_p": None, "n_permutations": 0}
     n = N_PERMUTATIONS if len(values) <= MANY_AREAS else N_PERMUTATIONS_OF_MANY
     with seeding_numpy(rng):
         moran = Moran(values, graph, permutations=n)
-    return {"moran_i": float(moran.I), "moran_p": float(moran.p_sim), "n_permutations": n}
+    # Not esda's own p, which is of whichever tail is the nearer: of noise a tenth is below .05.
+    reached = int((moran.sim >= moran.I).sum())
+    return {"moran_i": float(moran.I), "moran_p": (1 + reached) / (1 + n), "n_permutations": n}
 
 
 @contextmanager
@@ -192,7 +198,7 @@ def _rank_in_tenths(table: pd.DataFrame) -> pd.DataFrame:
         name: target[ranked].transform(deciles_of).astype(np.int64)
         for name, ranked in (("decile_true", "y_true"), ("decile_pred", "lift"))
     }
-    return table.drop(columns="lift").assign(**deciles)
+    return table.assign(**deciles)
 
 
 def _hit_deciles(residuals: pd.DataFrame) -> Record:

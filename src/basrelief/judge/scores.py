@@ -154,7 +154,8 @@ def sum_up(record: Record, versus: str = "the mean") -> str:
     >>> sum_up({"skill": 0.314, "worth": "no_better"})
     'skill 0.31 against the mean: no better'
     """
-    skill = "unknown" if record["skill"] is None else f"{record['skill']:.2f}"
+    # Plus 0.0: what rounds to -0.00 is 0.
+    skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
     return f"skill {skill} against {versus}: {record['worth'].replace('_', ' ')}"
 
 

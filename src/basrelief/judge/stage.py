@@ -43,6 +43,7 @@ from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.gaussian_process import has_many
+from basrelief.learn.knowledge import LIDAR
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
@@ -124,11 +125,18 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             tables,
             Findings(),
         )
+        if judge.refitter is not None:
+            size = f"{len(samples.areas)} areas x {len(samples.targets)} targets"
+            run.say(
+                f"evaluate: every fold is fitted anew to labels of other worlds, {size}: minutes, "
+                "or an hour for many hundred (evaluate.worlds = 0 leaves it and every claim out)"
+            )
         compared = [each for scheme in inputs.schemes for each in _judge_scheme(judge, scheme)]
     verdicts = settle(judge.found.scores, compared, judge.known)
     for record in verdicts.scores:
         if record["recipe"] in judge.asked:
-            _say_score(record, inputs.labels.get(record["recipe"], str(record["recipe"])), run)
+            knows = inputs.knows[record["recipe"]]
+            _say_score(record | {"label": _label(record, inputs), "knows": knows}, run)
     _write_findings(judge, verdicts, run)
     _write_partial(inputs, relations.groups["area"])
 
@@ -283,19 +291,28 @@ def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> li
     ]
 
 
-def _say_score(record: Record, label: str, run: Run) -> None:
+def _label(record: Record, inputs: EvaluationInputs) -> str:
+    """Label a score's recipe by its name and by what its training falls short of."""
+    return inputs.labels.get(record["recipe"], str(record["recipe"]))
+
+
+def _say_score(record: Record, run: Run) -> None:
     """Say what a recipe's skill comes to, now that it is known what chance gives."""
+    # Of more than LIDAR a skill says nothing of LIDAR: what else it knows stands beside it.
+    beside = [code for code in record["knows"] if code not in LIDAR]
+    knows = f" (knows {', '.join(record['knows'])})" if beside else ""
     run.say(
-        f"evaluate: {label}, {record['target']}, scheme {record['scheme']}, by "
+        f"evaluate: {record['label']}{knows}, {record['target']}, scheme {record['scheme']}, by "
         f"{record['unit']}: {sum_up(record)}"
     )
 
 
 def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
     """Write scores, and what else was found, as JSON."""
+    scores = [record | {"label": _label(record, judge.inputs)} for record in verdicts.scores]
     with replacing(run.folder / "scores.parquet") as part:
-        pd.DataFrame(verdicts.scores).to_parquet(part, index=False)
-    write_json(run.scores, verdicts.scores)
+        pd.DataFrame(scores).to_parquet(part, index=False)
+    write_json(run.scores, scores)
     asked, yardsticks = judge.asked, judge.known.yardsticks
     comparisons = list_comparisons(verdicts.pairs, asked, yardsticks)
     leakage = read_json(run.splits / "leakage.json")

@@ -78,6 +78,9 @@ class PlacePrediction:
     applicability: Applicability | None
     """None for networks, which have no features of areas."""
 
+    n_learnt_from: int | None
+    """How many of them the model learnt from; None for networks, which keep no list."""
+
 
 def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> None:
     """Predict every area of a place with enough ground, by a run's final model.
@@ -218,13 +221,14 @@ def _predict_areas(
         values = prediction.labels
     # Chips also lie in areas with too little ground in the rasters.
     values = values[values.index.isin(areas.index)].sort_index()
-    applicability = None
+    applicability, n_learnt_from = None, None
     if prediction.features is not None:
         (learnt, blocks), linear = read_training(folder), load_model(folder / MODEL).alone
         known, new = (
             AreaTerms({model.recipe: table.to_numpy(np.float64)}, Locations(None))
             for table in (learnt, prediction.features.loc[values.index])
         )
+        n_learnt_from = int(values.index.isin(learnt.index).sum())
         applicability = measure_applicability(
             known,
             new,
@@ -233,7 +237,8 @@ def _predict_areas(
             hold_out(blocks),
             np.random.default_rng(model.seed),
         )
-    return PlacePrediction(areas.loc[values.index], values.to_numpy(np.float64), applicability)
+    predicted = values.to_numpy(np.float64)
+    return PlacePrediction(areas.loc[values.index], predicted, applicability, n_learnt_from)
 
 
 def _write(
@@ -263,6 +268,7 @@ def _write(
         "areas_with_enough_ground": n_enough,
         "areas_predicted": len(found.areas),
         "areas_inside": inside,
+        "areas_learnt_from": found.n_learnt_from,
     }
     write_json(
         out.folder / "predict.json",
@@ -278,6 +284,11 @@ def _write(
         f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
         + _say_inside(inside)
     )
+    if found.n_learnt_from:
+        out.say(
+            f"predict: the model learnt from {found.n_learnt_from} of these areas: what it says of "
+            "them, and a score on them, shows nothing of a new place"
+        )
     if place.labels is not None:
         write_json(out.scores, score_place(table, samples, settings, label, out))
 
@@ -369,6 +380,7 @@ def score_place(
     inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
     for record in weigh(records):
         n_inside = inside[record["target"]]
+        record["label"] = label
         record["compared_with"] = YARDSTICK
         record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
         summary = sum_up(record, versus="the mean label of the training place")

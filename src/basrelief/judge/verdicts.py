@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -95,7 +95,8 @@ def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowle
             if order:
                 able = [name for name in order if court.is_able(skills[name])]
                 key = {"target": target, "scheme": each.scheme, "unit": each.unit}
-                verdicts.preferred.append(key | prefer_recipe(decided, skills, order, able))
+                adding = court.find_adding(able, skills, decided)
+                verdicts.preferred.append(key | prefer_recipe(decided, skills, order, able, adding))
     return verdicts
 
 
@@ -212,6 +213,27 @@ class _Court:
     def is_able(self, score: Record) -> bool:
         """Whether a recipe may be preferred: it is better, and not for what others know too."""
         return score["worth"] == "better" and self._may_beat(score, score["recipe"], MEAN)
+
+    def find_adding(
+        self, able: Sequence[str], skills: Mapping[str, Record], decided: Sequence[Record]
+    ) -> list[str]:
+        """Find where LIDAR's gain is no chance, and nothing that sees none has as much skill.
+
+        The first is of like with like. The second asks no interval: of a pair that differs in
+        more than LIDAR it says little.
+        """
+        won = {(r["recipe"], r["versus"]) for r in decided if r["beats"]}
+        won |= {(r["versus"], r["recipe"]) for r in decided if r["is_beaten"]}
+        blind = [r["skill"] for name, r in skills.items() if not self.known.sees_lidar(name)]
+        most = max((skill for skill in blind if skill is not None), default=-np.inf)
+        found = []
+        for name in able:
+            versus = self.known.yardsticks[name]
+            # To be able is to be better than the mean, for LIDAR alone by LIDAR's own claim.
+            adds = versus == MEAN or (name, versus) in won
+            if self.known.sees_lidar(name) and adds and skills[name]["skill"] > most:
+                found.append(name)
+        return found
 
     def _may_beat(self, record: Record, one: str, other: str) -> bool:
         """Whether one recipe may be said to beat another, whatever the interval."""

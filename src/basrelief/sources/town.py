@@ -127,7 +127,7 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         )
     # One stream for everything: a draw added in between makes another town of the same seed.
     rng = np.random.default_rng(seed)
-    areas = _draw_areas(side_m, rng)
+    areas = _draw_areas(side_m, seed, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
     surface, ground = draw_relief(plan, rng)
     labels = _draw_labels(areas, plan, surface - ground, rng)
@@ -150,7 +150,7 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
     return config
 
 
-def _draw_areas(side_m: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
+def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
     """Divide the town into irregular areas that fit together, with codes like the official ones."""
     n = max(2, round(side_m / AREA_M))
     step = side_m / n
@@ -168,8 +168,8 @@ def _draw_areas(side_m: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
     letter = pd.Series(number).groupby(msoa).cumcount().map(lambda k: chr(65 + k))
     return gpd.GeoDataFrame(
         {
-            # Codes of the official form, of numbers that are not in use.
-            "LSOA11CD": [f"E019{k:05d}" for k in number],
+            # Codes of the official form, of numbers that are not in use; another town has others.
+            "LSOA11CD": [f"E019{seed % 10}{k:04d}" for k in number],
             "LSOA11NM": [f"Relief {m + 1:03d}{a}" for m, a in zip(msoa, letter, strict=True)],
             "MSOA11CD": [f"E029{m + 1:05d}" for m in msoa],
             "LAD11CD": [f"E069{k + 1:05d}" for k in lad],

@@ -7,7 +7,7 @@ from basrelief.run import Record
 from basrelief.tell.findings import Finding
 from basrelief.tell.page.chart import Statement
 from basrelief.tell.page.results import say_versus
-from basrelief.tell.page.verdict import Choice, group_targets, say_preference, say_worth
+from basrelief.tell.page.verdict import Choice, group_targets, say_preference, say_verdict
 from basrelief.tell.senses import SENSES
 
 HOW = "however ground is held out"
@@ -18,7 +18,7 @@ def choose(*recipes: str) -> dict[str, Choice]:
 
 
 def headline(grid: dict[str, dict[str, Choice]]) -> str:
-    return say_worth(group_targets(grid, HOW), len(grid))
+    return say_verdict(group_targets(grid, HOW), len(grid))
 
 
 def make_finding(skill: float, low: float | None, high: float | None) -> Finding:
@@ -40,7 +40,7 @@ def test_lidar_that_is_preferred_somewhere_is_not_praised_everywhere() -> None:
 
 def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
     grid = {"crime": choose("place-alone", "mean"), "health": choose("district-mean", "mean")}
-    assert headline(grid) == "LIDAR is worth having for none of the 2 scores."
+    assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
     assert [group.key for group in group_targets(grid, HOW)] == ["plain"]
 
 
@@ -76,7 +76,7 @@ def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
 def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
     joined = Choice("x", "", 0.3, joins_place=True, adds=False)
     grid = {"crime": {"lad": joined}, "health": choose("mean")}
-    assert headline(grid) == "LIDAR is worth having for none of the 2 scores."
+    assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
     assert headline({"crime": {"lad": joined}}) == (
         "For crime: LIDAR adds nothing that can be told to what is known without it."
     )
@@ -90,6 +90,7 @@ def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
         ("none_better", "nothing can be told"),
         ("no_intervals", "too few places"),
         ("most_skill", "the one with most skill"),
+        ("lidar_adds", "the simplest of those to which LIDAR adds"),
     ],
 )
 def test_why_a_recipe_is_preferred_is_said(reason: str, words: str) -> None:

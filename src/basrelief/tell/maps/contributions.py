@@ -22,7 +22,7 @@ MAX_PX = 800
 """Longest side of a map as it is read to be shown, in cells."""
 
 
-REACH = 0.98
+SHOWN_SHARE = 0.98
 """Quantile of the sizes that the colours end at."""
 
 
@@ -95,4 +95,4 @@ def read_small(path: Path, longest: int) -> tuple[Floats, rasterio.Affine, objec
 def find_reach(values: Floats) -> float:
     """Find the size that colours end at, so that one odd cell, (row, col), pales no other."""
     sizes = np.abs(values[np.isfinite(values)])
-    return float(np.quantile(sizes, REACH)) if len(sizes) else 0.0
+    return float(np.quantile(sizes, SHOWN_SHARE)) if len(sizes) else 0.0

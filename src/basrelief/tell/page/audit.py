@@ -57,10 +57,14 @@ def gather(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _lay_out(facts: Facts, target: str) -> dict[str, Record]:
+def _lay_out(facts: Facts, target: str) -> dict[str, dict[str, Record]]:
     """Lay out skill by scheme, for one target, of what was asked for and of what sees no LIDAR.
 
     That is place alone and, beside what knows more than LIDAR, its yardstick.
+
+    Returns
+    -------
+    By recipe and scheme: ``skill``, and ``tone`` as `find_tone` gives it.
     """
     found = {}
     yardsticks = [facts.judged.yardsticks.get(name, MEAN) for name in facts.asked]
@@ -70,11 +74,27 @@ def _lay_out(facts: Facts, target: str) -> dict[str, Record]:
         skills = {}
         for scheme in facts.schemes:
             # By the unit of each scheme's main score, so that this table agrees with the results.
-            row = by_unit.get(choose_unit(facts.scores, target, scheme), {})
-            skills[scheme] = row.get(scheme)
-        if any(skill is not None for skill in skills.values()):
+            unit = choose_unit(facts.scores, target, scheme)
+            own = {"target": target, "recipe": recipe, "scheme": scheme, "unit": unit}
+            skill = by_unit.get(unit, {}).get(scheme)
+            skills[scheme] = {"skill": skill, "tone": find_tone(select(facts.scores, **own))}
+        if any(cell["skill"] is not None for cell in skills.values()):
             found[recipe] = skills
     return found
+
+
+def find_tone(scores: Sequence[Record]) -> str:
+    """Find the colour of a skill: ``up`` or ``down`` where its score is told from the mean.
+
+    A colour is a claim: a skill that chance gives too has none, however large it looks.
+
+    Examples
+    --------
+    >>> find_tone([{"worth": "better"}]), find_tone([{"worth": "by_chance"}]), find_tone([])
+    ('up', '', '')
+    """
+    worth = scores[0]["worth"] if scores else None
+    return {"better": "up", "worse": "down"}.get(str(worth), "")
 
 
 def tint(skill: float | None) -> int:

@@ -36,6 +36,8 @@ REASONS = {
     "no_intervals": "too few places for intervals: nothing can be told from the mean",
     "none_better": f"nothing can be told from {THE_MEAN}",
     "simplest": "the simplest that beats the mean and that nothing beats",
+    "lidar_adds": "the simplest of those to which LIDAR adds what is no chance; "
+    "without it none has as much skill",
     "most_skill": "the one with most skill of those that beat the mean, each beaten by another",
 }
 """Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""
@@ -187,7 +189,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
     groups = group_targets(grid, how if len(schemes) == 1 else "however ground is held out")
     shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
-        "headline": say_worth(groups, len(grid)),
+        "headline": say_verdict(groups, len(grid)),
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
@@ -228,13 +230,13 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     ]
 
 
-def say_worth(groups: Sequence[Group], n_targets: int) -> str:
+def say_verdict(groups: Sequence[Group], n_targets: int) -> str:
     """Say in a sentence whether LIDAR is worth having.
 
     Examples
     --------
-    >>> say_worth([Group("mean", Statement("mean", ""), ["crime", "health"])], n_targets=2)
-    'LIDAR is worth having for none of the 2 scores.'
+    >>> say_verdict([Group("mean", Statement("mean", ""), ["crime", "health"])], n_targets=2)
+    'For none of the 2 scores can it be shown that LIDAR is worth having.'
     """
     by_key = {group.key: group for group in groups}
     if n_targets == 1:
@@ -245,7 +247,7 @@ def say_worth(groups: Sequence[Group], n_targets: int) -> str:
         return f"For {always.named}, {always.statement.words}{rest}.{_say_rest(groups)}"
     if sometimes:
         return f"For {sometimes.named}, {sometimes.statement.words}.{_say_rest(groups)}"
-    return f"LIDAR is worth having for none of the {n_targets} scores."
+    return f"For none of the {n_targets} scores can it be shown that LIDAR is worth having."
 
 
 def _say_rest(groups: Sequence[Group]) -> str:
@@ -253,7 +255,7 @@ def _say_rest(groups: Sequence[Group]) -> str:
     n_others = sum(len(group.targets) for group in groups if group.key in UNWORTHY)
     if not n_others:
         return ""
-    return f" For the other {COUNTS.get(n_others, n_others)} it is not."
+    return f" For the other {COUNTS.get(n_others, n_others)} this cannot be shown."
 
 
 def say_preference(record: Record, knows: Mapping[str, Collection[str]]) -> str:
