@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 N_EPOCHS = 8
@@ -60,7 +63,7 @@ def write_pictures(folder: Path, n: int) -> Path:
     return folder / "c.toml"
 
 
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
     """Wait until a file is there; stop where the process ends before."""
     deadline = time.monotonic() + 120
     while not path.exists():
@@ -89,3 +92,34 @@ def test_a_killed_training_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
     assert "going on after epoch" in said
     assert "chips: unchanged, skipped" in said
     assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_is_asked_to_stop_says_so_in_one_line_and_leaves_no_litter(
+    name: str, tmp_path: Path
+) -> None:
+    config = write_pictures(tmp_path, 40)
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "basrelief.cli", "run", str(config), "--quiet"]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    number = getattr(signal, name)
+    with subprocess.Popen(command, env=alone, stderr=subprocess.PIPE, text=True) as process:
+        # While something is being written, if it can be met.
+        wait_for(run / "stages" / "chips.json", process)
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert process.returncode == 128 + number
+    assert said == "basrelief: stopped. The same command goes on where it was.\n"
+    assert [path for path in run.rglob("*") if ".part" in path.name] == []
+    assert not (run / ".lock").exists()
+
+
+def test_a_bound_on_files_reads_as_a_full_disk(tmp_path: Path) -> None:
+    config = write_pictures(tmp_path, 40)
+    # In blocks of 1,024 bytes: less than the pictures take.
+    line = f"ulimit -f 20; exec {sys.executable} -m basrelief.cli chips {config}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no space left" in done.stderr
+    assert [path for path in (tmp_path / "run").rglob("*") if ".part" in path.name] == []

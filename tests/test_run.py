@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import InputError
+from basrelief.marks import run_stage
 from basrelief.run import (
     Run,
     digest,
@@ -13,7 +14,6 @@ from basrelief.run import (
     prepare_folder,
     read_json,
     replacing,
-    run_stage,
     write_json,
 )
 

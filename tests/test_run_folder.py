@@ -17,7 +17,8 @@ import pytest
 
 import basrelief
 from basrelief.config import InputError, Settings
-from basrelief.run import FORMAT, Run, begin_run, check_format, is_finished, read_json, write_json
+from basrelief.marks import is_finished, read_mark
+from basrelief.run import FORMAT, Run, check_format, read_json, write_json
 from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
 
 PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
@@ -211,13 +212,17 @@ def test_a_stage_that_there_is_not_is_refused(tmp_path: Path, town_settings: Set
     assert not (tmp_path / "run").exists()
 
 
-def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "c.toml").write_text(
+def write_pictures_config(folder: Path) -> None:
+    (folder / "c.toml").write_text(
         'out = "run"\n[data]\nimages = "p"\ntable = "t.csv"\n'
         '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
     )
+
+
+def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures_config(tmp_path)
 
     def stop(stage: Stage) -> Callable[..., None]:
         raise KeyboardInterrupt
@@ -228,16 +233,18 @@ def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
     monkeypatch.setattr(Stage, "work", stop)
     with pytest.raises(KeyboardInterrupt):
         basrelief.run_all(tmp_path / "c.toml", start="train", quiet=True)
-    left = [path.stem for path in (run.folder / "stages").iterdir()]
-    assert sorted(left) == sorted(names[: names.index("train")])
+    finished = [name for name in names if read_mark(run, name).fingerprint is not None]
+    assert finished == names[: names.index("train")]
 
 
 def test_a_folder_of_the_users_own_is_not_taken_for_an_old_run(tmp_path: Path) -> None:
+    write_pictures_config(tmp_path)
     for name in ("stages", "models"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "mine").touch()
-    begin_run(Run(tmp_path, quiet=True), "here")
-    assert (tmp_path / "models" / "mine").exists()
+        (tmp_path / "run" / name).mkdir(parents=True)
+        (tmp_path / "run" / name / "mine").touch()
+    with pytest.raises(InputError, match=r"did not write \(models, stages\)"):
+        basrelief.run_all(tmp_path / "c.toml", quiet=True)
+    assert (tmp_path / "run" / "models" / "mine").exists()
 
 
 def test_a_run_is_read_without_torch(town_run: Run) -> None:
@@ -278,13 +285,14 @@ def test_stages_read_from_stages_before_them() -> None:
 def test_a_setting_concerns_the_stages_that_depend_on_it(
     change: dict[str, object], again: list[str], town_settings: Settings
 ) -> None:
-    before = fingerprint_stages(town_settings)
+    run = Run(town_settings.locate(town_settings.out))
+    before = fingerprint_stages(town_settings, run)
     table = town_settings.model_dump(exclude_none=True)
     for key, value in change.items():
         table[key] = table[key] | value if isinstance(value, dict) else value
     changed = Settings.model_validate(table)
     changed._folder = town_settings._folder
-    after = fingerprint_stages(changed)
+    after = fingerprint_stages(changed, run)
     assert [stage for stage in before if before[stage] != after[stage]] == again
 
 

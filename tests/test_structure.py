@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
-ROOMS = ["config", "run", "reader", "grid", "style", "drawing", "sources", "chips", "splits"]
+ROOMS = [
+    "config",
+    "run",
+    "hashes",
+    "marks",
+    "reader",
+    "grid",
+    "style",
+    "drawing",
+    "sources",
+    "chips",
+    "splits",
+]
 ROOMS += ["learn", "judge", "explain", "tell", "stages"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,9 @@ from basrelief import __version__
 from basrelief.config import InputError
 from basrelief.run import Run, prepare_folder
 from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
+
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals that end the program: Ctrl-C, a shutdown, a closed terminal."""
 
 app = typer.Typer(
     add_completion=False,
@@ -143,17 +147,39 @@ def root(
         raise typer.Exit
 
 
+class Stopped(BaseException):
+    """A signal asks the program to end. No `Exception`: nobody on the way may take it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def main() -> None:
     """Run the command line; exit code 2 when the user's input is at fault."""
+    # Of these one system has fewer than another.
+    numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
+    before = {number: signal.signal(number, _stop) for number in numbers}
     try:
         app()
     except InputError as error:
         print(f"basrelief: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         print("basrelief: stopped. The same command goes on where it was.", file=sys.stderr)
-        # The code that a shell expects of what was interrupted.
-        os._exit(130)
+        sys.stdout.flush()
+        # At once, for threads that read ahead would be waited for; with the code that a shell
+        # expects of what a signal ended.
+        os._exit(128 + stopped.number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: object) -> None:
+    # The second time ends the program as it would have without us.
+    signal.signal(number, signal.SIG_DFL)
+    raise Stopped(number)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""A run folder: where each stage's files are, what is finished, what can be resumed."""
+"""A run folder: where each stage's files are, how they are written, whose it is."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
+import os
+import platform
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +37,7 @@ T = TypeVar("T")
 Record = dict[str, Any]
 """One finding as JSON has it: what it is of, and its figures, by name."""
 
-FORMAT = 2
+FORMAT = 3
 """Which files a run folder has, as RUN_FOLDER.md tells. Raised whenever a name, a column or a unit
 changes: a folder of another number is not read but made anew."""
 
@@ -235,36 +238,58 @@ def prepare_folder(folder: Path, typed: str) -> None:
         ) from error
 
 
-def begin_run(run: Run, typed: str) -> None:
-    """Make the run folder, and say in it what it is (``run.json``, ``README.md``).
+@contextmanager
+def locking(run: Run, typed: str) -> Iterator[None]:
+    """Keep the folder of a run to this process for a while.
 
-    What a run of another format left cannot be gone on from: its stages are done anew.
+    Parameters
+    ----------
+    typed
+        The folder as the user gave it: ``out = 'runs/a'``.
 
     Raises
     ------
     InputError
-        As `prepare_folder`.
+        Names the process that works in it.
     """
-    prepare_folder(run.folder, typed)
-    if read_format(run.folder) not in (None, FORMAT):
-        run.say(f"out = {typed!r}: a run of another version; every stage is run again")
-        # What stages go on from; all else they write anew as a whole.
-        for name in ("stages", "features", "models"):
-            shutil.rmtree(run.folder / name, ignore_errors=True)
+    path = run.folder / ".lock"
+    file = path.open("a+", encoding="utf-8")
+    try:
+        # The system takes it back from a process that dies, whatever became of the file.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise InputError(
+            f"{typed}: another basrelief works there (process {holder}). Wait until it has "
+            "ended, or choose another folder."
+        ) from error
+    with file:
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {platform.node()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def begin_run(run: Run) -> None:
+    """Say in a run folder that it is one, and what it holds (``run.json``, ``README.md``)."""
     write_json(run.folder / "run.json", {"format": FORMAT, "version": __version__})
     with replacing(run.folder / "README.md") as part:
         part.write_text(README, encoding="utf-8")
 
 
 def read_format(folder: Path) -> int | None:
-    """Read the format of a run folder: 0 if it does not say, None if no run was begun there."""
+    """Read the format of a run folder: 0 if it does not say, None where there is no mark of one."""
     path = folder / "run.json"
     if path.is_file():
         found = read_record(path).get("format", 0)
         # Not isinstance: to Python true is a whole number.
         return found if type(found) is int else 0
-    # A folder of the user's own may well hold one called "stages", or "models".
-    return 0 if (folder / "stages" / "chips.json").is_file() else None
+    return None
 
 
 def check_format(folder: Path) -> None:
@@ -287,11 +312,12 @@ def check_format(folder: Path) -> None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is that the disk has no space left."""
+    """Whether an error, or what caused it, is that nothing more can be written."""
     chain: BaseException | None = error
     while chain is not None:
-        # A quota that is used up is a full disk to whoever has it.
-        if isinstance(chain, OSError) and chain.errno in (errno.ENOSPC, errno.EDQUOT):
+        # A quota that is used up, or a bound on files, is a full disk to whoever has it.
+        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if isinstance(chain, OSError) and chain.errno in full:
             return True
         chain = chain.__cause__ or chain.__context__
     return False
@@ -303,28 +329,6 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def stamp_of(path: Path) -> list[Any]:
-    """Describe a file by name, size and time of change, to notice when it changes."""
-    # Not by its bytes: this is asked of every tile whenever a run starts.
-    stat = path.stat()
-    return [str(path), stat.st_size, stat.st_mtime_ns]
-
-
-def is_finished(run: Run, stage: str, fingerprint: str) -> bool:
-    """Whether a stage ended well on exactly these inputs."""
-    return read_record(mark_of(run, stage)) == {"fingerprint": fingerprint}
-
-
-def mark_of(run: Run, stage: str) -> Path:
-    """Locate the file that says what a finished stage depended on."""
-    return run.folder / "stages" / f"{stage}.json"
-
-
-def unmark_stage(run: Run, stage: str) -> None:
-    """Let a stage count as unfinished."""
-    mark_of(run, stage).unlink(missing_ok=True)
-
-
 def read_record(path: Path) -> Record:
     """Read a JSON object; empty where there is none, or it is broken: nothing is said then."""
     try:
@@ -332,17 +336,3 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def run_stage(
-    run: Run, stage: str, fingerprint: str, work: Callable[[], None], *, force: bool = False
-) -> bool:
-    """Run a stage unless it is finished on the same inputs; return whether it ran."""
-    if not force and is_finished(run, stage, fingerprint):
-        run.say(f"{stage}: unchanged, skipped")
-        return False
-    # Before the work: a stage that is killed must not look finished.
-    unmark_stage(run, stage)
-    work()
-    write_json(mark_of(run, stage), {"fingerprint": fingerprint})
-    return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,16 +13,25 @@ from pathlib import Path
 
 from basrelief import __version__
 from basrelief.config import InputError, Settings, load_settings
+from basrelief.hashes import hash_inputs
+from basrelief.marks import (
+    OWN,
+    check_files,
+    is_finished,
+    refuse_foreign_folder,
+    refuse_strangers,
+    run_stage,
+    unmark_stage,
+)
 from basrelief.run import (
     FORMAT,
     Run,
     begin_run,
     digest,
     is_disk_full,
-    is_finished,
-    run_stage,
-    stamp_of,
-    unmark_stage,
+    locking,
+    prepare_folder,
+    read_format,
     write_json,
 )
 from basrelief.sources.inputs import find_inputs
@@ -46,6 +56,9 @@ class Stage:
     inputs: str = ""
     """Which input files it reads: those whose key begins so; empty for none."""
 
+    writes: tuple[str, ...] = ()
+    """Files and folders of the run folder that are its own."""
+
     def work(self) -> Callable[[Settings, Run], None]:
         """Import the stage's function only when it is wanted: torch takes seconds to load."""
         module, name = self.function.rsplit(".", 1)
@@ -62,12 +75,14 @@ STAGES = (
         "chips.stage.make_chips",
         sections=("data", "chips"),
         inputs="data.",
+        writes=("chips",),
     ),
     Stage(
         "describe",
         "Summarise the targets and what was removed.",
         "chips.describe.describe_chips",
         reads=("chips",),
+        writes=("describe",),
     ),
     Stage(
         "split",
@@ -75,6 +90,7 @@ STAGES = (
         "splits.stage.assign_splits",
         reads=("chips",),
         sections=("split", "seed"),
+        writes=("splits",),
     ),
     Stage(
         "train",
@@ -83,6 +99,7 @@ STAGES = (
         reads=("chips", "split"),
         sections=("models", "seed"),
         inputs="models.",
+        writes=("features", "models"),
     ),
     Stage(
         "evaluate",
@@ -90,18 +107,21 @@ STAGES = (
         "judge.stage.evaluate_recipes",
         reads=("chips", "split", "train"),
         sections=("evaluate",),
+        writes=("predictions.parquet", "scores.json", "scores.parquet", "evaluate"),
     ),
     Stage(
         "explain",
         "Draw what raises and lowers the predictions.",
         "explain.stage.explain_recipes",
         reads=("chips", "train", "evaluate"),
+        writes=("explain",),
     ),
     Stage(
         "map",
         "Write the maps, with styles for QGIS.",
         "tell.maps.stage.write_maps",
         reads=("chips", "describe", "split", "train", "evaluate", "explain"),
+        writes=("maps",),
     ),
     Stage(
         "report",
@@ -109,17 +129,27 @@ STAGES = (
         "tell.stage.tell_run",
         reads=("chips", "describe", "split", "train", "evaluate", "explain", "map"),
         sections=("publish",),
+        writes=(
+            *("report.html", "public", "publish.json", "release", "inputs.json", "stac"),
+            *("model_card.md", "data_sheet.md"),
+        ),
     ),
 )
 """In the order in which they are run: each reads from stages before it only."""
 
 
-def fingerprint_stages(settings: Settings) -> dict[str, str]:
+def fingerprint_stages(settings: Settings, run: Run) -> dict[str, str]:
     """Hash what each stage depends on: its settings, its input files, the stages it reads."""
     # Recipes know the store of chips, whose libraries take a second to load.
     from basrelief.learn.choice import describe_recipes
 
     files = find_inputs(settings)
+    # By what they hold and by their names, not by where the folder of all of them lies.
+    hashes = hash_inputs([file.path for file in files], run)
+    named = [
+        [file.key, os.path.relpath(file.path, settings.locate("")), sha256]
+        for file, sha256 in zip(files, hashes, strict=True)
+    ]
     values = settings.model_dump()
     fingerprints: dict[str, str] = {}
     for stage in STAGES:
@@ -128,11 +158,7 @@ def fingerprint_stages(settings: Settings) -> dict[str, str]:
             # A recipe that comes with the program is no input file, and may change with it.
             own += describe_recipes(settings)
         # Of the stages that read them alone: new weights need no new chips.
-        stamps = [
-            [file.key, *stamp_of(file.path)]
-            for file in files
-            if stage.inputs and file.key.startswith(stage.inputs)
-        ]
+        stamps = [each for each in named if stage.inputs and each[0].startswith(stage.inputs)]
         before = [fingerprints[name] for name in stage.reads]
         # The version counts: another one may make other figures of the same files.
         fingerprints[stage.name] = digest(FORMAT, __version__, stage.name, own, stamps, before)
@@ -175,16 +201,75 @@ def run_stages(
         raise InputError(
             f"no stage {min(unknown)!r}. There are {', '.join(stage.name for stage in STAGES)}."
         )
-    begin_run(run, settings.out)
-    fingerprints = fingerprint_stages(settings)
+    with holding(settings, run):
+        _run_in_order(settings, run, names, forced, fingerprint_stages(settings, run))
+
+
+def _run_in_order(
+    settings: Settings,
+    run: Run,
+    names: Collection[str],
+    forced: Collection[str],
+    fingerprints: Mapping[str, str],
+) -> None:
+    """Run stages in a run folder that is held."""
+    begin_run(run)
     write_json(run.folder / "config.json", settings.model_dump(mode="json"))
+    checked: set[str] = set()
     for stage in STAGES:
-        if stage.name in names:
+        if stage.name not in names:
+            continue
+        fingerprint, is_forced = fingerprints[stage.name], stage.name in forced
+        if is_forced or not is_finished(run, stage.name, fingerprint):
+            # What is read is read only as it was written.
+            for earlier in set(stage.reads) - checked:
+                check_files(run, earlier)
+                checked.add(earlier)
+        with saying_disk_is_full(settings.out, stage.name):
             work = partial(stage.work(), settings, run)
-            with saying_disk_is_full(settings.out, stage.name):
-                run_stage(
-                    run, stage.name, fingerprints[stage.name], work, force=stage.name in forced
-                )
+            run_stage(run, stage.name, fingerprint, work, writes=stage.writes, force=is_forced)
+
+
+@contextmanager
+def holding(settings: Settings, run: Run) -> Iterator[None]:
+    """Keep a run folder to this process, once it is known to hold a run, or nothing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, holds what the program did not write, is of another version,
+        another process works in it, or an input lies in it.
+    """
+    typed = f"out = {settings.out!r}"
+    prepare_folder(run.folder, settings.out)
+    refuse_inputs_inside(settings, run)
+    with locking(run, typed):
+        found = read_format(run.folder)
+        known = {*OWN, *(name for stage in STAGES for name in stage.writes)}
+        refuse_foreign_folder(run.folder, typed, known if found is not None else (), "A run")
+        if found not in (None, FORMAT):
+            raise InputError(
+                f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
+                "Choose another folder, or remove this one."
+            )
+        yield
+
+
+def refuse_inputs_inside(settings: Settings, run: Run) -> None:
+    """Refuse input files that lie in the run folder, where stages write.
+
+    Raises
+    ------
+    InputError
+        Names the key and the file.
+    """
+    folder = run.folder.resolve()
+    for file in find_inputs(settings):
+        if folder in file.path.resolve().parents:
+            raise InputError(
+                f"{file.key}: {file.path.name} lies in the run folder, out = {settings.out!r}, "
+                "where stages replace files. Move it, or choose another run folder."
+            )
 
 
 def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False) -> Run:
@@ -208,18 +293,21 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
         raise InputError(f"--from {start!r}: no such stage. Choose from {', '.join(names)}.")
     settings, run = open_settings(config, quiet)
     forced = names[names.index(start) :] if start else []
-    if "train" in forced or not is_finished(run, "train", fingerprint_stages(settings)["train"]):
-        # What would stop the run hours later is found at the start.
-        from basrelief.learn.stage import check_recipes
+    with holding(settings, run):
+        fingerprints = fingerprint_stages(settings, run)
+        if "train" in forced or not is_finished(run, "train", fingerprints["train"]):
+            # What would stop the run hours later is found at the start.
+            from basrelief.learn.stage import check_recipes
 
-        check_recipes(settings)
-    for name in forced:
-        # All marks before anything else: a run that is killed now must still do them anew.
-        unmark_stage(run, name)
-    if "train" in forced:
-        # Training goes on from what it finds; anew means that it finds nothing.
-        shutil.rmtree(run.models, ignore_errors=True)
-    run_stages(settings, run, names, forced)
+            check_recipes(settings)
+        for name in forced:
+            # All marks before anything else: a run that is killed now must still do them anew.
+            unmark_stage(run, name)
+        if "train" in forced:
+            refuse_strangers(run, "train", ["models"])
+            # Training goes on from what it finds; anew means that it finds nothing.
+            shutil.rmtree(run.models, ignore_errors=True)
+        _run_in_order(settings, run, names, forced, fingerprints)
     return run
 
 
@@ -232,14 +320,15 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
         If a stage whose files it reads is not finished, or the user's input is at fault.
     """
     settings, run = open_settings(config, quiet)
-    fingerprints = fingerprint_stages(settings)
-    for earlier in find_needed(name):
-        if not is_finished(run, earlier, fingerprints[earlier]):
-            raise InputError(
-                f"{config}: stage {name} needs stage {earlier} first, on the files and settings "
-                f"as they are now. Run: basrelief {earlier} {config}"
-            )
-    run_stages(settings, run, [name], [name])
+    with holding(settings, run):
+        fingerprints = fingerprint_stages(settings, run)
+        for earlier in find_needed(name):
+            if not is_finished(run, earlier, fingerprints[earlier]):
+                raise InputError(
+                    f"{config}: stage {name} needs stage {earlier} first, on the files and "
+                    f"settings as they are now. Run: basrelief {earlier} {config}"
+                )
+        _run_in_order(settings, run, [name], [name], fingerprints)
     return run
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import DataSettings, ModelSettings, Settings, load_settings
+from basrelief.run import Run
 from basrelief.sources.inputs import InputFile, expand_pattern, find_inputs
 from basrelief.stages import fingerprint_stages
 
@@ -33,9 +34,9 @@ def test_a_changed_label_counts_in_a_folder_with_brackets(tmp_path: Path) -> Non
     (folder / "c.toml").write_text('[data]\nimages = "pictures"\ntable = "t.csv"\n')
     (folder / "t.csv").write_text("id,crime\n1,0.5\n")
     settings = load_settings(folder / "c.toml")
-    before = fingerprint_stages(settings)
+    before = fingerprint_stages(settings, Run(settings.locate("run")))
     (folder / "t.csv").write_text("id,crime\n1,-0.5\n")
-    after = fingerprint_stages(settings)
+    after = fingerprint_stages(settings, Run(settings.locate("run")))
     assert [stage for stage in before if before[stage] == after[stage]] == []
     assert names_of(settings) == [("data.table", "t.csv"), ("data.images", "pictures/LIDAR_1.png")]
 
@@ -77,9 +78,9 @@ def test_what_a_format_keeps_beside_a_file_counts(tmp_path: Path) -> None:
     touch(tmp_path, *beside, "a.txt", "other.dbf", "labels.csv")
     settings = settle(tmp_path, dsm="*.tif", areas="a.shp", labels="labels.csv")
     assert sorted(name for _, name in names_of(settings)) == sorted([*beside, "labels.csv"])
-    before = fingerprint_stages(settings)["chips"]
+    before = fingerprint_stages(settings, Run(settings.locate("run")))["chips"]
     (tmp_path / "a.DBF").write_bytes(b"other codes")
-    assert fingerprint_stages(settings)["chips"] != before
+    assert fingerprint_stages(settings, Run(settings.locate("run")))["chips"] != before
 
 
 def test_a_zip_is_one_file_and_a_geodatabase_all_of_its(tmp_path: Path) -> None:

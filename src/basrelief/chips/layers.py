@@ -15,8 +15,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
+from basrelief.config import InputError
 from basrelief.grid import Grid, Window
 
 SHARD_SIDE = 8
@@ -66,11 +67,11 @@ class Layer:
         inside, within = self.grid.clip(window)
         # The usual case, without a copy.
         if inside == window:
-            return np.asarray(self._array[:, inside[0], inside[1]])
+            return read_array(self._array, (slice(None), *inside))
         shape = tuple(part.stop - part.start for part in window)
         values = np.full((len(self.bands), *shape), self._array.fill_value, self._array.dtype)
         if all(part.stop > part.start for part in inside):
-            values[:, within[0], within[1]] = self._array[:, inside[0], inside[1]]
+            values[:, within[0], within[1]] = read_array(self._array, (slice(None), *inside))
         return values
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
@@ -82,6 +83,26 @@ class Layer:
     def _array(self) -> zarr.Array[Any]:
         array = zarr.open_array(self.path, mode="r")
         return array
+
+
+def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
+    """Read a part of a zarr array of the chips stage.
+
+    Raises
+    ------
+    InputError
+        If what is stored is not what was written.
+    """
+    try:
+        return np.asarray(array[selection])
+    except ValueError as error:
+        # zarr has no error of its own for it.
+        if "checksum" not in str(error):
+            raise
+        raise InputError(
+            f"{array.store_path}: damaged since stage chips wrote it. Run: basrelief run CONFIG "
+            "--from chips"
+        ) from error
 
 
 def create_layer(
@@ -105,7 +126,8 @@ def create_layer(
         shards=(len(bands), SHARD_SIDE * chunk_px, SHARD_SIDE * chunk_px),
         dtype=dtype,
         # Bits side by side: neighbouring heights share their leading bits.
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        # The last one tells a flipped bit, which unpacks to other values without a word.
+        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
         fill_value=fill,
         dimension_names=("band", "row", "col"),
         attributes=_describe(grid, bands, crs, fill),

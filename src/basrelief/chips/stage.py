@@ -23,7 +23,7 @@ def make_chips(settings: Settings, run: Run) -> None:
         If a file or column is missing, broken, or does not fit the others.
     """
     # Whoever calls the stages one by one wants a folder that can be opened too.
-    begin_run(run, settings.out)
+    begin_run(run)
     with replacing(run.chips) as part:
         part.mkdir()
         notes = Notes(run)

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
-from basrelief.chips.layers import Layer, open_layer
+from basrelief.chips.layers import Layer, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
 from basrelief.grid import Grid
@@ -130,7 +130,7 @@ class Samples:
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
-            return np.stack([self._pictures[int(row)] for row in rows])
+            return np.stack([read_array(self._pictures, int(row)) for row in rows])
         render = render_relief if bands == "relief" else render_shaded
         heights = self.read_heights(rows)
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
@@ -191,7 +191,8 @@ def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
         # a file each would be more than some file systems bear.
         shards=(SHARD_PICTURES, 3, size_px, size_px),
         dtype="uint8",
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        # The last one tells a flipped bit, which unpacks to other values without a word.
+        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
         fill_value=0,
         dimension_names=("picture", "band", "row", "col"),
         attributes={"bands": ["red", "green", "blue"], "units": ["1", "1", "1"]},

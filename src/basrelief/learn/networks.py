@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
+from basrelief.hashes import stamp_of
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.augment import augment_chips
 from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
@@ -32,7 +33,7 @@ from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import KEEP_WORDS, NetworkRecipe, format_recipe
 from basrelief.learn.weights import stamp_weights
-from basrelief.run import MODEL, Run, digest, read_json, replacing, stamp_of, write_json
+from basrelief.run import MODEL, Run, digest, read_json, replacing, write_json
 from basrelief.splits.heldout import ChipFold
 
 PROGRESS_TEXT = "{name}: epoch {epoch}/{n_epochs}, loss {loss:.4f}"

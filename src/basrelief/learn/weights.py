@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from basrelief.config import InputError, Settings
+from basrelief.hashes import hash_file
 from basrelief.learn.keras_resnet import KerasResNet50V2
 from basrelief.learn.recipes import Variant
-from basrelief.run import stamp_of
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Mean blue, green, red that the Oxford VGG weights were trained with."""
@@ -92,8 +92,8 @@ def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
     """Describe a backbone's weights, to notice when they change: their file, or what was typed."""
     typed = settings.models.weights.get(backbone)
     is_file = typed not in (None, "none") and settings.locate(str(typed)).is_file()
-    # What timm or a seed gives is told by the name alone; a file by when it changed.
-    return stamp_of(settings.locate(str(typed))) if is_file else [typed]
+    # What timm or a seed gives is told by the name alone; a file by what it holds.
+    return [hash_file(settings.locate(str(typed)))] if is_file else [typed]
 
 
 def load_backbone(

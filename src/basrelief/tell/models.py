@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
 from basrelief.learn.recipes import (
@@ -19,7 +20,6 @@ from basrelief.learn.recipes import (
     read_recipe,
 )
 from basrelief.run import MODEL, Run
-from basrelief.tell.provenance import hash_file
 
 
 @dataclass(frozen=True)

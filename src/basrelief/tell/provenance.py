@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from basrelief.config import Settings
-from basrelief.run import Run, read_json, write_json
+from basrelief.hashes import hash_inputs
+from basrelief.run import Run, write_json
 from basrelief.sources.inputs import find_inputs
 
 LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
@@ -51,34 +50,25 @@ def list_versions() -> list[tuple[str, str]]:
 def read_sources(settings: Settings, run: Run) -> list[Source]:
     """Hash the input files, those that are still there.
 
-    Writes ``inputs.json`` (role, name, size and hash of every file), from which files that did
-    not change since are taken the next time.
+    Writes ``inputs.json`` (role, name, size and hash of every file).
     """
-    path = run.folder / "inputs.json"
-    earlier = [(_identify(entry), entry) for entry in read_json(path)] if path.exists() else []
-    # Two tiles of one name, size and time, in two folders, cannot be told apart: hashed again.
-    counts = Counter(key for key, _ in earlier)
-    known = {key: entry for key, entry in earlier if counts[key] == 1}
     places = list(ROLES)
     inputs = sorted(find_inputs(settings), key=lambda file: places.index(file.key))
-    files = [(ROLES[file.key], file.path) for file in inputs]
-    entries = []
-    for role, file in run.track(files, "hashing inputs"):
-        stat = file.stat()
-        # The name without its folder, which tells whose machine it was.
-        entry: dict[str, Any] = {
-            "role": role,
-            "name": file.name,
-            "bytes": stat.st_size,
-            "changed_ns": stat.st_mtime_ns,
+    hashes = hash_inputs([file.path for file in inputs], run)
+    entries: list[dict[str, Any]] = [
+        {
+            "role": ROLES[file.key],
+            # The name without its folder, which tells whose machine it was.
+            "name": file.path.name,
+            "bytes": file.path.stat().st_size,
+            "sha256": sha256,
         }
-        before = known.get(_identify(entry))
-        # Tiles of a place are gigabytes: what did not change is not read again.
-        entries.append(entry | {"sha256": before["sha256"] if before else hash_file(file)})
-    write_json(path, entries)
+        for file, sha256 in zip(inputs, hashes, strict=True)
+    ]
+    write_json(run.folder / "inputs.json", entries)
     return [
         gather_source(role, [entry for entry in entries if entry["role"] == role])
-        for role in dict.fromkeys(role for role, _ in files)
+        for role in dict.fromkeys(str(entry["role"]) for entry in entries)
     ]
 
 
@@ -103,14 +93,3 @@ def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:
         else hashlib.sha256(lines.encode()).hexdigest(),
         names=tuple(str(entry["name"]) for entry in ordered),
     )
-
-
-def hash_file(path: Path) -> str:
-    """Hash a file's bytes, SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _identify(entry: dict[str, Any]) -> tuple[Any, ...]:
-    """Tell a file apart from others, and from itself after a change."""
-    return tuple(entry[key] for key in ("role", "name", "bytes", "changed_ns"))

@@ -17,12 +17,12 @@ from rasterio.transform import from_origin
 from stac_model.schema import MLModelProperties
 
 from basrelief.config import DataSettings, Settings
+from basrelief.hashes import hash_file
 from basrelief.learn.recipes import format_recipe, load_recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.cards.stac import describe_model, describe_raster, find_rasters
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.models import read_models
-from basrelief.tell.provenance import hash_file
 
 SETTINGS = Settings(data=DataSettings(dsm="d", areas="a", labels="l"))
 

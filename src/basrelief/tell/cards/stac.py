@@ -21,12 +21,12 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
+from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
-from basrelief.tell.provenance import hash_file
 from basrelief.tell.words import name_target, name_targets
 
 BANDS = {

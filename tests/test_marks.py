@@ -1,0 +1,201 @@
+"""What a stage wrote stays its own: checked when it is read, and nothing else is ever removed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyproj import CRS
+
+import basrelief
+from basrelief.chips.layers import Band, create_layer, open_layer
+from basrelief.config import InputError
+from basrelief.grid import Grid
+from basrelief.marks import (
+    check_files,
+    is_finished,
+    mark_of,
+    read_mark,
+    refuse_foreign_folder,
+    run_stage,
+    unmark_stage,
+)
+from basrelief.run import Run, locking, read_json
+from basrelief.stages import STAGES, Stage
+
+WRITES = ("maps", "report.html")
+
+
+def write_files(run: Run) -> None:
+    (run.folder / "maps" / "deep").mkdir(parents=True, exist_ok=True)
+    (run.folder / "maps" / "deep" / "a.csv").write_text("one")
+    (run.folder / "report.html").write_text("page")
+
+
+def finish(run: Run) -> bool:
+    return run_stage(run, "map", "a", lambda: write_files(run), writes=WRITES)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path, quiet=True)
+
+
+def test_a_mark_lists_what_was_written_with_its_hash(run: Run) -> None:
+    finish(run)
+    files = read_json(mark_of(run, "map"))["files"]
+    done = subprocess.run(
+        ["sha256sum", "report.html"], cwd=run.folder, capture_output=True, text=True, check=True
+    )
+    assert list(files) == ["maps/deep/a.csv", "report.html"]
+    assert files["report.html"] == {"size": 4, "sha256": done.stdout.split()[0]}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_text("longer"), "has 6 bytes, and had 3"),
+        (lambda path: path.write_text("two"), "changed or damaged"),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_named_with_what_to_run(
+    spoil: Callable[[Path], object], says: str, run: Run
+) -> None:
+    finish(run)
+    check_files(run, "map")
+    spoil(run.folder / "maps" / "deep" / "a.csv")
+    with pytest.raises(InputError, match=rf"a.csv: .*{says}.*--from map"):
+        check_files(run, "map")
+
+
+def test_a_finished_stage_whose_files_are_gone_is_not_skipped_in_silence(run: Run) -> None:
+    finish(run)
+    (run.folder / "report.html").unlink()
+    with pytest.raises(InputError, match=r"report.html: is gone"):
+        finish(run)
+
+
+def test_a_users_file_among_a_stages_own_is_refused_and_kept(run: Run) -> None:
+    finish(run)
+    mine = run.folder / "maps" / "mine.qgz"
+    mine.touch()
+    with pytest.raises(InputError, match=r"mine.qgz: not written by this program"):
+        run_stage(run, "map", "b", lambda: write_files(run), writes=WRITES)
+    assert mine.exists()
+    # Not for want of a mark either: who lays a folder there before the stage ever ran keeps it.
+    with pytest.raises(InputError, match=r"maps/deep/a.csv: not written"):
+        run_stage(Run(run.folder), "other", "a", lambda: None, writes=("maps",))
+
+
+def test_after_a_kill_what_the_stage_began_is_its_own(run: Run) -> None:
+    def be_killed() -> None:
+        write_files(run)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(run, "map", "a", be_killed, writes=WRITES)
+    assert read_mark(run, "map").has_begun
+    unmark_stage(run, "map")
+    assert finish(run)
+
+
+def test_unmarking_keeps_what_is_known_of_the_files(run: Run) -> None:
+    finish(run)
+    unmark_stage(run, "map")
+    assert not is_finished(run, "map", "a")
+    assert finish(run)
+
+
+def test_what_a_killed_run_left_half_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".chips.0a1b2c3d.part").mkdir()
+    (tmp_path / ".chips.0a1b2c3d.part" / "x").touch()
+    (tmp_path / "models").mkdir()
+    half = tmp_path / "models" / ".model.0a1b2c3d.part.safetensors"
+    half.touch()
+    kept = tmp_path / "models" / ".mine.part.txt"
+    kept.touch()
+    refuse_foreign_folder(tmp_path, "out = 'a'", {"models"}, "A run")
+    assert [path for path in tmp_path.rglob("*") if path.name != "models"] == [kept]
+
+
+def test_what_a_file_manager_leaves_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").touch()
+    refuse_foreign_folder(tmp_path, "out = 'a'", (), "A run")
+
+
+def write_config(folder: Path, out: str) -> Path:
+    (folder / "c.toml").write_text(
+        f'out = "{out}"\n[data]\nimages = "pictures"\ntable = "t.csv"\n'
+        '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
+    )
+    return folder / "c.toml"
+
+
+@pytest.mark.parametrize("out", [".", "mine"])
+def test_a_folder_of_the_users_is_refused_before_anything_is_written(
+    out: str, tmp_path: Path, expect_line: Callable[..., None]
+) -> None:
+    for name in ("maps", "public", "chips", "stac", "models"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        (tmp_path / "mine" / name / "precious").touch()
+    before = sorted(tmp_path.rglob("*"))
+    config = write_config(tmp_path, out)
+    expect_line(config, f"out = '{out}'", "did not write", "choose another")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, config])
+
+
+def test_inputs_in_the_run_folder_are_refused(
+    tmp_path: Path, expect_line: Callable[..., None]
+) -> None:
+    config = write_config(tmp_path, "run")
+    (tmp_path / "run" / "pictures").mkdir(parents=True)
+    (tmp_path / "run" / "pictures" / "a.png").touch()
+    text = config.read_text().replace('"pictures"', '"run/pictures"')
+    config.write_text(text)
+    expect_line(config, "data.images", "a.png", "lies in the run folder")
+
+
+def test_a_second_process_is_told_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_config(tmp_path, "run")
+    monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
+    run = basrelief.run_all(config, quiet=True)
+    code = (
+        "import sys, basrelief\n"
+        "try: basrelief.run_all(sys.argv[1], quiet=True)\n"
+        "except basrelief.InputError as error: print(error)"
+    )
+    with locking(run, "out = 'run'"):
+        holder = (run.folder / ".lock").read_text()
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(config)], capture_output=True, text=True, check=True
+        )
+    assert f"another basrelief works there (process {holder})" in done.stdout
+    assert not (run.folder / ".lock").exists()
+    assert len(list((run.folder / "stages").iterdir())) == len(STAGES)
+
+
+def test_one_flipped_bit_of_a_layer_is_told(tmp_path: Path) -> None:
+    layer = create_layer(
+        tmp_path / "heights.zarr",
+        Grid(500_000, 100_000, 1.0, (64, 64)),
+        (Band("surface", "m"),),
+        CRS.from_epsg(27700),
+        chunk_px=32,
+    )
+    window = (slice(0, 64), slice(0, 64))
+    values = np.random.default_rng(0).random((1, 64, 64)).astype(np.float32)
+    layer.write(window, values)
+    np.testing.assert_array_equal(open_layer(layer.path).read(window), values)
+    (piece,) = (path for path in layer.path.rglob("*") if path.is_file() and not path.suffix)
+    stored = bytearray(piece.read_bytes())
+    stored[len(stored) // 2] ^= 1
+    piece.write_bytes(bytes(stored))
+    with pytest.raises(InputError, match=r"heights.zarr.*damaged.*--from chips"):
+        open_layer(layer.path).read(window)
