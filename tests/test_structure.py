@@ -69,7 +69,9 @@ def test_a_stage_before_training_needs_no_torch(stage: str, town: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from basrelief import config, stages\n"
         f"next(each for each in stages.STAGES if each.name == {stage!r}).work()\n"
-        f"stages.fingerprint_stages(config.load_settings(Path({str(town)!r})))\n"
+        "from basrelief.run import Run\n"
+        f"settings = config.load_settings(Path({str(town)!r}))\n"
+        "stages.fingerprint_stages(settings, Run(settings.locate('none')))\n"
         "print(*{'torch', 'timm'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
