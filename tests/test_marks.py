@@ -199,3 +199,12 @@ def test_one_flipped_bit_of_a_layer_is_told(tmp_path: Path) -> None:
     piece.write_bytes(bytes(stored))
     with pytest.raises(InputError, match=r"heights.zarr.*damaged.*--from chips"):
         open_layer(layer.path).read(window)
+
+
+def test_the_demo_builds_its_town_in_no_folder_of_the_users(
+    tmp_path: Path, run_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "labels.csv").write_text("mine")
+    assert run_command("demo", "--out", str(tmp_path)) == 2
+    assert "(labels.csv). The demo needs a folder of its own" in capsys.readouterr().err
+    assert (tmp_path / "labels.csv").read_text() == "mine"

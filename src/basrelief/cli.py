@@ -12,6 +12,7 @@ import typer
 
 from basrelief import __version__
 from basrelief.config import InputError
+from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
 from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
 
@@ -83,11 +84,13 @@ def demo(
     Example: basrelief demo --out town
     """
     # Not at the top: --help would wait for the libraries of every stage.
-    from basrelief.sources.town import write_town
+    from basrelief.sources.town import TOWN, write_town
     from basrelief.tell.answers import compare_answers
 
     # Before the town is made, which takes longer than being told that it cannot be kept.
     prepare_folder(out, str(out))
+    known = TOWN if (out / "truth.json").is_file() else ()
+    refuse_foreign_folder(out, f"--out {str(out)!r}", known, "The demo")
     run = run_all(write_town(out, seed=7), quiet=quiet)
     lines, agree = compare_answers(run, out / "truth.json")
     for line in lines:

@@ -22,6 +22,9 @@ WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
 GRID_SQUARE = "TV"
+TOWN = ("lidar", "areas.gpkg", "labels.csv", "truth.json", "config.toml", "run")
+"""What stands in a town's folder, and its run."""
+
 TILE_M = 1000
 AREA_M = 335.0
 """Usual distance between the middles of neighbouring areas."""
