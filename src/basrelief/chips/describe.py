@@ -22,8 +22,8 @@ from basrelief.style import FIRST, NOTE, PAPER, SECOND, SMALL, STYLE
 def describe_chips(settings: Settings, run: Run) -> None:
     """Summarise the targets over the rows used, and say what was removed.
 
-    Writes ``summary.csv`` (one row a target), ``counts.json``, ``one_colour.csv`` and
-    ``near_one_colour.csv`` (pictures), ``distribution-<target>.svg`` and, where counts of
+    Writes ``summary.csv`` (one row a target), ``counts.json``, ``notes.json``, ``one_colour.csv``
+    and ``near_one_colour.csv`` (pictures), ``distribution-<target>.svg`` and, where counts of
     crime are given, ``daily-crimes.csv`` and ``daily-crimes.svg``.
     """
     samples = load_samples(run)
@@ -34,6 +34,9 @@ def describe_chips(settings: Settings, run: Run) -> None:
         summary = rows[list(samples.targets)].describe().T.rename_axis("target")
         summary.to_csv(part / "summary.csv")
         write_json(part / "counts.json", read_json(run.chips / "counts.json"))
+        # Chips that a test or a library user laid out by hand have none.
+        notes = run.chips / "notes.json"
+        write_json(part / "notes.json", read_json(notes) if notes.exists() else [])
         if samples.kind == "pictures":
             for name in ("one_colour.csv", "near_one_colour.csv"):
                 (part / name).write_bytes((run.chips / name).read_bytes())

@@ -51,6 +51,9 @@ class Described:
     one_colour: tuple[str, ...] = ()
     """Pictures left out because they are of one colour."""
 
+    notes: tuple[str, ...] = ()
+    """What was odd about the input and yet taken: sentences that may name single areas."""
+
 
 @dataclass(frozen=True)
 class Heat:
@@ -368,6 +371,7 @@ def _read_described(folder: Path) -> Described:
         summary=pd.read_csv(folder / "summary.csv", index_col=0),
         daily_crimes=pd.read_csv(daily, index_col=0) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
+        notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
-from basrelief.tell.facts import read_facts
+from basrelief.tell.facts import Publication, read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
@@ -60,6 +61,7 @@ def write_judgement(
     summary = pd.DataFrame({"crime": crime}).describe().T.rename_axis("target")
     summary.to_csv(run.describe / "summary.csv")
     pd.DataFrame({"chip_id": ["77"]}).to_csv(run.describe / "one_colour.csv", index=False)
+    write_json(run.describe / "notes.json", ["dsm.tif: <b>odd</b>", "E01000001 has no label"])
     split = {"scheme": "random", "repeat": 0, "unit": "chip", "id": ids, "fold": 0}
     pd.DataFrame(split).to_parquet(run.splits / "folds.parquet")
     leak = {"scheme": "random", "unit": "chip", "n_train": 8, "n_validation": 0, "n_test": 4}
@@ -171,6 +173,12 @@ def test_limits_and_fair_use_are_told(page: str) -> None:
 def test_counts_and_removals_are_told(page: str) -> None:
     assert "1,200" in page
     assert "Of one colour: 77" in page
+
+
+def test_what_was_odd_about_the_input_is_told_to_the_analyst_alone(run: Run, page: str) -> None:
+    assert "<li>dsm.tif: &lt;b&gt;odd&lt;/b&gt;</li><li>E01000001 has no label</li>" in page
+    facts = replace(read_facts(SETTINGS, run), publication=Publication("", "", ()))
+    assert "E01000001" not in report.draw_page(facts)
 
 
 def test_the_same_run_gives_the_same_page(run: Run, page: str) -> None:

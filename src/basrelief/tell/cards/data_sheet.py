@@ -28,6 +28,7 @@ def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict
         "sources": sources,
         "has_places": facts.samples.has_places,
         "counts": list_counts(facts.described.counts),
+        "notes": () if facts.is_public else facts.described.notes,
         # Narrowed, as everything in a sheet that can be handed out.
         "summary": list_summary(narrow_summary(facts, release)),
         "same_label": leaks[0]["share_same_label"] if leaks else None,

@@ -51,6 +51,8 @@ def gather(facts: Facts) -> dict[str, Any]:
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
+        # They name files and single areas.
+        "notes": () if facts.is_public else described.notes,
         # Quartiles are single areas' scores, and stay out of the public summary.
         "spread": "mean and spread" if facts.is_public else "spread and quartiles",
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
