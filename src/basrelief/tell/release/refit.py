@@ -60,11 +60,10 @@ def find_public_facts(
     -------
     Facts that no withheld label has a part in, still to be narrowed; and how they came about.
     """
-    # A page that says nothing needs no fitting.
-    if settings.publish.allow == "nothing":
-        return facts, Basis("run")
     n_seen = count_withheld_labels(facts.samples, release, settings.publish)
-    if not n_seen:
+    # A page that says nothing needs no fitting.
+    if settings.publish.allow == "nothing" or not n_seen:
+        _remove_refit(run)
         return facts, Basis("run")
     unit = "areas" if release.hidden else "pictures of no known area"
     run.say(
@@ -159,7 +158,7 @@ def refit_run(settings: Settings, run: Run, release: Release) -> Run:
     # Without the run's own marks nothing says whether an earlier refit is of the same run.
     known = digest(before, sorted(release.shown)) if all(before) else None
     if known is None or not _has_begun(public, known):
-        shutil.rmtree(public.folder, ignore_errors=True)
+        _remove_refit(run)
         write_json(public.folder / "release.json", {"fingerprint": known})
     steps = _list_steps(settings, run, release)
     if known and all(is_finished(public, name, known) for name in steps):
@@ -168,6 +167,12 @@ def refit_run(settings: Settings, run: Run, release: Release) -> Run:
     for name, work in steps.items():
         run_stage(public, name, known or "", partial(work, public))
     return public
+
+
+def _remove_refit(run: Run) -> None:
+    """Remove an earlier refit, known by the file that it begins with."""
+    if (run.release / "release.json").exists():
+        shutil.rmtree(run.release)
 
 
 def _has_begun(public: Run, known: str) -> bool:
@@ -191,6 +196,8 @@ def _list_steps(settings: Settings, run: Run, release: Release) -> dict[str, Cal
 
 def _explain_chips(settings: Settings, public: Run) -> None:
     """Draw the heat maps of networks, the only explanations that may be handed out."""
+    # A picture of another refit may show what this one withholds.
+    shutil.rmtree(public.explain, ignore_errors=True)
     predictions = pd.read_parquet(public.predictions)
     explain_networks(load_samples(public), predictions, settings, public, Findings())
 
