@@ -276,6 +276,15 @@ def test_what_is_published_is_what_the_attacker_was_told(built: Callable[[str], 
     np.testing.assert_allclose(table[f"{TARGET}_predicted"], found[table.index], rtol=1e-3)
 
 
+def test_every_file_of_the_refit_is_what_it_is_in_the_run(built: Callable[[str], Place]) -> None:
+    run = built("skilful, one repeat").run
+    files = [path for path in (run / "release").rglob("*") if path.is_file()]
+    alike = [path for path in files if (run / path.relative_to(run / "release")).exists()]
+    assert {path.name for path in set(files) - set(alike)} == {"release.json"}
+    # Heights and features are not kept twice.
+    assert not [path for path in files if "layers" in path.parts or "features" in path.parts]
+
+
 def test_where_nothing_was_learnt_no_prediction_is_told(built: Callable[[str], Place]) -> None:
     place = built("fallback, one repeat")
     table = pd.read_csv(place.run / "public" / "areas.csv")

@@ -12,13 +12,14 @@ from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
 from basrelief.tell.cards.data_sheet import tell_data
-from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.facts import Basis, Facts, choose_unit, select
 from basrelief.tell.findings import say_headline, say_worth, warn_of_few, warn_of_leak
 from basrelief.tell.models import Model
 from basrelief.tell.page.question import say_question
 from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.release.withheld import say_basis
 from basrelief.tell.templates import open_templates
 from basrelief.tell.training import say_shortfalls
 
@@ -92,8 +93,13 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     found = show_verdict(narrowed)
     # Of narrowed facts: the card goes with its model, wherever that goes.
     coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
+    publication = narrowed.publication
+    assert publication is not None
+    headline = found["headline"] if found else say_headline(findings, narrowed.settings)
+    if publication.basis.kind == "nothing":
+        headline = say_basis(publication.basis, is_whole=publication.is_whole)
     return {
-        "headline": found["headline"] if found else say_headline(findings, narrowed.settings),
+        "headline": headline,
         "scores": list_scores(narrowed),
         "intervals": words.say_intervals(narrowed.scores),
         "coverage": narrowed.keep_shown(coverage),
@@ -104,8 +110,18 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
             if release.hidden
             else "no district has as many, or districts were not judged"
         ),
-        "caveats": list_caveats(narrowed),
+        "caveats": [*_say_refit(publication.basis), *list_caveats(narrowed)],
     }
+
+
+def _say_refit(basis: Basis) -> list[str]:
+    """Say that figures are not those of the models described, where they are not."""
+    if basis.kind != "refit":
+        return []
+    return [
+        f"The figures are of models fitted anew without {basis.n_without} areas whose scores are "
+        "withheld; the models above saw those too, so that handing them out may give them away."
+    ]
 
 
 def list_scores(narrowed: Facts) -> list[Record]:

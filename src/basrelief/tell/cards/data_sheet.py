@@ -43,7 +43,9 @@ def say_distribution(facts: Facts, release: Release) -> str:
     allow = facts.settings.publish.allow
     if allow == "nothing":
         return 'To nobody: publish.allow = "nothing".'
-    figures = f"figures of {len(release.shown):,} areas" if release.shown else "averages alone"
+    figures = (
+        f"figures of {len(release.shown):,} areas" if release.shown else "a page without figures"
+    )
     pictures = " and pictures of single chips" if allow == "chips" else ""
     return (
         f"The chips stay in the run folder. For everybody is the folder public/: {figures}"

@@ -39,6 +39,7 @@ def draw_public_page(narrowed: Facts) -> str:
         .render(
             reason=publish.reason,
             is_open=is_open,
+            withheld=publication.withheld,
             sentences=(publication.bounds, publication.population, basis),
         )
     )
