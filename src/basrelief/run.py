@@ -44,7 +44,7 @@ README = f"""\
 | open first | what it is |
 |---|---|
 | `report.html` | what was found, for the analyst: it shows single areas and chips |
-| `public/` | what may be handed out, and nothing else here: not `release/`, which it is drawn from |
+| `public/` | what may be handed out, and nothing else here, `release/` neither |
 | `maps/areas.gpkg` | the maps, for QGIS |
 | `scores.json` | every score, beside what no LIDAR at all would give |
 | `config.json` | the settings, resolved |

@@ -181,14 +181,16 @@ class Attacker:
         known_mean = float(self.shown.mean())
         left = np.array(sums) - np.array(rows).sum(axis=1) * known_mean
         found, *_ = np.linalg.lstsq(np.array(rows), left, rcond=1e-6)
-        return known_mean + found
+        labels: Floats = known_mean + found
+        return labels
 
     def solve_models(self, told: Told) -> Floats:
         """Fit the program's models with labels guessed, and solve for those that fit best."""
         first, slopes = self.response
         predicted = told.predictions.set_index(["repeat", "id"])["y_pred"].reindex(first.index)
         found, *_ = np.linalg.lstsq(slopes, (predicted - first).to_numpy(), rcond=1e-3)
-        return float(self.shown.mean()) + found
+        labels: Floats = float(self.shown.mean()) + found
+        return labels
 
     @cached_property
     def response(self) -> tuple[pd.Series[float], Floats]:
@@ -207,7 +209,7 @@ class Attacker:
         assert not isinstance(recipe, NetworkRecipe)
         features = read_features(recipe, self.settings, self.run)
         data = gather_area_data(recipe, features, replace(samples, areas=areas), self.settings)
-        found = {}
+        found: dict[tuple[int, str], float] = {}
         for fold in self.folds:
             key = [self.settings.seed, zlib.crc32(fold.scheme.encode()), fold.repeat, fold.fold]
             model = fit_areas(
@@ -216,7 +218,7 @@ class Attacker:
             rng = np.random.default_rng(0)
             predicted = predict_areas(model, data.terms(fold.test), rng)[:, 0]
             found |= {(fold.repeat, n): v for n, v in zip(fold.test, predicted, strict=True)}
-        table = pd.Series(found)
+        table: pd.Series[float] = pd.Series(found, dtype=float)
         return table[table.index.get_level_values(1).isin(self.shown.index)]
 
 
@@ -272,8 +274,8 @@ def test_what_is_published_is_what_the_attacker_was_told(built: Callable[[str], 
     table = pd.read_csv(place.run / "public" / "areas.csv").set_index("area_id")
     assert not set(table.index) & set(place.labels()["LSOA code (2011)"][IS_HIDDEN])
     found = pd.read_parquet(place.run / "release" / "predictions.parquet")
-    found = found[found["recipe"] == RECIPE].set_index("id")["y_pred"]
-    np.testing.assert_allclose(table[f"{TARGET}_predicted"], found[table.index], rtol=1e-3)
+    predicted = found[found["recipe"] == RECIPE].set_index("id")["y_pred"]
+    np.testing.assert_allclose(table[f"{TARGET}_predicted"], predicted[table.index], rtol=1e-3)
 
 
 def test_every_file_of_the_refit_is_what_it_is_in_the_run(built: Callable[[str], Place]) -> None:

@@ -29,6 +29,7 @@ from PIL.PngImagePlugin import PngInfo
 from rasterio.transform import from_origin
 from shapely.geometry import box
 
+from basrelief.chips.describe import describe_chips
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
@@ -302,7 +303,7 @@ def copy_run(settings: Settings, run: Run, release: Release) -> Run:
     shutil.rmtree(public.folder, ignore_errors=True)
     shutil.copytree(run.folder, public.folder)
     refit.write_public_samples(run, public, release, settings.publish)
-    refit.describe_chips(settings, public)
+    describe_chips(settings, public)
     return public
 
 
