@@ -47,7 +47,7 @@ README = f"""\
 | open first | what it is |
 |---|---|
 | `report.html` | what was found, for the analyst: it shows single areas and chips |
-| `public/` | what may be handed out, and nothing else here |
+| `public/` | what may be handed out, and nothing else here, `release/` neither |
 | `maps/areas.gpkg` | the maps, for QGIS |
 | `scores.json` | every score, beside what no LIDAR at all would give |
 | `config.json` | the settings, resolved |
@@ -73,10 +73,19 @@ class Run:
     quiet: bool = False
     """Say nothing and show no progress."""
 
-    def __init__(self, folder: Path | str, quiet: bool = False) -> None:
+    lender: Run | None = None
+    """The run whose layers and features this one reads, where it has none of its own."""
+
+    def __init__(self, folder: Path | str, quiet: bool = False, lender: Run | None = None) -> None:
         # A frozen dataclass can be filled in no other way.
         object.__setattr__(self, "folder", Path(folder))
         object.__setattr__(self, "quiet", quiet)
+        object.__setattr__(self, "lender", lender)
+
+    @property
+    def ground(self) -> Run:
+        """The run that holds what was measured on the ground, which no label has a part in."""
+        return self if self.lender is None else self.lender
 
     @property
     def chips(self) -> Path:
@@ -96,7 +105,7 @@ class Run:
     @property
     def features(self) -> Path:
         """Features of areas, one folder a recipe that has its own."""
-        return self.folder / "features"
+        return self.ground.folder / "features"
 
     @property
     def models(self) -> Path:
@@ -124,6 +133,11 @@ class Run:
         return self.folder / "maps"
 
     @property
+    def release(self) -> Path:
+        """What is fitted anew for the public without the labels of areas withheld from it."""
+        return self.folder / "release"
+
+    @property
     def report(self) -> Path:
         """The report, one file."""
         return self.folder / "report.html"
@@ -131,6 +145,7 @@ class Run:
     def say(self, line: str) -> None:
         """Print one line for the user, unless quiet."""
         if not self.quiet:
+            line = line if self.lender is None else f"for the public, {line}"
             # At once: Python keeps back what goes into a file or a pipe until much has gathered.
             print(line, flush=True)
 

@@ -133,11 +133,21 @@ def _sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def copy_place(_sound: Path) -> Callable[[Path], Place]:
+    """Copy the place into a folder that is not there yet."""
+
+    def copy(folder: Path) -> Place:
+        shutil.copytree(_sound, folder)
+        return Place(folder)
+
+    return copy
+
+
 @pytest.fixture
-def place(_sound: Path, tmp_path: Path) -> Place:
+def place(copy_place: Callable[[Path], Place], tmp_path: Path) -> Place:
     """The place, in a folder of the test's own."""
-    shutil.copytree(_sound, tmp_path / "place")
-    return Place(tmp_path / "place")
+    return copy_place(tmp_path / "place")
 
 
 @pytest.fixture

@@ -70,7 +70,8 @@ def chips_from_rasters(
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
     for target in targets:
-        labels = areas.set_index("area_id")[target]
+        # Of areas that are used alone: what is neither judged nor shown must not be learnt from.
+        labels = areas[areas["is_used"]].set_index("area_id")[target]
         chips[target] = average_labels(chips["chip_id"], membership, labels)
     # Half of a chip at least has to be ground of some area; a sliver must not stand for it.
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()

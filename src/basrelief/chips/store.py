@@ -54,7 +54,7 @@ class Samples:
     size_px: int
     resolution_m: float
     folder: Path
-    """Of the chips stage; ``layers/`` in it holds what chips are windows of."""
+    """Of a chips stage; ``layers/`` in it holds what chips are windows of."""
 
     @property
     def has_places(self) -> bool:
@@ -149,7 +149,7 @@ def load_samples(run: Run) -> Samples:
         kind=facts["kind"],
         size_px=facts["size_px"],
         resolution_m=facts["resolution_m"],
-        folder=run.chips,
+        folder=run.ground.chips,
     )
 
 

@@ -140,7 +140,7 @@ def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, fold
 
 def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     """Say what features depend on: chips (None where unknown), recipe, seed and weights."""
-    path = run.folder / "stages" / "chips.json"
+    path = run.ground.folder / "stages" / "chips.json"
     mark: dict[str, Any] = {"chips": read_json(path) if path.exists() else None}
     mark |= {"recipe": format_recipe(recipe), "seed": settings.seed}
     if isinstance(recipe, DenseRecipe):

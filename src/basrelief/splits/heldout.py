@@ -225,9 +225,9 @@ def share_of_ground(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.
     -------
     (n_chips,)
     """
-    # Ground without a label has no say in whose chip it is: the chip's label is not of it.
-    labelled = samples.areas.loc[_has_label(samples.areas, samples), "area_id"]
-    membership = samples.membership[samples.membership["area_id"].isin(labelled)]
+    # Other ground has no say in whose chip it is: the chip's label is not of it.
+    usable = find_usable_areas(samples)
+    membership = samples.membership[samples.membership["area_id"].isin(usable)]
     inside = membership[membership["area_id"].isin(area_ids)]
     chip_ids = samples.chips["chip_id"]
     total, within = (

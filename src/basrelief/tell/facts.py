@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -76,8 +76,27 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What the public version is drawn from, so that nothing in it can tell a withheld label."""
+
+    kind: Literal["run", "refit", "nothing"]
+    """``run``: the run never saw a withheld label; ``refit``: everything was fitted anew without
+    them; ``nothing``: that could not be done, and no figure that was learnt or averaged is told."""
+
+    n_without: int = 0
+    """Areas, or pictures of no known area, whose labels had to be left out."""
+
+    why: str = ""
+    """Why there is nothing, for the analyst alone."""
+
+
+@dataclass(frozen=True)
 class Publication:
     """What the public page says of itself: sentences and counts, no codes of areas."""
+
+    basis: Basis
+    is_whole: bool
+    """Whether every area that was used is shown: the seed is told then, and only then."""
 
     bounds: str
     """Whose figures are shown, in a sentence."""

@@ -27,6 +27,9 @@ ROLES = {
 }
 """What files are to a run, by the key that names them, in the order of the report."""
 
+OF_LABELS = ("scores", "counts of crime", "table of scores")
+"""Roles of the files that labels are read from."""
+
 
 @dataclass(frozen=True)
 class Source:

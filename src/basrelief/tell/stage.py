@@ -15,6 +15,7 @@ from basrelief.tell.provenance import read_sources
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
 from basrelief.tell.release.public import publish_run
+from basrelief.tell.release.refit import find_public_facts
 
 
 def tell_run(settings: Settings, run: Run) -> None:
@@ -29,9 +30,10 @@ def tell_run(settings: Settings, run: Run) -> None:
     facts = replace(read_facts(settings, run), sources=sources)
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
-    # Before anything is drawn, so that no section can tell what it was not given.
-    narrowed = narrow_facts(facts, release)
     write_page(facts)
+    public, basis = find_public_facts(settings, run, facts, release)
+    # Before anything is drawn, so that no section can tell what it was not given.
+    narrowed = narrow_facts(public, release, basis)
     publish_run(facts, narrowed, release, draw_public_page(narrowed))
-    write_cards(facts, narrowed, release, sources, models)
+    write_cards(facts, narrowed, release, models)
     write_items(facts, models)

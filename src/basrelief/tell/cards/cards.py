@@ -12,13 +12,14 @@ from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
 from basrelief.tell.cards.data_sheet import tell_data
-from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.facts import Basis, Facts, choose_unit, select
 from basrelief.tell.findings import say_headline, say_worth, warn_of_few, warn_of_leak
 from basrelief.tell.models import Model
 from basrelief.tell.page.question import say_question
 from basrelief.tell.page.verdict import show_verdict
-from basrelief.tell.provenance import Source, list_versions
+from basrelief.tell.provenance import list_versions
 from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.release.withheld import say_basis
 from basrelief.tell.templates import open_templates
 from basrelief.tell.training import say_shortfalls
 
@@ -32,13 +33,11 @@ def write_cards(
     facts: Facts,
     narrowed: Facts,
     release: Release,
-    sources: Sequence[Source],
     models: Sequence[Model],
 ) -> None:
     """Write ``model_card.md`` and ``data_sheet.md``.
 
-    Averages in them pass the gate of the public page, so that a card can go with its model
-    wherever that page goes.
+    Figures in them are those of the public page, which no withheld score has a part in.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def write_cards(
     environment = open_templates("cards")
     environment.filters["digits"] = format_digits
     environment.filters["cell"] = escape_cell
-    content = tell_data(facts, release, sources) | tell_models(facts, models)
+    content = tell_data(facts, narrowed, release) | tell_models(facts, narrowed, models)
     content |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
         text = environment.get_template(template).render(content)
@@ -61,9 +60,10 @@ def write_cards(
     facts.run.say("report: model_card.md and data_sheet.md")
 
 
-def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
+def tell_models(facts: Facts, narrowed: Facts, models: Sequence[Model]) -> dict[str, Any]:
     """Gather what the models are, and what they were made with."""
     settings = facts.settings
+    is_whole = narrowed.publication is not None and narrowed.publication.is_whole
     return {
         "models": [(facts.tell(model.name), model) for model in models],
         "shortfalls": say_shortfalls(facts.trainings),
@@ -76,9 +76,12 @@ def tell_models(facts: Facts, models: Sequence[Model]) -> dict[str, Any]:
         "schemes": [words.name_scheme(scheme, settings) for scheme in facts.schemes],
         "shown_scheme": words.name_scheme(facts.shown_scheme, settings),
         "held_said": say_folds(facts),
-        "seed": settings.seed,
+        # The hash of the settings gives the seed away: there are few enough to try all.
+        "seed": settings.seed if is_whole else "withheld",
         # Where a run lies decides no figure, and must not change the hash.
-        "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"})),
+        "settings_hash": digest(settings.model_dump(mode="json", exclude={"out"}))
+        if is_whole
+        else "withheld",
         "version": __version__,
         "versions": [*list_versions(), ("Python", platform.python_version())],
     }
@@ -90,8 +93,13 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     found = show_verdict(narrowed)
     # Of narrowed facts: the card goes with its model, wherever that goes.
     coverage = select(narrowed.judged.coverage, scheme=narrowed.shown_scheme, level=LEVEL)
+    publication = narrowed.publication
+    assert publication is not None
+    headline = found["headline"] if found else say_headline(findings, narrowed.settings)
+    if publication.basis.kind == "nothing":
+        headline = say_basis(publication.basis, is_whole=publication.is_whole)
     return {
-        "headline": found["headline"] if found else say_headline(findings, narrowed.settings),
+        "headline": headline,
         "scores": list_scores(narrowed),
         "intervals": words.say_intervals(narrowed.scores),
         "coverage": narrowed.keep_shown(coverage),
@@ -102,8 +110,18 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
             if release.hidden
             else "no district has as many, or districts were not judged"
         ),
-        "caveats": list_caveats(narrowed),
+        "caveats": [*_say_refit(publication.basis), *list_caveats(narrowed)],
     }
+
+
+def _say_refit(basis: Basis) -> list[str]:
+    """Say that figures are not those of the models described, where they are not."""
+    if basis.kind != "refit":
+        return []
+    return [
+        f"The figures are of models fitted anew without {basis.n_without} areas whose scores are "
+        "withheld; the models above saw those too, so that handing them out may give them away."
+    ]
 
 
 def list_scores(narrowed: Facts) -> list[Record]:

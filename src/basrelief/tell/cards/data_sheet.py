@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from basrelief.run import read_json
 from basrelief.tell.credits import ENVIRONMENT_AGENCY, OPEN_GOVERNMENT, ORDNANCE_SURVEY
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.data import list_counts, list_summary
-from basrelief.tell.provenance import Source
 from basrelief.tell.release.gate import MIN_BEHIND, Release
-from basrelief.tell.release.narrow import narrow_summary
 from basrelief.tell.release.withheld import say_bounds
 from basrelief.tell.words import format_length, name_report, name_target
 
 
-def tell_data(facts: Facts, release: Release, sources: Sequence[Source]) -> dict[str, Any]:
+def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]:
     """Gather what the data are, and what of them is handed out."""
     settings = facts.settings
     # Chips at random alone have neighbours of their own area among those trained on.
-    leaks = select(facts.leakage, scheme="random", unit="chip")
+    leaks = select(narrowed.leakage, scheme="random", unit="chip")
     answers = {
         "title": name_report(facts.samples.targets),
         "town": bool(facts.truth),
         "targets": [name_target(target) for target in facts.samples.targets],
-        "sources": sources,
+        "sources": narrowed.sources,
         "has_places": facts.samples.has_places,
         "counts": list_counts(facts.described.counts),
         "notes": () if facts.is_public else facts.described.notes,
         # Narrowed, as everything in a sheet that can be handed out.
-        "summary": list_summary(narrow_summary(facts, release)),
+        "summary": list_summary(narrowed.described.summary),
         "same_label": leaks[0]["share_same_label"] if leaks else None,
         "crime_years": [str(year) for year in settings.data.crime_years or ()],
         "allow": settings.publish.allow,
@@ -47,7 +44,9 @@ def say_distribution(facts: Facts, release: Release) -> str:
     allow = facts.settings.publish.allow
     if allow == "nothing":
         return 'To nobody: publish.allow = "nothing".'
-    figures = f"figures of {len(release.shown):,} areas" if release.shown else "averages alone"
+    figures = (
+        f"figures of {len(release.shown):,} areas" if release.shown else "a page without figures"
+    )
     pictures = " and pictures of single chips" if allow == "chips" else ""
     return (
         f"The chips stay in the run folder. For everybody is the folder public/: {figures}"

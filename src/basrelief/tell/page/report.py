@@ -11,6 +11,7 @@ from basrelief.tell import words
 from basrelief.tell.facts import Facts
 from basrelief.tell.page import audit
 from basrelief.tell.page.sections import SECTIONS
+from basrelief.tell.release.withheld import say_basis
 from basrelief.tell.senses import SENSES
 from basrelief.tell.templates import open_templates
 from basrelief.tell.training import say_shortfalls
@@ -26,10 +27,22 @@ def write_page(facts: Facts) -> None:
 
 def draw_public_page(narrowed: Facts) -> str:
     """Draw the page that may be handed out; where nothing may be, one that says so."""
-    publish = narrowed.settings.publish
-    if publish.allow != "nothing":
+    publish, publication = narrowed.settings.publish, narrowed.publication
+    assert publication is not None
+    is_open = publish.allow != "nothing"
+    if is_open and publication.basis.kind != "nothing":
         return draw_page(narrowed)
-    page: str = make_environment().get_template("nothing.html.j2").render(reason=publish.reason)
+    basis = say_basis(publication.basis, is_whole=publication.is_whole)
+    page: str = (
+        make_environment()
+        .get_template("nothing.html.j2")
+        .render(
+            reason=publish.reason,
+            is_open=is_open,
+            withheld=publication.withheld,
+            sentences=(publication.bounds, publication.population, basis),
+        )
+    )
     return page
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from basrelief.tell.facts import Facts
 from basrelief.tell.release.gate import MIN_BEHIND
+from basrelief.tell.release.withheld import say_basis
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
@@ -15,6 +16,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     publish = facts.settings.publish
     return {
         "publication": facts.publication,
+        "basis": say_basis(facts.publication.basis, is_whole=facts.publication.is_whole),
         "min_behind": MIN_BEHIND,
         "reason": publish.reason if publish.allow == "chips" else None,
     }

@@ -38,10 +38,12 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
     """Decide whose figures may be handed out.
 
     An area is withheld where too few people or too little of its ground stand behind its
-    figure. Averages are over all areas used, so whoever has all published figures can take
-    them away from an average and is left with the withheld ones. With fewer than ten withheld,
-    more are: those with the fewest people (complementary suppression; Willenborg and de Waal
-    2001, Elements of Statistical Disclosure Control, Springer).
+    figure. No average of ours is over a withheld area (see `refit`), but others publish some, and
+    whoever takes all figures shown away from one of those is left with the withheld ones. With
+    fewer than ten withheld, more are: those with the fewest people (complementary suppression;
+    Willenborg and de Waal 2001, Elements of Statistical Disclosure Control, Springer).
+
+    No label has a part in this: whose figures are withheld tells none.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
         (is_bare & ~is_small & np.isnan(ground), "how much of the ground is shown is not known"),
         (
             is_hidden & ~is_first,
-            f"beside fewer than {MIN_BEHIND} withheld areas, those could be found by subtraction",
+            f"beside fewer than {MIN_BEHIND} withheld areas, those could be found by subtraction "
+            "from averages that others publish",
         ),
     )
     return Release(

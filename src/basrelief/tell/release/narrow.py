@@ -7,7 +7,7 @@ anything is drawn or worded, so that no section can tell what it was not given.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.tell.evaluation import Evaluation, read_ranked
-from basrelief.tell.facts import Described, Facts, Heat, Publication, select
+from basrelief.tell.facts import Basis, Described, Facts, Heat, Publication, select
+from basrelief.tell.provenance import OF_LABELS, Source
 from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
@@ -31,6 +32,8 @@ KEY = ("recipe", "target", "scheme", "unit")
 
 NAMELESS = "withheld"
 """Stands for a file or folder."""
+
+OF_RUN = Basis("run")
 
 NOWHERE = Run(Path(os.devnull), quiet=True)
 """Stands for the run folder: whoever has narrowed facts can open no file of it."""
@@ -50,8 +53,13 @@ RANKED = (
 )
 
 
-def narrow_facts(facts: Facts, release: Release) -> Facts:
+def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts:
     """Keep what may be handed out of what a run found.
+
+    Parameters
+    ----------
+    facts
+        Of what the public version is drawn from: of a refit where one had to be made.
 
     Returns
     -------
@@ -64,9 +72,11 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
     scores = keep_scores(facts, release)
     kept = {tuple(str(record[name]) for name in KEY) for record in scores}
     recipes = list(dict.fromkeys(record["recipe"] for record in scores))
+    is_whole = basis.kind == "run" and not release.hidden
+    asked = [facts.find_code(name) for name in facts.asked]
     narrowed = replace(
         facts,
-        settings=narrow_settings(facts.settings, [facts.find_code(name) for name in facts.asked]),
+        settings=narrow_settings(facts.settings, asked, has_seed=is_whole),
         run=NOWHERE,
         samples=narrow_samples(facts.samples, release),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
@@ -78,30 +88,47 @@ def narrow_facts(facts: Facts, release: Release) -> Facts:
         heat=narrow_heat(facts, release),
         asked=[name for name in facts.asked if name in recipes] or recipes,
         joining={name: lidar for name, lidar in facts.joining.items() if name in recipes},
-        # Files by name can tell where ground lies, and who worked on it.
-        sources=[replace(source, names=()) for source in facts.sources],
+        sources=narrow_sources(facts.sources, is_whole=is_whole),
     )
     # Read last: which recipe is shown depends on the scores that were kept.
     listed = {target: facts.find_code(recipe) for target, recipe in narrowed.shown.items()}
     ranked = facts.tell(narrow_ranked(facts.run.folder / "evaluate", listed, release))
     narrowed = _drop_failing(replace(narrowed, judged=replace(narrowed.judged, ranked=ranked)))
     publication = Publication(
+        basis=basis,
+        is_whole=is_whole,
         bounds=say_bounds(facts.settings.publish, release),
         population=release.population,
-        withheld=tuple(list_withheld(facts, narrowed, release)),
+        withheld=tuple(list_withheld(facts, narrowed, release, basis)),
     )
     return replace(narrowed, publication=publication)
 
 
-def narrow_settings(settings: Settings, asked: list[str]) -> Settings:
-    """Keep the settings that decide a result; of files, only whether they were given."""
+def narrow_sources(sources: Sequence[Source], *, is_whole: bool) -> list[Source]:
+    """Keep what tells files apart: size and hash, but not of labels of which some are withheld.
+
+    With the hash of a table, whoever knows all of it but a few cells can try them out.
+    """
+    return [
+        # Files by name can tell where ground lies, and who worked on it.
+        replace(source, names=())
+        for source in sources
+        if is_whole or source.role not in OF_LABELS
+    ]
+
+
+def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> Settings:
+    """Keep the settings that decide a result; of files, only whether they were given.
+
+    Without its seed nobody can deal the run's folds again: the default stands in its stead.
+    """
     data = settings.data
     keys = ("images", "table", "dsm", "dtm", "areas", "labels", "crime")
     # Built up from what is named here: a key that is added later stays private until it is.
     given = {key: NAMELESS for key in keys if getattr(data, key) is not None}
     return Settings(
         out=NAMELESS,
-        seed=settings.seed,
+        seed=settings.seed if has_seed else Settings.model_fields["seed"].default,
         data=DataSettings(
             **given, crs=data.crs, targets=data.targets, crime_years=data.crime_years
         ),
@@ -144,8 +171,9 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
 
 def narrow_summary(facts: Facts, release: Release) -> pd.DataFrame:
     """Keep count, mean and standard deviation of each score where they may be shown."""
-    targets = list(facts.samples.targets)
-    summary = facts.described.summary.loc[targets, TOLD_OF_SCORES]
+    summary = facts.described.summary
+    targets = [target for target in facts.samples.targets if target in summary.index]
+    summary = summary.loc[targets, TOLD_OF_SCORES]
     may_tell = [
         may_average(int(count), count_labelled(facts, release, target))
         for target, count in summary["count"].items()

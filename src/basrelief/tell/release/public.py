@@ -14,6 +14,7 @@ from basrelief.tell.facts import Facts, Withheld
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
+from basrelief.tell.release.withheld import list_protection, say_cure
 from basrelief.tell.templates import open_templates
 from basrelief.tell.words import name_known, name_target
 
@@ -48,6 +49,9 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
     write_record(facts, narrowed, release)
     if not is_open:
         facts.run.say("report: nothing is published; public/report.html says so")
+        return
+    if not release.shown:
+        facts.run.say(f"report: public/ shows no figure. {say_cure(facts.settings.publish)}")
         return
     facts.run.say(
         f"report: public/ shows {len(release.shown)} areas, {len(release.hidden)} are withheld; "
@@ -86,9 +90,10 @@ def _name_predictor(narrowed: Facts, target: str) -> str:
 
 def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
     """Write ``publish.json``. It names no area that is withheld."""
-    publish = facts.settings.publish
+    publish, publication = facts.settings.publish, narrowed.publication
+    assert publication is not None
     is_open = publish.allow != "nothing"
-    withheld = narrowed.publication.withheld if narrowed.publication else ()
+    withheld = publication.withheld
     if not is_open:
         # Single reasons decided nothing here.
         withheld = (Withheld("everything", None, 'publish.allow = "nothing"'),)
@@ -117,6 +122,8 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
         "areas_published": len(release.shown) if is_open else 0,
         "figures": figures,
         "averages_published": len(narrowed.scores) if is_open else 0,
+        "drawn_from": asdict(publication.basis),
+        **list_protection(publication.basis, is_whole=publication.is_whole),
         "withheld": [asdict(entry) for entry in withheld],
     }
     write_json(facts.run.folder / "publish.json", record)

@@ -6,9 +6,72 @@ import pyarrow.parquet as pq
 
 from basrelief.config import PublishSettings
 from basrelief.run import read_json
-from basrelief.tell.facts import Facts, Withheld
+from basrelief.tell.facts import Basis, Facts, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.words import name_targets
+
+CLOSED = (
+    "taking published figures away from published averages",
+    "solving for a withheld score in predictions, ranks or intervals, or in scores of recipes",
+    "fitting the program's models again, with any seed, and comparing what comes out",
+    "trying guesses against a hash",
+)
+"""What gives no withheld score away: whatever it were, no published byte would be another."""
+
+OPEN = (
+    "whoever has the table of scores, or finds the score published elsewhere",
+    "averages that others publish: less the scores shown here they leave those withheld",
+    "other releases of the same areas: what one of them shows, another cannot withhold",
+)
+
+OPEN_TO_MODELS = (
+    "predicting: a model of the scores shown says as much of withheld areas as of any other "
+    "ground, and so do the scores of their neighbours",
+)
+
+ALWAYS_OPEN = (
+    "seeing where areas without figures lie: outlines are shown, and boundaries are public",
+    "the other files of the run folder, release/ among them: only public/ may be handed out",
+)
+
+MADE_OF_DENSE = ("dense", "stack", "kriged")
+"""Kinds of recipes whose predictions are explained on the ground."""
+
+
+def say_basis(basis: Basis, *, is_whole: bool) -> str:
+    """Say in a sentence or two what the figures shown rest on; empty where nothing is withheld."""
+    if basis.kind == "nothing":
+        return (
+            "No figure that was learnt or averaged is shown: too little may be shown for anything "
+            "to be fitted to it alone, and what rests on withheld scores would give them away."
+        )
+    if basis.kind == "refit":
+        return (
+            "All that was learnt or averaged was made anew without the scores that are withheld, "
+            "so that no figure here can tell them."
+        )
+    return "" if is_whole else "No score that is withheld was learnt from or averaged."
+
+
+def list_protection(basis: Basis, *, is_whole: bool) -> dict[str, list[str]]:
+    """List what a withheld score is safe from once ``public/`` is handed out, and what not."""
+    if is_whole:
+        return {"safe_from": [], "not_safe_from": list(ALWAYS_OPEN)}
+    of_models = () if basis.kind == "nothing" else OPEN_TO_MODELS
+    return {"safe_from": list(CLOSED), "not_safe_from": [*OPEN, *of_models, *ALWAYS_OPEN]}
+
+
+def say_cure(publish: PublishSettings) -> str:
+    """Say what would let figures out where none is."""
+    bounds = {
+        "min_population": publish.min_population,
+        "min_ground_covered": publish.min_ground_covered,
+    }
+    known = " and ".join(f"publish.{name} = 0" for name, bound in bounds.items() if bound)
+    return (
+        "Every area is withheld, and what was learnt or averaged rests on their scores alone. "
+        f"publish.json says why; {known} would show areas without regard to that."
+    )
 
 
 def say_bounds(publish: PublishSettings, release: Release) -> str:
@@ -25,9 +88,20 @@ def say_bounds(publish: PublishSettings, release: Release) -> str:
     return f"Shown are figures of whole areas{behind}{pictures}: {len(release.shown):,} areas."
 
 
-def list_withheld(facts: Facts, narrowed: Facts, release: Release) -> list[Withheld]:
-    """List what a run has and its public version has not."""
+def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis) -> list[Withheld]:
+    """List what a run has and its public version has not.
+
+    Of a refit, which has no more than the public version needs, not how much of it there is.
+    """
     entries = list(release.withheld)
+    if basis.n_without:
+        why = "each is an average of scores: with enough of them those withheld could be solved for"
+        entries.append(Withheld("models, folds and averages that saw withheld scores", None, why))
+    if release.hidden or basis.n_without:
+        why = "with them folds could be dealt again, and guesses tried"
+        entries.append(Withheld("the seed, and size and hash of tables of scores", None, why))
+    if basis.kind == "nothing":
+        return entries
     n_scores = len(facts.scores) - len(narrowed.scores)
     if n_scores:
         few = f"over fewer than {MIN_BEHIND} areas or chips, or leaving few by subtraction"
@@ -75,11 +149,11 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if sum(parts):
         why = "few areas behind each, and those withheld could be found by subtraction"
         entries.append(Withheld("figures by district, band and tenth", sum(parts), why))
-    if (facts.run.describe / "daily-crimes.csv").exists():
+    if (facts.run.ground.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
-    n_maps = len(list(facts.run.maps.glob("*")))
-    if n_maps:
+    n_maps = None if _is_refit(facts) else len(list(facts.run.maps.glob("*")))
+    if facts.samples.has_places and n_maps != 0:
         why = "they hold every area; areas.csv and areas.geojson hold those shown"
         entries.append(Withheld("layers and maps for the analyst's own tools", n_maps, why))
     n_models = len(list(facts.run.models.glob("*/final")))
@@ -98,7 +172,7 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
             "they show and judge single buildings",
         )
     ]
-    explain, is_open = facts.run.explain, facts.settings.publish.allow == "chips"
+    is_open = facts.settings.publish.allow == "chips"
     chips = [heat.record["chip_id"] for heat in facts.heat]
     barred = bar_chips(facts, release)
     # Counted under one reason only: where no picture is let out, the setting is the reason.
@@ -110,18 +184,37 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
     if is_open and n_barred:
         why = "ground of areas with too few people"
         entries.append(Withheld("heat maps over single chips", n_barred, why))
-    if chips and not is_open:
+    has_networks = any(training["kind"] == "network" for training in facts.trainings)
+    if not is_open and (chips or (has_networks and _is_refit(facts))):
         why = 'finer than areas; publish.allow = "chips" shows them'
-        entries.append(Withheld("heat maps over single chips", len(chips), why))
-    contributions = explain / "contributions.json"
-    if contributions.exists() and (n_maps := len(read_json(contributions))):
+        n_chips = None if _is_refit(facts) else len(chips)
+        entries.append(Withheld("heat maps over single chips", n_chips, why))
+    return entries + _list_contributions(facts)
+
+
+def _list_contributions(facts: Facts) -> list[Withheld]:
+    """List what tells of the ground inside areas."""
+    contributions = facts.run.explain / "contributions.json"
+    sums = facts.run.explain / "areas.parquet"
+    if _is_refit(facts):
+        # Drawn by the run alone: how many there are is a finding of models that saw all scores.
+        has_any = any(training["kind"] in MADE_OF_DENSE for training in facts.trainings)
+        n_maps, n_sums = (None, None) if has_any else (0, 0)
+    else:
+        n_maps = len(read_json(contributions)) if contributions.exists() else 0
+        # The number of rows stands in the file's foot: nothing else is read.
+        n_sums = pq.read_metadata(sums).num_rows if sums.exists() else 0
+    entries = []
+    if n_maps != 0:
         why = "finer than areas: they point at buildings"
-        entries.append(
-            Withheld("maps of what raises and lowers predictions inside areas", n_maps, why)
-        )
-    sums = explain / "areas.parquet"
-    # The number of rows stands in the file's foot: nothing else is read.
-    if sums.exists() and (n_sums := pq.read_metadata(sums).num_rows):
+        item = "maps of what raises and lowers predictions inside areas"
+        entries.append(Withheld(item, n_maps, why))
+    if n_sums != 0:
         why = "told by final models, which have seen every area's score"
         entries.append(Withheld("what kinds of ground add to single predictions", n_sums, why))
     return entries
+
+
+def _is_refit(facts: Facts) -> bool:
+    """Whether facts are those of a run fitted anew for the public."""
+    return facts.run.lender is not None
