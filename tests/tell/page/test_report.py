@@ -17,7 +17,7 @@ from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
-from basrelief.tell.facts import Publication, read_facts
+from basrelief.tell.facts import Basis, Publication, read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
@@ -177,7 +177,9 @@ def test_counts_and_removals_are_told(page: str) -> None:
 
 def test_what_was_odd_about_the_input_is_told_to_the_analyst_alone(run: Run, page: str) -> None:
     assert "<li>dsm.tif: &lt;b&gt;odd&lt;/b&gt;</li><li>E01000001 has no label</li>" in page
-    facts = replace(read_facts(SETTINGS, run), publication=Publication("", "", ()))
+    facts = replace(
+        read_facts(SETTINGS, run), publication=Publication(Basis("run"), True, "", "", ())
+    )
     assert "E01000001" not in report.draw_page(facts)
 
 

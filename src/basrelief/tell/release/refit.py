@@ -26,17 +26,8 @@ from basrelief.explain.stage import explain_networks
 from basrelief.judge.audit import build_audit
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn.stage import train_recipes
-from basrelief.run import (
-    Run,
-    digest,
-    is_finished,
-    mark_of,
-    read_json,
-    read_record,
-    replacing,
-    run_stage,
-    write_json,
-)
+from basrelief.marks import is_finished, mark_of, run_stage
+from basrelief.run import Run, digest, read_json, read_record, replacing, write_json
 from basrelief.splits.stage import assign_splits
 from basrelief.tell.evaluation import Evaluation
 from basrelief.tell.facts import Basis, Described, Facts, read_facts
