@@ -41,8 +41,9 @@ def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
         settings.typed("table"),
         targets=data.targets,
         area_column=data.area_column,
+        notes=notes,
     )
-    if read_counts(settings, folder) is not None:
+    if read_counts(settings, notes, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
     with open_writer(folder, settings.chips.size_px) as writer:
         share = _store_pictures(settings, run, pictures, writer)
