@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
 ROOMS = [
     "names",
+    "toml",
     "config",
     "run",
     "reader",

@@ -10,9 +10,9 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,10 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 DATABASE = ("gpkg_", "rtree_", "sqlite_", "layer_styles", "__")
 """How tables and columns begin that a GeoPackage or a Parquet file keeps for itself."""
+
+
+FIGURE = re.compile(r"observed|predicted|residual|is_inside|(?:lower|upper|low|high)_[0-9]+")
+"""What stands behind a target's name in tables of its figures."""
 
 
 def find_fault(name: str) -> str | None:
@@ -72,6 +76,17 @@ def find_folder_fault(name: str) -> str | None:
         return fault
     if name != name_file(name) or not name[0].isalnum():
         return 'must be letters, digits, ".", "_" and "-", and begin with a letter or digit'
+    return None
+
+
+def find_clash(name: str, names: list[str]) -> str | None:
+    """Find another target whose columns would be called as one of this one's."""
+    mine = name.lower()
+    for other in names:
+        theirs = other.lower()
+        is_figure = mine.startswith(f"{theirs}_") and FIGURE.fullmatch(mine[len(theirs) + 1 :])
+        if other != name and (mine == theirs or is_figure):
+            return other
     return None
 
 
@@ -137,29 +152,28 @@ def unguard_cell(text: str) -> str:
 
 def guard_table(table: pd.DataFrame) -> pd.DataFrame:
     """Guard the texts, headings and index of a table that is written for spreadsheets."""
-
-    def guard(cell: object) -> object:
-        return guard_cell(cell) if isinstance(cell, str) else cell
-
-    guarded = table.rename(columns=guard, index=guard)
-    for at, (_, column) in enumerate(guarded.items()):
-        # By type: numbers below 0 begin with a minus too, and are numbers.
-        if column.dtype == object or str(column.dtype) in ("category", "str", "string"):
-            guarded.isetitem(at, column.astype(object).map(guard, na_action="ignore").array)
-    return guarded
+    return _map_texts(table, guard_cell)
 
 
 def unguard_table(table: pd.DataFrame) -> pd.DataFrame:
     """Give back the table that `guard_table` was given."""
+    return _map_texts(table, unguard_cell)
 
-    def unguard(cell: object) -> object:
-        return unguard_cell(cell) if isinstance(cell, str) else cell
 
-    plain = table.rename(columns=unguard, index=unguard)
-    for at, (_, column) in enumerate(plain.items()):
-        if column.dtype == object or str(column.dtype) in ("category", "str", "string"):
-            plain.isetitem(at, column.astype(object).map(unguard, na_action="ignore").array)
-    return plain
+def _map_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Change what is text, by type: numbers below 0 begin with a minus too, and are numbers."""
+
+    def change_text(cell: Any) -> Any:
+        return change(cell) if isinstance(cell, str) else cell
+
+    changed = table.rename(columns=change_text)
+    if not table.index.inferred_type.startswith(("int", "float")):
+        changed = changed.rename(index=change_text)
+    for at, kind in enumerate(changed.dtypes):
+        if str(kind) in ("object", "category", "str", "string"):
+            column = changed.iloc[:, at].astype(object)
+            changed.isetitem(at, column.map(change_text, na_action="ignore").array)
+    return changed
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
