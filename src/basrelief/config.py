@@ -18,7 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.names import find_clash, find_fault, find_folder_fault, find_path_fault
+from basrelief.names import (
+    find_clash,
+    find_control_fault,
+    find_fault,
+    find_folder_fault,
+    find_path_fault,
+)
 from basrelief.toml import read_toml, tell_fault
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
@@ -48,7 +54,20 @@ MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
 Year = Annotated[int, Field(ge=1900, le=2100)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
+
+
+def _check_text(text: str) -> str:
+    fault = find_control_fault(text)
+    if fault is not None:
+        raise ValueError(f"a text {fault}")
+    return text
+
+
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4096, strip_whitespace=True),
+    AfterValidator(_check_text),
+]
 
 
 def _check_name(name: str) -> str:
@@ -75,6 +94,9 @@ def _check_path(path: str) -> str:
         raise ValueError("there is no such user, or no home folder") from error
     return path
 
+
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
+"""Words for people, of as many lines as they like."""
 
 Name = Annotated[Text, AfterValidator(_check_name)]
 """What a person calls a target, or a column is called."""
@@ -317,7 +339,7 @@ class PublishSettings(Section):
     allow: Literal["areas", "chips", "nothing"] = "areas"
     """``areas``: figures of whole areas; ``chips``: heat maps over single chips too."""
 
-    reason: Text | None = None
+    reason: Prose | None = None
     """Why single chips may be shown; recorded, and required for them."""
 
     min_population: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
@@ -393,9 +415,11 @@ def load_settings(path: Path | str) -> Settings:
         settings = Settings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise InputError(f"{path}: {_first_fault(error)}.") from error
-    # A number with thousands of digits, in base 16, is read and cannot be written.
-    except ValueError as error:
-        raise InputError(f"{path}: a number has too many digits.") from error
+    # What is read and cannot be written: a number with thousands of digits in base 16, and tables
+    # as deep as their heading is long.
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits, or tables lie too deep in each other"
+        raise InputError(f"{path}: {what}.") from error
     settings._folder = path.resolve().parent
     return settings
 

@@ -98,11 +98,19 @@ def find_path_fault(path: str) -> str | None:
     >>> find_path_fault("C:\new.csv")
     'holds a control sign; in "..." a backslash begins one: write / or use single quotes'
     """
-    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in path):
-        return 'holds a control sign; in "..." a backslash begins one: write / or use single quotes'
+    fault = find_control_fault(path)
+    if fault is not None:
+        return fault
     longest = max((len(part.encode()) for part in PurePath(path).parts), default=0)
     if len(path.encode()) > MAX_PATH_BYTES or longest > MAX_PART_BYTES:
         return f"is too long; {MAX_PART_BYTES} bytes a name and {MAX_PATH_BYTES} in all are allowed"
+    return None
+
+
+def find_control_fault(text: str) -> str | None:
+    """Say what keeps a text from being written in one line; None where nothing does."""
+    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in text):
+        return 'holds a control sign; in "..." a backslash begins one: write / or use single quotes'
     return None
 
 

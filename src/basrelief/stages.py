@@ -208,6 +208,11 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
         raise InputError(f"--from {start!r}: no such stage. Choose from {', '.join(names)}.")
     settings, run = open_settings(config, quiet)
     forced = names[names.index(start) :] if start else []
+    if "chips" in forced or not is_finished(run, "chips", fingerprint_stages(settings)["chips"]):
+        # Before torch is loaded, which takes longer than to read the tables.
+        from basrelief.chips.beforehand import check_beforehand
+
+        check_beforehand(settings)
     if "train" in forced or not is_finished(run, "train", fingerprint_stages(settings)["train"]):
         # What would stop the run hours later is found at the start.
         from basrelief.learn.stage import check_recipes

@@ -411,8 +411,9 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
     except ValidationError as error:
         key, reason = tell_fault(error, model)
         raise InputError(f"recipe {typed!r}: {f'{key}: ' if key else ''}{reason}.") from error
-    except ValueError as error:
-        raise InputError(f"recipe {typed!r}: a number has too many digits.") from error
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits, or tables lie too deep in each other"
+        raise InputError(f"recipe {typed!r}: {what}.") from error
 
 
 def _override(recipe: Recipe, settings: Settings) -> Recipe:
