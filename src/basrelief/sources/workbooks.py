@@ -45,10 +45,13 @@ def open_workbook(data: bytes, where: str, is_headings: Callable[[list[str]], bo
         try:
             # Read only: a workbook held whole takes some fifty times its size. Values, no formulas.
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            _check_listed(data, book, where)
             sheets = [
                 _open_sheet(sheet, f"{where}, sheet {sheet.title!r}", uncalculated, is_headings)
                 for sheet in book.worksheets
             ]
+        except InputError:
+            raise
         # What parsers of XML, of zip and of styles raise for broken files has no common name.
         except Exception as error:
             raise _refuse(where, error) from error
@@ -59,8 +62,6 @@ def open_workbook(data: bytes, where: str, is_headings: Callable[[list[str]], bo
 
 
 def _refuse(where: str, error: Exception) -> InputError:
-    if isinstance(error, InputError):
-        return error
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return InputError(
         f"{where}: cannot be read as XLSX ({reason[:120]}). Fetch it again, or save it as CSV."
@@ -79,12 +80,26 @@ def _check_parts(data: bytes, where: str) -> bool:
             if archive.infolist() and any(part.flag_bits & 1 for part in archive.infolist()):
                 raise InputError(f"{where}: is encrypted. Save it without a password.")
             found = [_check_part(archive, part, where) for part in archive.infolist()]
+    except InputError:
+        raise
     except Exception as error:
         if data.startswith(b"\xd0\xcf\x11\xe0"):
             what = "is a workbook of old Excel (.xls), or has a password"
             raise InputError(f"{where}: {what}. {CURE}") from error
         raise _refuse(where, error) from error
     return any(found)
+
+
+def _check_listed(data: bytes, book: Any, where: str) -> None:
+    """Stop where the workbook lists sheets that are not in the file: they would be left out."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        n_listed = len(re.findall(rb"<(?:\w+:)?sheet\s", archive.read("xl/workbook.xml")))
+    n_held = len(book.worksheets) + len(book.chartsheets)
+    if n_held < n_listed:
+        raise InputError(
+            f"{where}: lists {n_listed} sheets and holds {n_held}. It is cut off, or was made by a "
+            "program that keeps other kinds of sheets: fetch it again, or save it as CSV."
+        )
 
 
 def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str) -> bool:
