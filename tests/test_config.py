@@ -32,7 +32,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("", r"no \[data\] table"),
-        (PICTURES + "[chips]\nsize = 3\n", r"unknown key 'chips.size'. Allowed here: min_area"),
+        (
+            PICTURES + "[chips]\nsize = 3\n",
+            r"unknown key 'chips.size'. Did you mean size_px\? Allowed here: min_area",
+        ),
         ("speed = 3\n" + PICTURES, r"unknown key 'speed'"),
         (PICTURES + '[chips]\nsize_px = "big"\n', r"chips.size_px: .*integer.*'big'"),
         (PICTURES + "[chips]\nsize_px = 100\n", r"chips.size_px: .*multiple of 32.*100"),

@@ -11,6 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
 ROOMS = [
+    "names",
+    "toml",
     "config",
     "run",
     "hashes",
@@ -81,8 +83,8 @@ def test_a_stage_before_training_needs_no_torch(stage: str, town: Path) -> None:
 
 def test_the_page_of_the_architecture_names_every_file() -> None:
     page = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    tree = page.partition("```\nconfig.py")[2].partition("```")[0]
-    listed = [line.split()[0].rstrip("/") for line in ("config.py" + tree).splitlines()]
+    tree = page.partition("```\nnames.py")[2].partition("```")[0]
+    listed = [line.split()[0].rstrip("/") for line in ("names.py" + tree).splitlines()]
     files = [path.name for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
     folders = [path.parent.name for path in PACKAGE.rglob("*/__init__.py")]
     assert sorted(listed) == sorted([*files, *folders, "recipes"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,6 +17,15 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from basrelief.names import (
+    find_clash,
+    find_control_fault,
+    find_fault,
+    find_folder_fault,
+    find_path_fault,
+)
+from basrelief.toml import read_toml, tell_fault
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
 # type checker takes no tuple for a list of literals.
@@ -33,8 +42,10 @@ RESERVED = (
     "is_used",
     "lad",
     "msoa",
+    "lad_name",
     "northing",
     "picture",
+    "population",
     "valid",
 )
 """Columns of the program's own tables, which no target can be called."""
@@ -43,7 +54,61 @@ MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
 Year = Annotated[int, Field(ge=1900, le=2100)]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+def _check_text(text: str) -> str:
+    fault = find_control_fault(text)
+    if fault is not None:
+        raise ValueError(f"a text {fault}")
+    return text
+
+
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4096, strip_whitespace=True),
+    AfterValidator(_check_text),
+]
+
+
+def _check_name(name: str) -> str:
+    fault = find_fault(name)
+    if fault is not None:
+        raise ValueError(f"a name {fault}")
+    return name
+
+
+def _check_folder(name: str) -> str:
+    fault = find_folder_fault(name)
+    if fault is not None:
+        raise ValueError(f"a recipe's name {fault}")
+    return name
+
+
+def _check_path(path: str) -> str:
+    fault = find_path_fault(path)
+    if fault is not None:
+        raise ValueError(f"a path {fault}")
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user, or no home folder") from error
+    return path
+
+
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
+"""Words for people, of as many lines as they like."""
+
+Name = Annotated[Text, AfterValidator(_check_name)]
+"""What a person calls a target, or a column is called."""
+
+FolderName = Annotated[Text, AfterValidator(_check_folder)]
+"""What a person calls a recipe: its folder is called so."""
+
+PathText = Annotated[Text, AfterValidator(_check_path)]
+"""A path or a pattern."""
+
+Metres = Annotated[float, Field(allow_inf_nan=False, le=1_000_000)]
+"""A length on the ground, at most as long as the largest country here."""
 
 
 class InputError(Exception):
@@ -106,43 +171,43 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
-    images: Text | None = None
+    images: PathText | None = None
     """Folder of PNG pictures (route 1)."""
 
-    table: Text | None = None
+    table: PathText | None = None
     """Table with one row a picture (route 1)."""
 
-    dsm: Text | None = None
+    dsm: PathText | None = None
     """Glob of surface rasters (route 2)."""
 
-    dtm: Text | None = None
+    dtm: PathText | None = None
     """Glob of terrain rasters; without it the ground is estimated from the surface."""
 
     crs: Text | None = None
     """CRS of rasters that carry none, for example ``EPSG:27700``."""
 
-    areas: Text | None = None
+    areas: PathText | None = None
     """Polygons of the small areas (route 2)."""
 
-    labels: Text | None = None
+    labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
-    crime: Text | None = None
+    crime: PathText | None = None
     """Glob of CSV files of crime counts by area: one file a category with yearly columns, or
     the Metropolitan Police's with monthly ones."""
 
-    crime_years: Annotated[list[Year], Field(min_length=1)] | None = None
+    crime_years: Annotated[list[Year], Field(min_length=1, max_length=100)] | None = None
     """Years whose counts are averaged; by default the last three complete ones that were not
     lockdown years (2020, 2021)."""
 
-    targets: Annotated[list[Text], Field(min_length=1)] | Literal["all"] = ["crime"]
+    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = ["crime"]
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
-    area_column: Text | None = None
+    area_column: Name | None = None
     """Column of the area codes, only where it cannot be recognised."""
 
-    label_column: Text | None = None
+    label_column: Name | None = None
     """Column of the area codes in the table of labels, only where it cannot be recognised."""
 
     @property
@@ -169,11 +234,19 @@ class DataSettings(Section):
 
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
-        taken = [name for name in self.targets if self.targets != "all" and name in RESERVED]
-        if taken:
-            raise ValueError(
-                f"targets: {taken[0]!r} is a name that the program uses itself; rename the column"
-            )
+        targets = [] if self.targets == "all" else list(dict.fromkeys(self.targets))
+        for name in targets:
+            # Files of maps do not tell capitals from small letters.
+            if name.lower() in RESERVED:
+                raise ValueError(
+                    f"targets: {name!r} is a name that the program uses itself; rename the column"
+                )
+            clash = find_clash(name, targets)
+            if clash is not None:
+                raise ValueError(
+                    f"targets: {name!r} and {clash!r} would be one column in maps and tables; "
+                    "rename one of the columns"
+                )
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self
@@ -186,7 +259,8 @@ class ChipSettings(Section):
     size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
     """Side of a chip, in pixels."""
 
-    resolution_m: Annotated[float, Field(gt=0, le=100)] = 1.0
+    # No LIDAR that is published has finer cells than a quarter of a metre.
+    resolution_m: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     """Ground size of a pixel, in metres; rasters are resampled to it."""
 
     min_valid: Annotated[float, Field(ge=0, le=1)] = 0.9
@@ -213,20 +287,20 @@ class SplitSettings(Section):
     repeats: Annotated[int, Field(ge=1, le=100)] = 3
     """How often the folds are drawn anew, for area recipes."""
 
-    block_m: Annotated[float, Field(gt=0)] = 1000.0
+    block_m: Annotated[Metres, Field(ge=1)] = 1000.0
     """Side of the squares that are held out together, in metres."""
 
-    buffer_m: Annotated[float, Field(ge=0)] = 500.0
+    buffer_m: Annotated[Metres, Field(ge=0)] = 500.0
     """Smallest distance between training ground and a test area in scheme block, in metres."""
 
 
 class ModelSettings(Section):
     """Which recipes to run, with which weights, for how long."""
 
-    recipes: Annotated[list[Text], Field(min_length=1)] | None = None
+    recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
     """Recipe names, or paths of recipe files; by default those that suit the data."""
 
-    weights: dict[str, Text] = {}
+    weights: dict[Name, PathText] = {}
     """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -235,10 +309,10 @@ class ModelSettings(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of networks; ``auto`` takes bf16 where this machine is faster with it."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Overrides every network recipe's number of epochs, for a quick look."""
 
-    steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Overrides every network recipe's steps an epoch, for a quick look."""
 
 
@@ -265,10 +339,10 @@ class PublishSettings(Section):
     allow: Literal["areas", "chips", "nothing"] = "areas"
     """``areas``: figures of whole areas; ``chips``: heat maps over single chips too."""
 
-    reason: Text | None = None
+    reason: Prose | None = None
     """Why single chips may be shown; recorded, and required for them."""
 
-    min_population: Annotated[int, Field(ge=0)] = 100
+    min_population: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     """Fewest people behind a figure. The default is the smallest output area of the census
     of England and Wales (ONS): nothing is published there for fewer. 0: no such bound."""
 
@@ -288,7 +362,7 @@ class PublishSettings(Section):
 class Settings(Section):
     """All settings of a run, as read from one TOML file."""
 
-    out: Text = "run"
+    out: PathText = "run"
     """The run folder."""
 
     # scikit-learn takes no other number for a seed.
@@ -331,89 +405,32 @@ def load_settings(path: Path | str) -> Settings:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot read this configuration file ({_reason(error)})."
-        ) from error
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}.") from error
+        table = read_toml(path)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}.") from error
     # By the file's name, so that two configurations in one folder do not share a run.
     table.setdefault("out", f"runs/{path.stem}")
     try:
         # As text: a date, which TOML knows and no key wants, is then told as a wrong value.
         settings = Settings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_fault(error, table)}") from error
+        raise InputError(f"{path}: {_first_fault(error)}.") from error
+    # What is read and cannot be written: a number with thousands of digits in base 16, and tables
+    # as deep as their heading is long.
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits, or tables lie too deep in each other"
+        raise InputError(f"{path}: {what}.") from error
     settings._folder = path.resolve().parent
     return settings
 
 
-def format_toml(values: dict[str, Any]) -> str:
-    """Write values as TOML: those that stand alone first, then one table each of the others.
-
-    Deeper tables are written in one line. There is no None in TOML: leave it out before.
-
-    Examples
-    --------
-    >>> print(format_toml({"seed": 7, "models": {"weights": {"vgg16": "none"}}}))
-    seed = 7
-    <BLANKLINE>
-    [models]
-    weights = { "vgg16" = "none" }
-    <BLANKLINE>
-    """
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = [f"{key} = {_as_toml(value)}" for key, value in values.items() if key not in tables]
-    for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_as_toml(value)}" for name, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _as_toml(value: Any) -> str:
-    if isinstance(value, dict):
-        pairs = [f"{json.dumps(key)} = {_as_toml(item)}" for key, item in value.items()]
-        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
-    # A JSON text, number, truth value or list is TOML as well.
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _first_fault(error: ValidationError, table: dict[str, Any]) -> str:
+def _first_fault(error: ValidationError) -> str:
     """Say the first of pydantic's complaints in one sentence that names the key."""
-    # One line says one thing; the next fault shows once this one is mended.
     fault = error.errors()[0]
-    where = [str(part) for part in fault["loc"] if not _is_union_tag(part)]
-    key = ".".join(where)
-    if fault["type"] == "missing" and where == ["data"]:
+    if fault["type"] == "missing" and fault["loc"] == ("data",):
         return (
             "no [data] table. Add one with images and table (pictures), "
-            "or with dsm, areas and labels (rasters)."
+            "or with dsm, areas and labels (rasters)"
         )
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {key!r}. Allowed here: {', '.join(_allowed_keys(where[:-1]))}."
-    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-    message = message[0].lower() + message[1:]
-    found = f" (found {fault['input']!r})" if _is_plain(fault["input"]) else ""
-    return f"{key or 'the file'}: {message}{found}."
-
-
-def _is_union_tag(part: str | int) -> bool:
-    # Where a value may be of several types, pydantic's path names the type that it tried.
-    return isinstance(part, str) and ("[" in part or "-" in part)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list)
-
-
-def _allowed_keys(where: list[str]) -> list[str]:
-    model: Any = Settings
-    for part in where:
-        model = model.model_fields[part].annotation
-    return sorted(model.model_fields)
+    key, reason = tell_fault(error, Settings)
+    return reason if fault["type"] == "extra_forbidden" else f"{key or 'the file'}: {reason}"

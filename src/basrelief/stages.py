@@ -18,6 +18,7 @@ from basrelief.marks import (
     OWN,
     check_files,
     is_finished,
+    read_mark,
     refuse_foreign_folder,
     refuse_strangers,
     run_stage,
@@ -294,7 +295,13 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
     settings, run = open_settings(config, quiet)
     forced = names[names.index(start) :] if start else []
     with holding(settings, run):
+        # Before gigabytes are hashed, where it is known that they have to be read.
+        is_new = "chips" in forced or read_mark(run, "chips").fingerprint is None
+        if is_new:
+            _check_beforehand(settings)
         fingerprints = fingerprint_stages(settings, run)
+        if not is_new and not is_finished(run, "chips", fingerprints["chips"]):
+            _check_beforehand(settings)
         if "train" in forced or not is_finished(run, "train", fingerprints["train"]):
             # What would stop the run hours later is found at the start.
             from basrelief.learn.stage import check_recipes
@@ -309,6 +316,13 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
             shutil.rmtree(run.models, ignore_errors=True)
         _run_in_order(settings, run, names, forced, fingerprints)
     return run
+
+
+def _check_beforehand(settings: Settings) -> None:
+    """Check what needs no pixels before torch is loaded, which takes longer than that."""
+    from basrelief.chips.beforehand import check_beforehand
+
+    check_beforehand(settings)
 
 
 def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:

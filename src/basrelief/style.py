@@ -102,6 +102,8 @@ OVER_MAPS = {
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    # Names of targets and areas may hold a $, and mean it.
+    "text.parse_math": False,
     "font.size": 11.0,
     "axes.spines.top": False,
     "axes.spines.right": False,

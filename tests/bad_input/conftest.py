@@ -17,7 +17,7 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.config import format_toml
+from basrelief.toml import format_toml
 
 WEST, NORTH, CELL_M, N_CELLS = 530_000.0, 181_000.0, 2.0, 500
 N_SIDE, SIDE_M = 10, 100.0

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
 from basrelief.sources.crime import CrimeCounts, count_by_borough, find_rates, read_crime
 
 YEARLY = "LSOA11CD,LSOA11NM,LAD11CD,LAD11NM,2017,2018,2019,2020\n"
@@ -18,7 +19,10 @@ POLICE = "LSOA Code,LSOA Name,Borough,Major Category,Minor Category"
 
 
 def read(folder: Path, years: list[int] | None = None) -> CrimeCounts:
-    return read_crime(Typed("crime", "*.csv", folder / "*.csv"), years)
+    notes = Notes(Run(folder, quiet=True))
+    crime = read_crime(Typed("crime", "*.csv", folder / "*.csv"), years, notes)
+    assert notes.lines == []
+    return crime
 
 
 def write_yearly(folder: Path, category: str, *rows: str) -> None:
@@ -82,7 +86,7 @@ def test_a_year_may_be_spread_over_files_but_counted_once(tmp_path: Path) -> Non
     write_police(tmp_path / "a.csv", months_of(2018)[:6], {"E1/Theft/Other": [1] * 6})
     write_police(tmp_path / "b.csv", months_of(2018)[6:], {"E2/Theft/Other": [2] * 6})
     assert read(tmp_path).counts["theft"].to_dict() == {"E1": 6.0, "E2": 12.0}
-    write_police(tmp_path / "c.csv", months_of(2018)[5:], {"E1/Theft/Other": [1] * 7})
+    write_police(tmp_path / "c.csv", months_of(2018)[5:], {"E1/Theft/Other": [2] * 7})
     with pytest.raises(InputError, match=r"two files count 'other' of 201806 in E1"):
         read(tmp_path)
 
@@ -93,7 +97,7 @@ def test_a_year_may_be_spread_over_files_but_counted_once(tmp_path: Path) -> Non
 )
 def test_rates_are_crimes_a_year_per_thousand_people(counts: list[int], people: float) -> None:
     table = pd.DataFrame({"theft": [float(sum(counts))]}, index=["E1"])
-    crime = CrimeCounts(table, ("theft",), (2017, 2018, 2019), pd.Series(dtype=object), ())
+    crime = CrimeCounts(table, ("theft",), (2017, 2018, 2019), pd.Series(dtype=object), None)
     rates = find_rates(crime, pd.Series([people, 1000.0], ["E1", "city"]))["theft"]
     expected = np.mean(counts) / people * 1000 if people > 0 else np.nan
     assert rates["E1"] == pytest.approx(expected, nan_ok=True)
@@ -132,7 +136,10 @@ def test_files_that_are_no_counts_are_refused(
 
 @pytest.mark.real
 def test_the_published_counts_have_no_city_of_london(shared_data: Path) -> None:
-    crime = read_crime(Typed("crime", "crime/*.csv", shared_data / "crime" / "*.csv"), None)
+    notes = Notes(Run(shared_data, quiet=True))
+    typed = Typed("crime", "crime/*.csv", shared_data / "crime" / "*.csv")
+    crime = read_crime(typed, None, notes)
+    assert notes.lines == []
     assert len(crime.categories) == 8
     assert crime.years == (2017, 2018, 2019)
     assert crime.counts.shape == (4829, 8)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
 from basrelief.sources.iod import IOD
 from basrelief.sources.labels import NOT_BELOW_0, find_target, read_labels
 
@@ -42,7 +43,12 @@ def write_book(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
 def read(
     path: Path, targets: list[str] | Literal["all"] = "all", column: str | None = None
 ) -> pd.DataFrame:
-    return read_labels(Typed("labels", path.name, path), targets=targets, column=column)
+    notes = Notes(Run(path.parent, quiet=True))
+    typed = Typed("labels", path.name, path)
+    labels = read_labels(typed, targets=targets, column=column, notes=notes)
+    # Each is sound, or refused.
+    assert notes.lines == []
+    return labels
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])

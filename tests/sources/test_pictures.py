@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -34,6 +35,7 @@ def read(
         Typed("table", "table.csv", folder / "table.csv"),
         targets=targets,
         area_column=area_column,
+        notes=Notes(Run(folder, quiet=True)),
     )
 
 
@@ -124,8 +126,9 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     make_pictures(tmp_path, 1)
     images = Typed("images", "LIDAR", tmp_path / "LIDAR")
     absent = Typed("table", "t.csv", tmp_path / "t.csv")
+    notes = Notes(Run(tmp_path, quiet=True))
     with pytest.raises(InputError, match=r"data\.table = 't\.csv': no such file"):
-        read_pictures(images, absent, targets="all", area_column=None)
+        read_pictures(images, absent, targets="all", area_column=None, notes=notes)
 
 
 def test_a_picture_is_read_as_three_bands(tmp_path: Path) -> None:
@@ -176,6 +179,7 @@ def test_the_real_coursework_set_is_matched() -> None:
         Typed("table", "EmbeddingData.csv", folder / "EmbeddingData.csv"),
         targets="all",
         area_column=None,
+        notes=Notes(Run(folder, quiet=True)),
     )
     table = pd.read_csv(folder / "EmbeddingData.csv")
     assert (pictures.n_pictures, pictures.n_rows, len(pictures.frame)) == (841, 656, 656)

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, minmax_scale
 
 from basrelief.config import load_settings
+from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
 from basrelief.sources.labels import DOMAINS, read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
@@ -42,7 +43,9 @@ def read_town(config: Path) -> Read:
     settings = load_settings(config)
     dsm, dtm = (open_mosaic(settings.typed(key), settings.data.crs) for key in ("dsm", "dtm"))
     areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds)
-    labels = read_labels(settings.typed("labels"), targets="all", column=None)
+    notes = Notes(Run(config.parent, quiet=True))
+    labels = read_labels(settings.typed("labels"), targets="all", column=None, notes=notes)
+    assert notes.lines == []
     return Read(config.parent, dsm, dtm, areas, labels)
 
 

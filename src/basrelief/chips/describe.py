@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from textwrap import fill
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.drawing import finish_figure, start_figure
+from basrelief.names import guard_table, name_file
 from basrelief.run import Run, read_json, replacing, write_json
 from basrelief.style import FIRST, NOTE, PAPER, SECOND, SMALL, STYLE
 
@@ -32,7 +32,7 @@ def describe_chips(settings: Settings, run: Run) -> None:
     with replacing(run.describe) as part:
         part.mkdir()
         summary = rows[list(samples.targets)].describe().T.rename_axis("target")
-        summary.to_csv(part / "summary.csv")
+        guard_table(summary).to_csv(part / "summary.csv")
         write_json(part / "counts.json", read_json(run.chips / "counts.json"))
         # Chips that a test or a library user laid out by hand have none.
         notes = run.chips / "notes.json"
@@ -46,7 +46,7 @@ def describe_chips(settings: Settings, run: Run) -> None:
             figure.write_text(drawn, encoding="utf-8")
         if (run.chips / "crime.parquet").exists():
             daily = average_daily_crimes(pd.read_parquet(run.chips / "crime.parquet"))
-            daily.to_csv(part / "daily-crimes.csv", float_format="%.4f")
+            guard_table(daily).to_csv(part / "daily-crimes.csv", float_format="%.4f")
             drawn = draw_daily_crimes(daily)
             (part / "daily-crimes.svg").write_text(drawn, encoding="utf-8")
     for target in samples.targets:
@@ -117,17 +117,6 @@ def draw_daily_crimes(daily: pd.DataFrame) -> str:
         categories = ", ".join(str(category) for category in daily.columns)
         alt = f"Bars: recorded crimes a day in {len(daily)} boroughs, by category: {categories}."
         return finish_figure(figure, alt, is_alone=True)
-
-
-def name_file(target: str) -> str:
-    """Make a part of a file name from a target that may be called anything.
-
-    Examples
-    --------
-    >>> name_file("rate per 1,000 / year")
-    'rate_per_1_000_year'
-    """
-    return re.sub(r"[^\w.-]+", "_", target).replace("__", "_").strip("_")
 
 
 def draw_histogram(

@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from basrelief.chips.tables import name_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes
-from basrelief.sources.areas import list_names, read_areas, read_headings
-from basrelief.sources.census import fill_places, find_vintage, refuse_other_vintage
+from basrelief.sources.areas import find_area_vintage, list_names, read_areas, read_headings
+from basrelief.sources.census import (
+    fill_places,
+    find_column,
+    refuse_other_vintage,
+    settle_vintage,
+)
 from basrelief.sources.crime import (
     LOCKDOWN_YEARS,
     CrimeCounts,
@@ -24,6 +29,7 @@ from basrelief.sources.crime import (
 from basrelief.sources.labels import (
     expand_targets,
     find_domains,
+    find_label_vintage,
     find_target,
     read_label_headings,
     read_labels,
@@ -54,8 +60,8 @@ def read_labelled_areas(
         If a table lacks a target, knows none of the areas, or is of another vintage.
     """
     data = settings.data
-    crime = read_counts(settings, folder)
-    labels = _read_own_labels(settings, crime)
+    crime = read_counts(settings, notes, folder)
+    labels = _read_own_labels(settings, notes, crime)
     areas = read_areas(
         settings.typed("areas"),
         column=data.area_column,
@@ -72,12 +78,16 @@ def read_labelled_areas(
     fill_places(areas)
     if data.labels is None:
         areas[targets] = np.nan
+    if data.labels is not None:
+        _note_lost(settings, notes, areas, labels, crime)
+        _note_districts(settings, notes, areas, labels)
     if crime is not None:
         notes.run.say(_describe_counts(crime, areas, labels))
+        _note_gaps(notes, areas, crime, str(settings.typed("crime")))
     return areas, targets
 
 
-def read_counts(settings: Settings, folder: Path) -> CrimeCounts | None:
+def read_counts(settings: Settings, notes: Notes, folder: Path) -> CrimeCounts | None:
     """Read counts of crime where they are given, and write their sums by borough.
 
     ``crime.parquet`` has ``borough, category, n_crimes, n_days``, for the describe stage.
@@ -85,7 +95,7 @@ def read_counts(settings: Settings, folder: Path) -> CrimeCounts | None:
     data = settings.data
     if data.crime is None:
         return None
-    crime = read_crime(settings.typed("crime"), data.crime_years)
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes)
     count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
 
@@ -150,14 +160,14 @@ def _find_fault(values: NDArray[np.float64], unit: str) -> str | None:
     return None
 
 
-def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFrame:
+def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None) -> pd.DataFrame:
     """Read labels and rates of crime; empty where a model's place has no labels."""
     data = settings.data
     if data.labels is None:
         return pd.DataFrame()
     typed = settings.typed("labels")
     if crime is None:
-        return read_labels(typed, targets=data.targets, column=data.label_column)
+        return read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
     headings = read_label_headings(typed, data.label_column)
     targets = ["all"] if data.targets == "all" else data.targets
     asked = [n for n in expand_targets(targets, crime.categories) if n in crime.counts]
@@ -172,7 +182,7 @@ def _read_own_labels(settings: Settings, crime: CrimeCounts | None) -> pd.DataFr
     # "all" may then mean all categories of crime: the table need not hold a deprivation score.
     if not find_domains(headings):
         others = [name for name in others if name != "all"]
-    labels = read_labels(typed, targets=others, column=data.label_column)
+    labels = read_labels(typed, targets=others, column=data.label_column, notes=notes)
     if asked and "population" not in labels:
         raise InputError(
             f"data.crime: rates per 1,000 people need a column population (or one that begins "
@@ -189,25 +199,103 @@ def _refuse_strangers(
 ) -> None:
     """Stop where a table is of another vintage than the boundaries, or knows none of them."""
     data, where = settings.data, settings.typed("areas")
-    drawn = find_vintage(read_headings(where), data.area_column)
+    drawn = settle_vintage(find_area_vintage(where, data.area_column), areas["area_id"], str(where))
     tables = []
     if data.labels is not None:
         typed = settings.typed("labels")
-        vintage = find_vintage(read_label_headings(typed, data.label_column), data.label_column)
-        tables.append((str(typed), labels.index, vintage))
+        told = find_label_vintage(typed, data.label_column)
+        tables.append((str(typed), labels.index, told))
     if crime is not None:
-        vintage = find_vintage(crime.headings)
-        tables.append((str(settings.typed("crime")), crime.counts.index, vintage))
-    for table, codes, vintage in tables:
+        tables.append((str(settings.typed("crime")), crime.counts.index, crime.vintage))
+    for table, codes, told in tables:
         n_matched = int(areas["area_id"].isin(codes).sum())
+        vintage = settle_vintage(told, codes, table)
         refuse_other_vintage(table, vintage, str(where), drawn, (n_matched, len(areas)))
         # Some codes always differ (boundaries change); none in common is the wrong table.
         if n_matched == 0:
+            there = "none" if len(codes) == 0 else f"such as {codes[0]!r}"
             raise InputError(
-                f"{table}: none of its area codes (such as {codes[0]!r}) is among the codes of "
-                f"{where} (such as {areas['area_id'].iloc[0]!r}). Give both for the same areas "
-                "and year."
+                f"{table}: none of its area codes ({there}) is among the codes of "
+                f"{where} (such as {areas['area_id'].iloc[0]!r}). "
+                + _explain_strangers(areas["area_id"], codes)
             )
+
+
+def _explain_strangers(drawn: pd.Series[str], codes: pd.Index[str]) -> str:
+    """Say what would make codes match that do not."""
+    bare = {str(code).lstrip("0"): str(code) for code in codes}
+    for code in drawn:
+        if code.lstrip("0") in bare:
+            return (
+                f"{bare[code.lstrip('0')]!r} and {code!r} differ by a leading 0, as spreadsheets "
+                "lose it: write the codes of both as text."
+            )
+    return "Give both for the same areas and year."
+
+
+def _note_lost(
+    settings: Settings,
+    notes: Notes,
+    areas: gpd.GeoDataFrame,
+    labels: pd.DataFrame,
+    crime: CrimeCounts | None,
+) -> None:
+    """Note which areas of the place have no row in the table of labels, or a blank one."""
+    typed = settings.typed("labels")
+    has_row = areas["area_id"].isin(labels.index)
+    if not has_row.all():
+        notes.add(
+            f"{typed}: {_name_areas(areas[~has_row], areas)} have no row and so no label; a table "
+            "of other areas, or of another census, has other codes"
+        )
+    if settings.data.targets == "all":
+        return
+    for target in settings.data.targets:
+        # Rates of crime are unknown for reasons of their own, which are said with the counts.
+        if target not in labels or (crime is not None and target in crime.counts):
+            continue
+        is_blank = areas["area_id"].isin(labels.index[labels[target].isna()])
+        # Where all are blank the target is refused, which says more.
+        if 0 < is_blank.sum() < has_row.sum():
+            notes.add(f"{typed}: {target!r} is not known in {_name_areas(areas[is_blank], areas)}")
+
+
+def _name_areas(some: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> str:
+    """Count areas and name the first five by code."""
+    codes = list_names(sorted(some["area_id"]), limit=5)
+    return f"{len(some)} of the {len(areas)} areas here ({codes})"
+
+
+def _note_districts(
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, labels: pd.DataFrame
+) -> None:
+    """Note where boundaries and labels speak of other districts; the boundaries' are taken."""
+    if "lad" not in labels or areas["lad"].isna().all():
+        return
+    pair = pd.DataFrame({"drawn": areas["lad"], "told": areas["area_id"].map(labels["lad"])})
+    pair = pair.dropna().astype(str)
+    if (pair["drawn"] != pair["told"]).any():
+        where = settings.typed("areas")
+        heading = find_column(read_headings(where), "lad")
+        notes.add(
+            f"{where}: districts are those of its column {heading!r} "
+            f"({pair['drawn'].nunique()} here: {list_names(sorted(pair['drawn'].unique()), 5)}); "
+            f"{settings.typed('labels')} has others "
+            f"({pair['told'].nunique()}: {list_names(sorted(pair['told'].unique()), 5)})"
+        )
+
+
+def _note_gaps(notes: Notes, areas: gpd.GeoDataFrame, crime: CrimeCounts, where: str) -> None:
+    """Note which areas of the place have no counts, or lack months of the years that are taken."""
+    absent = areas[~areas["area_id"].isin(crime.counts.index)]
+    if len(absent):
+        notes.add(f"{where}: no counts for {_name_areas(absent, areas)}: their rates are unknown")
+    here = areas[areas["area_id"].isin(crime.gaps)]
+    for span in sorted({crime.gaps[code] for code in here["area_id"]}):
+        some = here[here["area_id"].map(crime.gaps) == span]
+        notes.add(
+            f"{where}: no counts of {span} for {_name_areas(some, areas)}: their rates are unknown"
+        )
 
 
 def _describe_counts(crime: CrimeCounts, areas: gpd.GeoDataFrame, labels: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ from basrelief.chips.labelled import check_targets, read_counts
 from basrelief.chips.store import PictureWriter, open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
+from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.census import fill_places
 from basrelief.sources.pictures import Pictures, open_picture, read_pictures
@@ -41,8 +42,9 @@ def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
         settings.typed("table"),
         targets=data.targets,
         area_column=data.area_column,
+        notes=notes,
     )
-    if read_counts(settings, folder) is not None:
+    if read_counts(settings, notes, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
     with open_writer(folder, settings.chips.size_px) as writer:
         share = _store_pictures(settings, run, pictures, writer)
@@ -143,8 +145,8 @@ def _gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame
 
 def _write_quality(folder: Path, pictures: Pictures, found: dict[str, pd.DataFrame]) -> None:
     columns = ["chip_id", "picture", "commonest_colour"]
-    found["one"][columns].to_csv(folder / "one_colour.csv", index=False)
-    found["near"][columns].to_csv(folder / "near_one_colour.csv", index=False)
+    guard_table(found["one"][columns]).to_csv(folder / "one_colour.csv", index=False)
+    guard_table(found["near"][columns]).to_csv(folder / "near_one_colour.csv", index=False)
     counts = {
         "pictures": pictures.n_pictures,
         "rows": pictures.n_rows,

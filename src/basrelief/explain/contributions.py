@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.describe import name_file
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Zoning
 from basrelief.config import Settings
@@ -43,6 +42,7 @@ from basrelief.learn.extract import Extractor, read_extractor
 from basrelief.learn.joint import DISTRICT, PLACE
 from basrelief.learn.recipes import DenseRecipe, Ground, NetworkRecipe, read_recipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
+from basrelief.names import name_file
 from basrelief.run import MODEL, Run
 
 Mask = NDArray[np.bool_]

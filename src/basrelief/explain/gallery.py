@@ -13,6 +13,7 @@ from PIL import Image
 from basrelief.chips.store import Samples
 from basrelief.explain.chip_samples import map_rows
 from basrelief.learn.encoders import Network, cam_layer
+from basrelief.names import name_file
 from basrelief.run import Record
 from basrelief.style import LOWERS, RAISES, WHITE, read_rgb
 
@@ -73,7 +74,7 @@ def draw_gallery(
     records = []
     for item in gallery.to_dict("records"):
         heat, row = heats[item["id"]], int(row_of[item["id"]])
-        name = f"{target}-{item['kind']}-{item['rank']}"
+        name = f"{name_file(target)}-{item['kind']}-{item['rank']}"
         draw_heat(_read_shaded(samples, row), heat, scale).save(folder / f"{name}.png")
         if samples.has_places:
             write_heat(heat, samples, row, folder / f"{name}.tif")

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from basrelief.names import guard_table
 from basrelief.run import Run, replacing
 
 INTERVALS = ("lower_50", "upper_50", "lower_80", "upper_80", "lower_95", "upper_95")
@@ -84,7 +85,7 @@ class RankedList:
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows, under one head."""
         # Appended, since the lists of a whole country are too many to hold.
-        frame.to_csv(self.file, index=False, header=self.file.tell() == 0)
+        guard_table(frame).to_csv(self.file, index=False, header=self.file.tell() == 0)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
-from basrelief.config import InputError, Section, Settings, Text, format_toml
+from basrelief.config import FolderName, InputError, Section, Settings, Text
+from basrelief.names import suggest
+from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
 
 Rendering = Literal["contrast", "relief", "shaded"]
 Statistic = Literal["mean", "std"]
@@ -124,7 +125,7 @@ class NetworkRecipe(Section):
     """A network that sees one chip and predicts its label."""
 
     kind: Literal["network"]
-    name: Text
+    name: FolderName
     about: Text
     """One line."""
 
@@ -181,7 +182,7 @@ class NetworkRecipe(Section):
 class _OfAreas(Section):
     """What every recipe of areas has."""
 
-    name: Text
+    name: FolderName
     about: Text
     """One line."""
 
@@ -288,19 +289,19 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
         If there is no such recipe (the message lists those there are), or it is not valid.
     """
     # A shipped name wins: a file of one's own is known by its ending.
-    if typed in _shipped_names():
+    names = _shipped_names()
+    if typed in names:
         return _override(_parse(_shipped(typed), typed), settings)
     if not typed.endswith(".toml"):
         raise InputError(
-            f"models.recipes: no recipe {typed!r}. There are {', '.join(_shipped_names())}; "
-            "a recipe of your own is given as the path of a .toml file."
+            f"models.recipes: no recipe {typed!r}. There are {', '.join(names)}; "
+            f"a recipe of your own is given as the path of a .toml file.{suggest(typed, names)}"
         )
     try:
-        text = settings.locate(typed).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"models.recipes: cannot read {typed!r} ({reason}).") from error
-    return _override(_parse(text, typed), settings)
+        table = read_toml(settings.locate(typed))
+    except ValueError as error:
+        raise InputError(f"models.recipes: {typed!r}: {error}.") from error
+    return _override(_check(table, typed), settings)
 
 
 def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
@@ -384,9 +385,13 @@ def _shipped(name: str) -> str:
 
 def _parse(text: str, typed: str) -> Recipe:
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"recipe {typed!r}: not valid TOML: {error}.") from error
+        table = parse_toml(text.encode())
+    except ValueError as error:
+        raise InputError(f"recipe {typed!r}: {error}.") from error
+    return _check(table, typed)
+
+
+def _check(table: dict[str, Any], typed: str) -> Recipe:
     kinds: dict[str, type[Recipe]] = {
         "network": NetworkRecipe,
         "statistics": StatisticsRecipe,
@@ -398,16 +403,17 @@ def _parse(text: str, typed: str) -> Recipe:
     model = kinds.get(str(table.get("kind")))
     if model is None:
         raise InputError(
-            f"recipe {typed!r}: kind = {table.get('kind')!r}; allowed are {', '.join(kinds)}."
+            f"recipe {typed!r}: kind = {show(table.get('kind'))}; allowed are {', '.join(kinds)}."
         )
     try:
         # As JSON, whose rules for text, numbers and lists are those of TOML; dates become text.
         return model.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        reason = fault["msg"].removeprefix("Value error, ")
-        raise InputError(f"recipe {typed!r}: {key}: {reason}.") from error
+        key, reason = tell_fault(error, model)
+        raise InputError(f"recipe {typed!r}: {f'{key}: ' if key else ''}{reason}.") from error
+    except (ValueError, RecursionError) as error:
+        what = "a number has too many digits, or tables lie too deep in each other"
+        raise InputError(f"recipe {typed!r}: {what}.") from error
 
 
 def _override(recipe: Recipe, settings: Settings) -> Recipe:

@@ -14,14 +14,26 @@ from pyproj import CRS, Transformer
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.sources.census import find_column, find_columns
+from basrelief.names import suggest
+from basrelief.sources.census import (
+    find_column,
+    find_columns,
+    find_vintage,
+    recognise_codes,
+    tidy_codes,
+)
 from basrelief.sources.places import flatten_crs, format_bounds, name_crs
+from basrelief.sources.tables import N_SAMPLE
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
 
 
 def choose_code_column(
-    typed: Typed, columns: Sequence[str], column: str | None, key: str = "area_column"
+    typed: Typed,
+    columns: Sequence[str],
+    column: str | None,
+    key: str = "area_column",
+    by_values: Sequence[str] = (),
 ) -> str:
     """Settle which column holds the area codes.
 
@@ -35,6 +47,8 @@ def choose_code_column(
         What the user typed for ``key``, or None to recognise it.
     key
         The setting that would name the column.
+    by_values
+        Columns whose values are codes, as `recognise_codes` tells them: where no heading does.
 
     Raises
     ------
@@ -46,9 +60,9 @@ def choose_code_column(
             return column
         raise InputError(
             f"{typed.beside(key, column)}: {typed} has no such column. "
-            f"It has: {list_names(columns)}."
+            f"It has: {list_names(columns)}.{suggest(column, columns)}"
         )
-    found = find_columns(columns, "area_id")
+    found = find_columns(columns, "area_id") or list(by_values)
     if len(found) == 1:
         return found[0]
     # Of several only this heading is the program's own, so whoever wrote it meant it.
@@ -120,7 +134,7 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
     layer = _find_layer(typed)
     info = _read_info(typed, layer)
     own_crs = _settle_crs(info, crs)
-    code = choose_code_column(typed, list(info["fields"]), column)
+    code = _find_code_column(typed, info, layer, column)
     # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):
@@ -147,6 +161,31 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
             "Give boundaries of the rasters' place."
         )
     return _tidy(areas.rename(columns=names), typed)
+
+
+def _find_code_column(typed: Typed, info: dict[str, Any], layer: str, column: str | None) -> str:
+    """Settle which column holds the area codes: as typed, by its heading, or by its values."""
+    fields = list(info["fields"])
+    by_values: list[str] = []
+    if column is None and not find_columns(fields, "area_id"):
+        try:
+            first = pyogrio.read_dataframe(
+                typed.path, layer=layer, read_geometry=False, max_features=N_SAMPLE
+            )
+        except GDAL_ERRORS as error:
+            raise _refuse(typed, _reason(error)) from error
+        by_values = recognise_codes(first.astype(object).where(first.notna(), None))
+    return choose_code_column(typed, fields, column, by_values=by_values)
+
+
+def find_area_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
+    """Read the year of the areas off the headings of a file of boundaries: see `find_vintage`."""
+    layer = _find_layer(typed)
+    info = _read_info(typed, layer)
+    told = find_vintage(list(info["fields"]), column)
+    if told is None and column is None:
+        told = find_vintage([], _find_code_column(typed, info, layer, column))
+    return told
 
 
 def read_headings(typed: Typed) -> list[str]:
@@ -234,7 +273,7 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
     areas = areas[areas["area_id"].notna()].copy()
     # A blank behind a code would keep it from its labels.
-    areas["area_id"] = areas["area_id"].astype(str).str.strip()
+    areas["area_id"] = tidy_codes(areas["area_id"].astype(object))
     cure = f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
     refuse_repeats(areas, ["area_id"], str(typed), cure)
     for column in ("area_name", "msoa", "lad"):

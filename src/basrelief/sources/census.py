@@ -6,11 +6,13 @@ A code may live on while its ground changes, so tables are told apart by their c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from basrelief.config import InputError
+from basrelief.names import tidy_text
 
 COLUMN_PATTERNS = {
     "area_id": r"area_id|lsoa\d\dcd|lsoa[ _]?code( \(\d{4}\))?|geography[ _]code",
@@ -25,6 +27,21 @@ COLUMN_PATTERNS = {
 RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
 """Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census
 geographies): output areas, and super output areas of both layers."""
+
+
+LEVELS = ("[EWS]00|N00", "[EWS]01|N20|95[A-Z]{2}", "[EWS]02|N21")
+"""How codes begin of output areas, of LSOAs (data zones, super output areas), and of MSOAs
+(intermediate zones): the three levels, the finest first (ONS, Register of Geographic Codes)."""
+
+CODE = re.compile(r"(?:[EWSNJKL][0-9]{8}|95[A-Z]{2}[0-9]{2}[SW][0-9])", re.IGNORECASE)
+"""A code of the Government Statistical Service, or of Northern Ireland's super output areas."""
+
+NEW_CODES = {
+    2011: (("E01032483", "E01033768"), ("W01001897", "W01001958")),
+    2021: (("E01033769", "E01035762"), ("W01001959", "W01002040")),
+}
+"""LSOA codes that a census was the first to give, the first and last of each country (ONS,
+lookups of 2001 to 2011 and of 2011 to 2021)."""
 
 
 def find_column(columns: Sequence[str], meaning: str) -> str | None:
@@ -98,6 +115,62 @@ def fill_places(areas: pd.DataFrame) -> None:
             areas[column] = filled.where(filled.notna(), None)
 
 
+def recognise_codes(sample: pd.DataFrame) -> list[Any]:
+    """Recognise the columns that hold codes of small areas by their values.
+
+    Parameters
+    ----------
+    sample
+        Some rows of a table, one column a column.
+
+    Returns
+    -------
+    list
+        Columns of the finest level that there is: a table of LSOAs may give their MSOAs too.
+
+    Examples
+    --------
+    >>> recognise_codes(pd.DataFrame({"a": ["x"], "b": ["E02000001"], "c": ["e01000001"]}))
+    ['c']
+    """
+    levels: dict[Any, int] = {}
+    for column in sample.columns:
+        codes = [str(value).strip() for value in sample[column] if value is not None]
+        if not codes or not all(CODE.fullmatch(code) for code in codes):
+            continue
+        begins = (re.compile(level, re.IGNORECASE) for level in LEVELS)
+        found = [k for k, begin in enumerate(begins) if all(map(begin.match, codes))]
+        levels |= {column: found[0]} if found else {}
+    return [column for column, level in levels.items() if level == min(levels.values())]
+
+
+def tidy_codes(codes: pd.Series) -> pd.Series:
+    """Write codes as offices do: no blanks around, capitals, no ".0" behind a number.
+
+    A blank behind a code would keep an area from its labels; a database may have made it small,
+    and what met a gap in a column of whole numbers has made them 60371011101.0.
+
+    Examples
+    --------
+    >>> tidy_codes(pd.Series([" e01000001", 60371011101.0, "a.0"], dtype=object)).tolist()
+    ['E01000001', '60371011101', 'a.0']
+    """
+    return codes.map(_tidy_code, na_action="ignore")
+
+
+def _tidy_code(code: Any) -> str:
+    text = tidy_text(str(code))
+    if CODE.fullmatch(text):
+        return text.upper()
+    return text[:-2] if re.fullmatch(r"[0-9]+\.0", text) else text
+
+
+def find_new_code(codes: Iterable[str], year: int) -> str | None:
+    """Find an LSOA code that a census was the first to give; None where there is none."""
+    spans = NEW_CODES[year]
+    return next((c for c in codes if any(first <= c <= last for first, last in spans)), None)
+
+
 def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int, str] | None:
     """Read the year of the areas off a table's headings.
 
@@ -106,7 +179,7 @@ def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int
     columns
         Headings of the table.
     chosen
-        The column of codes, where the user named it; then it alone decides.
+        The column of codes, where the user named it or its values told it; then it alone decides.
 
     Returns
     -------
@@ -121,14 +194,35 @@ def find_vintage(columns: Sequence[str], chosen: str | None = None) -> tuple[int
     # A column called area_id tells no year; the names beside it may.
     for meaning in ("area_id", "area_name"):
         found: dict[int, str] = {}
-        for heading in find_columns(columns if chosen is None else [chosen], meaning):
-            year = re.search(r"\d+", str(heading))
+        for heading in find_columns(columns, meaning) if chosen is None else [chosen]:
+            year = re.search(r"(?<![0-9])(?:20)?([012]1)(?![0-9])", str(heading))
             if year is not None:
                 # LSOA21CD is of 2021, and so is "LSOA code (2021)".
-                found.setdefault(2000 + int(year[0]) % 2000, str(heading).strip())
+                found.setdefault(2000 + int(year[1]), str(heading).strip())
         if found:
             return next(iter(found.items())) if len(found) == 1 else None
     return None
+
+
+def settle_vintage(
+    told: tuple[int, str] | None, codes: Iterable[str], where: str
+) -> tuple[int, str] | None:
+    """Settle the year of a table's areas: as its headings tell it, else as its codes do.
+
+    Raises
+    ------
+    InputError
+        If the codes are of a later census than the headings say.
+    """
+    code = find_new_code(codes, 2021)
+    if code is None:
+        return told
+    if told is not None and told[0] < 2021:
+        raise InputError(
+            f"{where}: column {told[1]!r} is of {told[0]}, and holds codes that the census of "
+            f"2021 was the first to give, such as {code}. Give the areas of one census."
+        )
+    return told or (2021, code)
 
 
 def refuse_other_vintage(
@@ -158,7 +252,12 @@ def refuse_other_vintage(
     if of_table is None or of_areas is None or of_table[0] == of_areas[0]:
         return
     raise InputError(
-        f"{table} has LSOAs of {of_table[0]} (column {of_table[1]!r}), {areas} has those of "
-        f"{of_areas[0]} (column {of_areas[1]!r}); {matched[0]} of {matched[1]} codes match. "
+        f"{table} has LSOAs of {of_table[0]} ({_name_source(of_table[1])}), {areas} has those of "
+        f"{of_areas[0]} ({_name_source(of_areas[1])}); {matched[0]} of {matched[1]} codes match. "
         f"Give boundaries of {of_table[0]}, or a table for the LSOAs of {of_areas[0]}."
     )
+
+
+def _name_source(told: str) -> str:
+    """Say what told a year: a column, or a code."""
+    return f"code {told}" if CODE.fullmatch(told) else f"column {told!r}"

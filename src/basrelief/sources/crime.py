@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import calendar
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import InputError, Typed
-from basrelief.sources.areas import list_names, refuse_repeats
-from basrelief.sources.census import find_column, name_district
+from basrelief.run import Notes
+from basrelief.sources.areas import list_names
+from basrelief.sources.crime_files import Part, read_parts
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.labels import read_csv, read_numbers
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -23,8 +22,13 @@ LOCKDOWN_YEARS = (2020, 2021)
 DEFAULT_YEARS = 3
 """How many years are averaged by default: burglary of one year is a handful an area."""
 
-PERIOD = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?")
-"""A column of counts: a year, or a year and a month."""
+MIN_SHARE = 0.5
+"""A year counts as complete that is complete in this share of the areas; the others of them are
+unknown in it."""
+
+SILENT = 15
+"""Crimes in a district's usual month from which a month without any is no chance (one in a
+million) but a gap in the records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +46,11 @@ class CrimeCounts:
     boroughs: pd.Series[str]
     """Name of the district by ``area_id``; None where the files do not say."""
 
-    headings: tuple[str, ...]
-    """Headings of the first file, which tell the vintage of its codes."""
+    vintage: tuple[int, str] | None
+    """Census of its areas, and the heading that tells it."""
+
+    gaps: dict[str, str] = field(default_factory=dict)
+    """By ``area_id`` what is missing of ``years``, of the areas where something is."""
 
     @property
     def n_days(self) -> int:
@@ -51,32 +58,21 @@ class CrimeCounts:
         return sum(365 + calendar.isleap(year) for year in self.years)
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One file: counts by ``(area_id, category)`` and period, and the areas' districts."""
-
-    counts: pd.DataFrame
-    boroughs: pd.Series[str]
-    main: tuple[str, ...]
-    is_sparse: bool
-    """Whether an area without a row for a category had no such crime."""
-
-    headings: tuple[str, ...]
-
-
-def read_crime(typed: Typed, years: Sequence[int] | None) -> CrimeCounts:
+def read_crime(typed: Typed, years: Sequence[int] | None, notes: Notes) -> CrimeCounts:
     """Read counts of crime.
 
     Parameters
     ----------
     typed
-        Glob of CSV files. Either one file a category, its name ending in ``major-`` or
-        ``minor-`` and the category, with a column of area codes and one a year; or the
-        Metropolitan Police's, with ``LSOA Code``, ``Major Category``, ``Minor Category`` and
-        one column a month.
+        Glob of tables: one file a category, its name ending in ``major-`` or ``minor-`` and the
+        category, with a column of area codes and one a year; the Metropolitan Police's, with
+        ``LSOA Code``, ``Major Category``, ``Minor Category`` and one column a month; the same with
+        one row a count; or police.uk's, with one row a crime.
     years
         Years to take as typed in ``data.crime_years``. By default the last three complete
         ones but those of lockdowns, where there are others.
+    notes
+        Takes what is odd about the files.
 
     Raises
     ------
@@ -88,23 +84,25 @@ def read_crime(typed: Typed, years: Sequence[int] | None) -> CrimeCounts:
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
         raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
-    parts = [_read_part(path, f"{where}: {path.name}") for path in paths]
-    table = _join([part.counts for part in parts], where)
-    # Yearly files list every area, and a gap in them is unknown: then no gap may become a 0.
-    is_sparse = all(part.is_sparse for part in parts)
-    chosen = _choose_years(_complete_years(table, is_sparse), years, where)
-    summed = _sum_years(table.fillna(0.0) if is_sparse else table, chosen)
-    # Categories side by side open gaps anew, where an area has a row of one and not the other.
-    summed = summed.fillna(0.0) if is_sparse else summed
+    parts = read_parts(paths, where, notes)
+    vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
+    if len(vintages) > 1:
+        told = " and ".join(f"{year} ({vintages[year][1]!r})" for year in sorted(vintages))
+        raise InputError(f"{where}: files have areas of {told}. Give the files of one census.")
     boroughs = pd.concat([part.boroughs for part in parts])
     # An area comes in every file, each time with the same borough.
-    boroughs = boroughs[~boroughs.index.duplicated()].reindex(summed.index)
+    boroughs = boroughs[~boroughs.index.duplicated()]
+    table, covered = _join(parts, where, notes), _join_covered(parts, boroughs, where, notes)
+    is_whole = _find_whole_years(table, covered)
+    chosen = _choose_years(is_whole, covered, table, years, where)
+    summed = _sum_years(table, covered, chosen)
     return CrimeCounts(
         counts=summed,
         categories=tuple(dict.fromkeys(name for part in parts for name in part.main)),
         years=chosen,
-        boroughs=boroughs,
-        headings=parts[0].headings,
+        boroughs=boroughs.reindex(summed.index),
+        vintage=next(iter(vintages.values()), None),
+        gaps=_describe_gaps(is_whole, covered, chosen),
     )
 
 
@@ -125,7 +123,7 @@ def find_rates(crime: CrimeCounts, population: pd.Series[float]) -> pd.DataFrame
     Examples
     --------
     >>> counts = pd.DataFrame({"theft": [30.0]}, index=["a"])
-    >>> crime = CrimeCounts(counts, ("theft",), (2018, 2019, 2022), pd.Series(["X"], ["a"]), ())
+    >>> crime = CrimeCounts(counts, ("theft",), (2018, 2019, 2022), pd.Series(["X"], ["a"]), None)
     >>> find_rates(crime, pd.Series([2000.0, 500.0], ["a", "b"]))["theft"].tolist()
     [5.0, nan]
     """
@@ -151,146 +149,178 @@ def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:
     return long.assign(n_days=crime.n_days)
 
 
-def name_category(text: str) -> str:
-    """Name a category in snake case.
-
-    Examples
-    --------
-    >>> name_category("Violence Against the Person"), name_category("theft-all")
-    ('violence_against_the_person', 'theft')
-    """
-    # London's yearly file of all thefts is called "major-theft-all".
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
-
-
-def _read_part(path: Path, where: str) -> _Part:
-    sheet = read_csv(path, where)
-    columns = list(dict.fromkeys(sheet.columns))
-    table = sheet.read(columns)
-    code = find_column(columns, "area_id")
-    periods = [column for column in columns if PERIOD.fullmatch(column)]
-    if code is None or not periods:
-        wanted = "column of LSOA codes" if code is None else "columns of years or months"
-        raise InputError(
-            f"{where}: has no {wanted}. Give yearly counts (LSOA11CD, 2018, 2019) or the "
-            f"police's (LSOA Code, Major Category, 201801). It has: {list_names(columns)}."
-        )
-    table = table[table[code].notna()]
-    area_ids = table[code].astype(str).str.strip()
-    counts = table[periods].apply(_to_counts, where=where).set_axis(area_ids.to_numpy(), axis=0)
-    boroughs = pd.Series(_find_boroughs(table), index=area_ids.to_numpy(), dtype=object)
-    boroughs = boroughs[~boroughs.index.duplicated()]
-    # Yearly files have no column that says what they count: only their name does.
-    kinds = [c for c in ("Major Category", "Minor Category") if c in columns]
-    if not kinds:
-        named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", path.stem)
-        labels = [np.full(len(counts), name_category(named))]
-    else:
-        labels = [table[c].astype(str).map(name_category).to_numpy() for c in kinds]
-    refuse_repeats(table, [code, *kinds], where, "Keep one row an area and category.")
-    grouped = _group(counts, labels)
-    main = tuple(dict.fromkeys(str(name) for name in labels[0]))
-    return _Part(grouped, boroughs, main, bool(kinds), tuple(columns))
-
-
-def _to_counts(values: pd.Series[str], where: str) -> pd.Series[float]:
-    """Turn text into counts; blank is NaN."""
-    numbers, is_text = read_numbers(values)
-    is_wrong = is_text | (numbers < 0)
-    if is_wrong.any():
-        raise InputError(
-            f"{where}: column {values.name!r} must hold counts of 0 or more, found "
-            f"{values[is_wrong].iloc[0]!r}. Leave the cell empty where nothing is known."
-        )
-    return numbers
-
-
-def _find_boroughs(table: pd.DataFrame) -> list[str | None]:
-    """Name the district of each row: by its own column, else from the area's name."""
-    columns = list(table.columns)
-    # The police's files have a column of names; in yearly ones the area's name may be all there is.
-    heading = "Borough" if "Borough" in columns else find_column(columns, "lad_name")
-    if heading is not None:
-        return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
-    heading = find_column(columns, "area_name")
-    if heading is None:
-        return [None] * len(table)
-    return [name_district(str(name)) for name in table[heading]]
-
-
-def _group(counts: pd.DataFrame, labels: list[np.ndarray]) -> pd.DataFrame:
-    """Add rows up by area and category; finer categories stand beside the main ones."""
-    main = set(labels[0])
-    frames = []
-    for level, names in enumerate(labels):
-        # A finer category that is called like a main one would stand twice.
-        is_new = np.array([level == 0 or name not in main for name in names], dtype=bool)
-        keys = [counts.index[is_new], names[is_new]]
-        grouped = counts[is_new].groupby(keys).sum(min_count=1)
-        frames.append(grouped.rename_axis(["area_id", "category"]))
-    return pd.concat(frames)
-
-
-def _join(frames: list[pd.DataFrame], where: str) -> pd.DataFrame:
-    """Set the files side by side; a period may be in one file only."""
-    stacked = pd.concat(frames)
+def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
+    """Set the files side by side; a period may be in one file only, or the same in several."""
+    stacked = pd.concat([part.counts for part in parts])
     grouped = stacked.groupby(level=["area_id", "category"])
     twice = grouped.count().gt(1)
     if twice.any(axis=None):
-        period = twice.columns[twice.any()][0]
-        area_id, category = twice.index[twice[period]][0]
-        raise InputError(
-            f"{where}: two files count {category!r} of {period} in {area_id}. "
-            "Give a glob that takes each count once."
+        differs = twice & (grouped.max() != grouped.min())
+        if differs.any(axis=None):
+            period = differs.columns[differs.any()][0]
+            area_id, category = differs.index[differs[period]][0]
+            raise InputError(
+                f"{where}: two files count {category!r} of {period} in {area_id}, and differ. "
+                "Give a glob that takes each count once."
+            )
+        periods = sorted(twice.columns[twice.any()])
+        notes.add(
+            f"{where}: files overlap in {list_names(periods)} with equal counts, each counted once"
         )
-    # By now a count is in one file at most, and the first that is known is the only one.
+    # By now a count is the same in every file that has it, and the first is as good as any.
     return grouped.first()
 
 
-def _complete_years(table: pd.DataFrame, is_sparse: bool) -> list[int]:
-    """List the years of which there are all months, or the year itself, of every category.
+def _join_covered(
+    parts: list[Part], boroughs: pd.Series[str], where: str, notes: Notes
+) -> pd.DataFrame | None:
+    """Join what is known of which area and month; None where gaps are unknown everywhere.
 
-    Where an area without a row had no such crime, a category may have none at all.
+    Where only some files leave out what did not happen, no gap may become a 0.
     """
-    known = table.notna()
-    has_counts = known.any() if is_sparse else known.groupby(level="category").any().all()
-    found = []
-    for year in sorted({int(period[:4]) for period in table.columns}):
-        is_whole = all(has_counts.get(month, False) for month in _list_months(year))
-        if is_whole or has_counts.get(str(year), False):
-            found.append(year)
-    return found
+    frames = [part.covered for part in parts if part.covered is not None]
+    if len(frames) < len(parts):
+        return None
+    told = pd.concat(frames).groupby(level=0).max()
+    # In the main categories: a finer one is in a main one already.
+    totals = pd.concat([part.counts.loc[_is_main(part)] for part in parts])
+    totals = totals.groupby(level="area_id").sum().reindex(told.index)[told.columns]
+    covered = _follow_districts(told, totals, boroughs.reindex(told.index))
+    groups = boroughs.reindex(covered.index).fillna("all areas")
+    monthly = totals.where(covered).groupby(groups).sum(min_count=1)
+    usual = monthly.median(axis=1)
+    for borough in monthly.index[usual >= SILENT]:
+        silent = monthly.columns[monthly.loc[borough] == 0]
+        if len(silent):
+            covered.loc[(groups == borough).to_numpy(), silent] = False
+            notes.add(
+                f"{where}: no crime at all in {borough} in {list_names(list(silent))}, where a "
+                f"usual month has {usual[borough]:.0f}: read as not known"
+            )
+    return covered
 
 
-def _choose_years(complete: list[int], typed: Sequence[int] | None, where: str) -> tuple[int, ...]:
+def _follow_districts(
+    told: pd.DataFrame, totals: pd.DataFrame, boroughs: pd.Series[str]
+) -> pd.DataFrame:
+    """Mark the months that are known of each area: those of its rows, and of its district's.
+
+    An area without a row in a file that has others of its district had no crime there, unless it
+    usually has so many that this cannot be chance.
+    """
+    known = told.eq(1.0)
+    of_district = known.groupby(boroughs).transform("max").reindex(known.index, fill_value=False)
+    of_district = of_district.where(of_district.notna(), other=False).astype(bool)
+    is_filled = told.isna() & of_district
+    usual = totals.where(known).mean(axis=1)
+    is_chance = usual * is_filled.sum(axis=1) < SILENT
+    return known | is_filled.mul(is_chance, axis=0).astype(bool)
+
+
+def _is_main(part: Part) -> NDArray[np.bool_]:
+    is_main: NDArray[np.bool_] = part.counts.index.get_level_values("category").isin(part.main)
+    return is_main
+
+
+def _find_whole_years(table: pd.DataFrame, covered: pd.DataFrame | None) -> pd.DataFrame:
+    """Mark the years that are complete, by area: all their months, or the year itself.
+
+    Where every area has a row of its own for everything, a year is complete if each category has
+    counts of it: what single areas lack is unknown by itself.
+    """
+    if covered is None:
+        known = table.notna().groupby(level="category").any().all()
+        covered = pd.DataFrame(
+            {period: known[period] for period in table.columns}, index=table.index.unique("area_id")
+        )
+    found = {}
+    for year in sorted({int(period[:4]) for period in covered.columns}):
+        months = [month for month in _list_months(year) if month in covered]
+        is_whole = covered[months].all(axis=1) if len(months) == 12 else False
+        found[year] = is_whole | covered[str(year)] if str(year) in covered else is_whole
+    return pd.DataFrame(found, index=covered.index).astype(bool)
+
+
+def _choose_years(
+    is_whole: pd.DataFrame,
+    covered: pd.DataFrame | None,
+    table: pd.DataFrame,
+    typed: Sequence[int] | None,
+    where: str,
+) -> tuple[int, ...]:
+    somewhere = [int(year) for year in is_whole.columns[is_whole.any()]]
+    complete = [int(year) for year in is_whole.columns[is_whole.mean() >= MIN_SHARE]]
     if typed is not None:
-        missing = [year for year in typed if year not in complete]
+        missing = [year for year in typed if year not in somewhere]
         if missing:
+            told = _list_missing(missing[0], table if covered is None else covered)
             raise InputError(
-                f"data.crime_years: {where} has no complete counts of {missing[0]}. "
-                f"Complete years: {list_names([str(year) for year in complete]) or 'none'}."
+                f"data.crime_years: {where} has no complete counts of {missing[0]}{told}. "
+                f"Complete years: {list_names([str(year) for year in somewhere]) or 'none'}."
             )
         return tuple(sorted(set(typed)))
+    complete = complete or somewhere
     if not complete:
-        raise InputError(f"{where}: holds no complete year (twelve months of every category).")
+        told = _list_missing(int(is_whole.columns[-1]), table if covered is None else covered)
+        raise InputError(
+            f"{where}: holds no complete year (twelve months of every category){told}."
+        )
     # Where nothing else was counted, years of lockdown have to serve.
     usual = [year for year in complete if year not in LOCKDOWN_YEARS]
     return tuple((usual or complete)[-DEFAULT_YEARS:])
+
+
+def _list_missing(year: int, table: pd.DataFrame) -> str:
+    """Say which months of a year are in no file; empty where all, or none, are."""
+    missing = [
+        month for month in _list_months(year) if month not in table or not table[month].any()
+    ]
+    if len(missing) in (0, 12):
+        return ""
+    return f"; of {year} it lacks {', '.join(f'{m[:4]}-{m[4:]}' for m in missing)}"
 
 
 def _list_months(year: int) -> list[str]:
     return [f"{year}{month:02d}" for month in range(1, 13)]
 
 
-def _sum_years(table: pd.DataFrame, years: tuple[int, ...]) -> pd.DataFrame:
+def _sum_years(
+    table: pd.DataFrame, covered: pd.DataFrame | None, years: tuple[int, ...]
+) -> pd.DataFrame:
     """Add up the chosen years, a column a category; NaN where a period is unknown."""
     columns = []
     for year in years:
         columns += [str(year)] if str(year) in table else _list_months(year)
-    # One unknown month makes the sum unknown, not smaller.
-    summed = table[columns].sum(axis=1, skipna=False)
     area_ids = table.index.unique("area_id")
     names = [str(name) for name in table.index.unique("category")]
-    return pd.DataFrame(
-        {name: summed.xs(name, level="category").reindex(area_ids) for name in names}
-    )
+    summed = {}
+    for name in names:
+        counts = pd.DataFrame(table[columns].xs(name, level="category")).reindex(area_ids)
+        if covered is not None:
+            known = covered.reindex(index=area_ids, columns=columns, fill_value=False)
+            counts = counts.fillna(0.0).where(known)
+        # One unknown month makes the sum unknown, not smaller.
+        summed[name] = counts.sum(axis=1, skipna=False)
+    return pd.DataFrame(summed, index=area_ids)
+
+
+def _describe_gaps(
+    is_whole: pd.DataFrame, covered: pd.DataFrame | None, years: tuple[int, ...]
+) -> dict[str, str]:
+    """Say of areas that lack a chosen year which of its months are missing."""
+    gaps: dict[str, str] = {}
+    if covered is None:
+        return gaps
+    for year in years:
+        months = [month for month in _list_months(year) if month in covered]
+        for area_id in is_whole.index[~is_whole[year]]:
+            known = set(covered.columns[covered.loc[area_id]]) & set(months)
+            missing = [month for month in _list_months(year) if month not in known]
+            gaps.setdefault(str(area_id), _name_span(missing))
+    return gaps
+
+
+def _name_span(months: list[str]) -> str:
+    """Name months by the first and the last of them."""
+    first, last = (f"{month[:4]}-{month[4:]}" for month in (months[0], months[-1]))
+    return first if first == last else f"{first} to {last}"

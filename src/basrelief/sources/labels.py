@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import openpyxl
 import pandas as pd
-from openpyxl.utils.exceptions import InvalidFileException
 
 from basrelief.config import InputError, Typed
+from basrelief.names import suggest, tidy_text
+from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names, refuse_repeats
-from basrelief.sources.census import find_column
+from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
 from basrelief.sources.iod import IOD
+from basrelief.sources.numbers import parse_numbers
+from basrelief.sources.tables import Sheet, open_sheets
 
 INDICES = (IOD,)
 """Published indices whose headings are known; where two know a heading the first decides."""
@@ -36,26 +32,6 @@ NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICE
 BY_DISTRICT = {name: by for index in INDICES for name, by in index.by_district.items()}
 """Targets of whose indicators some are set by district, each with an example."""
 
-MAX_ROWS_ABOVE = 20
-"""How far down a sheet its row of headings may stand."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table whose headings are known and whose rows are still to be read."""
-
-    columns: list[str]
-    """Headings, stripped; empty ones are empty text."""
-
-    rows: Iterable[Sequence[Any]]
-    """Rows below the headings; can be walked through once."""
-
-    def read(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Read columns as they stand, None where a row is too short; of namesakes the first."""
-        places = [self.columns.index(column) for column in columns]
-        cells = [[row[at] if at < len(row) else None for at in places] for row in self.rows]
-        return pd.DataFrame(cells, columns=list(columns), dtype=object)
-
 
 def find_target(columns: Sequence[str], target: str) -> str | None:
     """Find a target's column: by its own name, else by its published heading.
@@ -66,8 +42,9 @@ def find_target(columns: Sequence[str], target: str) -> str | None:
     'Income Score (rate)'
     """
     # A user's own column may be called as a published one is; then it is the one that is meant.
-    if target in columns:
-        return target
+    plain = tidy_text(target)
+    if plain in columns:
+        return plain
     return next(filter(None, (index.find(columns, target) for index in INDICES)), None)
 
 
@@ -94,6 +71,8 @@ def find_targets(
     missing = [target for target in wanted if target not in present and target in targets]
     # No target at all is asked of a table where every target comes from counts of crime.
     if not missing and (present or not targets):
+        for target, heading in present.items():
+            _refuse_several(columns, target, heading, typed)
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
     named = {find_target(columns, name) for name in known}
@@ -107,9 +86,28 @@ def find_targets(
         part for part in (list_names(known, limit=len(TARGETS)), list_names(others)) if part
     )
     asked = repr(missing[0]) if missing else '"all"'
-    raise InputError(
-        f"{typed.name('targets')}: {typed} has no column for {asked}. It has: {available}."
-    )
+    fault = f"{typed.name('targets')}: {typed} has no column for {asked}"
+    for index in INDICES:
+        made = index.find_made(columns, missing[0]) if missing else None
+        if made is not None:
+            raise InputError(
+                f"{fault} but {made!r}, which was made of the scores. Give the table of the scores "
+                "themselves, or the whole heading as the target."
+            )
+    meant = suggest(missing[0], [*known, *others]) if missing else ""
+    raise InputError(f"{fault}. It has: {available}.{meant}")
+
+
+def _refuse_several(columns: Sequence[str], target: str, heading: str, typed: Typed) -> None:
+    """Stop where several columns are headed as a target is published, and none is called so."""
+    if heading == tidy_text(target):
+        return
+    several = next(filter(None, (index.find_all(columns, target) for index in INDICES)), [])
+    if len(several) > 1:
+        raise InputError(
+            f"{typed.name('targets')}: {typed} has several columns for {target!r}: "
+            f"{list_names([repr(name) for name in several])}. Give the whole heading of one."
+        )
 
 
 def expand_targets(targets: list[str] | Literal["all"], every: Sequence[str]) -> list[str]:
@@ -137,42 +135,52 @@ def find_domains(columns: Sequence[str]) -> list[str]:
     return [name for name in DOMAINS if find_target(columns, name) is not None]
 
 
-def to_numbers(values: pd.Series, target: str, typed: Typed) -> pd.Series:
+def to_numbers(
+    values: pd.Series, target: str, typed: Typed, notes: Notes, separator: str = ","
+) -> pd.Series:
     """Turn a column into numbers; blank is NaN, and text is refused.
+
+    Parameters
+    ----------
+    separator
+        What stands between the table's columns, as its `Sheet` has it.
 
     Raises
     ------
     InputError
         If a value is no finite number; shows it.
     """
-    numbers, is_text = read_numbers(values)
-    if is_text.any():
+    kind: Literal["any", "count", "score"] = "score" if target in TARGETS else "any"
+    found = parse_numbers(values, "count" if target == "population" else kind, separator)
+    if found.fault:
         raise InputError(
             f"{typed.name('targets')}: {target!r} in {typed} must be finite numbers, found "
-            f"{str(values[is_text].iloc[0])!r}. "
+            f"{found.fault}. "
             "Name a numeric column, or leave the cell empty where nothing is known."
         )
-    return numbers
+    for remark in found.remarks:
+        notes.add(f"{typed}: {target!r}: {remark}")
+    return found.series
 
 
-def read_numbers(values: pd.Series) -> tuple[pd.Series[float], pd.Series[bool]]:
-    """Read the numbers of a column, NaN where blank, and mark what is no finite number.
+@dataclass(frozen=True)
+class Coded:
+    """A sheet, and which of its columns holds the area codes."""
 
-    Examples
-    --------
-    >>> numbers, is_text = read_numbers(pd.Series([" 1,296 ", "", "many"]))
-    >>> numbers.tolist(), is_text.tolist()
-    ([1296.0, nan, nan], [False, False, True])
-    """
-    cleaned = values.astype(object).map(_clean_number)
-    numbers = pd.to_numeric(cleaned, errors="coerce").astype(float)
-    # An infinite label would spoil every mean that it is part of, so it counts as text.
-    numbers = numbers.where(np.isfinite(numbers))
-    return numbers, numbers.isna() & cleaned.notna()
+    sheet: Sheet
+    code: str
+
+    @property
+    def vintage(self) -> tuple[int, str] | None:
+        """Year of its areas, and the heading that tells it."""
+        told = find_vintage(self.sheet.columns)
+        # A column that its values told may say a year too, and one that was typed alone does.
+        is_plain = find_column(self.sheet.columns, "area_id") == self.code
+        return told if is_plain else find_vintage([], self.code)
 
 
 def read_labels(
-    typed: Typed, *, targets: list[str] | Literal["all"], column: str | None
+    typed: Typed, *, targets: list[str] | Literal["all"], column: str | None, notes: Notes
 ) -> pd.DataFrame:
     """Read the labels of small areas.
 
@@ -186,6 +194,8 @@ def read_labels(
         is the IMD and its domains, those present.
     column
         Column of the area codes as typed in ``data.label_column``, or None to recognise it.
+    notes
+        Takes what is odd about the table.
 
     Returns
     -------
@@ -197,21 +207,23 @@ def read_labels(
     ------
     InputError
         If the file cannot be read, has no column of codes, lacks a target, gives a code
-        twice, or has text where a target should be.
+        twice, has text where a target should be, or different values for it.
     """
-    with _open_coded(typed, column) as sheets:
-        every_column = _list_columns(sheets)
-        headings = find_targets(every_column, targets, typed)
-        columns = headings | {
-            name: heading
-            for name, heading in _find_extras(every_column).items()
-            if name not in headings
-        }
-        merged = _merge(sheets, list(dict.fromkeys(columns.values())), column, typed)
+    sheets = _open_coded(typed, column)
+    every_column = _list_columns(sheets)
+    headings = find_targets(every_column, targets, typed)
+    extras = _find_extras(every_column)
+    columns = headings | {name: extras[name] for name in extras if name not in headings}
+    checked = [columns[name] for name in columns if name in headings or name == "population"]
+    merged = _merge(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
-    for name in columns:
-        if name in headings or name == "population":
-            labels[name] = to_numbers(labels[name], name, typed)
+    for name, heading in columns.items():
+        if heading in checked:
+            separator = sheets[0].sheet.separator
+            labels[name] = to_numbers(labels[name], name, typed, notes, separator)
+            _note_below_0(labels[name], name, heading, typed, notes)
+    if "population" in labels and (labels["population"] < 0).any():
+        raise InputError(f"{typed}: {columns['population']!r} must be 0 or more people.")
     return labels
 
 
@@ -223,35 +235,55 @@ def read_label_headings(typed: Typed, column: str | None) -> list[str]:
     InputError
         If the file cannot be read or has no column of codes.
     """
-    with _open_coded(typed, column) as sheets:
-        return _list_columns(sheets)
+    return _list_columns(_open_coded(typed, column))
 
 
-def _list_columns(sheets: list[Sheet]) -> list[str]:
-    return list(dict.fromkeys(c for sheet in sheets for c in sheet.columns if c))
+def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
+    """Read the year of the areas off a table of labels; None where its sheets disagree."""
+    told = [coded.vintage for coded in _open_coded(typed, column)]
+    return next((each for each in told if each is not None), None)
 
 
-@contextmanager
-def _open_coded(typed: Typed, column: str | None) -> Iterator[list[Sheet]]:
-    """Open a table and yield its sheets that have a column of area codes."""
-    if not typed.path.is_file():
+def _list_columns(sheets: list[Coded]) -> list[str]:
+    return list(dict.fromkeys(c for coded in sheets for c in coded.sheet.columns if c))
+
+
+def _open_coded(typed: Typed, column: str | None) -> list[Coded]:
+    """Open a table: its sheets that have a column of area codes."""
+    if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    with _open_sheets(typed) as sheets:
-        coded = [sheet for sheet in sheets if _has_codes(sheet, column)]
-        if not coded:
-            # Called for its refusal: it says what was looked for and what there is.
-            likely = next((s for s in sheets if _has_codes(s, None)), sheets[0])
-            headings_found = [c for c in likely.columns if c]
-            choose_code_column(typed, headings_found, column, key="label_column")
-        yield coded
+
+    def is_headings(columns: list[str]) -> bool:
+        return column in columns if column else find_column(columns, "area_id") is not None
+
+    sheets = open_sheets(typed.path, str(typed), is_headings)
+    coded = [sheet for sheet in sheets if is_headings(sheet.columns)]
+    by_values: dict[int, list[str]] = {}
+    if not coded and column is None:
+        for at, sheet in enumerate(sheets):
+            found = [sheet.columns[place] for place in recognise_codes(sheet.sample())]
+            by_values |= {at: list(filter(None, found))}
+        coded = [sheet for at, sheet in enumerate(sheets) if by_values[at]]
+    # Where there is none, called for its refusal: it says what was looked for and what there is.
+    return [
+        Coded(
+            sheet,
+            choose_code_column(
+                typed,
+                [c for c in sheet.columns if c],
+                column,
+                key="label_column",
+                by_values=by_values.get(sheets.index(sheet), []),
+            ),
+        )
+        for sheet in coded or [_find_likely(sheets)]
+    ]
 
 
-def _clean_number(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    # Tables made to be read have a comma between thousands.
-    text = value.strip().replace(",", "")
-    return text or None
+def _find_likely(sheets: list[Sheet]) -> Sheet:
+    """Find the sheet to speak of where none has the codes that were asked for."""
+    has_codes = (sheet for sheet in sheets if find_column(sheet.columns, "area_id") is not None)
+    return next(has_codes, sheets[0])
 
 
 def _find_extras(columns: list[str]) -> dict[str, str]:
@@ -260,109 +292,93 @@ def _find_extras(columns: list[str]) -> dict[str, str]:
     return {name: heading for name, heading in found.items() if heading is not None}
 
 
-def _has_codes(sheet: Sheet, column: str | None) -> bool:
-    if column is not None:
-        return column in sheet.columns
-    return find_column(sheet.columns, "area_id") is not None
+def _note_below_0(values: pd.Series, target: str, heading: str, typed: Typed, notes: Notes) -> None:
+    """Note values below 0 of what is published as a share, a rate or a score from 0."""
+    below = values[values < 0]
+    if target in NOT_BELOW_0 and heading != target and len(below):
+        notes.add(
+            f"{typed}: {target!r} ({heading!r}) is {below.iloc[0]:g} in {below.index[0]} and below "
+            f"0 in {len(below)} areas; as published it is never below 0"
+        )
 
 
 def _merge(
-    sheets: list[Sheet], headings: list[str], column: str | None, typed: Typed
+    sheets: list[Coded], headings: list[str], checked: list[str], typed: Typed, notes: Notes
 ) -> pd.DataFrame:
-    """Read every wanted column from the first sheet that has it."""
-    missing = list(headings)
-    parts = []
-    # Published workbooks repeat codes and names in every sheet, and spread scores over them.
-    for sheet in sheets:
-        wanted = [c for c in dict.fromkeys(sheet.columns) if c in missing]
-        missing = [c for c in missing if c not in wanted]
-        if wanted:
-            parts.append(_take(sheet, wanted, column, typed))
-    if not parts:
-        # Only the codes are wanted, as where every target comes from counts of crime.
-        parts.append(_take(sheets[0], [], column, typed))
-    return pd.concat(parts, axis=1)
-
-
-def _take(sheet: Sheet, wanted: list[str], column: str | None, typed: Typed) -> pd.DataFrame:
-    """Read columns of one sheet, indexed by area code."""
-    code = choose_code_column(typed, sheet.columns, column, key="label_column")
-    # Set by place: the codes may be a target's column too.
-    table = sheet.read([code, *wanted]).set_axis(["area_id", *wanted], axis=1)
-    table = table[table["area_id"].notna()]
-    table["area_id"] = table["area_id"].astype(str).str.strip()
-    table = table[table["area_id"] != ""]
-    cure = f"Keep one row an area, or name another column with {typed.name('label_column')}."
-    refuse_repeats(table, ["area_id"], f"{typed}: column {code!r}", cure)
-    return table.set_index("area_id")
-
-
-@contextmanager
-def _open_sheets(typed: Typed) -> Iterator[list[Sheet]]:
-    """Open a CSV file or a workbook and yield its tables."""
-    path = typed.path
-    if path.suffix.lower() == ".xlsx":
-        with _open_workbook(path, typed) as sheets:
-            yield sheets
-    elif path.suffix.lower() in (".csv", ".txt"):
-        yield [read_csv(path, str(typed))]
-    else:
-        raise InputError(f"{typed}: {path.suffix or 'no suffix'} is not known. Give CSV or XLSX.")
-
-
-def read_csv(path: Path, where: str) -> Sheet:
-    """Read a CSV file as text; blank cells are None.
+    """Read every wanted column from the first sheet that has it.
 
     Raises
     ------
     InputError
-        If it is not text, or has no rows.
+        If another sheet has other values in one of ``checked``, or speaks of another census.
     """
-    # The Windows code page reads nearly any bytes, so it comes second.
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            # Cells may hold line breaks, so these are left for the reader to find.
-            with path.open(encoding=encoding, newline="") as file:
-                rows = [row for row in csv.reader(file) if any(row)]
-            break
-        except UnicodeDecodeError:
+    taken: dict[str, Coded] = {}
+    parts: list[pd.DataFrame] = []
+    # Published workbooks repeat codes and names in every sheet, and spread scores over them.
+    for coded in sheets:
+        here = [c for c in dict.fromkeys(coded.sheet.columns) if c in headings]
+        wanted = [c for c in here if c not in taken]
+        again = [c for c in here if c in taken and c in checked]
+        coded.sheet.check_columns([c for c in here if c in checked])
+        if not wanted and not again:
             continue
-        except (OSError, csv.Error) as error:
-            raise InputError(f"{where}: cannot be read as CSV ({error}).") from error
-    else:
-        raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
-    if not rows:
-        raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
-    # What R and pandas write where nothing is known counts as blank.
-    blanks = ("", "NA", "NaN", "nan")
-    values = [[None if cell.strip() in blanks else cell for cell in row] for row in rows[1:]]
-    return Sheet([heading.strip() for heading in rows[0]], values)
+        table = _take(coded, wanted + again, typed, notes, checked)
+        for heading in again:
+            before = next(part[heading] for part in parts if heading in part)
+            _refuse_disagreement(before, table[heading], taken[heading], coded, typed)
+        parts.append(table[wanted])
+        taken |= dict.fromkeys(wanted, coded)
+    if not parts:
+        # Only the codes are wanted, as where every target comes from counts of crime.
+        parts.append(_take(sheets[0], [], typed, notes, checked))
+    used = {coded.vintage[0]: coded for coded in taken.values() if coded.vintage is not None}
+    if len(used) > 1:
+        named = " and ".join(f"of {year} in {used[year].sheet.title!r}" for year in sorted(used))
+        raise InputError(
+            f"{typed}: its sheets have areas {named}. Keep the sheets of one census, or save the "
+            "one that is meant as CSV."
+        )
+    return pd.concat(parts, axis=1)
 
 
-@contextmanager
-def _open_workbook(path: Path, typed: Typed) -> Iterator[list[Sheet]]:
-    with warnings.catch_warnings():
-        # It warns of styles and validations that it leaves out; only values are read here.
-        warnings.filterwarnings("ignore", module="openpyxl")
-        try:
-            # Read only: a workbook held whole takes some fifty times its size. Values, no formulas.
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        # A zip archive that is no workbook lacks a part that is asked for: that is the KeyError.
-        except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError) as error:
-            raise InputError(f"{typed}: cannot be read as XLSX ({error}).") from error
-        try:
-            yield [_find_headings(sheet) for sheet in book.worksheets]
-        finally:
-            book.close()
+def _refuse_disagreement(
+    before: pd.Series, values: pd.Series, first: Coded, second: Coded, typed: Typed
+) -> None:
+    """Stop where two sheets give other values for the same areas in one column."""
+    pair = pd.concat([before, values], axis=1, join="inner")
+    differs = pair[pair.iloc[:, 0].astype(str) != pair.iloc[:, 1].astype(str)]
+    if len(differs):
+        one, other = differs.iloc[0]
+        raise InputError(
+            f"{typed}: sheets {first.sheet.title!r} and {second.sheet.title!r} both have "
+            f"{values.name!r}, and differ: {differs.index[0]} has {one} and {other}. Save the one "
+            "that is meant as CSV, or remove the other."
+        )
 
 
-def _find_headings(sheet: Any) -> Sheet:
-    """Find the row of headings: the first with a column of area codes, else the first."""
-    rows = sheet.iter_rows(values_only=True)
-    first: list[str] = []
-    for _, row in zip(range(MAX_ROWS_ABOVE), rows, strict=False):
-        columns = ["" if cell is None else str(cell).strip() for cell in row]
-        first = first or columns
-        if find_column(columns, "area_id") is not None:
-            return Sheet(columns, rows)
-    return Sheet(first, sheet.iter_rows(min_row=2, values_only=True))
+def _take(
+    coded: Coded, wanted: list[str], typed: Typed, notes: Notes, checked: list[str]
+) -> pd.DataFrame:
+    """Read columns of one sheet, indexed by area code."""
+    # Set by place: the codes may be a target's column too.
+    table = coded.sheet.read([coded.code, *wanted]).set_axis(["area_id", *wanted], axis=1)
+    table["area_id"] = tidy_codes(table["area_id"])
+    is_coded = table["area_id"].notna() & (table["area_id"] != "")
+    lost = table.loc[~is_coded, [c for c in wanted if c in checked]].notna().any(axis=1).sum()
+    if lost:
+        notes.add(f"{coded.sheet.where}: {lost} rows have values but no area code: left out")
+    table = table[is_coded]
+    _refuse_rounded(table["area_id"], coded, typed)
+    cure = f"Keep one row an area, or name another column with {typed.name('label_column')}."
+    refuse_repeats(table, ["area_id"], f"{coded.sheet.where}: column {coded.code!r}", cure)
+    return table.set_index("area_id")
+
+
+def _refuse_rounded(codes: pd.Series, coded: Coded, typed: Typed) -> None:
+    """Stop where a spreadsheet has made 6.037E+10 of a code."""
+    rounded = codes[codes.astype(str).str.fullmatch(r"[0-9]+[.,]?[0-9]*[eE]\+[0-9]+")]
+    if len(rounded):
+        raise InputError(
+            f"{coded.sheet.where}: {rounded.iloc[0]!r} in column {coded.code!r} is a code that a "
+            "spreadsheet has rounded. Take the column from the source again, as text."
+        )

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
 from basrelief.sources.inputs import list_pictures
-from basrelief.sources.labels import find_targets, read_csv, to_numbers
+from basrelief.sources.labels import find_targets, to_numbers
+from basrelief.sources.tables import Sheet, open_table
 
 PREFIX = "LIDAR_"
 """How the coursework's picture names begin, before the id."""
@@ -62,6 +64,7 @@ def read_pictures(
     *,
     targets: list[str] | Literal["all"],
     area_column: str | None,
+    notes: Notes,
 ) -> Pictures:
     """Match the pictures of a folder with the rows of a table. No picture is opened.
 
@@ -75,6 +78,8 @@ def read_pictures(
         Columns to predict; ``"all"`` is the IMD and its domains, those present.
     area_column
         Column of the area codes as typed, or None to recognise it.
+    notes
+        Takes what is odd about the table.
 
     Raises
     ------
@@ -83,11 +88,16 @@ def read_pictures(
         or no row has a picture.
     """
     files = _name_files(images)
-    rows = _read_table(table)
+    sheet = _open_table(table)
+    # Of two columns with one heading the first counts, as in every other table.
+    rows = sheet.read(list(dict.fromkeys(sheet.columns)))
+    if rows.empty:
+        raise InputError(f"{table}: has headings but no rows. Give one row a picture.")
     named = _name_pictures(rows, files, table)
     headings = find_targets(list(rows.columns), targets, table)
+    sheet.check_columns(list(headings.values()))
     for target, heading in headings.items():
-        named[target] = to_numbers(rows[heading], target, table)
+        named[target] = to_numbers(rows[heading], target, table, notes, sheet.separator)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
     # The first row of an id counts, so that the order of the table decides and nothing else.
@@ -164,16 +174,11 @@ def _id_of(name: str) -> str:
     return PurePath(name).stem.removeprefix(PREFIX)
 
 
-def _read_table(typed: Typed) -> pd.DataFrame:
-    """Read the table as text, None where blank."""
-    if not typed.path.is_file():
+def _open_table(typed: Typed) -> Sheet:
+    """Open the table with one row a picture."""
+    if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    sheet = read_csv(typed.path, str(typed))
-    # Of two columns with one heading the first counts, as in every other table.
-    table = sheet.read(list(dict.fromkeys(sheet.columns)))
-    if table.empty:
-        raise InputError(f"{typed}: has headings but no rows. Give one row a picture.")
-    return table
+    return open_table(typed.path, str(typed), lambda c: "id" in c or "image_location" in c)
 
 
 def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> pd.DataFrame:

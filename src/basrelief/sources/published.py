@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+MADE_OF = re.compile(
+    r"transformed|exponential|\b(?:rank|decile|quintile|percentile)", re.IGNORECASE
+)
+"""What headings say of columns that were made of scores and are none."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,19 @@ class PublishedIndex:
 
     def find(self, columns: Sequence[str], target: str) -> str | None:
         """Find the column of a target, None if there is none; case does not count."""
+        return next(iter(self.find_all(columns, target)), None)
+
+    def find_all(self, columns: Sequence[str], target: str) -> list[str]:
+        """List the columns that may be a target's: the one whose heading is whole, else all."""
         known = tuple(heading.lower() for heading in self.headings.get(target, ()))
-        if self.are_beginnings and known:
-            return next((c for c in columns if c.lower().startswith(known)), None)
+        whole = [c for c in columns if c.strip().lower() in known]
         # A whole heading: other columns of another office's table may begin like it.
-        return next((c for c in columns if c.lower() in known), None)
+        if whole or not self.are_beginnings or not known:
+            return whole[:1]
+        return [c for c in columns if c.lower().startswith(known) and not MADE_OF.search(c)]
+
+    def find_made(self, columns: Sequence[str], target: str) -> str | None:
+        """Find a column that was made of a target, as its rank is; None if there is none."""
+        known = tuple(heading.lower() for heading in self.headings.get(target, ()))
+        found = (c for c in columns if known and c.lower().startswith(known) and MADE_OF.search(c))
+        return next(found, None)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
-from basrelief.run import Run, replacing, write_json
+from basrelief.run import Notes, Run, replacing, write_json
 from basrelief.splits.folds import assign_folds, split_at_random
 from basrelief.splits.groups import groups_of_areas, refuse_one_group
 from basrelief.splits.heldout import (
@@ -50,6 +50,7 @@ def assign_splits(settings: Settings, run: Run) -> None:
             # Before folds are kept: it refuses a scheme whose buffer leaves nothing to train on.
             leakage += measure_leakage(assigned, samples, settings, run)
             folds.append(assigned)
+            note_unscored(assigned, samples, Notes(run))
         except InputError as error:
             if settings.split.schemes is not None:
                 raise
@@ -58,6 +59,25 @@ def assign_splits(settings: Settings, run: Run) -> None:
     with replacing(run.splits / "folds.parquet") as part:
         pd.concat(folds, ignore_index=True).to_parquet(part, index=False)
     write_json(run.splits / "leakage.json", leakage)
+
+
+def note_unscored(assigned: pd.DataFrame, samples: Samples, notes: Notes) -> None:
+    """Note the targets that no fold of a scheme can score: all that is known lies in one fold.
+
+    Where it is held out nothing is left to learn from.
+    """
+    scheme = str(assigned["scheme"].iloc[0])
+    if scheme not in AREA_SCHEMES:
+        return
+    labels = samples.areas.set_index("area_id")
+    for target in samples.targets:
+        known = assigned[assigned["id"].isin(labels.index[labels[target].notna()])]
+        if known.groupby("repeat")["fold"].nunique().max() == 1 and len(known) > 1:
+            notes.add(
+                f"scheme {scheme}: {target!r} is known in one group of areas alone "
+                f"({known['id'].nunique()} areas): where it is held out nothing is left to learn "
+                "from, and it has no score"
+            )
 
 
 def assign_scheme(samples: Samples, settings: Settings, scheme: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
 
 N_LISTED = 20
@@ -101,4 +102,5 @@ def read_ranked(folder: Path, wanted: Callable[[pd.DataFrame], pd.Series[bool]])
         return pd.DataFrame()
     # As text: codes made of digits would become numbers and lose the zeros that they begin with.
     pieces = pd.read_csv(path, dtype={"area_id": str, "lad": str}, chunksize=100_000)
-    return pd.concat([piece[wanted(piece)] for piece in pieces], ignore_index=True)
+    plain = (unguard_table(piece) for piece in pieces)
+    return pd.concat([piece[wanted(piece)] for piece in plain], ignore_index=True)

@@ -16,6 +16,7 @@ from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import choose_recipes, read_recipes
 from basrelief.learn.shortening import label_recipes
+from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
@@ -384,11 +385,13 @@ def _read_described(folder: Path) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
     # As text: an id is no number, whatever it is made of.
-    removed = pd.read_csv(one_colour, dtype=str) if one_colour.exists() else pd.DataFrame()
+    removed = (
+        unguard_table(pd.read_csv(one_colour, dtype=str)) if one_colour.exists() else pd.DataFrame()
+    )
     return Described(
         counts=read_json(folder / "counts.json"),
-        summary=pd.read_csv(folder / "summary.csv", index_col=0),
-        daily_crimes=pd.read_csv(daily, index_col=0) if daily.exists() else None,
+        summary=unguard_table(pd.read_csv(folder / "summary.csv", index_col=0)),
+        daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
     )

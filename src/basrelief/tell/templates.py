@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
+from jinja2.nodes import EvalContext
 
 from basrelief.tell import words
 
@@ -19,6 +21,7 @@ def open_templates(*wings: str) -> Environment:
     """
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent / wing for wing in wings]),
+        finalize=_write_plain,
         autoescape=lambda name: not (name or "").endswith(".md.j2"),  # noqa: S701 - Markdown
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -29,3 +32,11 @@ def open_templates(*wings: str) -> Environment:
     environment.filters["join_words"] = words.join_words
     environment.filters["target_name"] = words.name_target
     return environment
+
+
+@pass_eval_context
+def _write_plain(context: EvalContext, value: Any) -> Any:
+    """Keep names from being markup where a template is Markdown, which lets HTML through."""
+    if context.autoescape or not isinstance(value, str):
+        return value
+    return value.replace("<", "&lt;")

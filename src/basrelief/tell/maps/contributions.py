@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.shutil import copy as copy_raster
 
-from basrelief.chips.describe import name_file
+from basrelief.names import name_file
 from basrelief.run import Record, Run, read_json
 from basrelief.style import DIVERGING
 from basrelief.tell.maps import qgis

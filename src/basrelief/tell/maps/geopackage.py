@@ -8,6 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
+from basrelief.names import name_file
 from basrelief.reader import SHARED
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
@@ -30,7 +31,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
         pyogrio.write_dataframe(
             table,
             path,
-            layer=layer.target,
+            layer=name_file(layer.target),
             driver="GPKG",
             use_arrow=True,
             # A layer has one kind of shape, and some areas are of several parts.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+from basrelief.names import name_file
 from basrelief.run import Record
 from basrelief.style import BLACK, EDGE, WHITE, read_rgb
 from basrelief.tell.maps.classes import Classes
@@ -68,7 +69,7 @@ def list_styles(layer: Layer) -> list[Record]:
             # Empty, not null: QGIS asks for rows where they equal ''.
             "f_table_catalog": "",
             "f_table_schema": "",
-            "f_table_name": layer.target,
+            "f_table_name": name_file(layer.target),
             "f_geometry_column": GEOMETRY,
             "styleName": name,
             "styleQML": qml,

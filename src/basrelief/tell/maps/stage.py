@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from basrelief.chips.describe import name_file
 from basrelief.config import Settings
+from basrelief.names import name_file
 from basrelief.run import Run, replacing, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.contributions import read_contributions, write_rasters

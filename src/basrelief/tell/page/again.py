@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from basrelief.config import Settings, format_toml
+from basrelief.config import Settings
 from basrelief.tell.facts import Facts
 from basrelief.tell.provenance import list_versions
+from basrelief.toml import format_toml
 
 
 def gather(facts: Facts) -> dict[str, Any]:

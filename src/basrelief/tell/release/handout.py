@@ -10,6 +10,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from basrelief.names import guard_table
 from basrelief.tell.facts import Facts
 
 FIGURES = {
@@ -79,7 +80,7 @@ def round_figure(value: float) -> float:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write the table for a spreadsheet."""
-    table.to_csv(path, index=False, encoding="utf-8")
+    guard_table(table).to_csv(path, index=False, encoding="utf-8")
 
 
 def write_geojson(facts: Facts, table: pd.DataFrame, path: Path) -> None:

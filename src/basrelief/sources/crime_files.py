@@ -1,0 +1,385 @@
+"""Files of recorded crime as forces lay them out: counts in columns or rows, or single crimes.
+
+Each becomes counts by area and category with the months that are known of every area.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from basrelief.config import InputError
+from basrelief.run import Notes
+from basrelief.sources.areas import list_names, refuse_repeats
+from basrelief.sources.census import (
+    find_column,
+    find_vintage,
+    name_district,
+    recognise_codes,
+    tidy_codes,
+)
+from basrelief.sources.numbers import parse_numbers
+from basrelief.sources.tables import Sheet, open_table
+
+PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
+"""A year, or a year and a month, with or without a dash."""
+
+VALUES = ("value", "count", "counts", "crimes", "number of crimes", "n", "total")
+"""How long tables head their counts, in lower case."""
+
+FEW, FEW_OF_MOST = 2.0, 0.05
+"""Crimes an area and month, of all kinds, below which no force is known to fall in a district that
+it polices; and the share of its busiest district. Below both, the district is another force's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a file says, or several of one layout."""
+
+    counts: pd.DataFrame
+    """By ``(area_id, category)`` and period, ``YYYY`` or ``YYYYMM``; NaN where blank."""
+
+    covered: pd.DataFrame | None
+    """By area and month: 1 where it is known, so that a category without a row did not happen; 0
+    where it is blank; NaN where the files have no row. None where every area has a row of its own
+    for everything, and gaps are unknown."""
+
+    boroughs: pd.Series[str]
+    main: tuple[str, ...]
+    vintage: tuple[int, str] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """An open file and its columns by what they mean."""
+
+    sheet: Sheet
+    code: str
+    by_name: dict[str, str]
+    """Heading by heading in lower case and with blanks for lines."""
+
+    stem: str
+
+    @property
+    def where(self) -> str:
+        return self.sheet.where
+
+    @property
+    def vintage(self) -> tuple[int, str] | None:
+        return find_vintage(self.sheet.columns) or find_vintage([], self.code)
+
+
+def read_parts(paths: Sequence[Path], where: str, notes: Notes) -> list[Part]:
+    """Read files of crime, each as it is laid out.
+
+    Raises
+    ------
+    InputError
+        If a file has no areas or counts, or one that is no number of 0 or more; if an area
+        stands twice, or crimes of one force and month in two files.
+    """
+    parts, singles = [], []
+    for path in paths:
+        file = _open_file(path, f"{where}: {path.name}")
+        if {"crime type", "month"} <= set(file.by_name):
+            singles.append((file, _read_crimes(file)))
+        elif _find_periods(file.sheet.columns):
+            parts.append(_read_wide(file, notes))
+        else:
+            parts.append(_read_long(file, notes))
+    if singles:
+        parts.append(_count_crimes(singles, where, notes))
+    return parts
+
+
+def name_category(text: str) -> str:
+    """Name a category in snake case.
+
+    Examples
+    --------
+    >>> name_category("Violence Against the Person"), name_category("theft-all")
+    ('violence_against_the_person', 'theft')
+    """
+    # London's yearly file of all thefts is called "major-theft-all".
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
+
+
+def _open_file(path: Path, where: str) -> _File:
+    sheet = open_table(path, where, lambda columns: find_column(columns, "area_id") is not None)
+    by_name = {c.lower().replace("_", " "): c for c in reversed(sheet.columns) if c}
+    code = find_column(sheet.columns, "area_id")
+    if code is None:
+        code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
+    has_counts = _find_periods(sheet.columns) or _find_long(by_name)
+    if "outcome type" in by_name or "object of search" in by_name:
+        raise InputError(
+            f"{where}: holds outcomes or searches, not crimes. Give a pattern that takes the "
+            "files of crimes alone, such as *-street.csv."
+        )
+    if not code or not (has_counts or {"crime type", "month"} <= set(by_name)):
+        wanted = "columns of years or months" if code else "column of LSOA codes"
+        raise InputError(
+            f"{where}: has no {wanted}. Give yearly counts (LSOA11CD, 2018, 2019), the police's "
+            "(LSOA Code, Major Category, 201801), counts in rows (lsoa_code, major_category, "
+            "value, year, month), or single crimes (Month, LSOA code, Crime type). It has: "
+            f"{list_names(sheet.columns)}."
+        )
+    return _File(sheet, code, by_name, path.stem)
+
+
+def _find_periods(columns: Sequence[str]) -> dict[str, str]:
+    """Find the columns of counts: heading to period."""
+    found = {column: PERIOD.fullmatch(column) for column in columns}
+    return {c: "".join(filter(None, match.groups())) for c, match in found.items() if match}
+
+
+def _find_long(by_name: dict[str, str]) -> dict[str, str]:
+    """Find the columns of a table with one count a row; empty where it is none."""
+    value = next((by_name[name] for name in VALUES if name in by_name), None)
+    kinds = [by_name[n] for n in ("major category", "category", "crime type") if n in by_name]
+    if value is None or not kinds or not {"year", "month"} & set(by_name):
+        return {}
+    found = {"value": value, "major": kinds[0]}
+    names = (("year", "year"), ("month", "month"), ("minor category", "minor"))
+    return found | {meaning: by_name[name] for name, meaning in names if name in by_name}
+
+
+def _read_wide(file: _File, notes: Notes) -> Part:
+    """Read counts that stand in one column a year or month."""
+    columns, where = list(dict.fromkeys(c for c in file.sheet.columns if c)), file.where
+    periods = _find_periods(columns)
+    file.sheet.check_columns(list(periods))
+    table = file.sheet.read(columns)
+    table[file.code] = tidy_codes(table[file.code])
+    table = table[table[file.code].notna()]
+    area_ids = table[file.code].astype(str).to_numpy()
+    counts = pd.DataFrame(
+        {period: _to_counts(table[c], c, file, notes) for c, period in periods.items()}
+    ).set_axis(area_ids, axis=0)
+    kinds = [file.by_name[n] for n in ("major category", "minor category") if n in file.by_name]
+    # Yearly files have no column that says what they count: only their name does.
+    if kinds:
+        labels = [table[c].astype(str).map(name_category).to_numpy() for c in kinds]
+    else:
+        named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
+        labels = [np.full(len(counts), name_category(named))]
+    refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
+    # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
+    covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
+    return Part(
+        _group(counts, labels), covered, _name_boroughs(table, file), _main(labels), file.vintage
+    )
+
+
+def _read_long(file: _File, notes: Notes) -> Part:
+    """Read counts that stand in one row an area, category and month."""
+    names = _find_long(file.by_name)
+    file.sheet.check_columns([names["value"]])
+    columns = list(dict.fromkeys(c for c in file.sheet.columns if c))
+    table = file.sheet.read(columns)
+    table[file.code] = tidy_codes(table[file.code])
+    table = table[table[file.code].notna()]
+    periods = _join_periods(table, names, file)
+    kinds = [names[level] for level in ("major", "minor") if level in names]
+    keyed = table.assign(period=periods.to_numpy())
+    cure = "Keep one row an area, category and month."
+    refuse_repeats(keyed, [file.code, *kinds, "period"], file.where, cure)
+    keyed["n"] = _to_counts(table[names["value"]], names["value"], file, notes)
+    # Not as a pivot table, which would leave out what is unknown.
+    wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
+    labels = [
+        wide.index.get_level_values(k + 1).astype(str).map(name_category).to_numpy()
+        for k in range(len(kinds))
+    ]
+    wide.index = wide.index.get_level_values(0).astype(str)
+    # No row is no such crime, where the area has rows of others in the same month.
+    rows = keyed.assign(is_known=keyed["n"].notna()).groupby([file.code, "period"])["is_known"]
+    covered = rows.all().astype(float).unstack("period")  # noqa: PD010
+    covered = covered.rename_axis(index=None, columns=None)
+    filled = wide.fillna(0.0).rename_axis(columns=None)
+    return Part(
+        _group(filled, labels), covered, _name_boroughs(table, file), _main(labels), file.vintage
+    )
+
+
+def _join_periods(table: pd.DataFrame, names: dict[str, str], file: _File) -> pd.Series[str]:
+    """Write each row's period as ``YYYY`` or ``YYYYMM``."""
+    parts = [
+        table[names[n]].astype(str).str.strip().str.removesuffix(".0")
+        for n in ("year", "month")
+        if n in names
+    ]
+    if len(parts) == 2:
+        parts[1] = parts[1].str.zfill(2)
+    joined = parts[0] if len(parts) == 1 else parts[0].str.cat(parts[1])
+    return _check_periods(joined, file)
+
+
+def _check_periods(texts: pd.Series[str], file: _File) -> pd.Series[str]:
+    found = texts.str.extract(f"^{PERIOD.pattern}$")
+    if found[0].isna().any():
+        raise InputError(
+            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month such as "
+            "2019-01."
+        )
+    return found[0] + found[1].fillna("")
+
+
+def _read_crimes(file: _File) -> pd.DataFrame:
+    """Read one crime a row: its area (None where unknown), month, category, force, borough."""
+    heading = next(
+        (file.by_name[n] for n in ("falls within", "reported by") if n in file.by_name), ""
+    )
+    names = [file.code, file.by_name["month"], file.by_name["crime type"]]
+    table = file.sheet.read(list(dict.fromkeys(c for c in file.sheet.columns if c)))
+    months = _check_periods(table[names[1]].astype(str), file)
+    if (months.str.len() == 4).any():
+        raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
+    return pd.DataFrame(
+        {
+            "area_id": tidy_codes(table[file.code]),
+            "month": months,
+            "category": table[names[2]].astype(str).map(name_category),
+            # A row may lack it; then it counts as of a force of its own.
+            "force": table[heading].fillna("").astype(str) if heading else "",
+            "borough": _list_boroughs(table, file),
+        }
+    )
+
+
+def _count_crimes(singles: list[tuple[_File, pd.DataFrame]], where: str, notes: Notes) -> Part:
+    """Count single crimes by area, category and month.
+
+    An area belongs to the force that recorded most of its crimes, and is known in the months of
+    which there are crimes of that force.
+    """
+    crimes = _stack_crimes(singles, where, notes)
+    lost = crimes["area_id"].isna()
+    if lost.any():
+        notes.add(
+            f"{where}: {lost.sum()} of {len(crimes)} crimes have no LSOA and are in no area's count"
+        )
+    months = crimes.groupby("force")["month"].unique()
+    known = crimes[~lost]
+    forces = known.groupby("area_id")["force"].agg(lambda each: each.value_counts().index[0])
+    boroughs = known.dropna(subset=["borough"]).groupby("area_id")["borough"].first()
+    boroughs = boroughs.reindex(forces.index).astype(object)
+    covered = pd.DataFrame(
+        {
+            month: [month in months[force] for force in forces]
+            for month in sorted(crimes["month"].unique())
+        },
+        index=forces.index,
+    )
+    covered = covered.astype(float)
+    strange = _find_strange(known, forces, boroughs)
+    if len(strange):
+        covered.loc[strange] = 0.0
+        named = list_names(sorted(boroughs[strange].dropna().unique()), limit=5)
+        notes.add(
+            f"{where}: {len(strange)} areas (in {named}) have hardly a crime in these files, as "
+            "where another force's ground begins: their rates are unknown"
+        )
+    counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
+    main = tuple(sorted(known["category"].unique()))
+    return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
+
+
+def _stack_crimes(
+    singles: list[tuple[_File, pd.DataFrame]], where: str, notes: Notes
+) -> pd.DataFrame:
+    """Join files of single crimes, each force and month once."""
+    stacked: list[pd.DataFrame] = []
+    seen: dict[tuple[Any, Any], tuple[_File, pd.DataFrame]] = {}
+    for file, crimes in singles:
+        keys = set(crimes[["force", "month"]].itertuples(index=False, name=None))
+        again = sorted(keys & set(seen))
+        if again:
+            other, before = seen[again[0]]
+            if not crimes.equals(before):
+                force, month = again[0]
+                raise InputError(
+                    f"{where}: {other.stem} and {file.stem} both hold crimes of {force} in "
+                    f"{month}. Give a pattern that takes each crime once."
+                )
+            notes.add(f"{file.where}: the same crimes as in {other.stem}, counted once")
+            continue
+        seen |= dict.fromkeys(keys, (file, crimes))
+        stacked.append(crimes)
+    return pd.concat(stacked, ignore_index=True)
+
+
+def _find_strange(
+    known: pd.DataFrame, forces: pd.Series[str], boroughs: pd.Series[Any]
+) -> pd.Index[str]:
+    """Find the areas of districts that their force does not police, but has some crimes of."""
+    table = pd.DataFrame({"force": forces, "borough": boroughs})
+    table["n"] = known.groupby("area_id").size()
+    n_months = known.groupby("force")["month"].nunique()
+    usual = table.groupby(["force", "borough"])["n"].mean()
+    usual = usual / n_months.reindex(usual.index.get_level_values("force")).to_numpy()
+    most = usual.groupby(level="force").transform("max")
+    few = set(usual[(usual < FEW) & (usual < FEW_OF_MOST * most)].index)
+    is_few = [pair in few for pair in zip(table["force"], table["borough"], strict=True)]
+    return table.index[is_few]
+
+
+def _to_counts(values: pd.Series[Any], heading: str, file: _File, notes: Notes) -> pd.Series[float]:
+    """Turn text into counts; blank is NaN."""
+    found = parse_numbers(values, "count", file.sheet.separator)
+    below = found.series[found.series < 0]
+    fault = found.fault or (f"'{below.iloc[0]:g}'" if len(below) else "")
+    if fault:
+        raise InputError(
+            f"{file.where}: column {heading!r} must hold counts of 0 or more, found {fault}. "
+            "Leave the cell empty where nothing is known."
+        )
+    for remark in found.remarks:
+        notes.add(f"{file.where}: column {heading!r}: {remark}")
+    return found.series
+
+
+def _name_boroughs(table: pd.DataFrame, file: _File) -> pd.Series[Any]:
+    """Name the district of each area: as the first of its rows has it."""
+    names = pd.Series(_list_boroughs(table, file), table[file.code].astype(str), dtype=object)
+    return names[~names.index.duplicated()]
+
+
+def _list_boroughs(table: pd.DataFrame, file: _File) -> list[str | None]:
+    """Name the district of each row: by its own column, else from the area's name."""
+    columns = list(table.columns)
+    # The police's files have a column of names; in yearly ones the area's name may be all there is.
+    heading = file.by_name.get("borough") or find_column(columns, "lad_name")
+    names = None if heading is None else table[heading].dropna().astype(str)
+    # The Metropolitan Police's later files have codes of districts there.
+    if names is not None and not names.str.fullmatch(r"\s*[A-Z][0-9]{8}\s*").any():
+        return [None if pd.isna(name) else str(name).strip() for name in table[heading]]
+    heading = find_column(columns, "area_name")
+    if heading is None:
+        return [None] * len(table)
+    return [name_district(str(name)) for name in table[heading]]
+
+
+def _main(labels: list[np.ndarray]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(name) for name in labels[0]))
+
+
+def _group(counts: pd.DataFrame, labels: list[np.ndarray]) -> pd.DataFrame:
+    """Add rows up by area and category; finer categories stand beside the main ones."""
+    main = set(labels[0])
+    frames = []
+    for level, names in enumerate(labels):
+        # A finer category that is called like a main one would stand twice.
+        is_new = np.array([level == 0 or name not in main for name in names], dtype=bool)
+        keys = [counts.index[is_new], names[is_new]]
+        grouped = counts[is_new].groupby(keys)
+        # One unknown row makes the sum unknown, not smaller.
+        summed = grouped.sum().where(grouped.count().eq(grouped.size(), axis=0))
+        frames.append(summed.rename_axis(["area_id", "category"]))
+    return pd.concat(frames)

@@ -1,0 +1,317 @@
+"""Tables as people keep them: CSV in any encoding and with any separator, and workbooks.
+
+All that the program reads by rows goes through here: labels, counts, people, the rows of pictures.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from basrelief.config import InputError
+from basrelief.names import tidy_text
+from basrelief.sources.numbers import BLANKS
+
+Row = Sequence[Any]
+
+MAX_ROWS_ABOVE = 20
+"""How far down a table its row of headings may stand."""
+
+N_SAMPLE = 50
+"""Rows that are looked at to tell what a column holds."""
+
+MAX_BYTES = 2**30
+"""A gigabyte: a hundred times the English Indices, and what still fits into memory as text."""
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+TEXT_SUFFIXES, BOOK_SUFFIXES = (".csv", ".txt", ".tsv", ".tab"), (".xlsx", ".xlsm")
+
+KINDS = {
+    b"PK": "a zip archive or a workbook",
+    b"\xd0\xcf\x11\xe0": "a workbook of old Excel (.xls)",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+    b"<": "a web page, or XML",
+    b"{": "JSON",
+    b"[{": "JSON",
+}
+"""How files begin that are no tables of text, though they may be called so."""
+
+CURE = "Save it as CSV (UTF-8) or XLSX."
+
+END = ["\0"]
+"""A row that no table has, set behind the last one."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table whose headings are known and whose rows are still to be read."""
+
+    columns: list[str]
+    """Headings, in one line each; empty ones are empty text."""
+
+    walk: Callable[[], Iterator[Row]]
+    """Gives the rows below the headings, anew each time."""
+
+    where: str
+    """The setting and file, and of a workbook the sheet, as messages name them."""
+
+    separator: str = ","
+    """What stands between columns; of a workbook a comma."""
+
+    has_uncalculated: bool = False
+    """Whether cells of a workbook hold formulas that no spreadsheet has calculated."""
+
+    title: str = ""
+    """Of a sheet in a workbook."""
+
+    def read(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Read columns as they stand, None where blank; of namesakes the first."""
+        places = [self.columns.index(column) for column in columns]
+        cells = [[row[at] if at < len(row) else None for at in places] for row in self.walk()]
+        return pd.DataFrame(cells, columns=list(columns), dtype=object)
+
+    def sample(self) -> pd.DataFrame:
+        """Read the first rows, each column under its place and not its heading."""
+        rows = itertools.islice(self.walk(), N_SAMPLE)
+        width = len(self.columns)
+        cells = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+        return pd.DataFrame(cells, columns=range(width), dtype=object)
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Stop where a column stands twice with different values, or was never calculated.
+
+        Raises
+        ------
+        InputError
+            Names the column.
+        """
+        for column in columns:
+            places = [at for at, heading in enumerate(self.columns) if heading == column]
+            if len(places) > 1 and any(_differ(row, places) for row in self.walk()):
+                raise InputError(
+                    f"{self.where}: {len(places)} columns are called {column!r}, and they differ. "
+                    "Rename or remove those that are not meant."
+                )
+        if self.has_uncalculated and any(self.read(columns).isna().any()):
+            raise InputError(
+                f"{self.where}: cells hold formulas that were never calculated. Open the workbook "
+                "in a spreadsheet and save it once, or save it as CSV."
+            )
+
+
+def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> list[Sheet]:
+    """Open a CSV file or a workbook: its tables, with their headings.
+
+    Parameters
+    ----------
+    path, where
+        The file, and how messages name it.
+    is_headings
+        Tells a row of headings from a title above it.
+
+    Returns
+    -------
+    list of Sheet
+        One for a CSV file; of a workbook every sheet that is not empty.
+
+    Raises
+    ------
+    InputError
+        If the file is no table, or is broken.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in TEXT_SUFFIXES + BOOK_SUFFIXES:
+        raise InputError(f"{where}: {suffix or 'no suffix'} is not known. Give CSV or XLSX. {CURE}")
+    data = read_bytes(path, where)
+    if suffix in BOOK_SUFFIXES:
+        # It takes some tenths of a second to load, and most tables are no workbooks.
+        from basrelief.sources.workbooks import open_workbook
+
+        return open_workbook(data, where, is_headings)
+    return [_open_text(data, where, is_headings)]
+
+
+def open_table(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
+    """Open the first table of a file that has such headings, else its first.
+
+    Raises
+    ------
+    InputError
+        As `open_sheets`.
+    """
+    sheets = open_sheets(path, where, is_headings)
+    return next((sheet for sheet in sheets if is_headings(sheet.columns)), sheets[0])
+
+
+def read_bytes(path: Path, where: str) -> bytes:
+    """Read a file whole, if it is an ordinary one and not too large.
+
+    Raises
+    ------
+    InputError
+        Says what it is.
+    """
+    try:
+        # A device or a pipe would be read for ever.
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no ordinary file"
+            raise InputError(f"{where}: is {what}. Give a table as CSV or XLSX.")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(
+                f"{where}: has {size / 2**30:.1f} GB, and a table may have 1. Leave out rows and "
+                "columns that are not needed."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({error.strerror or error}).") from error
+
+
+def place_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]) -> int:
+    """Find the row of headings: the first that is one, else the one above the first codes.
+
+    Parameters
+    ----------
+    rows
+        The first rows of a table, blank ones left out.
+    """
+    for at, row in enumerate(rows[:MAX_ROWS_ABOVE]):
+        if is_headings(tidy_headings(row)):
+            return at
+    # Titles stand in one cell; headings and what is below them in several.
+    wide = [at for at, row in enumerate(rows[:MAX_ROWS_ABOVE]) if _count_cells(row) > 1]
+    return wide[0] if wide else 0
+
+
+def tidy_headings(row: Row) -> list[str]:
+    """Write each heading in one line; what trails behind the last is no heading."""
+    columns = ["" if cell is None else tidy_text(str(cell)) for cell in row]
+    while columns and not columns[-1]:
+        columns.pop()
+    return columns
+
+
+def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
+    """Read a text with separators; blank cells are None."""
+    if not data.strip():
+        raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
+    kind = next((kind for start, kind in KINDS.items() if data.lstrip().startswith(start)), None)
+    if kind is not None:
+        raise InputError(f"{where}: is {kind}, not a table of text. {CURE}")
+    text = _decode(data, where)
+    separator = _choose_separator(text)
+    numbered = _split(text, separator, where)
+    if not numbered:
+        raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
+    at = place_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
+    columns = tidy_headings(numbered[at][1])
+    below = numbered[at + 1 :]
+    _check_rows(len(numbered[at][1]), below, separator, where)
+    rows = [[None if cell.strip().lower() in BLANKS else cell for cell in row] for _, row in below]
+    return Sheet(columns, lambda: iter(rows), where, separator)
+
+
+def _decode(data: bytes, where: str) -> str:
+    """Turn bytes into text: by their mark, by their zeros, as UTF-8, else as Windows has it."""
+    marks = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+    encodings = [name for mark, name in marks if data.startswith(mark)][:1]
+    if not encodings and b"\0" in data[:1000]:
+        # Plain letters in two bytes have a zero in each first, or in each second.
+        encodings = ["utf-16-be" if data[:1] == b"\0" else "utf-16-le"]
+    # The Windows code page reads nearly any bytes, so it comes last.
+    for encoding in encodings or ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text.removeprefix("\ufeff")
+    raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
+
+
+def _choose_separator(text: str) -> str:
+    """Choose what splits most of the first lines into as many columns, and then into most."""
+    head = text[: 2**16]
+    best, most = ",", (0.0, 0)
+    for separator in SEPARATORS:
+        reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+        try:
+            rows = [row for row in itertools.islice(reader, 2 * N_SAMPLE) if any(row)]
+        except csv.Error:
+            continue
+        widths = [len(row) for row in rows if len(row) > 1]
+        if not widths:
+            continue
+        width = max(set(widths), key=lambda each: (widths.count(each), each))
+        score = (widths.count(width) / len(rows), width)
+        if score > most:
+            best, most = separator, score
+    return best
+
+
+def _split(text: str, separator: str, where: str) -> list[tuple[int, list[str]]]:
+    """Split a text into rows, each with the number of its line; blank ones are left out."""
+    # Cells may hold line breaks, so these are left for the reader to find.
+    end = "" if text.endswith(("\n", "\r")) else "\n"
+    reader = csv.reader(io.StringIO(f"{text}{end}{END[0]}\n", newline=""), delimiter=separator)
+    rows, line = [], 1
+    try:
+        for row in reader:
+            if any(row):
+                rows.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{where}: cannot be read as CSV (line {line}: {error}).") from error
+    if rows.pop()[1] != END:
+        raise _refuse_quote(where, reader.line_num - 1 if not rows else rows[-1][0] + 1)
+    return rows
+
+
+def _refuse_quote(where: str, line: int) -> InputError:
+    return InputError(
+        f'{where}: a quote (") that begins at about line {line} is not closed, so that the rows '
+        "behind it would be one cell. Remove it, or close it."
+    )
+
+
+def _check_rows(width: int, below: list[tuple[int, list[str]]], separator: str, where: str) -> None:
+    """Stop where rows are longer than the headings, or cells hold rows."""
+    firsts = {_shape(row[0]) for _, row in below}
+    for line, row in below:
+        if any(row[width:]):
+            raise InputError(
+                f"{where}: line {line} has {len(row)} cells, the headings {width}. A "
+                f"{SEPARATORS[separator]} within a cell needs quotes around the cell; and every "
+                "column needs a heading."
+            )
+        for cell in row:
+            # A quote that is closed in a later row makes one cell of all rows between.
+            pieces = re.split(r"[\r\n]+", cell)[1:] if "\n" in cell or "\r" in cell else []
+            split = [piece.split(separator) for piece in pieces]
+            if any(len(part) >= max(width, 2) and _shape(part[0]) in firsts for part in split):
+                raise _refuse_quote(where, line)
+
+
+def _shape(text: str) -> str:
+    """Give the shape of a code: its letters and digits, each as one."""
+    return re.sub(r"[A-Za-z]", "A", re.sub(r"[0-9]", "9", text.strip()))
+
+
+def _count_cells(row: Row) -> int:
+    return sum(cell is not None and str(cell).strip() != "" for cell in row)
+
+
+def _differ(row: Row, places: Sequence[int]) -> bool:
+    return len({str(row[at]) if at < len(row) else "None" for at in places}) > 1

@@ -1,0 +1,196 @@
+"""TOML as people write it: read or refused with a reason, its faults told, and written again."""
+
+from __future__ import annotations
+
+import json
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from basrelief.names import suggest
+
+MAX_BYTES = 2**20
+"""A megabyte: a thousand times the longest configuration."""
+
+MAX_SHOWN = 60
+"""Letters of a value that a message shows."""
+
+BACKSLASH = (
+    '. A backslash begins a sign in "...": write paths with / or in single quotes, as in '
+    "'C:\\lidar\\dsm.tif'"
+)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ValueError
+        Says why it cannot be read.
+    """
+    try:
+        status = path.stat()
+        # A device or a pipe would be read for ever.
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
+            raise ValueError(f"cannot read this file ({what})")
+        if status.st_size > MAX_BYTES:
+            raise ValueError(
+                f"has {status.st_size / 2**20:.0f} MB, and no such file has more than 1"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read this file ({error.strerror or error})") from error
+    return parse_toml(data)
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """Parse TOML in UTF-8, with or without the mark that some editors put before it.
+
+    Raises
+    ------
+    ValueError
+        Says where and why it is not valid.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        raise ValueError("cannot read this file (it is UTF-16, or no text). Save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"cannot read this file (line {line} is not UTF-8). Save it as UTF-8"
+        ) from error
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("not valid TOML: tables or lists lie too deep in each other") from error
+    except tomllib.TOMLDecodeError as error:
+        lines = text.splitlines()
+        hint = BACKSLASH if any("\\" in line for line in _blamed(lines, str(error))) else ""
+        raise ValueError(f"not valid TOML: {error}{hint}") from error
+    # Of a number with thousands of digits, which Python does not read.
+    except ValueError as error:
+        raise ValueError("not valid TOML: a number has too many digits") from error
+
+
+def _blamed(lines: list[str], message: str) -> list[str]:
+    """Give the line that a parser's message names."""
+    words = message.rpartition("(at line ")[2].split(",")[0]
+    at = int(words) - 1 if words.isdigit() else -1
+    return lines[at : at + 1] if at >= 0 else []
+
+
+def tell_fault(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
+    """Say the first of pydantic's complaints: the key, and what is wrong with it.
+
+    Parameters
+    ----------
+    model
+        What was to be filled: its keys are those that are allowed.
+    """
+    # One line says one thing; the next fault shows once this one is mended.
+    fault = error.errors()[0]
+    where = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        return "", _tell_unknown(where, model)
+    # Where a value may be of several types, pydantic's path names the type that it tried.
+    key = ".".join(part for part in where if not ("[" in part or "-" in part))
+    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message[0].lower() + message[1:]
+    found = f" (found {show(fault['input'])})" if _is_plain(fault["input"]) else ""
+    return key, f"{message}{found}"
+
+
+def show(value: Any) -> str:
+    """Write a value for a message: in one line, and not all of a long one.
+
+    >>> show("a" * 100)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    """
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _tell_unknown(where: list[str], model: type[BaseModel]) -> str:
+    """Say which keys are allowed beside one that is not, and which was meant."""
+    *tables, key = where
+    inner = model
+    for table in tables:
+        inner = _section(inner, table) or inner
+    allowed = sorted(inner.model_fields)
+    meant = suggest(key, allowed)
+    if not meant:
+        sections = {
+            name: _section(model, name) for name in model.model_fields if _section(model, name)
+        }
+        homes = [name for name, section in sections.items() if section and _has(section, key)]
+        meant = f" It belongs under [{homes[0]}]." if homes else ""
+    full = ".".join([*tables, key])
+    return f"unknown key {show(full)}.{meant} Allowed here: {', '.join(allowed)}"
+
+
+def _has(section: type[BaseModel], key: str) -> bool:
+    return key.replace("-", "_") in section.model_fields
+
+
+def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """Give the model of a table inside another; None where the key holds no table."""
+    if name not in model.model_fields:
+        return None
+    kind = model.model_fields[name].annotation
+    kinds = [kind, *get_args(kind)]
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | list)
+
+
+def find_texts(values: Mapping[str, Any]) -> list[str]:
+    """List the texts of a table, of the tables and lists in it too."""
+    found: list[str] = []
+    waiting: list[Any] = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str):
+            found.append(value)
+    return found
+
+
+def format_toml(values: dict[str, Any]) -> str:
+    """Write values as TOML: those that stand alone first, then one table each of the others.
+
+    Deeper tables are written in one line. There is no None in TOML: leave it out before.
+
+    Examples
+    --------
+    >>> print(format_toml({"seed": 7, "models": {"weights": {"vgg16": "none"}}}))
+    seed = 7
+    <BLANKLINE>
+    [models]
+    weights = { "vgg16" = "none" }
+    <BLANKLINE>
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
+    lines = [f"{key} = {_as_toml(value)}" for key, value in values.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{key}]", *(f"{name} = {_as_toml(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(key)} = {_as_toml(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    # A JSON text, number, truth value or list is TOML as well.
+    return json.dumps(value, ensure_ascii=False)
