@@ -239,6 +239,10 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
                 f"{config}: stage {name} needs stage {earlier} first, on the files and settings "
                 f"as they are now. Run: basrelief {earlier} {config}"
             )
+    if name == "train":
+        from basrelief.learn.stage import check_recipes
+
+        check_recipes(settings)
     run_stages(settings, run, [name], [name])
     return run
 

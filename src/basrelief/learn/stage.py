@@ -9,15 +9,17 @@ import numpy as np
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
+from basrelief.learn.arithmetic import choose_arithmetic
 from basrelief.learn.choice import choose_baselines, choose_recipes, write_recipes
+from basrelief.learn.dense import check_dense
+from basrelief.learn.encoders import check_network
 from basrelief.learn.final import write_model
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import train_network
-from basrelief.learn.recipes import NetworkRecipe, list_backbones
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, find_members
 from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
-from basrelief.learn.weights import check_weights
 from basrelief.run import Run
 from basrelief.splits.heldout import chip_folds, final_fold
 
@@ -55,19 +57,25 @@ def train_recipes(settings: Settings, run: Run) -> None:
 
 
 def check_recipes(settings: Settings) -> None:
-    """Find out at the start whether every recipe can be run.
+    """Find out at the start, before chips are cut, whether every recipe can be run.
 
     Raises
     ------
     InputError
-        If a recipe does not exist, needs what the data do not have, or its weights cannot
-        be had.
+        If a recipe does not exist, needs what the data do not have, its weights cannot be had or
+        hold something else, its network cannot be trained or explained as it says, or the machine
+        has no such device.
     """
     recipes, _ = choose_recipes(settings)
     for recipe in recipes:
-        variant = recipe.variant if isinstance(recipe, NetworkRecipe) else "timm"
-        for backbone in list_backbones(recipe, settings):
-            check_weights(backbone, settings, variant)
+        if isinstance(recipe, NetworkRecipe):
+            choose_arithmetic(settings)
+            check_network(recipe, settings)
+            continue
+        for member in find_members(recipe, settings):
+            if isinstance(member, DenseRecipe):
+                choose_arithmetic(settings)
+                check_dense(member, settings)
 
 
 def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings, run: Run) -> None:
