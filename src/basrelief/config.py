@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -314,6 +315,26 @@ class ModelSettings(Section):
 
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Overrides every network recipe's steps an epoch, for a quick look."""
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _check_weights(cls, typed: Any) -> Any:
+        if isinstance(typed, str):
+            raise ValueError(
+                f"a table of backbones is wanted: weights = {{ vgg16 = {json.dumps(typed)} }}"
+            )
+        # TOML takes a dot in a bare key for a table of its own; timm's names have dots.
+        for key, value in typed.items() if isinstance(typed, dict) else ():
+            if isinstance(value, dict) and value:
+                name, inner = key, value
+                while isinstance(inner, dict) and inner:
+                    first, inner = next(iter(inner.items()))
+                    name += f".{first}"
+                raise ValueError(
+                    "a name with a dot needs quotes: "
+                    f'weights = {{ "{name}" = {json.dumps(inner)} }}'
+                )
+        return typed
 
 
 class EvaluateSettings(Section):

@@ -342,6 +342,10 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
                     f"{config}: stage {name} needs stage {earlier} first, on the files and "
                     f"settings as they are now. Run: basrelief {earlier} {config}"
                 )
+        if name == "train":
+            from basrelief.learn.stage import check_recipes
+
+            check_recipes(settings)
         _run_in_order(settings, run, [name], [name], fingerprints)
     return run
 

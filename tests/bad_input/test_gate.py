@@ -25,13 +25,14 @@ from PIL import Image
 
 import basrelief
 from basrelief.chips.store import load_samples
-from basrelief.config import Settings, format_toml, load_settings
+from basrelief.config import Settings, load_settings
 from basrelief.learn.area_models import fit_areas, predict_areas
 from basrelief.learn.features import read_features
 from basrelief.learn.recipes import NetworkRecipe, load_recipe
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import AreaFold, area_folds
+from basrelief.toml import format_toml
 
 Place = Any
 """As in the conftest beside this file, which no test can import."""

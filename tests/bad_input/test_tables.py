@@ -18,7 +18,7 @@ from basrelief.run import read_json
 
 from .conftest import Place
 
-Spoil = Callable[[Place], None]
+Spoil = Callable[[Place], object]
 CODE = "LSOA code (2011)"
 
 

@@ -23,6 +23,12 @@ def test_what_a_step_sees_does_not_depend_on_where_one_begins() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(whole[5:], later, strict=True))
 
 
+def test_a_row_that_would_be_left_alone_joins_the_batch_before() -> None:
+    batches = cycle_rows(np.arange(9), 4, 4, first_step=0, seed=5)
+    assert [len(batch) for batch in batches] == [4, 5, 4, 5]
+    assert sorted(np.concatenate(batches[:2])) == list(range(9))
+
+
 def test_rows_are_dealt_in_order_with_a_smaller_last_batch() -> None:
     assert [list(batch) for batch in deal_rows(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]
 

@@ -172,7 +172,7 @@ def test_only_the_last_convolutions_are_trained(vgg: Network) -> None:
 
 
 def test_more_convolutions_than_there_are_is_refused(vgg: Network) -> None:
-    with pytest.raises(InputError, match="trainable = 99: the backbone has 13 convolutions"):
+    with pytest.raises(InputError, match=r"trainable = 99 counts .* the backbone has 13"):
         set_trainable(vgg, 99)
 
 

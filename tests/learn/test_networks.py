@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from rich.progress import Progress
 from safetensors.torch import load_file
 
 from basrelief.chips.store import Bands, Samples, open_writer
@@ -168,11 +169,83 @@ def test_a_damaged_checkpoint_is_not_gone_on_with(samples: Samples, tmp_path: Pa
     assert are_equal(train(samples, tmp_path / "m"), train(samples, tmp_path / "n"))
 
 
-def test_another_recipe_begins_anew(samples: Samples, tmp_path: Path) -> None:
+def test_another_recipe_begins_anew_and_says_so(
+    samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(samples, tmp_path / "m", make_recipe(epochs=1, frozen_epochs=0))
-    train(samples, tmp_path / "m", make_recipe(epochs=2, frozen_epochs=0))
+    recipe, run = make_recipe(epochs=2, frozen_epochs=0), Run(tmp_path)
+    train_network(recipe, samples, make_fold(), tmp_path / "m", make_settings(), run)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 finished epochs are thrown away: train.epochs 1 is now 2, and a cosine" in said
     assert len(pd.read_csv(tmp_path / "m" / "history.csv")) == 2
     assert "epochs = 2" in (tmp_path / "m" / "recipe.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("keep", ["last", "best_validation_loss"])
+def test_more_epochs_at_a_constant_rate_go_on_as_if_they_had_been_asked_for_at_once(
+    samples: Samples, tmp_path: Path, keep: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = make_recipe(epochs=2, keep=keep)
+    steady = {"optimiser": OptimiserRecipe(learning_rate=1e-2)}
+    short = recipe.model_copy(update=steady)
+    whole = make_recipe(epochs=4, keep=keep).model_copy(update=steady)
+    train(samples, tmp_path / "m", short)
+    # Killed in the third epoch, too: it is gone on with from the second.
+    with pytest.raises(KeyboardInterrupt):
+        train(kill(samples, 2), tmp_path / "m", whole)
+    run = Run(tmp_path)
+    train_network(whole, samples, make_fold(), tmp_path / "m", make_settings(), run)
+    assert "going on after epoch 2" in " ".join(capsys.readouterr().out.split())
+    assert are_equal(
+        load_file(tmp_path / "m" / "model.safetensors"), train(samples, tmp_path / "n", whole)
+    )
+    assert "epochs = 4" in (tmp_path / "m" / "recipe.toml").read_text(encoding="utf-8")
+    # Fewer cannot be had of what is there.
+    assert are_equal(train(samples, tmp_path / "m", short), train(samples, tmp_path / "o", short))
+
+
+def test_a_chip_that_would_be_alone_joins_the_batch_before(
+    samples: Samples, tmp_path: Path
+) -> None:
+    rows, codes = np.arange(N_CHIPS), np.array(["a"])
+    fold = ChipFold("random", 0, 0, rows[:17], rows[24:32], rows[32:], codes, codes)
+    recipe = make_recipe(epochs=1, frozen_epochs=0, trainable="all")
+    run = Run(tmp_path, quiet=True)
+    train_network(recipe, samples, fold, tmp_path / "m", make_settings(), run)
+    assert pd.read_csv(tmp_path / "m" / "history.csv")["loss"].notna().all()
+
+
+def test_what_a_bar_says_is_never_that_the_loss_is_no_number(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Bar(Progress):
+        def update(self, task_id: Any, **given: Any) -> None:
+            said.append(str(given.get("description")))
+            super().update(task_id, **given)
+
+    monkeypatch.setattr(Run, "progress", lambda run: Bar(disable=True))
+    train(samples, tmp_path / "m", make_recipe(epochs=1, frozen_epochs=0))
+    assert any("loss 0." in line or "loss 1." in line for line in said)
+    assert any(line.endswith("validating") for line in said)
+    assert not any("nan" in line for line in said)
+
+
+def test_labels_far_from_0_that_are_learnt_as_they_are_get_a_line(
+    samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chips = samples.chips.assign(crime=350_000 + 20_000 * samples.chips["crime"])
+    far = replace(samples, chips=chips)
+    recipe = make_recipe(epochs=1, frozen_epochs=0).model_copy(
+        update={"standardise_targets": False}
+    )
+    run = Run(tmp_path)
+    train_network(recipe, far, make_fold(), tmp_path / "m", make_settings(), run)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "note: tiny learns 'crime' as it is, and its mean" in said
+    train_network(make_recipe(epochs=1), far, make_fold(), tmp_path / "n", make_settings(), run)
+    assert "note:" not in capsys.readouterr().out
 
 
 def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_path: Path) -> None:
@@ -314,7 +387,10 @@ def test_a_loss_that_is_no_number_stops_with_one_line(samples: Samples, tmp_path
 
 def test_a_part_without_labels_is_refused(samples: Samples, tmp_path: Path) -> None:
     chips = samples.chips.assign(crime=[1.0] * 24 + [np.nan] * 16)
-    with pytest.raises(InputError, match="the validation part has 8 chips, and a target without"):
+    with pytest.raises(
+        InputError,
+        match="'crime' has a label in 24 of 40 chips, and in none of the 8 of the validation",
+    ):
         train(replace(samples, chips=chips), tmp_path / "m")
 
 

@@ -167,7 +167,7 @@ class Scene:
             Level(
                 recipe=member,
                 resolution_m=resolution_m,
-                factor=find_multiple(self.samples, member, resolution_m),
+                factor=find_multiple(self.samples.resolution_m, member, resolution_m),
                 member=k,
                 extractor=self.extractors[k],
                 feature_maps=[m for m in maps if (m.member, m.resolution_m) == (k, resolution_m)],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from basrelief.chips.store import Bands, Samples
+from basrelief.learn.recipes import count_batches
 from basrelief.run import digest
 
 Rows = NDArray[np.int64]
@@ -30,7 +31,8 @@ def derive_seed(*parts: str | int) -> int:
 def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed: int) -> list[Rows]:
     """Deal rows into batches, pass after pass, each pass in an order of its own.
 
-    The last batch of a pass may be smaller, as Keras' iterators deal. What a step sees
+    The last batch of a pass may be smaller, as Keras' iterators deal; but a chip that would be
+    left alone joins the batch before, for batch normalisation cannot go by one. What a step sees
     depends on the seed and the number of the step alone, so that a run that was killed
     goes on exactly where it was.
 
@@ -43,9 +45,9 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
     Examples
     --------
     >>> [len(batch) for batch in cycle_rows(np.arange(5), 2, 4, first_step=0, seed=1)]
-    [2, 2, 1, 2]
+    [2, 3, 2, 3]
     """
-    n_batches = -(-len(rows) // batch_size)
+    n_batches = count_batches(len(rows), batch_size)
     batches, shuffled, passed = [], rows, -1
     for step in range(first_step, first_step + n_steps):
         number, place = divmod(step, n_batches)
@@ -53,7 +55,8 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
             # Seeded by the pass: a run that goes on need not draw the passes before.
             rng = np.random.default_rng([seed, number])
             shuffled, passed = rng.permutation(rows), number
-        batches.append(shuffled[place * batch_size : (place + 1) * batch_size])
+        end = (place + 1) * batch_size if place < n_batches - 1 else len(rows)
+        batches.append(shuffled[place * batch_size : end])
     return batches
 
 

@@ -1,10 +1,11 @@
-"""What a killed training goes on from: one file, replaced after every epoch."""
+"""What a killed or a longer training goes on from: one file, replaced after every epoch."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -13,8 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from basrelief.learn.recipes import Keep
-from basrelief.run import replacing
+from basrelief.config import InputError
+from basrelief.learn.recipes import Keep, NetworkRecipe, format_recipe, read_recipe
+from basrelief.run import MODEL, Run, read_json, replacing
+
+LAST = "last.safetensors"
+"""What holds the last epoch's weights, the optimiser's state, and the history."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,67 @@ class Epoch:
 
     frozen: bool
     """Whether the head alone was trained."""
+
+
+def is_trained(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder holds a finished training of exactly this."""
+    path = folder / "finished.json"
+    if not path.exists() or not (folder / MODEL).exists():
+        return False
+    return bool(read_json(path)["fingerprint"] == fingerprint)
+
+
+def without_length(recipe: NetworkRecipe) -> NetworkRecipe:
+    """Give what a training's finished epochs depend on: not on how many follow, if it may."""
+    if not can_be_longer(recipe):
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": 1})})
+
+
+def can_be_longer(recipe: NetworkRecipe) -> bool:
+    """Say whether more epochs leave the rate of those before as it was."""
+    is_warm = recipe.optimiser.warm_up_epochs < recipe.train.epochs
+    return recipe.optimiser.schedule == "constant" and is_warm
+
+
+def say_anew(name: str, folder: Path, recipe: NetworkRecipe, run: Run) -> None:
+    """Say which finished epochs are thrown away, and why."""
+    history = folder / "history.csv"
+    n_epochs = len(history.read_text(encoding="utf-8").splitlines()) - 1 if history.exists() else 0
+    if n_epochs < 1:
+        return
+    try:
+        before = _flatten(read_recipe(folder / "recipe.toml").model_dump())
+    except (OSError, InputError):
+        before = {}
+    now = _flatten(recipe.model_dump())
+    changed = [
+        f"{key} {before[key]} is now {now[key]}"
+        for key in now
+        if key in before and before[key] != now[key]
+    ]
+    why = ", ".join(changed[:3]) or "its chips, labels, weights or seed are others"
+    if "train.epochs" in why and recipe.optimiser.schedule != "constant":
+        why += f", and a {recipe.optimiser.schedule} schedule gives each epoch another rate by it"
+    run.say(f"note: {name}: begins anew, and {n_epochs} finished epochs are thrown away: {why}")
+
+
+def _flatten(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Name values of tables within tables: ``train.epochs``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = _flatten(value, f"{before}{key}.") if isinstance(value, dict) else None
+        flat |= {f"{before}{key}": value} if inner is None else inner
+    return flat
+
+
+def begin_folder(folder: Path, recipe: NetworkRecipe, *, is_anew: bool) -> None:
+    """Remove what another training left in a fold's folder, and write the recipe."""
+    others = (LAST, MODEL, "history.csv") if is_anew else ()
+    for name in ("finished.json", *others):
+        (folder / name).unlink(missing_ok=True)
+    with replacing(folder / "recipe.toml") as part:
+        part.write_text(format_recipe(recipe), encoding="utf-8")
 
 
 def find_kept(history: list[Epoch], keep: Keep) -> int:

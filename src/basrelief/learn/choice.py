@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 from collections.abc import Collection, Mapping
 
 from basrelief.config import InputError, Settings
@@ -10,6 +13,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     format_recipe,
+    list_backbones,
     list_parts,
     load_recipe,
 )
@@ -31,7 +35,8 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     Raises
     ------
     InputError
-        If a recipe that the user typed does not exist or does not suit the data.
+        If a recipe that the user typed does not exist or does not suit the data, or weights are
+        given for a backbone that none of them has.
     """
     recipes: list[Recipe] = []
     left_out = []
@@ -48,6 +53,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
             left_out.append(f"recipe {recipe.name} left out: {error}")
             continue
         recipes.append(recipe)
+    _check_weight_keys(recipes, settings)
     return recipes, left_out
 
 
@@ -117,6 +123,19 @@ def read_recipes(run: Run) -> list[Record]:
     return list(read_json(path)) if path.exists() else []
 
 
+def name_weights(backbone: str, typed: str) -> str:
+    """Write the key of ``[models]`` that gives a backbone its weights, ready to be pasted.
+
+    Examples
+    --------
+    >>> print(name_weights("vgg16", "none"), name_weights("resnet18.a1_in1k", "none"))
+    weights = { vgg16 = "none" } weights = { "resnet18.a1_in1k" = "none" }
+    """
+    # A dot in a bare key of TOML begins a table of its own.
+    key = backbone if re.fullmatch(r"[A-Za-z0-9_-]+", backbone) else json.dumps(backbone)
+    return f"weights = {{ {key} = {json.dumps(typed, ensure_ascii=False)} }}"
+
+
 def describe_recipes(settings: Settings) -> list[str]:
     """Write out all recipes that a run trains, to notice when one changes."""
     recipes, _ = choose_recipes(settings)
@@ -139,4 +158,28 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         raise InputError(
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
+        )
+
+
+def _check_weight_keys(recipes: list[Recipe], settings: Settings) -> None:
+    """Stop where weights are given for a backbone that no recipe of the run has."""
+    used = {name: recipe for recipe in recipes for name in list_backbones(recipe, settings)}
+    for key, typed in settings.models.weights.items():
+        if key in used:
+            continue
+        # Taken for unused it would be ignored, and another network's weights fetched instead.
+        named = [recipe for recipe in recipes if recipe.name == key]
+        meant = [name for recipe in named for name in list_backbones(recipe, settings)]
+        meant = meant or difflib.get_close_matches(key, used, n=1, cutoff=0.7)
+        if meant:
+            hint = f"Did you mean {name_weights(meant[0], typed)}?"
+        elif used:
+            hint = (
+                f"Their backbones are {', '.join(sorted(used))}; take the key out, or add a recipe."
+            )
+        else:
+            hint = "They have none; take the key out, or add a recipe."
+        raise InputError(
+            f"models.weights: {key!r} is no backbone of this run's recipes "
+            f"({', '.join(recipe.name for recipe in recipes)}). {hint}"
         )

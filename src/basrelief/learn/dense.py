@@ -15,9 +15,9 @@ from basrelief.chips.canvas import Canvas, Tiling, average_cells, share_of_cells
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes, Pools, Zoning
-from basrelief.config import InputError
+from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
-from basrelief.learn.extract import Extractor
+from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.renderings import render_picture
@@ -88,7 +88,7 @@ def _measure_at(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> Measuring:
     """Say how a network's activations at one resolution are made of ground."""
-    factor = find_multiple(samples, recipe, resolution_m)
+    factor = find_multiple(samples.resolution_m, recipe, resolution_m)
     has_spread = "std" in recipe.statistics
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
@@ -117,7 +117,7 @@ def list_patches(
     InputError
         If it is not.
     """
-    factor = find_multiple(samples, recipe, resolution_m)
+    factor = find_multiple(samples.resolution_m, recipe, resolution_m)
     zoning = Zoning(samples.areas[samples.areas["is_used"].to_numpy(bool)])
     tiling, label = _tile_place(samples, extractor, factor), _label(recipe, resolution_m)
     for canvas in walk_place(samples, zoning, tiling, run, label):
@@ -160,7 +160,20 @@ def forward(
     return [plane[:, edge:-edge, edge:-edge] for plane, edge in maps]
 
 
-def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) -> int:
+def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
+    """Find out at the start whether a recipe's features can be computed.
+
+    Raises
+    ------
+    InputError
+        As `dense_features`, or if the backbone cannot be read block by block.
+    """
+    for resolution_m in recipe.resolutions_m:
+        find_multiple(settings.chips.resolution_m, recipe, resolution_m)
+    try_extractor(recipe, settings)
+
+
+def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
     """Find how many pixels of the chips are a pixel of the network.
 
     Raises
@@ -168,12 +181,12 @@ def find_multiple(samples: Samples, recipe: DenseRecipe, resolution_m: float) ->
     InputError
         If it is no whole number.
     """
-    factor = resolution_m / samples.resolution_m
+    factor = resolution_m / chips_m
     # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
-            f"multiples of chips.resolution_m = {samples.resolution_m:g}. Change one of the two."
+            f"multiples of chips.resolution_m = {chips_m:g}. Change one of the two."
         )
     return round(factor)
 

@@ -9,18 +9,24 @@ from torch import Tensor, nn
 
 from basrelief.chips.store import Bands
 from basrelief.config import InputError, Settings
+from basrelief.learn.maps import extract_map, is_attending
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, Preprocessing, Trainable
 from basrelief.learn.weights import (
     CAFFE_MEAN,
     Normalise,
+    check_weights,
     create_backbone,
     list_convolutions,
     load_backbone,
+    native_size,
     timm_normalisation,
 )
 
 RELIEF_RANGES = ((0.0, 40.0), (0.0, 90.0), (0.0, 250.0))
 """Lowest and highest height above ground (m), slope (degrees) and altitude (m) told apart."""
+
+
+ANOTHER = "Use another backbone, such as 'resnet50', 'convnext_tiny' or 'vit_small_patch16_224'."
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class Network(nn.Module):
 
     def extract_maps(self, chips: Tensor) -> Tensor:
         """Run the backbone: (chip, channel, row, col)."""
-        return _extract_maps(self.backbone, self.normalise(self.scale(chips)))
+        return extract_map(self.backbone, self.normalise(self.scale(chips)))
 
     def forward(self, chips: Tensor) -> Tensor:
         """Predict labels: (chip, target)."""
@@ -136,6 +142,41 @@ def build_network(
         return _assemble(recipe, plan, backbone, normalise)
 
 
+def check_network(recipe: NetworkRecipe, settings: Settings) -> None:
+    """Find out, before any chip is cut, whether a network can be built, trained and explained.
+
+    Weights in a file are read for it; those that would be fetched are not.
+
+    Raises
+    ------
+    InputError
+        As `build_network`; or if more is to be trained than there is, the backbone gives its head
+        no map of the picture, or does not take chips of this size.
+    """
+    check_weights(recipe.backbone, settings, recipe.variant)
+    plan = NetworkPlan("shaded", ("",), settings.chips.size_px)
+    if settings.models.weights.get(recipe.backbone) is None:
+        network = build_empty_network(recipe, plan)
+    else:
+        network = build_network(recipe, plan, settings, torch.Generator().manual_seed(0))
+    set_trainable(network, recipe.train.trainable)
+    chip = torch.zeros(1, 3, plan.size_px, plan.size_px)
+    if isinstance(recipe.train.trainable, int) and is_attending(network.backbone, chip):
+        raise InputError(
+            f"{_name(recipe)}: train.trainable = {recipe.train.trainable} counts convolutions from "
+            "the last, and this backbone's last layers are none. Use 'all' or 'none'."
+        )
+    if recipe.train.batch_size > 1:
+        return
+    try:
+        network.train()(chip)
+    except ValueError as error:
+        raise InputError(
+            f"recipe {recipe.name!r}: train.batch_size = 1 leaves batch normalisation a single "
+            f"number to go by at chips.size_px = {plan.size_px}. Use 2 or more."
+        ) from error
+
+
 def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
     """Build a network that a trained state will be loaded into."""
     with torch.random.fork_rng(devices=[]):
@@ -174,8 +215,8 @@ def set_trainable(network: Network, trainable: Trainable) -> None:
     convolutions = list_convolutions(network.backbone)
     if trainable > len(convolutions):
         raise InputError(
-            f"train.trainable = {trainable}: the backbone has {len(convolutions)} convolutions. "
-            "Use a smaller number, or 'all'."
+            f"train.trainable = {trainable} counts convolutions from the last, and the backbone "
+            f"has {len(convolutions)}. Use 'all', 'none', or a smaller number."
         )
     for convolution in convolutions[-trainable:]:
         convolution.requires_grad_(True)
@@ -184,12 +225,31 @@ def set_trainable(network: Network, trainable: Trainable) -> None:
 def _assemble(
     recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module, normalise: Normalise
 ) -> Network:
-    backbone.eval()
-    with torch.no_grad():
-        # A trial chip tells the head's width for any backbone, and costs one forward pass.
-        maps = _extract_maps(backbone, torch.zeros(1, 3, plan.size_px, plan.size_px))
+    maps = _try_map(recipe, plan, backbone.eval())
     head = _make_head(recipe.head, tuple(maps.shape[1:]), len(plan.targets))
     return Network(plan, backbone, normalise, head)
+
+
+@torch.no_grad()
+def _try_map(recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module) -> Tensor:
+    """Run a trial chip: it tells the head's width, and whether there is a map at all."""
+    chip = torch.zeros(1, 3, plan.size_px, plan.size_px)
+    try:
+        return extract_map(backbone, chip)
+    except InputError as error:
+        raise InputError(f"{_name(recipe)}: {error}. {ANOTHER}") from error
+    # timm's networks refuse sizes in many ways, and each says which it wants.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{_name(recipe)}: cannot take pictures of chips.size_px = {plan.size_px} ({reason}). "
+            f"It was made for {native_size(recipe.backbone)} pixels. Give another size, or a "
+            "backbone that takes any, such as 'resnet50'."
+        ) from error
+
+
+def _name(recipe: NetworkRecipe) -> str:
+    return f"recipe {recipe.name!r}: backbone = {recipe.backbone!r}"
 
 
 def _make_head(recipe: HeadRecipe, map_shape: tuple[int, ...], n_targets: int) -> nn.Sequential:
@@ -227,19 +287,6 @@ def _override_normalisation(preprocessing: Preprocessing) -> Normalise | None:
     if preprocessing == "keras-resnetv2-255":
         return Normalise((0, 1, 2), (127.5,) * 3, (127.5 * 255,) * 3)
     return None
-
-
-def _extract_maps(backbone: nn.Module, chips: Tensor) -> Tensor:
-    """Run a timm backbone and lay its answer out as (chip, channel, row, col)."""
-    features: Tensor = backbone.forward_features(chips)  # type: ignore[operator]
-    if features.ndim == 3:  # (chip, token, channel), with class tokens first
-        tokens = features[:, int(getattr(backbone, "num_prefix_tokens", 0)) :]
-        # Chips are square, and so is the grid of their tokens.
-        side = round(tokens.shape[1] ** 0.5)
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
-    if getattr(backbone, "output_fmt", None) == "NHWC":
-        return features.permute(0, 3, 1, 2)
-    return features
 
 
 def _is_frozen(module: nn.Module) -> bool:

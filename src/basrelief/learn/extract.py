@@ -17,12 +17,13 @@ from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.grounds import REACH_PX as REACH_OF_GROUND_PX
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.learn.renderings import REACH_PX
+from basrelief.learn.weight_files import take_prefixed
 from basrelief.learn.weights import (
     Normalise,
+    check_weights,
     create_backbone,
     is_of_one_size,
     load_backbone,
-    take_prefixed,
     timm_normalisation,
 )
 from basrelief.run import replacing
@@ -76,6 +77,25 @@ def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
     """
     backbone, normalise = load_backbone(recipe.backbone, SIDE_PX, settings)
     return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
+
+
+def try_extractor(recipe: DenseRecipe, settings: Settings) -> None:
+    """Find out, before any ground is read, whether a backbone can be read block by block.
+
+    Weights in a file are read for it; those that would be fetched are not.
+
+    Raises
+    ------
+    InputError
+        As `load_extractor`.
+    """
+    check_weights(recipe.backbone, settings)
+    if settings.models.weights.get(recipe.backbone) is not None:
+        load_extractor(recipe, settings)
+        return
+    normalise = timm_normalisation(recipe.backbone)
+    backbone = create_backbone(recipe.backbone, SIDE_PX)
+    _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
 
 
 def save_extractor(extractor: Extractor, recipe: DenseRecipe, path: Path) -> None:

@@ -20,23 +20,40 @@ from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.augment import augment_chips
 from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
 from basrelief.learn.checkpoint import (
+    LAST,
     Epoch,
+    begin_folder,
+    can_be_longer,
     find_kept,
+    is_trained,
     read_history,
     restore_network,
     restore_optimiser,
+    say_anew,
+    without_length,
     write_checkpoint,
     write_history,
 )
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import KEEP_WORDS, NetworkRecipe, format_recipe
+from basrelief.learn.recipes import (
+    KEEP_WORDS,
+    NetworkRecipe,
+    count_batches,
+    format_recipe,
+)
 from basrelief.learn.weights import stamp_weights
-from basrelief.run import MODEL, Run, digest, read_json, replacing, write_json
+from basrelief.run import MODEL, Notes, Run, digest, write_json
 from basrelief.splits.heldout import ChipFold
 
-PROGRESS_TEXT = "{name}: epoch {epoch}/{n_epochs}, loss {loss:.4f}"
+FAR_FROM_0 = 3
+"""Spreads of the labels from which on their mean counts as far from 0, where they are learnt raw: a
+network that starts at 0 then learns little else than the way to it."""
+
+
+MIN_TRAIN = 2
+"""Chips that a network needs at least: batch normalisation cannot go by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +75,7 @@ class Training:
     def steps_per_epoch(self) -> int:
         """Training batches an epoch."""
         train = self.recipe.train
-        return train.steps_per_epoch or math.ceil(len(self.fold.train) / train.batch_size)
+        return train.steps_per_epoch or count_batches(len(self.fold.train), train.batch_size)
 
     def generator(self, purpose: str, epoch: int) -> torch.Generator:
         """Make the generator of everything random of one kind in one epoch."""
@@ -76,9 +93,10 @@ def train_network(
     """Train a network on a fold and keep the epoch that its recipe says.
 
     Leaves ``model.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
-    in ``folder``. A training that is finished is not repeated; one that was killed goes on
-    after its last whole epoch and, on the CPU, ends bit for bit as if it had not been.
-    A folder whose recipe, seed, weights or data are others is begun anew.
+    in ``folder``. A training that is finished is not repeated; one that was killed, or is to be
+    longer than it was and has a constant rate, goes on after its last whole epoch and, on the CPU,
+    ends bit for bit as if it had been all one.
+    A folder whose recipe, seed, weights or data are others is begun anew, which is said.
 
     Raises
     ------
@@ -91,16 +109,20 @@ def train_network(
         run.say(f"{name}: trained already, skipped")
         return
     training = _prepare(recipe, samples, fold, settings, run)
+    course = _fingerprint(without_length(recipe), samples, fold, settings)
     # A checkpoint has the last epoch's weights alone: without those kept it is no use.
     has_kept = (folder / MODEL).exists()
-    history = read_history(folder / "last.safetensors", fingerprint) if has_kept else []
+    history = read_history(folder / LAST, course) if has_kept else []
+    if len(history) > recipe.train.epochs:
+        history = []
+    if not history:
+        say_anew(name, folder, recipe, run)
     run.say(f"{name}: {_describe(training, len(history))}")
     network = _build(training, settings)
     if history:
-        restore_network(folder / "last.safetensors", network)
-    else:
-        _begin_folder(folder, recipe)
-    history = _train_epochs(training, network, history, folder, fingerprint)
+        restore_network(folder / LAST, network)
+    begin_folder(folder, recipe, is_anew=not history)
+    history = _train_epochs(training, network, history, folder, course)
     kept = history[find_kept(history, recipe.train.keep) - 1]
     run.say(
         f"{name}: epoch {kept.epoch} of {len(history)} is kept "
@@ -110,15 +132,8 @@ def train_network(
         folder / "finished.json",
         {"fingerprint": fingerprint, "epochs": len(history), "kept_epoch": kept.epoch},
     )
-    (folder / "last.safetensors").unlink(missing_ok=True)
-
-
-def is_trained(folder: Path, fingerprint: str) -> bool:
-    """Whether a folder holds a finished training of exactly this."""
-    path = folder / "finished.json"
-    if not path.exists() or not (folder / MODEL).exists():
-        return False
-    return bool(read_json(path)["fingerprint"] == fingerprint)
+    if not can_be_longer(recipe):
+        (folder / LAST).unlink(missing_ok=True)
 
 
 def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
@@ -155,18 +170,38 @@ def _fingerprint(
     return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
 
 
+def check_labels(recipe: NetworkRecipe, samples: Samples, fold: ChipFold) -> None:
+    """Stop where a fold's parts have too few chips or labels to learn from.
+
+    Raises
+    ------
+    InputError
+        Names the part, and the target that has no label there.
+    """
+    where = f"recipe {recipe.name!r}, scheme {fold.scheme!r}"
+    for part in ("train", "validation"):
+        chips = samples.chips.iloc[getattr(fold, part)]
+        for target in samples.targets:
+            if chips[target].isna().all():
+                n_known = int(samples.chips[target].notna().sum())
+                raise InputError(
+                    f"{where}: target {target!r} has a label in {n_known} of "
+                    f"{len(samples.chips)} chips, and in none of the {len(chips)} of the {part} "
+                    "part. Leave it out of data.targets, give more data, or leave this scheme out "
+                    "of split.schemes."
+                )
+    if len(fold.train) < MIN_TRAIN:
+        raise InputError(
+            f"{where}: the train part has {len(fold.train)} chip, and {MIN_TRAIN} are the least. "
+            "Give more data, or leave this scheme out of split.schemes."
+        )
+
+
 def _prepare(
     recipe: NetworkRecipe, samples: Samples, fold: ChipFold, settings: Settings, run: Run
 ) -> Training:
+    check_labels(recipe, samples, fold)
     labels = samples.chips[list(samples.targets)].to_numpy(np.float32, copy=True)
-    for part in ("train", "validation"):
-        has_label = ~np.isnan(labels[getattr(fold, part)])
-        if not has_label.any(axis=0).all():
-            raise InputError(
-                f"recipe {recipe.name!r}, scheme {fold.scheme!r}: the {part} part has "
-                f"{len(has_label)} chips, and a target without any label among them. "
-                "Give more data, or leave this scheme out of split.schemes."
-            )
     return Training(
         recipe=recipe,
         samples=samples,
@@ -189,23 +224,21 @@ def _describe(training: Training, n_done: int) -> str:
     )
 
 
-def _begin_folder(folder: Path, recipe: NetworkRecipe) -> None:
-    """Remove what another training left in a fold's folder, and write the recipe."""
-    for name in ("finished.json", "last.safetensors", MODEL, "history.csv"):
-        (folder / name).unlink(missing_ok=True)
-    with replacing(folder / "recipe.toml") as part:
-        part.write_text(format_recipe(recipe), encoding="utf-8")
-
-
 def _build(training: Training, settings: Settings) -> Network:
     recipe, plan = training.recipe, training.plan
     network = build_network(recipe, plan, settings, training.generator("weights", 0))
+    labels = training.labels[training.fold.train.tolist()].double().numpy()
+    spread = np.nanstd(labels, axis=0)
     # One raw target is what the coursework learns; several would weigh by their variance.
     if recipe.standardise_targets or len(plan.targets) > 1:
-        labels = training.labels[training.fold.train.tolist()].double().numpy()
-        spread = np.nanstd(labels, axis=0)
         network.target_mean.copy_(torch.from_numpy(np.nanmean(labels, axis=0)))
         network.target_std.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+    elif abs(mean := float(np.nanmean(labels))) > FAR_FROM_0 * spread[0]:
+        Notes(training.run).add(
+            f"{recipe.name} learns {plan.targets[0]!r} as it is, and its mean, {mean:.4g}, is far "
+            f"from 0 (its spread is {spread[0]:.3g}): predictions may stay near 0. "
+            "standardise_targets = true in a copy of the recipe mends it"
+        )
     return network
 
 
@@ -214,7 +247,7 @@ def _train_epochs(
 ) -> list[Epoch]:
     """Train epoch after epoch, and keep on disk what is to be kept and what comes last."""
     train = training.recipe.train
-    last = folder / "last.safetensors"
+    last = folder / LAST
     optimiser = None
     for epoch in range(len(history) + 1, train.epochs + 1):
         if _is_over(history, train.patience):
@@ -310,7 +343,7 @@ def _validate(training: Training, network: Network, epoch: int) -> float:
     generator = training.generator("validation augment", epoch)
     network.eval()
     losses = []
-    for chips, labels in _load(training, batches, epoch, []):
+    for chips, labels in _load(training, batches, epoch, None):
         if recipe.augment.validation:
             chips = augment_chips(chips, recipe.augment, generator)
         predicted = _forward(training, network, chips)
@@ -329,23 +362,24 @@ def _forward(training: Training, network: Network, chips: Tensor) -> Tensor:
 
 
 def _load(
-    training: Training, batches: list[Rows], epoch: int, losses: list[float]
+    training: Training, batches: list[Rows], epoch: int, losses: list[float] | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield chips and labels on the device; show how far training is, and its loss."""
+    """Yield chips and labels on the device; show how far training is, and its loss.
+
+    ``losses`` are those of the epoch so far; None while validating.
+    """
     device = training.arithmetic.device
     recipe = training.recipe
+    at = f"{recipe.name}: epoch {epoch}/{recipe.train.epochs}"
     with training.run.progress() as bar:
         # The bar moves here and not in the loop: training and validation share it.
-        task = bar.add_task(recipe.name, total=len(batches))
+        task = bar.add_task(at, total=len(batches))
         stored = read_ahead(training.samples, batches, training.plan.bands)
         for chips, rows in zip(stored, batches, strict=True):
             labels = training.labels[rows.tolist()]
             yield chips.to(device).float(), labels.to(device)
-            loss = float(np.mean(losses)) if losses else math.nan
-            text = PROGRESS_TEXT.format(
-                name=recipe.name, epoch=epoch, n_epochs=recipe.train.epochs, loss=loss
-            )
-            bar.update(task, advance=1, description=text)
+            says = f"loss {np.mean(losses):.4f}" if losses else "validating"
+            bar.update(task, advance=1, description=f"{at}, {says}")
 
 
 def _check_loss(training: Training, loss: float, epoch: int, step: int) -> float:

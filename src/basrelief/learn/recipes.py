@@ -329,6 +329,18 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
     return members
 
 
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Count the batches of a pass, where a chip that would be left alone joins the batch before.
+
+    Examples
+    --------
+    >>> [count_batches(n_rows, 8) for n_rows in (1, 8, 9, 10, 17)]
+    [1, 1, 1, 2, 2]
+    """
+    is_one_left = n_rows % batch_size == 1 and n_rows > 1 < batch_size
+    return -(-n_rows // batch_size) - is_one_left
+
+
 def list_parts(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):

@@ -7,11 +7,10 @@ told without it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import ceil
 
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_recipes
-from basrelief.learn.recipes import NetworkRecipe, Recipe, list_backbones
+from basrelief.learn.recipes import NetworkRecipe, Recipe, count_batches, list_backbones
 from basrelief.run import Record
 
 
@@ -90,7 +89,7 @@ def _describe_length(recipe: Recipe, whole: Recipe, n_chips: int) -> Record:
         nothing = ("epochs", "steps_per_epoch", "epochs_of_recipe", "steps_of_recipe")
         return {**dict.fromkeys(nothing), "is_shortened": False}
     train, own = recipe.train, whole.train
-    one_pass = ceil(n_chips / own.batch_size)
+    one_pass = count_batches(n_chips, own.batch_size)
     steps, whole_steps = (each.steps_per_epoch or one_pass for each in (train, own))
     return {
         "epochs": train.epochs,

@@ -9,17 +9,19 @@ import numpy as np
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
+from basrelief.learn.arithmetic import choose_arithmetic
 from basrelief.learn.choice import choose_baselines, choose_recipes, write_recipes
+from basrelief.learn.dense import check_dense
+from basrelief.learn.encoders import check_network
 from basrelief.learn.final import write_model
 from basrelief.learn.knowledge import list_known
-from basrelief.learn.networks import train_network
-from basrelief.learn.recipes import NetworkRecipe, list_backbones
+from basrelief.learn.networks import check_labels, train_network
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, find_members
 from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
-from basrelief.learn.weights import check_weights
 from basrelief.run import Run
-from basrelief.splits.heldout import chip_folds, final_fold
+from basrelief.splits.heldout import ChipFold, chip_folds, final_fold
 
 
 def train_recipes(settings: Settings, run: Run) -> None:
@@ -43,11 +45,16 @@ def train_recipes(settings: Settings, run: Run) -> None:
     n_chips = int(samples.chips["is_used"].sum())
     trainings = describe_trainings([*recipes, *baselines], settings, n_chips)
     write_recipes(recipes, baselines, knows, trainings, settings, run)
+    networks = [recipe for recipe in recipes if isinstance(recipe, NetworkRecipe)]
+    folds = chip_folds(run, samples, settings) if networks else []
+    for network in networks:
+        # Before the first is trained, which may take hours.
+        _check_folds(network, samples, folds)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:
         if isinstance(recipe, NetworkRecipe):
-            _train_networks(recipe, samples, settings, run)
+            _train_networks(recipe, samples, folds, settings, run)
             continue
         # Hundreds of small fits: on all threads they wait for each other.
         with sparing_threads(len(samples.areas)):
@@ -55,32 +62,48 @@ def train_recipes(settings: Settings, run: Run) -> None:
 
 
 def check_recipes(settings: Settings) -> None:
-    """Find out at the start whether every recipe can be run.
+    """Find out at the start, before chips are cut, whether every recipe can be run.
 
     Raises
     ------
     InputError
-        If a recipe does not exist, needs what the data do not have, or its weights cannot
-        be had.
+        If a recipe does not exist, needs what the data do not have, its weights cannot be had or
+        hold something else, its network cannot be trained or explained as it says, or the machine
+        has no such device.
     """
     recipes, _ = choose_recipes(settings)
     for recipe in recipes:
-        variant = recipe.variant if isinstance(recipe, NetworkRecipe) else "timm"
-        for backbone in list_backbones(recipe, settings):
-            check_weights(backbone, settings, variant)
+        if isinstance(recipe, NetworkRecipe):
+            choose_arithmetic(settings)
+            check_network(recipe, settings)
+            continue
+        for member in find_members(recipe, settings):
+            if isinstance(member, DenseRecipe):
+                choose_arithmetic(settings)
+                check_dense(member, settings)
 
 
-def _train_networks(recipe: NetworkRecipe, samples: Samples, settings: Settings, run: Run) -> None:
-    """Train a network once a scheme, and once on everything."""
-    folds = chip_folds(run, samples, settings)
+def _check_folds(recipe: NetworkRecipe, samples: Samples, folds: list[ChipFold]) -> None:
+    """Stop where no scheme has chips for a network, or one has none with a label."""
     if not folds:
         raise InputError(
             f"models.recipes: {recipe.name!r} has no scheme with chips to train on and to test. "
             "Use smaller chips (chips.size_px), or data from a larger place."
         )
-    rng = np.random.default_rng([settings.seed, zlib.crc32(b"final")])
-    folds.append(final_fold(samples, rng))
     for fold in folds:
+        check_labels(recipe, samples, fold)
+
+
+def _train_networks(
+    recipe: NetworkRecipe,
+    samples: Samples,
+    folds: list[ChipFold],
+    settings: Settings,
+    run: Run,
+) -> None:
+    """Train a network once a scheme, and once on everything."""
+    rng = np.random.default_rng([settings.seed, zlib.crc32(b"final")])
+    for fold in [*folds, final_fold(samples, rng)]:
         place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
         folder = run.models / recipe.name / place
         # What a model is for is said last: without it half a training is no model.

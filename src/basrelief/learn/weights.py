@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import huggingface_hub
-import numpy as np
 import timm
 import torch
 from huggingface_hub import constants as hub
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from basrelief.config import InputError, Settings
 from basrelief.hashes import hash_file
+from basrelief.learn import keras_files, weight_files
+from basrelief.learn.choice import name_weights
 from basrelief.learn.keras_resnet import KerasResNet50V2
 from basrelief.learn.recipes import Variant
+from basrelief.learn.weight_files import State, take_prefixed
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Mean blue, green, red that the Oxford VGG weights were trained with."""
@@ -34,9 +31,6 @@ KERAS_CLASSES = {"vgg16": "VGG16", "vgg19": "VGG19", "resnetv2_50": "ResNet50V2"
 
 HUB_WAIT_S = 5.0
 """How long an answer of the hub is waited for before it counts as out of reach."""
-
-State = dict[str, Tensor]
-Array = np.ndarray[Any, Any]
 
 
 class Normalise(nn.Module):
@@ -117,11 +111,15 @@ def load_backbone(
     if typed == "none":
         return model, usual
     path = settings.locate(typed)
-    if path.suffix == ".h5":
-        _load_keras(model, backbone, typed, path)
+    where = f"models.{name_weights(backbone, typed)}"
+    if path.suffix.lower() in keras_files.SUFFIXES:
+        _load_keras(model, backbone, where, path)
         return model, keras_normalisation(backbone)
-    state, normalisation = _read_state(typed, path)
-    _load_state(model, backbone, typed, state)
+    state, normalisation = _take_own(weight_files.read_state(where, path))
+    wants = f"The file must be a timm state dict of {backbone}."
+    if variant == "keras":
+        wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
+    model.load_state_dict(weight_files.fit_state(where, state, model, wants))
     return model, normalisation or usual
 
 
@@ -133,7 +131,17 @@ def create_backbone(backbone: str, size_px: int, variant: Variant = "timm") -> n
         # Its two dense layers of 4096 are not used: make them small, then drop them.
         model = timm.create_model(backbone, num_classes=0, mlp_ratio=1 / 4096)
     else:
-        model = timm.create_model(backbone, num_classes=0, **_size_argument(backbone, size_px))
+        try:
+            arguments = _size_argument(backbone, size_px)
+            model = timm.create_model(backbone, num_classes=0, **arguments)
+        # Networks refuse sizes in many ways, and each says which it wants.
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise InputError(
+                f"backbone = {backbone!r}: timm cannot build it for chips.size_px = {size_px} "
+                f"({reason}). It was made for {native_size(backbone)} pixels. Give another size, "
+                "or a backbone that takes any, such as 'resnet50'."
+            ) from error
     return _strip(model)
 
 
@@ -161,6 +169,11 @@ def is_of_one_size(backbone: str) -> bool:
     return bool(_facts_of(backbone).fixed_input_size)
 
 
+def native_size(backbone: str) -> int:
+    """Side of the pictures that timm made a network for, in pixels."""
+    return int(_facts_of(backbone).input_size[-1])
+
+
 def _facts_of(backbone: str) -> Any:
     """Read what timm says of its own weights: where they are, their normalisation."""
     facts = timm.get_pretrained_cfg(backbone)
@@ -186,7 +199,9 @@ def _strip(model: Any) -> nn.Module:
 
 
 def _hint(backbone: str) -> str:
-    return f'Give a file, models.weights = {{ {backbone} = "FILE" }}, or "none" for random ones.'
+    return (
+        f'Give a file under [models], {name_weights(backbone, "FILE")}, or "none" for random ones.'
+    )
 
 
 def _hint_keras(backbone: str) -> str:
@@ -243,34 +258,31 @@ def _load_by_name(backbone: str, size_px: int) -> nn.Module:
 
 
 def _check_file(backbone: str, typed: str, path: Path, variant: Variant) -> None:
-    where = f"models.weights = {{ {backbone} = {typed!r} }}"
-    if path.suffix not in (".h5", ".safetensors", ".pth", ".pt"):
+    where, suffix = f"models.{name_weights(backbone, typed)}", path.suffix.lower()
+    if suffix not in (*keras_files.SUFFIXES, *weight_files.SUFFIXES):
         raise InputError(
-            f"{where}: not a kind of file that is read. Allowed are Keras 3 .weights.h5, "
-            '.safetensors, .pth, .pt, and "none".'
+            f"{where}: not a kind of file that is read. Allowed are Keras' .h5, .weights.h5 and "
+            f'.keras, PyTorch\'s {", ".join(weight_files.SUFFIXES)}, and "none".'
         )
-    if path.suffix == ".h5" and not backbone.startswith("vgg") and variant != "keras":
+    is_keras = suffix in keras_files.SUFFIXES
+    if is_keras and not backbone.startswith("vgg") and variant != "keras":
         raise InputError(
             f"{where}: Keras files are read for VGG networks, and for ResNet50V2 in recipes with "
             f"variant = 'keras' (coursework-resnet50v2); timm's {backbone} is another network. "
             "Give a timm file, or leave out the recipe that wants it."
         )
+    if is_keras and "th_kernels" in path.name:
+        raise InputError(
+            f"{where}: kernels of Theano are mirrored, and the file does not say so itself. Give "
+            "the file whose name has tf_kernels in its place."
+        )
     if not path.is_file():
-        raise InputError(f"{where}: there is no such file. {_hint(backbone)}")
+        what = "not an ordinary file" if path.exists() else "there is no such file"
+        raise InputError(f"{where}: {what}. {_hint(backbone)}")
 
 
-def _read_state(typed: str, path: Path) -> tuple[State, Normalise | None]:
-    """Read a state dict, and the normalisation if one of our own networks wrote it."""
-    try:
-        if path.suffix == ".safetensors":
-            state: State = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"weights {typed!r}: cannot be read ({reason}).") from error
-    except Exception as error:  # an unpickler raises many kinds
-        raise InputError(f"weights {typed!r}: not a plain file of weights.") from error
+def _take_own(state: State) -> tuple[State, Normalise | None]:
+    """Take the backbone out of one of our own networks, with the normalisation that it has."""
     if "normalise.mean" not in state:
         return state, None
     normalisation = Normalise((0, 1, 2), (0.0,) * 3, (1.0,) * 3)
@@ -278,45 +290,22 @@ def _read_state(typed: str, path: Path) -> tuple[State, Normalise | None]:
     return take_prefixed("backbone.", state), normalisation
 
 
-def take_prefixed(prefix: str, state: State) -> State:
-    """Take the tensors whose names begin with a prefix, under what follows it."""
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def _load_state(model: nn.Module, backbone: str, typed: str, state: State) -> None:
-    """Load what the backbone needs, and ignore classifiers."""
-    wanted = model.state_dict()
-    # By the backbone's own names: a file may hold a classifier besides, and more.
-    missing = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
-    if missing:
-        wants = f"The file must be a timm state dict of {backbone}."
-        if isinstance(model, KerasResNet50V2):
-            wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
-        raise InputError(
-            f"models.weights = {{ {backbone} = {typed!r} }}: {len(missing)} of {len(wanted)} "
-            f"tensors are missing or of another shape, the first {missing[0]!r}. {wants}"
-        )
-    model.load_state_dict({key: state[key] for key in wanted})
-
-
-def _load_keras(model: nn.Module, backbone: str, typed: str, path: Path) -> None:
-    """Load a Keras 3 file, kind by kind of layer, in the order in which Keras lists them."""
-    where = f"models.weights = {{ {backbone} = {typed!r} }}"
+def _load_keras(model: nn.Module, backbone: str, where: str, path: Path) -> None:
+    """Load a file of Keras', kind by kind of layer, in the order in which Keras lists them."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    kinds: list[tuple[str, str, Sequence[nn.Module]]] = [
-        ("conv2d", "convolutions", list_convolutions(model)),
-        ("batch_normalization", "batch normalisations", norms),
-    ]
-    for kind, called, modules in kinds:
-        stored = _read_keras_layers(where, path, kind)
-        wanted = [_view_as_keras(module) for module in modules]
-        if _shapes_of(stored) != _shapes_of(wanted):
-            raise InputError(
-                f"{where}: its {len(stored)} {called} do not fit {backbone} "
-                f"({len(wanted)} {called}). {_hint_keras(backbone)}"
-            )
-        with torch.no_grad():
-            for arrays, tensors in zip(stored, wanted, strict=True):
+    kinds: dict[str, list[nn.Conv2d] | list[nn.BatchNorm2d]] = {
+        "convolutions": list_convolutions(model),
+        "batch normalisations": norms,
+    }
+    own = {kind: [_view_as_keras(module) for module in modules] for kind, modules in kinds.items()}
+    shapes = {
+        kind: [[tuple(tensor.shape) for tensor in tensors] for tensors in layers]
+        for kind, layers in own.items()
+    }
+    stored = keras_files.read_keras(where, path, shapes, backbone, _hint_keras(backbone))
+    with torch.no_grad():
+        for kind, layers in own.items():
+            for arrays, tensors in zip(stored[kind], layers, strict=True):
                 for array, tensor in zip(arrays, tensors, strict=True):
                     tensor.copy_(torch.from_numpy(array))
 
@@ -329,21 +318,3 @@ def _view_as_keras(module: nn.Module) -> list[Tensor]:
         assert isinstance(module, nn.BatchNorm2d)
         own = [module.weight, module.bias, module.running_mean, module.running_var]
     return [tensor for tensor in own if tensor is not None]
-
-
-def _shapes_of(layers: Sequence[Sequence[Array | Tensor]]) -> list[list[tuple[int, ...]]]:
-    return [[tuple(values.shape) for values in layer] for layer in layers]
-
-
-def _read_keras_layers(where: str, path: Path, kind: str) -> list[list[Array]]:
-    """Read the variables of all layers of a kind; the first has no number, the next is 1."""
-    try:
-        with h5py.File(path) as file:
-            layers = file["layers"]
-            names = [name for name in layers if re.fullmatch(rf"{kind}(_\d+)?", name)]
-            names.sort(key=lambda name: int(name.removeprefix(kind).lstrip("_") or 0))
-            variables = [layers[name]["vars"] for name in names]
-            # By number, not as text: "10" would come before "2".
-            return [[np.asarray(v[str(n)]) for n in range(len(v))] for v in variables]
-    except (OSError, KeyError) as error:
-        raise InputError(f"{where}: not a Keras 3 .weights.h5 file ({error}).") from error

@@ -1,0 +1,231 @@
+"""Files of weights as PyTorch's users have them: plain, wrapped by a trainer, of another size."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from basrelief.config import InputError
+
+SAFETENSORS = ".safetensors"
+PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+SUFFIXES = (SAFETENSORS, *PICKLED)
+
+WRAPPINGS = ("state_dict", "model_state_dict", "model", "module", "network", "net", "weights")
+"""Where trainers keep the weights in what they save; the first that is there counts."""
+
+FILTERS = ("checkpoint_filter_fn", "_filter_torchvision_pretrained")
+"""What timm calls, in a network's own module, the function that brings others' weights to it."""
+
+MISMATCHES = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What timm's filters raise for weights of another network."""
+
+State = dict[str, Tensor]
+
+
+def read_state(where: str, path: Path) -> State:
+    """Read the tensors of a file by name, out of what a trainer may have wrapped around them.
+
+    No object of Python is ever loaded from it.
+
+    Parameters
+    ----------
+    where
+        What the file is called in messages.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds no tensors by name.
+    """
+    found: Any
+    if path.suffix.lower() == SAFETENSORS:
+        try:
+            found = load_file(path)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise _refuse_unreadable(where, error) from error
+    else:
+        found = _unpickle(where, path)
+    return _unwrap(where, found)
+
+
+def take_prefixed(prefix: str, state: State) -> State:
+    """Take the tensors whose names begin with a prefix, under what follows it."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def fit_state(where: str, state: State, model: nn.Module, wants: str) -> State:
+    """Find in a file what a network needs, whatever its names begin with; leave classifiers out.
+
+    What is of another size, such as the places of tokens, is brought to the network's by timm's
+    own rules.
+
+    Parameters
+    ----------
+    wants
+        What file would fit, for the message.
+
+    Returns
+    -------
+    Every tensor of the network's own state, by its names.
+
+    Raises
+    ------
+    InputError
+        If a tensor is missing, of another shape, or not finite.
+    """
+    wanted = model.state_dict()
+    fitting = [
+        own
+        for prefix in _list_prefixes(state, wanted)
+        if not _list_missing(own := take_prefixed(prefix, state), wanted)
+    ]
+    if len(fitting) > 1 and not all(_are_equal(fitting[0], own, wanted) for own in fitting[1:]):
+        raise InputError(
+            f"{where}: {len(fitting)} networks in it fit, and they differ. Save one of them alone."
+        )
+    if not fitting:
+        likeliest = _filter(take_prefixed(_find_prefix(state, wanted), state), model)
+        missing = _list_missing(likeliest, wanted)
+        if missing:
+            raise InputError(
+                f"{where}: {len(missing)} of {len(wanted)} tensors are missing or of another "
+                f"shape, the first {missing[0]!r}{_say_found(missing[0], likeliest, wanted)}. "
+                f"{wants}"
+            )
+        fitting = [likeliest]
+    own = {key: fitting[0].get(key, values) for key, values in wanted.items()}
+    _check_numbers(where, own, wanted)
+    return own
+
+
+def _unpickle(where: str, path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # torch warns of archives of TorchScript before it refuses them.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        holds = f" ({named[1]})" if named else ""
+        raise InputError(
+            f"{where}: not a plain file of weights: it holds Python objects{holds}, and running "
+            "what a file brings along is never done. Save the weights alone: "
+            "torch.save(model.state_dict(), FILE)."
+        ) from error
+    except Exception as error:  # an unpickler raises many kinds
+        raise _refuse_unreadable(where, error) from error
+
+
+def _refuse_unreadable(where: str, error: Exception) -> InputError:
+    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return InputError(
+        f"{where}: not a plain file of weights, or damaged: cannot be read ({reason})."
+    )
+
+
+def _unwrap(where: str, found: Any) -> State:
+    """Take the tensors out of what a trainer saved around them."""
+    wrapped = found
+    while isinstance(wrapped, Mapping) and not any(isinstance(v, Tensor) for v in wrapped.values()):
+        inner = [wrapped[key] for key in WRAPPINGS if isinstance(wrapped.get(key), Mapping)]
+        if not inner:
+            break
+        wrapped = inner[0]
+    tensors: State = {}
+    if isinstance(wrapped, Mapping):
+        tensors = {str(k): v for k, v in wrapped.items() if isinstance(v, Tensor)}
+    if not tensors:
+        what = f"something of type {type(found).__name__}"
+        if isinstance(found, Mapping):
+            what = (
+                f"a dict with {', '.join(repr(str(key)) for key in list(found)[:5]) or 'nothing'}"
+            )
+        raise InputError(
+            f"{where}: holds {what}, not tensors by name. Save the weights alone: "
+            "torch.save(model.state_dict(), FILE)."
+        )
+    return tensors
+
+
+def _list_prefixes(state: State, wanted: State) -> list[str]:
+    """List what the names of a network in the file may begin with, such as ``module.``."""
+    # Any of the network's own names would do; a rare one gives few that are tried in vain.
+    last = next(reversed(wanted))
+    return sorted({key.removesuffix(last) for key in state if _ends_with(key, last)})
+
+
+def _ends_with(key: str, name: str) -> bool:
+    return key == name or key.endswith(f".{name}")
+
+
+def _find_prefix(state: State, wanted: State) -> str:
+    """Find the prefix under which most of a network's names are, whatever their shapes."""
+    prefixes = {
+        key.removesuffix(name)
+        for name in list(wanted)[:3]
+        for key in state
+        if _ends_with(key, name)
+    }
+    count = {prefix: sum(prefix + key in state for key in wanted) for prefix in prefixes}
+    return max(sorted(count), key=lambda prefix: count[prefix], default="")
+
+
+def _filter(state: State, model: nn.Module) -> State:
+    """Bring others' names and sizes to a network of timm's by its own function, if it has one."""
+    module = sys.modules[type(model).__module__]
+    own = next((getattr(module, name) for name in FILTERS if hasattr(module, name)), None)
+    if own is None:
+        return state
+    try:
+        filtered = own(dict(state)) if own.__name__.startswith("_") else own(dict(state), model)
+    except MISMATCHES:
+        # Weights of another network: what is missing is said of them as they are.
+        return state
+    return {key: value for key, value in filtered.items() if isinstance(value, Tensor)}
+
+
+def _list_missing(state: State, wanted: State) -> list[str]:
+    return [
+        key
+        for key in wanted
+        # Files from before PyTorch 0.4.1 do not count the batches; nothing is made of the count.
+        if not (key not in state and key.endswith("num_batches_tracked"))
+        and (key not in state or state[key].shape != wanted[key].shape)
+    ]
+
+
+def _say_found(key: str, state: State, wanted: State) -> str:
+    if key not in state:
+        names = ", ".join(list(state)[:2])
+        return f" (it has {names}, ...)" if names else ""
+    return f" ({tuple(state[key].shape)} instead of {tuple(wanted[key].shape)})"
+
+
+def _are_equal(one: State, other: State, wanted: State) -> bool:
+    return all(
+        torch.equal(one.get(key, each), other.get(key, each)) for key, each in wanted.items()
+    )
+
+
+def _check_numbers(where: str, state: State, wanted: State) -> None:
+    """Refuse numbers that no network can count with."""
+    for key, values in state.items():
+        is_decimal = values.is_floating_point() and values.layout == torch.strided
+        if wanted[key].is_floating_point() and not is_decimal:
+            raise InputError(f"{where}: {key!r} is {values.dtype}, not plain decimal numbers.")
+        if is_decimal and not bool(torch.isfinite(values.float()).all()):
+            raise InputError(
+                f"{where}: {key!r} holds numbers that are not finite, as a training leaves that "
+                "went astray. Give weights that were saved before that."
+            )
