@@ -61,6 +61,7 @@ def read_labelled_areas(
         column=data.area_column,
         crs=surface.crs,
         bounds=surface.grid.bounds,
+        notes=notes,
     )
     _refuse_strangers(settings, areas, labels, crime)
     categories = crime.categories if crime is not None else ()
@@ -189,7 +190,7 @@ def _refuse_strangers(
 ) -> None:
     """Stop where a table is of another vintage than the boundaries, or knows none of them."""
     data, where = settings.data, settings.typed("areas")
-    drawn = find_vintage(read_headings(where), data.area_column)
+    drawn = find_vintage(read_headings(where, data.area_column), data.area_column)
     tables = []
     if data.labels is not None:
         typed = settings.typed("labels")
