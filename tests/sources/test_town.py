@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, minmax_scale
 
 from basrelief.config import load_settings
+from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
 from basrelief.sources.labels import DOMAINS, read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
@@ -40,8 +41,12 @@ class Read:
 
 def read_town(config: Path) -> Read:
     settings = load_settings(config)
-    dsm, dtm = (open_mosaic(settings.typed(key), settings.data.crs) for key in ("dsm", "dtm"))
-    areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds)
+    notes, crs = Notes(Run("nowhere", quiet=True)), settings.data.crs
+    dsm, dtm = (open_mosaic(settings.typed(key), crs, notes) for key in ("dsm", "dtm"))
+    areas = read_areas(
+        settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds, notes=notes
+    )
+    assert notes.lines == []
     labels = read_labels(settings.typed("labels"), targets="all", column=None)
     return Read(config.parent, dsm, dtm, areas, labels)
 

@@ -227,7 +227,8 @@ def _find_copies(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
     outlines = pd.Series(shapely.to_wkb(shapely.normalize(polygons)))
     first = outlines.groupby(outlines).transform(lambda group: group.index[0]).to_numpy(np.int64)
     own = np.arange(len(polygons))
-    return np.stack([first, own], axis=1)[first != own]
+    pairs: NDArray[np.int64] = np.stack([first, own], axis=1)[first != own]
+    return pairs
 
 
 def _scan_places(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:

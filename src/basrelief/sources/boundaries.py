@@ -80,8 +80,8 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
     if len(coded) > 1:
         found = ", ".join(f"{each.name} ({each.info['features']} areas)" for each in coded[:6])
         raise InputError(
-            f"{typed}: holds {len(coded)} layers with area codes: {found}. Give a file with the one "
-            f"that is meant, for example: ogr2ogr one.gpkg {coded[0].source.name!r} "
+            f"{typed}: holds {len(coded)} layers with area codes: {found}. Give a file with the "
+            f"one that is meant, for example: ogr2ogr one.gpkg {coded[0].source.name!r} "
             f"{coded[-1].name!r}"
         )
     chosen = next(iter([*coded, *drawn, *layers]))
@@ -156,8 +156,8 @@ def describe_aside(typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], place: Bo
     if turned is not None and overlap((south, west, north, east), turned):
         cure = "They share ground once the two coordinates are swapped: write east before north."
     return InputError(
-        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(place)} (west, south, east, "
-        f"north in {name_crs(crs)}). {cure}"
+        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(place)} (west, south, "
+        f"east, north in {name_crs(crs)}). {cure}"
     )
 
 

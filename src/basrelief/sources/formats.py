@@ -190,9 +190,9 @@ def find_boundaries(path: Path, name: str) -> list[Source]:
         path = _find_beside(path, SIDES[path.suffix.lower()]) or path
     if path.suffix.lower() not in (".zip", ".kmz"):
         check_file(path, name)
-        head = read_head(path, name)
+        drivers = _match_vector(read_head(path, name), path.suffix, name)
         _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
-        return [Source(str(path.absolute()), name, _match_vector(head, path.suffix, name))]
+        return [Source(str(path.absolute()), name, drivers)]
     members = list_members(path, name)
     geodatabases = sorted(
         {m[: m.lower().index(".gdb/") + 4] for m in members if ".gdb/" in m.lower()}

@@ -159,7 +159,7 @@ class Mosaic:
             ) from error
         is_nodata = _mark_nodata(values, tile.nodata, scale == 1)
         # Some tiles hold whole numbers, and get their decimals from a scale.
-        heights = ((values * scale + offset) * tile.unit_m).astype(np.float32)
+        heights: NDArray[np.float32] = ((values * scale + offset) * tile.unit_m).astype(np.float32)
         heights[is_nodata | ~_is_believed(heights, belief or self.belief)] = np.nan
         return heights
 

@@ -116,7 +116,7 @@ SAME_SURFACE_M, SAME_SHARE = 0.01, 0.999
 
 BELOW_M, BELOW_SHARE = 1.0, 0.02
 """Surface and terrain are swapped where a larger share of the surface lies a metre below the
-terrain than above it, and at least this one; sound pairs have a hundredth (water, other flights)."""
+terrain than above it, and at least this one; sound pairs have a hundredth (water, flights)."""
 
 APART_M = 20.0
 """Height above terrain that a surface comes below somewhere (its lowest hundredth): streets and
