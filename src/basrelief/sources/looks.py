@@ -235,11 +235,11 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
             f"{typed}: heights run from {span}, {look.n_high / look.n_cells:.0%} of them above "
             f"{highest:g}, and no ground here is as high in metres. {cure}."
         )
-    typical = look.find_odd_steps()
-    if typical is not None:
+    step = look.find_odd_steps()
+    if step is not None:
         raise InputError(
-            f"{typed}: heights run from {span}, and walls and trees in them are {typical:.0f} "
-            f"high, or everywhere, which is not so in metres. {cure}."
+            f"{typed}: heights run from {span}, and a hundredth of the steps from one cell to the "
+            f"next is above {step:.0f}, which no walls are in metres. {cure}."
         )
     if look.lowest == look.highest and look.n_cells > 1:
         raise InputError(

@@ -57,20 +57,32 @@ TOO_HIGH_SHARE = 0.01
 WALL_M = 3.0
 """From here on a step from one cell to the next is a wall or a crown, and not a slope."""
 
-WALL_REFUSED_M = 60.0
-"""Median of such steps beyond which heights are in another unit: it is 5 m in suburbs, 15 m in the
-City of London, and 25 m among the towers of Manhattan."""
 
-WHOLE_WALL_REFUSED_M = 20.0
-"""The same where all heights are whole numbers, as in files of decimetres, centimetres and
-millimetres: LIDAR in metres has decimals."""
+@dataclass(frozen=True)
+class Steps:
+    """What steps from cell to cell no place has in metres: any of the three is beyond."""
 
-WHOLE_WALLS_SHARE = 0.3
-"""Share of steps above `WALL_M` units from which whole numbers are not metres: in metres a tenth of
-a town's steps are, and a quarter of a forest's."""
+    typical: float
+    """Median of the steps above `WALL_M`: 4 in suburbs, 8 in the City of London, 11 in
+    Newcastle."""
+
+    share: float
+    """Of all steps, those above `WALL_M`: a tenth in towns, a quarter in forests."""
+
+    hundredth: float
+    """What the highest hundredth of all steps is above: 7, 22 and 13 in the same places."""
+
+
+ODD_STEPS = Steps(typical=60.0, share=0.6, hundredth=150.0)
+"""Heights with decimals: far beyond the towers of Manhattan, for a sound file must never be
+refused. Feet that are not declared stay below."""
+
+ODD_WHOLE_STEPS = Steps(typical=20.0, share=0.3, hundredth=40.0)
+"""Heights without decimals are suspect from the start: LIDAR in metres has some, and files of
+decimetres, centimetres and millimetres have none."""
 
 FEWEST_WALLS = 200
-"""Steps needed for a median that says anything."""
+"""Steps needed for figures that say anything."""
 
 PATCH_JUMP_M = 5.0
 """Median step from a patch of one exact value to its neighbours from which it is no water: a
@@ -152,12 +164,10 @@ class Look:
     n_high: int = 0
     n_low: int = 0
     n_whole: int = 0
-    n_steps: int = 0
-    n_walls: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
-    walls: list[Heights] = field(default_factory=list)
-    """Steps above `WALL_M`, thinned."""
+    steps: list[Heights] = field(default_factory=list)
+    """Steps from cell to cell, thinned."""
 
     n_by_value: dict[float, int] = field(default_factory=dict)
     """Cells of values that patches of one exact value have."""
@@ -185,10 +195,7 @@ class Look:
         self.highest = max(self.highest, float(known.max()))
         self.sample.append(known[:: max(1, known.size // 2000)])
         steps = np.abs(np.diff(values, axis=1))
-        is_wall = steps > WALL_M
-        self.n_steps += int(np.isfinite(steps).sum())
-        self.n_walls += int(is_wall.sum())
-        self.walls.append(steps[is_wall][::7])
+        self.steps.append(steps[np.isfinite(steps)][::3])
         self._add_lone(np.unique(known[~is_low], return_counts=True))
         self._add_patches(values)
 
@@ -230,7 +237,8 @@ class Look:
             steps = np.concatenate(self.jumps[value])
             outline = 4 * np.sqrt(count) * COMPACT
             is_spare = _is_marker(value)
-            is_large = count >= PATCH_SHARE * self.n_cells
+            # Whole numbers have patches of one value on every slope.
+            is_large = count >= PATCH_SHARE * self.n_cells and not self.is_whole
             if len(steps) == 0 or not (is_spare or is_large):
                 continue
             is_compact = len(steps) <= outline
@@ -247,17 +255,19 @@ class Look:
         return self.n_whole >= 0.999 * self.n_cells
 
     def find_odd_steps(self) -> float | None:
-        """Give the typical wall where no place in metres has such walls, or so many; else None."""
-        walls = np.concatenate(self.walls) if self.walls else np.empty(0, np.float32)
+        """Give what a hundredth of steps is above, where no place in metres has such; or None."""
+        steps = np.concatenate(self.steps) if self.steps else np.empty(0, np.float32)
+        walls = steps[steps > WALL_M]
         if len(walls) < FEWEST_WALLS:
             return None
-        typical = float(np.median(walls))
-        if self.is_whole:
-            is_odd = typical > WHOLE_WALL_REFUSED_M
-            is_odd |= self.n_walls > WHOLE_WALLS_SHARE * self.n_steps
-        else:
-            is_odd = typical > WALL_REFUSED_M
-        return typical if is_odd else None
+        bound = ODD_WHOLE_STEPS if self.is_whole else ODD_STEPS
+        hundredth = float(np.percentile(steps, 99))
+        is_odd = (
+            float(np.median(walls)) > bound.typical
+            or len(walls) > bound.share * len(steps)
+            or hundredth > bound.hundredth
+        )
+        return hundredth if is_odd else None
 
 
 def find_limits(lon_lat: tuple[float, float] | None) -> tuple[float, float]:
