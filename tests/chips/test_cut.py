@@ -10,7 +10,7 @@ from basrelief.chips.cut import cut_heights
 from basrelief.chips.store import load_samples
 from basrelief.config import Typed
 from basrelief.grid import Grid
-from basrelief.run import Run
+from basrelief.run import Notes, Run
 from basrelief.sources.lidar import Mosaic, open_mosaic
 
 
@@ -34,7 +34,7 @@ def mosaic_of(folder: Path, values: NDArray[np.float32], cell_m: float) -> Mosai
     transform = rasterio.transform.from_origin(1000.0, 2000.0, cell_m, cell_m)
     with rasterio.open(path, "w", transform=transform, nodata=-9999, **profile) as file:
         file.write(np.nan_to_num(values, nan=-9999.0), 1)
-    return open_mosaic(Typed("dsm", path.name, path), None)
+    return open_mosaic(Typed("dsm", path.name, path), None, Notes(Run("nowhere", quiet=True)))
 
 
 def test_finer_cells_are_averaged_before_anything_else(tmp_path: Path) -> None:

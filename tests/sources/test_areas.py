@@ -9,6 +9,7 @@ import shapely
 from pyproj import CRS
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
 from basrelief.sources.areas import choose_code_column, read_areas
 from basrelief.sources.census import find_column
 
@@ -30,7 +31,9 @@ def write(areas: gpd.GeoDataFrame, path: Path) -> Path:
 
 
 def read(path: Path, column: str | None = None, bounds: Any = BOUNDS) -> gpd.GeoDataFrame:
-    return read_areas(Typed("areas", path.name, path), column=column, crs=GRID, bounds=bounds)
+    notes = Notes(Run("nowhere", quiet=True))
+    typed = Typed("areas", path.name, path)
+    return read_areas(typed, column=column, crs=GRID, bounds=bounds, notes=notes)
 
 
 @pytest.mark.parametrize("name", ["a.shp", "a.gpkg", "a.geojson"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -55,8 +56,12 @@ def write_asc(path: Path, values: NDArray[Any], *, west: int = 1000, south: int 
     return path
 
 
+def quiet() -> Notes:
+    return Notes(Run("nowhere", quiet=True))
+
+
 def open_here(folder: Path, typed: str = "*", crs: str | None = None) -> Mosaic:
-    return open_mosaic(Typed("dsm", typed, folder / typed), crs)
+    return open_mosaic(Typed("dsm", typed, folder / typed), crs, quiet())
 
 
 def heights(rows: int = 10, cols: int = 10, start: float = 0.0) -> NDArray[np.float32]:

@@ -41,9 +41,11 @@ class Read:
 
 def read_town(config: Path) -> Read:
     settings = load_settings(config)
-    dsm, dtm = (open_mosaic(settings.typed(key), settings.data.crs) for key in ("dsm", "dtm"))
-    areas = read_areas(settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds)
-    notes = Notes(Run(config.parent, quiet=True))
+    notes, crs = Notes(Run(config.parent, quiet=True)), settings.data.crs
+    dsm, dtm = (open_mosaic(settings.typed(key), crs, notes) for key in ("dsm", "dtm"))
+    areas = read_areas(
+        settings.typed("areas"), column=None, crs=dsm.crs, bounds=dsm.grid.bounds, notes=notes
+    )
     labels = read_labels(settings.typed("labels"), targets="all", column=None, notes=notes)
     assert notes.lines == []
     return Read(config.parent, dsm, dtm, areas, labels)

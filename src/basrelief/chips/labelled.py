@@ -67,6 +67,7 @@ def read_labelled_areas(
         column=data.area_column,
         crs=surface.crs,
         bounds=surface.grid.bounds,
+        notes=notes,
     )
     _refuse_strangers(settings, areas, labels, crime)
     categories = crime.categories if crime is not None else ()
@@ -276,7 +277,7 @@ def _note_districts(
     pair = pair.dropna().astype(str)
     if (pair["drawn"] != pair["told"]).any():
         where = settings.typed("areas")
-        heading = find_column(read_headings(where), "lad")
+        heading = find_column(read_headings(where, settings.data.area_column), "lad")
         notes.add(
             f"{where}: districts are those of its column {heading!r} "
             f"({pair['drawn'].nunique()} here: {list_names(sorted(pair['drawn'].unique()), 5)}); "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,15 @@ from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
+from basrelief.sources.areas import refuse_shared_ground
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.sources.looks import (
+    believe_heights,
+    check_products,
+    choose_windows,
+    compare_terrain,
+)
+from basrelief.sources.plausible import MAX_CELLS
 
 
 @dataclass(frozen=True)
@@ -56,11 +64,13 @@ def chips_from_rasters(
         As for ``cut_like``; None where a model is to be learnt.
     """
     run = notes.run
-    rasters = _open_rasters(settings, detail_m)
+    rasters = _open_rasters(settings, notes, detail_m)
     areas, targets = read_labelled_areas(settings, notes, folder, rasters.surface)
     is_to_learn = detail_m is None
     if is_to_learn:
+        refuse_shared_ground(areas, settings.typed("areas"))
         targets = check_targets(settings, notes, areas, targets, "areas")
+    rasters = _believe(settings, notes, rasters, areas)
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
@@ -119,12 +129,13 @@ def _cut_place(
     """
     size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
+    blocks = _find_blocks(settings, grid, SHARD_SIDE * size_px, areas)
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
     zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)
     squares: list[shapely.Polygon] = []
     valid: list[float] = []
-    for block in run.track(list(grid.tiles(SHARD_SIDE * size_px)), "cutting chips"):
+    for block in run.track(blocks, "cutting chips"):
         if not zoning.is_touched(block):
             continue
         heights = cut_heights(block, rasters.surface, rasters.terrain, rasters.detail_m)
@@ -151,10 +162,25 @@ def _cut_place(
     return _index_squares(squares, valid, areas), covered * cell_m**2
 
 
-def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
+def _find_blocks(settings: Settings, grid: Grid, side: int, areas: gpd.GeoDataFrame) -> list[Grid]:
+    """List the blocks of a grid within the bounds of the areas; rasters may reach far beyond."""
+    (rows, cols), _ = grid.clip(grid.cover(tuple(areas.total_bounds), unit=side))
+    inside = grid.crop((rows, cols))
+    if inside.n_cells > MAX_CELLS:
+        wanted = settings.chips.resolution_m * (inside.n_cells / MAX_CELLS) ** 0.5
+        raise InputError(
+            f"chips.resolution_m = {settings.chips.resolution_m:g}: the areas' ground would be "
+            f"{inside.n_cells:.0e} cells, and {MAX_CELLS:.0e} can be cut. From {wanted:.2g} m on "
+            "they are few enough; or give fewer areas."
+        )
+    return list(inside.tiles(side))
+
+
+def _open_rasters(settings: Settings, notes: Notes, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
-    surface = open_mosaic(typed, data.crs)
+    surface = open_mosaic(typed, data.crs, notes)
+    check_products(typed, surface.tiles, "surface", notes)
     # A hundredth of slack: cells of files are not exactly what they are called.
     if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
         raise InputError(
@@ -164,9 +190,25 @@ def _open_rasters(settings: Settings, detail_m: float | None) -> Rasters:
         )
     if data.dtm is None:
         return Rasters(surface, None, detail_m)
-    terrain = open_mosaic(settings.typed("dtm"), data.crs)
+    terrain = open_mosaic(settings.typed("dtm"), data.crs, notes)
+    check_products(settings.typed("dtm"), terrain.tiles, "terrain", notes)
     check_same_grid(surface, terrain)
     return Rasters(surface, terrain, detail_m)
+
+
+def _believe(
+    settings: Settings, notes: Notes, rasters: Rasters, areas: gpd.GeoDataFrame
+) -> Rasters:
+    """Look at the heights where the areas are, before anything is made of them."""
+    typed = settings.typed("dsm")
+    windows = choose_windows(rasters.surface, areas)
+    surface = believe_heights(rasters.surface, typed, windows, notes)
+    if rasters.terrain is None:
+        return replace(rasters, surface=surface)
+    below = settings.typed("dtm")
+    terrain = believe_heights(rasters.terrain, below, windows, notes)
+    compare_terrain((surface, terrain), (typed, below), windows, notes)
+    return replace(rasters, surface=surface, terrain=terrain)
 
 
 def _index_squares(

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from pyproj import CRS, Transformer
+from numpy.typing import NDArray
+from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.names import suggest
+from basrelief.run import Notes
+from basrelief.sources.boundaries import (
+    OPEN_ERRORS,
+    Layer,
+    bring_bounds,
+    describe_aside,
+    find_layer,
+    refuse,
+    say_reason,
+    settle_crs,
+)
 from basrelief.sources.census import (
     find_column,
     find_columns,
@@ -22,10 +34,21 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
-from basrelief.sources.places import flatten_crs, format_bounds, name_crs
+from basrelief.sources.plausible import (
+    FARTHEST_M,
+    LONGEST_CODE,
+    LONGEST_NAME,
+    MAX_VERTICES,
+    MENDED_SHARE,
+    SHARED_SHARE,
+    SHARED_SLIVER,
+    SLIVER_M,
+)
 from basrelief.sources.tables import N_SAMPLE
 
-GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
+MAX_SCANNED_BYTES = 300 * 2**20
+"""Files up to this size are gone through for areas without a place; of larger ones only what lies
+near the rasters is read, or a country's full boundaries would take a minute."""
 
 
 def choose_code_column(
@@ -105,19 +128,24 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
         )
 
 
-def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) -> gpd.GeoDataFrame:
+def read_areas(
+    typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds, notes: Notes
+) -> gpd.GeoDataFrame:
     """Read the areas that share ground with the rasters.
 
     Parameters
     ----------
     typed
-        A shapefile (with or without ``.prj``), GeoPackage or GeoJSON.
+        A shapefile (with or without ``.prj``), GeoPackage, GeoJSON, FlatGeobuf, KML, file
+        geodatabase, Esri JSON or MapInfo file, or a zip of one.
     column
         Column of the area codes as typed in ``data.area_column``, or None to recognise it.
     crs
         CRS of the rasters, projected, in metres.
     bounds
         Bounds of the rasters in ``crs``.
+    notes
+        Takes what is odd about the file: areas without a place, numbers that are no degrees.
 
     Returns
     -------
@@ -131,64 +159,59 @@ def read_areas(typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds) ->
         If the file cannot be read, has no column of codes, has no polygons, gives a code
         twice, or lies elsewhere.
     """
-    layer = _find_layer(typed)
-    info = _read_info(typed, layer)
-    own_crs = _settle_crs(info, crs)
-    code = _find_code_column(typed, info, layer, column)
+    layer = find_layer(typed, column)
+    code = _find_code_column(typed, layer, column)
+    extent = _scan_places(layer, code, typed, notes)
+    own_crs = settle_crs(layer, extent, crs, typed, notes)
     # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):
-        heading = find_column(list(info["fields"]), meaning)
+        heading = find_column(layer.headings, meaning)
         if heading is not None and heading not in names:
             names[heading] = meaning
-    # The corners of a square are not those of its picture in another CRS: go along its sides.
-    near = Transformer.from_crs(crs, own_crs, always_xy=True).transform_bounds(
-        *bounds, densify_pts=21
-    )
+    near = bring_bounds(crs, own_crs, bounds)
+    if near is None:
+        raise describe_aside(typed, extent, (own_crs, crs), bounds)
     # Boundaries come for whole countries, so only what lies near is read.
     try:
-        found = gpd.read_file(typed.path, layer=layer, columns=list(names), bbox=near)
-    except GDAL_ERRORS as error:
+        found = gpd.read_file(layer.source.path, layer=layer.name, columns=list(names), bbox=near)
+    except OPEN_ERRORS as error:
         raise InputError(
-            f"{typed}: cannot be read to its end ({_reason(error)}). Fetch the file again."
+            f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
         ) from error
+    found = found.rename(columns=names)
+    _refuse_detail(found, typed)
     # What was settled stands for what the file says: that may have heights, or be missing.
-    areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds)
+    areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
     if areas.empty:
-        raise InputError(
-            f"{typed}: its areas lie at {_describe_extent(info, own_crs, crs)}, the rasters at "
-            f"{format_bounds(bounds)} (west, south, east, north in {name_crs(crs)}). "
-            "Give boundaries of the rasters' place."
-        )
-    return _tidy(areas.rename(columns=names), typed)
+        raise describe_aside(typed, extent, (own_crs, crs), bounds)
+    return _tidy(areas, typed, notes)
 
 
-def _find_code_column(typed: Typed, info: dict[str, Any], layer: str, column: str | None) -> str:
+def _find_code_column(typed: Typed, layer: Layer, column: str | None) -> str:
     """Settle which column holds the area codes: as typed, by its heading, or by its values."""
-    fields = list(info["fields"])
     by_values: list[str] = []
-    if column is None and not find_columns(fields, "area_id"):
+    if column is None and not find_columns(layer.headings, "area_id"):
         try:
             first = pyogrio.read_dataframe(
-                typed.path, layer=layer, read_geometry=False, max_features=N_SAMPLE
+                layer.source.path, layer=layer.name, read_geometry=False, max_features=N_SAMPLE
             )
-        except GDAL_ERRORS as error:
-            raise _refuse(typed, _reason(error)) from error
+        except OPEN_ERRORS as error:
+            raise refuse(typed, say_reason(error)) from error
         by_values = recognise_codes(first.astype(object).where(first.notna(), None))
-    return choose_code_column(typed, fields, column, by_values=by_values)
+    return choose_code_column(typed, layer.headings, column, by_values=by_values)
 
 
 def find_area_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
     """Read the year of the areas off the headings of a file of boundaries: see `find_vintage`."""
-    layer = _find_layer(typed)
-    info = _read_info(typed, layer)
-    told = find_vintage(list(info["fields"]), column)
+    layer = find_layer(typed, column)
+    told = find_vintage(layer.headings, column)
     if told is None and column is None:
-        told = find_vintage([], _find_code_column(typed, info, layer, column))
+        told = find_vintage([], _find_code_column(typed, layer, column))
     return told
 
 
-def read_headings(typed: Typed) -> list[str]:
+def read_headings(typed: Typed, column: str | None = None) -> list[str]:
     """List the columns of a file of boundaries.
 
     Raises
@@ -196,88 +219,166 @@ def read_headings(typed: Typed) -> list[str]:
     InputError
         If it cannot be read, or holds no polygons.
     """
-    return list(_read_info(typed, _find_layer(typed))["fields"])
+    return find_layer(typed, column).headings
 
 
-def _find_layer(typed: Typed) -> str:
-    """Find the first layer of polygons, else the first of all."""
-    if not typed.path.exists():
-        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    try:
-        layers = pyogrio.list_layers(typed.path)
-    except GDAL_ERRORS as error:
-        raise _refuse(typed, _reason(error)) from error
-    if len(layers) == 0:
-        raise _refuse(typed, "no layer")
-    # A layer without polygons is taken too: its refusal can then say what it holds.
-    return str(next((name for name, kind in layers if "Polygon" in str(kind)), layers[0][0]))
+def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
+    """Stop where areas lie on one another: their ground would count twice, and folds would leak.
 
+    Slivers are let pass: boundaries that were simplified one by one overlap a little.
 
-def _refuse(typed: Typed, reason: str) -> InputError:
-    return InputError(
-        f"{typed}: cannot be read as boundaries ({reason}). "
-        "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+    Raises
+    ------
+    InputError
+        Names two of them, and says how much they share and how many others do.
+    """
+    polygons = areas.geometry.to_numpy()
+    # What meets edge to edge is a coverage, which takes no comparing of pairs.
+    if shapely.coverage_is_valid(polygons):
+        return
+    is_odd = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
+    odd = np.flatnonzero(is_odd)
+    copies = _find_copies(polygons)
+    pairs = copies if len(copies) else odd[shapely.STRtree(polygons[odd]).query(polygons[odd])].T
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    shared = shapely.intersection(polygons[pairs[:, 0]], polygons[pairs[:, 1]])
+    ground = shapely.area(shared)
+    share = ground / np.minimum(*(shapely.area(polygons[side]) for side in pairs.T))
+    # Twice the ground over the outline is the width of what is long and thin.
+    width_m = 2 * ground / np.maximum(shapely.length(shared), 1e-9)
+    is_shared = (share > SHARED_SHARE) | ((share > SHARED_SLIVER) & (width_m > SLIVER_M))
+    if not is_shared.any():
+        return
+    first = int(np.flatnonzero(is_shared)[np.argmax(share[is_shared])])
+    one, other = areas["area_id"].iloc[pairs[first]]
+    n_areas = len(np.unique(pairs[is_shared]))
+    raise InputError(
+        f"{typed}: {one} and {other} share {share[first]:.0%} of the smaller one's ground; "
+        f"{n_areas} of {len(areas)} areas lie on others. The same ground would be learnt from and "
+        "tested on: keep one of each, so that no two areas overlap."
     )
 
 
-def _read_info(typed: Typed, layer: str) -> dict[str, Any]:
+def _find_copies(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Pair each polygon that stands there more than once with the first of its kind, (pair, 2)."""
+    outlines = pd.Series(shapely.to_wkb(shapely.normalize(polygons)))
+    first = outlines.groupby(outlines).transform(lambda group: group.index[0]).to_numpy(np.int64)
+    own = np.arange(len(polygons))
+    pairs: NDArray[np.int64] = np.stack([first, own], axis=1)[first != own]
+    return pairs
+
+
+def _scan_places(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
+    """Give the bounds of the areas that have a place; say how many have none, and refuse if all."""
+    if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
+        return layer.bounds
     try:
-        # Forced, for not every format keeps its bounds in a header.
-        info: dict[str, Any] = pyogrio.read_info(typed.path, layer=layer, force_total_bounds=True)
-    except GDAL_ERRORS as error:
-        raise _refuse(typed, _reason(error)) from error
-    if not info["features"] or info["total_bounds"] is None:
-        raise _refuse(typed, "it holds no area")
-    # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
-    if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] != "Unknown":
-        raise _refuse(typed, f"it holds {info['geometry_type'] or 'no geometry'}")
-    return info
+        _, boxes = pyogrio.read_bounds(layer.source.path, layer=layer.name)
+    except OPEN_ERRORS as error:
+        raise InputError(
+            f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
+        ) from error
+    # Written so that not-a-number is no place either.
+    has_place = (np.abs(boxes) < FARTHEST_M).all(axis=0)
+    if not has_place.any():
+        raise refuse(typed, "none of its areas has a place")
+    if not has_place.all():
+        table = pyogrio.read_dataframe(
+            layer.source.path, layer=layer.name, columns=[code], read_geometry=False
+        )
+        codes = table.loc[~has_place, code].tolist()
+        _note_left_out(notes, typed, codes, "without a place on the ground")
+    west, south = boxes[:2, has_place].min(axis=1).tolist()
+    east, north = boxes[2:, has_place].max(axis=1).tolist()
+    return west, south, east, north
 
 
-def _reason(error: BaseException) -> str:
-    """Say the first part of GDAL's reason; the rest is for programmers."""
-    return str(error).split(";")[0].split("' ")[-1].rstrip(".")
+def _note_left_out(notes: Notes, typed: Typed, codes: Sequence[Any], what: str) -> None:
+    n_areas = f"{len(codes)} area" + ("s" if len(codes) > 1 else "")
+    verb = "are" if len(codes) > 1 else "is"
+    named = list_names([str(each)[:LONGEST_CODE] for each in codes], limit=5)
+    notes.add(f"{typed}: {n_areas} {what} {verb} left out ({named})")
 
 
-def _settle_crs(info: dict[str, Any], crs: CRS) -> CRS:
-    """Take the file's CRS; without one, degrees if the numbers look like it, else ``crs``."""
-    if info["crs"]:
-        return flatten_crs(CRS.from_user_input(info["crs"]))
-    west, south, east, north = info["total_bounds"]
-    is_degrees = -180 <= west <= east <= 180 and -90 <= south <= north <= 90
-    return CRS.from_epsg(4326) if is_degrees else crs
+def _refuse_detail(areas: gpd.GeoDataFrame, typed: Typed) -> None:
+    """Stop where one area has more vertices than can be worked with."""
+    n_vertices = shapely.get_num_coordinates(areas.geometry.to_numpy())
+    if n_vertices.max(initial=0) > MAX_VERTICES:
+        worst = int(n_vertices.argmax())
+        raise InputError(
+            f"{typed}: {areas['area_id'].iloc[worst]} has {n_vertices[worst]:,} vertices, and "
+            f"{MAX_VERTICES:,} can be worked with. Give a generalised edition (BGC, BSC)."
+        )
 
 
-def _place(areas: gpd.GeoDataFrame, crs: CRS, bounds: Bounds) -> gpd.GeoDataFrame:
+def _place(
+    areas: gpd.GeoDataFrame, crs: CRS, bounds: Bounds, typed: Typed, notes: Notes
+) -> gpd.GeoDataFrame:
     """Bring areas into the rasters' CRS, mend them, and keep those that share ground."""
+    shapes = shapely.force_2d(areas.geometry.to_numpy())
+    is_finite = np.isfinite(shapely.bounds(shapes)).all(axis=1)
+    areas = areas.set_geometry(gpd.GeoSeries(shapes, areas.index, crs=areas.crs))[is_finite]
     areas = areas.to_crs(crs)
-    areas = areas[~(areas.geometry.isna() | areas.geometry.is_empty)]
+    areas = areas[np.isfinite(shapely.bounds(areas.geometry.to_numpy())).all(axis=1)]
+    before = shapely.area(areas.geometry.to_numpy())
     # "structure" keeps holes as holes and leaves no lines behind.
-    areas = areas.set_geometry(
-        shapely.make_valid(areas.geometry.values, method="structure", keep_collapsed=False)
-    ).set_crs(crs, allow_override=True)
-    is_polygon = areas.geom_type.isin(["Polygon", "MultiPolygon"]) & (areas.area > 0)
+    shapes = shapely.make_valid(areas.geometry.to_numpy(), method="structure", keep_collapsed=False)
+    areas = areas.set_geometry(gpd.GeoSeries(_take_polygons(shapes), areas.index, crs=crs))
     frame = shapely.box(*bounds)
     # The file was asked by a box, which lets in areas that touch the rasters or only come near.
-    return areas[is_polygon & (shapely.area(areas.intersection(frame).values) > 0)]
+    after = areas.area.to_numpy()
+    is_near = shapely.intersects(shapes, frame)
+    is_drawn = after > 0
+    if (is_near & ~is_drawn).any():
+        codes = areas.loc[is_near & ~is_drawn, "area_id"].tolist()
+        _note_left_out(notes, typed, codes, "drawn as points or lines, without ground,")
+    is_inside = is_drawn & (shapely.area(areas.intersection(frame).values) > 0)
+    is_mended = is_inside & (np.abs(after - before) > MENDED_SHARE * after)
+    if is_mended.any():
+        codes = areas.loc[is_mended, "area_id"].tolist()
+        notes.add(
+            f"{typed}: {len(codes)} areas with outlines that cross themselves are mended: what "
+            f"they enclose is taken ({list_names(codes, limit=5)})"
+        )
+    return areas[is_inside]
 
 
-def _describe_extent(info: dict[str, Any], own_crs: CRS, crs: CRS) -> str:
-    extent: Bounds = tuple(info["total_bounds"])
-    if name_crs(own_crs) == name_crs(crs):
-        return format_bounds(extent)
-    return f"{format_bounds(extent)} in {name_crs(own_crs)}"
+def _take_polygons(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Take the polygons out of collections of several kinds."""
+    taken = shapes.copy()
+    for k in np.flatnonzero(shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION):
+        parts = shapely.get_parts(shapes[k])
+        taken[k] = shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+    return taken
 
 
-def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
+def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
-    areas = areas[areas["area_id"].notna()].copy()
-    # A blank behind a code would keep it from its labels.
-    areas["area_id"] = tidy_codes(areas["area_id"].astype(object))
+    codes = tidy_codes(areas["area_id"].astype(object))
+    is_bare = codes.isna() | (codes == "")
+    if is_bare.any():
+        n_bare = int(is_bare.sum())
+        notes.add(
+            f"{typed}: {n_bare} area{'s' if n_bare > 1 else ''} without a code "
+            f"{'are' if n_bare > 1 else 'is'} left out"
+        )
+    areas = areas.assign(area_id=codes)[~is_bare].copy()
+    if areas.empty:
+        raise refuse(typed, "none of its areas here has a code")
+    longest = areas["area_id"].str.len().max()
+    if longest > LONGEST_CODE:
+        raise InputError(
+            f"{typed}: its area codes have up to {longest:,} letters. Name another "
+            f"{typed.name('area_column')}."
+        )
     cure = f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
     refuse_repeats(areas, ["area_id"], str(typed), cure)
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
         areas[column] = known.astype(object).where(known.notna(), None)
+    is_long = areas["area_name"].astype(str).str.len() > LONGEST_NAME
+    if is_long.any():
+        areas.loc[is_long, "area_name"] = areas["area_name"].astype(str).str[:LONGEST_NAME] + "…"
+        notes.add(f"{typed}: {is_long.sum()} names are cut to {LONGEST_NAME} letters")
     columns = ["area_id", "area_name", "msoa", "lad", "geometry"]
     return areas[columns].sort_values("area_id").reset_index(drop=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,18 +16,18 @@ from rasterio.windows import Window as RasterWindow
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
+from basrelief.run import Notes
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
+from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS, blank_bled
 from basrelief.sources.tiles import (
     GRID_TOLERANCE,
     Tile,
     bounded_gdal,
     find_tiles,
+    refuse_bare,
     say_reason,
     settle_crs,
 )
-
-LOWEST_M, HIGHEST_M = -1000.0, 10000.0
-"""Heights outside are nodata, whatever a file declares: DSM and DTM often differ in that."""
 
 MAX_OPEN = 32
 """Tiles held open at a time."""
@@ -44,11 +44,28 @@ class Raster:
 
 
 @dataclass(frozen=True)
+class Belief:
+    """Which heights are believed; the others are no data, whatever a file declares."""
+
+    lowest_m: float = LOWEST_M
+    highest_m: float = HIGHEST_M
+    voids: tuple[float, ...] = ()
+    """Exact values that stand for no data in these tiles."""
+
+    is_bled: bool = True
+    """Whether averages with nodata, at the edge of ground with data, are sought."""
+
+
+AS_STORED = Belief(-IMPOSSIBLE, IMPOSSIBLE, is_bled=False)
+"""What files say, but for nodata."""
+
+
+@dataclass(frozen=True)
 class Mosaic:
     """Tiles on one common grid, read together. Not to be shared between threads."""
 
     tiles: tuple[Tile, ...]
-    """Sorted by name; where tiles overlap the first with data wins."""
+    """Where tiles overlap the first with data wins: sorted by name, or the newest flight first."""
 
     crs: CRS
     grid: Grid
@@ -57,17 +74,21 @@ class Mosaic:
     key: str
     """What messages call the setting that it comes from."""
 
+    belief: Belief = Belief()
+
     _datasets: OrderedDict[str, Any] = field(
         default_factory=OrderedDict, init=False, repr=False, compare=False
     )
 
-    def read(self, bounds: Bounds) -> Raster:
+    def read(self, bounds: Bounds, belief: Belief | None = None) -> Raster:
         """Read the smallest window of native cells that covers ``bounds``.
 
         Parameters
         ----------
         bounds
             West, south, east, north in metres; may reach beyond the tiles.
+        belief
+            By default the mosaic's own.
 
         Returns
         -------
@@ -89,8 +110,18 @@ class Mosaic:
             part = values[within]
             # Tiles a hair off the grid may only touch.
             if part.size:
-                np.copyto(part, self._read_window(tile, inside), where=np.isnan(part))
+                own = self.read_tile(tile, inside, belief)
+                np.copyto(part, own, where=np.isnan(part))
+        if (belief or self.belief).is_bled:
+            blank_bled(values)
         return Raster(values, grid)
+
+    def believe(self, belief: Belief, tiles: tuple[Tile, ...] | None = None) -> Mosaic:
+        """Give the same mosaic with other beliefs, or its tiles in another order."""
+        other = replace(self, belief=belief, tiles=tiles or self.tiles)
+        # What is open stays open: ASCII grids would be parsed anew from their beginning.
+        object.__setattr__(other, "_datasets", self._datasets)
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind when sent to another process."""
@@ -102,38 +133,48 @@ class Mosaic:
         """Wests, souths, easts and norths of the tiles, (4, tile), in metres."""
         return np.array([tile.grid.bounds for tile in self.tiles]).T
 
-    def _read_window(self, tile: Tile, asked: Window) -> NDArray[np.float32]:
+    def read_tile(
+        self, tile: Tile, asked: Window, belief: Belief | None = None
+    ) -> NDArray[np.float32]:
+        """Read a window inside one of the tiles, (row, col), in metres; NaN where no data.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read to its end.
+        """
         try:
             with bounded_gdal():
-                dataset = self._open(tile.path)
+                dataset = self._open(tile)
                 window = RasterWindow.from_slices(*asked)
                 values = dataset.read(1, window=window, out_dtype="float64")
                 # Some tiles hold whole numbers, and get their decimals from a scale.
-                values = values * dataset.scales[0] + dataset.offsets[0]
-                declared = tile.nodata
-                # Nodata is declared as it is stored, before scale and offset.
-                if declared is not None:
-                    declared = declared * dataset.scales[0] + dataset.offsets[0]
-        except RasterioError as error:
+                scale, offset = dataset.scales[0], dataset.offsets[0]
+        # What a broken file makes of its size is for NumPy to refuse.
+        except (RasterioError, MemoryError, ValueError) as error:
             reason = say_reason(error, tile.path, tile.name)
             raise InputError(
                 f"{tile.name}: cannot be read to its end, it may be truncated ({reason}). "
                 "Fetch this tile again, or take it out."
             ) from error
-        return _blank_nodata(values, declared)
+        is_nodata = _mark_nodata(values, tile.nodata, scale == 1)
+        # Some tiles hold whole numbers, and get their decimals from a scale.
+        heights: NDArray[np.float32] = ((values * scale + offset) * tile.unit_m).astype(np.float32)
+        heights[is_nodata | ~_is_believed(heights, belief or self.belief)] = np.nan
+        return heights
 
-    def _open(self, path: str) -> Any:
+    def _open(self, tile: Tile) -> Any:
         """Open a tile, or take it from the few that are open already."""
         # ASCII grids are found row by row, so opening anew for each chip would cost the tile.
-        if path not in self._datasets:
-            self._datasets[path] = rasterio.open(path)
+        if tile.path not in self._datasets:
+            self._datasets[tile.path] = rasterio.open(tile.path, driver=tile.driver)
             if len(self._datasets) > MAX_OPEN:
                 self._datasets.popitem(last=False)[1].close()
-        self._datasets.move_to_end(path)
-        return self._datasets[path]
+        self._datasets.move_to_end(tile.path)
+        return self._datasets[tile.path]
 
 
-def open_mosaic(typed: Typed, crs: str | None) -> Mosaic:
+def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
     """Find the tiles that a pattern matches and check that they belong together.
 
     Parameters
@@ -142,6 +183,8 @@ def open_mosaic(typed: Typed, crs: str | None) -> Mosaic:
         A pattern of rasters.
     crs
         CRS of tiles that carry none, as typed in ``data.crs``.
+    notes
+        Takes what is odd about the headers.
 
     Raises
     ------
@@ -152,10 +195,15 @@ def open_mosaic(typed: Typed, crs: str | None) -> Mosaic:
     """
     tiles = find_tiles(typed)
     # Said before anything else about the tiles: without a CRS the rest means little.
-    common = settle_crs(tiles, crs, typed)
+    refuse_bare(tiles, crs, typed)
     for tile in tiles:
         if tile.fault:
             raise InputError(f"{tile.name}: {tile.fault}")
+    common = settle_crs(tiles, crs, typed, notes)
+    _refuse_far(tiles)
+    units = {tile.unit: tile for tile in tiles if abs(tile.unit_m - 1) > 1e-9}
+    for unit, tile in units.items():
+        notes.add(f"{tile.name}: heights are in {unit}, by its own words; converted to metres")
     return _align(tiles, common, typed)
 
 
@@ -167,7 +215,7 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
     InputError
         If they do not; names both values.
     """
-    if not is_same_crs(dsm.crs, dtm.crs):
+    if not is_same_crs(dsm.crs, dtm.crs, dsm.grid.bounds):
         raise InputError(
             f"{dtm.key}: its CRS is {name_crs(dtm.crs)}, that of {dsm.key} {name_crs(dsm.crs)}. "
             "Give both in the same CRS."
@@ -186,15 +234,44 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
         )
 
 
-def _blank_nodata(values: NDArray[np.float64], nodata: float | None) -> NDArray[np.float32]:
-    heights = values.astype(np.float32)
-    # Written so that not-a-number, of which every comparison is false, is bad too.
-    is_bad = ~((values >= LOWEST_M) & (values <= HIGHEST_M))
+def _mark_nodata(
+    values: NDArray[np.float64], nodata: float | None, is_plain: bool
+) -> NDArray[np.bool_]:
+    """Mark what is nodata as it is stored, before scale and unit."""
+    # Written so that not-a-number, of which every comparison is false, is marked too.
+    is_bad = ~(np.abs(values) < IMPOSSIBLE)
     if nodata is not None:
         # As tiles hold it: the lowest float32 in decimals is another number in float64.
-        is_bad |= heights == np.float32(nodata)
-    heights[is_bad] = np.nan
-    return heights
+        is_bad |= values.astype(np.float32) == np.float32(nodata)
+    for marker in MARKERS:
+        # Of hundredths of a metre, 9999 is a height like another.
+        if is_plain or marker < 0:
+            is_bad |= values == marker
+    return is_bad
+
+
+def _is_believed(heights: NDArray[np.float32], belief: Belief) -> NDArray[np.bool_]:
+    """Mark the heights, in metres, that are believed."""
+    is_fine = (heights >= belief.lowest_m) & (heights <= belief.highest_m)
+    for void in belief.voids:
+        is_fine &= heights != np.float32(void)
+    return is_fine
+
+
+def _refuse_far(tiles: tuple[Tile, ...]) -> None:
+    """Stop where a tile lies so far from the others that its corner must be wrong."""
+    corner = np.array([(tile.grid.west, tile.grid.north) for tile in tiles])
+    away = np.abs(corner - np.median(corner, axis=0)).max(axis=1)
+    # Of two tiles, that with the longer number.
+    farthest = int(np.lexsort((np.abs(corner).max(axis=1), away.round()))[-1])
+    if away[farthest] > FAR_M:
+        tile = tiles[farthest]
+        others = f" of {len(tiles) - 1} other tiles" if len(tiles) > 2 else " of the other tile"
+        raise InputError(
+            f"{tile.name}: its corner is {tile.grid.west:.0f}, {tile.grid.north:.0f}, "
+            f"{away[farthest] / 1000:,.0f} km from the middle{others}. Correct it (a digit too "
+            "many?), or take it out."
+        )
 
 
 def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:

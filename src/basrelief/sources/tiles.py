@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -17,10 +17,32 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
+from basrelief.run import Notes
+from basrelief.sources.archives import list_members
+from basrelief.sources.formats import (
+    check_file,
+    describe_stranger,
+    find_raster_driver,
+    name_member,
+    read_head,
+)
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.places import flatten_crs, is_same_crs, name_crs
+from basrelief.sources.places import (
+    drop_shift,
+    find_vertical_axis,
+    flatten_crs,
+    has_datum,
+    is_in_metres,
+    is_local,
+    is_same_crs,
+    measure_scale,
+    name_crs,
+    parse_crs,
+    settle_datum,
+)
+from basrelief.sources.plausible import FARTHEST_M, METRES_A_UNIT, SCALE_NOTED, SCALE_REFUSED
 
-RASTER_SUFFIXES = (".asc", ".tif", ".tiff")
+RASTER_SUFFIXES = (".asc", ".tif", ".tiff", ".img")
 
 GRID_TOLERANCE = 0.01
 """Largest shift between the grids of two tiles, in cells."""
@@ -37,6 +59,15 @@ class Tile:
     path: str
     """What GDAL opens: a file, or a member of a zip archive."""
 
+    file: Path
+    """The file, or the archive that it is in."""
+
+    member: str | None
+    """Which of the archive's files it is."""
+
+    driver: str
+    """The one driver that may open it."""
+
     name: str
     """The file as the user typed it, for messages."""
 
@@ -46,6 +77,12 @@ class Tile:
 
     crs: CRS | None
     """The horizontal CRS that the file carries, if any."""
+
+    unit: str = "m"
+    """What the file calls the unit of its heights; metres where it does not say."""
+
+    unit_m: float = 1.0
+    """Metres in it."""
 
     fault: str | None = None
     """Why this cannot be a tile of heights, if so."""
@@ -80,9 +117,9 @@ def find_tiles(typed: Typed) -> tuple[Tile, ...]:
         If nothing matches, or a match is no raster.
     """
     return tuple(
-        _read_header(path, name)
+        _read_header(path, member, name)
         for found, found_name in _find_files(typed)
-        for path, name in _unpack(found, found_name)
+        for path, member, name in _unpack(found, found_name)
     )
 
 
@@ -95,67 +132,114 @@ def _find_files(typed: Typed) -> list[tuple[Path, str]]:
         raise InputError(
             f'{typed}: this is a folder. Say which files, for example "{typed.value}/*.tif".'
         )
+    if typed.path.exists():
+        check_file(typed.path, str(typed))
     raise InputError(
         f"{typed}: no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives "
         f"of them, relative to {typed.origin}."
     )
 
 
-def _unpack(path: Path, name: str) -> list[tuple[str, str]]:
-    """Turn a file into what GDAL opens: itself, or the rasters in a zip archive."""
+def _unpack(path: Path, name: str) -> list[tuple[Path, str | None, str]]:
+    """Turn a file into tiles: itself, or the rasters in a zip archive; each with its name."""
     if path.suffix.lower() != ".zip":
-        return [(str(path), name)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # In order of name, as files are: which tile wins must not hang on how they were packed.
-            members = sorted(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
-        ) from error
+        return [(path, None, name)]
+    check_file(path, name)
+    members = list_members(path, name)
     rasters = [m for m in members if m.lower().endswith(RASTER_SUFFIXES)]
     if not rasters:
         raise InputError(
             f"{name}: holds no raster ({', '.join(RASTER_SUFFIXES)}) among its "
             f"{len(members)} files. Take it out of the pattern."
         )
-    # The braces say where the archive's name ends: a folder may be called .zip too.
-    return [(f"/vsizip/{{{path}}}/{member}", f"{name}/{member}") for member in rasters]
+    return [(path, member, f"{name}/{member}") for member in rasters]
 
 
-def _read_header(path: str, name: str) -> Tile:
+def _choose_driver(head: bytes, name: str) -> str:
+    driver = find_raster_driver(head)
+    if driver is None:
+        raise InputError(
+            f"{name}: this is no raster that can be read (it is {describe_stranger(head)}). "
+            "Narrow the pattern to GeoTIFFs, ASCII grids, Erdas Imagine files or zips of them."
+        )
+    return driver
+
+
+def _read_header(file: Path, member: str | None, name: str) -> Tile:
+    driver = _choose_driver(read_head(file, name, member), name)
+    path = str(file.absolute()) if member is None else name_member(file, member)
     try:
-        with bounded_gdal(), rasterio.open(path) as dataset:
+        with bounded_gdal(), rasterio.open(path, driver=driver) as dataset:
             wkt = dataset.crs.to_wkt() if dataset.crs else None
+            crs = CRS.from_wkt(wkt) if wkt else None
+            unit, unit_m, fault = _read_unit(dataset, crs)
             cell = dataset.transform
-            tile = Tile(
+            return Tile(
                 path=path,
+                file=file,
+                member=member,
+                driver=driver,
                 name=name,
                 # Cells that went through a division differ in the last digits from tile to tile.
                 grid=Grid(cell.c, cell.f, round(float(cell.a), 9), dataset.shape),
                 nodata=dataset.nodata,
-                crs=flatten_crs(CRS.from_wkt(wkt)) if wkt else None,
-                fault=_find_fault(dataset),
+                crs=flatten_crs(crs) if crs else None,
+                unit=unit,
+                unit_m=unit_m,
+                fault=_find_fault(dataset) or fault,
             )
-    except RasterioError as error:
+    # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
+    except (RasterioError, CRSError, ValueError) as error:
         raise InputError(
             f"{name}: this is no raster that can be read ({say_reason(error, path, name)}). "
             "Narrow the pattern to ASCII grids, GeoTIFFs or zips of them, or fetch it again."
         ) from error
-    return tile
+
+
+def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
+    """Read the unit of heights: what the band says, else the vertical CRS; and what is wrong."""
+    axis = find_vertical_axis(crs) if crs is not None else None
+    said = (dataset.units[0] or "").strip() if dataset.count else ""
+    if axis is not None and axis[1] == "down":
+        return said, 1.0, "its heights count downwards, by its vertical CRS. Give altitudes."
+    if said:
+        known = METRES_A_UNIT.get(said.lower())
+        cure = f"its band is in {said!r}, no unit of heights that is known. Give heights in metres."
+        return said, known or 1.0, None if known else cure
+    if axis is None or abs(axis[0] - 1) < 1e-9:
+        return "m", 1.0, None
+    return "feet" if 0.3 < axis[0] < 0.31 else f"units of {axis[0]:g} m", axis[0], None
 
 
 def _find_fault(dataset: Any) -> str | None:
     """Say why an open raster cannot be a tile of heights, or nothing."""
     if dataset.count != 1:
         return f"has {dataset.count} bands, heights have one. Give a raster of heights."
+    kind = str(dataset.dtypes[0])
+    if "complex" in kind:
+        return f"holds complex numbers ({kind}), as radar does. Give a raster of heights."
+    if kind in ("uint8", "int8"):
+        return (
+            "holds whole numbers of one byte (0 to 255), as a hillshade, a mask or a picture "
+            "does. Give the heights themselves."
+        )
     cell = dataset.transform
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
         return "carries no place on the ground. Give a georeferenced raster."
+    if not np.abs([cell.c, cell.f]).max() < FARTHEST_M or not np.isfinite([cell.a, cell.e]).all():
+        return (
+            f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
+            "place on Earth. Fetch it again."
+        )
     n_cells = max(dataset.shape)
     # Over all cells: what is too little to see in one adds up to a shift of the last.
-    is_square = abs(cell.a + cell.e) * n_cells <= GRID_TOLERANCE * abs(cell.a)
+    is_square = abs(abs(cell.a) - abs(cell.e)) * n_cells <= GRID_TOLERANCE * abs(cell.a)
+    if is_square and cell.a > 0 and cell.e > 0 and not (cell.b or cell.d):
+        return (
+            "its rows run from the south, and rasters begin in the north. Turn it round: "
+            "gdalwarp IN.tif OUT.tif"
+        )
     if cell.b or cell.d or cell.a <= 0 or not is_square:
         return (
             f"its cells are {cell.a:g} by {cell.e:g} m, rotated by {cell.b:g}, {cell.d:g}. "
@@ -164,49 +248,134 @@ def _find_fault(dataset: Any) -> str | None:
     return None
 
 
-def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> CRS:
+def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
     """Settle the CRS of all tiles from what they carry and what the user gave.
+
+    Systems are one where they put the tiles on the same coordinates, whatever they are called.
 
     Raises
     ------
     InputError
-        If a tile carries none and none is given; the given one is unknown or contradicts
-        the tiles; the tiles differ; or it is not projected in metres.
+        If the given one is unknown or contradicts the tiles; the tiles differ; it is not
+        projected in metres, or its metres are not those of the ground; or its datum is unknown.
     """
-    bare = next((tile for tile in tiles if tile.crs is None), None)
-    if bare is not None and given is None:
-        raise InputError(
-            f"{bare.name}: carries no CRS and none is given. Tiles of the Environment Agency "
-            f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
+    mute, speaking = _part(tiles)
+    wanted = _parse(typed.beside("crs", given)) if given is not None else None
+    local = next((tile for tile in mute if tile.crs is not None), None)
+    if local is not None and local.crs is not None:
+        notes.add(
+            f"{local.name}: its CRS ({local.crs.name}) is local and says nothing of where it "
+            f"lies; {typed.name('crs')} is taken"
         )
-    wanted = _parse_crs(typed.beside("crs", given)) if given is not None else None
-    first = next((tile for tile in tiles if tile.crs is not None), None)
     # What a file says of itself outweighs what was typed; the two are compared below.
-    crs = wanted if first is None else first.crs
+    crs = speaking[0].crs if speaking else wanted
     assert crs is not None
-    if not crs.is_projected or crs.axis_info[0].unit_name not in ("metre", "meter"):
-        source = typed.name("crs") if first is None else first.name
+    source = speaking[0].name if speaking else typed.name("crs")
+    if not is_in_metres(crs):
         raise InputError(
             f"{source}: {name_crs(crs)} is not a projected CRS in metres. "
             'Reproject the rasters to one, for example to "EPSG:27700".'
         )
-    for tile in tiles:
-        if tile.crs is not None and not is_same_crs(tile.crs, crs):
-            assert first is not None
+    _refuse_mixed(speaking, typed)
+    bounds = tiles[0].grid.bounds
+    if wanted is not None:
+        if not is_same_crs(crs, wanted, bounds):
             raise InputError(
-                f"{typed}: {first.name} is in {name_crs(crs)}, {tile.name} in "
-                f"{name_crs(tile.crs)}. Give tiles of one CRS."
+                f"{typed.beside('crs', str(given))}: {source} itself says {name_crs(crs)}. "
+                f"Take {typed.name('crs')} out, or correct it."
             )
-    if wanted is not None and first is not None and not is_same_crs(wanted, crs):
-        raise InputError(
-            f"{typed.beside('crs', str(given))}: {first.name} itself says {name_crs(crs)}. "
-            f"Take {typed.name('crs')} out, or correct it."
-        )
+        crs = wanted
+    crs = _settle_datum(crs, source, typed, notes, bounds)
+    _check_scale(crs, source, notes, bounds)
     return crs
 
 
-def _parse_crs(typed: Typed) -> CRS:
-    try:
-        return flatten_crs(CRS.from_user_input(typed.value))
-    except CRSError as error:
-        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".') from error
+def refuse_bare(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> None:
+    """Stop where a tile carries no CRS, or one that says nothing, and none is given.
+
+    Raises
+    ------
+    InputError
+        Names the tile and the setting.
+    """
+    mute, _ = _part(tiles)
+    if not mute or given is not None:
+        return
+    crs = mute[0].crs
+    what = "no CRS" if crs is None else f"a local CRS alone ({crs.name})"
+    raise InputError(
+        f"{mute[0].name}: carries {what} and none is given. Tiles of the Environment Agency "
+        f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
+    )
+
+
+def _part(tiles: tuple[Tile, ...]) -> tuple[list[Tile], list[Tile]]:
+    """Part tiles into those whose CRS says nothing, or that have none, and the others."""
+    mute: list[Tile] = []
+    speaking: list[Tile] = []
+    for tile in tiles:
+        (mute if tile.crs is None or is_local(tile.crs) else speaking).append(tile)
+    return mute, speaking
+
+
+def _refuse_mixed(tiles: list[Tile], typed: Typed) -> None:
+    """Stop where tiles are of two CRS."""
+    seen: dict[CRS, Tile] = {}
+    for tile in tiles:
+        assert tile.crs is not None
+        # Thousands of tiles, and a system or two among them.
+        if tile.crs in seen:
+            continue
+        seen[tile.crs] = tile
+        first = tiles[0]
+        assert first.crs is not None
+        if not is_same_crs(tile.crs, first.crs, tile.grid.bounds):
+            raise InputError(
+                f"{typed}: {first.name} is in {name_crs(first.crs)}, {tile.name} in "
+                f"{name_crs(tile.crs)}. Give tiles of one CRS."
+            )
+
+
+def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Any) -> CRS:
+    """Find the datum of a CRS that does not say it, or refuse it."""
+    crs = drop_shift(crs)
+    if has_datum(crs):
+        return crs
+    known = settle_datum(crs, bounds)
+    if known is None:
+        raise InputError(
+            f"{source}: its CRS ({crs.name}) names no datum, so it may lie 200 m aside. Say which "
+            f"it is, for example {typed.suggest('crs', 'EPSG:27700')}."
+        )
+    notes.add(
+        f"{source}: its CRS names no datum; its projection is that of {name_crs(known)}, "
+        "which is taken"
+    )
+    return known
+
+
+def _check_scale(crs: CRS, source: str, notes: Notes, bounds: Any) -> None:
+    """Refuse a CRS whose metres are not metres of the ground."""
+    scale = measure_scale(crs, bounds)
+    if scale is None:
+        raise InputError(
+            f"{source}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} has no "
+            "ground. Check its corner, or the CRS."
+        )
+    if abs(scale - 1) < SCALE_NOTED:
+        return
+    found = f"a metre of {name_crs(crs)} is {1 / scale:.2f} m on the ground here"
+    if abs(scale - 1) < SCALE_REFUSED:
+        notes.add(f"{source}: {found}; slopes and distances are off by as much")
+        return
+    raise InputError(
+        f"{source}: {found}, so slopes and distances would be wrong. Reproject the rasters to a "
+        'national grid, for example to "EPSG:27700".'
+    )
+
+
+def _parse(typed: Typed) -> CRS:
+    crs = parse_crs(typed.value)
+    if crs is None:
+        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".')
+    return crs

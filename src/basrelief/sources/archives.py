@@ -1,0 +1,89 @@
+"""Zip archives: what they hold, and which are too much to unpack."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+from basrelief.config import InputError
+
+MAX_MEMBERS = 60_000
+"""Files in an archive. A country's tiles are some ten thousand; each name is read before any."""
+
+BIG_BYTES = 100 * 2**20
+"""Unpacked size from which a member is asked how well it packs."""
+
+MAX_RATIO = 200
+"""How many times its packed size a big member may be. Heights pack to a quarter, a tile of
+twenty parts sea to a hundredth; only what repeats one byte goes beyond."""
+
+MAX_BYTES = 64 * 2**30
+"""Unpacked size of one member: the largest raster of a county at 1 m."""
+
+TAIL_BYTES = 65_557
+"""Where the record of an archive's end lies: its own size and the longest comment."""
+
+
+def list_members(path: Path, name: str) -> list[str]:
+    """List the files in a zip archive, sorted; what a Mac or a system adds is left out.
+
+    Sorted by name, as files are: which tile wins must not hang on how they were packed.
+
+    Raises
+    ------
+    InputError
+        If it is no archive, is encrypted, or holds more than can be unpacked.
+    """
+    try:
+        _check_count(path, name)
+        with zipfile.ZipFile(path) as archive:
+            infos = [each for each in archive.infolist() if _is_file(each)]
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
+        ) from error
+    for info in infos:
+        _check_member(info, name)
+    if infos and all(info.filename.lower().endswith(".zip") for info in infos):
+        raise InputError(
+            f"{name}: holds zip archives ({infos[0].filename}), which are not opened inside "
+            "another. Unpack it once and give those."
+        )
+    return sorted(info.filename for info in infos)
+
+
+def _check_count(path: Path, name: str) -> None:
+    """Refuse too many members by the record at an archive's end: listing them takes minutes."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL_BYTES))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 12:
+        return  # zipfile says better what is wrong
+    (count,) = struct.unpack("<H", tail[at + 10 : at + 12])
+    if count > MAX_MEMBERS:
+        raise InputError(f"{name}: holds more than {MAX_MEMBERS:,} files. Unpack what is needed.")
+
+
+def _is_file(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file of the user's, and not a folder or what a Mac adds."""
+    parts = info.filename.split("/")
+    return not info.is_dir() and "__MACOSX" not in parts and not parts[-1].startswith(".")
+
+
+def _check_member(info: zipfile.ZipInfo, name: str) -> None:
+    called = f"{name}/{info.filename}"
+    if info.flag_bits & 1:
+        raise InputError(f"{called}: is encrypted. Unpack the archive and give its files.")
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > MAX_BYTES or (info.file_size > BIG_BYTES and ratio > MAX_RATIO):
+        raise InputError(
+            f"{called}: would unpack from {_size(info.compress_size)} to {_size(info.file_size)}, "
+            "which no raster or table does. Fetch the archive again, or unpack it yourself."
+        )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.1f} MB"

@@ -1,0 +1,216 @@
+"""Files of boundaries: which layer holds the areas, and in which CRS its numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from basrelief.config import InputError, Typed
+from basrelief.grid import Bounds
+from basrelief.run import Notes
+from basrelief.sources.census import find_columns
+from basrelief.sources.formats import Source, find_boundaries
+from basrelief.sources.places import (
+    flatten_crs,
+    format_bounds,
+    has_datum,
+    is_degrees,
+    is_local,
+    is_same_crs,
+    name_crs,
+    overlap,
+)
+
+GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
+
+OPEN_ERRORS = (*GDAL_ERRORS, UnicodeDecodeError, ValueError, CRSError)
+"""What broken files raise besides, before anything is read of them."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a file of boundaries, by its header."""
+
+    source: Source
+    name: str
+    info: dict[str, Any]
+    """As pyogrio gives it."""
+
+    @property
+    def headings(self) -> list[str]:
+        """Its columns."""
+        return [str(each) for each in self.info["fields"]]
+
+    @property
+    def bounds(self) -> Bounds:
+        """West, south, east, north in the file's own numbers."""
+        west, south, east, north = (float(value) for value in self.info["total_bounds"])
+        return west, south, east, north
+
+
+def find_layer(typed: Typed, column: str | None) -> Layer:
+    """Find the layer of areas in what was typed for ``areas``.
+
+    Of several layers of polygons the one with area codes is taken; of several of these none.
+
+    Parameters
+    ----------
+    column
+        Column of the area codes as typed, or None to recognise it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or more than one; names them.
+    """
+    if not typed.path.exists():
+        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+    sources = find_boundaries(typed.path, typed.value)
+    layers = [layer for source in sources for layer in _list(source)]
+    # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
+    drawn = [each for each in layers if _is_drawn(each)]
+    coded = [each for each in drawn if _has_codes(each.headings, column)]
+    if len(coded) > 1:
+        found = ", ".join(f"{each.name} ({each.info['features']} areas)" for each in coded[:6])
+        raise InputError(
+            f"{typed}: holds {len(coded)} layers with area codes: {found}. Give a file with the "
+            f"one that is meant, for example: ogr2ogr one.gpkg {coded[0].source.name!r} "
+            f"{coded[-1].name!r}"
+        )
+    chosen = next(iter([*coded, *drawn, *layers]))
+    if not _is_drawn(chosen):
+        raise refuse(typed, f"it holds {chosen.info['geometry_type'] or 'no geometry'}")
+    if not coded and len(drawn) > 1:
+        names = "; ".join(f"{each.name}: {', '.join(each.headings[:6])}" for each in drawn[:6])
+        raise InputError(
+            f"{typed}: none of its {len(drawn)} layers has a column of area codes that is "
+            f"recognised ({names}). Say which with {typed.suggest('area_column', '...')}."
+        )
+    if not chosen.info["features"]:
+        raise refuse(typed, "it holds no area")
+    return chosen
+
+
+def refuse(typed: Typed, reason: str) -> InputError:
+    """Say why a file cannot be read as boundaries."""
+    return InputError(
+        f"{typed}: cannot be read as boundaries ({reason}). "
+        "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+    )
+
+
+def say_reason(error: BaseException) -> str:
+    """Say the first part of GDAL's reason; the rest is for programmers."""
+    return " ".join(str(error).split(";")[0].split("' ")[-1].split()).rstrip(".")
+
+
+def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
+    """Settle in which CRS a layer's numbers are.
+
+    Parameters
+    ----------
+    bounds
+        Those of the layer.
+    crs
+        That of the rasters: taken where the file says none, or none that its numbers can be in.
+    """
+    said = _read_crs(layer.info["crs"])
+    if said is None or is_local(said):
+        if said is not None:
+            notes.add(f"{typed}: its CRS ({said.name}) is local; its numbers say {name_crs(crs)}")
+        return CRS.from_epsg(4326) if is_degrees(bounds) else crs
+    if said.is_geographic and not is_degrees(bounds):
+        # The standard of GeoJSON has degrees alone, and offices publish metres in it.
+        notes.add(
+            f"{typed}: says {name_crs(said)}, and {bounds[0]:.0f}, {bounds[1]:.0f} are no degrees; "
+            f"the CRS of the rasters is taken ({name_crs(crs)})"
+        )
+        return crs
+    if not said.is_geographic and is_same_crs(said, crs, bounds):
+        return crs
+    if not has_datum(said):
+        notes.add(f"{typed}: its CRS ({said.name}) names no datum: areas may lie up to 200 m aside")
+    return said
+
+
+def describe_aside(typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], place: Bounds) -> InputError:
+    """Say that areas lie elsewhere than the rasters, and why that may be.
+
+    Parameters
+    ----------
+    bounds
+        Of the areas, in their CRS, the first of ``own``; ``place`` those of the rasters.
+    """
+    own_crs, crs = own
+    west, south, east, north = bounds
+    where = format_bounds(bounds) + ("" if own_crs == crs else f" in {name_crs(own_crs)}")
+    cure = "Give boundaries of the rasters' place."
+    turned = bring_bounds(crs, own_crs, place)
+    if turned is not None and overlap((south, west, north, east), turned):
+        cure = "They share ground once the two coordinates are swapped: write east before north."
+    return InputError(
+        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(place)} (west, south, "
+        f"east, north in {name_crs(crs)}). {cure}"
+    )
+
+
+def bring_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds | None:
+    """Bring bounds from one CRS into another; None where they have no place there."""
+    # The corners of a square are not those of its picture in another CRS: go along its sides.
+    try:
+        west, south, east, north = Transformer.from_crs(
+            source, target, always_xy=True
+        ).transform_bounds(*bounds, densify_pts=21)
+    except ProjError:
+        return None
+    return west, south, east, north
+
+
+def _list(source: Source) -> list[Layer]:
+    """List the layers of a source, each with its header."""
+    try:
+        names = [str(name) for name, _ in pyogrio.list_layers(source.path)]
+        # Forced, for not every format keeps its bounds in a header.
+        infos = [
+            pyogrio.read_info(source.path, layer=name, force_total_bounds=True) for name in names
+        ]
+    except OPEN_ERRORS as error:
+        raise InputError(
+            f"{source.name}: cannot be read as boundaries ({say_reason(error)}). "
+            "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+        ) from error
+    strange = {str(info["driver"]) for info in infos} - set(source.drivers)
+    if not infos or strange:
+        found = f"GDAL takes it for {min(strange)}" if strange else "no layer"
+        raise InputError(
+            f"{source.name}: cannot be read as boundaries ({found}). "
+            "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
+        )
+    return [Layer(source, name, info) for name, info in zip(names, infos, strict=True)]
+
+
+def _is_drawn(layer: Layer) -> bool:
+    kind = str(layer.info["geometry_type"])
+    return "Polygon" in kind or "Surface" in kind or kind in ("Unknown", "GeometryCollection")
+
+
+def _has_codes(headings: Sequence[str], column: str | None) -> bool:
+    if column is not None:
+        return column in headings
+    return bool(find_columns(headings, "area_id"))
+
+
+def _read_crs(text: str | None) -> CRS | None:
+    if not text:
+        return None
+    try:
+        return flatten_crs(CRS.from_user_input(text))
+    except CRSError:
+        return None

@@ -1,0 +1,288 @@
+"""What a file is, by its first bytes: which driver may open it, and what is never opened."""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from basrelief.config import InputError
+from basrelief.sources.archives import list_members
+
+HEAD_BYTES = 65_536
+"""How much of a file is looked at: no driver decides by more."""
+
+RASTERS = {
+    b"II*\x00": "GTiff",
+    b"MM\x00*": "GTiff",
+    b"II+\x00": "GTiff",
+    b"MM\x00+": "GTiff",
+    b"EHFA_HEADER_TAG": "HFA",
+}
+"""Drivers of rasters by how files begin. GDAL would try a hundred more, some of which read what
+a file points to: other files, or servers."""
+
+ASCII_GRID = re.compile(
+    rb"\s*(ncols|nrows|xllcorner|yllcorner|xllcenter|yllcenter|cellsize|dx|dy|nodata_value)\s",
+    re.IGNORECASE,
+)
+
+VECTORS = {
+    b"SQLite format 3\x00": ("GPKG",),
+    b"\x00\x00\x27\x0a": ("ESRI Shapefile",),
+    b"fgb\x03": ("FlatGeobuf",),
+    b"!table": ("MapInfo File",),
+    b"Version ": ("MapInfo File",),
+    b"{": ("GeoJSON", "ESRIJSON", "TopoJSON"),
+    b"<kml": ("LIBKML", "KML"),
+}
+"""Drivers of boundaries by how files begin."""
+
+GEODATABASE = ("OpenFileGDB",)
+
+JSON_SUFFIXES = (".json", ".geojson", ".topojson", ".esrijson")
+"""Other suffixes make GDAL take JSON for the address of a service."""
+
+POINTERS = (
+    b"<OGRVRTDataSource",
+    b"<VRTDataset",
+    b"<GDAL_WMS",
+    b"<GDALTileIndexDataset",
+    b"<WCS_GDAL",
+    b"<OGRWFSDataSource",
+    b"gdal_streamed_alg",
+    b"<!ENTITY",
+)
+"""What makes a file a pointer to others, wherever it stands in its head."""
+
+STRANGERS = {
+    b"LASF": "a point cloud; download the surface model (DSM) instead, or grid the points",
+    b"\x89PNG": "a PNG picture; give heights",
+    b"\xff\xd8\xff": "a JPEG picture; give heights",
+    b"GIF8": "a GIF picture; give heights",
+    b"%PDF": "a PDF document",
+    b"\x89HDF": "HDF5 or netCDF; convert it: gdal_translate -of GTiff IN OUT.tif",
+    b"CDF": "netCDF; convert it: gdal_translate -of GTiff IN OUT.tif",
+    b"GRIB": "GRIB; convert it: gdal_translate -of GTiff IN OUT.tif",
+    b"\x00\x00\x00\x0cjP": "JPEG 2000; convert it: gdal_translate -of GTiff IN OUT.tif",
+    b"PK\x03\x04": "a zip archive; its name should end in .zip",
+    b"\x1f\x8b": "packed by gzip; unpack it",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"version https://git-lfs": "a pointer that Git LFS left; run git lfs pull",
+    b"<!DOCTYPE html": "a web page, so its download failed; fetch it again",
+    b"<html": "a web page, so its download failed; fetch it again",
+    b"<gml": "GML; convert it: ogr2ogr OUT.gpkg IN",
+    b"<wfs": "GML; convert it: ogr2ogr OUT.gpkg IN",
+}
+"""What is often given in the place of heights or boundaries, and what would help."""
+
+SIDES = {".dbf": ".shp", ".shx": ".shp", ".dat": ".tab", ".map": ".tab", ".mid": ".mif"}
+"""Which file of a source names the source, where another of its files was typed."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that GDAL may open, and with what."""
+
+    path: str
+    """A file or folder, or a member of a zip archive as GDAL calls it."""
+
+    name: str
+    """As the user would type it, for messages."""
+
+    drivers: tuple[str, ...]
+
+
+def check_file(path: Path, name: str) -> None:
+    """Refuse what is no plain file, before anything opens it: a FIFO would wait for ever.
+
+    Raises
+    ------
+    InputError
+        Says what it is.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name}: cannot be opened ({reason}).") from error
+    if stat.S_ISREG(found.st_mode):
+        if found.st_size == 0:
+            raise InputError(f"{name}: is empty (0 bytes). Fetch it again, or take it out.")
+        return
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    kind = next((word for test, word in kinds if test(found.st_mode)), "a device")
+    raise InputError(f"{name}: is {kind}, no file. Give a file.")
+
+
+@contextmanager
+def open_member(path: Path, member: str | None, name: str) -> Iterator[IO[bytes]]:
+    """Open a file, or a member of a zip archive, to read its bytes.
+
+    Raises
+    ------
+    InputError
+        If it is no plain file, or cannot be read, to its end.
+    """
+    check_file(path, name)
+    try:
+        with ExitStack() as stack:
+            if member is None:
+                yield stack.enter_context(path.open("rb"))
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                yield stack.enter_context(archive.open(member))
+    # What zipfile raises of broken or unusual archives.
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise InputError(f"{name}: cannot be read to its end ({error}). Fetch it again.") from error
+
+
+def read_head(path: Path, name: str, member: str | None = None) -> bytes:
+    """Read how a file, or a member of a zip archive, begins; raises as `open_member`."""
+    with open_member(path, member, name) as file:
+        return file.read(HEAD_BYTES)
+
+
+def find_raster_driver(head: bytes) -> str | None:
+    """Tell which driver may open a raster that begins so; None if none may.
+
+    >>> find_raster_driver(b"ncols 500"), find_raster_driver(b"<VRTDataset>")
+    ('AAIGrid', None)
+    """
+    if ASCII_GRID.match(head):
+        return "AAIGrid"
+    return next((driver for magic, driver in RASTERS.items() if head.startswith(magic)), None)
+
+
+def describe_stranger(head: bytes) -> str:
+    """Say what a file is that no driver may open, and what would help.
+
+    >>> describe_stranger(b"LASF")[:13]
+    'a point cloud'
+    """
+    text = _strip_text(head)
+    if any(pointer in head for pointer in POINTERS):
+        return "a list of other files or servers, which are not followed; give the files themselves"
+    found = (word for magic, word in STRANGERS.items() if text.startswith(magic))
+    # Names of elements come in any case, after a declaration of XML.
+    lower = (word for magic, word in STRANGERS.items() if text.lower().startswith(magic.lower()))
+    return next(found, None) or next(lower, "of no kind that is read")
+
+
+def find_boundaries(path: Path, name: str) -> list[Source]:
+    """Find what GDAL may open as boundaries at a path: the file, or what a zip archive holds.
+
+    Raises
+    ------
+    InputError
+        If there is nothing; says what was found instead.
+    """
+    if path.is_dir():
+        return [_open_folder(path, name)]
+    if path.suffix.lower() in SIDES:
+        path = _find_beside(path, SIDES[path.suffix.lower()]) or path
+    if path.suffix.lower() not in (".zip", ".kmz"):
+        check_file(path, name)
+        drivers = _match_vector(read_head(path, name), path.suffix, name)
+        _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
+        return [Source(str(path.absolute()), name, drivers)]
+    members = list_members(path, name)
+    geodatabases = sorted(
+        {m[: m.lower().index(".gdb/") + 4] for m in members if ".gdb/" in m.lower()}
+    )
+    if geodatabases:
+        return [
+            Source(name_member(path, each), f"{name}/{each}", GEODATABASE) for each in geodatabases
+        ]
+    wanted = (".shp", ".gpkg", ".fgb", ".kml", ".tab", ".mif", *JSON_SUFFIXES)
+    chosen = [member for member in members if member.lower().endswith(wanted)]
+    if not chosen:
+        raise InputError(
+            f"{name}: holds no boundaries ({', '.join(wanted)}) among its {len(members)} files. "
+            "Give an archive that does, or unpack it."
+        )
+    found, all_names = [], {member.lower() for member in members}
+    for member in chosen:
+        called = f"{name}/{member}"
+        drivers = _match_vector(read_head(path, called, member), Path(member).suffix, called)
+        _check_companions(Path(member).suffix, all_names, PurePosixPath(member), called)
+        found.append(Source(name_member(path, member), called, drivers))
+    return found
+
+
+def name_member(path: Path, member: str) -> str:
+    """Call a member of a zip archive as GDAL does."""
+    absolute = str(path.absolute())
+    # The braces say where the archive's name ends: a folder may be called .zip too. But in a
+    # name with braces of its own GDAL loses count.
+    if "{" in absolute or "}" in absolute:
+        return f"/vsizip/{absolute}/{member}"
+    return f"/vsizip/{{{absolute}}}/{member}"
+
+
+def _open_folder(path: Path, name: str) -> Source:
+    tables = [each.name for each in path.glob("*.gdbtable")]
+    if path.suffix.lower() == ".gdb" and tables:
+        return Source(str(path.absolute()), name, GEODATABASE)
+    inside = sorted(
+        each.name for each in path.iterdir() if each.suffix.lower() in (".shp", ".gpkg", ".geojson")
+    )
+    choice = f' Name the file, for example "{name}/{inside[0]}".' if inside else ""
+    raise InputError(f"{name}: is a folder, no file of boundaries.{choice}")
+
+
+def _find_beside(path: Path, suffix: str) -> Path | None:
+    """Find the file of the same stem with a suffix, in either case."""
+    wanted = f"{path.stem}{suffix}".lower()
+    if not path.parent.is_dir():
+        return None
+    return next((each for each in path.parent.iterdir() if each.name.lower() == wanted), None)
+
+
+def _check_companions(
+    suffix: str, present: Collection[str], path: Path | PurePosixPath, name: str | None = None
+) -> None:
+    """Refuse a shapefile without the files that hold its codes and its order."""
+    if suffix.lower() != ".shp":
+        return
+    stem = str(path.with_suffix("")) if name else path.stem
+    missing = [each for each in (".dbf", ".shx") if f"{stem}{each}".lower() not in present]
+    if missing:
+        what = " and ".join(f"{path.stem}{each}" for each in missing)
+        raise InputError(
+            f"{name or path.name}: {what} should lie beside it"
+            f"{' (the codes of the areas are in the .dbf)' if '.dbf' in missing else ''}. "
+            "A shapefile is several files: copy them all."
+        )
+
+
+def _match_vector(head: bytes, suffix: str, name: str) -> tuple[str, ...]:
+    """Find the drivers that may open boundaries that begin so."""
+    text = _strip_text(head)
+    found = next((d for magic, d in VECTORS.items() if text.startswith(magic)), None)
+    if found is not None and text.startswith(b"{") and suffix.lower() not in JSON_SUFFIXES:
+        raise InputError(
+            f"{name}: holds JSON, and its name does not end in .geojson or .json. Rename it."
+        )
+    if found is None or any(pointer in head for pointer in POINTERS):
+        raise InputError(
+            f"{name}: cannot be read as boundaries (it is {describe_stranger(head)}). Give a "
+            "shapefile, GeoPackage, GeoJSON, FlatGeobuf, KML, file geodatabase, Esri JSON or "
+            "MapInfo file of polygons, or a zip of one."
+        )
+    return found
+
+
+def _strip_text(head: bytes) -> bytes:
+    """Take away what may stand before a text begins: marks, blanks, declarations, comments."""
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    if not text.lstrip().startswith((b"<", b"{", b"!")):
+        return text
+    return re.sub(rb"^(\s+|<\?[^>]*\?>|<!--.*?-->)+", b"", text, flags=re.DOTALL)

@@ -1,0 +1,348 @@
+"""Heights looked at before they are believed: in windows over the place, and tile against tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from basrelief.config import InputError, Typed
+from basrelief.grid import Bounds, Grid, Window
+from basrelief.run import Notes
+from basrelief.sources.ascii_grids import check_text
+from basrelief.sources.lidar import AS_STORED, Belief, Mosaic
+from basrelief.sources.places import find_lon_lat
+from basrelief.sources.plausible import (
+    APART_M,
+    BELOW_M,
+    BELOW_SHARE,
+    DIFFERENT_M,
+    DIFFERENT_SHARE,
+    SAME_SHARE,
+    SAME_SURFACE_M,
+    SEAM_CELLS,
+    TOO_HIGH_SHARE,
+    Look,
+    blank_bled,
+    find_limits,
+)
+from basrelief.sources.products import tell_flight, tell_picture, tell_product
+from basrelief.sources.tiles import Tile
+
+LOOK_CELLS = 512
+"""Side of a window that is looked at."""
+
+MAX_LOOKS = 120
+"""Windows that are looked at: all of 30 km² at 1 m, and of larger places an even choice."""
+
+MAX_SQUARES = 4096
+"""Squares that a place is parted into, to choose from."""
+
+MAX_PAIRS = 500
+"""Pairs of tiles on the same ground that are compared: an even choice of more."""
+
+PAIR_CELLS = 128
+"""Side of the windows in which two tiles are compared."""
+
+
+def check_products(typed: Typed, tiles: Sequence[Tile], wanted: str, notes: Notes) -> None:
+    """Hold tiles' names against what they are given for, before a height is read.
+
+    Parameters
+    ----------
+    wanted
+        ``"surface"`` or ``"terrain"``.
+
+    Raises
+    ------
+    InputError
+        If some are of the other product by their names, or show no heights.
+    """
+    for tile in tiles:
+        word = tell_picture(tile.name)
+        if word is not None:
+            raise InputError(
+                f"{typed}: {tile.name} is {word}, by its name, and shows no heights. Narrow the "
+                "pattern to the heights themselves."
+            )
+    by_product: dict[str | None, Tile] = {}
+    for tile in tiles:
+        by_product.setdefault(tell_product(tile.name), tile)
+    if "surface" in by_product and "terrain" in by_product:
+        surface, terrain = by_product["surface"].name, by_product["terrain"].name
+        raise InputError(
+            f"{typed}: {terrain} is a terrain model by its name, {surface} a surface model. Give "
+            f"{typed.name('dsm')} the surface alone, for example with *DSM* in the pattern, and "
+            f"{typed.name('dtm')} the terrain."
+        )
+    other = {"surface": "terrain", "terrain": "surface"}[wanted]
+    if other in by_product:
+        hint = "nothing stands on it" if wanted == "surface" else "houses count as ground"
+        notes.add(
+            f"{typed}: {by_product[other].name} is a {other} model by its name, and is taken for "
+            f"{wanted}: {hint} if the name is right"
+        )
+
+
+def choose_windows(mosaic: Mosaic, areas: gpd.GeoDataFrame) -> list[Bounds]:
+    """Choose the squares of ground that are looked at: those where areas and rasters are.
+
+    Returns
+    -------
+    list of bounds
+        All of a small place, and an even choice of a large one.
+    """
+    tree = shapely.STRtree(areas.geometry.values)
+    west, south, east, north = _share(mosaic.grid.bounds, tuple(areas.total_bounds))
+    if west >= east or south >= north:
+        return []
+    place = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
+    # No more than some thousand squares are asked for, however large the place.
+    side = max(LOOK_CELLS, ceil((place.n_cells / MAX_SQUARES) ** 0.5))
+    squares = [
+        square for square in place.tiles(side) if len(tree.query(shapely.box(*square.bounds)))
+    ]
+    chosen = squares[:: -(-len(squares) // MAX_LOOKS) or 1]
+    # A cell more: what ends at the edge of a square is seen to end.
+    return [_middle(square).pad(1).bounds for square in chosen]
+
+
+def _middle(square: Grid) -> Grid:
+    """Give the square of `LOOK_CELLS` in the middle of a larger one."""
+    rows, cols = (
+        slice(spare, spare + min(size, LOOK_CELLS))
+        for size in square.shape
+        for spare in [max(0, size - LOOK_CELLS) // 2]
+    )
+    return square.crop((rows, cols))
+
+
+def _share(one: Bounds, other: Bounds) -> Bounds:
+    west, south = max(one[0], other[0]), max(one[1], other[1])
+    return west, south, min(one[2], other[2]), min(one[3], other[3])
+
+
+def believe_heights(
+    mosaic: Mosaic, typed: Typed, windows: Sequence[Bounds], notes: Notes
+) -> Mosaic:
+    """Look at the heights of a place, and give the mosaic with what can be believed of it.
+
+    Parameters
+    ----------
+    windows
+        Squares of ground over the place; each is read as it is stored.
+
+    Raises
+    ------
+    InputError
+        If the heights cannot be metres, are all one, or two tiles of the same ground differ and
+        nothing says which is newer.
+    """
+    for tile in _find_touched(mosaic, windows):
+        if tile.driver == "AAIGrid":
+            check_text(tile.file, tile.member, tile.name, tile.grid.shape)
+    mosaic = _order_tiles(mosaic, typed, notes)
+    lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
+    look, n_bled = Look(), 0
+    for bounds in windows:
+        values = mosaic.read(bounds, AS_STORED).values
+        look.add(values, lowest, highest)
+        values[(values < lowest) | (values > highest)] = np.nan
+        n_bled += blank_bled(values)
+    if look.n_cells == 0:
+        return mosaic
+    _refuse_units(look, typed, mosaic, highest)
+    voids = look.find_voids()
+    _note_losses(look, typed, notes, n_bled, highest)
+    for void in voids:
+        notes.add(
+            f"{typed}: the value {void:g} stands in patches far from all heights around and is "
+            "taken as ground without data. Declare it: gdal_translate -a_nodata "
+            f"{void:g} IN.tif OUT.tif"
+        )
+    return mosaic.believe(Belief(lowest, highest, tuple(voids)))
+
+
+def compare_terrain(
+    mosaics: tuple[Mosaic, Mosaic],
+    typed: tuple[Typed, Typed],
+    windows: Sequence[Bounds],
+    notes: Notes,
+) -> None:
+    """Hold the surface against the terrain on the ground that both show.
+
+    Parameters
+    ----------
+    mosaics, typed
+        Surface and terrain, and what gave them.
+
+    Raises
+    ------
+    InputError
+        If they are the same, or swapped.
+    """
+    parts = [_subtract(*mosaics, bounds)[::7] for bounds in windows]
+    above = np.concatenate([np.empty(0, np.float32), *parts])
+    if above.size == 0:
+        return
+    dsm, dtm = typed
+    if np.mean(np.abs(above) < SAME_SURFACE_M) > SAME_SHARE:
+        raise InputError(
+            f"{dsm} and {dtm}: surface and terrain are the same heights: no house and no tree "
+            f"stands anywhere. Give {dsm.name()} the surface (DSM), or leave {dtm.name()} out."
+        )
+    below, over = float(np.mean(above < -BELOW_M)), float(np.mean(above > BELOW_M))
+    if below > BELOW_SHARE and below > over:
+        raise InputError(
+            f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
+            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped?"
+        )
+    if below > BELOW_SHARE:
+        notes.add(
+            f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
+            f"{below:.0%} of the cells, as where one of them is older or in another unit"
+        )
+    low = float(np.percentile(above, 1))
+    if low > APART_M:
+        raise InputError(
+            f"{dsm} and {dtm}: the surface lies {low:.0f} m or more above the terrain nearly "
+            "everywhere. Are both in metres, above the same sea?"
+        )
+
+
+def _subtract(surface: Mosaic, terrain: Mosaic, bounds: Bounds) -> NDArray[np.float32]:
+    """Subtract terrain from surface on the cells of a window that both have."""
+    top, low = surface.read(bounds).values, terrain.read(bounds).values
+    rows, cols = (min(sizes) for sizes in zip(top.shape, low.shape, strict=True))
+    # Half a cell aside is as near as their grids may lie: enough for what is asked here.
+    above = top[:rows, :cols] - low[:rows, :cols]
+    return np.asarray(above[np.isfinite(above)])
+
+
+def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> None:
+    """Stop where heights cannot be metres, or are no relief."""
+    span = f"{look.lowest:g} to {look.highest:g}"
+    cure = (
+        "If they are in decimetres, centimetres, millimetres or feet, say so in the file: "
+        "gdal_translate -a_scale 0.001 IN OUT.tif, with the metres in a unit"
+    )
+    if look.n_high > TOO_HIGH_SHARE * look.n_cells:
+        raise InputError(
+            f"{typed}: heights run from {span}, {look.n_high / look.n_cells:.0%} of them above "
+            f"{highest:g}, and no ground here is as high in metres. {cure}."
+        )
+    step = look.find_odd_steps()
+    if step is not None:
+        raise InputError(
+            f"{typed}: heights run from {span}, and a hundredth of the steps from one cell to the "
+            f"next is above {step:.0f}, which no walls are in metres. {cure}."
+        )
+    if look.lowest == look.highest and look.n_cells > 1:
+        raise InputError(
+            f"{typed}: all {look.n_cells:,} cells looked at are {look.lowest:g}: there is no "
+            "relief. Give a raster of heights."
+        )
+
+
+def _note_losses(look: Look, typed: Typed, notes: Notes, n_bled: int, highest: float) -> None:
+    """Say which heights are not believed, and what is odd about the others."""
+    of = f"of {look.n_cells:,} cells looked at"
+    if look.n_low or n_bled:
+        notes.add(
+            f"{typed}: {look.n_low + n_bled:,} {of} lie deeper than ground does (lowest "
+            f"{look.lowest:.0f} m), as averages with a nodata value do; they are taken as ground "
+            "without data"
+        )
+    if look.n_high:
+        notes.add(
+            f"{typed}: {look.n_high:,} {of} lie above {highest:g} m (highest {look.highest:.0f} "
+            "m), higher than any ground here; they are taken as ground without data"
+        )
+    if look.is_whole:
+        notes.add(
+            f"{typed}: all heights are whole numbers, and are taken as metres; decimals are lost"
+        )
+
+
+def _find_touched(mosaic: Mosaic, windows: Sequence[Bounds]) -> list[Tile]:
+    """List the tiles that share ground with any of the windows."""
+    squares = [shapely.box(*tile.grid.bounds) for tile in mosaic.tiles]
+    tree = shapely.STRtree(squares)
+    hit = tree.query([shapely.box(*bounds) for bounds in windows], predicate="intersects")[1]
+    return [mosaic.tiles[index] for index in np.unique(hit)]
+
+
+def _order_tiles(mosaic: Mosaic, typed: Typed, notes: Notes) -> Mosaic:
+    """Put newer flights first where tiles of the same ground differ; else leave the order."""
+    newer: list[tuple[Tile, Tile]] = []
+    for one, other in _find_pairs(mosaic):
+        if not _is_different(mosaic, one, other):
+            continue
+        flights = tell_flight(one.name), tell_flight(other.name)
+        if None in flights or flights[0] == flights[1]:
+            raise InputError(
+                f"{typed}: {one.name} and {other.name} show the same ground with different "
+                "heights, and nothing in their names says which flight is newer. Take one out."
+            )
+        newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
+    if not newer:
+        return mosaic
+    first, second = newer[0]
+    more = f", and {len(newer) - 1} more such pairs" if len(newer) > 1 else ""
+    notes.add(
+        f"{typed}: {first.name} and {second.name} show the same ground with different heights"
+        f"{more}; the newer flight by name is taken"
+    )
+    tiles = tuple(sorted(mosaic.tiles, key=lambda tile: -(tell_flight(tile.name) or 0)))
+    return mosaic.believe(mosaic.belief, tiles)
+
+
+def _find_pairs(mosaic: Mosaic) -> list[tuple[Tile, Tile]]:
+    """List pairs of tiles that share more ground than a seam, an even choice of many."""
+    squares = [shapely.box(*tile.grid.bounds) for tile in mosaic.tiles]
+    seam_m = SEAM_CELLS * mosaic.grid.cell_m / 2
+    # Shrunk by half a seam each, so that neighbours no longer touch.
+    inner = [
+        shapely.box(w + seam_m, s + seam_m, e - seam_m, n - seam_m)
+        if min(e - w, n - s) > 2 * seam_m
+        else square
+        for square in squares
+        for w, s, e, n in [square.bounds]
+    ]
+    pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
+    own = [(mosaic.tiles[a], mosaic.tiles[b]) for a, b in pairs if a < b]
+    return own[:: -(-len(own) // MAX_PAIRS) or 1]
+
+
+def _is_different(mosaic: Mosaic, one: Tile, other: Tile) -> bool:
+    """Tell whether two tiles have different heights on the ground that they share."""
+    n_cells = n_different = 0
+    for here in _shared_windows(one, other):
+        there = other.grid.find(one.grid.crop(here))
+        step = mosaic.read_tile(one, here, AS_STORED) - mosaic.read_tile(other, there, AS_STORED)
+        n_cells += int(np.isfinite(step).sum())
+        n_different += int((np.abs(step) > DIFFERENT_M).sum())
+    return n_different > DIFFERENT_SHARE * max(n_cells, 1)
+
+
+def _shared_windows(one: Tile, other: Tile) -> list[Window]:
+    """Give up to nine windows spread over the cells that two tiles share, in those of the first."""
+    rows, cols = one.grid.clip(one.grid.find(other.grid))[0]
+    # A hair off the grid, the last row of one may lie beyond the other.
+    whole = other.grid.clip(other.grid.find(one.grid.crop((rows, cols))))[0]
+    height, width = (part.stop - part.start for part in whole)
+    starts = [
+        sorted({first + round(k * max(0, size - PAIR_CELLS) / 2) for k in range(3)})
+        for first, size in ((rows.start, height), (cols.start, width))
+    ]
+    sides = min(height, PAIR_CELLS), min(width, PAIR_CELLS)
+    return [
+        (slice(row, row + sides[0]), slice(col, col + sides[1]))
+        for row in starts[0]
+        for col in starts[1]
+        if min(sides) > 0
+    ]

@@ -1,0 +1,312 @@
+"""What heights can be: every threshold that input is held against, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, minimum_filter
+
+Heights = NDArray[np.float32]
+
+METRES_A_UNIT = {
+    **dict.fromkeys(("m", "metre", "metres", "meter", "meters", "[m]"), 1.0),
+    **dict.fromkeys(("dm", "decimetre", "decimetres", "decimeter", "decimeters"), 0.1),
+    **dict.fromkeys(("cm", "centimetre", "centimetres", "centimeter", "centimeters"), 0.01),
+    **dict.fromkeys(("mm", "millimetre", "millimetres", "millimeter", "millimeters"), 0.001),
+    **dict.fromkeys(("ft", "foot", "feet", "international foot", "international feet"), 0.3048),
+    **dict.fromkeys(
+        ("us survey foot", "us survey feet", "us-ft", "ftus", "foot_us", "us_survey_foot"),
+        1200 / 3937,
+    ),
+}
+"""Units that files give their heights in, in lower case. Others are refused, not guessed at."""
+
+FARTHEST_M = 5e7
+"""No projection in use gives coordinates beyond: the Earth is 40,000 km around."""
+
+SCALE_NOTED, SCALE_REFUSED = 0.02, 0.05
+"""Parts by which a metre of a CRS may miss a metre of ground. Grids of one country stay below
+0.002, Europe's and America's equal-area grids below 0.015; web Mercator is 0.6 off in London."""
+
+LOWEST_M, HIGHEST_M = -450.0, 6000.0
+"""Ground that people live on: the Dead Sea lies at -430 m, La Rinconada at 5,100 m. A value beyond
+is no height of a place to learn from."""
+
+LOWEST_BRITISH_M, HIGHEST_BRITISH_M = -150.0, 1400.0
+"""The same of Great Britain: Ben Nevis has 1,345 m, and no pit that was ever open went deeper."""
+
+GREAT_BRITAIN = (-9.0, 49.5, 2.2, 61.5)
+"""Longitudes and latitudes within which the bounds above hold; Ireland's summit is lower still."""
+
+IMPOSSIBLE = 1e6
+"""What files call nodata lies beyond, or is not a number: never a height in any unit."""
+
+MARKERS = (-32768.0, -32767.0, -9999.0, -99999.0, 9999.0, 32767.0, 65535.0, 99999.0)
+"""Values in use for nodata that no ground has in metres. They are nodata whatever a file
+declares: surface and terrain often differ in that."""
+
+SPARE_MARKERS = (0.0, -1.0, -99.0, -999.0, 255.0, 999.0)
+"""The same of values that ground can have: believed only with the evidence below."""
+
+TOO_HIGH_SHARE = 0.01
+"""Share of cells above the highest ground from which the unit is wrong; below it, they are spikes
+(a bird, a cloud), which are left out and counted."""
+
+WALL_M = 3.0
+"""From here on a step from one cell to the next is a wall or a crown, and not a slope."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What steps from cell to cell no place has in metres: any of the three is beyond."""
+
+    typical: float
+    """Median of the steps above `WALL_M`: 4 in suburbs, 8 in the City of London, 11 in
+    Newcastle."""
+
+    share: float
+    """Of all steps, those above `WALL_M`: a tenth in towns, a quarter in forests."""
+
+    hundredth: float
+    """What the highest hundredth of all steps is above: 7, 22 and 13 in the same places."""
+
+
+ODD_STEPS = Steps(typical=60.0, share=0.6, hundredth=150.0)
+"""Heights with decimals: far beyond the towers of Manhattan, for a sound file must never be
+refused. Feet that are not declared stay below."""
+
+ODD_WHOLE_STEPS = Steps(typical=20.0, share=0.3, hundredth=40.0)
+"""Heights without decimals are suspect from the start: LIDAR in metres has some, and files of
+decimetres, centimetres and millimetres have none."""
+
+FEWEST_WALLS = 200
+"""Steps needed for figures that say anything."""
+
+PATCH_JUMP_M = 5.0
+"""Median step from a patch of one exact value to its neighbours from which it is no water: a
+shore begins at the water's own height."""
+
+FEWEST_PATCH_CELLS = 500
+"""A patch of fewer cells is smaller than a house and its garden, at 1 m."""
+
+PATCH_SHARE = 0.02
+"""Share of cells that a patch of another value than the spare markers needs: a large flat roof
+is less of a place."""
+
+COMPACT = 3.0
+"""Times the outline of a square of the same ground that a patch may have. Ground of one height
+between houses has many times as much."""
+
+LONE_M = 30.0
+"""Gap between the lowest (or highest) exact value that several cells share and the next: between
+ground and a pit's bottom there are cells of every height."""
+
+LONE_CELLS = 5
+
+BLED_CELLS = 4
+"""How far resampling carries a nodata value into heights: the reach of the widest kernel in use
+(Lanczos has 3), and a cell."""
+
+BLED_M = 25.0
+"""How far below all ground around (24 cells) a cell beside nodata lies that is an average with
+it; only below `BLED_BELOW_M`, for the foot of a cliff beside the sea lies so too."""
+
+BLED_BELOW_M = -10.0
+"""The lowest ground of England and of the Netherlands lies at -3 and -7 m."""
+
+DIFFERENT_M, DIFFERENT_SHARE = 0.5, 0.01
+"""Two tiles of the same ground are of different flights where more than this share of cells differs
+by more than that: resampling and rounding stay below, and a street of new houses does not."""
+
+SEAM_CELLS = 12
+"""Tiles may share a seam of so many cells, as America's do: too little to matter which is taken."""
+
+SAME_SURFACE_M, SAME_SHARE = 0.01, 0.999
+"""Where a larger share of the surface equals the terrain, to a centimetre, nothing stands on it."""
+
+BELOW_M, BELOW_SHARE = 1.0, 0.02
+"""Surface and terrain are swapped where a larger share of the surface lies a metre below the
+terrain than above it, and at least this one; sound pairs have a hundredth (water, flights)."""
+
+APART_M = 20.0
+"""Height above terrain that a surface comes below somewhere (its lowest hundredth): streets and
+gaps in crowns show the ground."""
+
+FAR_M = 1_500_000.0
+"""A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km
+long."""
+
+MAX_VERTICES = 1_000_000
+"""Vertices of one area: the longest coast in full resolution has a tenth of it."""
+
+LONGEST_CODE, LONGEST_NAME = 64, 120
+"""Letters. Official codes have 12 at most, official names 60."""
+
+MENDED_SHARE = 0.01
+"""Share of an area's ground that mending its outline may change before it is told: crossings of
+generalised boundaries change a millionth."""
+
+SHARED_SHARE, SHARED_SLIVER, SLIVER_M = 0.05, 0.01, 10.0
+"""Share of the smaller area's ground that two may have in common; and from what share on it must be
+narrower than a sliver, which is as wide as boundaries generalised to 20 m, one by one, are off."""
+
+MAX_CELLS = 2e10
+"""Cells of a place: 140 km square at 1 m, which is days of work and 160 GB."""
+
+
+@dataclass
+class Look:
+    """What is seen of heights in windows spread over a place."""
+
+    n_cells: int = 0
+    n_high: int = 0
+    n_low: int = 0
+    n_whole: int = 0
+    lowest: float = np.inf
+    highest: float = -np.inf
+    steps: list[Heights] = field(default_factory=list)
+    """Steps from cell to cell, thinned."""
+
+    n_by_value: dict[float, int] = field(default_factory=dict)
+    """Cells of values that patches of one exact value have."""
+
+    jumps: dict[float, list[Heights]] = field(default_factory=dict)
+    """Steps from such patches to their neighbours."""
+
+    lone: set[float] = field(default_factory=set)
+    """Lowest or highest values that several cells share, far from all others."""
+
+    sample: list[Heights] = field(default_factory=list)
+    """Heights, thinned."""
+
+    def add(self, values: Heights, lowest: float, highest: float) -> None:
+        """Take in a window, (row, col), with NaN where there is no data."""
+        known = values[np.isfinite(values)]
+        if known.size == 0:
+            return
+        self.n_cells += known.size
+        is_high, is_low = known > highest, known < lowest
+        self.n_high += int(is_high.sum())
+        self.n_low += int(is_low.sum())
+        self.n_whole += int((known == np.rint(known)).sum())
+        self.lowest = min(self.lowest, float(known.min()))
+        self.highest = max(self.highest, float(known.max()))
+        self.sample.append(known[:: max(1, known.size // 2000)])
+        steps = np.abs(np.diff(values, axis=1))
+        self.steps.append(steps[np.isfinite(steps)][::3])
+        self._add_lone(np.unique(known[~is_low], return_counts=True))
+        self._add_patches(values)
+
+    def _add_lone(self, counted: tuple[Heights, NDArray[np.int64]]) -> None:
+        """Find an end of the heights that several cells share exactly, far from the rest."""
+        found, count = counted
+        if len(found) < 2:
+            return
+        for end, beside in ((0, 1), (-1, -2)):
+            gap = abs(float(found[end]) - float(found[beside]))
+            if count[end] >= LONE_CELLS and gap > LONE_M and _is_marker(float(found[end])):
+                self.lone.add(float(found[end]))
+
+    def _add_patches(self, values: Heights) -> None:
+        """Count cells in patches of one exact value, and their steps to what lies around."""
+        is_flat = (values[1:, 1:] == values[:-1, 1:]) & (values[1:, 1:] == values[1:, :-1])
+        flat = values[1:, 1:][is_flat]
+        if flat.size < FEWEST_PATCH_CELLS:
+            return
+        found, count = np.unique(flat, return_counts=True)
+        # The largest: heights in whole numbers have patches everywhere.
+        for value in found[np.argsort(-count)][: (count >= FEWEST_PATCH_CELLS).sum()][:8]:
+            is_value = values == value
+            self.n_by_value[float(value)] = self.n_by_value.get(float(value), 0) + int(
+                is_value.sum()
+            )
+            for a, b, marks in (
+                (values[:, 1:], values[:, :-1], is_value[:, 1:] != is_value[:, :-1]),
+                (values[1:], values[:-1], is_value[1:] != is_value[:-1]),
+            ):
+                step = np.abs(a - b)[marks]
+                self.jumps.setdefault(float(value), []).append(step[np.isfinite(step)])
+
+    def find_voids(self) -> list[float]:
+        """List the exact values that stand for no data, by their patches or their distance."""
+        voids = set(self.lone)
+        heights = np.concatenate(self.sample) if self.sample else np.empty(0, np.float32)
+        for value, count in self.n_by_value.items():
+            steps = np.concatenate(self.jumps[value])
+            outline = 4 * np.sqrt(count) * COMPACT
+            is_spare = _is_marker(value)
+            # Whole numbers have patches of one value on every slope.
+            is_large = count >= PATCH_SHARE * self.n_cells and not self.is_whole
+            if len(steps) == 0 or not (is_spare or is_large):
+                continue
+            is_compact = len(steps) <= outline
+            if is_spare and count < 0.4 * self.n_cells:
+                is_compact = True
+            near = np.abs(heights[heights != np.float32(value)] - np.float32(value)) < 2.0
+            if is_compact and np.median(steps) > PATCH_JUMP_M and near.mean() < 0.05:
+                voids.add(value)
+        return sorted(voids)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether heights are whole numbers."""
+        return self.n_whole >= 0.999 * self.n_cells
+
+    def find_odd_steps(self) -> float | None:
+        """Give what a hundredth of steps is above, where no place in metres has such; or None."""
+        steps = np.concatenate(self.steps) if self.steps else np.empty(0, np.float32)
+        walls = steps[steps > WALL_M]
+        if len(walls) < FEWEST_WALLS:
+            return None
+        bound = ODD_WHOLE_STEPS if self.is_whole else ODD_STEPS
+        hundredth = float(np.percentile(steps, 99))
+        is_odd = (
+            float(np.median(walls)) > bound.typical
+            or len(walls) > bound.share * len(steps)
+            or hundredth > bound.hundredth
+        )
+        return hundredth if is_odd else None
+
+
+def find_limits(lon_lat: tuple[float, float] | None) -> tuple[float, float]:
+    """Give the lowest and highest ground that a place can have, in metres.
+
+    >>> find_limits((-0.1, 51.5)), find_limits((6.9, 45.8))
+    ((-150.0, 1400.0), (-450.0, 6000.0))
+    """
+    west, south, east, north = GREAT_BRITAIN
+    if lon_lat and west <= lon_lat[0] <= east and south <= lon_lat[1] <= north:
+        return LOWEST_BRITISH_M, HIGHEST_BRITISH_M
+    return LOWEST_M, HIGHEST_M
+
+
+def blank_bled(values: Heights) -> int:
+    """Blank, in place, the cells beside no data that are averages with a nodata value.
+
+    Parameters
+    ----------
+    values : (row, col), metres
+        NaN where there is no data.
+
+    Returns
+    -------
+    How many.
+    """
+    # Nearly every window has none: the rest is then not asked.
+    if not (values < BLED_BELOW_M).any():
+        return 0
+    is_near = binary_dilation(np.isnan(values), np.ones((3, 3), bool), iterations=BLED_CELLS)
+    suspect = is_near & (values < BLED_BELOW_M)
+    if not suspect.any():
+        return 0
+    inner = np.where(is_near | np.isnan(values), np.float32(np.inf), values)
+    around = minimum_filter(inner, size=2 * 24 + 1, mode="nearest")
+    is_bled = suspect & np.isfinite(around) & (values < around - BLED_M)
+    values[is_bled] = np.nan
+    return int(is_bled.sum())
+
+
+def _is_marker(value: float) -> bool:
+    return any(value == each for each in (*SPARE_MARKERS, *MARKERS))
