@@ -398,6 +398,21 @@ def test_labels_of_areas_that_are_not_used_change_no_published_byte(place: Place
     assert found[0] == found[1]
 
 
+def test_where_too_few_areas_are_left_to_fit_anything_their_labels_alone_are_published(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = np.where(np.arange(N_SIDE**2) < 2, 1500, 50)
+    place.labels().assign(population=people).to_csv(place.folder / "labels.csv", index=False)
+    run = basrelief.run_all(place.config)
+    assert (
+        "that cannot be done, and nothing that was learnt is published" in capsys.readouterr().out
+    )
+    table = pd.read_csv(run.folder / "public" / "areas.csv")
+    assert len(table) == 2
+    assert f"{TARGET}_predicted" not in table
+    assert read_json(run.folder / "publish.json")["drawn_from"]["kind"] == "nothing"
+
+
 def test_where_every_area_is_withheld_no_figure_is_published(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -408,7 +423,7 @@ def test_where_every_area_is_withheld_no_figure_is_published(
     assert "No figure that was learnt or averaged is shown" in page
     assert "0.9" not in page[page.index("</style>") :]
     said = capsys.readouterr().out
-    assert "that cannot be done, and nothing that was learnt is published: 0 areas may be" in said
+    assert "public/ shows no figure. Every area is withheld" in said
     assert "publish.min_population = 0" in said
     record = read_json(run.folder / "publish.json")
     assert (record["drawn_from"]["kind"], record["averages_published"]) == ("nothing", 0)

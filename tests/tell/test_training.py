@@ -36,13 +36,13 @@ def read_text(page: str) -> str:
 def run(
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
-    judged_settings: Settings,
+    open_settings: Settings,
 ) -> Run:
     """A judged run whose recipe was cut short, mapped and told."""
     run = write_judged(tmp_path_factory.mktemp("short") / "run")
     write_json(run.models / "recipes.json", [SHORT])
-    write_maps(judged_settings, run)
-    tell_run(judged_settings, run)
+    write_maps(open_settings, run)
+    tell_run(open_settings, run)
     return run
 
 
@@ -70,11 +70,11 @@ def test_maps_say_it_and_keep_the_code_for_programs(run: Run) -> None:
 
 
 def test_a_whole_training_has_no_banner(
-    write_judged: Callable[[Path], Run], judged_settings: Settings, tmp_path: Path
+    write_judged: Callable[[Path], Run], open_settings: Settings, tmp_path: Path
 ) -> None:
     run = write_judged(tmp_path / "run")
     write_json(run.models / "recipes.json", [WHOLE])
-    tell_run(judged_settings, run)
+    tell_run(open_settings, run)
     for name in ("report.html", "public/report.html", "model_card.md"):
         text = (run.folder / name).read_text(encoding="utf-8")
         assert "Not the whole recipe" not in text
@@ -84,7 +84,7 @@ def test_a_whole_training_has_no_banner(
 def test_pages_find_the_runs_files_by_the_code(
     write_judged: Callable[[Path], Run],
     plant_sums: Callable[[Run], pd.DataFrame],
-    judged_settings: Settings,
+    open_settings: Settings,
     tmp_path: Path,
 ) -> None:
     pages = []
@@ -99,7 +99,7 @@ def test_pages_find_the_runs_files_by_the_code(
         kind |= {"contribution": 0.5, "low": 0.1, "high": 0.9, "share_of_ground": 1.0}
         kind["unit"] = "target"
         write_json(run.explain / "kinds.json", [kind])
-        tell_run(judged_settings, run)
+        tell_run(open_settings, run)
         pages.append(run.report.read_text(encoding="utf-8"))
     whole, short = pages
     # What stands in files under the recipe's own name is found all the same.
@@ -124,8 +124,8 @@ def test_names_are_put_in_the_place_of_codes_however_deep() -> None:
     assert table["recipe"].tolist() == [TOLD, "place-alone"]
 
 
-def test_a_code_is_found_by_what_it_is_called(run: Run, judged_settings: Settings) -> None:
-    facts = read_facts(judged_settings, run)
+def test_a_code_is_found_by_what_it_is_called(run: Run, open_settings: Settings) -> None:
+    facts = read_facts(open_settings, run)
     assert facts.asked == [TOLD]
     assert facts.find_code(TOLD) == "dense-vgg16"
     assert facts.find_code("place-alone") == "place-alone"

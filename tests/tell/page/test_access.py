@@ -58,10 +58,10 @@ class Outline(HTMLParser):
 def pages(
     tmp_path_factory: pytest.TempPathFactory,
     write_judged: Callable[[Path], Run],
-    judged_settings: Settings,
+    open_settings: Settings,
 ) -> dict[str, str]:
     run = write_judged(tmp_path_factory.mktemp("access") / "run")
-    tell_run(judged_settings, run)
+    tell_run(open_settings, run)
     found = {"report": run.report, "public": run.folder / "public" / "report.html"}
     return {name: path.read_text(encoding="utf-8") for name, path in found.items()}
 

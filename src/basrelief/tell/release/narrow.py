@@ -141,6 +141,7 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
             epochs=settings.models.epochs,
             steps_per_epoch=settings.models.steps_per_epoch,
         ),
+        evaluate=settings.evaluate,
         publish=settings.publish,
     )
 

@@ -56,6 +56,9 @@ def find_public_facts(
     if settings.publish.allow == "nothing" or not n_seen:
         _remove_refit(run)
         return facts, Basis("run")
+    if not release.shown:
+        _remove_refit(run)
+        return withhold_findings(facts), Basis("nothing", n_seen, "every area is withheld")
     unit = "areas" if release.hidden else "pictures of no known area"
     run.say(
         f"report: {n_seen} {unit} are withheld and were learnt from: all that is published is "
@@ -243,7 +246,7 @@ def keep_shown_labels(samples: Samples, release: Release, publish: PublishSettin
         chips[targets] = chips[targets].where(~is_withheld[:, None])
         chips["is_used"] = chips["is_used"].astype(bool) & ~is_withheld
     kept = replace(samples, areas=areas, chips=chips)
-    rows = rows_used(kept) if is_shown.any() else areas[is_shown]
+    rows = rows_used(kept)
     varying = tuple(target for target in targets if rows[target].min() < rows[target].max())
     if not varying:
         raise InputError(f"{len(rows)} areas may be shown, and no score varies over them")

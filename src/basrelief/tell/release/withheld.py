@@ -184,8 +184,8 @@ def _list_pictures(facts: Facts, release: Release) -> list[Withheld]:
     if is_open and n_barred:
         why = "ground of areas with too few people"
         entries.append(Withheld("heat maps over single chips", n_barred, why))
-    has_networks = any(training["kind"] == "network" for training in facts.trainings)
-    if not is_open and (chips or (has_networks and _is_refit(facts))):
+    kinds = {training["kind"] for training in facts.trainings} if _is_refit(facts) else set()
+    if not is_open and (chips or "network" in kinds):
         why = 'finer than areas; publish.allow = "chips" shows them'
         n_chips = None if _is_refit(facts) else len(chips)
         entries.append(Withheld("heat maps over single chips", n_chips, why))
