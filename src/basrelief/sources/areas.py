@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.names import suggest
+from basrelief.names import MAX_LETTERS, suggest, tidy_text
 from basrelief.sources.census import (
     find_column,
     find_columns,
@@ -274,10 +274,20 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed) -> gpd.GeoDataFrame:
     areas = areas[areas["area_id"].notna()].copy()
     # A blank behind a code would keep it from its labels.
     areas["area_id"] = tidy_codes(areas["area_id"].astype(object))
+    longest = areas["area_id"].str.len().max()
+    if longest > MAX_LETTERS:
+        raise InputError(
+            f"{typed}: an area code has {longest} letters; {MAX_LETTERS} are allowed. Name another "
+            f"column with {typed.name('area_column')}."
+        )
     cure = f"Dissolve the polygons by code, or name another {typed.name('area_column')}."
     refuse_repeats(areas, ["area_id"], str(typed), cure)
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
-        areas[column] = known.astype(object).where(known.notna(), None)
+        known = known.astype(object).where(known.notna(), None)
+        # In one line, and short enough to be shown: names go into pages and maps as they are.
+        areas[column] = known.map(
+            lambda name: tidy_text(str(name))[:MAX_LETTERS], na_action="ignore"
+        )
     columns = ["area_id", "area_name", "msoa", "lad", "geometry"]
     return areas[columns].sort_values("area_id").reset_index(drop=True)
