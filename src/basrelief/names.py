@@ -124,7 +124,7 @@ def name_file(name: str) -> str:
     """
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", letters).strip("._-")[:MAX_FILE_LETTERS]
-    if safe == name:
+    if name and safe == name:
         return name
     # "a/b" and "a b" must not write over each other.
     return f"{safe or 'name'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -202,35 +202,17 @@ REFUSED: list[tuple[str, Spoil, tuple[str, ...]]] = [
     ("blank lines", as_raw(b"\n\n , \n"), ("no column of area codes",)),
     (
         "unclosed quote",
-        lambda p: (
-            p.folder.joinpath("labels.csv").write_text(
-                p.labels().to_csv(index=False).replace("E01000005,", 'E01000005,"')
-            )
-            and None
-        ),
+        replace_text("E01000005,", 'E01000005,"'),
         ('a quote (")', "line 6"),
     ),
     (
         "quote closed later",
-        lambda p: (
-            p.folder.joinpath("labels.csv").write_text(
-                p.labels()
-                .to_csv(index=False)
-                .replace("E01000005,", 'E01000005,"')
-                .replace("E01000095,", 'E01000095,"')
-            )
-            and None
-        ),
+        replace_text("E01000005,", 'E01000005,"', "E01000095,", 'E01000095,"'),
         ('a quote (")', "line 6", "would be one cell"),
     ),
     (
         "comma without quotes",
-        lambda p: (
-            p.folder.joinpath("labels.csv").write_text(
-                p.labels().to_csv(index=False).replace("E01000005,", "E01000005,1,")
-            )
-            and None
-        ),
+        replace_text("E01000005,", "E01000005,1,"),
         ("line 6 has 3 cells, the headings 2", "needs quotes"),
     ),
     (

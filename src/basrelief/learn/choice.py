@@ -24,6 +24,9 @@ DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vg
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
 
+TAKEN = ("mean", "place-alone", "place-and-district", "district-mean", "area-size")
+"""Names of what recipes are held against, which no recipe can have."""
+
 
 def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     """Load the recipes to run; by default those that suit the data.
@@ -43,7 +46,13 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     # In the order typed: the report shows them so.
     for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
         recipe = load_recipe(typed, settings)
-        if any(recipe.name == other.name for other in recipes):
+        if recipe.name.lower() in TAKEN:
+            raise InputError(
+                f"models.recipes: {typed!r} is named {recipe.name!r}, as is what recipes are held "
+                "against. Give it another name."
+            )
+        # Not every disk tells capitals from small letters, and each recipe has a folder.
+        if any(recipe.name.lower() == other.name.lower() for other in recipes):
             raise InputError(f"models.recipes: {typed!r} is a second recipe named {recipe.name!r}.")
         try:
             _check_suits(recipe, settings)

@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.names import suggest
+from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.boundaries import (
     OPEN_ERRORS,
@@ -375,7 +375,12 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFra
     refuse_repeats(areas, ["area_id"], str(typed), cure)
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
-        areas[column] = known.astype(object).where(known.notna(), None)
+        # In one line: names go into pages and maps as they are.
+        areas[column] = (
+            known.astype(object)
+            .map(lambda name: tidy_text(str(name)), na_action="ignore")
+            .where(known.notna(), None)
+        )
     is_long = areas["area_name"].astype(str).str.len() > LONGEST_NAME
     if is_long.any():
         areas.loc[is_long, "area_name"] = areas["area_name"].astype(str).str[:LONGEST_NAME] + "…"
