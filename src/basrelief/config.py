@@ -36,6 +36,7 @@ RESERVED = (
     "msoa",
     "northing",
     "picture",
+    "same_as",
     "valid",
 )
 """Columns of the program's own tables, which no target can be called."""

@@ -44,6 +44,12 @@ def is_attending(backbone: nn.Module, bands: Tensor) -> bool:
     return isinstance(features, Tensor) and (features.ndim == 3 or _is_channels_last(backbone))
 
 
+def find_patch(backbone: nn.Module) -> int:
+    """Find the side of the patches that a backbone cuts a picture into, in pixels; 1 if none."""
+    size = getattr(getattr(backbone, "patch_embed", None), "patch_size", 1)
+    return int(max(size) if isinstance(size, tuple | list) else size)
+
+
 def _lay_out(backbone: nn.Module, features: Any) -> Tensor | None:
     """Lay features out as (chip, channel, row, col); None where they are no map."""
     if not isinstance(features, Tensor):
