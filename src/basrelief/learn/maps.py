@@ -46,8 +46,11 @@ def is_attending(backbone: nn.Module, bands: Tensor) -> bool:
 
 def find_patch(backbone: nn.Module) -> int:
     """Find the side of the patches that a backbone cuts a picture into, in pixels; 1 if none."""
-    size = getattr(getattr(backbone, "patch_embed", None), "patch_size", 1)
-    return int(max(size) if isinstance(size, tuple | list) else size)
+    embedding = getattr(getattr(backbone, "patch_embed", None), "proj", None)
+    # Patches that overlap are padded: they leave nothing out.
+    if not isinstance(embedding, nn.Conv2d) or embedding.kernel_size != embedding.stride:
+        return 1
+    return int(max(embedding.stride))
 
 
 def _lay_out(backbone: nn.Module, features: Any) -> Tensor | None:
