@@ -104,9 +104,11 @@ def demo(
 @app.command()
 def predict(
     trained: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    dsm: Annotated[str, typer.Option(metavar="GLOB", help="Surface rasters of the place.")],
-    areas: Annotated[str, typer.Option(metavar="FILE", help="Polygons of its small areas.")],
     out: Annotated[Path, typer.Option(help="Folder for the predictions.")],
+    dsm: Annotated[str | None, typer.Option(metavar="GLOB", help="Surface rasters.")] = None,
+    areas: Annotated[str | None, typer.Option(metavar="FILE", help="Polygons of areas.")] = None,
+    images: Annotated[str | None, typer.Option(metavar="FOLDER", help="Pictures.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="FILE", help="A row a picture.")] = None,
     dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
     crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="Scores, to compare.")] = None,
@@ -115,15 +117,28 @@ def predict(
     label_column: Annotated[str | None, typer.Option(help="Column of codes in labels.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict a place that a run's final model never saw.
+    """Predict a place that a run's final model never saw: rasters and areas, or pictures.
 
     Example: basrelief predict runs/tq28ne --dsm "lidar/*.tif" --areas areas.gpkg --out there
+
+    Example: basrelief predict runs/crime --images LIDAR --table new.csv --out there
     """
     from basrelief.judge.transfer import Place, transfer_model
+    from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
 
-    place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
+    run, there = Run(trained, quiet), Run(out, quiet)
+    of_rasters = (dsm, areas, dtm, crs, labels, label_column)
     with saying_disk_is_full(str(out), "predict"):
-        transfer_model(Run(trained, quiet), place, Run(out, quiet), recipe)
+        if dsm and areas and not (images or table):
+            place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
+            transfer_model(run, place, there, recipe)
+        elif images and table and not any(of_rasters):
+            transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)
+        else:
+            raise InputError(
+                "predict: give --dsm and --areas for rasters, or --images and --table for "
+                "pictures, and no option of the other."
+            )
 
 
 @app.command()

@@ -47,6 +47,7 @@ RESERVED = (
     "northing",
     "picture",
     "population",
+    "same_as",
     "valid",
 )
 """Columns of the program's own tables, which no target can be called."""

@@ -118,12 +118,12 @@ def test_a_case_that_is_read(tmp_path: Path, run_command: Callable[..., int], na
     assert [part for part in says if not any(part in note for note in notes)] == [], notes
     assert notes == [] or says
     areas = pd.read_parquet(chips / "areas.parquet").set_index("area_id")
-    found = {name: (areas[name].count(), areas[name].mean()) for name in expected}
-    for name_, (count, mean) in expected.items():
-        assert found[name_] == (count, pytest.approx(mean, abs=1e-4))
+    for column, (count, mean) in expected.items():
+        assert areas[column].count() == count
+        assert areas[column].mean() == pytest.approx(mean, abs=1e-4)
     if name in VALUES:
         column, values = VALUES[name]
-        assert areas[column].reindex(values).tolist() == list(values.values())
+        assert areas[column].reindex(list(values)).tolist() == list(values.values())
 
 
 def test_single_crimes_agree_with_the_counts_that_came_with_them(

@@ -13,8 +13,9 @@ import rasterio
 from basrelief import cli
 from basrelief.chips.store import load_samples
 from basrelief.config import InputError
+from basrelief.judge.new_places import find_model, weigh
 from basrelief.judge.tables import PREDICTIONS
-from basrelief.judge.transfer import Place, find_model, settle_place, transfer_model, weigh
+from basrelief.judge.transfer import Place, settle_place, transfer_model
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json

@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes, Run
-from basrelief.sources.pictures import Pictures, open_picture, read_pictures
+from basrelief.sources.picture_files import open_picture
+from basrelief.sources.pictures import Pictures, read_pictures
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")
@@ -22,12 +22,18 @@ def make_pictures(folder: Path, *ids: int) -> None:
         Image.new("RGBA", (8, 8), (10, 20, 30, 255)).save(folder / "LIDAR" / f"LIDAR_{number}.png")
 
 
+def no_notes() -> Notes:
+    return Notes(Run(Path(), quiet=True))
+
+
 def read(
     folder: Path,
     table: str,
     *,
     targets: list[str] | Literal["all"] = "all",
     area_column: str | None = None,
+    notes: Notes | None = None,
+    needs_labels: bool = True,
 ) -> Pictures:
     (folder / "table.csv").write_text(table, encoding="utf-8-sig")
     return read_pictures(
@@ -35,7 +41,8 @@ def read(
         Typed("table", "table.csv", folder / "table.csv"),
         targets=targets,
         area_column=area_column,
-        notes=Notes(Run(folder, quiet=True)),
+        notes=notes or no_notes(),
+        needs_labels=needs_labels,
     )
 
 
@@ -82,6 +89,109 @@ def test_ids_that_a_spreadsheet_made_decimal_are_found(tmp_path: Path) -> None:
     assert read(tmp_path, "id,crime\n1.0,.5\n").frame["chip_id"].tolist() == ["1"]
 
 
+def lay(folder: Path, *names: str) -> None:
+    """Lay pictures of other names, or in sub-folders."""
+    for name in names:
+        path = folder / "LIDAR" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).convert("RGB").save(path)
+
+
+FOUND = {
+    "zeros lost": (["LIDAR_0007.png"], "id,crime\n7,1\n", ["0007"], "found by their number"),
+    "zeros kept": (["LIDAR_0007.png"], "id,crime\n0007,1\n", ["0007"], None),
+    "decimals": (["LIDAR_100.png"], "id,crime\n100.00,1\n", ["100"], None),
+    "lower case": (["lidar_100.png"], "id,crime\n100,1\n", ["100"], None),
+    "no prefix": (["100.png"], "id,crime\n100,1\n", ["100"], None),
+    "JPEG": (["LIDAR_100.jpg", "LIDAR_101.JPEG"], "id,crime\n100,1\n101,2\n", ["100", "101"], None),
+    "TIFF": (["LIDAR_100.tif"], "id,crime\n100,1\n", ["100"], None),
+    "capitals above": (["LIDAR_100.png"], "ID,crime\n100,1\n", ["100"], None),
+    "two folders": (
+        ["north/LIDAR_1.png", "south/LIDAR_1.png"],
+        "image_location,crime\nnorth/LIDAR_1.png,1\nsouth\\LIDAR_1.png,2\n",
+        ["north/1", "south/1"],
+        None,
+    ),
+    "folders below, ids": (["a/LIDAR_1.png", "b/LIDAR_2.png"], "id,crime\n2,1\n", ["2"], None),
+    "a running number as id": (
+        ["LIDAR_100.png", "LIDAR_101.png"],
+        "id,image_location,crime\n0,LIDAR_101.png,1\n1,LIDAR_100.png,2\n",
+        ["101", "100"],
+        "found by image_location (2 of 2 rows)",
+    ),
+    "stale paths beside ids": (
+        ["LIDAR_1.png"],
+        "id,image_location,crime\n1,gone/LIDAR_9.png,1\n",
+        ["1"],
+        None,
+    ),
+    "an accent of a Mac": (["LIDAR_e\u0301.png"], "id,crime\n\u00e9,1\n", ["\u00e9"], None),
+    "sub-folders beside": (
+        ["LIDAR_1.png", "old/LIDAR_1.png"],
+        "id,crime\n1,1\n",
+        ["1"],
+        "1 pictures in its sub-folders are not read",
+    ),
+    "a column of parts": (
+        ["LIDAR_1.png", "LIDAR_2.png"],
+        "id,Set,crime\n1,Train,1\n2,test,2\n",
+        ["1", "2"],
+        "its column 'Set' (test, train) is not used",
+    ),
+    "one part alone": (["LIDAR_1.png"], "id,set,crime\n1,train,1\n", ["1"], None),
+}
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_pictures_are_found(kind: str, tmp_path: Path) -> None:
+    names, table, ids, says = FOUND[kind]
+    lay(tmp_path, *names)
+    notes = no_notes()
+    frame = read(tmp_path, table, notes=notes).frame
+    assert frame["chip_id"].tolist() == ids
+    assert [says in line for line in notes.lines] == [True] if says else notes.lines == []
+
+
+UNCLEAR = {
+    "two files of one id": (
+        ["LIDAR_1.png", "LIDAR_1.jpg"],
+        "id,crime\n1,1\n",
+        r"'LIDAR_1.jpg' and 'LIDAR_1.png' are both called as a row says",
+    ),
+    "the same name in two folders": (
+        ["north/LIDAR_1.png", "south/LIDAR_1.png"],
+        "id,crime\n1,1\n",
+        r"'north/LIDAR_1.png' and 'south/LIDAR_1.png' are both called",
+    ),
+    "id and location disagree": (
+        ["LIDAR_1.png", "LIDAR_2.png"],
+        "id,image_location,crime\n1,LIDAR_2.png,1\n2,LIDAR_2.png,2\n",
+        r"in 1 rows id and image_location mean different pictures .*'LIDAR_1.png' and 'LIDAR_2",
+    ),
+    "zeros lost from two": (
+        ["LIDAR_07.png", "LIDAR_007.png"],
+        "id,crime\n7,1\n",
+        r"none of its 1 rows has a picture",
+    ),
+    "pictures of another kind": (["LIDAR_1.bmp"], "id,crime\n1,1\n", r"it holds .bmp"),
+}
+
+
+@pytest.mark.parametrize("kind", UNCLEAR)
+def test_what_may_be_meant_twice_is_refused(kind: str, tmp_path: Path) -> None:
+    names, table, says = UNCLEAR[kind]
+    lay(tmp_path, *names)
+    with pytest.raises(InputError, match=says):
+        read(tmp_path, table)
+
+
+def test_a_models_new_pictures_need_no_labels(tmp_path: Path) -> None:
+    make_pictures(tmp_path, 1)
+    table = "id,health\n1,2\n"
+    pictures = read(tmp_path, table, targets=["crime", "health"], needs_labels=False)
+    assert pictures.targets == ("health",)
+
+
 def test_a_typed_area_column_is_taken(tmp_path: Path) -> None:
     make_pictures(tmp_path, 1)
     frame = read(tmp_path, "id,zone,crime\n1,Z,.5\n", area_column="zone").frame
@@ -118,7 +228,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "LIDAR").mkdir()
-    with pytest.raises(InputError, match=r"data\.images = 'LIDAR': holds no PNG file"):
+    with pytest.raises(InputError, match=r"data\.images = 'LIDAR': holds no picture"):
         read(tmp_path, "id,crime\n1,.5\n")
 
 
@@ -126,48 +236,8 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     make_pictures(tmp_path, 1)
     images = Typed("images", "LIDAR", tmp_path / "LIDAR")
     absent = Typed("table", "t.csv", tmp_path / "t.csv")
-    notes = Notes(Run(tmp_path, quiet=True))
     with pytest.raises(InputError, match=r"data\.table = 't\.csv': no such file"):
-        read_pictures(images, absent, targets="all", area_column=None, notes=notes)
-
-
-def test_a_picture_is_read_as_three_bands(tmp_path: Path) -> None:
-    make_pictures(tmp_path, 1)
-    pixels = open_picture(tmp_path / "LIDAR" / "LIDAR_1.png", 8)
-    assert pixels.shape == (3, 8, 8)
-    assert pixels.dtype == np.uint8
-    assert pixels[:, 0, 0].tolist() == [10, 20, 30]
-
-
-def test_a_picture_of_another_size_is_resized(tmp_path: Path) -> None:
-    make_pictures(tmp_path, 1)
-    assert open_picture(tmp_path / "LIDAR" / "LIDAR_1.png", 32).shape == (3, 32, 32)
-
-
-@pytest.mark.parametrize("keep", [0, 20, 60, 0.5, 0.9])
-def test_a_truncated_picture_is_an_oserror(tmp_path: Path, keep: float) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.png")
-    whole = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(whole[: int(keep if keep >= 1 else keep * len(whole))])
-    with pytest.raises(OSError, match=r"^a\.png: cannot be read"):
-        open_picture(tmp_path / "a.png", 64)
-
-
-def test_a_picture_with_flipped_bytes_is_an_oserror(tmp_path: Path) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.png")
-    damaged = bytearray((tmp_path / "a.png").read_bytes())
-    damaged[200:300] = bytes(100)
-    (tmp_path / "a.png").write_bytes(damaged)
-    with pytest.raises(OSError, match=r"^a\.png: cannot be read"):
-        open_picture(tmp_path / "a.png", 64)
-
-
-def test_a_picture_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: mode I;16 has more than 8 bits"):
-        open_picture(tmp_path / "a.png", 8)
+        read_pictures(images, absent, targets="all", area_column=None, notes=no_notes())
 
 
 @pytest.mark.real
@@ -179,7 +249,7 @@ def test_the_real_coursework_set_is_matched() -> None:
         Typed("table", "EmbeddingData.csv", folder / "EmbeddingData.csv"),
         targets="all",
         area_column=None,
-        notes=Notes(Run(folder, quiet=True)),
+        notes=no_notes(),
     )
     table = pd.read_csv(folder / "EmbeddingData.csv")
     assert (pictures.n_pictures, pictures.n_rows, len(pictures.frame)) == (841, 656, 656)
@@ -188,5 +258,5 @@ def test_the_real_coursework_set_is_matched() -> None:
     assert pictures.frame["chip_id"].tolist() == table["id"].astype(str).tolist()
     assert pictures.frame["crime"].tolist() == table["crime"].tolist()
     assert pictures.frame["area_id"].nunique() == 112
-    pixels = open_picture(folder / "LIDAR" / pictures.frame["picture"].iloc[0], 224)
-    assert pixels.shape == (3, 224, 224)
+    picture = open_picture(folder / "LIDAR" / pictures.frame["picture"].iloc[0], 224)
+    assert (picture.bands.shape, picture.opaque) == ((3, 224, 224), 1.0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,8 @@ from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.census import fill_places
-from basrelief.sources.pictures import Pictures, open_picture, read_pictures
+from basrelief.sources.picture_files import Picture, open_picture
+from basrelief.sources.pictures import Pictures, read_pictures
 
 MAX_LOST = 0.05
 """A run goes on while no more than this share of its pictures cannot be read."""
@@ -26,7 +30,46 @@ NEAR_ONE_COLOUR = 0.75
 ID_COLUMNS = ("area_id", "area_name", "msoa", "lad")
 
 
-def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
+@dataclass(eq=False)
+class Seen:
+    """What pictures turned out to be, in the order of their rows."""
+
+    shares: list[float] = field(default_factory=list)
+    """Of the commonest colour; NaN where one cannot be read."""
+
+    opaque: list[float] = field(default_factory=list)
+    """Share of pixels that are not transparent."""
+
+    content: list[str] = field(default_factory=list)
+    """A hash of the pixels that networks see."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Width and height as delivered, in pixels, of those that are used."""
+
+    faults: list[str] = field(default_factory=list)
+    """What keeps pictures from being read."""
+
+    def add(self, picture: Picture) -> float:
+        """Take in a picture; give the share of its commonest colour."""
+        share = commonest_colour_share(picture.bands)
+        self.shares.append(share)
+        self.opaque.append(picture.opaque)
+        self.content.append(hashlib.blake2b(picture.bands.tobytes(), digest_size=16).hexdigest())
+        if share < 1.0:
+            self.sizes[picture.width, picture.height] += 1
+        return share
+
+    def add_fault(self, error: Exception) -> None:
+        """Take in a picture that cannot be read."""
+        self.faults.append(str(error))
+        self.shares.append(np.nan)
+        self.opaque.append(np.nan)
+        self.content.append("")
+
+
+def chips_from_pictures(
+    settings: Settings, notes: Notes, folder: Path, *, is_new_place: bool = False
+) -> None:
     """Store the pictures that have a row and show something.
 
     Parameters
@@ -35,6 +78,8 @@ def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
         Takes what is odd about the pictures and their table.
     folder
         An empty folder; see ``make_chips`` for what is written.
+    is_new_place
+        Whether a model is to predict them: then labels may be missing.
     """
     data, run = settings.data, notes.run
     pictures = read_pictures(
@@ -43,57 +88,131 @@ def chips_from_pictures(settings: Settings, notes: Notes, folder: Path) -> None:
         targets=data.targets,
         area_column=data.area_column,
         notes=notes,
+        needs_labels=not is_new_place,
     )
     if read_counts(settings, notes, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
     with open_writer(folder, settings.chips.size_px) as writer:
-        share = _store_pictures(settings, run, pictures, writer)
-    frame = pictures.frame.assign(commonest_colour=share)
-    _check_losses(settings, frame)
+        seen = _store_pictures(settings, run, pictures, writer)
+    frame = pictures.frame.assign(
+        commonest_colour=seen.shares, valid=seen.opaque, same_as=_find_twins(pictures, seen)
+    )
     unreadable = frame[frame["commonest_colour"].isna()]
     one_colour = frame[frame["commonest_colour"] == 1.0]
     shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
     if shown.empty:
         raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
-    named = name_targets(settings, list(frame.columns))
-    targets = check_targets(settings, notes, shown, named, "pictures used")
-    # All of a picture counts: without heights nodata and black are the same.
-    chips = shown.drop(columns=list(ID_COLUMNS)).assign(valid=1.0, is_used=True)
+    if is_new_place:
+        targets = list(data.targets)
+        shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
+    else:
+        named = name_targets(settings, list(frame.columns))
+        targets = check_targets(settings, notes, shown, named, "pictures used")
+    # Of a picture all counts: where one is transparent it is black, and so is nodata.
+    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
     areas, membership = _gather_areas(shown, targets)
     write_tables(settings, folder, Tables(chips, areas, membership, targets), {})
     near = shown[shown["commonest_colour"] >= NEAR_ONE_COLOUR]
     _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
+    unlabelled = 0 if is_new_place else int(shown[targets].isna().all(axis=1).sum())
     run.say(
         f"chips: {pictures.n_pictures} pictures, {pictures.n_rows} rows; "
         f"{len(pictures.pictures_without_row)} pictures without a row, "
         f"{len(pictures.rows_without_picture)} rows without a picture; "
         f"{len(one_colour)} of one colour removed; {len(shown)} used"
+        + (f", {unlabelled} of them without a label" if unlabelled else "")
     )
+    _note_losses(notes, pictures, unreadable, seen)
+    _note_looks(notes, settings, shown, seen)
+    _note_twins(notes, settings, shown, targets)
+
+
+def _store_pictures(
+    settings: Settings, run: Run, pictures: Pictures, writer: PictureWriter
+) -> Seen:
+    """Write every picture that shows something."""
+    images, seen = settings.typed("images"), Seen()
+    names = list(pictures.frame["picture"])
+    for name in run.track(names, "reading pictures"):
+        try:
+            picture = open_picture(images.path / name, settings.chips.size_px)
+        except (OSError, ValueError) as error:
+            # One torn file must not end the run; so many that the rest is another set must.
+            seen.add_fault(error)
+            if len(seen.faults) > MAX_LOST * len(names):
+                raise InputError(
+                    f"{images}: {len(seen.faults)} of the first {len(seen.shares)} pictures cannot "
+                    f"be read, more than {MAX_LOST:.0%} of all {len(names)}: {seen.faults[0]}. "
+                    "Replace them or remove their rows."
+                ) from error
+            continue
+        if seen.add(picture) < 1.0:
+            writer.append(picture.bands)
+    return seen
+
+
+def _find_twins(pictures: Pictures, seen: Seen) -> list[str]:
+    """Find of every picture the first that is the same, pixel by pixel; itself where none is."""
+    first: dict[str, str] = {}
+    ids = pictures.frame["chip_id"]
+    return [
+        first.setdefault(content, own) if content else own
+        for own, content in zip(ids, seen.content, strict=True)
+    ]
+
+
+def _note_losses(notes: Notes, pictures: Pictures, unreadable: pd.DataFrame, seen: Seen) -> None:
     if len(unreadable):
         names = ", ".join(unreadable["picture"].head(10))
-        notes.add(f"{len(unreadable)} pictures cannot be read and are left out: {names}")
+        notes.add(
+            f"{len(unreadable)} pictures cannot be read and are left out: {names} "
+            f"({seen.faults[0]})"
+        )
     if pictures.duplicates:
         names = ", ".join(pictures.duplicates[:10])
         notes.add(f"ids with more than one row, the first one taken: {names}")
 
 
-def _store_pictures(
-    settings: Settings, run: Run, pictures: Pictures, writer: PictureWriter
-) -> list[float]:
-    """Write every picture that shows something; give each one's commonest colour's share."""
-    images = settings.typed("images").path
-    share = []
-    for name in run.track(list(pictures.frame["picture"]), "reading pictures"):
-        try:
-            picture = open_picture(images / name, settings.chips.size_px)
-        except (OSError, ValueError):
-            # One torn file must not end the run: how many may be lost is known at the end.
-            share.append(np.nan)
-            continue
-        share.append(commonest_colour_share(picture))
-        if share[-1] < 1.0:
-            writer.append(picture)
-    return share
+def _note_looks(notes: Notes, settings: Settings, shown: pd.DataFrame, seen: Seen) -> None:
+    """Note what of pictures is not as it was delivered, where they are not all alike."""
+    images, size_px = settings.typed("images"), settings.chips.size_px
+    clear = shown[shown["valid"] < 1.0]
+    if len(clear):
+        notes.add(
+            f"{images}: {len(clear)} of {len(shown)} pictures are transparent in parts "
+            f"({1 - clear['valid'].mean():.0%} of their pixels): these are black, as ground "
+            "without data, whatever colours lie under them"
+        )
+    other = {size: n for size, n in seen.sizes.items() if size != (size_px, size_px)}
+    oblong = sum(n for (width, height), n in other.items() if width != height)
+    if not other or (len(seen.sizes) == 1 and not oblong):
+        return
+    sizes = sorted(other.items(), key=lambda each: -each[1])[:3]
+    listed = ", ".join(f"{n} of {width} x {height}" for (width, height), n in sizes)
+    squashed = f"; {oblong} are not square and are squashed" if oblong else ""
+    notes.add(
+        f"{images}: {sum(other.values())} of {len(shown)} pictures are resized to chips.size_px = "
+        f"{size_px} ({listed}), so that a pixel is not the same ground in all of them{squashed}"
+        if len(seen.sizes) > 1
+        else f"{images}: all {len(shown)} pictures are resized to chips.size_px = {size_px} "
+        f"({listed}){squashed}"
+    )
+
+
+def _note_twins(notes: Notes, settings: Settings, shown: pd.DataFrame, targets: list[str]) -> None:
+    """Note pictures that are given more than once."""
+    copies = shown[shown["same_as"] != shown["chip_id"]]
+    if copies.empty:
+        return
+    by_picture = shown[[*targets, "same_as"]].groupby("same_as")
+    n_at_odds = int((by_picture.max() > by_picture.min()).any(axis=1).sum())
+    at_odds = f"; {n_at_odds} pictures have several labels" if n_at_odds else ""
+    first = copies.iloc[0]
+    notes.add(
+        f"{settings.typed('images')}: {len(copies)} of {len(shown)} pictures are copies of others, "
+        f"pixel by pixel (such as {first['chip_id']} of {first['same_as']}){at_odds}. Where a copy "
+        "is tested and the other learnt from, a score says nothing: splits/leakage.json counts them"
+    )
 
 
 def commonest_colour_share(picture: NDArray[np.uint8]) -> float:
@@ -118,16 +237,6 @@ def commonest_colour_share(picture: NDArray[np.uint8]) -> float:
     red, green, blue = picture.astype(np.uint32).reshape(3, -1)
     _, counts = np.unique((red << 16) | (green << 8) | blue, return_counts=True)
     return float(counts.max() / counts.sum())
-
-
-def _check_losses(settings: Settings, frame: pd.DataFrame) -> None:
-    lost = frame.loc[frame["commonest_colour"].isna(), "picture"]
-    if len(lost) > MAX_LOST * len(frame):
-        raise InputError(
-            f"{settings.typed('images')}: {len(lost)} of {len(frame)} pictures cannot be read "
-            f"(such as {', '.join(lost.head(3))}), more than {MAX_LOST:.0%}. "
-            "Replace them or remove their rows."
-        )
 
 
 def _gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -54,3 +54,23 @@ def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
         notes = Notes(run)
         chips_from_rasters(settings, notes, part, detail_m)
         notes.write(part / "notes.json")
+
+
+def take_like(settings: Settings, run: Run) -> None:
+    """Take pictures that a model is to predict; writes what `make_chips` does.
+
+    Parameters
+    ----------
+    settings
+        The model's own, with the pictures and their table; labels may be missing.
+
+    Raises
+    ------
+    InputError
+        As for `make_chips`.
+    """
+    with replacing(run.chips) as part:
+        part.mkdir()
+        notes = Notes(run)
+        chips_from_pictures(settings, notes, part, is_new_place=True)
+        notes.write(part / "notes.json")

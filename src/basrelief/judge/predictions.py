@@ -248,6 +248,9 @@ def _predict_network(
     yield SchemePredictions(recipe.name, "chip", frame)
     averaged = average_over_areas(samples, rows, predicted)
     ids = np.intersect1d(fold.test_areas, averaged.index.to_numpy(dtype=object).astype(str))
+    if len(ids) == 0:
+        # Pictures' tables may name no areas.
+        return
     tested = averaged.loc[ids.tolist()].to_numpy(np.float64)
     frame = _tabulate(
         recipe.name,

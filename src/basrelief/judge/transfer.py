@@ -13,22 +13,27 @@ from numpy.typing import NDArray
 
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
     measure_applicability,
 )
-from basrelief.judge.chance import Refits
-from basrelief.judge.claims import Knowledge
 from basrelief.judge.importance import weigh_linear
+from basrelief.judge.new_places import (
+    RESULTS,
+    SCHEME,
+    YARDSTICK,
+    check_out,
+    find_model,
+    read_shortfall,
+    settle_settings,
+    weigh,
+)
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import PREDICTIONS, open_table
-from basrelief.judge.verdicts import Compared, settle
-from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.area_models import load_model
-from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import (
     FinalModel,
     Prediction,
@@ -37,19 +42,10 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations
 from basrelief.learn.shortening import label_recipe
-from basrelief.run import MODEL, Record, Run, check_format, prepare_folder, replacing, write_json
+from basrelief.run import MODEL, Record, Run, prepare_folder, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
-
-SCHEME = "transfer"
-"""What stands in the place of a scheme: nothing of this place was learnt from."""
-
-RESULTS = ("predictions.parquet", "areas.gpkg", "predict.json", "scores.json")
-
-YARDSTICK = "training_mean"
-"""What skill is against: the mean label of the training place."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     folder = find_model(trained, recipe)
     model = read_model(folder)
     _check_bands(model, place, folder)
-    _check_out(out)
+    check_out(out)
     prepare_folder(out.folder, str(out.folder))
     for name in RESULTS:
         # An answer about other chips must not stand beside these.
@@ -115,36 +111,7 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     _check_ground(samples, place, model)
     prediction = predict_place(folder, samples, settings, out)
     found = _predict_areas(folder, samples, prediction, model)
-    training = next(r for r in read_recipes(trained) if r["recipe"] == model.recipe)
-    _write(found, samples, model, place, (settings, training), out)
-
-
-def find_model(run: Run, recipe: str | None) -> Path:
-    """Find the folder of a run's final model.
-
-    Raises
-    ------
-    InputError
-        If the folder is no run, or has no final model of that name.
-    """
-    typed = str(run.folder)
-    check_format(run.folder)
-    # Of this run alone: models of an earlier configuration may still lie beside them.
-    trained = [str(record["recipe"]) for record in read_recipes(run)]
-    found = [name for name in trained if (run.models / name / "final" / "model.json").exists()]
-    if not found:
-        raise InputError(
-            f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
-        )
-    if recipe is None:
-        # Baselines are trained too: a recipe that was asked for comes before them.
-        recipe = found[0]
-    if recipe not in found:
-        raise InputError(
-            f"--recipe {recipe!r}: {typed} has no final model of it. It has "
-            f"{', '.join(sorted(found))}."
-        )
-    return run.models / recipe / "final"
+    _write(found, samples, model, place, (settings, read_shortfall(trained, model)), out)
 
 
 def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
@@ -160,16 +127,7 @@ def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
         area_column=place.area_column,
         label_column=place.label_column,
     )
-    settings = Settings.model_construct(
-        out=str(out.folder),
-        seed=model.seed,
-        data=data,
-        chips=model.chips,
-        split=SplitSettings(block_m=model.block_m),
-    )
-    # What is said of these files names the options that gave them.
-    settings._is_of_options = True
-    return settings
+    return settle_settings(model, data, out)
 
 
 def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
@@ -177,7 +135,8 @@ def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
     if model.kind == "pictures":
         raise InputError(
             f"{folder}: this model learnt from pictures, whose colours no raster can be given. "
-            "Predict with a model of a run on rasters."
+            "Predict pictures with it (--images FOLDER --table FILE), or rasters with a model of "
+            "a run on rasters."
         )
     if model.ground == "terrain" and place.dtm is None:
         raise InputError(
@@ -188,14 +147,6 @@ def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
         raise InputError(
             f"--dtm {place.dtm!r}: this model learnt its heights above a ground estimated from "
             "the surface. Leave --dtm out, or use a model that was trained with terrain rasters."
-        )
-
-
-def _check_out(out: Run) -> None:
-    if (out.folder / "config.json").exists() or out.models.exists():
-        raise InputError(
-            f"--out {str(out.folder)!r}: this is a run folder, whose chips would be replaced. "
-            "Choose a folder of its own."
         )
 
 
@@ -390,24 +341,3 @@ def score_place(
         )
         weighed.append(record)
     return weighed
-
-
-def weigh(records: list[Record]) -> list[Record]:
-    """Say what scores on a new place are worth, each among all of them.
-
-    Parameters
-    ----------
-    records
-        As `score_predictions` gives them, of one recipe.
-
-    Returns
-    -------
-    The same with ``interval`` and ``worth``, in the same order.
-    """
-    # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
-    knows = {record["recipe"]: (HEIGHTS,) for record in records}
-    nothing_fitted = Refits((), knows, 0, is_alone=True)
-    places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
-    compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
-    bounded = [nothing_fitted.bound_score(record) for record in records]
-    return settle(bounded, compared, Knowledge(knows, dict.fromkeys(knows, MEAN))).scores

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from basrelief.chips.store import Bands
 from basrelief.config import InputError, Settings
-from basrelief.learn.maps import extract_map, is_attending
+from basrelief.learn.maps import extract_map, find_patch, is_attending
 from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, Preprocessing, Trainable
 from basrelief.learn.weights import (
     CAFFE_MEAN,
@@ -234,6 +234,13 @@ def _assemble(
 def _try_map(recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module) -> Tensor:
     """Run a trial chip: it tells the head's width, and whether there is a map at all."""
     chip = torch.zeros(1, 3, plan.size_px, plan.size_px)
+    patch_px = find_patch(backbone)
+    if plan.size_px % patch_px:
+        # timm leaves the rest out without a word, and heat would lie beside what it is of.
+        raise InputError(
+            f"{_name(recipe)}: sees patches of {patch_px} px, and chips.size_px = {plan.size_px} "
+            f"is no multiple: what lies behind the last one would not be seen. {ANOTHER}"
+        )
     try:
         return extract_map(backbone, chip)
     except InputError as error:

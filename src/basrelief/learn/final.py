@@ -27,7 +27,7 @@ from basrelief.learn.recipes import (
     read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
-from basrelief.splits.heldout import find_usable_areas
+from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 
 Ground = Literal["terrain", "estimated"]
 
@@ -61,7 +61,7 @@ class FinalModel(Section):
     chips: ChipSettings
     targets: list[str]
     labels: dict[str, Spread]
-    """By target: the labels of the areas learnt from; their mean is the prediction to beat."""
+    """By target: the labels of the areas, or pictures, learnt from; their mean is to be beaten."""
 
     n_areas: int
     """Areas with enough ground and a label."""
@@ -108,6 +108,9 @@ def write_model(
         bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
+    if samples.kind == "pictures":
+        # Their tables may name no areas, and a picture's own label is what was learnt.
+        labels = samples.chips[list(samples.targets)].iloc[find_usable_chips(samples)]
     if features is not None:
         # How like a new place is cannot be told without the features themselves.
         with replacing(folder / "training.parquet") as part:

@@ -44,6 +44,15 @@ def is_attending(backbone: nn.Module, bands: Tensor) -> bool:
     return isinstance(features, Tensor) and (features.ndim == 3 or _is_channels_last(backbone))
 
 
+def find_patch(backbone: nn.Module) -> int:
+    """Find the side of the patches that a backbone cuts a picture into, in pixels; 1 if none."""
+    embedding = getattr(getattr(backbone, "patch_embed", None), "proj", None)
+    # Patches that overlap are padded: they leave nothing out.
+    if not isinstance(embedding, nn.Conv2d) or embedding.kernel_size != embedding.stride:
+        return 1
+    return int(max(embedding.stride))
+
+
 def _lay_out(backbone: nn.Module, features: Any) -> Tensor | None:
     """Lay features out as (chip, channel, row, col); None where they are no map."""
     if not isinstance(features, Tensor):

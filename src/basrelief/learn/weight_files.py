@@ -117,10 +117,11 @@ def _unpickle(where: str, path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
-        holds = f" ({named[1]})" if named else ""
+        if named is None:
+            raise _refuse_unreadable(where, error) from error
         raise InputError(
-            f"{where}: not a plain file of weights: it holds Python objects{holds}, and running "
-            "what a file brings along is never done. Save the weights alone: "
+            f"{where}: not a plain file of weights: it holds Python objects ({named[1]}), and "
+            "running what a file brings along is never done. Save the weights alone: "
             "torch.save(model.state_dict(), FILE)."
         ) from error
     except Exception as error:  # an unpickler raises many kinds

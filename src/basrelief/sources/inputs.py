@@ -33,7 +33,7 @@ COMPANIONS = {
 """What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
 unasked."""
 
-PICTURE_SUFFIX = ".png"
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 MADE_OF = ("trend", "members")
 """Keys of a recipe that name other recipes."""
@@ -120,14 +120,22 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """List the pictures of a folder, whatever the case of their suffix, by name."""
+    """List the pictures of a folder, whatever the case of their suffix, by name.
+
+    Of a folder that has none itself, those of its sub-folders at any depth.
+    """
     if not folder.is_dir():
         return []
+    return list_pictures_in(folder.iterdir()) or list_pictures_in(folder.rglob("*"))
+
+
+def list_pictures_in(paths: Iterable[Path]) -> list[Path]:
+    """Pick the pictures among paths, by name."""
     # Copies from a Mac bring a hidden "._LIDAR_1.png" beside each picture.
     return sorted(
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() == PICTURE_SUFFIX
+        for path in paths
+        if path.suffix.lower() in PICTURE_SUFFIXES
         and not path.name.startswith(".")
         and path.is_file()
     )

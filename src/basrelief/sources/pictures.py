@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePosixPath
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
-from basrelief.sources.inputs import list_pictures
-from basrelief.sources.labels import find_targets, to_numbers
+from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_in
+from basrelief.sources.labels import find_target, find_targets, to_numbers
+from basrelief.sources.picture_names import (
+    PREFIX,
+    Found,
+    count_matches,
+    find_by_id,
+    find_by_location,
+    index_pictures,
+    list_disagreements,
+)
 from basrelief.sources.tables import Sheet, open_table
 
-PREFIX = "LIDAR_"
-"""How the coursework's picture names begin, before the id."""
-
-EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-
-
-DAMAGE = (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises for a damaged file, depending on what the damage hits first."""
+PARTS = frozenset(
+    ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")
+)
+"""What people write in a column that deals rows into parts."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Pictures:
     """Pictures matched with their rows, and what could not be matched."""
 
     frame: pd.DataFrame
-    """One row a picture that has one, in the table's order: ``chip_id`` (str), ``picture``
-    (file name), ``area_id``, ``area_name``, ``msoa``, ``lad`` (None where unknown), and one
-    float column a target (NaN where unknown)."""
+    """One row a picture that has one, in the table's order: ``chip_id`` (str), ``picture`` (file
+    name, after its sub-folder), ``area_id``, ``area_name``, ``msoa``, ``lad`` (None where
+    unknown), and one float column a target (NaN where unknown)."""
 
     targets: tuple[str, ...]
     n_pictures: int
@@ -65,39 +65,46 @@ def read_pictures(
     targets: list[str] | Literal["all"],
     area_column: str | None,
     notes: Notes,
+    needs_labels: bool = True,
 ) -> Pictures:
     """Match the pictures of a folder with the rows of a table. No picture is opened.
 
     Parameters
     ----------
     images
-        Folder of PNG files named ``LIDAR_{id}.png``.
+        Folder of pictures named ``LIDAR_{id}.png`` (or .jpg, .tif), or of folders of such.
     table
-        CSV file with a column ``id``, or ``image_location`` (a path or file name).
+        Table with a column ``id``, or ``image_location`` (a path or file name).
     targets
         Columns to predict; ``"all"`` is the IMD and its domains, those present.
     area_column
         Column of the area codes as typed, or None to recognise it.
     notes
-        Takes what is odd about the table.
+        Takes what is odd about the table, or about how pictures are found by it.
+    needs_labels
+        Whether the table must have the targets: a model's new pictures need none.
 
     Raises
     ------
     InputError
         If the folder, its pictures, the table, the joining column or a target is missing,
-        or no row has a picture.
+        no row has a picture, or several pictures are one row's.
     """
-    files = _name_files(images)
+    files = _list_files(images, notes)
     sheet = _open_table(table)
     # Of two columns with one heading the first counts, as in every other table.
     rows = sheet.read(list(dict.fromkeys(sheet.columns)))
     if rows.empty:
         raise InputError(f"{table}: has headings but no rows. Give one row a picture.")
-    named = _name_pictures(rows, files, table)
-    headings = find_targets(list(rows.columns), targets, table)
+    found = _find_pictures(rows, files, images, table, notes)
+    named = pd.DataFrame(
+        {"chip_id": found.ids, "picture": [str(f) if f else None for f in found.files]}
+    )
+    headings = _find_labels(rows, targets, table, needs_labels)
     sheet.check_columns(list(headings.values()))
     for target, heading in headings.items():
         named[target] = to_numbers(rows[heading], target, table, notes, sheet.separator)
+    _note_parts(rows, headings, table, notes)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
     # The first row of an id counts, so that the order of the table decides and nothing else.
@@ -110,7 +117,7 @@ def read_pictures(
         raise InputError(
             f"{table}: none of its {len(rows)} rows has a picture in {images}. "
             f"Its first id is {first['chip_id'].iloc[0]!r}, the first "
-            f"picture {min(files.values())!r}; pictures must be called {PREFIX}(id).png."
+            f"picture {str(files[0])!r}; pictures must be called {PREFIX}(id).png."
         )
     matched = first[has_picture].reset_index(drop=True)
     order = ["chip_id", "picture", "area_id", "area_name", "msoa", "lad", *headings]
@@ -119,82 +126,135 @@ def read_pictures(
         targets=tuple(headings),
         n_pictures=len(files),
         n_rows=len(rows),
-        pictures_without_row=tuple(sorted(set(files.values()) - set(matched["picture"]))),
+        pictures_without_row=tuple(sorted({str(f) for f in files} - set(matched["picture"]))),
         rows_without_picture=tuple(first.loc[~has_picture, "chip_id"]),
         duplicates=tuple(dict.fromkeys(named.loc[is_conflict, "chip_id"])),
     )
 
 
-def open_picture(path: Path, size_px: int) -> NDArray[np.uint8]:
-    """Read a picture whole, as red, green and blue; resize it where its size differs.
-
-    Returns
-    -------
-    (3, size_px, size_px)
-        0 to 255, (band, row, col). An alpha band is left out: the pictures are opaque.
-
-    Raises
-    ------
-    OSError
-        If the file is missing, truncated or no picture.
-    ValueError
-        If it has more than eight bits a band: how to darken it would be a guess.
-    """
-    try:
-        with Image.open(path) as picture:
-            # Pillow cuts deeper pictures off at 255 without a word.
-            if picture.mode not in EIGHT_BIT_MODES:
-                raise ValueError(f"{path.name}: mode {picture.mode} has more than 8 bits a band.")
-            # Pillow opens a file by its head alone: damage shows only when pixels are read.
-            picture.load()
-            colours = picture.convert("RGB")
-    except DAMAGE as error:
-        raise OSError(f"{path.name}: cannot be read ({error}).") from error
-    if colours.size != (size_px, size_px):
-        colours = colours.resize((size_px, size_px), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1))
-
-
-def _name_files(images: Typed) -> dict[str, str]:
-    """Find the pictures of a folder: id to file name."""
+def _list_files(images: Typed, notes: Notes) -> list[PurePosixPath]:
+    """List the pictures of a folder by their paths in it."""
     if not images.path.is_dir():
         what = "a file, not a folder" if images.path.exists() else "no such folder"
         raise InputError(
             f"{images}: {what}. Give the folder of the pictures, relative to {images.origin}."
         )
-    names = [path.name for path in list_pictures(images.path)]
-    if not names:
-        raise InputError(
-            f"{images}: holds no PNG file. Give the folder with the pictures {PREFIX}(id).png."
+    paths = list_pictures(images.path)
+    if not paths:
+        others = sorted(
+            {p.suffix.lower() or "no suffix" for p in images.path.rglob("*") if p.is_file()}
         )
-    return {_id_of(name): name for name in names}
-
-
-def _id_of(name: str) -> str:
-    return PurePath(name).stem.removeprefix(PREFIX)
+        holds = f" (it holds {', '.join(others[:5])})" if others else ""
+        raise InputError(
+            f"{images}: holds no picture{holds}. Give the folder with the pictures "
+            f"{PREFIX}(id).png; {', '.join(PICTURE_SUFFIXES)} are read."
+        )
+    files = [PurePosixPath(path.relative_to(images.path).as_posix()) for path in paths]
+    if all(len(file.parts) == 1 for file in files):
+        below = list_pictures_in(images.path.glob("*/**/*"))
+        if below:
+            notes.add(
+                f"{images}: {len(below)} pictures in its sub-folders are not read, as it holds "
+                f"{len(files)} itself (such as {below[0].relative_to(images.path).as_posix()})"
+            )
+    return files
 
 
 def _open_table(typed: Typed) -> Sheet:
     """Open the table with one row a picture."""
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    return open_table(typed.path, str(typed), lambda c: "id" in c or "image_location" in c)
+    return open_table(typed.path, str(typed), _has_pictures)
 
 
-def _name_pictures(rows: pd.DataFrame, files: dict[str, str], typed: Typed) -> pd.DataFrame:
-    """Give every row its id and, where there is one, its picture."""
-    if "id" in rows:
-        # Software that met a gap in the column saves its numbers as 12.0.
-        ids = rows["id"].map(lambda value: str(value or "").strip().removesuffix(".0"))
-    elif "image_location" in rows:
-        # Paths written on Windows have backslashes, which are no separators elsewhere.
-        ids = rows["image_location"].map(lambda v: _id_of(str(v or "").replace("\\", "/")))
-    else:
+def _has_pictures(headings: list[str]) -> bool:
+    names = ("id", "image_location")
+    return any(find_heading(headings, name) is not None for name in names)
+
+
+def find_heading(columns: list[str], name: str) -> str | None:
+    """Find a column by its heading; by another case where no other is called so.
+
+    Examples
+    --------
+    >>> find_heading(["ID", "crime"], "id"), find_heading(["ID", "Id"], "id")
+    ('ID', None)
+    """
+    if name in columns:
+        return name
+    others = [column for column in columns if column.lower() == name]
+    return others[0] if len(others) == 1 else None
+
+
+def _find_pictures(
+    rows: pd.DataFrame, files: list[PurePosixPath], images: Typed, table: Typed, notes: Notes
+) -> Found:
+    """Find the picture of every row by its id or, where that finds none, by its location."""
+    columns = list(rows.columns)
+    headings = {name: find_heading(columns, name) for name in ("id", "image_location")}
+    if headings["id"] is None and headings["image_location"] is None:
         raise InputError(
-            f'{typed}: has neither a column "id" nor "image_location" to find pictures by. '
-            f"It has: {list_names(list(rows.columns))}."
+            f'{table}: has neither a column "id" nor "image_location" to find pictures by. '
+            f"It has: {list_names(columns)}."
         )
-    return pd.DataFrame({"chip_id": ids, "picture": ids.map(files)})
+    index = index_pictures(str(images), files)
+    by = {"id": find_by_id, "image_location": find_by_location}
+    found = {
+        name: by[name](index, [str(value or "") for value in rows[heading]])
+        for name, heading in headings.items()
+        if heading is not None
+    }
+    if len(found) == 1:
+        chosen = next(iter(found.values()))
+    else:
+        chosen = _choose_way(found, images, table, notes)
+    for remark in chosen.remarks:
+        notes.add(f"{table}: {remark}")
+    return chosen
+
+
+def _choose_way(found: dict[str, Found], images: Typed, table: Typed, notes: Notes) -> Found:
+    """Choose between a row's id and its location; stop where they mean different pictures."""
+    by_id, by_location = found["id"], found["image_location"]
+    differ = list(list_disagreements(by_id, by_location))
+    if differ:
+        row = differ[0]
+        raise InputError(
+            f"{table}: in {len(differ)} rows id and image_location mean different pictures of "
+            f"{images}, such as {str(by_id.files[row])!r} and {str(by_location.files[row])!r}. "
+            "Remove or rename the column that is not meant."
+        )
+    if count_matches(by_location) > count_matches(by_id):
+        notes.add(
+            f"{table}: pictures are found by image_location ({count_matches(by_location)} of "
+            f"{len(by_id.files)} rows); by id only {count_matches(by_id)} would be"
+        )
+        return by_location
+    return by_id
+
+
+def _find_labels(
+    rows: pd.DataFrame, targets: list[str] | Literal["all"], table: Typed, needs_labels: bool
+) -> dict[str, str]:
+    """Find the column of every target; where none is needed, of those that there are."""
+    columns = list(rows.columns)
+    if needs_labels or targets == "all":
+        return find_targets(columns, targets, table)
+    found = {target: find_target(columns, target) for target in targets}
+    return {target: heading for target, heading in found.items() if heading is not None}
+
+
+def _note_parts(rows: pd.DataFrame, headings: dict[str, str], table: Typed, notes: Notes) -> None:
+    """Note a column that deals rows into parts: parts are drawn here, and it has no say."""
+    for column in rows.columns:
+        if column in headings.values():
+            continue
+        written = {str(value).strip().lower() for value in rows[column].dropna().unique()[:20]}
+        if len(written) > 1 and written <= PARTS:
+            notes.add(
+                f"{table}: its column {column!r} ({', '.join(sorted(written))}) is not used; "
+                "which rows train, validate and test is drawn as split.schemes says"
+            )
 
 
 def _find_places(

@@ -119,9 +119,10 @@ def measure_leakage(
     -------
     One record for chips and, in the schemes made of areas, one for areas: ``scheme, unit,
     n_folds, n_train, n_validation, n_test, share_same_label, share_same_area,
-    n_removed_by_buffer``; for areas the means over all folds. ``share_same_label`` is the
-    share of test chips whose exact labels also occur among the training chips,
-    ``share_same_area`` of those that lie, for the most part, in the area of a training chip;
+    share_same_picture, n_removed_by_buffer``; for areas the means over all folds.
+    ``share_same_label`` is the share of test chips whose exact labels also occur among the
+    training chips, ``share_same_area`` of those that lie, for the most part, in the area of a
+    training chip, ``share_same_picture`` of those that are one;
     null where it cannot be had. ``n_removed_by_buffer`` counts chips that straddle parts too.
 
     Raises
@@ -186,6 +187,7 @@ def _area_leakage(
         "share_same_label": None,
         # Whole areas are held out, so that no test area can be a training area.
         "share_same_area": 0.0,
+        "share_same_picture": None,
         "n_removed_by_buffer": float(removed.mean()),
     }
 
@@ -206,6 +208,7 @@ def _chip_leakage(fold: ChipFold, samples: Samples) -> dict[str, Any]:
         "n_test": len(fold.test),
         "share_same_label": float(np.mean(same_label)),
         "share_same_area": _share_same_area(fold, samples),
+        "share_same_picture": _share_same_picture(fold, samples),
         "n_removed_by_buffer": len(find_usable_chips(samples)) - n_parts,
     }
 
@@ -221,6 +224,14 @@ def _share_same_area(fold: ChipFold, samples: Samples) -> float | None:
         for rows in (fold.train, fold.test)
     )
     return float(test.isin(set(train.dropna())).mean())
+
+
+def _share_same_picture(fold: ChipFold, samples: Samples) -> float | None:
+    """Share of test pictures that are, pixel by pixel, a training picture; None of rasters."""
+    if "same_as" not in samples.chips:
+        return None
+    pictures = samples.chips["same_as"]
+    return float(pictures.iloc[fold.test].isin(set(pictures.iloc[fold.train])).mean())
 
 
 def _refuse_few_areas(areas: NDArray[np.str_], scheme: str) -> None:

@@ -1,0 +1,115 @@
+"""What predictions of new places have in common: the model, the folder, what scores are worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.judge.chance import Refits
+from basrelief.judge.claims import Knowledge
+from basrelief.judge.verdicts import Compared, settle
+from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.choice import read_recipes
+from basrelief.learn.final import FinalModel
+from basrelief.learn.knowledge import HEIGHTS
+from basrelief.learn.recipes import read_recipe
+from basrelief.run import Record, Run, check_format
+
+SCHEME = "transfer"
+"""What stands in the place of a scheme: nothing of this place was learnt from."""
+
+RESULTS = ("predictions.parquet", "areas.gpkg", "predict.json", "scores.json")
+
+YARDSTICK = "training_mean"
+"""What skill is against: the mean label of the training place."""
+
+
+def find_model(run: Run, recipe: str | None) -> Path:
+    """Find the folder of a run's final model.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run, or has no final model of that name.
+    """
+    typed = str(run.folder)
+    check_format(run.folder)
+    # Of this run alone: models of an earlier configuration may still lie beside them.
+    trained = [str(record["recipe"]) for record in read_recipes(run)]
+    found = [name for name in trained if (run.models / name / "final" / "model.json").exists()]
+    if not found:
+        raise InputError(
+            f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
+        )
+    # Baselines are trained too: a recipe that was asked for comes before them.
+    name = trained[0] if recipe is None else _name_recipe(recipe)
+    if name not in found:
+        asked = f"--recipe {recipe!r}" if recipe else f"{typed}: its first recipe is {name!r}"
+        raise InputError(
+            f"{asked}: {typed} has no final model of it. It has {', '.join(sorted(found))}: give "
+            "one with --recipe, or finish the run."
+        )
+    return run.models / name / "final"
+
+
+def _name_recipe(typed: str) -> str:
+    """Give the name of a recipe that was typed, or given as the file that a run was."""
+    path = Path(typed)
+    return read_recipe(path).name if typed.endswith(".toml") and path.is_file() else typed
+
+
+def read_shortfall(trained: Run, model: FinalModel) -> Record:
+    """Read how far a model was trained, as the run that it is of keeps it."""
+    return next(r for r in read_recipes(trained) if r["recipe"] == model.recipe)
+
+
+def settle_settings(model: FinalModel, data: DataSettings, out: Run) -> Settings:
+    """Put what a place has beside the settings that the model was trained with."""
+    settings = Settings.model_construct(
+        out=str(out.folder),
+        seed=model.seed,
+        data=data,
+        chips=model.chips,
+        split=SplitSettings(block_m=model.block_m),
+    )
+    # What is said of these files names the options that gave them.
+    settings._is_of_options = True
+    return settings
+
+
+def check_out(out: Run) -> None:
+    """Refuse to write predictions into a run.
+
+    Raises
+    ------
+    InputError
+        If the folder is that of a run.
+    """
+    if (out.folder / "config.json").exists() or out.models.exists():
+        raise InputError(
+            f"--out {str(out.folder)!r}: this is a run folder, whose chips would be replaced. "
+            "Choose a folder of its own."
+        )
+
+
+def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:
+    """Say what scores on a new place are worth, each among all of them.
+
+    Parameters
+    ----------
+    records
+        As `score_predictions` gives them, of one recipe.
+    seen
+        Code of what the recipe looks at.
+
+    Returns
+    -------
+    The same with ``interval`` and ``worth``, in the same order.
+    """
+    # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
+    knows = {record["recipe"]: (seen,) for record in records}
+    nothing_fitted = Refits((), knows, 0, is_alone=True)
+    places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
+    compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
+    bounded = [nothing_fitted.bound_score(record) for record in records]
+    return settle(bounded, compared, Knowledge(knows, dict.fromkeys(knows, MEAN))).scores

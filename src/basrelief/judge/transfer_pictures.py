@@ -1,0 +1,143 @@
+"""A network that learnt from pictures, on pictures that it never saw: predictions and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from basrelief.chips.stage import take_like
+from basrelief.chips.store import Samples, load_samples
+from basrelief.config import DataSettings, InputError, Settings
+from basrelief.judge.new_places import (
+    RESULTS,
+    SCHEME,
+    YARDSTICK,
+    check_out,
+    find_model,
+    read_shortfall,
+    settle_settings,
+    weigh,
+)
+from basrelief.judge.predictions import average_over_areas, tabulate_predictions
+from basrelief.judge.scores import score_predictions, sum_up
+from basrelief.judge.tables import PREDICTIONS, open_table
+from basrelief.learn.final import FinalModel, predict_place, read_model
+from basrelief.learn.knowledge import PICTURES
+from basrelief.learn.shortening import label_recipe
+from basrelief.run import Record, Run, prepare_folder, read_json, write_json
+
+
+@dataclass(frozen=True)
+class NewPictures:
+    """Pictures and their table as typed, relative to the working directory."""
+
+    images: str
+    table: str
+    area_column: str | None = None
+
+
+def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: str | None) -> None:
+    """Predict every picture that has a row, and the areas that rows name, by a run's final model.
+
+    Writes ``chips/`` and, in the folder of ``out``, ``predictions.parquet`` (units ``chip`` and,
+    where areas are named, ``area``), ``predict.json`` and, where rows have labels,
+    ``scores.json``.
+
+    Parameters
+    ----------
+    recipe
+        Name of the recipe; by default the first that the run was asked for.
+
+    Raises
+    ------
+    InputError
+        If the run has no such model, it did not learn from pictures, or these cannot be read.
+    """
+    folder = find_model(trained, recipe)
+    model = read_model(folder)
+    if model.kind != "pictures":
+        raise InputError(
+            f"--images {pictures.images!r}: this model ({model.recipe}) learnt from rasters. Give "
+            "those of the place, with --dsm and --areas, or a run that learnt from pictures."
+        )
+    check_out(out)
+    prepare_folder(out.folder, str(out.folder))
+    for name in RESULTS:
+        # An answer about other pictures must not stand beside these.
+        (out.folder / name).unlink(missing_ok=True)
+    data = DataSettings.model_construct(
+        images=pictures.images,
+        table=pictures.table,
+        targets=list(model.targets),
+        area_column=pictures.area_column,
+    )
+    settings = settle_settings(model, data, out)
+    take_like(settings, out)
+    samples = load_samples(out)
+    predicted = predict_place(folder, samples, settings, out).labels
+    table = _tabulate(predicted, samples, model)
+    with open_table(out.predictions, PREDICTIONS) as file:
+        # Without held-out errors of a place of its own there are no intervals: all null.
+        file.append(table.reindex(columns=PREDICTIONS.names))
+    training = read_shortfall(trained, model)
+    write_json(
+        out.folder / "predict.json",
+        {
+            "model": model.model_dump(mode="json", exclude={"features"}),
+            "training": training,
+            "place": vars(pictures),
+            "counts": read_json(out.chips / "counts.json") | {"predicted": len(predicted)},
+        },
+    )
+    label = label_recipe(training)
+    out.say(f"predict {label}: {len(predicted)} pictures")
+    if samples.chips[model.targets].notna().any(axis=None):
+        write_json(out.scores, _score(table, samples, settings, label, out))
+
+
+def _tabulate(predicted: pd.DataFrame, samples: Samples, model: FinalModel) -> pd.DataFrame:
+    """Lay predictions of pictures, and of the areas that they are of, out as a run's own."""
+    rows, values = predicted.index.to_numpy(np.int64), predicted.to_numpy(np.float64)
+    by_area = average_over_areas(samples, rows, values)
+    means = [model.labels[target].mean for target in model.targets]
+    y_mean = np.array(means, dtype=np.float64)  # None, of a target without a label, is NaN
+    areas = samples.areas.set_index("area_id").loc[by_area.index]
+    units = {
+        "chip": (samples.chips["chip_id"].iloc[rows], samples.chips.iloc[rows], values),
+        "area": (by_area.index, areas, by_area.to_numpy(np.float64)),
+    }
+    tables = []
+    for unit, (ids, known, y_pred) in units.items():
+        key = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": unit}
+        y_true = known[model.targets].to_numpy(np.float64)
+        named = pd.Categorical(np.asarray(ids, dtype=object).astype(str))
+        found = (y_true, y_pred, y_mean)
+        tables.append(tabulate_predictions(key, model.targets, named, found, None))
+    # A column of codes each: of two tables they are not the same codes.
+    texts = [table.astype({"unit": str, "id": str}) for table in tables if len(table)]
+    joined = pd.concat(texts, ignore_index=True)
+    return joined.astype({"unit": "category", "id": "category"})
+
+
+def _score(
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
+) -> list[Record]:
+    """Score predictions where labels are; skill is against the mean label learnt from."""
+    known = table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
+    chips = samples.chips["chip_id"]
+    # Pictures of one area err alike; one without an area stands for itself.
+    area_of = samples.membership.drop_duplicates("chip_id").set_index("chip_id")["area_id"]
+    of_chip = area_of.reindex(chips)
+    of_chip = of_chip.where(of_chip.notna(), other=pd.Series(chips.to_numpy(), index=of_chip.index))
+    ids = samples.areas["area_id"]
+    groups = {"chip": of_chip, "area": pd.Series(ids.to_numpy(), index=ids)}
+    rng = np.random.default_rng(settings.seed)
+    records = weigh(score_predictions(known, groups, rng), PICTURES)
+    for record in records:
+        record |= {"compared_with": YARDSTICK, "n_inside": None}
+        units = "areas" if record["unit"] == "area" else "pictures"
+        summary = sum_up(record, versus="the mean label learnt from")
+        out.say(f"predict {label}, {record['target']}, {record['n']} {units}: {summary}")
+    return records

@@ -1,0 +1,158 @@
+"""Pictures as files: how one is opened, and what it has that a network does not see."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+"""What a picture's suffix says it is. Nothing else is opened: Pillow would run Ghostscript for a
+picture of PostScript, whatever it is called."""
+
+KINDS = {
+    b"\x89PNG": "a PNG",
+    b"\xff\xd8\xff": "a JPEG",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"GIF8": "a GIF",
+    b"BM": "a BMP",
+    b"%!PS": "PostScript (EPS)",
+    b"\xc5\xd0\xd3\xc6": "PostScript (EPS)",
+    b"%PDF": "a PDF",
+    b"RIFF": "a WebP",
+    b"<": "a web page, or SVG",
+}
+"""How files begin."""
+
+EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+MAX_PIXELS = 50_000_000
+"""Of one picture: a thousand times what a network sees, and 200 MB in memory."""
+
+PNG_DEPTH_AT = 24
+"""Where a PNG says how many bits a band has (PNG specification, IHDR)."""
+
+TIFF_DEPTH = 258
+"""The tag where a TIFF says it (TIFF 6.0, BitsPerSample)."""
+
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for a damaged file, depending on what the damage hits first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as networks see it, and what it was."""
+
+    bands: NDArray[np.uint8]
+    """(3, size_px, size_px) Red, green, blue; 0 where it is transparent."""
+
+    width: int
+    """Pixels, as delivered."""
+
+    height: int
+    opaque: float
+    """Share of its pixels that are not wholly transparent."""
+
+
+def open_picture(path: Path, size_px: int) -> Picture:
+    """Read a picture whole, as red, green and blue; resize it where its size differs.
+
+    What is wholly transparent marks ground without data: it becomes black, as there is no telling
+    what colours a program left under it.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, damaged, too large, or not what its suffix says.
+    ValueError
+        If it has more than eight bits a band: how to darken it would be a guess.
+    """
+    named = FORMATS[path.suffix.lower()]
+    try:
+        with warnings.catch_warnings():
+            # Its own bound on sizes is a warning first; ours is below.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=[named]) as picture:
+                reason = _find_fault(path, picture)
+                if not reason:
+                    # Pillow opens a file by its head: damage shows when pixels are read.
+                    picture.load()
+                    return _bring_to_size(picture, size_px)
+    except DAMAGE as error:
+        raise OSError(f"{path.name}: {_tell_damage(path, named, error)}") from error
+    if "bits" in reason:
+        raise ValueError(f"{path.name}: {reason}")
+    raise OSError(f"{path.name}: {reason}")
+
+
+def _find_fault(path: Path, picture: Image.Image) -> str:
+    """Say what keeps a picture from being read as it is; empty where nothing does."""
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        most = int(MAX_PIXELS**0.5)
+        return f"has {width} x {height} px; {most} x {most} are the most"
+    depth = _find_depth(path, picture)
+    # Pillow cuts deeper pictures off at 255, or to their upper eight bits, without a word.
+    if depth > 8 or picture.mode not in EIGHT_BIT_MODES:
+        what = f"{depth} bits a band" if depth > 8 else f"mode {picture.mode}, more than 8 bits"
+        return f"has {what}: save it with 8, scaled as you want them seen"
+    return ""
+
+
+def _find_depth(path: Path, picture: Image.Image) -> int:
+    if picture.format == "PNG":
+        with path.open("rb") as file:
+            return file.read(PNG_DEPTH_AT + 1)[-1]
+    tags = getattr(picture, "tag_v2", {})
+    return int(max(np.atleast_1d(tags.get(TIFF_DEPTH, 8))))
+
+
+def _tell_damage(path: Path, named: str, error: Exception) -> str:
+    """Tell what a file is that could not be opened as what it is called."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        head = b""
+    kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), None)
+    if kind is not None and kind != f"a {named}":
+        return f"is {kind}, and called {path.suffix}"
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return f"cannot be read ({reason})"
+
+
+def _bring_to_size(picture: Image.Image, size_px: int) -> Picture:
+    width, height = picture.size
+    opaque = 1.0
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layers = np.array(picture.convert("RGBA"))  # (row, col, [red, green, blue, alpha])
+        is_clear = layers[..., 3] == 0
+        opaque = 1.0 - float(is_clear.mean())
+        layers[is_clear] = 0
+        colours = Image.fromarray(np.ascontiguousarray(layers[..., :3]))
+    else:
+        colours = picture.convert("RGB")
+    if colours.size != (size_px, size_px):
+        colours = colours.resize((size_px, size_px), Image.Resampling.BILINEAR)
+    bands = np.ascontiguousarray(np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1))
+    return Picture(bands, width, height, opaque)
