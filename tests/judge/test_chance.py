@@ -86,11 +86,11 @@ def score(recipe: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("recipe", "kind", "n_districts"),
     [
-        ("relief", "refitted", 20),
+        ("relief", "drawn_in", 20),
         ("network", "resampled", 20),
         ("district", "refitted", 20),
         ("district", "few_districts", 4),
-        ("relief", "refitted", 4),
+        ("relief", "drawn_in", 4),
     ],
 )
 def test_a_record_says_where_its_interval_comes_from(
@@ -104,7 +104,7 @@ def test_a_record_says_where_its_interval_comes_from(
 def test_the_gain_of_lidar_has_an_interval_whatever_the_number_of_districts() -> None:
     pair = {"recipe": "joint", "versus": "district", "target": "crime"}
     ends = {"difference": 0.2, "low": 0.0, "high": 0.1}
-    assert make_refits(4).bound_pair(pair | ends)["interval"] == "refitted"
+    assert make_refits(4).bound_pair(pair | ends)["interval"] == "drawn_in"
 
 
 def test_too_few_groups_have_no_interval_whatever_was_refitted() -> None:

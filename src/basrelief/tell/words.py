@@ -299,10 +299,16 @@ def say_intervals(records: Iterable[Record]) -> str:
     if kinds == {"resampled"}:
         return f"No 95% interval can be given: {HELD_FIXED}."
     sentences = []
-    if kinds & {"refitted", "few_districts"}:
+    if kinds & {"refitted", "few_districts", "drawn_in"}:
         sentences.append(
             "Intervals of 95% hold the skill to be expected: every fold was fitted anew to labels "
             "drawn for the same areas."
+        )
+    if "drawn_in" in kinds:
+        sentences.append(
+            "Where LIDAR is told from chance, the lower end is the gain from which chance could "
+            "just reach the one observed: such a range holds what is to be expected about nine "
+            "times in ten."
         )
     if "few_districts" in kinds:
         sentences.append(

@@ -10,7 +10,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.words import name_recipe, name_scheme, name_target
 
-REFITTED = ("refitted", "few_districts")
+REFITTED = ("refitted", "few_districts", "drawn_in")
 """Kinds of interval that come from fitting anew."""
 
 CLAIM = ("recipe", "versus", "scheme", "unit", "target")
