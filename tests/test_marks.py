@@ -15,6 +15,7 @@ import basrelief
 from basrelief.chips.layers import Band, create_layer, open_layer
 from basrelief.config import InputError
 from basrelief.grid import Grid
+from basrelief.judge.new_places import holding_answer
 from basrelief.marks import (
     check_files,
     is_finished,
@@ -208,3 +209,20 @@ def test_the_demo_builds_its_town_in_no_folder_of_the_users(
     assert run_command("demo", "--out", str(tmp_path)) == 2
     assert "(labels.csv). The demo needs a folder of its own" in capsys.readouterr().err
     assert (tmp_path / "labels.csv").read_text() == "mine"
+
+
+def test_a_prediction_goes_into_no_folder_of_the_users(tmp_path: Path) -> None:
+    (tmp_path / "chips").mkdir()
+    (tmp_path / "chips" / "mine").touch()
+    out = Run(tmp_path, quiet=True)
+    with pytest.raises(InputError, match=r"did not write \(chips\)"), holding_answer(out):
+        pass
+    assert (tmp_path / "chips" / "mine").exists()
+    with holding_answer(Run(tmp_path / "there", quiet=True)):
+        (tmp_path / "there" / "scores.json").touch()
+    # Its own folder it takes again, and clears it of what an earlier place left.
+    with holding_answer(Run(tmp_path / "there", quiet=True)):
+        assert [path.name for path in sorted((tmp_path / "there").iterdir())] == [
+            ".lock",
+            "predict.json",
+        ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
@@ -13,7 +15,8 @@ from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.recipes import read_recipe
-from basrelief.run import Record, Run, check_format
+from basrelief.marks import check_files, refuse_foreign_folder
+from basrelief.run import Record, Run, check_format, locking, prepare_folder, write_json
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""
@@ -30,7 +33,8 @@ def find_model(run: Run, recipe: str | None) -> Path:
     Raises
     ------
     InputError
-        If the folder is no run, or has no final model of that name.
+        If the folder is no run, has no final model of that name, or models that are not as
+        training wrote them.
     """
     typed = str(run.folder)
     check_format(run.folder)
@@ -49,6 +53,7 @@ def find_model(run: Run, recipe: str | None) -> Path:
             f"{asked}: {typed} has no final model of it. It has {', '.join(sorted(found))}: give "
             "one with --recipe, or finish the run."
         )
+    check_files(run, "train")
     return run.models / name / "final"
 
 
@@ -77,19 +82,33 @@ def settle_settings(model: FinalModel, data: DataSettings, out: Run) -> Settings
     return settings
 
 
-def check_out(out: Run) -> None:
-    """Refuse to write predictions into a run.
+@contextmanager
+def holding_answer(out: Run) -> Iterator[None]:
+    """Keep a folder for predictions to this process, made and cleared of an earlier answer.
 
     Raises
     ------
     InputError
-        If the folder is that of a run.
+        If the folder is that of a run, holds anything else, cannot be written, or another process
+        works in it.
     """
+    typed = f"--out {str(out.folder)!r}"
     if (out.folder / "config.json").exists() or out.models.exists():
         raise InputError(
-            f"--out {str(out.folder)!r}: this is a run folder, whose chips would be replaced. "
+            f"{typed}: this is a run folder, whose chips would be replaced. "
             "Choose a folder of its own."
         )
+    prepare_folder(out.folder, str(out.folder))
+    with locking(out, typed):
+        begun = out.folder / "predict.json"
+        known = (*RESULTS, "chips") if begun.exists() else ()
+        refuse_foreign_folder(out.folder, typed, known, "A prediction")
+        for name in RESULTS:
+            # An answer about other chips must not stand beside these.
+            (out.folder / name).unlink(missing_ok=True)
+        # From the start: whatever ends this early, the next one knows whose the folder is.
+        write_json(begun, {})
+        yield
 
 
 def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:

@@ -21,11 +21,10 @@ from basrelief.judge.applicability import (
 )
 from basrelief.judge.importance import weigh_linear
 from basrelief.judge.new_places import (
-    RESULTS,
     SCHEME,
     YARDSTICK,
-    check_out,
     find_model,
+    holding_answer,
     read_shortfall,
     settle_settings,
     weigh,
@@ -44,7 +43,7 @@ from basrelief.learn.final import (
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations
 from basrelief.learn.shortening import label_recipe
-from basrelief.run import MODEL, Record, Run, prepare_folder, replacing, write_json
+from basrelief.run import MODEL, Record, Run, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
 
 
@@ -98,20 +97,16 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     folder = find_model(trained, recipe)
     model = read_model(folder)
     _check_bands(model, place, folder)
-    check_out(out)
-    prepare_folder(out.folder, str(out.folder))
-    for name in RESULTS:
-        # An answer about other chips must not stand beside these.
-        (out.folder / name).unlink(missing_ok=True)
-    settings = settle_place(model, place, out)
-    assert model.native_resolution_m is not None
-    # Brought to the training rasters' cells first: texture is what was learnt.
-    cut_like(settings, out, model.native_resolution_m)
-    samples = load_samples(out)
-    _check_ground(samples, place, model)
-    prediction = predict_place(folder, samples, settings, out)
-    found = _predict_areas(folder, samples, prediction, model)
-    _write(found, samples, model, place, (settings, read_shortfall(trained, model)), out)
+    with holding_answer(out):
+        settings = settle_place(model, place, out)
+        assert model.native_resolution_m is not None
+        # Brought to the training rasters' cells first: texture is what was learnt.
+        cut_like(settings, out, model.native_resolution_m)
+        samples = load_samples(out)
+        _check_ground(samples, place, model)
+        prediction = predict_place(folder, samples, settings, out)
+        found = _predict_areas(folder, samples, prediction, model)
+        _write(found, samples, model, place, (settings, read_shortfall(trained, model)), out)
 
 
 def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,10 @@ from basrelief.chips.stage import take_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.new_places import (
-    RESULTS,
     SCHEME,
     YARDSTICK,
-    check_out,
     find_model,
+    holding_answer,
     read_shortfall,
     settle_settings,
     weigh,
@@ -26,7 +26,7 @@ from basrelief.judge.tables import PREDICTIONS, open_table
 from basrelief.learn.final import FinalModel, predict_place, read_model
 from basrelief.learn.knowledge import PICTURES
 from basrelief.learn.shortening import label_recipe
-from basrelief.run import Record, Run, prepare_folder, read_json, write_json
+from basrelief.run import Record, Run, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,14 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
             f"--images {pictures.images!r}: this model ({model.recipe}) learnt from rasters. Give "
             "those of the place, with --dsm and --areas, or a run that learnt from pictures."
         )
-    check_out(out)
-    prepare_folder(out.folder, str(out.folder))
-    for name in RESULTS:
-        # An answer about other pictures must not stand beside these.
-        (out.folder / name).unlink(missing_ok=True)
+    with holding_answer(out):
+        _predict(pictures, folder, model, read_shortfall(trained, model), out)
+
+
+def _predict(
+    pictures: NewPictures, folder: Path, model: FinalModel, training: Record, out: Run
+) -> None:
+    """Take the pictures, predict them, and write and say what was predicted."""
     data = DataSettings.model_construct(
         images=pictures.images,
         table=pictures.table,
@@ -81,7 +84,6 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
     with open_table(out.predictions, PREDICTIONS) as file:
         # Without held-out errors of a place of its own there are no intervals: all null.
         file.append(table.reindex(columns=PREDICTIONS.names))
-    training = read_shortfall(trained, model)
     write_json(
         out.folder / "predict.json",
         {
