@@ -14,7 +14,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, Settings
 from basrelief.explain.area_stage import explain_areas
 from basrelief.explain.checks import check_maps
-from basrelief.explain.chip_samples import map_chips, sample_chips
+from basrelief.explain.chip_samples import are_alike, map_chips, sample_chips
 from basrelief.explain.controls import Ground
 from basrelief.explain.findings import Findings
 from basrelief.explain.gallery import draw_gallery
@@ -78,9 +78,15 @@ def explain_networks(
             summary = list[Record]()
             for target in run.track(samples.targets, f"explain {name}"):
                 of_target = tested[tested["target"] == target]
+                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
+                if are_alike(of_target):
+                    run.say(
+                        f"explain: {name} predicts {target} alike for all {len(of_target)} chips: "
+                        "there is nothing to see"
+                    )
+                    continue
                 drawn = draw_gallery(network, samples, of_target, target, part)
                 summary += [key | record for record in drawn]
-                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
             write_json(part / "summary.json", summary)
         explained.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(summary)} chips")
