@@ -73,6 +73,7 @@ def check(network: Network, spread: float = 1.0) -> dict[str, dict[str, Any]]:
     samples = cast(Samples, Chips(bands))
     tested = pd.DataFrame({"id": samples.chips["chip_id"], "target": "income"})
     tested["y_pred"] = spread * rng.normal(size=N_CHIPS)
+    tested["y_true"] = np.linspace(-1, 1, N_CHIPS)
     blocks = pd.Series([f"b{k}" for k in range(N_CHIPS)], index=samples.chips["chip_id"])
     mapped = map_chips(network, samples, tested, blocks)
     assert mapped is not None
@@ -89,6 +90,14 @@ def test_heat_of_a_network_is_tested_five_ways() -> None:
     for record in found.values():
         assert np.isfinite(record["value"])
         assert (record["n"], record["of"]) == (16, "chips")
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9])
+def test_of_chips_that_are_predicted_alike_but_for_rounding_there_is_no_heat(spread: float) -> None:
+    found = check(make_network(), spread)
+    reasons = {name: record.get("reason") for name, record in found.items()}
+    assert reasons["deletion"] == reasons["insertion"] == "predicted alike"
+    assert reasons["edges"] == "no map"
 
 
 def test_the_network_that_is_tested_stays_as_it_was() -> None:

@@ -156,9 +156,14 @@ def test_explanations_of_recipes_that_left_the_run_are_removed(run: Run) -> None
     assert not (run.explain / "gone").exists()
 
 
-def test_the_last_scheme_that_was_run_is_explained(run: Run) -> None:
-    found = stage.find_networks(SETTINGS, run)
-    assert found == [("small", "area", run.models / "small" / "area" / "0-0")]
+def test_the_last_scheme_that_was_evaluated_is_explained(run: Run) -> None:
+    folder = run.models / "small"
+    evaluated = pd.DataFrame({"recipe": "small", "scheme": ["area", "random"]})
+    assert stage.find_networks(evaluated, run) == [("small", "area", folder / "area" / "0-0")]
+    # The other lies there from an earlier configuration.
+    found = stage.find_networks(evaluated[1:], run)
+    assert [scheme for _, scheme, _ in found] in ([], ["random"])
+    assert stage.find_networks(evaluated[:0], run) == []
 
 
 def test_few_chips_are_not_both_highest_and_lowest() -> None:

@@ -124,7 +124,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "EPS called PNG": ("a.png", save_as("EPS"), r"is PostScript \(EPS\), and called .png"),
     "EPS called TIFF": ("a.tif", save_as("EPS"), r"is PostScript \(EPS\), and called .tif"),
     "a web page": ("a.png", write_page, "is a web page"),
-    "13,000 px a side": ("a.png", claim_to_be_large, "has 13000 x 13000 px; 7071 x 7071"),
+    "13,000 px a side": ("a.png", claim_to_be_large, "has 13000 x 13000 px; 5000 x 5000"),
     "16 bits, grey": ("a.png", save_deep(NOISE[..., 0].astype(np.uint16)), "has 16 bits a band"),
     "16 bits, colour": ("a.png", write_deep_png, "has 16 bits a band"),
     "32 bits": ("a.tif", save_deep(NOISE[..., 0].astype(np.float32)), "has 32 bits a band"),

@@ -44,6 +44,10 @@ N_OTHERS = 2
 UNEVEN = 0.1
 """Range of heat on a flat chip over that on real ones, from which the frame shows."""
 
+ALIKE = 1e-6
+"""Spread of predictions over that of the truth, up to which all are the same but for rounding: what
+heat there is then is rounding too."""
+
 Floats = NDArray[np.float64]
 Heat = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -91,9 +95,24 @@ def map_chips(
     rows = pd.Index(samples.chips["chip_id"]).get_indexer(picked).astype(np.int_)
     target = str(tested["target"].iloc[0])
     chips, heat = map_rows(network, samples, rows, target)
+    spread = float(tested["y_pred"].std(ddof=0))
+    if are_alike(tested):
+        heat, spread = np.zeros_like(heat), 0.0
     own = groups.reindex(picked)
     known = np.where(own.notna(), own.to_numpy(dtype=object), picked).astype(str)
-    return MappedChips(target, rows, chips, heat, float(tested["y_pred"].std(ddof=0)), known)
+    return MappedChips(target, rows, chips, heat, spread, known)
+
+
+def are_alike(tested: pd.DataFrame) -> bool:
+    """Say whether all of a target's chips are predicted the same, so that heat shows nothing.
+
+    Examples
+    --------
+    >>> are_alike(pd.DataFrame({"y_pred": [2.0, 2.0 + 1e-9], "y_true": [1.0, 4.0]}))
+    True
+    """
+    spread, of_truth = tested["y_pred"].std(ddof=0), tested["y_true"].std(ddof=0)
+    return bool(spread <= ALIKE * (of_truth if of_truth > 0 else 0.0))
 
 
 def map_rows(

@@ -14,7 +14,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, Settings
 from basrelief.explain.area_stage import explain_areas
 from basrelief.explain.checks import check_maps
-from basrelief.explain.chip_samples import map_chips, sample_chips
+from basrelief.explain.chip_samples import are_alike, map_chips, sample_chips
 from basrelief.explain.controls import Ground
 from basrelief.explain.findings import Findings
 from basrelief.explain.gallery import draw_gallery
@@ -67,11 +67,10 @@ def explain_networks(
     Names of the recipes explained.
     """
     explained, groups = set[str](), group_units(samples, settings)["chip"]
-    for name, scheme, folder in find_networks(settings, run):
-        is_asked = (predictions["recipe"] == name) & (predictions["scheme"] == scheme)
-        tested = predictions[is_asked & (predictions["unit"] == "chip")]
-        if tested.empty:
-            continue
+    of_chips = predictions[predictions["unit"] == "chip"]
+    for name, scheme, folder in find_networks(of_chips, run):
+        is_asked = (of_chips["recipe"] == name) & (of_chips["scheme"] == scheme)
+        tested = of_chips[is_asked]
         network = load_network(folder, settings)
         key = {"recipe": name, "scheme": scheme}
         with replacing(run.explain / name) as part:
@@ -79,30 +78,45 @@ def explain_networks(
             summary = list[Record]()
             for target in run.track(samples.targets, f"explain {name}"):
                 of_target = tested[tested["target"] == target]
+                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
+                if are_alike(of_target):
+                    run.say(
+                        f"explain: {name} predicts {target} alike for all {len(of_target)} chips: "
+                        "there is nothing to see"
+                    )
+                    continue
                 drawn = draw_gallery(network, samples, of_target, target, part)
                 summary += [key | record for record in drawn]
-                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
             write_json(part / "summary.json", summary)
         explained.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(summary)} chips")
     return explained
 
 
-def find_networks(settings: Settings, run: Run) -> list[tuple[str, str, Path]]:
-    """Find each finished network: recipe, the last scheme that was run, its folder.
+def find_networks(predictions: pd.DataFrame, run: Run) -> list[tuple[str, str, Path]]:
+    """Find each network of a run: recipe, the last scheme that was evaluated, its folder.
 
     The schemes run from the one that leaks by construction to whole blocks with a buffer; a
     picture of what a leaking network learnt would flatter it.
+
+    Parameters
+    ----------
+    predictions
+        Of chips. Models of recipes and schemes that an earlier configuration asked for may still
+        lie there: what was not evaluated is not of this run.
     """
-    asked = settings.split.schemes or SCHEMES
-    schemes = [scheme for scheme in reversed(SCHEMES) if scheme in asked]
+    evaluated = set(predictions[["recipe", "scheme"]].itertuples(index=False, name=None))
     found = []
     # Fold 0 of repeat 0 is the only one that networks are trained on.
-    for recipe in sorted(run.models.glob("*/")):
-        folders = [(scheme, recipe / scheme / "0-0") for scheme in schemes]
+    for name in sorted({recipe for recipe, _ in evaluated}):
+        folders = [
+            (scheme, run.models / name / scheme / "0-0")
+            for scheme in reversed(SCHEMES)
+            if (name, scheme) in evaluated
+        ]
         done = [(scheme, path) for scheme, path in folders if _is_trained_network(path)]
         if done:
-            found.append((recipe.name, *done[0]))
+            found.append((name, *done[0]))
     return found
 
 

@@ -33,8 +33,8 @@ KINDS = {
 
 EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
-MAX_PIXELS = 50_000_000
-"""Of one picture: a thousand times what a network sees, and 200 MB in memory."""
+MAX_PIXELS = 25_000_000
+"""Of one picture: five hundred times what a network sees, and 100 MB in memory."""
 
 PNG_DEPTH_AT = 24
 """Where a PNG says how many bits a band has (PNG specification, IHDR)."""
