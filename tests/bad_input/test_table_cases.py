@@ -123,7 +123,7 @@ def test_a_case_that_is_read(tmp_path: Path, run_command: Callable[..., int], na
         assert found[name_] == (count, pytest.approx(mean, abs=1e-4))
     if name in VALUES:
         column, values = VALUES[name]
-        assert areas[column].reindex(values).tolist() == list(values.values())
+        assert areas[column].reindex(list(values)).tolist() == list(values.values())
 
 
 def test_single_crimes_agree_with_the_counts_that_came_with_them(
