@@ -193,8 +193,8 @@ class DataSettings(Section):
     """Table of deprivation scores by area (route 2)."""
 
     crime: PathText | None = None
-    """Glob of CSV files of crime counts by area: one file a category with yearly columns, or
-    the Metropolitan Police's with monthly ones."""
+    """Glob of tables of crime by area: one file a category with yearly columns, the Metropolitan
+    Police's with monthly ones, counts in rows, or police.uk's single crimes."""
 
     crime_years: Annotated[list[Year], Field(min_length=1, max_length=100)] | None = None
     """Years whose counts are averaged; by default the last three complete ones that were not
