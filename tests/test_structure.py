@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "basrelief"
 ROOMS = [
     "names",
     "toml",
+    "values",
     "config",
     "run",
     "hashes",

@@ -8,25 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
 
-from basrelief.names import (
-    find_clash,
-    find_control_fault,
-    find_fault,
-    find_folder_fault,
-    find_path_fault,
-)
-from basrelief.toml import read_toml, tell_fault
+from basrelief.names import find_clash
+from basrelief.toml import read_toml, show, tell_fault
+from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
 # type checker takes no tuple for a list of literals.
@@ -54,63 +47,6 @@ RESERVED = (
 
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
-
-Year = Annotated[int, Field(ge=1900, le=2100)]
-
-
-def _check_text(text: str) -> str:
-    fault = find_control_fault(text)
-    if fault is not None:
-        raise ValueError(f"a text {fault}")
-    return text
-
-
-Text = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=4096, strip_whitespace=True),
-    AfterValidator(_check_text),
-]
-
-
-def _check_name(name: str) -> str:
-    fault = find_fault(name)
-    if fault is not None:
-        raise ValueError(f"a name {fault}")
-    return name
-
-
-def _check_folder(name: str) -> str:
-    fault = find_folder_fault(name)
-    if fault is not None:
-        raise ValueError(f"a recipe's name {fault}")
-    return name
-
-
-def _check_path(path: str) -> str:
-    fault = find_path_fault(path)
-    if fault is not None:
-        raise ValueError(f"a path {fault}")
-    try:
-        Path(path).expanduser()
-    except RuntimeError as error:
-        raise ValueError("there is no such user, or no home folder") from error
-    return path
-
-
-Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
-"""Words for people, of as many lines as they like."""
-
-Name = Annotated[Text, AfterValidator(_check_name)]
-"""What a person calls a target, or a column is called."""
-
-FolderName = Annotated[Text, AfterValidator(_check_folder)]
-"""What a person calls a recipe: its folder is called so."""
-
-PathText = Annotated[Text, AfterValidator(_check_path)]
-"""A path or a pattern."""
-
-Metres = Annotated[float, Field(allow_inf_nan=False, le=1_000_000)]
-"""A length on the ground, at most as long as the largest country here."""
 
 
 class InputError(Exception):
@@ -195,8 +131,8 @@ class DataSettings(Section):
     """Table of deprivation scores by area (route 2)."""
 
     crime: PathText | None = None
-    """Glob of CSV files of crime counts by area: one file a category with yearly columns, or
-    the Metropolitan Police's with monthly ones."""
+    """Glob of tables of crime by area: one file a category with yearly columns, the Metropolitan
+    Police's with monthly ones, counts in rows, or police.uk's single crimes."""
 
     crime_years: Annotated[list[Year], Field(min_length=1, max_length=100)] | None = None
     """Years whose counts are averaged; by default the last three complete ones that were not
@@ -409,7 +345,13 @@ class Settings(Section):
         """Give a path or pattern of ``[data]`` as it was typed."""
         value = getattr(self.data, key)
         assert value is not None
-        return Typed(key, value, self.locate(value), self._is_of_options)
+        try:
+            # What is given as an option has not been checked as a configuration is.
+            path = self.locate(check_path(value))
+        except ValueError as error:
+            named = Typed(key, value, Path(), self._is_of_options)
+            raise InputError(f"{named.name()}: {error} (found {show(value)}).") from error
+        return Typed(key, value, path, self._is_of_options)
 
 
 def load_settings(path: Path | str) -> Settings:

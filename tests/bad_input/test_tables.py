@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -13,8 +14,12 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from basrelief.run import read_json
+from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run, read_json
+from basrelief.sources.labels import read_labels
 
 from .conftest import Place
 
@@ -606,6 +611,29 @@ def test_counts_in_rows_are_read(place: Place, noted: Callable[..., Any]) -> Non
     assert read_json(place.run / "chips" / "notes.json") == []
 
 
+def test_counts_without_a_district_are_each_area_s_own(
+    place: Place, noted: Callable[..., Any]
+) -> None:
+    rows = [(f"E01{k:06d}", "", [k] * 12) for k in range(1, 101)]
+    write_monthly(place.folder / "2019.csv", rows)
+    names = ["LSOA Name", "Borough"]
+    table = pd.read_csv(place.folder / "2019.csv").drop(columns=names)
+    table[table["LSOA Code"] <= "E01000060"].to_csv(place.folder / "2019-a.csv", index=False)
+    half = table[table["LSOA Code"] > "E01000060"].drop(columns=["201911", "201912"])
+    half.to_csv(place.folder / "2019.csv", index=False)
+    count_crimes(place)
+    areas = noted("no counts of 2019-11 to 2019-12 for 40 of the 100 areas here")
+    assert areas["burglary"].isna().sum() == 40
+
+
+def test_a_row_without_a_category_is_refused(place: Place, refused: Callable[..., None]) -> None:
+    write_monthly(place.folder / "2019.csv", [("E01000001", "North", [1] * 12)])
+    table = pd.read_csv(place.folder / "2019.csv").assign(**{"Major Category": None})
+    table.to_csv(place.folder / "2019.csv", index=False)
+    count_crimes(place)
+    refused("row 1 below the headings has no category")
+
+
 def test_downloads_that_overlap_count_once(place: Place, noted: Callable[..., Any]) -> None:
     rows = [(f"E01{k:06d}", "North", [k] * 12) for k in range(1, 101)]
     write_monthly(place.folder / "2019-a.csv", rows)
@@ -631,3 +659,67 @@ def test_files_of_two_censuses_are_refused(place: Place, refused: Callable[..., 
     )
     count_crimes(place)
     refused("files have areas of 2011 ('LSOA11CD') and 2021 ('LSOA21CD')")
+
+
+def spoil_bytes(sound: bytes, changes: list[tuple[float, bytes, int]]) -> bytes:
+    """Put bytes in, each at a share of the length and in the place of so many."""
+    data = bytearray(sound)
+    for share, put, n_out in changes:
+        at = int(share * len(data))
+        data[at : at + n_out] = put
+    return bytes(data)
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.one_of(
+            st.binary(max_size=4),
+            st.sampled_from(
+                [b'"', b";", b"\t", b"\r", b"%", b"1,234", b"1e999", b"\n\n", b"E01000001"]
+            ),
+        ),
+        st.integers(0, 300),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=250, derandomize=True, deadline=None)
+@given(changes=CHANGES, encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]))
+def test_a_spoilt_text_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[Any], encoding: str
+) -> None:
+    rows = [f"E01{k:06d},Môn {k:03d}A,{k / 7:.3f}" for k in range(30)]
+    text = "\n".join(["LSOA11CD,LSOA11NM,crime", *rows])
+    _read_spoilt(tmp_path_factory, "a.csv", text.encode(encoding), changes)
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(changes=CHANGES)
+def test_a_spoilt_workbook_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[Any]
+) -> None:
+    book = openpyxl.Workbook()
+    for row in [["LSOA11CD", "crime"], *([f"E01{k:06d}", k / 7] for k in range(30))]:
+        book.active.append(row)
+    data = io.BytesIO()
+    book.save(data)
+    _read_spoilt(tmp_path_factory, "a.xlsx", data.getvalue(), changes)
+
+
+def _read_spoilt(
+    tmp_path_factory: pytest.TempPathFactory, name: str, sound: bytes, changes: list[Any]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / name).write_bytes(spoil_bytes(sound, changes))
+    notes, reason = Notes(Run(folder, quiet=True)), ""
+    typed = Typed("labels", name, folder / name)
+    try:
+        labels = read_labels(typed, targets=["crime"], column=None, notes=notes)
+    except InputError as error:
+        reason = str(error)
+    else:
+        assert labels.index.is_unique
+        assert not np.isinf(labels["crime"]).any()
+    assert "\n" not in reason

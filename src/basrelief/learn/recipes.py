@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
-from basrelief.config import FolderName, InputError, Section, Settings, Text
+from basrelief.config import InputError, Section, Settings
 from basrelief.names import suggest
 from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
+from basrelief.values import FolderName, Text
 
 Rendering = Literal["contrast", "relief", "shaded"]
 Statistic = Literal["mean", "std"]

@@ -209,6 +209,8 @@ def _follow_districts(
     usually has so many that this cannot be chance.
     """
     known = told.eq(1.0)
+    if boroughs.isna().all():
+        return known
     of_district = known.groupby(boroughs).transform("max").reindex(known.index, fill_value=False)
     of_district = of_district.where(of_district.notna(), other=False).astype(bool)
     is_filled = told.isna() & of_district

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import InputError
 from basrelief.run import Notes
@@ -165,7 +166,7 @@ def _read_wide(file: _File, notes: Notes) -> Part:
     kinds = [file.by_name[n] for n in ("major category", "minor category") if n in file.by_name]
     # Yearly files have no column that says what they count: only their name does.
     if kinds:
-        labels = [table[c].astype(str).map(name_category).to_numpy() for c in kinds]
+        labels = [_name_categories(table[c], file) for c in kinds]
     else:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
         labels = [np.full(len(counts), name_category(named))]
@@ -194,7 +195,7 @@ def _read_long(file: _File, notes: Notes) -> Part:
     # Not as a pivot table, which would leave out what is unknown.
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
     labels = [
-        wide.index.get_level_values(k + 1).astype(str).map(name_category).to_numpy()
+        _name_categories(wide.index.get_level_values(k + 1).to_series(), file)
         for k in range(len(kinds))
     ]
     wide.index = wide.index.get_level_values(0).astype(str)
@@ -206,6 +207,17 @@ def _read_long(file: _File, notes: Notes) -> Part:
     return Part(
         _group(filled, labels), covered, _name_boroughs(table, file), _main(labels), file.vintage
     )
+
+
+def _name_categories(texts: pd.Series[Any], file: _File) -> NDArray[np.object_]:
+    """Name the category of each row; a row without one is no count of anything."""
+    names = [name_category(str(text)) if text is not None else "" for text in texts]
+    if "" in names:
+        raise InputError(
+            f"{file.where}: row {names.index('') + 1} below the headings has no category. Fill it "
+            "in, or leave the row out."
+        )
+    return np.array(names, dtype=object)
 
 
 def _join_periods(table: pd.DataFrame, names: dict[str, str], file: _File) -> pd.Series[str]:
@@ -245,7 +257,7 @@ def _read_crimes(file: _File) -> pd.DataFrame:
         {
             "area_id": tidy_codes(table[file.code]),
             "month": months,
-            "category": table[names[2]].astype(str).map(name_category),
+            "category": _name_categories(table[names[2]], file),
             # A row may lack it; then it counts as of a force of its own.
             "force": table[heading].fillna("").astype(str) if heading else "",
             "borough": _list_boroughs(table, file),

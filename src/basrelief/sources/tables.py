@@ -211,7 +211,7 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
     if kind is not None:
         raise InputError(f"{where}: is {kind}, not a table of text. {CURE}")
     text = _decode(data, where)
-    separator = _choose_separator(text)
+    separator = _choose_separator(text, is_headings)
     numbered = _split(text, separator, where)
     if not numbered:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
@@ -241,10 +241,10 @@ def _decode(data: bytes, where: str) -> str:
     raise InputError(f"{where}: is not text. Give a CSV file in UTF-8.")
 
 
-def _choose_separator(text: str) -> str:
-    """Choose what splits most of the first lines into as many columns, and then into most."""
+def _choose_separator(text: str, is_headings: Callable[[list[str]], bool]) -> str:
+    """Choose what gives headings, splits most of the first lines alike, and into most columns."""
     head = text[: 2**16]
-    best, most = ",", (0.0, 0)
+    best, most = ",", (False, 0.0, 0)
     for separator in SEPARATORS:
         reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
         try:
@@ -255,7 +255,8 @@ def _choose_separator(text: str) -> str:
         if not widths:
             continue
         width = max(set(widths), key=lambda each: (widths.count(each), each))
-        score = (widths.count(width) / len(rows), width)
+        has_headings = any(is_headings(tidy_headings(row)) for row in rows[:MAX_ROWS_ABOVE])
+        score = (has_headings, widths.count(width) / len(rows), width)
         if score > most:
             best, most = separator, score
     return best

@@ -24,8 +24,10 @@ tenth or a thirtieth; what shrinks to less is made to fill the memory."""
 
 PIECE = 2**20
 
-UNCALCULATED = re.compile(rb"<f(?:\s[^>]*)?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
-"""A cell with a formula and no value."""
+UNCALCULATED = re.compile(
+    rb'<c(?![^>]*t="str")[^>]*>\s*<f(?:\s[^>]*)?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>'
+)
+"""A cell with a formula and no value; one of text may have an empty value, and is calculated."""
 
 ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 
@@ -68,8 +70,8 @@ def _refuse(where: str, error: Exception) -> InputError:
     )
 
 
-def _check_parts(data: bytes, where: str) -> bool:
-    """Look through the archive before it is parsed; whether formulas lack values."""
+def _check_parts(data: bytes, where: str) -> set[str]:
+    """Look through the archive before it is parsed; the sheets whose formulas lack values."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
@@ -79,7 +81,8 @@ def _check_parts(data: bytes, where: str) -> bool:
                 raise InputError(f"{where}: is a binary workbook (XLSB). {CURE}")
             if archive.infolist() and any(part.flag_bits & 1 for part in archive.infolist()):
                 raise InputError(f"{where}: is encrypted. Save it without a password.")
-            found = [_check_part(archive, part, where) for part in archive.infolist()]
+            parts = archive.infolist()
+            return {part.filename for part in parts if _check_part(archive, part, where)}
     except InputError:
         raise
     except Exception as error:
@@ -87,7 +90,6 @@ def _check_parts(data: bytes, where: str) -> bool:
             what = "is a workbook of old Excel (.xls), or has a password"
             raise InputError(f"{where}: {what}. {CURE}") from error
         raise _refuse(where, error) from error
-    return any(found)
 
 
 def _check_listed(data: bytes, book: Any, where: str) -> None:
@@ -131,7 +133,7 @@ def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str) -> 
 
 
 def _open_sheet(
-    sheet: Any, where: str, uncalculated: bool, is_headings: Callable[[list[str]], bool]
+    sheet: Any, where: str, uncalculated: set[str], is_headings: Callable[[list[str]], bool]
 ) -> Sheet | None:
     """Find the headings of a sheet; None for an empty one."""
     numbered = []
@@ -150,7 +152,13 @@ def _open_sheet(
         except Exception as error:
             raise _refuse(where, error) from error
 
-    return Sheet(tidy_headings(row), walk, where, has_uncalculated=uncalculated, title=sheet.title)
+    return Sheet(
+        tidy_headings(row),
+        walk,
+        where,
+        has_uncalculated=sheet._worksheet_path.lstrip("/") in uncalculated,
+        title=sheet.title,
+    )
 
 
 def _tidy_cell(cell: Any) -> Any:

@@ -1,0 +1,74 @@
+"""Values that a configuration may hold: names, paths, lengths and texts, each with its bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from basrelief.names import find_control_fault, find_fault, find_folder_fault, find_path_fault
+
+Year = Annotated[int, Field(ge=1900, le=2100)]
+
+
+def _check_text(text: str) -> str:
+    fault = find_control_fault(text)
+    if fault is not None:
+        raise ValueError(f"a text {fault}")
+    return text
+
+
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4096, strip_whitespace=True),
+    AfterValidator(_check_text),
+]
+
+
+def _check_name(name: str) -> str:
+    fault = find_fault(name)
+    if fault is not None:
+        raise ValueError(f"a name {fault}")
+    return name
+
+
+def _check_folder(name: str) -> str:
+    fault = find_folder_fault(name)
+    if fault is not None:
+        raise ValueError(f"a recipe's name {fault}")
+    return name
+
+
+def check_path(path: str) -> str:
+    """Give a path or pattern back if it can be one.
+
+    Raises
+    ------
+    ValueError
+        Says why it cannot.
+    """
+    fault = find_path_fault(path)
+    if fault is not None:
+        raise ValueError(f"a path {fault}")
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user, or no home folder") from error
+    return path
+
+
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
+"""Words for people, of as many lines as they like."""
+
+Name = Annotated[Text, AfterValidator(_check_name)]
+"""What a person calls a target, or a column is called."""
+
+FolderName = Annotated[Text, AfterValidator(_check_folder)]
+"""What a person calls a recipe: its folder is called so."""
+
+PathText = Annotated[Text, AfterValidator(check_path)]
+"""A path or a pattern."""
+
+Metres = Annotated[float, Field(allow_inf_nan=False, le=1_000_000)]
+"""A length on the ground, at most as long as the largest country here."""
