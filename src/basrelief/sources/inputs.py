@@ -29,6 +29,7 @@ COMPANIONS = {
     ".tif": (*WORLD, ".prj", ".tif.aux.xml", ".aux.xml"),
     ".tiff": (*WORLD, ".prj", ".tiff.aux.xml", ".aux.xml"),
     ".asc": (".prj", ".asc.aux.xml", ".aux.xml"),
+    ".img": (".ige", ".img.aux.xml", ".aux.xml"),
 }
 """What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
 unasked."""

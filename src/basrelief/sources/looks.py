@@ -22,6 +22,8 @@ from basrelief.sources.plausible import (
     BELOW_SHARE,
     DIFFERENT_M,
     DIFFERENT_SHARE,
+    FEWEST_VALUES,
+    PATCH_SHARE,
     SAME_SHARE,
     SAME_SURFACE_M,
     SEAM_CELLS,
@@ -142,6 +144,8 @@ def believe_heights(
         If the heights cannot be metres, are all one, or two tiles of the same ground differ and
         nothing says which is newer.
     """
+    if not windows:
+        return mosaic
     for tile in _find_touched(mosaic, windows):
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
@@ -156,7 +160,14 @@ def believe_heights(
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
-    voids = look.find_voids()
+    voids = look.find_voids(lowest, highest)
+    level = look.n_by_value.get(0.0, 0) / look.n_cells
+    if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
+        notes.add(
+            f"{typed}: {level:.0%} of the cells are exactly 0, near the heights around, and are "
+            "taken as level water; if that ground was not flown, declare it: "
+            "gdal_translate -a_nodata 0 IN.tif OUT.tif"
+        )
     _note_losses(look, typed, notes, n_bled, highest)
     for void in voids:
         notes.add(
@@ -199,7 +210,8 @@ def compare_terrain(
     if below > BELOW_SHARE and below > over:
         raise InputError(
             f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
-            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped?"
+            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped, or "
+            "one of them in another unit?"
         )
     if below > BELOW_SHARE:
         notes.add(
@@ -228,12 +240,17 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
     span = f"{look.lowest:g} to {look.highest:g}"
     cure = (
         "If they are in decimetres, centimetres, millimetres or feet, say so in the file: "
-        "gdal_translate -a_scale 0.001 IN OUT.tif, with the metres in a unit"
+        "gdal_translate -a_scale 0.001 IN OUT.tif, where 0.001 is metres in one of them"
     )
     if look.n_high > TOO_HIGH_SHARE * look.n_cells:
         raise InputError(
             f"{typed}: heights run from {span}, {look.n_high / look.n_cells:.0%} of them above "
             f"{highest:g}, and no ground here is as high in metres. {cure}."
+        )
+    if look.is_whole and 1 < look.n_values <= FEWEST_VALUES and typed.key == "dsm":
+        raise InputError(
+            f"{typed}: only {look.n_values} whole numbers from {span} stand in it, as in a mask or "
+            "in classes. Give a raster of heights."
         )
     step = look.find_odd_steps()
     if step is not None:
@@ -241,7 +258,8 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
             f"{typed}: heights run from {span}, and a hundredth of the steps from one cell to the "
             f"next is above {step:.0f}, which no walls are in metres. {cure}."
         )
-    if look.lowest == look.highest and look.n_cells > 1:
+    # A terrain may be level where a surface is not: what is made up for a test often has none.
+    if look.lowest == look.highest and look.n_cells > 1 and typed.key == "dsm":
         raise InputError(
             f"{typed}: all {look.n_cells:,} cells looked at are {look.lowest:g}: there is no "
             "relief. Give a raster of heights."
@@ -253,9 +271,9 @@ def _note_losses(look: Look, typed: Typed, notes: Notes, n_bled: int, highest: f
     of = f"of {look.n_cells:,} cells looked at"
     if look.n_low or n_bled:
         notes.add(
-            f"{typed}: {look.n_low + n_bled:,} {of} lie deeper than ground does (lowest "
-            f"{look.lowest:.0f} m), as averages with a nodata value do; they are taken as ground "
-            "without data"
+            f"{typed}: {look.n_low + n_bled:,} {of} lie deeper than ground does, or far from all "
+            f"beside them (lowest {look.lowest:.0f} m), as nodata values and averages with them "
+            "do; they are taken as ground without data"
         )
     if look.n_high:
         notes.add(

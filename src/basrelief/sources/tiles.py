@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -34,13 +33,21 @@ from basrelief.sources.places import (
     has_datum,
     is_in_metres,
     is_local,
+    is_outside,
     is_same_crs,
     measure_scale,
     name_crs,
     parse_crs,
     settle_datum,
 )
-from basrelief.sources.plausible import FARTHEST_M, METRES_A_UNIT, SCALE_NOTED, SCALE_REFUSED
+from basrelief.sources.plausible import (
+    FARTHEST_M,
+    LARGEST_CELL_M,
+    METRES_A_UNIT,
+    SCALE_NOTED,
+    SCALE_REFUSED,
+    SMALLEST_CELL_M,
+)
 
 RASTER_SUFFIXES = (".asc", ".tif", ".tiff", ".img")
 
@@ -227,10 +234,14 @@ def _find_fault(dataset: Any) -> str | None:
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
         return "carries no place on the ground. Give a georeferenced raster."
-    if not np.abs([cell.c, cell.f]).max() < FARTHEST_M or not np.isfinite([cell.a, cell.e]).all():
+    # Written so that not-a-number is no place either.
+    is_degrees = dataset.crs is not None and dataset.crs.is_geographic
+    # What is in degrees is told so, by its CRS.
+    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.a) <= LARGEST_CELL_M
+    if not (is_sized and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
         return (
             f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
-            "place on Earth. Fetch it again."
+            "place in metres. Fetch it again."
         )
     n_cells = max(dataset.shape)
     # Over all cells: what is too little to see in one adds up to a shift of the last.
@@ -286,7 +297,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
             )
         crs = wanted
     crs = _settle_datum(crs, source, typed, notes, bounds)
-    _check_scale(crs, source, notes, bounds)
+    _check_scale(crs, source, notes, tiles[0])
     return crs
 
 
@@ -354,13 +365,14 @@ def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Any
     return known
 
 
-def _check_scale(crs: CRS, source: str, notes: Notes, bounds: Any) -> None:
-    """Refuse a CRS whose metres are not metres of the ground."""
+def _check_scale(crs: CRS, source: str, notes: Notes, tile: Tile) -> None:
+    """Refuse a CRS whose metres are not metres of the ground where a tile lies."""
+    bounds, name = tile.grid.bounds, tile.name
     scale = measure_scale(crs, bounds)
-    if scale is None:
+    if scale is None or is_outside(crs, bounds):
         raise InputError(
-            f"{source}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} has no "
-            "ground. Check its corner, or the CRS."
+            f"{name}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} is not of "
+            "use. Correct its corner (a digit too many?), or the CRS."
         )
     if abs(scale - 1) < SCALE_NOTED:
         return
