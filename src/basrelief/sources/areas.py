@@ -211,11 +211,8 @@ def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
     # What meets edge to edge is a coverage, which takes no comparing of pairs.
     if shapely.coverage_is_valid(polygons):
         return
-    is_odd = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
-    odd = np.flatnonzero(is_odd)
     copies = _find_copies(polygons)
-    pairs = copies if len(copies) else odd[shapely.STRtree(polygons[odd]).query(polygons[odd])].T
-    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    pairs = copies if len(copies) else _pair_odd(polygons)
     shared = shapely.intersection(polygons[pairs[:, 0]], polygons[pairs[:, 1]])
     ground = shapely.area(shared)
     share = ground / np.minimum(*(shapely.area(polygons[side]) for side in pairs.T))
@@ -232,6 +229,16 @@ def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
         f"{n_areas} of {len(areas)} areas lie on others. The same ground would be learnt from and "
         "tested on: keep one of each, so that no two areas overlap."
     )
+
+
+def _pair_odd(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Pair the polygons that do not meet edge to edge with those that come near them, (pair, 2)."""
+    odd = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(polygons)))
+    # With all others: what holds another one whole has no odd edge itself.
+    own, other = shapely.STRtree(polygons).query(polygons[odd])
+    pairs = np.sort(np.stack([odd[own], other], axis=1), axis=1)
+    found: NDArray[np.int64] = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
+    return found
 
 
 def _find_copies(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
