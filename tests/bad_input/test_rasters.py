@@ -150,6 +150,19 @@ def far_off(place: Any) -> None:
     place.configure(data={"dsm": "*.asc"})
 
 
+def in_nine(place: Any) -> None:
+    """Nine tiles, of which that in the middle is lost."""
+    values = place.heights()[:498, :498]
+    (place.folder / "dsm.tif").unlink()
+    for row in range(3):
+        for col in range(3):
+            part = values[row * 166 : row * 166 + 166, col * 166 : col * 166 + 166]
+            corner = {"west": 530_000 + col * 332, "north": 181_000 - row * 332}
+            if (row, col) != (1, 1):
+                place.write_raster(f"{row}{col}.tif", part, **corner)
+    place.configure(data={"dsm": "*.tif"})
+
+
 def ground_of(place: Any) -> Any:
     """The place without its houses."""
     return (20 + np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))).astype(np.float32)
@@ -379,6 +392,7 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
         ("tq_DTM.tif is a terrain model by its name", "nothing stands on it"),
         1.0,
     ),
+    "a tile lost among others": (in_nine, ("no tile covers 530332, 180336",), 0.882),
     "feet by the band": (in_unit("ft", 1 / 0.3048), ("dsm.tif: heights are in ft",), 1.0),
     "survey feet": (in_unit("US survey foot", 3937 / 1200), ("US survey foot",), 1.0),
     "centimetres by the band": (in_unit("cm", 100), ("heights are in cm",), 1.0),

@@ -146,10 +146,11 @@ def believe_heights(
     """
     if not windows:
         return mosaic
-    for tile in _find_touched(mosaic, windows):
+    touched = _find_touched(mosaic, windows)
+    for tile in touched:
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
-    mosaic = _order_tiles(mosaic, typed, notes)
+    mosaic = _order_tiles(mosaic, touched, typed, notes)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
     look, n_bled = Look(), 0
     for bounds in windows:
@@ -294,10 +295,10 @@ def _find_touched(mosaic: Mosaic, windows: Sequence[Bounds]) -> list[Tile]:
     return [mosaic.tiles[index] for index in np.unique(hit)]
 
 
-def _order_tiles(mosaic: Mosaic, typed: Typed, notes: Notes) -> Mosaic:
+def _order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes) -> Mosaic:
     """Put newer flights first where tiles of the same ground differ; else leave the order."""
     newer: list[tuple[Tile, Tile]] = []
-    for one, other in _find_pairs(mosaic):
+    for one, other in _find_pairs(touched):
         if not _is_different(mosaic, one, other):
             continue
         flights = tell_flight(one.name), tell_flight(other.name)
@@ -319,10 +320,10 @@ def _order_tiles(mosaic: Mosaic, typed: Typed, notes: Notes) -> Mosaic:
     return mosaic.believe(mosaic.belief, tiles)
 
 
-def _find_pairs(mosaic: Mosaic) -> list[tuple[Tile, Tile]]:
+def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     """List pairs of tiles that share more ground than a seam, an even choice of many."""
-    squares = [shapely.box(*tile.grid.bounds) for tile in mosaic.tiles]
-    seam_m = SEAM_CELLS * mosaic.grid.cell_m / 2
+    squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
+    seam_m = SEAM_CELLS * tiles[0].grid.cell_m / 2 if tiles else 0.0
     # Shrunk by half a seam each, so that neighbours no longer touch.
     inner = [
         shapely.box(w + seam_m, s + seam_m, e - seam_m, n - seam_m)
@@ -332,7 +333,7 @@ def _find_pairs(mosaic: Mosaic) -> list[tuple[Tile, Tile]]:
         for w, s, e, n in [square.bounds]
     ]
     pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
-    own = [(mosaic.tiles[a], mosaic.tiles[b]) for a, b in pairs if a < b]
+    own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
     return own[:: -(-len(own) // MAX_PAIRS) or 1]
 
 
