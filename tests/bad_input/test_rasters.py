@@ -150,6 +150,18 @@ def far_off(place: Any) -> None:
     place.configure(data={"dsm": "*.asc"})
 
 
+def masked(place: Any, *, is_inside: bool) -> None:
+    """No data in the west, by a mask in the file or beside it."""
+    values = place.heights()
+    values[:, :200] = 25
+    has_data = np.ones(values.shape, bool)
+    has_data[:, :200] = False
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=is_inside):
+        place.write_raster("dsm.tif", values)
+        with rasterio.open(place.folder / "dsm.tif", "r+") as file:
+            file.write_mask(has_data)
+
+
 def in_nine(place: Any) -> None:
     """Nine tiles, of which that in the middle is lost."""
     values = place.heights()[:498, :498]
@@ -249,6 +261,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "a web page": (replaced("<!DOCTYPE html><html>404"), ("a web page", "fetch it again")),
     "an empty file": (replaced(""), ("dsm.tif: is empty (0 bytes)",)),
     "a pointer of Git's": (replaced("version https://git-lfs.github.com"), ("git lfs pull",)),
+    "a mask that points elsewhere": (
+        lambda p: (p.folder / "dsm.tif.msk").write_text(POINTER),
+        ("dsm.tif.msk: is no mask", "other files or servers"),
+    ),
     "a point cloud": (replaced(b"LASF" + bytes(400), "a.laz"), ("a.laz", "point cloud", "DSM")),
     "a picture": (replaced(b"\x89PNG\r\n\x1a\n"), ("a PNG picture",)),
     "a pipe": (piped, ("data.dsm = 'dsm.tif': is a pipe",)),
@@ -403,6 +419,8 @@ SOUND: dict[str, tuple[Spoil, float]] = {
     "a mountain": (shifted(1250), 1.0),
     "fens": (shifted(-22), 1.0),
     "nodata that is not declared": (patched(-9999), 0.6),
+    "a mask inside": (lambda place: masked(place, is_inside=True), 0.6),
+    "a mask beside": (lambda place: masked(place, is_inside=False), 0.6),
     "the lowest number there is": (patched(-3.4028234663852886e38), 0.6),
     "a zip": (zipped("t.zip", {"deep/dsm.tif": None}), 1.0),
     "a zip of a Mac": (zipped("t.zip", {"a.tif": None, "__MACOSX/._a.tif": b"x"}), 1.0),

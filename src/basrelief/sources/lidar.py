@@ -19,15 +19,8 @@ from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS, blank_bled
-from basrelief.sources.tiles import (
-    GRID_TOLERANCE,
-    Tile,
-    bounded_gdal,
-    find_tiles,
-    refuse_bare,
-    say_reason,
-    settle_crs,
-)
+from basrelief.sources.systems import refuse_bare, settle_crs
+from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
 
 MAX_OPEN = 32
 """Tiles held open at a time."""
@@ -148,7 +141,8 @@ class Mosaic:
                 dataset = self._open(tile)
                 window = RasterWindow.from_slices(*asked)
                 values = dataset.read(1, window=window, out_dtype="float64")
-                # Some tiles hold whole numbers, and get their decimals from a scale.
+                if tile.has_mask:
+                    values[dataset.read_masks(1, window=window) == 0] = np.nan
                 scale, offset = dataset.scales[0], dataset.offsets[0]
         # What a broken file makes of its size is for NumPy to refuse.
         except (RasterioError, MemoryError, ValueError) as error:
