@@ -23,6 +23,7 @@ from basrelief.sources.boundaries import (
     bring_bounds,
     describe_aside,
     find_layer,
+    quiet_gdal,
     refuse,
     say_reason,
     settle_crs,
@@ -174,12 +175,23 @@ def read_areas(
         raise describe_aside(typed, extent, (own_crs, crs), bounds)
     # Boundaries come for whole countries, so only what lies near is read.
     try:
-        found = gpd.read_file(layer.source.path, layer=layer.name, columns=list(names), bbox=near)
+        with quiet_gdal():
+            found = gpd.read_file(
+                layer.source.path,
+                layer=layer.name,
+                columns=list(names),
+                bbox=near,
+                # One broken outline is no reason to lose a country's others.
+                on_invalid="ignore",
+            )
     except OPEN_ERRORS as error:
         raise InputError(
             f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
         ) from error
     found = found.rename(columns=names)
+    is_broken = found.geometry.isna()
+    if is_broken.any():
+        _note_left_out(notes, typed, found.loc[is_broken, "area_id"].tolist(), "of broken outline")
     _refuse_detail(found, typed)
     # What was settled stands for what the file says: that may have heights, or be missing.
     areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
@@ -236,11 +248,8 @@ def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
     # What meets edge to edge is a coverage, which takes no comparing of pairs.
     if shapely.coverage_is_valid(polygons):
         return
-    is_odd = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
-    odd = np.flatnonzero(is_odd)
     copies = _find_copies(polygons)
-    pairs = copies if len(copies) else odd[shapely.STRtree(polygons[odd]).query(polygons[odd])].T
-    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    pairs = copies if len(copies) else _pair_odd(polygons)
     shared = shapely.intersection(polygons[pairs[:, 0]], polygons[pairs[:, 1]])
     ground = shapely.area(shared)
     share = ground / np.minimum(*(shapely.area(polygons[side]) for side in pairs.T))
@@ -259,6 +268,16 @@ def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
     )
 
 
+def _pair_odd(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Pair the polygons that do not meet edge to edge with those that come near them, (pair, 2)."""
+    odd = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(polygons)))
+    # With all others: what holds another one whole has no odd edge itself.
+    own, other = shapely.STRtree(polygons).query(polygons[odd])
+    pairs = np.sort(np.stack([odd[own], other], axis=1), axis=1)
+    found: NDArray[np.int64] = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
+    return found
+
+
 def _find_copies(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
     """Pair each polygon that stands there more than once with the first of its kind, (pair, 2)."""
     outlines = pd.Series(shapely.to_wkb(shapely.normalize(polygons)))
@@ -273,19 +292,21 @@ def _scan_places(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
         return layer.bounds
     try:
-        _, boxes = pyogrio.read_bounds(layer.source.path, layer=layer.name)
+        with quiet_gdal():
+            _, boxes = pyogrio.read_bounds(layer.source.path, layer=layer.name)
     except OPEN_ERRORS as error:
         raise InputError(
             f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
         ) from error
-    # Written so that not-a-number is no place either.
-    has_place = (np.abs(boxes) < FARTHEST_M).all(axis=0)
+    # An empty shape has a box of zeros.
+    has_place = _is_on_earth(boxes) & boxes.any(axis=0)
     if not has_place.any():
         raise refuse(typed, "none of its areas has a place")
     if not has_place.all():
-        table = pyogrio.read_dataframe(
-            layer.source.path, layer=layer.name, columns=[code], read_geometry=False
-        )
+        with quiet_gdal():
+            table = pyogrio.read_dataframe(
+                layer.source.path, layer=layer.name, columns=[code], read_geometry=False
+            )
         codes = table.loc[~has_place, code].tolist()
         _note_left_out(notes, typed, codes, "without a place on the ground")
     west, south = boxes[:2, has_place].min(axis=1).tolist()
@@ -316,10 +337,10 @@ def _place(
 ) -> gpd.GeoDataFrame:
     """Bring areas into the rasters' CRS, mend them, and keep those that share ground."""
     shapes = shapely.force_2d(areas.geometry.to_numpy())
-    is_finite = np.isfinite(shapely.bounds(shapes)).all(axis=1)
-    areas = areas.set_geometry(gpd.GeoSeries(shapes, areas.index, crs=areas.crs))[is_finite]
-    areas = areas.to_crs(crs)
-    areas = areas[np.isfinite(shapely.bounds(areas.geometry.to_numpy())).all(axis=1)]
+    areas = areas.set_geometry(gpd.GeoSeries(shapes, areas.index, crs=areas.crs))
+    # Before and after: degrees near a pole may lie nowhere on the rasters' grid.
+    areas = areas[_is_on_earth(shapely.bounds(shapes).T)].to_crs(crs)
+    areas = areas[_is_on_earth(shapely.bounds(areas.geometry.to_numpy()).T)]
     before = shapely.area(areas.geometry.to_numpy())
     # "structure" keeps holes as holes and leaves no lines behind.
     shapes = shapely.make_valid(areas.geometry.to_numpy(), method="structure", keep_collapsed=False)
@@ -337,10 +358,16 @@ def _place(
     if is_mended.any():
         codes = areas.loc[is_mended, "area_id"].tolist()
         notes.add(
-            f"{typed}: {len(codes)} areas with outlines that cross themselves are mended: what "
-            f"they enclose is taken ({list_names(codes, limit=5)})"
+            f"{typed}: outlines that cross themselves are mended, {len(codes)} of "
+            f"{len(areas)}: what they enclose is taken ({list_names(codes, limit=5)})"
         )
     return areas[is_inside]
+
+
+def _is_on_earth(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the boxes, (4, box), whose numbers can be a place."""
+    # Written so that not-a-number is none.
+    return np.asarray((np.abs(boxes) < FARTHEST_M).all(axis=0))
 
 
 def _take_polygons(shapes: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +100,15 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
     return chosen
 
 
+@contextmanager
+def quiet_gdal() -> Iterator[None]:
+    """Keep GDAL's warnings of what is read to itself: what matters is told in lines of our own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def refuse(typed: Typed, reason: str) -> InputError:
     """Say why a file cannot be read as boundaries."""
     return InputError(
@@ -176,11 +187,13 @@ def bring_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds | None:
 def _list(source: Source) -> list[Layer]:
     """List the layers of a source, each with its header."""
     try:
-        names = [str(name) for name, _ in pyogrio.list_layers(source.path)]
-        # Forced, for not every format keeps its bounds in a header.
-        infos = [
-            pyogrio.read_info(source.path, layer=name, force_total_bounds=True) for name in names
-        ]
+        with quiet_gdal():
+            names = [str(name) for name, _ in pyogrio.list_layers(source.path)]
+            # Forced, for not every format keeps its bounds in a header.
+            infos = [
+                pyogrio.read_info(source.path, layer=each, force_total_bounds=True)
+                for each in names
+            ]
     except OPEN_ERRORS as error:
         raise InputError(
             f"{source.name}: cannot be read as boundaries ({say_reason(error)}). "

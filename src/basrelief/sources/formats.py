@@ -18,6 +18,9 @@ from basrelief.sources.archives import list_members
 HEAD_BYTES = 65_536
 """How much of a file is looked at: no driver decides by more."""
 
+CHECKED_BYTES = 16 * 2**20
+"""How much of a member of an archive is unpacked to see whether it is whole."""
+
 RASTERS = {
     b"II*\x00": "GTiff",
     b"MM\x00*": "GTiff",
@@ -147,7 +150,11 @@ def open_member(path: Path, member: str | None, name: str) -> Iterator[IO[bytes]
 def read_head(path: Path, name: str, member: str | None = None) -> bytes:
     """Read how a file, or a member of a zip archive, begins; raises as `open_member`."""
     with open_member(path, member, name) as file:
-        return file.read(HEAD_BYTES)
+        head = file.read(HEAD_BYTES)
+        if member is not None:
+            # To the end, where zipfile compares the checksum: GDAL reads broken bytes as they are.
+            file.read(CHECKED_BYTES)
+        return head
 
 
 def find_raster_driver(head: bytes) -> str | None:
@@ -157,7 +164,8 @@ def find_raster_driver(head: bytes) -> str | None:
     ('AAIGrid', None)
     """
     if ASCII_GRID.match(head):
-        return "AAIGrid"
+        # GDAL prints what it cannot read of a header, whatever bytes that are.
+        return "AAIGrid" if head.isascii() and b"\x00" not in head else None
     return next((driver for magic, driver in RASTERS.items() if head.startswith(magic)), None)
 
 
@@ -168,6 +176,8 @@ def describe_stranger(head: bytes) -> str:
     'a point cloud'
     """
     text = _strip_text(head)
+    if ASCII_GRID.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return "an ASCII grid with bytes that are no text; save it as plain ASCII"
     if any(pointer in head for pointer in POINTERS):
         return "a list of other files or servers, which are not followed; give the files themselves"
     found = (word for magic, word in STRANGERS.items() if text.startswith(magic))

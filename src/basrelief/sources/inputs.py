@@ -26,9 +26,10 @@ COMPANIONS = {
     ".mif": (".mid",),
     # What was written last, where another program has it open.
     ".gpkg": (".gpkg-wal",),
-    ".tif": (*WORLD, ".prj", ".tif.aux.xml", ".aux.xml"),
-    ".tiff": (*WORLD, ".prj", ".tiff.aux.xml", ".aux.xml"),
+    ".tif": (*WORLD, ".prj", ".tif.aux.xml", ".aux.xml", ".tif.msk"),
+    ".tiff": (*WORLD, ".prj", ".tiff.aux.xml", ".aux.xml", ".tiff.msk"),
     ".asc": (".prj", ".asc.aux.xml", ".aux.xml"),
+    ".img": (".ige", ".img.aux.xml", ".aux.xml"),
 }
 """What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
 unasked."""

@@ -19,15 +19,8 @@ from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS, blank_bled
-from basrelief.sources.tiles import (
-    GRID_TOLERANCE,
-    Tile,
-    bounded_gdal,
-    find_tiles,
-    refuse_bare,
-    say_reason,
-    settle_crs,
-)
+from basrelief.sources.systems import refuse_bare, settle_crs
+from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
 
 MAX_OPEN = 32
 """Tiles held open at a time."""
@@ -148,7 +141,8 @@ class Mosaic:
                 dataset = self._open(tile)
                 window = RasterWindow.from_slices(*asked)
                 values = dataset.read(1, window=window, out_dtype="float64")
-                # Some tiles hold whole numbers, and get their decimals from a scale.
+                if tile.has_mask:
+                    values[dataset.read_masks(1, window=window) == 0] = np.nan
                 scale, offset = dataset.scales[0], dataset.offsets[0]
         # What a broken file makes of its size is for NumPy to refuse.
         except (RasterioError, MemoryError, ValueError) as error:
@@ -204,6 +198,7 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
     units = {tile.unit: tile for tile in tiles if abs(tile.unit_m - 1) > 1e-9}
     for unit, tile in units.items():
         notes.add(f"{tile.name}: heights are in {unit}, by its own words; converted to metres")
+    _note_gaps(tiles, typed, notes)
     return _align(tiles, common, typed)
 
 
@@ -271,6 +266,34 @@ def _refuse_far(tiles: tuple[Tile, ...]) -> None:
             f"{tile.name}: its corner is {tile.grid.west:.0f}, {tile.grid.north:.0f}, "
             f"{away[farthest] / 1000:,.0f} km from the middle{others}. Correct it (a digit too "
             "many?), or take it out."
+        )
+
+
+def _note_gaps(tiles: tuple[Tile, ...], typed: Typed, notes: Notes) -> None:
+    """Say which square has no tile although tiles of one size lie on all four sides of it."""
+    sides = {(tile.grid.shape, tile.grid.cell_m) for tile in tiles}
+    if len(sides) > 1:
+        return
+    width, height = (n_cells * tiles[0].grid.cell_m for n_cells in tiles[0].grid.shape[::-1])
+    first = tiles[0].grid
+    at = {
+        (
+            round((tile.grid.west - first.west) / width),
+            round((tile.grid.north - first.north) / height),
+        )
+        for tile in tiles
+    }
+    gaps = [
+        (x + 1, y)
+        for x, y in sorted(at)
+        if (x + 1, y) not in at and {(x + 2, y), (x + 1, y + 1), (x + 1, y - 1)} <= at
+    ]
+    if gaps:
+        (x, y), more = gaps[0], f" and {len(gaps) - 1} more squares" if len(gaps) > 1 else ""
+        west, south = first.west + x * width, first.north + y * height - height
+        notes.add(
+            f"{typed}: no tile covers {west:.0f}, {south:.0f}{more}, though tiles lie on all four "
+            "sides; the ground there has no data"
         )
 
 

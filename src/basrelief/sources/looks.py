@@ -22,6 +22,8 @@ from basrelief.sources.plausible import (
     BELOW_SHARE,
     DIFFERENT_M,
     DIFFERENT_SHARE,
+    FEWEST_VALUES,
+    PATCH_SHARE,
     SAME_SHARE,
     SAME_SURFACE_M,
     SEAM_CELLS,
@@ -142,10 +144,13 @@ def believe_heights(
         If the heights cannot be metres, are all one, or two tiles of the same ground differ and
         nothing says which is newer.
     """
-    for tile in _find_touched(mosaic, windows):
+    if not windows:
+        return mosaic
+    touched = _find_touched(mosaic, windows)
+    for tile in touched:
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
-    mosaic = _order_tiles(mosaic, typed, notes)
+    mosaic = _order_tiles(mosaic, touched, typed, notes)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
     look, n_bled = Look(), 0
     for bounds in windows:
@@ -156,7 +161,14 @@ def believe_heights(
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
-    voids = look.find_voids()
+    voids = look.find_voids(lowest, highest)
+    level = look.n_by_value.get(0.0, 0) / look.n_cells
+    if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
+        notes.add(
+            f"{typed}: {level:.0%} of the cells are exactly 0, near the heights around, and are "
+            "taken as level water; if that ground was not flown, declare it: "
+            "gdal_translate -a_nodata 0 IN.tif OUT.tif"
+        )
     _note_losses(look, typed, notes, n_bled, highest)
     for void in voids:
         notes.add(
@@ -199,7 +211,8 @@ def compare_terrain(
     if below > BELOW_SHARE and below > over:
         raise InputError(
             f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
-            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped?"
+            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped, or "
+            "one of them in another unit?"
         )
     if below > BELOW_SHARE:
         notes.add(
@@ -228,12 +241,17 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
     span = f"{look.lowest:g} to {look.highest:g}"
     cure = (
         "If they are in decimetres, centimetres, millimetres or feet, say so in the file: "
-        "gdal_translate -a_scale 0.001 IN OUT.tif, with the metres in a unit"
+        "gdal_translate -a_scale 0.001 IN OUT.tif, where 0.001 is metres in one of them"
     )
     if look.n_high > TOO_HIGH_SHARE * look.n_cells:
         raise InputError(
             f"{typed}: heights run from {span}, {look.n_high / look.n_cells:.0%} of them above "
             f"{highest:g}, and no ground here is as high in metres. {cure}."
+        )
+    if look.is_whole and 1 < look.n_values <= FEWEST_VALUES and typed.key == "dsm":
+        raise InputError(
+            f"{typed}: only {look.n_values} whole numbers from {span} stand in it, as in a mask or "
+            "in classes. Give a raster of heights."
         )
     step = look.find_odd_steps()
     if step is not None:
@@ -241,7 +259,8 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
             f"{typed}: heights run from {span}, and a hundredth of the steps from one cell to the "
             f"next is above {step:.0f}, which no walls are in metres. {cure}."
         )
-    if look.lowest == look.highest and look.n_cells > 1:
+    # A terrain may be level where a surface is not: what is made up for a test often has none.
+    if look.lowest == look.highest and look.n_cells > 1 and typed.key == "dsm":
         raise InputError(
             f"{typed}: all {look.n_cells:,} cells looked at are {look.lowest:g}: there is no "
             "relief. Give a raster of heights."
@@ -253,9 +272,9 @@ def _note_losses(look: Look, typed: Typed, notes: Notes, n_bled: int, highest: f
     of = f"of {look.n_cells:,} cells looked at"
     if look.n_low or n_bled:
         notes.add(
-            f"{typed}: {look.n_low + n_bled:,} {of} lie deeper than ground does (lowest "
-            f"{look.lowest:.0f} m), as averages with a nodata value do; they are taken as ground "
-            "without data"
+            f"{typed}: {look.n_low + n_bled:,} {of} lie deeper than ground does, or far from all "
+            f"beside them (lowest {look.lowest:.0f} m), as nodata values and averages with them "
+            "do; they are taken as ground without data"
         )
     if look.n_high:
         notes.add(
@@ -276,10 +295,10 @@ def _find_touched(mosaic: Mosaic, windows: Sequence[Bounds]) -> list[Tile]:
     return [mosaic.tiles[index] for index in np.unique(hit)]
 
 
-def _order_tiles(mosaic: Mosaic, typed: Typed, notes: Notes) -> Mosaic:
+def _order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes) -> Mosaic:
     """Put newer flights first where tiles of the same ground differ; else leave the order."""
     newer: list[tuple[Tile, Tile]] = []
-    for one, other in _find_pairs(mosaic):
+    for one, other in _find_pairs(touched):
         if not _is_different(mosaic, one, other):
             continue
         flights = tell_flight(one.name), tell_flight(other.name)
@@ -301,10 +320,10 @@ def _order_tiles(mosaic: Mosaic, typed: Typed, notes: Notes) -> Mosaic:
     return mosaic.believe(mosaic.belief, tiles)
 
 
-def _find_pairs(mosaic: Mosaic) -> list[tuple[Tile, Tile]]:
+def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     """List pairs of tiles that share more ground than a seam, an even choice of many."""
-    squares = [shapely.box(*tile.grid.bounds) for tile in mosaic.tiles]
-    seam_m = SEAM_CELLS * mosaic.grid.cell_m / 2
+    squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
+    seam_m = SEAM_CELLS * tiles[0].grid.cell_m / 2 if tiles else 0.0
     # Shrunk by half a seam each, so that neighbours no longer touch.
     inner = [
         shapely.box(w + seam_m, s + seam_m, e - seam_m, n - seam_m)
@@ -314,7 +333,7 @@ def _find_pairs(mosaic: Mosaic) -> list[tuple[Tile, Tile]]:
         for w, s, e, n in [square.bounds]
     ]
     pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
-    own = [(mosaic.tiles[a], mosaic.tiles[b]) for a, b in pairs if a < b]
+    own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
     return own[:: -(-len(own) // MAX_PAIRS) or 1]
 
 

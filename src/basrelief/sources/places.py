@@ -19,6 +19,9 @@ SAME_SHIFT_M = 25.0
 """The same of a system without a datum of its own, whose way to WGS 84 is written as three or
 seven numbers: those that are in use for one grid differ by as much (EPSG: 21 m for OSGB36)."""
 
+OUTSIDE_DEGREES = 6.0
+"""How far outside the area of a CRS, in degrees, its grid may go on: a zone of UTM is as wide."""
+
 UNKNOWN = re.compile(r"unknown|not[ _]specified|unnamed|undefined", re.IGNORECASE)
 """How programs call a datum that they do not know."""
 
@@ -119,6 +122,20 @@ def measure_scale(crs: CRS, bounds: Bounds) -> float | None:
         return None
     scales = [float(factors.meridional_scale), float(factors.parallel_scale)]
     return max(scales, key=lambda scale: abs(scale - 1)) if np.isfinite(scales).all() else None
+
+
+def is_outside(crs: CRS, bounds: Bounds) -> bool:
+    """Tell whether a place lies far outside where its CRS is of use, as a wrong digit puts it."""
+    area = crs.area_of_use
+    if area is None or area.west > area.east:
+        return False
+    found = find_lon_lat(crs, bounds)
+    if found is None:
+        return True
+    beyond = max(
+        area.west - found[0], found[0] - area.east, area.south - found[1], found[1] - area.north
+    )
+    return beyond > OUTSIDE_DEGREES
 
 
 def find_lon_lat(crs: CRS, bounds: Bounds) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, minimum_filter
+from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 Heights = NDArray[np.float32]
 
@@ -25,6 +25,9 @@ METRES_A_UNIT = {
 
 FARTHEST_M = 5e7
 """No projection in use gives coordinates beyond: the Earth is 40,000 km around."""
+
+SMALLEST_CELL_M, LARGEST_CELL_M = 0.001, 10_000.0
+"""Sides of cells: a drone's pictures have a centimetre, the coarsest model of the Earth 10 km."""
 
 SCALE_NOTED, SCALE_REFUSED = 0.02, 0.05
 """Parts by which a metre of a CRS may miss a metre of ground. Grids of one country stay below
@@ -81,6 +84,9 @@ ODD_WHOLE_STEPS = Steps(typical=20.0, share=0.3, hundredth=40.0)
 """Heights without decimals are suspect from the start: LIDAR in metres has some, and files of
 decimetres, centimetres and millimetres have none."""
 
+FEWEST_VALUES = 2
+"""Of so few different whole numbers no relief is made."""
+
 FEWEST_WALLS = 200
 """Steps needed for figures that say anything."""
 
@@ -110,8 +116,14 @@ BLED_CELLS = 4
 (Lanczos has 3), and a cell."""
 
 BLED_M = 25.0
-"""How far below all ground around (24 cells) a cell beside nodata lies that is an average with
-it; only below `BLED_BELOW_M`, for the foot of a cliff beside the sea lies so too."""
+"""How far below all ground around (`AROUND_CELLS`) a cell beside nodata lies that is an average
+with it; only below `BLED_BELOW_M`, for the foot of a cliff beside the sea lies so too."""
+
+BLED_ABOVE_M = 100.0
+"""How far above all ground around, where the nodata value was high or the kernel had negative
+weights: a tower beside a dock has its other cells around it."""
+
+AROUND_CELLS = 24
 
 BLED_BELOW_M = -10.0
 """The lowest ground of England and of the Netherlands lies at -3 and -7 m."""
@@ -229,8 +241,14 @@ class Look:
                 step = np.abs(a - b)[marks]
                 self.jumps.setdefault(float(value), []).append(step[np.isfinite(step)])
 
-    def find_voids(self) -> list[float]:
-        """List the exact values that stand for no data, by their patches or their distance."""
+    def find_voids(self, lowest: float, highest: float) -> list[float]:
+        """List the exact values that stand for no data, by their patches or their distance.
+
+        Parameters
+        ----------
+        lowest, highest
+            What lies beyond is no height anyway.
+        """
         voids = set(self.lone)
         heights = np.concatenate(self.sample) if self.sample else np.empty(0, np.float32)
         for value, count in self.n_by_value.items():
@@ -247,12 +265,17 @@ class Look:
             near = np.abs(heights[heights != np.float32(value)] - np.float32(value)) < 2.0
             if is_compact and np.median(steps) > PATCH_JUMP_M and near.mean() < 0.05:
                 voids.add(value)
-        return sorted(voids)
+        return sorted(void for void in voids if lowest <= void <= highest)
 
     @property
     def is_whole(self) -> bool:
         """Whether heights are whole numbers."""
         return self.n_whole >= 0.999 * self.n_cells
+
+    @property
+    def n_values(self) -> int:
+        """How many different heights there are, of a sample."""
+        return len(np.unique(np.concatenate(self.sample))) if self.sample else 0
 
     def find_odd_steps(self) -> float | None:
         """Give what a hundredth of steps is above, where no place in metres has such; or None."""
@@ -294,17 +317,31 @@ def blank_bled(values: Heights) -> int:
     -------
     How many.
     """
+    is_empty = np.isnan(values)
+    known = values[~is_empty]
     # Nearly every window has none: the rest is then not asked.
-    if not (values < BLED_BELOW_M).any():
+    if known.size in (0, values.size):
         return 0
-    is_near = binary_dilation(np.isnan(values), np.ones((3, 3), bool), iterations=BLED_CELLS)
-    suspect = is_near & (values < BLED_BELOW_M)
+    is_high = values > known.min() + BLED_ABOVE_M
+    suspect = is_high | (values < BLED_BELOW_M)
     if not suspect.any():
         return 0
-    inner = np.where(is_near | np.isnan(values), np.float32(np.inf), values)
-    around = minimum_filter(inner, size=2 * 24 + 1, mode="nearest")
-    is_bled = suspect & np.isfinite(around) & (values < around - BLED_M)
-    values[is_bled] = np.nan
+    is_near = binary_dilation(is_empty, np.ones((3, 3), bool), iterations=BLED_CELLS)
+    suspect &= is_near
+    if not suspect.any():
+        return 0
+    rows, cols = (
+        slice(max(0, at.min() - AROUND_CELLS), at.max() + AROUND_CELLS + 1)
+        for at in np.nonzero(suspect)
+    )
+    here, is_inner = values[rows, cols], ~is_near[rows, cols]
+    size = 2 * AROUND_CELLS + 1
+    low = minimum_filter(np.where(is_inner, here, np.inf), size=size, mode="nearest")
+    high = maximum_filter(np.where(is_inner, here, -np.inf), size=size, mode="nearest")
+    is_bled = (here < BLED_BELOW_M) & (here < low - BLED_M) | (here > high + BLED_ABOVE_M)
+    # Where nothing else is around, nothing tells.
+    is_bled &= suspect[rows, cols] & np.isfinite(low)
+    here[is_bled] = np.nan
     return int(is_bled.sum())
 
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
-from basrelief.run import Notes
 from basrelief.sources.archives import list_members
 from basrelief.sources.formats import (
     check_file,
@@ -27,20 +26,13 @@ from basrelief.sources.formats import (
     read_head,
 )
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.places import (
-    drop_shift,
-    find_vertical_axis,
-    flatten_crs,
-    has_datum,
-    is_in_metres,
-    is_local,
-    is_same_crs,
-    measure_scale,
-    name_crs,
-    parse_crs,
-    settle_datum,
+from basrelief.sources.places import find_vertical_axis, flatten_crs
+from basrelief.sources.plausible import (
+    FARTHEST_M,
+    LARGEST_CELL_M,
+    METRES_A_UNIT,
+    SMALLEST_CELL_M,
 )
-from basrelief.sources.plausible import FARTHEST_M, METRES_A_UNIT, SCALE_NOTED, SCALE_REFUSED
 
 RASTER_SUFFIXES = (".asc", ".tif", ".tiff", ".img")
 
@@ -84,6 +76,9 @@ class Tile:
     unit_m: float = 1.0
     """Metres in it."""
 
+    has_mask: bool = False
+    """Whether a mask in it, or beside it, says where there is data."""
+
     fault: str | None = None
     """Why this cannot be a tile of heights, if so."""
 
@@ -117,9 +112,7 @@ def find_tiles(typed: Typed) -> tuple[Tile, ...]:
         If nothing matches, or a match is no raster.
     """
     return tuple(
-        _read_header(path, member, name)
-        for found, found_name in _find_files(typed)
-        for path, member, name in _unpack(found, found_name)
+        _read_header(each) for path, name in _find_files(typed) for each in _unpack(path, name)
     )
 
 
@@ -140,10 +133,21 @@ def _find_files(typed: Typed) -> list[tuple[Path, str]]:
     )
 
 
-def _unpack(path: Path, name: str) -> list[tuple[Path, str | None, str]]:
-    """Turn a file into tiles: itself, or the rasters in a zip archive; each with its name."""
+@dataclass(frozen=True)
+class _Found:
+    """A raster file, or one in a zip archive."""
+
+    file: Path
+    member: str | None
+    name: str
+    has_mask: bool
+    """Whether a file that GDAL takes for its mask lies beside it."""
+
+
+def _unpack(path: Path, name: str) -> list[_Found]:
+    """Turn a file into rasters: itself, or those in a zip archive."""
     if path.suffix.lower() != ".zip":
-        return [(path, None, name)]
+        return [_Found(path, None, name, path.with_name(f"{path.name}.msk").exists())]
     check_file(path, name)
     members = list_members(path, name)
     rasters = [m for m in members if m.lower().endswith(RASTER_SUFFIXES)]
@@ -152,7 +156,8 @@ def _unpack(path: Path, name: str) -> list[tuple[Path, str | None, str]]:
             f"{name}: holds no raster ({', '.join(RASTER_SUFFIXES)}) among its "
             f"{len(members)} files. Take it out of the pattern."
         )
-    return [(path, member, f"{name}/{member}") for member in rasters]
+    known = set(members)
+    return [_Found(path, each, f"{name}/{each}", f"{each}.msk" in known) for each in rasters]
 
 
 def _choose_driver(head: bytes, name: str) -> str:
@@ -165,9 +170,12 @@ def _choose_driver(head: bytes, name: str) -> str:
     return driver
 
 
-def _read_header(file: Path, member: str | None, name: str) -> Tile:
+def _read_header(found: _Found) -> Tile:
+    file, member, name = found.file, found.member, found.name
     driver = _choose_driver(read_head(file, name, member), name)
     path = str(file.absolute()) if member is None else name_member(file, member)
+    if found.has_mask:
+        _check_mask(found)
     try:
         with bounded_gdal(), rasterio.open(path, driver=driver) as dataset:
             wkt = dataset.crs.to_wkt() if dataset.crs else None
@@ -186,6 +194,7 @@ def _read_header(file: Path, member: str | None, name: str) -> Tile:
                 crs=flatten_crs(crs) if crs else None,
                 unit=unit,
                 unit_m=unit_m,
+                has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
                 fault=_find_fault(dataset) or fault,
             )
     # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
@@ -194,6 +203,20 @@ def _read_header(file: Path, member: str | None, name: str) -> Tile:
             f"{name}: this is no raster that can be read ({say_reason(error, path, name)}). "
             "Narrow the pattern to ASCII grids, GeoTIFFs or zips of them, or fetch it again."
         ) from error
+
+
+def _check_mask(found: _Found) -> None:
+    """Refuse a mask beside a raster that is no GeoTIFF: GDAL would open it, whatever it is."""
+    name = f"{found.name}.msk"
+    if found.member is None:
+        head = read_head(found.file.with_name(f"{found.file.name}.msk"), name)
+    else:
+        head = read_head(found.file, name, f"{found.member}.msk")
+    if find_raster_driver(head) != "GTiff":
+        raise InputError(
+            f"{name}: is no mask (it is {describe_stranger(head)}). Take it away from beside the "
+            "raster."
+        )
 
 
 def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
@@ -227,10 +250,14 @@ def _find_fault(dataset: Any) -> str | None:
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
         return "carries no place on the ground. Give a georeferenced raster."
-    if not np.abs([cell.c, cell.f]).max() < FARTHEST_M or not np.isfinite([cell.a, cell.e]).all():
+    # Written so that not-a-number is no place either.
+    is_degrees = dataset.crs is not None and dataset.crs.is_geographic
+    # What is in degrees is told so, by its CRS.
+    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.a) <= LARGEST_CELL_M
+    if not (is_sized and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
         return (
             f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
-            "place on Earth. Fetch it again."
+            "place in metres. Fetch it again."
         )
     n_cells = max(dataset.shape)
     # Over all cells: what is too little to see in one adds up to a shift of the last.
@@ -246,136 +273,3 @@ def _find_fault(dataset: Any) -> str | None:
             "Resample it to square cells with north up."
         )
     return None
-
-
-def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
-    """Settle the CRS of all tiles from what they carry and what the user gave.
-
-    Systems are one where they put the tiles on the same coordinates, whatever they are called.
-
-    Raises
-    ------
-    InputError
-        If the given one is unknown or contradicts the tiles; the tiles differ; it is not
-        projected in metres, or its metres are not those of the ground; or its datum is unknown.
-    """
-    mute, speaking = _part(tiles)
-    wanted = _parse(typed.beside("crs", given)) if given is not None else None
-    local = next((tile for tile in mute if tile.crs is not None), None)
-    if local is not None and local.crs is not None:
-        notes.add(
-            f"{local.name}: its CRS ({local.crs.name}) is local and says nothing of where it "
-            f"lies; {typed.name('crs')} is taken"
-        )
-    # What a file says of itself outweighs what was typed; the two are compared below.
-    crs = speaking[0].crs if speaking else wanted
-    assert crs is not None
-    source = speaking[0].name if speaking else typed.name("crs")
-    if not is_in_metres(crs):
-        raise InputError(
-            f"{source}: {name_crs(crs)} is not a projected CRS in metres. "
-            'Reproject the rasters to one, for example to "EPSG:27700".'
-        )
-    _refuse_mixed(speaking, typed)
-    bounds = tiles[0].grid.bounds
-    if wanted is not None:
-        if not is_same_crs(crs, wanted, bounds):
-            raise InputError(
-                f"{typed.beside('crs', str(given))}: {source} itself says {name_crs(crs)}. "
-                f"Take {typed.name('crs')} out, or correct it."
-            )
-        crs = wanted
-    crs = _settle_datum(crs, source, typed, notes, bounds)
-    _check_scale(crs, source, notes, bounds)
-    return crs
-
-
-def refuse_bare(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> None:
-    """Stop where a tile carries no CRS, or one that says nothing, and none is given.
-
-    Raises
-    ------
-    InputError
-        Names the tile and the setting.
-    """
-    mute, _ = _part(tiles)
-    if not mute or given is not None:
-        return
-    crs = mute[0].crs
-    what = "no CRS" if crs is None else f"a local CRS alone ({crs.name})"
-    raise InputError(
-        f"{mute[0].name}: carries {what} and none is given. Tiles of the Environment Agency "
-        f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
-    )
-
-
-def _part(tiles: tuple[Tile, ...]) -> tuple[list[Tile], list[Tile]]:
-    """Part tiles into those whose CRS says nothing, or that have none, and the others."""
-    mute: list[Tile] = []
-    speaking: list[Tile] = []
-    for tile in tiles:
-        (mute if tile.crs is None or is_local(tile.crs) else speaking).append(tile)
-    return mute, speaking
-
-
-def _refuse_mixed(tiles: list[Tile], typed: Typed) -> None:
-    """Stop where tiles are of two CRS."""
-    seen: dict[CRS, Tile] = {}
-    for tile in tiles:
-        assert tile.crs is not None
-        # Thousands of tiles, and a system or two among them.
-        if tile.crs in seen:
-            continue
-        seen[tile.crs] = tile
-        first = tiles[0]
-        assert first.crs is not None
-        if not is_same_crs(tile.crs, first.crs, tile.grid.bounds):
-            raise InputError(
-                f"{typed}: {first.name} is in {name_crs(first.crs)}, {tile.name} in "
-                f"{name_crs(tile.crs)}. Give tiles of one CRS."
-            )
-
-
-def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Any) -> CRS:
-    """Find the datum of a CRS that does not say it, or refuse it."""
-    crs = drop_shift(crs)
-    if has_datum(crs):
-        return crs
-    known = settle_datum(crs, bounds)
-    if known is None:
-        raise InputError(
-            f"{source}: its CRS ({crs.name}) names no datum, so it may lie 200 m aside. Say which "
-            f"it is, for example {typed.suggest('crs', 'EPSG:27700')}."
-        )
-    notes.add(
-        f"{source}: its CRS names no datum; its projection is that of {name_crs(known)}, "
-        "which is taken"
-    )
-    return known
-
-
-def _check_scale(crs: CRS, source: str, notes: Notes, bounds: Any) -> None:
-    """Refuse a CRS whose metres are not metres of the ground."""
-    scale = measure_scale(crs, bounds)
-    if scale is None:
-        raise InputError(
-            f"{source}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} has no "
-            "ground. Check its corner, or the CRS."
-        )
-    if abs(scale - 1) < SCALE_NOTED:
-        return
-    found = f"a metre of {name_crs(crs)} is {1 / scale:.2f} m on the ground here"
-    if abs(scale - 1) < SCALE_REFUSED:
-        notes.add(f"{source}: {found}; slopes and distances are off by as much")
-        return
-    raise InputError(
-        f"{source}: {found}, so slopes and distances would be wrong. Reproject the rasters to a "
-        'national grid, for example to "EPSG:27700".'
-    )
-
-
-def _parse(typed: Typed) -> CRS:
-    crs = parse_crs(typed.value)
-    if crs is None:
-        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".')
-    return crs
