@@ -12,6 +12,7 @@ import pytest
 from pyproj import CRS
 
 import basrelief
+from basrelief import stages
 from basrelief.chips.layers import Band, create_layer, open_layer
 from basrelief.config import InputError
 from basrelief.grid import Grid
@@ -166,6 +167,8 @@ def test_a_second_process_is_told_of_the_first(
 ) -> None:
     config = write_config(tmp_path, "run")
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
+    # There are no pictures to look at.
+    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     run = basrelief.run_all(config, quiet=True)
     code = (
         "import sys, basrelief\n"

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import basrelief
+from basrelief import stages
 from basrelief.config import InputError, Settings
-from basrelief.marks import is_finished, read_mark
+from basrelief.marks import is_finished, read_mark, unmark_stage
 from basrelief.run import FORMAT, Run, check_format, read_json, write_json
 from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
 
@@ -228,6 +229,7 @@ def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
         raise KeyboardInterrupt
 
     names = [stage.name for stage in STAGES]
+    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
     run = basrelief.run_all(tmp_path / "c.toml", quiet=True)
     monkeypatch.setattr(Stage, "work", stop)
@@ -301,7 +303,7 @@ def test_a_stage_that_another_does_not_read_does_not_make_it_run_again(
 ) -> None:
     run = Run(tmp_path / "run")
     run_stages(town_settings, run, ["chips", "describe", "split"])
-    (run.folder / "stages" / "describe.json").unlink()
+    unmark_stage(run, "describe")
     capsys.readouterr()
     run_stages(town_settings, run, ["chips", "describe", "split"])
     said = capsys.readouterr().out.splitlines()
@@ -318,6 +320,7 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
         '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
     )
     names, done = [stage.name for stage in STAGES], list[str]()
+    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
     config = str(tmp_path / "c.toml")
     run = basrelief.run_all(config, quiet=True)

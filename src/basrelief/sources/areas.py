@@ -403,11 +403,8 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFra
     for column in ("area_name", "msoa", "lad"):
         known = areas[column] if column in areas else pd.Series(None, areas.index, dtype=object)
         # In one line: names go into pages and maps as they are.
-        areas[column] = (
-            known.astype(object)
-            .map(lambda name: tidy_text(str(name)), na_action="ignore")
-            .where(known.notna(), None)
-        )
+        tidy = [tidy_text(str(name)) if pd.notna(name) else None for name in known]
+        areas[column] = pd.Series(tidy, areas.index, dtype=object)
     is_long = areas["area_name"].astype(str).str.len() > LONGEST_NAME
     if is_long.any():
         areas.loc[is_long, "area_name"] = areas["area_name"].astype(str).str[:LONGEST_NAME] + "…"
