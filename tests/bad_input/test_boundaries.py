@@ -60,8 +60,8 @@ def swap(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def of_one_ring(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """An area of two million vertices."""
-    angle = np.linspace(0, 2 * np.pi, 2_000_000, endpoint=False)
+    """An area of many more vertices than any coast."""
+    angle = np.linspace(0, 2 * np.pi, 600_000, endpoint=False)
     ring = np.c_[530_350 + 40 * np.cos(angle), 180_950 + 40 * np.sin(angle)]
     return drawn(shapely.Polygon(ring), 3)(areas)
 
@@ -239,9 +239,9 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         rewritten(drawn(shapely.box(530_210, 180_910, 530_250, 180_950), 3)),
         ("E01000003 and E01000004 share 100%",),
     ),
-    "two million vertices": (
+    "600,000 vertices": (
         rewritten(of_one_ring),
-        ("E01000004 has 2,000,001 vertices", "generalised"),
+        ("E01000004 has 600,001 vertices", "generalised"),
     ),
     "codes of 5,000 letters": (
         rewritten(coded(lambda codes: ["x" * 5000 + code for code in codes])),

@@ -150,8 +150,8 @@ FAR_M = 1_500_000.0
 """A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km
 long."""
 
-MAX_VERTICES = 1_000_000
-"""Vertices of one area: the longest coast in full resolution has a tenth of it."""
+MAX_VERTICES = 500_000
+"""Vertices of one area: coasts in full resolution stay below, and more take minutes."""
 
 LONGEST_CODE, LONGEST_NAME = 64, 120
 """Letters. Official codes have 12 at most, official names 60."""
