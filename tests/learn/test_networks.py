@@ -155,6 +155,14 @@ def test_a_finished_training_is_not_repeated(samples: Samples, tmp_path: Path) -
     train(kill(samples, 0), tmp_path / "m")
 
 
+def test_a_training_is_not_repeated_for_weights_that_it_does_not_use(
+    samples: Samples, tmp_path: Path
+) -> None:
+    train(samples, tmp_path / "m")
+    others = {"test_resnet": "none", "vgg19": "another.pth"}
+    train(kill(samples, 0), tmp_path / "m", weights=others)
+
+
 def test_a_training_whose_weights_were_deleted_is_repeated(
     samples: Samples, tmp_path: Path
 ) -> None:
