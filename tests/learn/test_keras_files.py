@@ -210,6 +210,27 @@ def test_an_archive_without_weights_is_refused(tmp_path: Path) -> None:
         read_keras("models.weights", tmp_path / "a.keras", SHAPES, "vgg16", "Hint.")
 
 
+def test_an_archive_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    source, rng = write_small(tmp_path / "a.h5"), np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source, "model.weights.h5")
+    content = (tmp_path / "a.keras").read_bytes()
+    for number in range(150):
+        spoilt = bytearray(content)
+        at = int(rng.integers(len(spoilt)))
+        # Taken out, so that what follows lies elsewhere than the archive says.
+        del spoilt[at : at + int(rng.integers(1, 64))]
+        if number % 2:
+            spoilt = bytearray(content)
+            spoilt[at] ^= 1 << int(rng.integers(8))
+        (tmp_path / "a.keras").write_bytes(spoilt)
+        try:
+            read = read_keras("models.weights", tmp_path / "a.keras", SHAPES, "vgg16", "Hint.")
+        except InputError:
+            continue
+        assert read["convolutions"][0][0].shape == (3, 3, 3, 4)
+
+
 def test_a_shape_that_differs_is_named(tmp_path: Path) -> None:
     path = write_small(tmp_path / "a.h5", np.ones((3, 3, 3, 5), dtype=np.float32))
     with pytest.raises(InputError, match=r"'layers/conv2d' in it is \[\(3, 3, 3, 5\), \(4,\)\] in"):

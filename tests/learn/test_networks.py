@@ -24,6 +24,7 @@ from basrelief.learn.recipes import (
     OptimiserRecipe,
     TrainRecipe,
 )
+from basrelief.learn.weights import create_backbone
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import ChipFold
 
@@ -154,6 +155,14 @@ def test_a_finished_training_is_not_repeated(samples: Samples, tmp_path: Path) -
     train(kill(samples, 0), tmp_path / "m")
 
 
+def test_a_training_is_not_repeated_for_weights_that_it_does_not_use(
+    samples: Samples, tmp_path: Path
+) -> None:
+    train(samples, tmp_path / "m")
+    others = {"test_resnet": "none", "vgg19": "another.pth"}
+    train(kill(samples, 0), tmp_path / "m", weights=others)
+
+
 def test_a_training_whose_weights_were_deleted_is_repeated(
     samples: Samples, tmp_path: Path
 ) -> None:
@@ -246,6 +255,20 @@ def test_labels_far_from_0_that_are_learnt_as_they_are_get_a_line(
     assert "note: tiny learns 'crime' as it is, and its mean" in said
     train_network(make_recipe(epochs=1), far, make_fold(), tmp_path / "n", make_settings(), run)
     assert "note:" not in capsys.readouterr().out
+
+
+def test_weights_that_were_learnt_on_other_colours_get_a_line(
+    samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(create_backbone("test_resnet", 32).state_dict(), tmp_path / "a.pth")
+    changes = {"preprocessing": "keras-vgg-255"}
+    recipe = make_recipe(epochs=1, frozen_epochs=0).model_copy(update=changes)
+    for typed, is_noted in ((str(tmp_path / "a.pth"), True), ("none", False)):
+        settings = make_settings(weights={"test_resnet": typed})
+        folder = tmp_path / f"m{is_noted}"
+        train_network(recipe, samples, make_fold(), folder, settings, Run(tmp_path))
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("note: tiny prepares pictures as Keras does" in said) == is_noted
 
 
 def test_the_best_epoch_is_kept_and_training_stops_early(samples: Samples, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[Callable[[State, Path], Any], str]] = {
             prefixed("student.", state)
             | prefixed("teacher.", {key: value + 1 for key, value in state.items()})
         ),
-        r"2 networks in it fit, and they differ",
+        r"2 networks in it fit, and they differ: their names begin with 'student.' and 'teacher.'",
     ),
     "not a number": (
         lambda state, _: state | {"layer1.0.conv1.weight": torch.full((64, 64, 3, 3), torch.nan)},

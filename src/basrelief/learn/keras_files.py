@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,19 @@ ROLE = re.compile(rf"(?:^|_)({'|'.join(ROLES)})(?:_\d+)?(?::\d+)?$")
 Array = np.ndarray[Any, Any]
 Shapes = list[tuple[int, ...]]
 
-BROKEN = (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+BROKEN = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What h5py and zipfile raise for damaged files, depending on what the damage hits first."""
 
 
@@ -91,7 +104,7 @@ def read_keras(
                 for kind, layers in chosen.items()
             }
     except BROKEN as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{where}: not a Keras file of weights ({reason}).") from error
     return read
 

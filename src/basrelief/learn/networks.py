@@ -43,7 +43,7 @@ from basrelief.learn.recipes import (
     count_batches,
     format_recipe,
 )
-from basrelief.learn.weights import stamp_weights
+from basrelief.learn.weights import stamp_weights, suit_keras
 from basrelief.run import MODEL, Notes, Run, digest, write_json
 from basrelief.splits.heldout import ChipFold
 
@@ -227,6 +227,11 @@ def _describe(training: Training, n_done: int) -> str:
 def _build(training: Training, settings: Settings) -> Network:
     recipe, plan = training.recipe, training.plan
     network = build_network(recipe, plan, settings, training.generator("weights", 0))
+    if recipe.preprocessing != "weights" and not suit_keras(recipe.backbone, settings):
+        Notes(training.run).add(
+            f"{recipe.name} prepares pictures as Keras does, and its weights ({recipe.backbone}) "
+            "are no file of Keras': they were learnt on colours in another order or range"
+        )
     labels = training.labels[training.fold.train.tolist()].double().numpy()
     spread = np.nanstd(labels, axis=0)
     # One raw target is what the coursework learns; several would weigh by their variance.

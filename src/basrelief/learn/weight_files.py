@@ -85,14 +85,16 @@ def fit_state(where: str, state: State, model: nn.Module, wants: str) -> State:
         If a tensor is missing, of another shape, or not finite.
     """
     wanted = model.state_dict()
-    fitting = [
-        own
+    by_prefix = {
+        prefix: own
         for prefix in _list_prefixes(state, wanted)
         if not _list_missing(own := take_prefixed(prefix, state), wanted)
-    ]
+    }
+    fitting = list(by_prefix.values())
     if len(fitting) > 1 and not all(_are_equal(fitting[0], own, wanted) for own in fitting[1:]):
         raise InputError(
-            f"{where}: {len(fitting)} networks in it fit, and they differ. Save one of them alone."
+            f"{where}: {len(fitting)} networks in it fit, and they differ: their names begin with "
+            f"{' and '.join(repr(prefix) for prefix in by_prefix)}. Save one of them alone."
         )
     if not fitting:
         likeliest = _filter(take_prefixed(_find_prefix(state, wanted), state), model)

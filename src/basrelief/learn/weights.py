@@ -90,6 +90,12 @@ def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
     return [hash_file(settings.locate(str(typed)))] if is_file else [typed]
 
 
+def suit_keras(backbone: str, settings: Settings) -> bool:
+    """Say whether pictures prepared as Keras does suit a backbone's weights: its own, or random."""
+    typed = settings.models.weights.get(backbone) or ""
+    return typed == "none" or Path(typed).suffix.lower() in keras_files.SUFFIXES
+
+
 def load_backbone(
     backbone: str, size_px: int, settings: Settings, variant: Variant = "timm"
 ) -> tuple[nn.Module, Normalise]:

@@ -200,7 +200,7 @@ def _find_pictures(
     index = index_pictures(str(images), files)
     by = {"id": find_by_id, "image_location": find_by_location}
     found = {
-        name: by[name](index, [str(value or "") for value in rows[heading]])
+        name: by[name](index, ["" if value is None else str(value) for value in rows[heading]])
         for name, heading in headings.items()
         if heading is not None
     }
