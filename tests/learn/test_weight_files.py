@@ -130,7 +130,7 @@ class Runs:
 REFUSED: dict[str, tuple[Callable[[State, Path], Any], str]] = {
     "a pickled module": (
         lambda _, path: torchvision.models.resnet18(),
-        r"holds Python objects \('torchvision.models.resnet.ResNet'\).*torch.save\(model.state_dict",
+        r"holds Python objects \('torchvision.models.resnet.ResNet'\).*torch.save\(model.state",
     ),
     "a pickle that runs": (
         lambda _, path: Runs(path / "ran"),
