@@ -224,7 +224,7 @@ REFUSED_BEFORE_CHIPS: dict[str, tuple[Spoil, list[str]]] = {
     "a pipe of weights": (give_pipe, ["a.pth", "not an ordinary file"]),
     "a text for weights": (give_text, ["a.pth", "not a plain file of weights, or damaged"]),
     "a list for weights": (give_list, ["a.pt", "something of type list, not tensors by name"]),
-    "a pickled network": (give_module, ["a.pt", "holds Python objects (timm.models"]),
+    "a pickled network": (give_module, ["a.pt", "holds Python objects ('timm.models"]),
     "weights of another network": (give_another, ["tensors are missing", "the first 'conv1"]),
     "weights that are no numbers": (
         save_changed(lambda values: values / 0),

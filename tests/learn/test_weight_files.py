@@ -130,9 +130,12 @@ class Runs:
 REFUSED: dict[str, tuple[Callable[[State, Path], Any], str]] = {
     "a pickled module": (
         lambda _, path: torchvision.models.resnet18(),
-        r"holds Python objects \(torchvision.models.resnet.ResNet\).*torch.save\(model.state_dict",
+        r"holds Python objects \('torchvision.models.resnet.ResNet'\).*torch.save\(model.state",
     ),
-    "a pickle that runs": (lambda _, path: Runs(path / "ran"), r"holds Python objects \(getattr\)"),
+    "a pickle that runs": (
+        lambda _, path: Runs(path / "ran"),
+        r"holds Python objects \('getattr'\)",
+    ),
     "a list": (
         lambda state, _: list(state.values()),
         r"holds something of type list, not tensors by name",
@@ -177,6 +180,12 @@ def test_is_refused(kind: str, resnet: Any, tmp_path: Path) -> None:
         load(tmp_path / "a.pth", "resnet18")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_names_that_a_damaged_file_broke_are_told_in_one_line(tmp_path: Path) -> None:
+    torch.save({"conv1\n.weight": torch.ones(1)}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"it has 'conv1\\n.weight'"):
+        load(tmp_path / "a.pth", "resnet18")
 
 
 def test_torchscript_is_refused(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def _unpickle(where: str, path: Path) -> Any:
         if named is None:
             raise _refuse_unreadable(where, error) from error
         raise InputError(
-            f"{where}: not a plain file of weights: it holds Python objects ({named[1]}), and "
+            f"{where}: not a plain file of weights: it holds Python objects ({named[1]!r}), and "
             "running what a file brings along is never done. Save the weights alone: "
             "torch.save(model.state_dict(), FILE)."
         ) from error
@@ -131,7 +131,8 @@ def _unpickle(where: str, path: Path) -> Any:
 
 
 def _refuse_unreadable(where: str, error: Exception) -> InputError:
-    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    line = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    reason = "".join(sign if sign.isprintable() else "?" for sign in line)
     return InputError(
         f"{where}: not a plain file of weights, or damaged: cannot be read ({reason})."
     )
@@ -210,7 +211,8 @@ def _list_missing(state: State, wanted: State) -> list[str]:
 
 def _say_found(key: str, state: State, wanted: State) -> str:
     if key not in state:
-        names = ", ".join(list(state)[:2])
+        # As Python writes them: a damaged file may have line breaks in its names.
+        names = ", ".join(repr(name) for name in list(state)[:2])
         return f" (it has {names}, ...)" if names else ""
     return f" ({tuple(state[key].shape)} instead of {tuple(wanted[key].shape)})"
 
