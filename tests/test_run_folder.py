@@ -231,6 +231,7 @@ def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
     names = [stage.name for stage in STAGES]
     monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
+    monkeypatch.setattr("basrelief.chips.beforehand.check_beforehand", lambda settings: None)
     run = basrelief.run_all(tmp_path / "c.toml", quiet=True)
     monkeypatch.setattr(Stage, "work", stop)
     with pytest.raises(KeyboardInterrupt):
@@ -322,6 +323,7 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
     names, done = [stage.name for stage in STAGES], list[str]()
     monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
+    monkeypatch.setattr("basrelief.chips.beforehand.check_beforehand", lambda settings: None)
     config = str(tmp_path / "c.toml")
     run = basrelief.run_all(config, quiet=True)
     assert done == names
