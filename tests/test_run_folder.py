@@ -231,7 +231,6 @@ def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
     names = [stage.name for stage in STAGES]
     monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
-    monkeypatch.setattr("basrelief.chips.beforehand.check_beforehand", lambda settings: None)
     run = basrelief.run_all(tmp_path / "c.toml", quiet=True)
     monkeypatch.setattr(Stage, "work", stop)
     with pytest.raises(KeyboardInterrupt):
@@ -323,7 +322,6 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
     names, done = [stage.name for stage in STAGES], list[str]()
     monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
-    monkeypatch.setattr("basrelief.chips.beforehand.check_beforehand", lambda settings: None)
     config = str(tmp_path / "c.toml")
     run = basrelief.run_all(config, quiet=True)
     assert done == names
@@ -339,17 +337,15 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
         basrelief.run_all(config, start="nothing")
 
 
-def test_a_run_of_another_format_is_begun_anew(
-    town_settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_of_another_format_is_refused_and_kept(
+    town_settings: Settings, tmp_path: Path
 ) -> None:
-    run = Run(tmp_path / "run")
-    run_stages(town_settings, run, ["chips"])
-    write_json(run.folder / "run.json", {"format": FORMAT - 1})
+    run = Run(tmp_path / "run", quiet=True)
     (run.models / "old").mkdir(parents=True)
-    capsys.readouterr()
-    run_stages(town_settings, run, ["chips"])
-    said = capsys.readouterr().out
-    assert "every stage is run again" in said
-    assert "skipped" not in said
-    assert not run.models.exists()
-    assert read_json(run.folder / "run.json")["format"] == FORMAT
+    (run.models / "old" / "model.safetensors").touch()
+    write_json(run.folder / "run.json", {"format": FORMAT - 1})
+    says = f"a run of format {FORMAT - 1}, and this version writes format {FORMAT}"
+    with pytest.raises(InputError, match=says):
+        run_stages(town_settings, run, ["chips"])
+    assert (run.models / "old" / "model.safetensors").exists()
+    assert read_json(run.folder / "run.json") == {"format": FORMAT - 1}

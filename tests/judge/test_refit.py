@@ -110,6 +110,7 @@ def test_the_town_gives_its_planted_answers(tmp_path: Path, seed: int) -> None:
 
     config = write_town(tmp_path, seed=seed)
     text = config.read_text().replace('"relief-statistics", "vgg16"', '"relief-statistics"')
+    text = text.replace('weights = { vgg16 = "none" }', "")
     config.write_text(text.replace("[split]", '[split]\nschemes = ["block"]'))
     settings = load_settings(config)
     run = Run(settings.locate(settings.out), quiet=True)
