@@ -223,7 +223,8 @@ def built(
         recipe = load_recipe(f"{name}.toml", settings)
         assert not isinstance(recipe, NetworkRecipe)
         train_areas(recipe, load_samples(run), settings, run)
-    pd.DataFrame({"recipe": list(RECIPES), "unit": "area"}).to_parquet(run.predictions)
+    tested = {"recipe": list(RECIPES), "scheme": "area", "unit": "area"}
+    pd.DataFrame(tested).to_parquet(run.predictions)
     return run, settings
 
 
