@@ -92,8 +92,9 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     >>> list_names(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    # The Indices have 57 columns: all of them would bury what the message says.
-    shown = ", ".join(str(name) for name in names[:limit])
+    # The Indices have 57 columns: all of them would bury what the message says. And a heading may
+    # have line breaks, or be as long as a book.
+    shown = ", ".join(" ".join(str(name).split())[:LONGEST_NAME] for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
