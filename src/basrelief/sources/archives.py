@@ -75,6 +75,10 @@ def _is_file(info: zipfile.ZipInfo) -> bool:
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:
     called = f"{name}/{info.filename}"
+    if not called.isprintable():
+        raise InputError(
+            f"{name}: holds a file whose name is no text ({info.filename[:40]!r}). Fetch it again."
+        )
     if info.flag_bits & 1:
         raise InputError(f"{called}: is encrypted. Unpack the archive and give its files.")
     ratio = info.file_size / max(info.compress_size, 1)

@@ -106,8 +106,9 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     >>> list_names(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    # The Indices have 57 columns: all of them would bury what the message says.
-    shown = ", ".join(str(name) for name in names[:limit])
+    # The Indices have 57 columns: all of them would bury what the message says. And a heading may
+    # have line breaks, or be as long as a book.
+    shown = ", ".join(" ".join(str(name).split())[:LONGEST_NAME] for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
@@ -294,24 +295,29 @@ def _scan_places(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     try:
         with quiet_gdal():
             _, boxes = pyogrio.read_bounds(layer.source.path, layer=layer.name)
+            # An empty shape has a box of zeros.
+            has_place = _is_on_earth(boxes) & boxes.any(axis=0)
+            lost = [] if has_place.all() else _read_codes(layer, code, ~has_place)
     except OPEN_ERRORS as error:
         raise InputError(
             f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
         ) from error
-    # An empty shape has a box of zeros.
-    has_place = _is_on_earth(boxes) & boxes.any(axis=0)
     if not has_place.any():
         raise refuse(typed, "none of its areas has a place")
-    if not has_place.all():
-        with quiet_gdal():
-            table = pyogrio.read_dataframe(
-                layer.source.path, layer=layer.name, columns=[code], read_geometry=False
-            )
-        codes = table.loc[~has_place, code].tolist()
-        _note_left_out(notes, typed, codes, "without a place on the ground")
+    if lost:
+        _note_left_out(notes, typed, lost, "without a place on the ground")
     west, south = boxes[:2, has_place].min(axis=1).tolist()
     east, north = boxes[2:, has_place].max(axis=1).tolist()
     return west, south, east, north
+
+
+def _read_codes(layer: Layer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
+    """Read the codes of some areas of a layer, (area,)."""
+    table = pyogrio.read_dataframe(
+        layer.source.path, layer=layer.name, columns=[code], read_geometry=False
+    )
+    codes: list[Any] = table.loc[asked, code].tolist()
+    return codes
 
 
 def _note_left_out(notes: Notes, typed: Typed, codes: Sequence[Any], what: str) -> None:

@@ -29,11 +29,13 @@ from basrelief.sources.places import (
     name_crs,
     overlap,
 )
+from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
 
-OPEN_ERRORS = (*GDAL_ERRORS, UnicodeDecodeError, ValueError, CRSError)
-"""What broken files raise besides, before anything is read of them."""
+OPEN_ERRORS = (*GDAL_ERRORS, ValueError, CRSError, MemoryError, UnboundLocalError)
+"""What broken files raise besides: text in no encoding, and in pyogrio 0.13 what follows from a
+CRS in none."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
         )
     if not chosen.info["features"]:
         raise refuse(typed, "it holds no area")
+    if chosen.info["features"] > MAX_AREAS:
+        raise refuse(typed, f"it says that it holds {chosen.info['features']:,} areas")
     return chosen
 
 
@@ -119,6 +123,8 @@ def refuse(typed: Typed, reason: str) -> InputError:
 
 def say_reason(error: BaseException) -> str:
     """Say the first part of GDAL's reason; the rest is for programmers."""
+    if isinstance(error, UnboundLocalError):
+        return "its CRS is no text"
     return " ".join(str(error).split(";")[0].split("' ")[-1].split()).rstrip(".")
 
 

@@ -143,7 +143,10 @@ def open_member(path: Path, member: str | None, name: str) -> Iterator[IO[bytes]
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 yield stack.enter_context(archive.open(member))
     # What zipfile raises of broken or unusual archives.
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (
+        *(OSError, EOFError, NotImplementedError, UnicodeDecodeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise InputError(f"{name}: cannot be read to its end ({error}). Fetch it again.") from error
 
 

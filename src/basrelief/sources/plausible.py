@@ -150,6 +150,9 @@ FAR_M = 1_500_000.0
 """A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km
 long."""
 
+MAX_AREAS = 20_000_000
+"""Areas of one layer: the blocks of the United States are 8 million."""
+
 MAX_VERTICES = 500_000
 """Vertices of one area: coasts in full resolution stay below, and more take minutes."""
 
