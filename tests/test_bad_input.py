@@ -199,7 +199,7 @@ def test_many_truncated_pictures_stop_the_run(
     config = write_pictures(tmp_path, 40)
     for i in range(3):
         (tmp_path / "p" / f"LIDAR_{i}.png").write_bytes(b"\x89PNG")
-    expect_line(config, "3 of 40", "LIDAR_0.png", command="chips")
+    expect_line(config, "3 of the first 3", "of all 40", "LIDAR_0.png", command="chips")
 
 
 def test_too_few_worlds(tmp_path: Path, expect_line: Callable[..., None]) -> None:
