@@ -31,7 +31,8 @@ def explained(
     folder = tmp_path_factory.mktemp("explained") / "run"
     shutil.copytree(built[0].folder, folder)
     run = Run(folder, quiet=True)
-    pd.DataFrame({"recipe": RECIPES, "scheme": "area", "unit": "area"}).to_parquet(run.predictions)
+    predicted = pd.DataFrame({"recipe": RECIPES}).assign(scheme="area", unit="area")
+    predicted.to_parquet(run.predictions)
     (run.explain / "gone").mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []

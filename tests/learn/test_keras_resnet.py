@@ -99,7 +99,7 @@ def test_timms_network_refuses_keras_weights_before_anything_runs(
 def test_a_file_of_another_network_is_refused_with_both_counts(
     keras_vgg: tuple[Any, Path],
 ) -> None:
-    with pytest.raises(InputError, match="its 13 convolutions do not fit the 53 of resnetv2_50"):
+    with pytest.raises(InputError, match=r"its 13 convolutions do not fit the 53 of resnetv2_50"):
         load_backbone("resnetv2_50", 64, settings_with(keras_vgg[1]), "keras")
 
 
