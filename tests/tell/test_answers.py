@@ -90,7 +90,9 @@ def test_the_demo_ends_with_1_where_an_answer_differs(
     code: int,
 ) -> None:
     out = tmp_path / "town"
-    run = write_found(out, FOUND | {"health": health})
+    run = write_found(out / "run", FOUND | {"health": health})
+    # As the demo lays them out: the truth beside the run.
+    (out / "run" / "truth.json").rename(out / "truth.json")
     monkeypatch.setattr("basrelief.sources.town.write_town", lambda *_, **__: out / "town.toml")
     monkeypatch.setattr("basrelief.cli.run_all", lambda *_, **__: run)
     assert run_command("demo", "--out", str(out)) == code
