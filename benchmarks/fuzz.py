@@ -4,8 +4,8 @@
 
 A reader is a function `(folder, rng) -> attempt` in `READERS`: it writes sound files into the
 folder once and gives a function that spoils one anew and reads it. To add one, write such a
-function and name it there. What it may raise is `InputError`, and nothing else; `spoil` spoils
-bytes. A failure is printed with its seed, by which it comes again: `--seed N --minutes 0`.
+function and name it there. What it may raise is `InputError`, and nothing else. A failure is
+printed with its seed, by which it comes again: `--seed N --minutes 0`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import shapely
+from fuzz_learning import pictures, weights
+from fuzz_tables import configuration, crimes, parts, tables
 from pyproj import CRS
+from spoil import Attempt, spoil
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes, Run
@@ -33,45 +36,7 @@ from basrelief.sources.areas import read_areas, refuse_shared_ground
 from basrelief.sources.lidar import open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
 
-Attempt = Callable[[np.random.Generator], None]
 BOUNDS = (530_000.0, 180_800.0, 530_200.0, 181_000.0)
-TOKENS = (
-    b"-9999",
-    b"nan",
-    b"1e308",
-    b"0",
-    b"-",
-    b"\x00",
-    b"\xff\xff\xff\xff",
-    b"{",
-    b"<",
-    b" ",
-    b"\n",
-)
-
-
-def spoil(sound: bytes, rng: np.random.Generator) -> bytes:
-    """Spoil bytes in one of five ways."""
-    data = bytearray(sound)
-    way = rng.integers(5)
-    if way == 0:
-        return bytes(data[: rng.integers(len(data))])
-    if way == 1:
-        return rng.bytes(int(rng.integers(1, 4096)))
-    for _ in range(int(rng.integers(1, 20))):
-        # Headers are short and decide much: half of the changes go there.
-        at = int(rng.integers(len(data) if rng.random() < 0.5 else min(len(data), 512)))
-        if way == 2:
-            data[at] ^= 1 << int(rng.integers(8))
-        elif way == 3:
-            token = TOKENS[int(rng.integers(len(TOKENS)))]
-            data[at : at + len(token)] = token
-        else:
-            length = int(rng.integers(1, 64))
-            del data[at : at + length]
-            if not data:
-                return b""
-    return bytes(data)
 
 
 def rasters(folder: Path, rng: np.random.Generator) -> Attempt:
@@ -159,6 +124,12 @@ def boundaries(folder: Path, rng: np.random.Generator) -> Attempt:
 READERS: dict[str, Callable[[Path, np.random.Generator], Attempt]] = {
     "rasters": rasters,
     "boundaries": boundaries,
+    "tables": tables,
+    "workbooks": parts,
+    "crimes": crimes,
+    "configuration": configuration,
+    "pictures": pictures,
+    "weights": weights,
 }
 
 

@@ -1,12 +1,8 @@
-"""What `fuzz.py` spoils of the learning side: pictures, and files of weights in every layout.
-
-Functions of its form, `(folder, rng, spoil) -> attempt`; ``spoil`` spoils bytes.
-"""
+"""Readers of pictures, and of files of weights in every layout, for `fuzz.py`: see there."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -14,17 +10,15 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from spoil import Attempt, spoil
 
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.learn.keras_files import read_keras
 from basrelief.learn.weights import create_backbone, load_backbone
 from basrelief.sources.picture_files import open_picture
 
-Attempt = Callable[[np.random.Generator], None]
-Spoil = Callable[[bytes, np.random.Generator], bytes]
 
-
-def pictures(folder: Path, rng: np.random.Generator, spoil: Spoil) -> Attempt:
+def pictures(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make pictures of every format and mode that is read; open them."""
     values = rng.integers(0, 256, (64, 48, 4), dtype=np.uint8)
     whole = Image.fromarray(values)
@@ -51,7 +45,7 @@ def pictures(folder: Path, rng: np.random.Generator, spoil: Spoil) -> Attempt:
     return attempt
 
 
-def weights(folder: Path, rng: np.random.Generator, spoil: Spoil) -> Attempt:
+def weights(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make weights as PyTorch, safetensors and three ages of Keras keep them; load them."""
     torch.manual_seed(int(rng.integers(2**31)))
     state = create_backbone("test_resnet", 32).state_dict()

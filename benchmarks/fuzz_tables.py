@@ -1,7 +1,5 @@
 """Readers of tables, counts of crime and configurations, for `fuzz.py`: see there.
 
-    python benchmarks/fuzz_tables.py tables --minutes 10
-
 What is spoilt is read as the chips stage reads it.
 """
 
@@ -9,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fuzz
 import numpy as np
 import openpyxl
 import pandas as pd
+from spoil import Attempt, spoil
 
 from basrelief.config import Typed, load_settings
 from basrelief.run import Notes, Run
@@ -27,7 +25,7 @@ PUNCTUATION = (b'"', b"'", b",", b";", b"\t", b"\r", b"%", b"\x00", b"1e999", b"
 def spoil_text(sound: bytes, rng: np.random.Generator) -> bytes:
     """Spoil bytes as any file's, or with what means something in a text."""
     if rng.random() < 0.5:
-        return fuzz.spoil(sound, rng)
+        return spoil(sound, rng)
     data = bytearray(sound)
     for _ in range(int(rng.integers(1, 6))):
         at, token = int(rng.integers(len(data))), PUNCTUATION[int(rng.integers(len(PUNCTUATION)))]
@@ -35,7 +33,7 @@ def spoil_text(sound: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def tables(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
+def tables(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make tables of labels in several encodings and a workbook; read them."""
     table = pd.DataFrame({"LSOA11CD": CODES, "LSOA11NM": "Môn 001A", "crime": rng.normal(size=30)})
     table["population"] = [f"{1000 + k:,}" for k in range(30)]
@@ -60,7 +58,7 @@ def tables(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
     return attempt
 
 
-def parts(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
+def parts(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make a workbook; spoil the parts in its archive, which then is whole; read it."""
     import zipfile
 
@@ -80,7 +78,7 @@ def parts(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
     return attempt
 
 
-def crimes(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
+def crimes(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make counts of crime in all layouts; read one spoilt beside one that is sound."""
     months = {f"2019{month:02d}": rng.integers(0, 9, 30) for month in range(1, 13)}
     wide = {"LSOA Code": CODES, "Major Category": "THEFT", "Minor Category": "OTHER THEFT"}
@@ -117,7 +115,7 @@ def crimes(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
     return attempt
 
 
-def configuration(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
+def configuration(folder: Path, rng: np.random.Generator) -> Attempt:
     """Make a configuration with most of its keys; read it."""
     text = (
         'out = "a"\nseed = 1\n[data]\ndsm = "a*.tif"\nareas = "b"\nlabels = "c"\n'
@@ -132,14 +130,3 @@ def configuration(folder: Path, rng: np.random.Generator) -> fuzz.Attempt:
         load_settings(path)
 
     return attempt
-
-
-fuzz.READERS |= {
-    "tables": tables,
-    "workbooks": parts,
-    "crimes": crimes,
-    "configuration": configuration,
-}
-
-if __name__ == "__main__":
-    fuzz.main()

@@ -24,6 +24,7 @@ from basrelief.marks import (
     read_mark,
     refuse_foreign_folder,
     run_stage,
+    sweep_parts,
     unmark_stage,
 )
 from basrelief.run import Run, locking, read_json
@@ -122,6 +123,7 @@ def test_what_a_killed_run_left_half_is_swept_and_nothing_else(tmp_path: Path) -
     kept = tmp_path / "models" / ".mine.part.txt"
     kept.touch()
     refuse_foreign_folder(tmp_path, "out = 'a'", {"models"}, "A run")
+    sweep_parts(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.name != "models"] == [kept]
 
 
@@ -203,6 +205,18 @@ def test_one_flipped_bit_of_a_layer_is_told(tmp_path: Path) -> None:
     piece.write_bytes(bytes(stored))
     with pytest.raises(InputError, match=r"heights.zarr.*damaged.*--from chips"):
         open_layer(layer.path).read(window)
+
+
+def test_a_lock_that_was_given_back_meanwhile_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other process removes its file between being opened here and being locked.
+    def give_back(*_: object) -> None:
+        (tmp_path / ".lock").unlink()
+
+    monkeypatch.setattr("basrelief.run.fcntl.flock", give_back)
+    with pytest.raises(InputError, match="another basrelief"), locking(Run(tmp_path), "out = 'a'"):
+        pass
 
 
 def test_the_demo_builds_its_town_in_no_folder_of_the_users(

@@ -202,9 +202,10 @@ def test_a_broken_word_on_the_format_is_another_format(text: str, tmp_path: Path
 def test_a_broken_mark_is_an_unfinished_stage(tmp_path: Path) -> None:
     run = Run(tmp_path, quiet=True)
     (tmp_path / "stages").mkdir()
-    for text in ("", "{", "[]", '{"fingerprint": 1}'):
+    for text in ("", "{", "[]", '{"fingerprint": 1}', '{"fingerprint": "a", "files": {"b": 1}}'):
         (tmp_path / "stages" / "chips.json").write_text(text)
         assert not is_finished(run, "chips", "a")
+        assert read_mark(run, "chips").has_begun
 
 
 def test_a_stage_that_there_is_not_is_refused(tmp_path: Path, town_settings: Settings) -> None:

@@ -128,7 +128,7 @@ def predict(
 
     run, there = Run(trained, quiet), Run(out, quiet)
     of_rasters = (dsm, areas, dtm, crs, labels, label_column)
-    with saying_disk_is_full(str(out), "predict"):
+    with saying_disk_is_full(str(out), "in predict"):
         if dsm and areas and not (images or table):
             place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
             transfer_model(run, place, there, recipe)
@@ -181,7 +181,8 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        print(f"basrelief: {error}", file=sys.stderr)
+        # One line, whatever a library or a file put into it.
+        print(f"basrelief: {' '.join(str(error).splitlines())}", file=sys.stderr)
         sys.exit(2)
     except Stopped as stopped:
         print("basrelief: stopped. The same command goes on where it was.", file=sys.stderr)

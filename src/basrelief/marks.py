@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,15 +11,12 @@ from typing import Any
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
-from basrelief.run import Run, read_record, write_json
-
-PART = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.part(\..+)?")
-"""How files are called while they are written, by `basrelief.run.replacing`."""
+from basrelief.run import LOCK, PART, Run, read_record, write_json
 
 OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What a file manager leaves wherever it looks, and nobody misses."""
 
-OWN = {"run.json", "README.md", "config.json", "stages", ".lock"}
+OWN = {"run.json", "README.md", "config.json", "stages"}
 """What stands in a run folder and is of no stage."""
 
 
@@ -50,9 +46,17 @@ def read_mark(run: Run, stage: str) -> Mark:
         return Mark()
     found = read_record(path)
     fingerprint, files = found.get("fingerprint"), found.get("files")
-    if not isinstance(fingerprint, str | None) or not isinstance(files, dict):
+    if (
+        not isinstance(fingerprint, str | None)
+        or not isinstance(files, dict)
+        or not all(_is_entry(each) for each in files.values())
+    ):
         return Mark(has_begun=True)
     return Mark(fingerprint, bool(found.get("has_begun")), files)
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"size", "sha256"}
 
 
 def is_finished(run: Run, stage: str, fingerprint: str) -> bool:
@@ -169,7 +173,7 @@ def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:
 
 
 def refuse_foreign_folder(folder: Path, typed: str, known: Collection[str], what: str) -> None:
-    """Refuse a folder with anything that is not known, and sweep what killed runs left half.
+    """Refuse a folder with anything that is not known.
 
     Parameters
     ----------
@@ -193,6 +197,10 @@ def refuse_foreign_folder(folder: Path, typed: str, known: Collection[str], what
             f"{typed}: there are things in it that this program did not write ({told}). {what} "
             "needs a folder of its own: choose another, or an empty one."
         )
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder that is the program's own."""
     for path in _find_parts(folder):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -208,7 +216,7 @@ def _find_parts(folder: Path) -> Iterator[Path]:
 
 
 def _is_litter(name: str) -> bool:
-    return name in OF_SYSTEMS or name in (".lock",) or PART.fullmatch(name) is not None
+    return name == LOCK or name in OF_SYSTEMS or PART.fullmatch(name) is not None
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import uuid
@@ -36,6 +37,12 @@ T = TypeVar("T")
 
 Record = dict[str, Any]
 """One finding as JSON has it: what it is of, and its figures, by name."""
+
+LOCK = ".lock"
+"""The file by which a process keeps a folder to itself."""
+
+PART = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.part(\..+)?")
+"""How files are called while they are written, see `replacing`."""
 
 FORMAT = 3
 """Which files a run folder has, as RUN_FOLDER.md tells. Raised whenever a name, a column or a unit
@@ -267,20 +274,22 @@ def locking(run: Run, typed: str) -> Iterator[None]:
     InputError
         Names the process that works in it.
     """
-    path = run.folder / ".lock"
-    file = path.open("a+", encoding="utf-8")
-    try:
-        # The system takes it back from a process that dies, whatever became of the file.
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise InputError(
-            f"{typed}: another basrelief works there (process {holder}). Wait until it has "
-            "ended, or choose another folder."
-        ) from error
-    with file:
+    path = run.folder / LOCK
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            # The system takes it back from a process that dies, whatever became of the file.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_there = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        except BlockingIOError:
+            is_there = False
+        if not is_there:
+            # Held by another, or just given back by one that has removed it: whoever comes next
+            # makes a new file, and both would think to have it alone.
+            file.seek(0)
+            raise InputError(
+                f"{typed}: another basrelief works there (process {file.read().strip() or '?'}). "
+                "Wait until it has ended, or choose another folder."
+            )
         file.truncate(0)
         file.write(f"{os.getpid()} on {platform.node()}")
         file.flush()
@@ -322,7 +331,7 @@ def check_format(folder: Path) -> None:
     if found != FORMAT:
         raise InputError(
             f"{folder}: a run of format {found}, and this version reads format {FORMAT}. "
-            "Run it again: basrelief run CONFIG."
+            "Run it again, into another folder: basrelief run CONFIG."
         )
 
 

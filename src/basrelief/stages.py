@@ -22,6 +22,7 @@ from basrelief.marks import (
     refuse_foreign_folder,
     refuse_strangers,
     run_stage,
+    sweep_parts,
     unmark_stage,
 )
 from basrelief.run import (
@@ -214,8 +215,9 @@ def _run_in_order(
     fingerprints: Mapping[str, str],
 ) -> None:
     """Run stages in a run folder that is held."""
-    begin_run(run)
-    write_json(run.folder / "config.json", settings.model_dump(mode="json"))
+    with saying_disk_is_full(settings.out, "at its start"):
+        begin_run(run)
+        write_json(run.folder / "config.json", settings.model_dump(mode="json"))
     checked: set[str] = set()
     for stage in STAGES:
         if stage.name not in names:
@@ -226,7 +228,7 @@ def _run_in_order(
             for earlier in set(stage.reads) - checked:
                 check_files(run, earlier)
                 checked.add(earlier)
-        with saying_disk_is_full(settings.out, stage.name):
+        with saying_disk_is_full(settings.out, f"in stage {stage.name}"):
             work = partial(stage.work(), settings, run)
             run_stage(run, stage.name, fingerprint, work, writes=stage.writes, force=is_forced)
 
@@ -253,6 +255,7 @@ def holding(settings: Settings, run: Run) -> Iterator[None]:
                 f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
                 "Choose another folder, or remove this one."
             )
+        sweep_parts(run.folder)
         yield
 
 
@@ -357,7 +360,7 @@ def open_settings(config: Path | str, quiet: bool) -> tuple[Settings, Run]:
 
 
 @contextmanager
-def saying_disk_is_full(typed: str, stage: str) -> Iterator[None]:
+def saying_disk_is_full(typed: str, where: str) -> Iterator[None]:
     """Turn "no space left", however it is wrapped, into a line for the user."""
     try:
         yield
@@ -365,6 +368,6 @@ def saying_disk_is_full(typed: str, stage: str) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise InputError(
-            f"out = {typed!r}: no space left on the device in stage {stage}. "
+            f"out = {typed!r}: no space left on the device {where}. "
             "Free some, or choose another folder; finished stages are kept."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,32 +13,23 @@ from basrelief.names import find_control_fault, find_fault, find_folder_fault, f
 Year = Annotated[int, Field(ge=1900, le=2100)]
 
 
-def _check_text(text: str) -> str:
-    fault = find_control_fault(text)
-    if fault is not None:
-        raise ValueError(f"a text {fault}")
-    return text
+def _refuse(find: Callable[[str], str | None], what: str) -> AfterValidator:
+    """Refuse a text in which a fault is found, and say what it was to be."""
+
+    def check(text: str) -> str:
+        fault = find(text)
+        if fault is not None:
+            raise ValueError(f"{what} {fault}")
+        return text
+
+    return AfterValidator(check)
 
 
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=4096, strip_whitespace=True),
-    AfterValidator(_check_text),
+    _refuse(find_control_fault, "a text"),
 ]
-
-
-def _check_name(name: str) -> str:
-    fault = find_fault(name)
-    if fault is not None:
-        raise ValueError(f"a name {fault}")
-    return name
-
-
-def _check_folder(name: str) -> str:
-    fault = find_folder_fault(name)
-    if fault is not None:
-        raise ValueError(f"a recipe's name {fault}")
-    return name
 
 
 def check_path(path: str) -> str:
@@ -61,10 +53,10 @@ def check_path(path: str) -> str:
 Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
 """Words for people, of as many lines as they like."""
 
-Name = Annotated[Text, AfterValidator(_check_name)]
+Name = Annotated[Text, _refuse(find_fault, "a name")]
 """What a person calls a target, or a column is called."""
 
-FolderName = Annotated[Text, AfterValidator(_check_folder)]
+FolderName = Annotated[Text, _refuse(find_folder_fault, "a recipe's name")]
 """What a person calls a recipe: its folder is called so."""
 
 PathText = Annotated[Text, AfterValidator(check_path)]

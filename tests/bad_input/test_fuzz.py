@@ -19,6 +19,8 @@ def load_script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Where dataclasses look up the module that they are in.
     sys.modules["fuzz"] = module
+    # Where it finds what is beside it.
+    sys.path.insert(0, str(SCRIPT.parent))
     spec.loader.exec_module(module)
     return module
 

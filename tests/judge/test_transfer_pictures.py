@@ -141,6 +141,8 @@ def test_scores_are_against_the_mean_label_learnt_from(
         error = ((known["y_true"] - known["y_pred"]) ** 2).sum()
         by_mean = ((known["y_true"] - known["y_mean"]) ** 2).sum()
         assert record["skill"] == pytest.approx(1 - error / by_mean)
+        # The name, and what training fell short of.
+        assert record["label"].startswith("first")
 
 
 def test_the_recipe_asked_for_is_taken_by_name_or_by_its_file(

@@ -15,7 +15,7 @@ from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.recipes import read_recipe
-from basrelief.marks import check_files, refuse_foreign_folder
+from basrelief.marks import check_files, refuse_foreign_folder, sweep_parts
 from basrelief.run import Record, Run, check_format, locking, prepare_folder, write_json
 
 SCHEME = "transfer"
@@ -103,6 +103,7 @@ def holding_answer(out: Run) -> Iterator[None]:
         begun = out.folder / "predict.json"
         known = (*RESULTS, "chips") if begun.exists() else ()
         refuse_foreign_folder(out.folder, typed, known, "A prediction")
+        sweep_parts(out.folder)
         for name in RESULTS:
             # An answer about other chips must not stand beside these.
             (out.folder / name).unlink(missing_ok=True)

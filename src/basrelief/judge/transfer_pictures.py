@@ -138,7 +138,7 @@ def _score(
     rng = np.random.default_rng(settings.seed)
     records = weigh(score_predictions(known, groups, rng), PICTURES)
     for record in records:
-        record |= {"compared_with": YARDSTICK, "n_inside": None}
+        record |= {"label": label, "compared_with": YARDSTICK, "n_inside": None}
         units = "areas" if record["unit"] == "area" else "pictures"
         summary = sum_up(record, versus="the mean label learnt from")
         out.say(f"predict {label}, {record['target']}, {record['n']} {units}: {summary}")

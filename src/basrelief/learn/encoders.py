@@ -16,9 +16,9 @@ from basrelief.learn.weights import (
     Normalise,
     check_weights,
     create_backbone,
+    describe_size_fault,
     list_convolutions,
     load_backbone,
-    native_size,
     timm_normalisation,
 )
 
@@ -247,11 +247,9 @@ def _try_map(recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module) -> T
         raise InputError(f"{_name(recipe)}: {error}. {ANOTHER}") from error
     # timm's networks refuse sizes in many ways, and each says which it wants.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"{_name(recipe)}: cannot take pictures of chips.size_px = {plan.size_px} ({reason}). "
-            f"It was made for {native_size(recipe.backbone)} pixels. Give another size, or a "
-            "backbone that takes any, such as 'resnet50'."
+            f"{_name(recipe)}: cannot take pictures of chips.size_px = {plan.size_px} "
+            f"{describe_size_fault(error, recipe.backbone)}"
         ) from error
 
 

@@ -142,13 +142,20 @@ def create_backbone(backbone: str, size_px: int, variant: Variant = "timm") -> n
             model = timm.create_model(backbone, num_classes=0, **arguments)
         # Networks refuse sizes in many ways, and each says which it wants.
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(
                 f"backbone = {backbone!r}: timm cannot build it for chips.size_px = {size_px} "
-                f"({reason}). It was made for {native_size(backbone)} pixels. Give another size, "
-                "or a backbone that takes any, such as 'resnet50'."
+                f"{describe_size_fault(error, backbone)}"
             ) from error
     return _strip(model)
+
+
+def describe_size_fault(error: Exception, backbone: str) -> str:
+    """Say why a network refuses a size, in its own words, and what would work."""
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return (
+        f"({reason}). It was made for {native_size(backbone)} pixels. Give another size, or a "
+        "backbone that takes any, such as 'resnet50'."
+    )
 
 
 def timm_normalisation(backbone: str) -> Normalise:
