@@ -18,7 +18,8 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
-from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS, blank_bled
+from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS
+from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_crs
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
 

@@ -28,11 +28,10 @@ from basrelief.sources.plausible import (
     SAME_SURFACE_M,
     SEAM_CELLS,
     TOO_HIGH_SHARE,
-    Look,
-    blank_bled,
     find_limits,
 )
 from basrelief.sources.products import tell_flight, tell_picture, tell_product
+from basrelief.sources.seen import Look, blank_bled
 from basrelief.sources.tiles import Tile
 
 LOOK_CELLS = 512
