@@ -336,6 +336,8 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
     assert not (run.models / "old").exists()
     with pytest.raises(InputError, match="--from 'nothing': no such stage"):
         basrelief.run_all(config, start="nothing")
+    with pytest.raises(InputError, match="Did you mean train"):
+        basrelief.run_all(config, start="trian")
 
 
 def test_a_run_of_another_format_is_refused_and_kept(

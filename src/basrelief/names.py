@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_LETTERS = 200
 """Longer than any published heading; a page, a legend and a layer can still show it."""
 
+MAX_CODE_LETTERS, MAX_AREA_NAME_LETTERS = 64, 120
+"""Of areas: official codes have 12 at most, official names 60. Longer names are cut, and told."""
+
 MAX_FILE_LETTERS = 80
 """Of a file named after something: what stands around it fits into 255 bytes too."""
 

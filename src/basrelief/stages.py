@@ -25,6 +25,7 @@ from basrelief.marks import (
     sweep_parts,
     unmark_stage,
 )
+from basrelief.names import suggest
 from basrelief.run import (
     FORMAT,
     Run,
@@ -294,7 +295,10 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
     """
     names = [stage.name for stage in STAGES]
     if start is not None and start not in names:
-        raise InputError(f"--from {start!r}: no such stage. Choose from {', '.join(names)}.")
+        raise InputError(
+            f"--from {start!r}: no such stage. Choose from {', '.join(names)}."
+            f"{suggest(start, names)}"
+        )
     settings, run = open_settings(config, quiet)
     forced = names[names.index(start) :] if start else []
     with holding(settings, run):

@@ -27,7 +27,8 @@ from basrelief.explain.moves import follow_predictions as follow
 from basrelief.explain.random_weights import randomise_weights
 from basrelief.explain.samples import Batch, Explanation
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
-from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 
 SIZE_PX, N_CHIPS = 32, 20
 SETTINGS = Settings(

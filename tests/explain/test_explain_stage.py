@@ -16,13 +16,8 @@ from basrelief.explain.kinds import EDGES, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.grid import Grid
 from basrelief.learn.encoders import NetworkPlan, build_network
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import (
-    HeadRecipe,
-    NetworkRecipe,
-    OptimiserRecipe,
-    TrainRecipe,
-    format_recipe,
-)
+from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.run import Run, read_json, write_json
 
 N_CHIPS = 10

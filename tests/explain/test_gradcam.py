@@ -13,13 +13,8 @@ from torch import Tensor, nn
 from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.explain.gradcam import map_heat
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, cam_layer
-from basrelief.learn.recipes import (
-    HeadRecipe,
-    NetworkRecipe,
-    OptimiserRecipe,
-    TrainRecipe,
-    load_recipe,
-)
+from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 
 
 class Small(nn.Module):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from basrelief.learn.augment import apply_affines, augment_chips, draw_affines, make_affines
-from basrelief.learn.recipes import AugmentRecipe
+from basrelief.learn.training_recipes import AugmentRecipe
 
 COURSEWORK = AugmentRecipe(shear_deg=0.2, zoom=0.2, flips=True)
 

@@ -13,14 +13,8 @@ from basrelief.learn.encoders import (
     cam_layer,
     set_trainable,
 )
-from basrelief.learn.recipes import (
-    HeadRecipe,
-    NetworkRecipe,
-    OptimiserRecipe,
-    Preprocessing,
-    TrainRecipe,
-    load_recipe,
-)
+from basrelief.learn.recipes import NetworkRecipe, Preprocessing, load_recipe
+from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.learn.weights import Normalise
 
 TINY = ("vgg16", "resnetv2_50", "test_resnet", "test_vit")

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.explain.gradcam import map_heat
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, cam_layer, check_network
-from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, OptimiserRecipe, TrainRecipe
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 
 MAP, LAST = "channels second", "channels last"
 

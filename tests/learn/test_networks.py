@@ -17,13 +17,8 @@ from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.checkpoint import Epoch, find_kept
 from basrelief.learn.networks import squared_error, train_network
 from basrelief.learn.predict import load_network, predict_fold, predict_network
-from basrelief.learn.recipes import (
-    AugmentRecipe,
-    HeadRecipe,
-    NetworkRecipe,
-    OptimiserRecipe,
-    TrainRecipe,
-)
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.learn.weights import create_backbone
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import ChipFold

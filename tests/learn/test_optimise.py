@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from basrelief.learn.optimise import KerasRMSprop, schedule_rate
-from basrelief.learn.recipes import OptimiserRecipe, TrainRecipe
+from basrelief.learn.training_recipes import OptimiserRecipe, TrainRecipe
 
 
 def test_rmsprop_equals_keras(keras: Any) -> None:

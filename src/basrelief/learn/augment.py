@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from basrelief.learn.recipes import AugmentRecipe
+from basrelief.learn.training_recipes import AugmentRecipe
 
 
 def augment_chips(chips: Tensor, recipe: AugmentRecipe, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from basrelief.chips.store import Bands, Samples
-from basrelief.learn.recipes import count_batches
+from basrelief.learn.training_recipes import count_batches
 from basrelief.run import digest
 
 Rows = NDArray[np.int64]

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from basrelief.config import InputError
-from basrelief.learn.recipes import Keep, NetworkRecipe, format_recipe, read_recipe
+from basrelief.learn.recipes import NetworkRecipe, format_recipe, read_recipe
+from basrelief.learn.training_recipes import Keep
 from basrelief.run import MODEL, Run, read_json, replacing
 
 LAST = "last.safetensors"

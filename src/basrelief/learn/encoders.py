@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from basrelief.chips.store import Bands
 from basrelief.config import InputError, Settings
 from basrelief.learn.maps import extract_map, find_patch, is_attending
-from basrelief.learn.recipes import HeadRecipe, NetworkRecipe, Preprocessing, Trainable
+from basrelief.learn.recipes import NetworkRecipe, Preprocessing
+from basrelief.learn.training_recipes import HeadRecipe, Trainable
 from basrelief.learn.weights import (
     CAFFE_MEAN,
     Normalise,

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from basrelief.learn.encoders import Network
-from basrelief.learn.recipes import OptimiserRecipe, TrainRecipe
+from basrelief.learn.training_recipes import OptimiserRecipe, TrainRecipe
 
 RMSPROP_RHO = 0.9
 RMSPROP_EPSILON = 1e-7

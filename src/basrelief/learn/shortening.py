@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_recipes
-from basrelief.learn.recipes import NetworkRecipe, Recipe, count_batches, list_backbones
+from basrelief.learn.recipes import NetworkRecipe, Recipe, list_backbones
+from basrelief.learn.training_recipes import count_batches
 from basrelief.run import Record
 
 

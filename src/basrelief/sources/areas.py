@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.names import suggest, tidy_text
+from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.boundaries import (
     OPEN_ERRORS,
@@ -37,8 +37,6 @@ from basrelief.sources.census import (
 )
 from basrelief.sources.plausible import (
     FARTHEST_M,
-    LONGEST_CODE,
-    LONGEST_NAME,
     MAX_VERTICES,
     MENDED_SHARE,
     SHARED_SHARE,
@@ -108,7 +106,7 @@ def list_names(names: Sequence[str], limit: int = 12) -> str:
     """
     # The Indices have 57 columns: all of them would bury what the message says. And a heading may
     # have line breaks, or be as long as a book.
-    shown = ", ".join(" ".join(str(name).split())[:LONGEST_NAME] for name in names[:limit])
+    shown = ", ".join(" ".join(str(name).split())[:MAX_AREA_NAME_LETTERS] for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
@@ -323,7 +321,7 @@ def _read_codes(layer: Layer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
 def _note_left_out(notes: Notes, typed: Typed, codes: Sequence[Any], what: str) -> None:
     n_areas = f"{len(codes)} area" + ("s" if len(codes) > 1 else "")
     verb = "are" if len(codes) > 1 else "is"
-    named = list_names([str(each)[:LONGEST_CODE] for each in codes], limit=5)
+    named = list_names([str(each)[:MAX_CODE_LETTERS] for each in codes], limit=5)
     notes.add(f"{typed}: {n_areas} {what} {verb} left out ({named})")
 
 
@@ -399,7 +397,7 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFra
     if areas.empty:
         raise refuse(typed, "none of its areas here has a code")
     longest = areas["area_id"].str.len().max()
-    if longest > LONGEST_CODE:
+    if longest > MAX_CODE_LETTERS:
         raise InputError(
             f"{typed}: its area codes have up to {longest:,} letters. Name another "
             f"{typed.name('area_column')}."
@@ -411,9 +409,10 @@ def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFra
         # In one line: names go into pages and maps as they are.
         tidy = [tidy_text(str(name)) if pd.notna(name) else None for name in known]
         areas[column] = pd.Series(tidy, areas.index, dtype=object)
-    is_long = areas["area_name"].astype(str).str.len() > LONGEST_NAME
+    names = areas["area_name"].astype(str)
+    is_long = names.str.len() > MAX_AREA_NAME_LETTERS
     if is_long.any():
-        areas.loc[is_long, "area_name"] = areas["area_name"].astype(str).str[:LONGEST_NAME] + "…"
-        notes.add(f"{typed}: {is_long.sum()} names are cut to {LONGEST_NAME} letters")
+        areas.loc[is_long, "area_name"] = names[is_long].str[:MAX_AREA_NAME_LETTERS] + "…"
+        notes.add(f"{typed}: {is_long.sum()} names are cut to {MAX_AREA_NAME_LETTERS} letters")
     columns = ["area_id", "area_name", "msoa", "lad", "geometry"]
     return areas[columns].sort_values("area_id").reset_index(drop=True)

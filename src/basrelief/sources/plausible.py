@@ -150,9 +150,6 @@ MAX_AREAS = 20_000_000
 MAX_VERTICES = 500_000
 """Vertices of one area: coasts in full resolution stay below, and more take minutes."""
 
-LONGEST_CODE, LONGEST_NAME = 64, 120
-"""Letters. Official codes have 12 at most, official names 60."""
-
 MENDED_SHARE = 0.01
 """Share of an area's ground that mending its outline may change before it is told: crossings of
 generalised boundaries change a millionth."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from basrelief.learn.measures import MEASURES
-from basrelief.learn.recipes import KEEP_WORDS
+from basrelief.learn.training_recipes import KEEP_WORDS
 from basrelief.run import read_json
 from basrelief.tell.facts import Facts, Panel, read_recipe_of
 from basrelief.tell.findings import STRICT_FIRST
