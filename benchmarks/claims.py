@@ -10,6 +10,7 @@ LIDAR says something, or a recipe of LIDAR that is preferred, counts. Prints Mar
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from pathlib import Path
 
@@ -51,11 +52,14 @@ def main() -> None:
         "--reports", type=int, default=100, help="reports of each law without LIDAR"
     )
     parser.add_argument("--worlds", type=int, default=50, help="other worlds a report")
+    parser.add_argument("--laws", default="", help="only laws whose name this pattern is found in")
     args = parser.parse_args()
     ground, start = open_ground(args.config), time.perf_counter()
     print("| labels | reports | with any claim | of targets, told |")
     print("|---|---|---|---|")
     for law in (*NULL, *PLANTED):
+        if not re.search(args.laws, law.name):
+            continue
         n = args.reports if law in NULL else max(args.reports // 4, 1)
         claimed, told = measure(ground, law, n, args.worlds)
         print(f"| {law.name} | {n} | {claimed:.1%} | {told:.1%} |", flush=True)
