@@ -77,6 +77,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the town and its run.")] = Path(
         "basrelief-demo"
     ),
+    seed: Annotated[int, typer.Option(min=0, help="Of the town: another makes another.")] = 7,
     quiet: Quiet = False,
 ) -> None:
     """Build a synthetic town with a known answer and take it through every stage, offline.
@@ -91,7 +92,7 @@ def demo(
     prepare_folder(out, str(out))
     known = TOWN if (out / "truth.json").is_file() else ()
     refuse_foreign_folder(out, f"--out {str(out)!r}", known, "The demo")
-    run = run_all(write_town(out, seed=7), quiet=quiet)
+    run = run_all(write_town(out, seed=seed), quiet=quiet)
     lines, agree = compare_answers(run, out / "truth.json")
     for line in lines:
         typer.echo(f"demo: {line}")

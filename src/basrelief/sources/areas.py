@@ -43,7 +43,7 @@ from basrelief.sources.plausible import (
     SHARED_SLIVER,
     SLIVER_M,
 )
-from basrelief.sources.tables import N_SAMPLE
+from basrelief.sources.sheets import N_SAMPLE
 
 MAX_SCANNED_BYTES = 300 * 2**20
 """Files up to this size are gone through for areas without a place; of larger ones only what lies

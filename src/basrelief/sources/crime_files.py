@@ -26,7 +26,8 @@ from basrelief.sources.census import (
     tidy_codes,
 )
 from basrelief.sources.numbers import parse_numbers
-from basrelief.sources.tables import Sheet, open_table
+from basrelief.sources.sheets import Sheet
+from basrelief.sources.tables import open_table
 
 PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
 """A year, or a year and a month, with or without a dash."""

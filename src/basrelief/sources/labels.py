@@ -15,7 +15,8 @@ from basrelief.sources.areas import choose_code_column, list_names, refuse_repea
 from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
 from basrelief.sources.iod import IOD
 from basrelief.sources.numbers import parse_numbers
-from basrelief.sources.tables import Sheet, open_sheets
+from basrelief.sources.sheets import Sheet
+from basrelief.sources.tables import open_sheets
 
 INDICES = (IOD,)
 """Published indices whose headings are known; where two know a heading the first decides."""

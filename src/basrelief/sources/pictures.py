@@ -23,7 +23,8 @@ from basrelief.sources.picture_names import (
     index_pictures,
     list_disagreements,
 )
-from basrelief.sources.tables import Sheet, open_table
+from basrelief.sources.sheets import Sheet
+from basrelief.sources.tables import open_table
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")

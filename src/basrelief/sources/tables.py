@@ -9,24 +9,19 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from basrelief.config import InputError
-from basrelief.names import tidy_text
 from basrelief.sources.numbers import BLANKS
-
-Row = Sequence[Any]
-
-MAX_ROWS_ABOVE = 20
-"""How far down a table its row of headings may stand."""
-
-N_SAMPLE = 50
-"""Rows that are looked at to tell what a column holds."""
+from basrelief.sources.sheets import (
+    CURE,
+    MAX_ROWS_ABOVE,
+    N_SAMPLE,
+    Sheet,
+    place_headings,
+    tidy_headings,
+)
 
 MAX_BYTES = 2**30
 """A gigabyte: a hundred times the English Indices, and what still fits into memory as text."""
@@ -48,67 +43,8 @@ KINDS = {
 }
 """How files begin that are no tables of text, though they may be called so."""
 
-CURE = "Save it as CSV (UTF-8) or XLSX."
-
 END = ["\0"]
 """A row that no table has, set behind the last one."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table whose headings are known and whose rows are still to be read."""
-
-    columns: list[str]
-    """Headings, in one line each; empty ones are empty text."""
-
-    walk: Callable[[], Iterator[Row]]
-    """Gives the rows below the headings, anew each time."""
-
-    where: str
-    """The setting and file, and of a workbook the sheet, as messages name them."""
-
-    separator: str = ","
-    """What stands between columns; of a workbook a comma."""
-
-    has_uncalculated: bool = False
-    """Whether cells of a workbook hold formulas that no spreadsheet has calculated."""
-
-    title: str = ""
-    """Of a sheet in a workbook."""
-
-    def read(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Read columns as they stand, None where blank; of namesakes the first."""
-        places = [self.columns.index(column) for column in columns]
-        cells = [[row[at] if at < len(row) else None for at in places] for row in self.walk()]
-        return pd.DataFrame(cells, columns=list(columns), dtype=object)
-
-    def sample(self) -> pd.DataFrame:
-        """Read the first rows, each column under its place and not its heading."""
-        rows = itertools.islice(self.walk(), N_SAMPLE)
-        width = len(self.columns)
-        cells = [[*row[:width], *[None] * (width - len(row))] for row in rows]
-        return pd.DataFrame(cells, columns=range(width), dtype=object)
-
-    def check_columns(self, columns: Sequence[str]) -> None:
-        """Stop where a column stands twice with different values, or was never calculated.
-
-        Raises
-        ------
-        InputError
-            Names the column.
-        """
-        for column in columns:
-            places = [at for at, heading in enumerate(self.columns) if heading == column]
-            if len(places) > 1 and any(_differ(row, places) for row in self.walk()):
-                raise InputError(
-                    f"{self.where}: {len(places)} columns are called {column!r}, and they differ. "
-                    "Rename or remove those that are not meant."
-                )
-        if self.has_uncalculated and any(self.read(columns).isna().any()):
-            raise InputError(
-                f"{self.where}: cells hold formulas that were never calculated. Open the workbook "
-                "in a spreadsheet and save it once, or save it as CSV."
-            )
 
 
 def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> list[Sheet]:
@@ -177,30 +113,6 @@ def read_bytes(path: Path, where: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror or error}).") from error
-
-
-def place_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]) -> int:
-    """Find the row of headings: the first that is one, else the one above the first codes.
-
-    Parameters
-    ----------
-    rows
-        The first rows of a table, blank ones left out.
-    """
-    for at, row in enumerate(rows[:MAX_ROWS_ABOVE]):
-        if is_headings(tidy_headings(row)):
-            return at
-    # Titles stand in one cell; headings and what is below them in several.
-    wide = [at for at, row in enumerate(rows[:MAX_ROWS_ABOVE]) if _count_cells(row) > 1]
-    return wide[0] if wide else 0
-
-
-def tidy_headings(row: Row) -> list[str]:
-    """Write each heading in one line; what trails behind the last is no heading."""
-    columns = ["" if cell is None else tidy_text(str(cell)) for cell in row]
-    while columns and not columns[-1]:
-        columns.pop()
-    return columns
 
 
 def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
@@ -308,11 +220,3 @@ def _check_rows(width: int, below: list[tuple[int, list[str]]], separator: str, 
 def _shape(text: str) -> str:
     """Give the shape of a code: its letters and digits, each as one."""
     return re.sub(r"[A-Za-z]", "A", re.sub(r"[0-9]", "9", text.strip()))
-
-
-def _count_cells(row: Row) -> int:
-    return sum(cell is not None and str(cell).strip() != "" for cell in row)
-
-
-def _differ(row: Row, places: Sequence[int]) -> bool:
-    return len({str(row[at]) if at < len(row) else "None" for at in places}) > 1

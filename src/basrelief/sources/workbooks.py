@@ -13,7 +13,7 @@ from typing import Any
 import openpyxl
 
 from basrelief.config import InputError
-from basrelief.sources.tables import CURE, MAX_ROWS_ABOVE, Row, Sheet, place_headings, tidy_headings
+from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, place_headings, tidy_headings
 
 MAX_CELLS = 3_000_000
 """Of a sheet: half as many again as the English Indices have, and some twenty seconds to read."""
