@@ -47,6 +47,18 @@ RECIPES = {
 }
 
 
+DEAR = ("town_run", "built", "keras_resnet", "keras_vgg", "keras")
+"""Fixtures that take long to make: the tests of each go to one worker, which makes it once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal tests to workers: those of a dear fixture together, all others file by file."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        together = next((name for name in DEAR if name in fixtures), item.nodeid.split("::")[0])
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real data beside the repository."""
