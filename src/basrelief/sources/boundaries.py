@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pyogrio
 import shapely
@@ -18,7 +20,7 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
 from basrelief.sources.census import find_columns
-from basrelief.sources.formats import Source, find_boundaries
+from basrelief.sources.formats import OFFLINE, Source, find_boundaries
 from basrelief.sources.places import (
     flatten_crs,
     format_bounds,
@@ -36,6 +38,9 @@ GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEO
 OPEN_ERRORS = (*GDAL_ERRORS, ValueError, CRSError, MemoryError, UnboundLocalError)
 """What broken files raise besides: text in no encoding, and in pyogrio 0.13 what follows from a
 CRS in none."""
+
+
+VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view'"
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,11 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
 
 @contextmanager
 def quiet_gdal() -> Iterator[None]:
-    """Keep GDAL's warnings of what is read to itself: what matters is told in lines of our own."""
+    """Keep GDAL's warnings to itself, and GDAL from the network: see `OFFLINE`.
+
+    What matters is told in lines of our own.
+    """
+    pyogrio.set_gdal_config_options(OFFLINE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", UserWarning)
@@ -192,6 +201,7 @@ def bring_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds | None:
 
 def _list(source: Source) -> list[Layer]:
     """List the layers of a source, each with its header."""
+    _refuse_views(source)
     try:
         with quiet_gdal():
             names = [str(name) for name, _ in pyogrio.list_layers(source.path)]
@@ -213,6 +223,23 @@ def _list(source: Source) -> list[Layer]:
             "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
         )
     return [Layer(source, name, info) for name, info in zip(names, infos, strict=True)]
+
+
+def _refuse_views(source: Source) -> None:
+    """Refuse a GeoPackage with queries for layers: they may run for ever, and GDAL counts rows."""
+    if "GPKG" not in source.drivers or source.path.startswith("/vsizip/"):
+        return
+    with closing(sqlite3.connect(f"file:{quote(source.path)}?mode=ro", uri=True)) as database:
+        try:
+            found = [str(name) for (name,) in database.execute(VIEWS)]
+        except sqlite3.Error:
+            # What is broken is for GDAL to say.
+            return
+    if found:
+        raise InputError(
+            f"{source.name}: its layer {found[0]} is a query, not a table of areas. Save it as "
+            "a layer of its own: ogr2ogr OUT.gpkg IN.gpkg"
+        )
 
 
 def _is_drawn(layer: Layer) -> bool:

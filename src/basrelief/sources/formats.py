@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -86,6 +86,10 @@ STRANGERS = {
 }
 """What is often given in the place of heights or boundaries, and what would help."""
 
+OFFLINE = {"GDAL_HTTP_PROXY": "http://127.0.0.1:9", "GDAL_HTTP_MAX_RETRY": "0"}
+"""What GDAL is told wherever it opens a file: a way into the network that leads nowhere (nothing
+listens at port 9), for formats let a file point to where the rest of it lies."""
+
 SIDES = {".dbf": ".shp", ".shx": ".shp", ".dat": ".tab", ".map": ".tab", ".mid": ".mif"}
 """Which file of a source names the source, where another of its files was typed."""
 
@@ -123,6 +127,35 @@ def check_file(path: Path, name: str) -> None:
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     kind = next((word for test, word in kinds if test(found.st_mode)), "a device")
     raise InputError(f"{name}: is {kind}, no file. Give a file.")
+
+
+def refuse_odd_neighbours(files: Iterable[tuple[Path, str]]) -> None:
+    """Refuse what is no file and lies beside a source under its name: GDAL would open it too.
+
+    Parameters
+    ----------
+    files
+        Each with what the user would type for it.
+
+    Raises
+    ------
+    InputError
+        Names it and says what it is.
+    """
+    by_folder: dict[Path, dict[str, str]] = {}
+    for path, name in files:
+        by_folder.setdefault(path.parent, {}).setdefault(_stem(path.name), name)
+    for folder, names in by_folder.items():
+        for each in folder.iterdir():
+            # A link that leads nowhere is nothing to GDAL either.
+            is_odd = each.exists() and not (each.is_file() or each.is_dir())
+            if is_odd and _stem(each.name) in names:
+                check_file(each, f"{each.name}, beside {names[_stem(each.name)]}")
+
+
+def _stem(name: str) -> str:
+    """Give what the files of one source have in common: ``a`` of ``a.tif.aux.xml``."""
+    return name.lower().split(".")[0]
 
 
 @contextmanager
@@ -198,11 +231,15 @@ def find_boundaries(path: Path, name: str) -> list[Source]:
         If there is nothing; says what was found instead.
     """
     if path.is_dir():
+        for each in path.iterdir():
+            if each.exists() and not each.is_dir() and not each.is_file():
+                check_file(each, f"{name}/{each.name}")
         return [_open_folder(path, name)]
     if path.suffix.lower() in SIDES:
         path = _find_beside(path, SIDES[path.suffix.lower()]) or path
     if path.suffix.lower() not in (".zip", ".kmz"):
         check_file(path, name)
+        refuse_odd_neighbours([(path, name)])
         drivers = _match_vector(read_head(path, name), path.suffix, name)
         _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
         return [Source(str(path.absolute()), name, drivers)]

@@ -181,6 +181,7 @@ def _with_companions(paths: list[Path]) -> Iterator[Path]:
         yield path
         for suffix in COMPANIONS.get(path.suffix.lower(), ()):
             beside = listed[path.parent].get(f"{path.stem}{suffix}".lower())
-            if beside is not None and beside not in seen:
+            # A pipe would be read for ever: where the source is opened, it is refused.
+            if beside is not None and beside not in seen and beside.is_file():
                 seen.add(beside)
                 yield beside

@@ -199,6 +199,13 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
     units = {tile.unit: tile for tile in tiles if abs(tile.unit_m - 1) > 1e-9}
     for unit, tile in units.items():
         notes.add(f"{tile.name}: heights are in {unit}, by its own words; converted to metres")
+    scaled = [tile.name for tile in tiles if tile.is_scaled]
+    if scaled:
+        more = f" and {len(scaled) - 1} more" if len(scaled) > 1 else ""
+        notes.add(
+            f"{typed}: {scaled[0]}{more}: numbers are heights after a scale or an offset, by "
+            "the file's own words, or those of an .aux.xml beside it; they are applied"
+        )
     _note_gaps(tiles, typed, notes)
     return _align(tiles, common, typed)
 

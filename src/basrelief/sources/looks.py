@@ -22,15 +22,27 @@ from basrelief.sources.plausible import (
     BELOW_SHARE,
     DIFFERENT_M,
     DIFFERENT_SHARE,
+    FEWEST_PATCH_CELLS,
+    FEWEST_SMOOTH,
     FEWEST_VALUES,
+    LEAST_RELIEF_M,
     PATCH_SHARE,
     SAME_SHARE,
     SAME_SURFACE_M,
     SEAM_CELLS,
+    SMOOTH_M,
+    SMOOTH_SHARE,
+    STANDARD,
     TOO_HIGH_SHARE,
     find_limits,
 )
-from basrelief.sources.products import tell_flight, tell_picture, tell_product
+from basrelief.sources.products import (
+    is_above_ground,
+    tell_flight,
+    tell_picture,
+    tell_product,
+)
+from basrelief.sources.seams import check_seams
 from basrelief.sources.seen import Look, blank_bled
 from basrelief.sources.tiles import Tile
 
@@ -70,6 +82,12 @@ def check_products(typed: Typed, tiles: Sequence[Tile], wanted: str, notes: Note
                 f"{typed}: {tile.name} is {word}, by its name, and shows no heights. Narrow the "
                 "pattern to the heights themselves."
             )
+    high = next((tile.name for tile in tiles if is_above_ground(tile.name)), None)
+    if high is not None:
+        notes.add(
+            f"{typed}: {high} has heights above the ground, by its name, and not above the sea: "
+            "altitude and slope of the ground will be those of level ground"
+        )
     by_product: dict[str | None, Tile] = {}
     for tile in tiles:
         by_product.setdefault(tell_product(tile.name), tile)
@@ -150,6 +168,7 @@ def believe_heights(
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
     mosaic = _order_tiles(mosaic, touched, typed, notes)
+    check_seams(mosaic, touched, typed)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
     look, n_bled = Look(), 0
     for bounds in windows:
@@ -160,6 +179,8 @@ def believe_heights(
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
+    if typed.key == "dsm":
+        _doubt_surface(look, typed, notes)
     voids = look.find_voids(lowest, highest)
     level = look.n_by_value.get(0.0, 0) / look.n_cells
     if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
@@ -258,11 +279,37 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
             f"{typed}: heights run from {span}, and a hundredth of the steps from one cell to the "
             f"next is above {step:.0f}, which no walls are in metres. {cure}."
         )
-    # A terrain may be level where a surface is not: what is made up for a test often has none.
-    if look.lowest == look.highest and look.n_cells > 1 and typed.key == "dsm":
+
+
+def _doubt_surface(look: Look, typed: Typed, notes: Notes) -> None:
+    """Stop where a surface has no relief that metres could be, and say where next to none.
+
+    Of surfaces alone: a terrain may be level.
+    """
+    if look.lowest == look.highest and look.n_cells > 1:
         raise InputError(
             f"{typed}: all {look.n_cells:,} cells looked at are {look.lowest:g}: there is no "
             "relief. Give a raster of heights."
+        )
+    span = f"{look.lowest:g} to {look.highest:g}"
+    if look.highest - look.lowest < LEAST_RELIEF_M and look.n_cells >= FEWEST_PATCH_CELLS:
+        raise InputError(
+            f"{typed}: heights run from {span}, less than a house is high. Are they in another "
+            "unit, or scaled to 0 and 1? Give heights in metres."
+        )
+    mean, spread = look.mean_and_spread
+    if abs(mean) < STANDARD and abs(spread - 1) < STANDARD:
+        raise InputError(
+            f"{typed}: heights have a mean of {mean:.3f} and a standard deviation of {spread:.3f}, "
+            "as numbers that were standardised. Give heights in metres."
+        )
+    steps = look.all_steps
+    smooth = float(np.mean(steps < SMOOTH_M)) if len(steps) else 0.0
+    if len(steps) >= FEWEST_SMOOTH and smooth > SMOOTH_SHARE:
+        notes.add(
+            f"{typed}: heights run from {span}, and next to no step from one cell to another is "
+            f"above {SMOOTH_M:g} m, as if no house and no tree stood there: is it a terrain model, "
+            "or in another unit than metres?"
         )
 
 

@@ -136,9 +136,27 @@ BELOW_M, BELOW_SHARE = 1.0, 0.02
 """Surface and terrain are swapped where a larger share of the surface lies a metre below the
 terrain than above it, and at least this one; sound pairs have a hundredth (water, flights)."""
 
-APART_M = 20.0
-"""Height above terrain that a surface comes below somewhere (its lowest hundredth): streets and
-gaps in crowns show the ground."""
+APART_M = 4.0
+"""Height above terrain that a surface comes below somewhere (its lowest hundredth): streets,
+gardens and gaps in crowns show the ground, and two surveys of it differ by decimetres."""
+
+SEAM_M, FEWEST_SEAM_CELLS = 3.0, 30
+"""Step from one tile to its neighbour, along their whole edge and beyond what the ground rises
+there anyway, from which they have not the same unit or sea: surveys agree to decimetres."""
+
+LEAST_RELIEF_M = 2.0
+"""Between the lowest and the highest cell of any place with a house or a tree lies more."""
+
+SMOOTH_M, SMOOTH_SHARE = 1.5, 0.999
+"""Where a larger share of the steps from one cell to the next is below, hardly a wall stands: in
+towns a tenth of them is above twice as much, and in open country trees have as many."""
+
+FEWEST_SMOOTH = 10_000
+"""Steps from which nearly none that is a wall says something: those of a few houses' ground."""
+
+STANDARD = 0.01
+"""How near a mean is to 0 and a standard deviation to 1 where numbers were standardised: no
+place is, by its heights in metres."""
 
 FAR_M = 1_500_000.0
 """A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km

@@ -13,8 +13,11 @@ WORDS: dict[Product, tuple[str, ...]] = {
 }
 """What offices call them: English, German, French. "DEM" is said of both, and tells nothing."""
 
-PICTURES = r"hillshade|intensity"
-"""What offices hand out beside heights, on the same squares."""
+PICTURES = r"hill_?shade|intensity|(?<![a-z])(?:slope|aspect|curvature|roughness|svf)(?![a-z])"
+"""What offices hand out beside heights on the same squares, or programs make of them."""
+
+ABOVE_GROUND = r"(?<![a-z])(?:ndsm|chm|ndom)(?![a-z])"
+"""What heights above the ground are called, of all that stands on it or of crowns alone."""
 
 FLIGHT = re.compile(
     r"(?<!\d)((?:19|20)\d{2})(?:(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))?(?![\dA-Za-z])"
@@ -51,6 +54,15 @@ def tell_picture(name: str) -> str | None:
     """
     found = re.search(PICTURES, re.split(r"[/\\]", name.lower())[-1])
     return found[0] if found else None
+
+
+def is_above_ground(name: str) -> bool:
+    """Tell whether a file's own name says that its heights count from the ground, not the sea.
+
+    >>> is_above_ground("lidar/tq38_nDSM.tif"), is_above_ground("lidar/tq38_DSM.tif")
+    (True, False)
+    """
+    return re.search(ABOVE_GROUND, re.split(r"[/\\]", name.lower())[-1]) is not None
 
 
 def tell_flight(name: str) -> int | None:

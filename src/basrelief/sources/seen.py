@@ -140,9 +140,20 @@ class Look:
         """How many different heights there are, of a sample."""
         return len(np.unique(np.concatenate(self.sample))) if self.sample else 0
 
+    @property
+    def mean_and_spread(self) -> tuple[float, float]:
+        """Mean and standard deviation of a sample of the heights."""
+        heights = np.concatenate(self.sample).astype(np.float64)
+        return float(heights.mean()), float(heights.std())
+
+    @property
+    def all_steps(self) -> Heights:
+        """Steps from cell to cell, thinned, (n,)."""
+        return np.concatenate(self.steps) if self.steps else np.empty(0, np.float32)
+
     def find_odd_steps(self) -> float | None:
         """Give what a hundredth of steps is above, where no place in metres has such; or None."""
-        steps = np.concatenate(self.steps) if self.steps else np.empty(0, np.float32)
+        steps = self.all_steps
         walls = steps[steps > WALL_M]
         if len(walls) < FEWEST_WALLS:
             return None

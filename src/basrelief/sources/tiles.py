@@ -19,11 +19,13 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
 from basrelief.sources.formats import (
+    OFFLINE,
     check_file,
     describe_stranger,
     find_raster_driver,
     name_member,
     read_head,
+    refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.places import find_vertical_axis, flatten_crs
@@ -33,6 +35,9 @@ from basrelief.sources.plausible import (
     METRES_A_UNIT,
     SMALLEST_CELL_M,
 )
+
+UNIT_TOLERANCE = 0.01
+"""Parts by which two words for one unit may differ: the feet in use do by a millionth."""
 
 RASTER_SUFFIXES = (".asc", ".tif", ".tiff", ".img")
 
@@ -76,6 +81,9 @@ class Tile:
     unit_m: float = 1.0
     """Metres in it."""
 
+    is_scaled: bool = False
+    """Whether it says that its numbers are heights only after a scale or an offset."""
+
     has_mask: bool = False
     """Whether a mask in it, or beside it, says where there is data."""
 
@@ -88,7 +96,7 @@ def bounded_gdal() -> Iterator[None]:
     """Bound GDAL's memory, and read ASCII grids as floats even where they start with -9999."""
     with (
         # In bytes: rasterio does not read small numbers as megabytes, as GDAL itself does.
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, AAIGRID_DATATYPE="Float32"),
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, AAIGRID_DATATYPE="Float32", **OFFLINE),
         warnings.catch_warnings(),
     ):
         # A raster without a place is refused in a line of our own.
@@ -120,6 +128,7 @@ def _find_files(typed: Typed) -> list[tuple[Path, str]]:
     """Find what a pattern matches, each as a path and as the user would type it."""
     files = expand_pattern(typed.value, typed.path)
     if files:
+        refuse_odd_neighbours(files)
         return files
     if typed.path.is_dir():
         raise InputError(
@@ -194,6 +203,7 @@ def _read_header(found: _Found) -> Tile:
                 crs=flatten_crs(crs) if crs else None,
                 unit=unit,
                 unit_m=unit_m,
+                is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
                 fault=_find_fault(dataset) or fault,
             )
@@ -227,6 +237,15 @@ def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
         return said, 1.0, "its heights count downwards, by its vertical CRS. Give altitudes."
     if said:
         known = METRES_A_UNIT.get(said.lower())
+        if known and axis is not None and abs(axis[0] / known - 1) > UNIT_TOLERANCE:
+            return (
+                said,
+                known,
+                (
+                    f"its band is in {said!r}, its vertical CRS in units of {axis[0]:g} m. "
+                    "Correct the one that is wrong."
+                ),
+            )
         cure = f"its band is in {said!r}, no unit of heights that is known. Give heights in metres."
         return said, known or 1.0, None if known else cure
     if axis is None or abs(axis[0] - 1) < 1e-9:
