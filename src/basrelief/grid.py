@@ -25,6 +25,16 @@ SLACK = 1e-3
 millimetre off; that must not cost a row of cells."""
 
 
+def intersect_bounds(one: Bounds, other: Bounds) -> Bounds:
+    """Give the bounds of the ground that two share; west is not below east where they share none.
+
+    >>> intersect_bounds((0, 0, 2, 2), (1, -1, 3, 1))
+    (1, 0, 2, 1)
+    """
+    west, south = max(one[0], other[0]), max(one[1], other[1])
+    return west, south, min(one[2], other[2]), min(one[3], other[3])
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Square cells in rows from the north-west corner of a rectangle of ground.

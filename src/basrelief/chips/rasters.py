@@ -23,13 +23,12 @@ from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.areas import refuse_shared_ground
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
-from basrelief.sources.looks import (
-    believe_heights,
-    check_products,
-    choose_windows,
-    compare_terrain,
-)
+from basrelief.sources.looks import believe_heights, check_products, choose_windows
 from basrelief.sources.plausible import MAX_CELLS
+from basrelief.sources.surface_and_terrain import compare_terrain
+
+FINEST = 10
+"""How many times finer than the rasters' cells pixels may be."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,12 @@ def _cut_place(
     size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
     blocks = _find_blocks(settings, grid, SHARD_SIDE * size_px, areas)
+    if settings.chips.resolution_m * FINEST < rasters.surface.grid.cell_m:
+        raise InputError(
+            f"chips.resolution_m = {settings.chips.resolution_m:g}: the rasters' cells are "
+            f"{rasters.surface.grid.cell_m:g} m, and nothing so much finer is in them. Give "
+            f"{rasters.surface.grid.cell_m / FINEST:g} or more."
+        )
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
     zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)

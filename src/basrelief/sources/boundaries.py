@@ -22,11 +22,13 @@ from basrelief.run import Notes
 from basrelief.sources.census import find_columns
 from basrelief.sources.formats import OFFLINE, Source, find_boundaries
 from basrelief.sources.places import (
+    NOT_OSGB36,
     flatten_crs,
     format_bounds,
     has_datum,
     is_degrees,
     is_local,
+    is_national_grid_elsewhere,
     is_same_crs,
     name_crs,
     overlap,
@@ -151,6 +153,11 @@ def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Note
     if said is None or is_local(said):
         if said is not None:
             notes.add(f"{typed}: its CRS ({said.name}) is local; its numbers say {name_crs(crs)}")
+        elif is_degrees(bounds):
+            notes.add(
+                f"{typed}: names no CRS; its degrees are taken as those of WGS 84 (older ones, of "
+                "OSGB36, lie 100 m aside)"
+            )
         return CRS.from_epsg(4326) if is_degrees(bounds) else crs
     if said.is_geographic and not is_degrees(bounds):
         # The standard of GeoJSON has degrees alone, and offices publish metres in it.
@@ -163,6 +170,8 @@ def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Note
         return crs
     if not has_datum(said):
         notes.add(f"{typed}: its CRS ({said.name}) names no datum: areas may lie up to 200 m aside")
+    elif is_national_grid_elsewhere(said):
+        notes.add(f"{typed}: {NOT_OSGB36.format(said.name)}")
     return said
 
 
@@ -178,6 +187,8 @@ def describe_aside(typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], place: Bo
     west, south, east, north = bounds
     where = format_bounds(bounds) + ("" if own_crs == crs else f" in {name_crs(own_crs)}")
     cure = "Give boundaries of the rasters' place."
+    if overlap(bounds, place):
+        cure = "Their numbers are the same: one of the two is not in the CRS that is said of it."
     turned = bring_bounds(crs, own_crs, place)
     if turned is not None and overlap((south, west, north, east), turned):
         cure = "They share ground once the two coordinates are swapped: write east before north."

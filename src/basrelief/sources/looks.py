@@ -1,4 +1,4 @@
-"""Heights looked at before they are believed: in windows over the place, and tile against tile."""
+"""Heights looked at before they are believed, in windows over the place."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from math import ceil
 import geopandas as gpd
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from basrelief.config import InputError, Typed
-from basrelief.grid import Bounds, Grid, Window
+from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.ascii_grids import check_text
 from basrelief.sources.lidar import AS_STORED, Belief, Mosaic
+from basrelief.sources.neighbours import check_seams, find_touched, order_tiles
 from basrelief.sources.places import find_lon_lat
 from basrelief.sources.plausible import (
-    APART_M,
-    BELOW_M,
-    BELOW_SHARE,
-    DIFFERENT_M,
-    DIFFERENT_SHARE,
     FEWEST_PATCH_CELLS,
     FEWEST_SMOOTH,
     FEWEST_VALUES,
     LEAST_RELIEF_M,
     PATCH_SHARE,
-    SAME_SHARE,
-    SAME_SURFACE_M,
-    SEAM_CELLS,
     SMOOTH_M,
     SMOOTH_SHARE,
     STANDARD,
@@ -38,11 +30,9 @@ from basrelief.sources.plausible import (
 )
 from basrelief.sources.products import (
     is_above_ground,
-    tell_flight,
     tell_picture,
     tell_product,
 )
-from basrelief.sources.seams import check_seams
 from basrelief.sources.seen import Look, blank_bled
 from basrelief.sources.tiles import Tile
 
@@ -54,12 +44,6 @@ MAX_LOOKS = 120
 
 MAX_SQUARES = 4096
 """Squares that a place is parted into, to choose from."""
-
-MAX_PAIRS = 500
-"""Pairs of tiles on the same ground that are compared: an even choice of more."""
-
-PAIR_CELLS = 128
-"""Side of the windows in which two tiles are compared."""
 
 
 def check_products(typed: Typed, tiles: Sequence[Tile], wanted: str, notes: Notes) -> None:
@@ -116,7 +100,7 @@ def choose_windows(mosaic: Mosaic, areas: gpd.GeoDataFrame) -> list[Bounds]:
         All of a small place, and an even choice of a large one.
     """
     tree = shapely.STRtree(areas.geometry.values)
-    west, south, east, north = _share(mosaic.grid.bounds, tuple(areas.total_bounds))
+    west, south, east, north = intersect_bounds(mosaic.grid.bounds, tuple(areas.total_bounds))
     if west >= east or south >= north:
         return []
     place = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
@@ -140,11 +124,6 @@ def _middle(square: Grid) -> Grid:
     return square.crop((rows, cols))
 
 
-def _share(one: Bounds, other: Bounds) -> Bounds:
-    west, south = max(one[0], other[0]), max(one[1], other[1])
-    return west, south, min(one[2], other[2]), min(one[3], other[3])
-
-
 def believe_heights(
     mosaic: Mosaic, typed: Typed, windows: Sequence[Bounds], notes: Notes
 ) -> Mosaic:
@@ -163,25 +142,25 @@ def believe_heights(
     """
     if not windows:
         return mosaic
-    touched = _find_touched(mosaic, windows)
+    touched = find_touched(mosaic, windows)
     for tile in touched:
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
-    mosaic = _order_tiles(mosaic, touched, typed, notes)
+    mosaic = order_tiles(mosaic, touched, typed, notes)
     check_seams(mosaic, touched, typed)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
-    look, n_bled = Look(), 0
-    for bounds in windows:
-        values = mosaic.read(bounds, AS_STORED).values
-        look.add(values, lowest, highest)
-        values[(values < lowest) | (values > highest)] = np.nan
-        n_bled += blank_bled(values)
+    look, n_bled = _look_over(mosaic, windows, (lowest, highest), ())
+    if look.n_cells == 0:
+        return mosaic
+    voids = look.find_voids(lowest, highest)
+    if voids:
+        # Again without them: steps into a void are no walls, and say nothing of the unit.
+        look, n_bled = _look_over(mosaic, windows, (lowest, highest), voids)
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
     if typed.key == "dsm":
         _doubt_surface(look, typed, notes)
-    voids = look.find_voids(lowest, highest)
     level = look.n_by_value.get(0.0, 0) / look.n_cells
     if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
         notes.add(
@@ -199,61 +178,19 @@ def believe_heights(
     return mosaic.believe(Belief(lowest, highest, tuple(voids)))
 
 
-def compare_terrain(
-    mosaics: tuple[Mosaic, Mosaic],
-    typed: tuple[Typed, Typed],
-    windows: Sequence[Bounds],
-    notes: Notes,
-) -> None:
-    """Hold the surface against the terrain on the ground that both show.
-
-    Parameters
-    ----------
-    mosaics, typed
-        Surface and terrain, and what gave them.
-
-    Raises
-    ------
-    InputError
-        If they are the same, or swapped.
-    """
-    parts = [_subtract(*mosaics, bounds)[::7] for bounds in windows]
-    above = np.concatenate([np.empty(0, np.float32), *parts])
-    if above.size == 0:
-        return
-    dsm, dtm = typed
-    if np.mean(np.abs(above) < SAME_SURFACE_M) > SAME_SHARE:
-        raise InputError(
-            f"{dsm} and {dtm}: surface and terrain are the same heights: no house and no tree "
-            f"stands anywhere. Give {dsm.name()} the surface (DSM), or leave {dtm.name()} out."
-        )
-    below, over = float(np.mean(above < -BELOW_M)), float(np.mean(above > BELOW_M))
-    if below > BELOW_SHARE and below > over:
-        raise InputError(
-            f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
-            f"{below:.0%} of the cells, and above it in {over:.0%}. Are the two swapped, or "
-            "one of them in another unit?"
-        )
-    if below > BELOW_SHARE:
-        notes.add(
-            f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
-            f"{below:.0%} of the cells, as where one of them is older or in another unit"
-        )
-    low = float(np.percentile(above, 1))
-    if low > APART_M:
-        raise InputError(
-            f"{dsm} and {dtm}: the surface lies {low:.0f} m or more above the terrain nearly "
-            "everywhere. Are both in metres, above the same sea?"
-        )
-
-
-def _subtract(surface: Mosaic, terrain: Mosaic, bounds: Bounds) -> NDArray[np.float32]:
-    """Subtract terrain from surface on the cells of a window that both have."""
-    top, low = surface.read(bounds).values, terrain.read(bounds).values
-    rows, cols = (min(sizes) for sizes in zip(top.shape, low.shape, strict=True))
-    # Half a cell aside is as near as their grids may lie: enough for what is asked here.
-    above = top[:rows, :cols] - low[:rows, :cols]
-    return np.asarray(above[np.isfinite(above)])
+def _look_over(
+    mosaic: Mosaic, windows: Sequence[Bounds], limits: tuple[float, float], voids: Sequence[float]
+) -> tuple[Look, int]:
+    """Look at all windows as they are stored, without some exact values; count what is bled."""
+    look, n_bled = Look(), 0
+    lowest, highest = limits
+    for bounds in windows:
+        values = mosaic.read(bounds, AS_STORED).values
+        values[np.isin(values, np.array(voids, np.float32))] = np.nan
+        look.add(values, lowest, highest)
+        values[(values < lowest) | (values > highest)] = np.nan
+        n_bled += blank_bled(values)
+    return look, n_bled
 
 
 def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> None:
@@ -331,83 +268,3 @@ def _note_losses(look: Look, typed: Typed, notes: Notes, n_bled: int, highest: f
         notes.add(
             f"{typed}: all heights are whole numbers, and are taken as metres; decimals are lost"
         )
-
-
-def _find_touched(mosaic: Mosaic, windows: Sequence[Bounds]) -> list[Tile]:
-    """List the tiles that share ground with any of the windows."""
-    squares = [shapely.box(*tile.grid.bounds) for tile in mosaic.tiles]
-    tree = shapely.STRtree(squares)
-    hit = tree.query([shapely.box(*bounds) for bounds in windows], predicate="intersects")[1]
-    return [mosaic.tiles[index] for index in np.unique(hit)]
-
-
-def _order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes) -> Mosaic:
-    """Put newer flights first where tiles of the same ground differ; else leave the order."""
-    newer: list[tuple[Tile, Tile]] = []
-    for one, other in _find_pairs(touched):
-        if not _is_different(mosaic, one, other):
-            continue
-        flights = tell_flight(one.name), tell_flight(other.name)
-        if None in flights or flights[0] == flights[1]:
-            raise InputError(
-                f"{typed}: {one.name} and {other.name} show the same ground with different "
-                "heights, and nothing in their names says which flight is newer. Take one out."
-            )
-        newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
-    if not newer:
-        return mosaic
-    first, second = newer[0]
-    more = f", and {len(newer) - 1} more such pairs" if len(newer) > 1 else ""
-    notes.add(
-        f"{typed}: {first.name} and {second.name} show the same ground with different heights"
-        f"{more}; the newer flight by name is taken"
-    )
-    tiles = tuple(sorted(mosaic.tiles, key=lambda tile: -(tell_flight(tile.name) or 0)))
-    return mosaic.believe(mosaic.belief, tiles)
-
-
-def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
-    """List pairs of tiles that share more ground than a seam, an even choice of many."""
-    squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
-    seam_m = SEAM_CELLS * tiles[0].grid.cell_m / 2 if tiles else 0.0
-    # Shrunk by half a seam each, so that neighbours no longer touch.
-    inner = [
-        shapely.box(w + seam_m, s + seam_m, e - seam_m, n - seam_m)
-        if min(e - w, n - s) > 2 * seam_m
-        else square
-        for square in squares
-        for w, s, e, n in [square.bounds]
-    ]
-    pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
-    own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
-    return own[:: -(-len(own) // MAX_PAIRS) or 1]
-
-
-def _is_different(mosaic: Mosaic, one: Tile, other: Tile) -> bool:
-    """Tell whether two tiles have different heights on the ground that they share."""
-    n_cells = n_different = 0
-    for here in _shared_windows(one, other):
-        there = other.grid.find(one.grid.crop(here))
-        step = mosaic.read_tile(one, here, AS_STORED) - mosaic.read_tile(other, there, AS_STORED)
-        n_cells += int(np.isfinite(step).sum())
-        n_different += int((np.abs(step) > DIFFERENT_M).sum())
-    return n_different > DIFFERENT_SHARE * max(n_cells, 1)
-
-
-def _shared_windows(one: Tile, other: Tile) -> list[Window]:
-    """Give up to nine windows spread over the cells that two tiles share, in those of the first."""
-    rows, cols = one.grid.clip(one.grid.find(other.grid))[0]
-    # A hair off the grid, the last row of one may lie beyond the other.
-    whole = other.grid.clip(other.grid.find(one.grid.crop((rows, cols))))[0]
-    height, width = (part.stop - part.start for part in whole)
-    starts = [
-        sorted({first + round(k * max(0, size - PAIR_CELLS) / 2) for k in range(3)})
-        for first, size in ((rows.start, height), (cols.start, width))
-    ]
-    sides = min(height, PAIR_CELLS), min(width, PAIR_CELLS)
-    return [
-        (slice(row, row + sides[0]), slice(col, col + sides[1]))
-        for row in starts[0]
-        for col in starts[1]
-        if min(sides) > 0
-    ]

@@ -22,6 +22,12 @@ seven numbers: those that are in use for one grid differ by as much (EPSG: 21 m 
 OUTSIDE_DEGREES = 6.0
 """How far outside the area of a CRS, in degrees, its grid may go on: a zone of UTM is as wide."""
 
+NOT_OSGB36 = (
+    "its CRS ({}) has every number of the British National Grid on another datum than OSGB36, "
+    "which puts it 100 m aside; if that is not meant, correct its CRS to EPSG:27700"
+)
+"""What is said of a National Grid that somebody wrote down by hand."""
+
 UNKNOWN = re.compile(r"unknown|not[ _]specified|unnamed|undefined", re.IGNORECASE)
 """How programs call a datum that they do not know."""
 
@@ -179,6 +185,20 @@ def settle_datum(crs: CRS, bounds: Bounds) -> CRS | None:
     # What official tiles of England are in, and programs before PROJ 6 wrote without its datum.
     known = CRS.from_epsg(27700)
     return known if is_same_crs(crs, known, bounds) else None
+
+
+def is_national_grid_elsewhere(crs: CRS) -> bool:
+    """Tell whether a CRS is Britain's National Grid by all its numbers, but on another datum."""
+    known = CRS.from_epsg(27700)
+    base, operation = _drop_shift(crs), known.coordinate_operation
+    own = base.coordinate_operation
+    if own is None or operation is None or own.method_name != operation.method_name:
+        return False
+    numbers = [round(param.value, 6) for param in own.params]
+    if numbers != [round(param.value, 6) for param in operation.params] or not has_datum(crs):
+        return False
+    one, other = base.datum, known.datum
+    return one is not None and other is not None and one.ellipsoid != other.ellipsoid
 
 
 def parse_crs(text: str) -> CRS | None:

@@ -105,6 +105,10 @@ ground and a pit's bottom there are cells of every height."""
 
 LONE_CELLS = 5
 
+FEWEST_LONE, LONE_ABOVE_M = 100, 100.0
+"""Cells of one exact value that lie so far from all others, whatever the value, that they are no
+ground; above the others the gap has to be larger, for a lone tower has a roof of one height."""
+
 BLED_CELLS = 4
 """How far resampling carries a nodata value into heights: the reach of the widest kernel in use
 (Lanczos has 3), and a cell."""
@@ -132,6 +136,10 @@ SEAM_CELLS = 12
 SAME_SURFACE_M, SAME_SHARE = 0.01, 0.999
 """Where a larger share of the surface equals the terrain, to a centimetre, nothing stands on it."""
 
+BARE_SHARE = 0.02
+"""Share of the surface's cells without terrain from which it is told: both are cut at the same
+edges, and voids of one lie in water."""
+
 BELOW_M, BELOW_SHARE = 1.0, 0.02
 """Surface and terrain are swapped where a larger share of the surface lies a metre below the
 terrain than above it, and at least this one; sound pairs have a hundredth (water, flights)."""
@@ -154,9 +162,9 @@ towns a tenth of them is above twice as much, and in open country trees have as 
 FEWEST_SMOOTH = 10_000
 """Steps from which nearly none that is a wall says something: those of a few houses' ground."""
 
-STANDARD = 0.01
-"""How near a mean is to 0 and a standard deviation to 1 where numbers were standardised: no
-place is, by its heights in metres."""
+STANDARD = 0.05
+"""How near a mean is to 0 and a standard deviation to 1 where numbers were standardised (over more
+ground than is looked at): no place is, by its heights in metres."""
 
 FAR_M = 1_500_000.0
 """A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km

@@ -15,8 +15,10 @@ from basrelief.sources.plausible import (
     BLED_CELLS,
     BLED_M,
     COMPACT,
+    FEWEST_LONE,
     FEWEST_PATCH_CELLS,
     FEWEST_WALLS,
+    LONE_ABOVE_M,
     LONE_CELLS,
     LONE_M,
     MARKERS,
@@ -44,6 +46,9 @@ class Look:
     steps: list[Heights] = field(default_factory=list)
     """Steps from cell to cell, thinned."""
 
+    total: float = 0.0
+    total_squared: float = 0.0
+
     n_by_value: dict[float, int] = field(default_factory=dict)
     """Cells of values that patches of one exact value have."""
 
@@ -68,6 +73,8 @@ class Look:
         self.n_whole += int((known == np.rint(known)).sum())
         self.lowest = min(self.lowest, float(known.min()))
         self.highest = max(self.highest, float(known.max()))
+        self.total += float(known.sum(dtype=np.float64))
+        self.total_squared += float(np.square(known, dtype=np.float64).sum())
         self.sample.append(known[:: max(1, known.size // 2000)])
         steps = np.abs(np.diff(values, axis=1))
         self.steps.append(steps[np.isfinite(steps)][::3])
@@ -81,7 +88,9 @@ class Look:
             return
         for end, beside in ((0, 1), (-1, -2)):
             gap = abs(float(found[end]) - float(found[beside]))
-            if count[end] >= LONE_CELLS and gap > LONE_M and _is_marker(float(found[end])):
+            is_marker = count[end] >= LONE_CELLS and _is_marker(float(found[end]))
+            is_void = count[end] >= FEWEST_LONE and (end == 0 or gap > LONE_ABOVE_M)
+            if gap > LONE_M and (is_marker or is_void):
                 self.lone.add(float(found[end]))
 
     def _add_patches(self, values: Heights) -> None:
@@ -142,9 +151,9 @@ class Look:
 
     @property
     def mean_and_spread(self) -> tuple[float, float]:
-        """Mean and standard deviation of a sample of the heights."""
-        heights = np.concatenate(self.sample).astype(np.float64)
-        return float(heights.mean()), float(heights.std())
+        """Mean and standard deviation of all heights."""
+        mean = self.total / self.n_cells
+        return mean, max(self.total_squared / self.n_cells - mean**2, 0.0) ** 0.5
 
     @property
     def all_steps(self) -> Heights:

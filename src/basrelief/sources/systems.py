@@ -8,10 +8,12 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
 from basrelief.sources.places import (
+    NOT_OSGB36,
     drop_shift,
     has_datum,
     is_in_metres,
     is_local,
+    is_national_grid_elsewhere,
     is_outside,
     is_same_crs,
     measure_scale,
@@ -115,6 +117,8 @@ def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Bou
     """Find the datum of a CRS that does not say it, or refuse it."""
     crs = drop_shift(crs)
     if has_datum(crs):
+        if is_national_grid_elsewhere(crs):
+            notes.add(f"{source}: {NOT_OSGB36.format(crs.name)}")
         return crs
     known = settle_datum(crs, bounds)
     if known is None:

@@ -205,7 +205,10 @@ def _read_header(found: _Found) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=_find_fault(dataset) or fault,
+                fault=_find_fault(dataset)
+                or (_find_stranger(dataset, file) if member is None else None)
+                or fault
+                or _find_double(dataset, unit_m, unit),
             )
     # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
     except (RasterioError, CRSError, ValueError) as error:
@@ -253,8 +256,37 @@ def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
     return "feet" if 0.3 < axis[0] < 0.31 else f"units of {axis[0]:g} m", axis[0], None
 
 
+def _find_double(dataset: Any, unit_m: float, unit: str) -> str | None:
+    """Say that a raster names a unit and a scale, of which one may be meant for the other."""
+    if abs(unit_m - 1) < UNIT_TOLERANCE or dataset.scales[0] == 1.0:
+        return None
+    return (
+        f"its band is in {unit!r}, and its numbers are scaled by {dataset.scales[0]:g} as well: "
+        "both together would convert twice. Give heights in metres, without either."
+    )
+
+
+def _find_stranger(dataset: Any, file: Path) -> str | None:
+    """Say which file of another name or folder an open raster reads from, or nothing."""
+    stem = file.name.lower().split(".")[0]
+    for name in map(Path, dataset.files):
+        if name.absolute().parent != file.absolute().parent or not name.name.lower().startswith(
+            stem
+        ):
+            return (
+                f"it is not whole: part of it lies in {name.name}, and nothing that a file points "
+                "to is followed. Give it as a GeoTIFF: gdal_translate IN OUT.tif"
+            )
+    return None
+
+
 def _find_fault(dataset: Any) -> str | None:
     """Say why an open raster cannot be a tile of heights, or nothing."""
+    if dataset.subdatasets:
+        return (
+            f"has {len(dataset.subdatasets)} pages, and heights have one. Take out the one that is "
+            "meant: gdal_translate GTIFF_DIR:1:IN.tif OUT.tif"
+        )
     if dataset.count != 1:
         return f"has {dataset.count} bands, heights have one. Give a raster of heights."
     kind = str(dataset.dtypes[0])

@@ -1,0 +1,255 @@
+"""Heights of which something else tells that they are wrong: a neighbour, the terrain, a name."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+GRID = "+proj=tmerc +lat_0=49 +lon_0=-2 +k=0.9996012717 +x_0=400000 +y_0=-100000 +datum=WGS84"
+
+Spoil = Callable[[Any], object]
+
+
+def halves(change: Callable[[Any], Any], across: bool = False) -> Spoil:
+    """Two tiles side by side, of which the second is changed."""
+
+    def spoil(place: Any) -> None:
+        values = place.heights()
+        first, second = (
+            (values[:250], values[250:]) if across else (values[:, :250], values[:, 250:])
+        )
+        place.write_raster("a.tif", first)
+        where = {"north": 181_000.0 - 500} if across else {"west": 530_000.0 + 500}
+        place.write_raster("b.tif", change(second).astype(np.float32), **where)
+        place.configure(data={"dsm": "[ab].tif"})
+
+    return spoil
+
+
+def twice(names: tuple[str, str]) -> Spoil:
+    """Two flights over the same ground, with an estate built between them in a small part of it."""
+
+    def spoil(place: Any) -> None:
+        values = place.heights()
+        place.write_raster(names[0], values)
+        values[180:260, 180:260] += 8
+        place.write_raster(names[1], values)
+        (place.folder / "dsm.tif").unlink()
+        place.configure(data={"dsm": "*.tif"})
+
+    return spoil
+
+
+def ground_of(place: Any) -> Any:
+    slope = np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))
+    return (20 + slope).astype(np.float32)
+
+
+def terrain(change: Callable[[Any], Any]) -> Spoil:
+    def spoil(place: Any) -> None:
+        place.write_raster("dtm.tif", change(ground_of(place)).astype(np.float32))
+        place.configure(data={"dtm": "dtm.tif"})
+
+    return spoil
+
+
+def blank_half(values: Any) -> Any:
+    values[:, :250] = np.nan
+    return values
+
+
+def in_feet(place: Any) -> None:
+    place.write_raster("dsm.tif", (place.heights() - 18) * np.float32(3.2808))
+    terrain(lambda ground: ground - 18)(place)
+
+
+def scaled_twice(place: Any) -> None:
+    place.write_raster("dsm.tif", np.rint(place.heights() * 1000).astype(np.int32))
+    with rasterio.open(place.folder / "dsm.tif", "r+") as file:
+        file.scales, file.units = (0.001,), ("mm",)
+
+
+def scaled_once(place: Any) -> None:
+    place.write_raster("dsm.tif", np.rint(place.heights() * 1000).astype(np.int32))
+    with rasterio.open(place.folder / "dsm.tif", "r+") as file:
+        file.scales = (0.001,)
+
+
+def renamed(name: str) -> Spoil:
+    def spoil(place: Any) -> None:
+        (place.folder / "dsm.tif").rename(place.folder / name)
+        place.configure(data={"dsm": name})
+
+    return spoil
+
+
+def changed(change: Callable[[Any], Any]) -> Spoil:
+    return lambda place: place.write_raster("dsm.tif", change(place.heights()).astype(np.float32))
+
+
+def holes(value: float) -> Callable[[Any], Any]:
+    def change(values: Any) -> Any:
+        for row in range(20, 480, 60):
+            values[row : row + 20, row : row + 20] = value
+        return values
+
+    return change
+
+
+def salted(values: Any) -> Any:
+    values[np.random.default_rng(0).uniform(size=values.shape) < 0.05] = 0
+    return values
+
+
+def piped(name: str) -> Spoil:
+    return lambda place: os.mkfifo(place.folder / name)
+
+
+def queried(place: Any) -> None:
+    with sqlite3.connect(place.folder / "areas.gpkg") as database:
+        database.execute("CREATE VIEW more AS SELECT * FROM areas")
+
+
+REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a neighbour in feet": (halves(lambda v: v * 3.2808), ("a.tif and b.tif share", "jump by")),
+    "a neighbour in decimetres": (halves(lambda v: v * 10, across=True), ("heights jump by",)),
+    "a neighbour above another sea": (halves(lambda v: v - 15), ("heights jump by 15.0",)),
+    "new houses where nothing says what is new": (twice(("a.tif", "b.tif")), ("Take one out",)),
+    "a surface in feet over a terrain in metres": (in_feet, ("above the terrain nearly",)),
+    "a terrain that counts from another sea": (
+        terrain(lambda ground: ground - 10),
+        ("10 m or more above the terrain",),
+    ),
+    "kilometres": (changed(lambda v: v / 1000), ("0.02 to 0.0", "less than a house is high")),
+    "scaled to 0 and 1": (
+        changed(lambda v: (v - v.min()) / (v.max() - v.min())),
+        ("heights run from 0 to 1, less than a house",),
+    ),
+    "standardised": (
+        changed(lambda v: (v - v.mean()) / v.std()),
+        ("as numbers that were standardised",),
+    ),
+    "a unit and a scale": (scaled_twice, ("its band is in 'mm'", "would convert twice")),
+    "slopes": (renamed("slope_TQ38.tif"), ("slope_TQ38.tif is slope, by its name",)),
+    "cells much finer than the rasters'": (
+        lambda place: place.configure(chips={"resolution_m": 0.1}),
+        ("chips.resolution_m = 0.1: the rasters' cells are 2 m", "0.2 or more"),
+    ),
+    "a pipe beside a raster": (piped("dsm.tif.aux.xml"), ("beside dsm.tif: is a pipe",)),
+    "a pipe beside boundaries": (piped("areas.gpkg-wal"), ("beside areas.gpkg: is a pipe",)),
+    "a layer that is a query": (queried, ("its layer more is a query, not a table",)),
+}
+
+NOTED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a terrain among the surface": (
+        lambda place: (
+            halves(lambda v: ground_of(place)[:, 250:])(place),
+            terrain(lambda ground: ground)(place),
+        ),
+        ("b.tif is the terrain to the centimetre",),
+    ),
+    "a terrain for a surface": (
+        lambda place: place.write_raster("dsm.tif", ground_of(place)),
+        ("as if no house and no tree stood there",),
+    ),
+    "a terrain that covers half": (terrain(blank_half), ("has no data in 50% of the cells",)),
+    "numbers behind a scale": (scaled_once, ("after a scale or an offset",)),
+    "heights above the ground": (renamed("tq38_nDSM.tif"), ("has heights above the ground",)),
+    "holes of any low value": (changed(holes(-100)), ("the value -100 stands",)),
+    "holes of any high value": (changed(holes(1000)), ("the value 1000 stands",)),
+    "cells of 0 all over high ground": (
+        changed(lambda v: salted(v + 60)),
+        ("the value 0 stands in patches",),
+    ),
+    "the National Grid on another datum": (
+        lambda place: place.write_raster("dsm.tif", place.heights(), crs=f"{GRID} +units=m"),
+        ("every number of the British National Grid on another datum",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused(place: Any, refused: Callable[..., None], name: str) -> None:
+    spoil, says = REFUSED[name]
+    spoil(place)
+    refused(*says)
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_is_noted(place: Any, noted: Callable[..., Any], name: str) -> None:
+    spoil, says = NOTED[name]
+    spoil(place)
+    noted(*says)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_sound_neighbours_are_taken_without_a_word(
+    place: Any, noted: Callable[..., Any], across: bool
+) -> None:
+    halves(lambda values: values, across=across)(place)
+    noted()
+    assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
+
+
+def test_the_newer_flight_is_read_though_little_of_it_differs(
+    place: Any, noted: Callable[..., Any]
+) -> None:
+    names = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
+    old = place.heights().mean()
+    twice(names)(place)
+    noted()
+    import zarr
+
+    layer = zarr.open_array(place.run / "chips" / "layers" / "heights.zarr", mode="r")
+    # 80 by 80 of 500 by 500 cells are 8 m higher in the newer one.
+    assert np.nanmean(np.asarray(layer[0])) == pytest.approx(old + 8 * (80 / 500) ** 2, abs=0.02)
+
+
+SERVER = """
+import http.server, pathlib, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        pathlib.Path(sys.argv[1]).write_text(self.path)
+        self.send_response(404)
+        self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def test_a_link_to_a_reference_system_is_not_followed(
+    place: Any, noted: Callable[..., Any], tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    # A process of its own: GDAL holds Python's lock while it waits.
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(asked)], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    try:
+        port = server.stdout.readline().strip()
+        table = json.loads(place.areas().to_json())
+        link = {"href": f"http://127.0.0.1:{port}/crs", "type": "ogcwkt"}
+        table["crs"] = {"type": "link", "properties": link}
+        (place.folder / "areas.geojson").write_text(json.dumps(table))
+        place.configure(data={"areas": "areas.geojson"})
+        start = time.perf_counter()
+        noted("are no degrees")
+        assert time.perf_counter() - start < 60
+        assert not asked.exists()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
