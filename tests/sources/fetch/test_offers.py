@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from basrelief.config import InputError
+from basrelief.sources.fetch.client import Client
+from basrelief.sources.fetch.offers import Credit, Offer, bring
+
+BODY = random.Random(1).randbytes(300_000)
+CREDIT = Credit("An office", "OGL v3", "Contains data of an office.", "https://example.org")
+
+
+def offer(url: str, name: str) -> Offer:
+    return Offer(name, url, name, 300_000, 2020, CREDIT)
+
+
+def test_files_come_with_whose_they_are_and_failures_last(
+    start: Callable[..., str],
+    make_client: Callable[..., Client],
+    tmp_path: Path,
+    lines: list[str],
+) -> None:
+    files, client = start("files"), make_client()
+    offers = [offer(f"{files}/plain/{k}", f"a/{k}.bin") for k in range(5)]
+    offers[2] = offer(f"{files}/status-404-9/x", "a/2.bin")
+    offers[4] = replace(offers[4], credit=replace(CREDIT, is_non_commercial=True))
+    brought = bring(client, offers, tmp_path / "place", lines.append)
+    assert [each.name for each in brought.files] == ["0.bin", "1.bin", "3.bin", "4.bin"]
+    assert {each.read_bytes() for each in brought.files} == {BODY}
+    assert brought.failures == (f"a/2.bin: {files.removeprefix('http://')}: HTTP 404",)
+    assert sorted(line.partition(":")[0] for line in lines) == [f"{k} of 5" for k in range(1, 6)]
+    credits = json.loads((tmp_path / "place" / "credits.json").read_text())
+    assert [each["file"] for each in credits] == ["a/0.bin", "a/1.bin", "a/3.bin", "a/4.bin"]
+    assert [each["credit"]["is_non_commercial"] for each in credits] == [False] * 3 + [True]
+    assert {each["sha256"] for each in credits} == {sha256(BODY).hexdigest()}
+    assert {each["n_bytes"] for each in credits} == {300_000}
+    # What failed is all that is asked for again, and what was said of the others stays.
+    offers[2] = offer(f"{files}/plain/2", "a/2.bin")
+    assert len(bring(client, offers, tmp_path / "place", lines.append).files) == 5
+    assert len(json.loads((tmp_path / "place" / "credits.json").read_text())) == 5
+    paths = [each["path"] for each in client.get_json(f"{files}/log")["log"]]
+    assert paths.count("/plain/0") == 1
+
+
+def test_two_files_of_one_name_at_two_addresses_do_not_mix(
+    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    files, client = start("files"), make_client()
+    said: list[str] = []
+    bring(client, [offer(f"{files}/plain/1", "areas.gpkg")], tmp_path / "one", said.append)
+    other = offer(f"{files}/json/1", "areas.gpkg")
+    (found,) = bring(client, [other], tmp_path / "two", said.append).files
+    assert found.read_bytes() == b'{"a": 1}'
+    (found,) = bring(client, [other], tmp_path / "one", said.append).files
+    assert found.read_bytes() == b'{"a": 1}'
+    (entry,) = json.loads((tmp_path / "one" / "credits.json").read_text())
+    assert entry["sha256"] == sha256(b'{"a": 1}').hexdigest()
+
+
+def test_offers_of_one_name_and_too_large_ones_are_refused(
+    make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    one = offer("http://127.0.0.1:9/a", "a.bin")
+    with pytest.raises(InputError, match=r"a\.bin: two files would be brought"):
+        bring(make_client(), [one, one], tmp_path, print)
+    with pytest.raises(InputError, match=r"1000001\.0 GB are needed there"):
+        bring(make_client(), [replace(one, n_bytes=10**6 * 2**30)], tmp_path, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_stops_the_program_does_not_wait(
+    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    files, client = start("files"), make_client(pause_s=600.0)
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt
+
+    offers = [offer(f"{files}/status-503-9/{k}", f"{k}") for k in range(5)]
+    offers.insert(0, offer(f"{files}/plain/1", "first"))
+    # A pause of ten minutes is under way when the first file is told of.
+    with pytest.raises(KeyboardInterrupt):
+        bring(client, offers, tmp_path / "place", stop)
+    assert client.stop.is_set()
+    assert threading.active_count() < 5
+    assert {each.name for each in (tmp_path / "place").iterdir()} == {"first", "credits.json"}
