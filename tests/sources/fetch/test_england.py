@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +10,14 @@ import rasterio
 import shapely
 from pyproj import Transformer
 
+from basrelief.config import Typed
 from basrelief.hashes import hash_file
+from basrelief.run import Notes, Run
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.england import find_lidar
 from basrelief.sources.fetch.offers import bring, sum_bytes
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.lidar import check_same_grid, open_mosaic
 
 Open = Callable[..., Client]
 
@@ -112,6 +114,11 @@ def test_tiles_left_out_of_a_wide_answer_are_asked_for_alone(
     assert len(offers) == 8
     assert len(lines) == 1
     assert "left TQ28NW, TQ28SE, TQ28SW out of its answer to a wider search" in lines[0]
+
+
+def test_an_answer_cut_short_over_one_tile_says_nothing_of_what_exists(open_england: Open) -> None:
+    with pytest.raises(ServiceError, match="gives 3 of 9 results of a search over one tile"):
+        find_lidar(open_england("truncate-all"), EDGE, 1.0)
 
 
 def test_what_does_not_exist_is_said(open_england: Open, lines: list[str]) -> None:
@@ -213,12 +220,22 @@ def test_zeros_are_no_heights(open_england: Open, tmp_path: Path, lines: list[st
     assert not np.ma.getmaskarray(heights)[:, 300:].any()
 
 
-def test_archives_can_be_read_by_a_run(
-    open_england: Open, tmp_path: Path, lines: list[str]
+@pytest.mark.parametrize("wanted", [1.0, 2.0])
+def test_what_was_brought_is_opened_by_a_run(
+    open_england: Open, tmp_path: Path, lines: list[str], wanted: float
 ) -> None:
     client = open_england()
-    offers = [each for each in find_lidar(client, WIDE, 2.0) if "TQ28NE" in each.name]
-    brought = bring(client, offers, tmp_path, lines.append)
-    with zipfile.ZipFile(brought.files[0]) as archive:
-        assert archive.testzip() is None
-        assert "TQ28NE_FZ_DSM_2m.tif" in archive.namelist()
+    bring(client, find_lidar(client, SMALL, wanted), tmp_path, lines.append)
+    notes = Notes(Run(tmp_path / "run", quiet=True))
+    mosaics = []
+    for key in ("dsm", "dtm"):
+        pattern = f"lidar/{key}/*"
+        mosaics.append(open_mosaic(Typed(key, pattern, tmp_path / pattern), None, notes))
+    check_same_grid(*mosaics)
+    west, south, east, north = mosaics[0].grid.bounds
+    inside = (west + 20, south + 20, west + 60, south + 60)
+    surface, terrain = (mosaic.read(inside).values for mosaic in mosaics)
+    assert np.allclose(surface - terrain, 5.0, atol=1e-4)
+    # Of pieces of a kilometre two, of an archive the one corner that this service has.
+    assert (east - west, north - south) == ((2000, 1000) if wanted == 1 else (200, 200))
+    assert notes.lines == []

@@ -12,7 +12,7 @@ import pytest
 
 from basrelief.config import InputError
 from basrelief.sources.fetch.client import Client
-from basrelief.sources.fetch.offers import Credit, Offer, bring
+from basrelief.sources.fetch.offers import Credit, Offer, bring, showing_bytes
 
 BODY = random.Random(1).randbytes(300_000)
 CREDIT = Credit("An office", "OGL v3", "Contains data of an office.", "https://example.org")
@@ -71,7 +71,7 @@ def test_offers_of_one_name_and_too_large_ones_are_refused(
     one = offer("http://127.0.0.1:9/a", "a.bin")
     with pytest.raises(InputError, match=r"a\.bin: two files would be brought"):
         bring(make_client(), [one, one], tmp_path, print)
-    with pytest.raises(InputError, match=r"1000001\.0 GB are needed there"):
+    with pytest.raises(InputError, match=r"2000001\.0 GB are needed there"):
         bring(make_client(), [replace(one, n_bytes=10**6 * 2**30)], tmp_path, print)
     assert list(tmp_path.iterdir()) == []
 
@@ -92,3 +92,18 @@ def test_whoever_stops_the_program_does_not_wait(
     assert client.stop.is_set()
     assert threading.active_count() < 5
     assert {each.name for each in (tmp_path / "place").iterdir()} == {"first", "credits.json"}
+
+
+def test_bytes_are_counted_once_however_often_a_file_begins_anew(
+    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    files = start("files")
+    counted: list[int] = []
+    client = replace(make_client(), count=counted.append)
+    ways = ["plain", "cut-etag", "cut-whole", "cut-shifted", "chunked"]
+    offers = [offer(f"{files}/{way}/1", way) for way in ways]
+    assert len(bring(client, offers, tmp_path, lambda line: None).files) == len(ways)
+    assert sum(counted) == len(ways) * 300_000
+    with showing_bytes(client, offers) as watched:
+        assert watched.places is client.places
+        assert len(bring(watched, offers, tmp_path, lambda line: None).files) == len(ways)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -37,6 +37,7 @@ TILE_BYTES: Mapping[Product, int] = {"surface": 74_000_000, "terrain": 70_000_00
 CHIP_BYTES = 4_200_000
 """Of a square kilometre at 1 m from a coverage, which comes unpacked."""
 
+INSET_M = 100.0
 MAX_CHIPS = 50
 """Square kilometres of a place that is small: beyond, hundreds of requests would save little."""
 
@@ -110,15 +111,17 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
     expected = set(fill_place(place.polygon, TILE_M))
     found: Tiles = {}
     for name in list_squares(place.bounds, BOX_M):
-        part = place.polygon.intersection(shapely.box(*ground_of(name)))
-        if part.area > 0:
-            found |= _search(client, part.bounds, cell_m)
+        part = shapely.intersection(place.polygon, shapely.box(*ground_of(name)))
+        if shapely.area(part) > 0:
+            found |= _search(client, shapely.bounds(part).tolist(), cell_m)
     found = {key: tile for key, tile in found.items() if key[1] in expected}
     missing = {square for square in expected if any((p, square) not in found for p in COMPOSITES)}
     cut = set()
     for square in sorted(missing):
-        # A search for one tile is never cut short: what it does not find does not exist.
-        again = _search(client, ground_of(square), cell_m)
+        # A little within it, so that no neighbour is in the answer.
+        west, south, east, north = ground_of(square)
+        inner = (west + INSET_M, south + INSET_M, east - INSET_M, north - INSET_M)
+        again = _search(client, inner, cell_m, is_last=True)
         new = {key: tile for key, tile in again.items() if key[1] == square and key not in found}
         found |= new
         cut |= {square} if new else set()
@@ -138,8 +141,11 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
     return found
 
 
-def _search(client: Client, bounds: tuple[float, ...], cell_m: float) -> Tiles:
-    """Ask which archives there are in a box; the newest edition of each."""
+def _search(client: Client, bounds: Sequence[float], cell_m: float, is_last: bool = False) -> Tiles:
+    """Ask which archives there are in a box; the newest edition of each.
+
+    ``is_last`` says that what is not found is taken for absent, so that all must be there.
+    """
     # The second is what the portal called before.
     addresses = (
         "https://environment.data.gov.uk/tiles/collections/survey/search",
@@ -156,7 +162,13 @@ def _search(client: Client, bounds: tuple[float, ...], cell_m: float) -> Tiles:
             "environment.data.gov.uk: answers a search without results. The service has changed; "
             "fetch tiles by hand: https://environment.data.gov.uk/survey"
         )
-    return _choose_newest(answer["results"], cell_m)
+    results = answer["results"]
+    if is_last and int(answer.get("count") or 0) > len(results):
+        raise ServiceError(
+            f"environment.data.gov.uk: gives {len(results)} of {answer['count']} results of a "
+            "search over one tile, so that nobody knows what exists. Try again later."
+        )
+    return _choose_newest(results, cell_m)
 
 
 def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:

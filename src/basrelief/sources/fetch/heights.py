@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
-from shapely import MultiPolygon, Polygon
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
@@ -39,14 +38,21 @@ BAND_ROWS = 500
 """How many are read at a time."""
 
 
-def fill_place(polygon: Polygon | MultiPolygon, side_m: int) -> list[str]:
+def fill_place(polygon: shapely.Geometry, side_m: int) -> list[str]:
     """List the squares of the National Grid in which a place has ground, from the south-west."""
     shapely.prepare(polygon)
-    names = list_squares(polygon.bounds, side_m)
-    boxes = [shapely.box(*ground_of(name)) for name in names]
-    # Touching is not enough: a square's own edge belongs to its neighbours too.
-    is_inside = [polygon.intersects(box) and not polygon.touches(box) for box in boxes]
-    return [name for name, inside in zip(names, is_inside, strict=True) if inside]
+    west, south, east, north = shapely.bounds(polygon).tolist()
+    return [
+        name
+        for name in list_squares((west, south, east, north), side_m)
+        if shares_ground(polygon, ground_of(name))
+    ]
+
+
+def shares_ground(polygon: shapely.Geometry, bounds: Bounds) -> bool:
+    """Tell whether a polygon has ground within bounds: an edge alone belongs to the next, too."""
+    box = shapely.box(*bounds)
+    return bool(shapely.intersects(polygon, box) and not shapely.touches(polygon, box))
 
 
 def ground_of(square: str) -> Bounds:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256 as hash_bytes
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from basrelief.config import InputError
 from basrelief.run import Record, read_json, replacing, write_json
@@ -66,6 +76,19 @@ class Offer:
     """As `Client.download` takes it."""
 
 
+@contextmanager
+def showing_bytes(client: Client, offers: Sequence[Offer]) -> Iterator[Client]:
+    """Show what came, how fast and how long the rest takes; nothing where nobody sees it.
+
+    Gives the client to bring the offers with.
+    """
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=sum_bytes(offers) or None)
+        yield replace(client, count=lambda n_bytes: bar.advance(task, n_bytes))
+
+
 @dataclass(frozen=True)
 class Brought:
     """What came of offers."""
@@ -95,7 +118,7 @@ def bring(
         If two offers have one name, or there is no room for them.
     """
     _check_names(offers)
-    _check_room(offers, folder)
+    _check_room(client, offers, folder)
     found: dict[int, Path | str] = {}
     with ThreadPoolExecutor(N_AT_ONCE) as pool:
         waiting = {
@@ -163,12 +186,20 @@ def _check_names(offers: Sequence[Offer]) -> None:
         raise InputError(f"{twice}: two files would be brought under this name.")
 
 
-def _check_room(offers: Sequence[Offer], folder: Path) -> None:
+def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
     """Refuse what a disk has no room for, before hours of downloads."""
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    free, needed = shutil.disk_usage(there).free, sum_bytes(offers) + SPARE_BYTES
-    if needed > free:
+    new = sum_bytes([each for each in offers if not (folder / each.name).exists()])
+    here, cache = (_find_disk(path) for path in (folder, client.cache))
+    # The cache keeps a copy of its own.
+    needed = new * (2 if here.stat().st_dev == cache.stat().st_dev else 1) + SPARE_BYTES
+    free = shutil.disk_usage(here).free
+    if new and needed > free:
         raise InputError(
             f"{folder}: {needed / 2**30:.1f} GB are needed there and {free / 2**30:.1f} GB are "
             "free. Choose another folder, or a smaller place."
         )
+
+
+def _find_disk(path: Path) -> Path:
+    """Find the folder nearest to a path that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

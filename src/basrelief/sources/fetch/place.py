@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shapely import MultiPolygon, Polygon
+import shapely
 
 from basrelief.grid import Bounds
 
@@ -15,7 +15,7 @@ class Place:
     """A place of which data are to be brought."""
 
     name: str
-    polygon: Polygon | MultiPolygon
+    polygon: shapely.Geometry
     """In EPSG:27700, metres."""
 
     country: Literal["england", "wales", "scotland"]
@@ -23,4 +23,5 @@ class Place:
     @property
     def bounds(self) -> Bounds:
         """West, south, east, north in metres."""
-        return self.polygon.bounds
+        west, south, east, north = shapely.bounds(self.polygon).tolist()
+        return west, south, east, north

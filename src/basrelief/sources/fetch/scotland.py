@@ -18,6 +18,7 @@ from basrelief.sources.fetch.heights import (
     check_heights,
     ground_of,
     list_names,
+    shares_ground,
     to_lon_lat,
 )
 from basrelief.sources.fetch.offers import Credit, Offer
@@ -117,7 +118,9 @@ def _list_tiles(client: Client, place: Place) -> Iterator[_Tile]:
             new = [tile for tile in map(_read_tile, results) if tile.url not in seen]
             seen |= {tile.url for tile in new}
             n_given += len(results)
-            yield from (each for each in new if _is_in(each, place))
+            yield from (
+                each for each in new if shares_ground(place.polygon, ground_of(each.square))
+            )
             if not new:
                 break
 
@@ -151,15 +154,11 @@ def _read_tile(result: Any) -> _Tile:
         ) from error
 
 
-def _is_in(tile: _Tile, place: Place) -> bool:
-    box = shapely.box(*ground_of(tile.square))
-    return bool(place.polygon.intersects(box) and not place.polygon.touches(box))
-
-
 def _cover(tiles: Sequence[_Tile], place: Place, product: Product) -> float:
     """Measure which share of a place tiles of a product cover."""
     boxes = [shapely.box(*ground_of(tile.square)) for tile in tiles if tile.product == product]
-    return float(shapely.union_all(boxes).intersection(place.polygon).area / place.polygon.area)
+    covered = shapely.intersection(shapely.union_all(boxes), place.polygon)
+    return float(shapely.area(covered) / shapely.area(place.polygon))
 
 
 def _choose_cell(
@@ -189,14 +188,14 @@ def _choose_newest(
 ) -> list[_Tile]:
     """Choose tiles of one product and size, the newest first, until older ones add no ground."""
     fitting = [each for each in tiles if each.product == product and each.cell_m == cell_m]
-    left: Any = place.polygon
+    left = place.polygon
     chosen = []
     fitting.sort(key=lambda each: (each.days[1] if each.days else "", each.phase), reverse=True)
     for tile in fitting:
         box = shapely.box(*ground_of(tile.square))
-        if left.intersection(box).area > 0:
+        if shapely.area(shapely.intersection(left, box)) > 0:
             chosen.append(tile)
-            left = left.difference(box)
+            left = shapely.difference(left, box)
     return sorted(chosen, key=lambda each: each.square)
 
 

@@ -103,8 +103,8 @@ def _check_square(tile: Tile, said: TileName) -> None:
     """Refuse a tile that lies elsewhere than its name says: one of the two is wrong."""
     if said.square is None:
         return
-    square = shapely.box(*ground_of(said.square))
-    if not square.intersects(shapely.box(*tile.grid.bounds).buffer(-tile.grid.cell_m)):
+    square, ground = shapely.box(*ground_of(said.square)), shapely.box(*tile.grid.bounds)
+    if square.intersection(ground).area < min(square.area, ground.area) / 2:
         raise InputError(
             f"{tile.name}: lies at {tile.grid.west:.0f}, {tile.grid.north:.0f}, and {said.square} "
             "of its name elsewhere. Rename it, or fetch it again."

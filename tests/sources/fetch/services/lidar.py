@@ -1,6 +1,7 @@
 """Services of LIDAR of three countries as they answer, faults included, as their own process.
 
-Arguments are faults: ``truncate`` (wide searches are cut short), ``old-path``, ``busy`` (every file
+Arguments are faults: ``truncate`` (wide searches are cut short), ``truncate-all`` (all are),
+``old-path``, ``busy`` (every file
 is 504 at first), ``broken`` (TQ28NE's surface is a page), ``swapped`` (it is another square's),
 ``no-coverages``, ``two-coverages``, ``hillshade`` (a picture under the name of heights),
 ``zero-west=EASTING`` (coverages are 0 west of it), ``no-page`` (Wales ignores startIndex).
@@ -189,7 +190,9 @@ class Lidar(BaseHTTPRequestHandler):
                         "uri": f"{uri}?subscription-key=dspui",
                     }
                 )
-        self.give(200, json.dumps({"count": len(results), "results": results}))
+        count = 9 if "truncate-all" in FAULTS else len(results)
+        results = results[:3] if "truncate-all" in FAULTS else results
+        self.give(200, json.dumps({"count": count, "results": results}))
 
     def give_tile(self, product: str, year: str, cell: str, corner: str) -> None:
         west, south, _, _ = ground(corner)
