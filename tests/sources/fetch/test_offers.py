@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.config import InputError
-from basrelief.sources.fetch.client import Client
+from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import Credit, Offer, bring, showing_bytes
 
 BODY = random.Random(1).randbytes(300_000)
@@ -84,14 +84,14 @@ def test_whoever_stops_the_program_does_not_wait(
     def stop(line: str) -> None:
         raise KeyboardInterrupt
 
-    offers = [offer(f"{files}/status-503-9/{k}", f"{k}") for k in range(5)]
-    offers.insert(0, offer(f"{files}/plain/1", "first"))
+    offers = [offer(f"{files}/status-503-9/{k}", f"{k}.bin") for k in range(5)]
+    offers.insert(0, offer(f"{files}/plain/1", "first.bin"))
     # A pause of ten minutes is under way when the first file is told of.
     with pytest.raises(KeyboardInterrupt):
         bring(client, offers, tmp_path / "place", stop)
     assert client.stop.is_set()
     assert threading.active_count() < 5
-    assert {each.name for each in (tmp_path / "place").iterdir()} == {"first", "credits.json"}
+    assert {each.name for each in (tmp_path / "place").iterdir()} == {"first.bin", "credits.json"}
 
 
 def test_bytes_are_counted_once_however_often_a_file_begins_anew(
@@ -101,9 +101,54 @@ def test_bytes_are_counted_once_however_often_a_file_begins_anew(
     counted: list[int] = []
     client = replace(make_client(), count=counted.append)
     ways = ["plain", "cut-etag", "cut-whole", "cut-shifted", "chunked"]
-    offers = [offer(f"{files}/{way}/1", way) for way in ways]
+    offers = [offer(f"{files}/{way}/1", f"{way}.bin") for way in ways]
     assert len(bring(client, offers, tmp_path, lambda line: None).files) == len(ways)
     assert sum(counted) == len(ways) * 300_000
     with showing_bytes(client, offers) as watched:
         assert watched.places is client.places
         assert len(bring(watched, offers, tmp_path, lambda line: None).files) == len(ways)
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.bin", "/a.bin", "a/../../b.bin", "lidar/", "lidar", "a\n.bin"]
+)
+def test_names_that_lead_elsewhere_are_refused(
+    make_client: Callable[..., Client], tmp_path: Path, name: str
+) -> None:
+    kept = tmp_path / "place" / "lidar" / "kept.tif"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with pytest.raises(InputError, match="is no name for a file that is brought"):
+        bring(make_client(), [offer("http://127.0.0.1:9/a", name)], kept.parents[1], print)
+    assert kept.exists()
+
+
+def test_what_is_not_one_download_writes_its_own_file(
+    make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    def make(client: Client, part: Path) -> None:
+        part.write_bytes(b"made")
+
+    def fail(client: Client, part: Path) -> None:
+        part.write_bytes(b"half")
+        raise ServiceError("a.example: page 2 did not come")
+
+    offers = [
+        replace(offer("http://a.example", "made.csv"), make=make),
+        replace(offer("http://a.example", "half.csv"), make=fail),
+    ]
+    brought = bring(make_client(), offers, tmp_path, lambda line: None)
+    assert [each.read_bytes() for each in brought.files] == [b"made"]
+    assert brought.failures == ("half.csv: a.example: page 2 did not come",)
+    (entry,) = json.loads((tmp_path / "credits.json").read_text())
+    assert entry["sha256"] == sha256(b"made").hexdigest()
+    assert not (tmp_path / "half.csv").exists()
+
+
+def test_a_folder_that_takes_no_file_is_told(
+    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    (tmp_path / "lidar").touch()
+    offers = [offer(f"{start('files')}/plain/1", "lidar/a.bin")]
+    (failure,) = bring(make_client(), offers, tmp_path, lambda line: None).failures
+    assert failure.startswith("lidar/a.bin: cannot be written (")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256 as hash_bytes
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +22,7 @@ from rich.progress import (
 )
 
 from basrelief.config import InputError
+from basrelief.hashes import hash_file
 from basrelief.run import Record, read_json, replacing, write_json
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, ServiceError, name_host, read_kept
 
@@ -75,6 +77,10 @@ class Offer:
     check: Callable[[Path], None] | None = None
     """As `Client.download` takes it."""
 
+    make: Callable[[Client, Path], None] | None = None
+    """Writes the file under a path that is given, where it is not one download: boundaries come
+    in pages, and of an archive only a part is wanted."""
+
 
 @contextmanager
 def showing_bytes(client: Client, offers: Sequence[Offer]) -> Iterator[Client]:
@@ -117,7 +123,7 @@ def bring(
     InputError
         If two offers have one name, or there is no room for them.
     """
-    _check_names(offers)
+    _check_names(offers, folder)
     _check_room(client, offers, folder)
     found: dict[int, Path | str] = {}
     with ThreadPoolExecutor(N_AT_ONCE) as pool:
@@ -164,23 +170,48 @@ def keep_credit(folder: Path, name: str, offer: Offer, record: Record) -> None:
 
 def _bring_one(client: Client, offer: Offer, folder: Path) -> Path | str:
     """Bring one offer; its place in the folder, or a line that says why it did not come."""
-    host = name_host(offer.url)
-    # Files of one name at two addresses are two files, in the cache that all places share.
-    digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
-    kept = f"{host}/{digest}-{Path(offer.name).name}"
+    target = folder / offer.name
     try:
-        found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
+        with replacing(target) as part:
+            record = _make(client, offer, part) if offer.make else _download(client, offer, part)
+        keep_credit(folder, offer.name, offer, record)
     except ServiceError as error:
         return f"{offer.what}: {error}"
-    target = folder / offer.name
-    with replacing(target) as part:
-        shutil.copyfile(found, part)
-    keep_credit(folder, offer.name, offer, read_kept(found))
+    except OSError as error:
+        return f"{offer.what}: cannot be written ({error.strerror})"
     return target
 
 
-def _check_names(offers: Sequence[Offer]) -> None:
+def _download(client: Client, offer: Offer, part: Path) -> Record:
+    """Download an offer by way of the cache; gives what is kept of it."""
+    # Files of one name at two addresses are two files, in the cache that all places share.
+    digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
+    kept = f"{name_host(offer.url)}/{digest}-{Path(offer.name).name}"
+    found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
+    shutil.copyfile(found, part)
+    return read_kept(found)
+
+
+def _make(client: Client, offer: Offer, part: Path) -> Record:
+    """Let an offer write its file; gives what is known of it."""
+    assert offer.make is not None
+    offer.make(client, part)
+    return {
+        "url": offer.url,
+        "sha256": hash_file(part),
+        "n_bytes": part.stat().st_size,
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _check_names(offers: Sequence[Offer], folder: Path) -> None:
+    """Refuse names that are no file's in the folder: some are taken from what services answer."""
     names = [offer.name for offer in offers]
+    for name in names:
+        path = PurePosixPath(name)
+        is_within = not path.is_absolute() and ".." not in path.parts and name.isprintable()
+        if not is_within or not path.suffix or (folder / path).is_dir():
+            raise InputError(f"{name!r}: is no name for a file that is brought.")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{twice}: two files would be brought under this name.")
