@@ -140,8 +140,19 @@ def test_what_does_not_exist_is_said(open_england: Open, lines: list[str]) -> No
 
 def test_a_place_without_lidar_is_an_error(open_england: Open) -> None:
     sea = Place("the sea", shapely.box(600_000, 100_000, 601_000, 101_000), "england")
-    with pytest.raises(ServiceError, match="has no surface of the sea at 1 m"):
+    with pytest.raises(
+        ServiceError, match=r"of the sea at 1 m; in its middle it has nothing at all\."
+    ):
         find_lidar(open_england(), sea, 1.0)
+
+
+def test_other_products_are_named_where_the_wanted_one_is_missing(open_england: Open) -> None:
+    with pytest.raises(
+        ServiceError, match="has no lidar_composite_first_return_dsm of small"
+    ) as at:
+        find_lidar(open_england("renamed"), SMALL, 1.0)
+    there = "lidar_composite_dtm, national_lidar_programme_point_cloud, surface_of_2027"
+    assert f"in its middle it has {there}." in str(at.value)
 
 
 def test_searches_are_made_in_boxes_of_50_km(open_england: Open) -> None:
@@ -180,6 +191,7 @@ def test_without_one_coverage_of_heights_whole_tiles_are_taken(
     [
         ("broken", "not a zip file"),
         ("swapped", "which is not TQ28NE"),
+        ("altered", "Bad CRC-32"),
     ],
 )
 def test_one_broken_tile_is_named_and_the_rest_goes_on(

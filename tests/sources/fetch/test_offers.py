@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -152,3 +154,31 @@ def test_a_folder_that_takes_no_file_is_told(
     offers = [offer(f"{start('files')}/plain/1", "lidar/a.bin")]
     (failure,) = bring(make_client(), offers, tmp_path, lambda line: None).failures
     assert failure.startswith("lidar/a.bin: cannot be written (")
+
+
+def test_a_kill_loses_no_file_that_had_come(
+    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+) -> None:
+    files, cache = start("files"), tmp_path / "cache"
+    code = f"""
+from pathlib import Path
+from basrelief.sources.fetch.client import Client
+client = Client(Path({str(cache)!r}), print, mirrors={{}})
+for k in range(100):
+    client.download(f"{files}/slow/{{k}}", f"{{k}}.bin")
+    print(k, flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    process.kill()
+    process.communicate()
+    whole = [each for each in cache.glob("*.bin") if not each.name.startswith(".")]
+    assert len(whole) >= 3
+    assert {each.read_bytes() for each in whole} == {BODY}
+    client = make_client()
+    for k in range(3):
+        assert client.download(f"{files}/slow/{k}", f"{k}.bin").read_bytes() == BODY
+    paths = [each["path"] for each in client.get_json(f"{files}/log")["log"]]
+    assert [paths.count(f"/slow/{k}") for k in range(3)] == [1, 1, 1]

@@ -86,8 +86,9 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     squares = {square for product, square in tiles if product == "surface"}
     if not squares:
         raise ServiceError(
-            f"environment.data.gov.uk: has no surface of {place.name} at {cell_m:g} m. Try another "
-            "place, or fetch tiles by hand: https://environment.data.gov.uk/survey"
+            f"environment.data.gov.uk: has no {COMPOSITES['surface']} of {place.name} at "
+            f"{cell_m:g} m; in its middle it has {_name_others(client, place)}. Fetch tiles by "
+            "hand: https://environment.data.gov.uk/survey"
         )
     whole = [_offer_archive(product, tile, cell_m) for (product, _), tile in sorted(tiles.items())]
     chips = [
@@ -146,6 +147,18 @@ def _search(client: Client, bounds: Sequence[float], cell_m: float, is_last: boo
 
     ``is_last`` says that what is not found is taken for absent, so that all must be there.
     """
+    answer = _ask_survey(client, bounds)
+    results, count = answer["results"], answer.get("count")
+    if is_last and isinstance(count, int) and count > len(results):
+        raise ServiceError(
+            f"environment.data.gov.uk: gives {len(results)} of {count} results of a search over "
+            "one tile, so that nobody knows what exists. Try again later."
+        )
+    return _choose_newest(results, cell_m)
+
+
+def _ask_survey(client: Client, bounds: Sequence[float]) -> Mapping[str, Any]:
+    """Ask the survey service for everything in a box."""
     # The second is what the portal called before.
     addresses = (
         "https://environment.data.gov.uk/tiles/collections/survey/search",
@@ -155,20 +168,26 @@ def _search(client: Client, bounds: Sequence[float], cell_m: float, is_last: boo
     polygon = {"type": "Polygon", "coordinates": [to_lon_lat((west, south, east, north))]}
     try:
         answer = client.post_json(addresses[0], polygon, media="application/geo+json")
-    except NotThereError:
+    except ServiceError as error:
+        if not (isinstance(error, NotThereError) or error.status == 405):
+            raise
         answer = client.post_json(addresses[1], polygon, media="application/geo+json")
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise ServiceError(
             "environment.data.gov.uk: answers a search without results. The service has changed; "
             "fetch tiles by hand: https://environment.data.gov.uk/survey"
         )
-    results = answer["results"]
-    if is_last and int(answer.get("count") or 0) > len(results):
-        raise ServiceError(
-            f"environment.data.gov.uk: gives {len(results)} of {answer['count']} results of a "
-            "search over one tile, so that nobody knows what exists. Try again later."
-        )
-    return _choose_newest(results, cell_m)
+    return answer
+
+
+def _name_others(client: Client, place: Place) -> str:
+    """Say which products the service has where those that are wanted are missing."""
+    west, south, east, north = place.bounds
+    easting, northing = (west + east) / 2, (south + north) / 2
+    middle = (easting - INSET_M, northing - INSET_M, easting + INSET_M, northing + INSET_M)
+    results = _ask_survey(client, middle)["results"]
+    names = sorted({str(each["product"]["id"]) for each in results if "product" in each})
+    return list_names(names) or "nothing at all"
 
 
 def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:

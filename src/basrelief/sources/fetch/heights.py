@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -105,10 +107,11 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
     def check(path: Path) -> None:
         try:
             tiles = find_tiles(Typed("file", path.name, path))
+            _check_sums(path)
             for tile in tiles:
                 _check_place(tile, square, cell_m)
             seen = np.concatenate([_read_rows(tile) for tile in tiles])
-        except (RasterioError, InputError) as error:
+        except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
             raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
         if not seen.any():
@@ -121,6 +124,15 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
                 dataset.nodata = 0.0
 
     return check
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every file of an archive with its checksum: GDAL reads altered bytes as heights."""
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise InputError(f"{broken} in it was altered on the way")
 
 
 def _check_place(tile: Tile, square: str, cell_m: float) -> None:

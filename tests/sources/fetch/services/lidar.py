@@ -1,10 +1,11 @@
 """Services of LIDAR of three countries as they answer, faults included, as their own process.
 
 Arguments are faults: ``truncate`` (wide searches are cut short), ``truncate-all`` (all are),
-``old-path``, ``busy`` (every file
-is 504 at first), ``broken`` (TQ28NE's surface is a page), ``swapped`` (it is another square's),
-``no-coverages``, ``two-coverages``, ``hillshade`` (a picture under the name of heights),
-``zero-west=EASTING`` (coverages are 0 west of it), ``no-page`` (Wales ignores startIndex).
+``old-path``, ``renamed`` (a product is called otherwise), ``busy`` (every file is 504 at first),
+``broken`` (TQ28NE's surface is a page), ``altered`` (a byte of it is), ``swapped`` (it is another
+square's), ``no-coverages``, ``two-coverages``, ``hillshade`` (a picture under the name of
+heights), ``zero-west=EASTING`` (coverages are 0 west of it), ``no-page`` (Wales ignores
+startIndex).
 """
 
 from __future__ import annotations
@@ -180,6 +181,8 @@ class Lidar(BaseHTTPRequestHandler):
             ):
                 if product == TERRAIN and square == NO_TERRAIN:
                     continue
+                if "renamed" in FAULTS and product == SURFACE:
+                    product = "surface_of_2027"
                 uri = f"https://environment.data.gov.uk/tiles/collections/survey/{product}/{year}/{cell}/{corner}"
                 results.append(
                     {
@@ -202,7 +205,12 @@ class Lidar(BaseHTTPRequestHandler):
         elif "broken" in FAULTS and square == "TQ28NE" and product == SURFACE:
             self.give(200, b"<html>Invalid URL</html>")
         else:
-            self.give(200, make_archive(product, square, float(cell)))
+            body = make_archive(product, square, float(cell))
+            if "altered" in FAULTS and square == "TQ28NE":
+                # Within the heights of the raster, in no header.
+                at = body.index(b".tif") + 2_000
+                body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+            self.give(200, body)
 
     def give_coverage(self, slug: str, query: dict[str, list[str]]) -> None:
         if "no-coverages" in FAULTS or slug.endswith("-2022"):
