@@ -1,0 +1,163 @@
+"""Heights that services send: the squares of a place, and a look at what came for each."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from basrelief.config import InputError, Typed
+from basrelief.grid import Bounds
+from basrelief.sources.fetch.client import ServiceError
+from basrelief.sources.places import format_bounds, is_same_crs, name_crs
+from basrelief.sources.plausible import IMPOSSIBLE
+from basrelief.sources.squares import list_squares, read_square
+from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
+
+OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
+NATIONAL_GRID = CRS.from_epsg(27700)
+
+MARGIN_M = 20.0
+"""What a place is asked for beyond its edge: without the survey's own table of shifts, longitudes
+and latitudes may lie five metres aside."""
+
+SHOWN = 5
+"""How many names a line lists."""
+
+ROWS = 1000
+"""How many rows of a raster are looked at, evenly spread: a tile has 25 million cells."""
+
+BAND_ROWS = 500
+"""How many are read at a time."""
+
+
+def fill_place(polygon: shapely.Geometry, side_m: int) -> list[str]:
+    """List the squares of the National Grid in which a place has ground, from the south-west."""
+    shapely.prepare(polygon)
+    west, south, east, north = shapely.bounds(polygon).tolist()
+    return [
+        name
+        for name in list_squares((west, south, east, north), side_m)
+        if shares_ground(polygon, ground_of(name))
+    ]
+
+
+def shares_ground(polygon: shapely.Geometry, bounds: Bounds) -> bool:
+    """Tell whether a polygon has ground within bounds: an edge alone belongs to the next, too."""
+    box = shapely.box(*bounds)
+    return bool(shapely.intersects(polygon, box) and not shapely.touches(polygon, box))
+
+
+def ground_of(square: str) -> Bounds:
+    """Give the ground of a square whose name is known to be one."""
+    bounds = read_square(square)
+    if bounds is None:
+        raise ValueError(f"{square} is no square of the National Grid.")
+    return bounds
+
+
+def to_lon_lat(bounds: Bounds) -> list[tuple[float, float]]:
+    """Turn bounds on the National Grid into a closed ring of longitudes and latitudes (WGS 84).
+
+    A little wider, and with points along the edges, which are bent in degrees.
+    """
+    ring = shapely.box(*bounds).buffer(MARGIN_M, join_style="mitre").exterior
+    x, y = shapely.segmentize(ring, 5_000).coords.xy
+    lon, lat = Transformer.from_crs(NATIONAL_GRID, 4326, always_xy=True).transform(x, y)
+    return [(round(a, 6), round(b, 6)) for a, b in zip(lon, lat, strict=True)]
+
+
+def list_names(names: Sequence[str]) -> str:
+    """List some names for a message, and how many more there are.
+
+    >>> list_names(["TQ28NE", "TQ28NW"])
+    'TQ28NE, TQ28NW'
+    """
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Callable[[Path], None]:
+    """Make a look at a raster of heights, or at a zip archive of them.
+
+    Parameters
+    ----------
+    square
+        Where it must lie.
+    cell_m
+        Side of its cells, in metres.
+    is_zero_void
+        Whether the service writes 0 where it has no heights. That is declared in the file then.
+
+    Returns
+    -------
+    What `Client.download` takes as ``check``: raises ``ServiceError`` if the file is broken, lies
+    elsewhere, has other cells, or holds no heights.
+    """
+
+    def check(path: Path) -> None:
+        try:
+            tiles = find_tiles(Typed("file", path.name, path))
+            _check_sums(path)
+            for tile in tiles:
+                _check_place(tile, square, cell_m)
+            seen = np.concatenate([_read_rows(tile) for tile in tiles])
+        except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
+            reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
+            raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
+        if not seen.any():
+            raise ServiceError("what came is 0 or without data everywhere: no heights are there")
+        # As a shaded picture is, which such services have under names much like those of heights.
+        if seen.min() >= 0 and seen.max() <= 255 and not (seen % 1).any():
+            raise ServiceError("what came is whole numbers from 0 to 255: a picture, no heights")
+        if is_zero_void and not seen.all():
+            with rasterio.open(path, "r+", driver="GTiff") as dataset:
+                dataset.nodata = 0.0
+
+    return check
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every file of an archive with its checksum: GDAL reads altered bytes as heights."""
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise InputError(f"{broken} in it was altered on the way")
+
+
+def _check_place(tile: Tile, square: str, cell_m: float) -> None:
+    """Refuse a raster that is not of the square and cells that were asked for."""
+    if tile.fault:
+        raise InputError(f"it {tile.fault}")
+    bounds, side_m = tile.grid.bounds, tile.grid.cell_m
+    if tile.crs is not None and not is_same_crs(tile.crs, NATIONAL_GRID, bounds):
+        raise InputError(f"it is in {name_crs(tile.crs)}, not on the National Grid")
+    west, south, east, north = ground_of(square)
+    beyond = (west - bounds[0], south - bounds[1], bounds[2] - east, bounds[3] - north)
+    if max(beyond) > side_m:
+        raise InputError(f"it covers {format_bounds(bounds)}, which is not {square}")
+    if abs(side_m - cell_m) > 1e-6 * cell_m:
+        raise InputError(f"it has cells of {side_m:g} m, asked for were {cell_m:g} m")
+
+
+def _read_rows(tile: Tile) -> NDArray[np.float64]:
+    """Read a raster to its end, where one cut short shows it; give the heights of some rows."""
+    seen = []
+    with bounded_gdal(), rasterio.open(tile.path, driver=tile.driver) as dataset:
+        step = max(1, dataset.height // ROWS)
+        for row in range(0, dataset.height, BAND_ROWS):
+            window = Window(0, row, dataset.width, min(BAND_ROWS, dataset.height - row))
+            band = dataset.read(1, window=window, masked=True, out_dtype="float64")
+            seen.append(band[::step].compressed())
+    heights: NDArray[np.float64] = np.concatenate(seen)
+    return heights[np.abs(heights) < IMPOSSIBLE]
