@@ -1,0 +1,199 @@
+"""What services offer of a place, and how it is brought: each file whole, with whose it is."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256 as hash_bytes
+from pathlib import Path
+
+from basrelief.config import InputError
+from basrelief.hashes import hash_file
+from basrelief.run import Record, read_json, replacing, write_json
+from basrelief.sources.fetch.client import N_AT_ONCE, Client, ServiceError, name_host, read_kept
+
+CREDITS = "credits.json"
+"""Whose every file of a folder is, where it came from, and its SHA-256."""
+
+SPARE_BYTES = 2**30
+"""What a disk must have left after a download: the run that follows writes as well."""
+
+_writing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Whose data are, and on which terms."""
+
+    source: str
+    """Who publishes them."""
+
+    licence: str
+    """Its name, as in ``OGL v3``."""
+
+    statement: str
+    """What has to stand beside whatever is made of them."""
+
+    url: str
+    """Where the licence, or the data's own page, can be read."""
+
+    is_non_commercial: bool = False
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One file that a service has of a place."""
+
+    what: str
+    """It in a few words, for the user: ``surface TQ28NE, 1 m``."""
+
+    url: str
+    name: str
+    """Its path within the user's folder."""
+
+    n_bytes: int | None
+    """How large it is, or about: services that fill archives when asked cannot be asked before."""
+
+    year: int | None
+    """Of the edition, or of the last flight where that is known."""
+
+    credit: Credit
+
+    sha256: str | None = None
+    check: Callable[[Path], None] | None = None
+    """As `Client.download` takes it."""
+
+    make: Callable[[Client, Path], None] | None = None
+    """Writes the file under a path that is given, where it is not one download: boundaries come
+    in pages, and of an archive only a part is wanted."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What came of offers."""
+
+    files: tuple[Path, ...]
+    """In the order of their offers."""
+
+    failures: tuple[str, ...]
+    """One line each: what did not come, and why."""
+
+
+def sum_bytes(offers: Sequence[Offer]) -> int:
+    """Add up what offers weigh, in bytes; those of unknown size count nothing."""
+    return sum(offer.n_bytes or 0 for offer in offers)
+
+
+def bring(
+    client: Client, offers: Sequence[Offer], folder: Path, say: Callable[[str], None]
+) -> Brought:
+    """Download offers and lay them into a folder, each with its credit.
+
+    What cannot be had is named, at once and again in what is returned; the rest goes on.
+
+    Raises
+    ------
+    InputError
+        If two offers have one name, or there is no room for them.
+    """
+    _check_names(offers)
+    _check_room(offers, folder)
+    found: dict[int, Path | str] = {}
+    with ThreadPoolExecutor(N_AT_ONCE) as pool:
+        waiting = {
+            pool.submit(_bring_one, client, each, folder): k for k, each in enumerate(offers)
+        }
+        try:
+            for done in as_completed(waiting):
+                k = waiting[done]
+                found[k] = done.result()
+                word = f"not brought: {found[k]}" if isinstance(found[k], str) else offers[k].what
+                say(f"{len(found)} of {len(offers)}: {word}")
+        except BaseException:
+            # Whoever stops the program must not wait for pauses and half an archive.
+            client.stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    ordered = [found[k] for k in range(len(offers))]
+    failures = tuple(each for each in ordered if isinstance(each, str))
+    return Brought(tuple(each for each in ordered if isinstance(each, Path)), failures)
+
+
+def keep_credit(folder: Path, name: str, offer: Offer, record: Record) -> None:
+    """Write into a folder's ``credits.json`` whose a file is; what was said of it before goes.
+
+    Parameters
+    ----------
+    name
+        The file's path within the folder.
+    record
+        Its ``url``, ``sha256``, ``n_bytes`` and ``fetched``, as `Client.download` keeps them.
+    """
+    path = folder / CREDITS
+    entry = (
+        {"file": name, "what": offer.what, "year": offer.year}
+        | record
+        | {"credit": asdict(offer.credit)}
+    )
+    with _writing:
+        known = read_json(path) if path.exists() else []
+        others = [each for each in known if each["file"] != name]
+        write_json(path, sorted([*others, entry], key=lambda each: str(each["file"])))
+
+
+def _bring_one(client: Client, offer: Offer, folder: Path) -> Path | str:
+    """Bring one offer; its place in the folder, or a line that says why it did not come."""
+    if offer.make is not None:
+        return _make_one(client, offer, folder, offer.make)
+    host = name_host(offer.url)
+    # Files of one name at two addresses are two files, in the cache that all places share.
+    digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
+    kept = f"{host}/{digest}-{Path(offer.name).name}"
+    try:
+        found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
+    except ServiceError as error:
+        return f"{offer.what}: {error}"
+    target = folder / offer.name
+    with replacing(target) as part:
+        shutil.copyfile(found, part)
+    keep_credit(folder, offer.name, offer, read_kept(found))
+    return target
+
+
+def _make_one(
+    client: Client, offer: Offer, folder: Path, make: Callable[[Client, Path], None]
+) -> Path | str:
+    """Let an offer write its file; as `_bring_one`."""
+    target = folder / offer.name
+    try:
+        with replacing(target) as part:
+            make(client, part)
+            record: Record = {"url": offer.url, "sha256": hash_file(part)}
+            record |= {"n_bytes": part.stat().st_size}
+    except ServiceError as error:
+        return f"{offer.what}: {error}"
+    record |= {"fetched": datetime.now(UTC).isoformat(timespec="seconds")}
+    keep_credit(folder, offer.name, offer, record)
+    return target
+
+
+def _check_names(offers: Sequence[Offer]) -> None:
+    names = [offer.name for offer in offers]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice}: two files would be brought under this name.")
+
+
+def _check_room(offers: Sequence[Offer], folder: Path) -> None:
+    """Refuse what a disk has no room for, before hours of downloads."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    free, needed = shutil.disk_usage(there).free, sum_bytes(offers) + SPARE_BYTES
+    if needed > free:
+        raise InputError(
+            f"{folder}: {needed / 2**30:.1f} GB are needed there and {free / 2**30:.1f} GB are "
+            "free. Choose another folder, or a smaller place."
+        )
