@@ -79,6 +79,18 @@ def name_district(area_name: str) -> str | None:
     return found.group(1) if found else None
 
 
+def name_msoa(area_name: str) -> str | None:
+    """Read the MSOA's name off that of an LSOA; None if it has no such form.
+
+    Examples
+    --------
+    >>> name_msoa("City of London 001A"), name_msoa("Camden 003")
+    ('City of London 001', None)
+    """
+    found = re.fullmatch(r"(.+ \d{3})[A-Z]", area_name.strip())
+    return found.group(1) if found else None
+
+
 def name_districts(areas: pd.DataFrame) -> dict[str, str]:
     """Name districts, by code, after what the names of their areas begin with.
 
@@ -106,10 +118,10 @@ def fill_places(areas: pd.DataFrame) -> None:
     """
     names = areas["area_name"].fillna("").astype(str).str.strip()
     # The letter tells an LSOA from an MSOA, whose own district it would be taken for.
-    lsoas = names[names.str.fullmatch(r".+ \d{3}[A-Z]")]
+    lsoas = names[names.map(name_msoa).notna()]
     if lsoas.empty:
         return
-    for column, found in (("msoa", lsoas.str[:-1]), ("lad", lsoas.map(name_district))):
+    for column, found in (("msoa", lsoas.map(name_msoa)), ("lad", lsoas.map(name_district))):
         if areas[column].isna().all():
             filled = found.astype(object).reindex(areas.index)
             areas[column] = filled.where(filled.notna(), None)

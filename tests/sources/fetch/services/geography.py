@@ -96,10 +96,12 @@ def is_chosen(attributes: dict[str, Any], where: str) -> bool:
         value = str(attributes[found[2]])
         value = value.upper() if found[1] else value
         return value == found[3].replace("''", "'")
-    found = re.fullmatch(r"(\w+) IN \((.*)\)", where)
+    found = re.fullmatch(r"(UPPER\()?(\w+)\)? IN \((.*)\)", where)
     if not found:
         raise ValueError(where)
-    return attributes[found[1]] in [each.replace("''", "'") for each in re.findall(text, found[2])]
+    value = str(attributes[found[2]])
+    value = value.upper() if found[1] else value
+    return value in [each.replace("''", "'") for each in re.findall(text, found[3])]
 
 
 def answer(way: str, service: str, asked: dict[str, str]) -> dict[str, Any]:
