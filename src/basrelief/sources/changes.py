@@ -187,7 +187,9 @@ def carry_over(
         # What came of one area alone has its score, whatever its share.
         by = np.where(is_alone, 1.0, mass * share)
         top = pd.DataFrame(values * by[:, None], columns=table.columns)
-        bottom = pd.DataFrame(np.where(np.isnan(values), np.nan, by[:, None]), columns=table.columns)
+        bottom = pd.DataFrame(
+            np.where(np.isnan(values), np.nan, by[:, None]), columns=table.columns
+        )
         carried = (top.groupby(codes).sum() / bottom.groupby(codes).sum()).where(
             _is_whole(top, codes)
         )
@@ -196,7 +198,7 @@ def carry_over(
     has_old = pd.DataFrame(values).notna().any(axis=1).groupby(codes).any()
     lost = carried.isna().all(axis=1) & has_old.reindex(carried.index)
     named = tuple(str(code) for code in carried.index[lost])
-    carried = carried.rename_axis(table.index.name)
+    carried = carried.rename_axis(str(table.index.name or "area_id"))
     return Carried(carried, n_by_kind, named, strangers, weight)
 
 

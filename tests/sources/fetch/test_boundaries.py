@@ -74,7 +74,7 @@ def test_a_place_without_a_whole_area_is_told(client: Client, tmp_path: Path) ->
 def test_an_area_that_lies_in_nothing_larger_is_refused() -> None:
     areas = gpd.GeoDataFrame({"LSOA21CD": ["a"]}, geometry=[shapely.box(0, 0, 10, 10)])
     parents = gpd.GeoDataFrame({"MSOA21CD": ["m"]}, geometry=[shapely.box(0, 0, 10, 8)])
-    with pytest.raises(ServiceError, match="a lies in no MSOA21 .* 80%"):
+    with pytest.raises(ServiceError, match=r"a lies in no MSOA21 .* 80%"):
         join_parents(areas, parents, "MSOA21CD", "here")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -81,7 +82,7 @@ def test_the_list_of_gov_uk_is_asked_first(
     body = put_iod(site)
     list_on_gov_uk(site, IOD.url)
     known = hashlib.sha256(body).hexdigest()
-    monkeypatch.setattr(indices, "list_editions", lambda: (indices.replace(IOD, sha256=known),))
+    monkeypatch.setattr(indices, "list_editions", lambda: (replace(IOD, sha256=known),))
     offers = find_labels(client, "england")
     assert offers[0].n_bytes == 77
     brought = bring(client, offers, tmp_path / "out", client.say)
@@ -217,7 +218,7 @@ def test_ranks_of_scotland_come_with_people_and_ties(
     sheet = book.create_sheet("SIMD 2020v2 ranks")
     sheet.append([*heads, "Working_age_population", *names])
     for k in range(6976):
-        ranks = [k + 1] * 8
+        ranks: list[float] = [k + 1] * 8
         ranks[6] = 4563.5 if k in (4562, 4563) else k + 1
         sheet.append([f"S01{k + 6506:06d}", "Culter", "Aberdeen City", 894, 580, *ranks])
     book.save(tmp_path / "s.xlsx")
@@ -227,7 +228,9 @@ def test_ranks_of_scotland_come_with_people_and_ties(
     labels = read(brought.files[0], tmp_path, ["imd_from_rank", "crime_from_rank"])
     assert labels["population"].eq(894).all()
     assert labels["crime_from_rank"].iloc[4562] == labels["crime_from_rank"].iloc[4563]
-    assert labels["crime_from_rank"].iloc[4562] == pytest.approx(norm.ppf(1 - 4563 / 6976), abs=1e-6)
+    assert labels["crime_from_rank"].iloc[4562] == pytest.approx(
+        norm.ppf(1 - 4563 / 6976), abs=1e-6
+    )
     assert labels["imd_from_rank"].is_monotonic_decreasing
 
 
@@ -250,4 +253,6 @@ def test_the_real_ranks_of_scotland_are_read(tmp_path: Path) -> None:
     assert table.set_index("code").loc["S01006506", "crime"] == 4664
     edition = list_editions()[-1]
     made = indices._convert(table, edition).set_index("area_id")
-    assert made.loc["S01006506", "crime_from_rank"] == pytest.approx(norm.ppf(1 - 4663.5 / 6976), abs=1e-6)
+    assert made.loc["S01006506", "crime_from_rank"] == pytest.approx(
+        norm.ppf(1 - 4663.5 / 6976), abs=1e-6
+    )

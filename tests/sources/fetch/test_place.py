@@ -20,9 +20,7 @@ def places(start: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def client(
-    start: Callable[..., str], places: str, make_client: Callable[..., Client]
-) -> Client:
+def client(start: Callable[..., str], places: str, make_client: Callable[..., Client]) -> Client:
     plain = {"services1.arcgis.com": f"{start('geography')}/plain"}
     hosts = ("www.arcgis.com", "houseofcommonslibrary.github.io", "api.postcodes.io")
     others = dict.fromkeys((*hosts, "nominatim.openstreetmap.org"), places)

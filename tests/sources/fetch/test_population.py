@@ -14,9 +14,7 @@ from basrelief.sources.labels import find_label_vintage, read_labels
 
 
 @pytest.fixture
-def speak(
-    start: Callable[..., str], make_client: Callable[..., Client]
-) -> Callable[[str], Client]:
+def speak(start: Callable[..., str], make_client: Callable[..., Client]) -> Callable[[str], Client]:
     service = start("nomis")
     return lambda way: make_client({"www.nomisweb.co.uk": f"{service}/{way}"})
 

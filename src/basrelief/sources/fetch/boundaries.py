@@ -1,4 +1,4 @@
-"""Boundaries of a place: small areas with what they lie in, as one file that a run reads as it is."""
+"""Boundaries of a place: small areas with what they lie in, in one file that a run can read."""
 
 from __future__ import annotations
 
@@ -132,9 +132,7 @@ def join_parents(
     return pd.DataFrame(found).reset_index(drop=True)
 
 
-def _read_england_and_wales(
-    client: Client, place: Place, year: int
-) -> dict[str, gpd.GeoDataFrame]:
+def _read_england_and_wales(client: Client, place: Place, year: int) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in England or Wales, by envelope."""
     near = read_features(client, LSOA[year], bounds=place.bounds)
     areas = find_inside(near, place)
@@ -167,9 +165,9 @@ def _check_names(client: Client, areas: pd.Series, msoas: pd.Series, where: str)
     differs = told.notna() & (told != msoas.astype(str))
     if not differs.any():
         return
-    first = differs.idxmax()
+    first = int(differs.to_numpy().argmax())
     said = (
-        f"{where}: {areas[first]} lies in {msoas[first]}, whose name it does not bear "
+        f"{where}: {areas.iloc[first]} lies in {msoas.iloc[first]}, whose name it does not bear "
         f"({differs.sum()} of {len(areas)} LSOAs)"
     )
     if differs.mean() > MAX_OTHER_NAMES:
@@ -197,9 +195,7 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
     }
 
 
-def _read_zip(
-    client: Client, url: str, names: dict[str, str], bounds: Bounds
-) -> gpd.GeoDataFrame:
+def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -> gpd.GeoDataFrame:
     """Read what lies near bounds from a zipped shapefile of a whole country."""
     path = client.download(url, f"maps.gov.scot/{url.rpartition('/')[2]}")
     try:

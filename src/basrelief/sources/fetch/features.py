@@ -1,4 +1,4 @@
-"""The feature service of the Office for National Statistics: boundaries and lookups, page by page."""
+"""The feature service of the Office for National Statistics, asked page by page."""
 
 from __future__ import annotations
 

@@ -204,8 +204,8 @@ def _find_on_gov_uk(client: Client, edition: Edition) -> tuple[str, int] | None:
         changed = str(page.get("public_updated_at", ""))[:10]
         client.say(
             f"{edition.name} {edition.year}: GOV.UK has its file at another address than on "
-            f"{READ}{f', changed {changed}' if changed else ''}{_last_change(page)}: it was moved or "
-            "corrected, and scores may differ from those of earlier runs"
+            f"{READ}{f', changed {changed}' if changed else ''}{_last_change(page)}: it was moved "
+            "or corrected, and scores may differ from those of earlier runs"
         )
     return url, int(found[0].get("file_size") or edition.n_bytes)
 

@@ -38,7 +38,11 @@ def read_sheet(path: Path, has_heading: str) -> list[list[str]]:
             if archive.getinfo("content.xml").file_size > MAX_BYTES:
                 raise ServiceError(f"{path.name}: is too large to be read")
             with archive.open("content.xml") as file:
-                for _, element in iterparse(file):
+                # What swells when it is read begins with definitions, which no workbook has.
+                if b"<!DOCTYPE" in file.read(4096):
+                    raise ServiceError(f"{path.name}: is no workbook")
+            with archive.open("content.xml") as file:
+                for _, element in iterparse(file):  # noqa: S314
                     if element.tag != f"{TABLE}table":
                         continue
                     rows = list(_walk_rows(element))

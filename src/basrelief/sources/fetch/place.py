@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from basrelief.config import InputError
 from basrelief.grid import Bounds
@@ -67,7 +69,7 @@ class Place:
     """A place: what it is called, and its ground."""
 
     name: str
-    polygon: shapely.Geometry
+    polygon: BaseGeometry
     """In EPSG:27700."""
 
     country: Country
@@ -87,7 +89,7 @@ class _Hit:
 
     name: str
     district: str
-    polygon: shapely.Geometry
+    polygon: BaseGeometry
     code: str
     """Of itself or of its district: its first letter tells the country."""
 
@@ -234,12 +236,14 @@ def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
     path = client.download(url, "houseofcommonslibrary.github.io/msoa-names-2021.csv", check=_check)
     # With a mark at its beginning, which would hide the first heading.
     table = pd.read_csv(path, encoding="utf-8-sig", dtype=str)
-    lad = next((c for c in table if c.lower() in ("localauthorityname", "laname")), None)
+    lad = next((c for c in table if str(c).lower() in ("localauthorityname", "laname")), None)
     if lad is None or not {"msoa21cd", "msoa21hclnm"} <= set(table):
         raise ServiceError(f"houseofcommonslibrary.github.io: unknown columns {list(table)[:8]}")
     chosen = table[table["msoa21hclnm"].str.casefold() == name.casefold()]
     hits = []
-    for code, own, district in zip(chosen["msoa21cd"], chosen["msoa21hclnm"], chosen[lad], strict=True):
+    for code, own, district in zip(
+        chosen["msoa21cd"], chosen["msoa21hclnm"], chosen[lad], strict=True
+    ):
         drawn = read_features(client, MSOA[2021], where=f"MSOA21CD={quote(code)}")
         if len(drawn):
             hits.append(_Hit(own, district, drawn.geometry.iloc[0], code, MSOA_NAMES))
@@ -303,7 +307,9 @@ def _find_postcode(client: Client, code: str, around_m: float) -> Place:
     x, y = found.get("eastings"), found.get("northings")
     country = COUNTRIES.get(str(found.get("country", ""))[:1])
     if x is None or y is None or country is None:
-        raise InputError(f"--place {code!r}: lies in {found.get('country')}, off the National Grid.")
+        raise InputError(
+            f"--place {code!r}: lies in {found.get('country')}, off the National Grid."
+        )
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
     ground = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
@@ -328,7 +334,7 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
         drawn = shape(each["geojson"])
         x, y = to_grid.transform(float(each["lon"]), float(each["lat"]))
         if "Polygon" in drawn.geom_type:
-            ground = shapely.transform(drawn, to_grid.transform, interleaved=False)
+            ground = shapely.transform(drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1))
         else:
             ground = shapely.buffer(shapely.Point(x, y), around_m)
         whole = str(each["display_name"])
@@ -340,7 +346,7 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
     return hits
 
 
-def _find_country(client: Client, ground: shapely.Geometry, typed: str) -> Country:
+def _find_country(client: Client, ground: BaseGeometry, typed: str) -> Country:
     """Find in which country most of the ground lies."""
     west, south, east, north = ground.bounds
     lads = read_features(client, LAD, bounds=(west, south, east, north))

@@ -71,12 +71,13 @@ def read_people(client: Client, year: int) -> pd.DataFrame:
             break
     table = pd.concat(pages, ignore_index=True)
     codes = table["GEOGRAPHY_CODE"]
-    if codes.duplicated().any() or len(table) != n_areas or table["DATE_NAME"].nunique() != 1:
+    years = table["DATE_NAME"].unique()
+    if codes.duplicated().any() or len(table) != n_areas or len(years) != 1:
         raise ServiceError(
             f"www.nomisweb.co.uk: gives {len(table):,} rows of {codes.nunique():,} areas, and "
             f"there are {n_areas:,}. Try again later."
         )
-    heading = f"Total population: mid {table['DATE_NAME'].iloc[0]}"
+    heading = f"Total population: mid {years[0]}"
     made = pd.DataFrame({f"LSOA code ({year})": codes, heading: table["OBS_VALUE"]})
     if made[heading].isna().any() or (made[heading] < 0).any():
         raise ServiceError("www.nomisweb.co.uk: has no number of people for some areas")

@@ -113,47 +113,49 @@ def answer(way: str, service: str, asked: dict[str, str]) -> dict[str, Any]:
     if "spatialRel" in asked:
         return fail(400, "", "'spatialRel' parameter is invalid")
     try:
-        rows = [each for each in LAYERS[name] if is_chosen(each[0], asked["where"])]
-        if "geometry" in asked:
-            west, south, east, north = (float(v) for v in asked["geometry"].split(","))
-            assert asked["inSR"] == "27700"
-            assert asked["geometryType"] == "esriGeometryEnvelope"
-            rows = [e for e in rows if meets(e[1], west, south, east, north)]
-        fields = asked.get("outFields", "").split(",")
-        if "returnCountOnly" not in asked:
-            [[row[0][field] for field in fields] for row in rows]
+        rows = choose(name, asked)
     except (KeyError, ValueError):
         return fail(400, "Cannot perform query. Invalid query parameters.", "'where' is invalid")
     if asked.get("returnCountOnly") == "true":
         return {"count": len(rows)}
+    return give_page(way, rows, asked)
+
+
+def choose(name: str, asked: dict[str, str]) -> list[tuple[dict[str, Any], list[Any]]]:
+    rows = [each for each in LAYERS[name] if is_chosen(each[0], asked["where"])]
+    if "geometry" in asked:
+        west, south, east, north = (float(v) for v in asked["geometry"].split(","))
+        if (asked["inSR"], asked["geometryType"]) != ("27700", "esriGeometryEnvelope"):
+            raise ValueError(asked["inSR"])
+        rows = [e for e in rows if meets(e[1], west, south, east, north)]
     if "orderByFields" in asked:
         rows.sort(key=lambda each: [each[0][f] for f in asked["orderByFields"].split(",")])
     else:
         random.shuffle(rows)
+    fields = asked["outFields"].split(",") if "outFields" in asked else []
+    return [({field: row[0][field] for field in fields}, row[1]) for row in rows]
+
+
+def give_page(way: str, rows: list[Any], asked: dict[str, str]) -> dict[str, Any]:
     start, wanted = int(asked.get("resultOffset", 0)), int(asked["resultRecordCount"])
     part = rows[start : start + min(wanted, PAGE)]
-    is_more = start + len(part) < len(rows)
-    if way == "silent":
-        is_more = False  # the rest is left out without a word
-    page: dict[str, Any] = {"features": []}
-    for attributes, rings in part:
-        feature: dict[str, Any] = {"attributes": {f: attributes[f] for f in fields}}
-        if asked["returnGeometry"] == "true":
+    page: dict[str, Any] = {"features": [{"attributes": attributes} for attributes, _ in part]}
+    if asked["returnGeometry"] == "true":
+        for feature, (_, rings) in zip(page["features"], part, strict=True):
             feature["geometry"] = {"rings": rings}
-        page["features"].append(feature)
     system = {"wkid": 4326} if way == "degrees" else {"wkid": 27700, "latestWkid": 27700}
     page["spatialReference"] = system
-    if is_more and way == "geojson":
-        page["properties"] = {"exceededTransferLimit": True}
-    elif is_more:
-        page["exceededTransferLimit"] = True
+    # "silent" leaves the rest out without a word.
+    if start + len(part) < len(rows) and way != "silent":
+        holder = page.setdefault("properties", {}) if way == "geojson" else page
+        holder["exceededTransferLimit"] = True
     return page
 
 
 def meets(rings: list[Any], west: float, south: float, east: float, north: float) -> bool:
     xs = [x for ring in rings for x, _ in ring]
     ys = [y for ring in rings for _, y in ring]
-    return min(xs) <= east and max(xs) >= west and min(ys) <= north and max(ys) >= south
+    return bool(min(xs) <= east and max(xs) >= west and min(ys) <= north and max(ys) >= south)
 
 
 def fail(code: int, message: str, *details: str) -> dict[str, Any]:
@@ -181,7 +183,7 @@ class Geography(BaseHTTPRequestHandler):
         log.append({"method": self.command, "service": service} | asked)
         self.give(answer(parts[0], service, asked))
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def give(self, value: Any) -> None:
         body = json.dumps(value).encode()
