@@ -12,11 +12,14 @@ import shapely
 from basrelief.grid import Bounds
 from basrelief.sources.boundaries import OPEN_ERRORS, quiet_gdal
 from basrelief.sources.census import name_msoa
+from basrelief.sources.countries import Country
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.features import CRS, ONS, read_features
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.scotland import SCOTLAND
 
 AREAS = "boundaries/areas.gpkg"
 """Layers ``areas``, ``msoas``, ``districts`` and, of England and Wales, ``wards``."""
@@ -68,13 +71,18 @@ def find_boundaries(place: Place, year: int) -> list[Offer]:
             layer.to_file(part, layer=name, driver="GPKG", engine="pyogrio")
 
     if place.country == "scotland":
-        what = "boundaries of data zones of 2011, their zones and council areas"
+        what = _name_what(SCOTLAND, 2011)
         return [Offer(what, SCOTLAND_URL, AREAS, None, 2011, SCOTTISH_GOVERNMENT, make=make)]
-    what = f"boundaries of LSOAs of {year}, their MSOAs, districts and wards"
+    what = f"{_name_what(ENGLAND, year)}, with wards"
     return [Offer(what, LSOA[year].url, AREAS, None, year, ONS, make=make)]
 
 
 SCOTLAND_URL = "https://maps.gov.scot/ATOM/shapefiles/SG_DataZoneBdry_2011.zip"
+
+
+def _name_what(country: Country, year: int) -> str:
+    area, middle, large = country.levels
+    return f"boundaries of {area}s of {year}, their {middle}s and {large}s"
 
 
 def find_inside(areas: gpd.GeoDataFrame, place: Place) -> gpd.GeoDataFrame:

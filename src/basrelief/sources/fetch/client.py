@@ -118,6 +118,11 @@ class Client:
         with self._open("GET", url, params=params) as answer:
             return _parse_json(answer, url)
 
+    def get_text(self, url: str, params: Mapping[str, Any] | None = None) -> str:
+        """Ask for a text; errors as of `get_json`."""
+        with self._open("GET", url, params=params) as answer:
+            return answer.text
+
     def post_json(
         self, url: str, body: Any, form: bool = False, media: str = "application/json"
     ) -> Any:
@@ -180,8 +185,8 @@ class Client:
         sha256
             What it has to be, if that is known.
         check
-            Looks at the file before it gets its name; raises ``ServiceError`` if it is not what
-            was asked for.
+            Looks at the file before it gets its name, and may declare in it what its service
+            leaves out; raises ``ServiceError`` if it is not what was asked for.
 
         Raises
         ------
@@ -196,7 +201,7 @@ class Client:
                 return target
             self.say(f"{target}: is damaged, and fetched again")
         with replacing(target) as part:
-            n_bytes, is_sure = self._stream(url, part, params)
+            is_sure = self._stream(url, part, params)
             found = hash_file(part)
             if sha256 not in (None, found):
                 raise ServiceError(
@@ -211,22 +216,23 @@ class Client:
                     "knows whether it came whole"
                 )
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            record = {"url": whole, "sha256": found, "n_bytes": n_bytes, "fetched": now}
+            # Hashed again: a check may have declared in the file what is no data.
+            kept = {"url": whole, "sha256": hash_file(part) if check else found, "fetched": now}
             # First: if the program ends here, the older file no longer matches, and is fetched.
-            write_json(_beside(target), record)
+            write_json(_beside(target), kept | {"n_bytes": part.stat().st_size})
         return target
 
-    def _stream(self, url: str, part: Path, params: Mapping[str, Any] | None) -> tuple[int, bool]:
+    def _stream(self, url: str, part: Path, params: Mapping[str, Any] | None) -> bool:
         """Write an answer to a file, going on where a connection was cut.
 
-        Returns its bytes, and whether the service said where the file ends.
+        Returns whether the service said where the file ends.
         """
         begun: Identity | None = None
         n_cuts = farthest = 0
         while True:
             try:
                 begun = self._go_on(url, part, params, begun)
-                return part.stat().st_size, begun.total is not None or begun.is_chunked
+                return begun.total is not None or begun.is_chunked
             except _BrokenError as cut:
                 begun = cast(Identity | None, cut.args[0])
             done = part.stat().st_size
