@@ -20,7 +20,8 @@ from basrelief.sources.fetch.place import Place
 
 @pytest.fixture
 def client(start: Callable[..., str], make_client: Callable[..., Client]) -> Client:
-    return make_client({"services1.arcgis.com": f"{start('geography')}/plain"})
+    plain = f"{start('geography')}/plain"
+    return make_client({"services1.arcgis.com": plain, "www.arcgis.com": start("places")})
 
 
 def fetch(client: Client, place: Place, year: int, folder: Path) -> Path:
@@ -49,7 +50,10 @@ def test_a_run_reads_the_areas_of_a_place_as_they_come(
     assert areas["msoa"].value_counts().tolist() == [4] * 16
     assert find_area_vintage(typed, None) == (year, f"LSOA{year % 100}CD")
     names = [str(name) for name, _ in pyogrio.list_layers(path)]
-    assert names == ["areas", "msoas", "districts", "wards"]
+    assert names == ["areas", "msoas", "districts", "wards", "place_names"]
+    places = gpd.read_file(path, layer="place_names")
+    # Parishes and wards have names too, and what lies elsewhere; none of these is drawn.
+    assert sorted(places["name"]) == ["Ashby", "Newton"]
     assert len(gpd.read_file(path, layer="wards")) >= 4
     credits_text = (tmp_path / "out" / "credits.json").read_text()
     assert "Office for National Statistics" in credits_text
@@ -105,13 +109,18 @@ def draw_scotland(folder: Path) -> None:
 
 
 def test_scotland_has_data_zones_and_intermediate_zones(
-    start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
+    start: Callable[..., str],
+    make_client: Callable[..., Client],
+    tmp_path: Path,
+    lines: list[str],
 ) -> None:
     draw_scotland(tmp_path / "scotland" / "ATOM" / "shapefiles")
     client = make_client(
         {
             "services1.arcgis.com": f"{start('geography')}/plain",
             "maps.gov.scot": start("folder", str(tmp_path / "scotland")),
+            # A file that is lacking there is no reason to lose the boundaries.
+            "www.arcgis.com": start("folder", str(tmp_path)),
         }
     )
     place = Place("Glentest", shapely.box(508_000, 180_000, 512_000, 184_000), "scotland")
@@ -126,4 +135,5 @@ def test_scotland_has_data_zones_and_intermediate_zones(
     assert areas["area_id"].tolist() == [f"S0100{k:04d}" for k in range(16)]
     assert areas["msoa"].tolist() == (["S02000001"] * 2 + ["S02000002"] * 2) * 4
     assert set(areas["lad"]) == {"S12000003"}
+    assert any("no names of places for the map" in line for line in lines)
     assert "Scottish Government" in (tmp_path / "out" / "credits.json").read_text()

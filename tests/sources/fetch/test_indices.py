@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from basrelief.config import Typed
+from basrelief.config import InputError, Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.fetch import indices
 from basrelief.sources.fetch.client import Client, ServiceError
@@ -142,7 +142,7 @@ def test_a_page_of_words_is_no_index(client: Client, site: Path, tmp_path: Path)
 
 
 def test_unknown_releases_are_refused(client: Client) -> None:
-    with pytest.raises(ServiceError, match="no index of Wales of 2015; known are 2025, 2019"):
+    with pytest.raises(InputError, match="no index of Wales of 2015; known are 2025, 2019"):
         find_labels(client, "wales", 2015)
 
 

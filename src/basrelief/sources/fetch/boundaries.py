@@ -18,11 +18,12 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.features import CRS, ONS, read_features
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import Place, read_place_names
 from basrelief.sources.scotland import SCOTLAND
 
 AREAS = "boundaries/areas.gpkg"
-"""Layers ``areas``, ``msoas``, ``districts`` and, of England and Wales, ``wards``."""
+"""Layers ``areas``, ``msoas``, ``districts``, ``place_names`` and, of England and Wales,
+``wards``."""
 
 MIN_INSIDE = 0.5
 """An area belongs to a place when this share of its ground does: borders of one degree of
@@ -66,6 +67,7 @@ def find_boundaries(place: Place, year: int) -> list[Offer]:
             layers = _read_scotland(client, place)
         else:
             layers = _read_england_and_wales(client, place, year)
+        layers |= _read_names(client, place)
         for name, layer in layers.items():
             # One file: the layers are appended to it, and only one has codes of areas.
             layer.to_file(part, layer=name, driver="GPKG", engine="pyogrio")
@@ -201,6 +203,18 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
         "msoas": _take(zones, in_zone["msoa"]),
         "districts": _take(districts, in_lad["lad"]),
     }
+
+
+def _read_names(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
+    """Read the names of localities in a place, for maps; areas are worth having without them."""
+    try:
+        table = read_place_names(client)
+    except ServiceError as error:
+        client.say(f"no names of places for the map: {error}")
+        return {}
+    inside = (table["kind"] == "LOC") & shapely.intersects(place.polygon, table["point"].to_numpy())
+    found = table.loc[inside, ["name", "point"]].reset_index(drop=True)
+    return {"place_names": gpd.GeoDataFrame(found[["name"]], geometry=found["point"], crs=CRS)}
 
 
 def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -> gpd.GeoDataFrame:

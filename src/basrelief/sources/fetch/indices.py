@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pandas as pd
 
+from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.sources.fetch.client import Client, ServiceError, read_kept
 from basrelief.sources.fetch.ods import read_sheet
@@ -84,18 +85,32 @@ def find_labels(
 
     Raises
     ------
-    ServiceError
+    InputError
+        If there is no such release; lists those that are known.
+    """
+    edition = find_edition(country, year)
+    offers = [_offer(client, edition)]
+    if with_crimes and edition.name == "IoD" and edition.year == 2025:
+        offers.append(_offer(client, FILE_8))
+    return offers
+
+
+def find_edition(country: Country, year: int | None = None) -> Edition:
+    """Find a release of a country's index, by default the newest.
+
+    Its ``area_year`` is that of the boundaries to be fetched with it.
+
+    Raises
+    ------
+    InputError
         If there is no such release; lists those that are known.
     """
     known = [each for each in list_editions() if each.country == country]
     edition = next((each for each in known if year in (None, each.year)), None)
     if edition is None:
         years = ", ".join(str(each.year) for each in known)
-        raise ServiceError(f"there is no index of {country.title()} of {year}; known are {years}")
-    offers = [_offer(client, edition)]
-    if with_crimes and edition.name == "IoD" and edition.year == 2025:
-        offers.append(_offer(client, FILE_8))
-    return offers
+        raise InputError(f"there is no index of {country.title()} of {year}; known are {years}")
+    return edition
 
 
 def list_editions() -> tuple[Edition, ...]:

@@ -67,6 +67,10 @@ def make_layers() -> dict[str, list[tuple[dict[str, Any], list[Any]]]]:
             change = {"LSOA11CD": f"E0100{d}{k:03d}", "LSOA21CD": f"E0100{d}{k:03d}"}
             change |= {"CHGIND": "U", "LAD22CD": lad["LAD25CD"]}
             layers["CHANGES"].append((change, []))
+    # At the border of the districts: what was one became two, one of them in the other district.
+    row = layers["CHANGES"][64][0]
+    layers["CHANGES"][64] = (row | {"LSOA11CD": "E01000007", "CHGIND": "S"}, [])
+    layers["CHANGES"][7][0]["CHGIND"] = "S"
     # A ring with a hole, and a second part inside the hole; which way they turn is not told.
     rings = [*square(0, 0, 100), *square(20, 20, 60), *square(40, 40, 20)]
     layers["RINGS"].append(({"CODE": "A"}, rings))

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 # (name, kind, latitude, longitude, district, its code)
 NAMES = [
-    ("Ashby", "LOC", 51.5, -0.55, "Testham", "E09000001"),
-    ("Ashby", "PAR", 51.501, -0.551, "Testham", "E09000001"),
+    ("Ashby", "LOC", 51.52, -0.55, "Testham", "E09000001"),
+    ("Ashby", "PAR", 51.521, -0.551, "Testham", "E09000001"),
     ("Ashby", "LOC", 52.5, -1.55, "Farham", "E07000009"),
     ("Dinas Maŵr".replace("ŵ", "â"), "LOC", 52.7, -3.7, "Gwynedd", "W06000002"),
-    ("Newton", "LOC", 51.5, -0.55, "Testham", "E09000001"),
+    ("Newton", "LOC", 51.52, -0.55, "Testham", "E09000001"),
     ("Newton", "LOC", 51.6, -0.55, "Testham", "E09000001"),
     ("Newton", "WD", 51.6, -0.55, "Testham", "E09000001"),
 ]
