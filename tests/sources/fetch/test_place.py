@@ -110,6 +110,15 @@ def test_bounds_and_files_are_places(client: Client, tmp_path: Path) -> None:
     assert place.bounds == pytest.approx((509_000, 181_000, 510_000, 182_000), abs=1)
 
 
+@pytest.mark.parametrize("text", ["<html></html>", '{"type": "FeatureCollection", "features": []}'])
+def test_a_file_that_is_no_place_is_refused(client: Client, tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.geojson").write_text(text)
+    with pytest.raises(InputError, match="cannot be read as boundaries"):
+        place_of_file(client, tmp_path / "mine.geojson")
+    with pytest.raises(InputError, match="no such file"):
+        place_of_file(client, tmp_path / "other.geojson")
+
+
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [

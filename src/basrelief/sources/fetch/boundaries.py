@@ -16,9 +16,10 @@ from basrelief.sources.countries import Country
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.features import CRS, ONS, read_features
+from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
-from basrelief.sources.fetch.place import Place, read_place_names
+from basrelief.sources.fetch.place import Place
 from basrelief.sources.scotland import SCOTLAND
 
 AREAS = "boundaries/areas.gpkg"

@@ -257,7 +257,9 @@ def _check(path: Path, edition: Edition) -> None:
         n_found = len(edition.read(path))
     else:
         try:
-            table = pd.read_csv(path, usecols=[0], encoding="utf-8-sig", dtype=str)
+            table = pd.read_csv(
+                path, usecols=[0], encoding="utf-8-sig", encoding_errors="replace", dtype=str
+            )
         except (ValueError, pd.errors.ParserError) as error:
             raise ServiceError(f"{where}: what came is no table ({error})") from error
         if not str(table.columns[0]).startswith("LSOA code"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,13 @@ from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from basrelief.config import InputError
+from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
+from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.features import CRS, ONS, quote, read_features
+from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import Credit
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
 
@@ -166,13 +167,13 @@ def place_of_file(client: Client, path: Path) -> Place:
     InputError
         If it cannot be read, holds no polygons, or lies outside England, Wales and Scotland.
     """
+    typed = Typed("areas", str(path), path, is_option=True)
+    layer = find_layer(typed, None)
     try:
-        found = gpd.read_file(path)
-    # pyogrio, pyproj and GEOS have no common error for a broken file.
-    except Exception as error:
-        raise InputError(
-            f"--areas {path}: cannot be read as boundaries ({str(error).splitlines()[0]})."
-        ) from error
+        with quiet_gdal():
+            found = gpd.read_file(layer.source.path, layer=layer.name, on_invalid="fix")
+    except OPEN_ERRORS as error:
+        raise refuse(typed, say_reason(error)) from error
     if found.crs is None:
         raise InputError(f"--areas {path}: says no CRS. Save it with one, as in EPSG:27700.")
     shapes = shapely.make_valid(found.to_crs(CRS).geometry.to_numpy())
@@ -263,38 +264,6 @@ def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
     return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]
 
 
-def read_place_names(client: Client) -> pd.DataFrame:
-    """Read the ONS Index of Place Names (July 2024) of localities, built-up areas and parishes.
-
-    Returns
-    -------
-    DataFrame
-        ``name, kind, rank, lad, lad_name, point``; points in EPSG:27700, localities first.
-    """
-    url = "https://www.arcgis.com/sharing/rest/content/items/208d9884575647c29f0dd5a1184e711a/data"
-    kinds = {"LOC": 0, "BUA": 1, "PAR": 2, "COM": 3}
-    path = client.download(url, "www.arcgis.com/place-names-2024.zip", check=_check_names_zip)
-    with zipfile.ZipFile(path) as archive, archive.open(_find_csv(archive)) as file:
-        # In the encoding of an old Windows; as UTF-8, Welsh and Gaelic names would not be found.
-        table = pd.read_csv(file, encoding="cp1252", dtype=str)
-    table.columns = table.columns.str.lower()
-    kept = table[table["descnm"].isin(kinds) & table["lad23nm"].notna()].dropna(
-        subset=["place23nm", "lat", "long"]
-    )
-    to_grid = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
-    x, y = to_grid.transform(kept["long"].astype(float), kept["lat"].astype(float))
-    return pd.DataFrame(
-        {
-            "name": kept["place23nm"],
-            "kind": kept["descnm"],
-            "rank": kept["descnm"].map(kinds),
-            "lad": kept["lad23cd"],
-            "lad_name": kept["lad23nm"],
-            "point": shapely.points(x, y),
-        }
-    ).reset_index(drop=True)
-
-
 def _find_postcode(client: Client, code: str, around_m: float) -> Place:
     """Take the ground around a postcode."""
     url = f"https://api.postcodes.io/postcodes/{code.replace(' ', '%20')}"
@@ -375,18 +344,3 @@ def _describe_unknown(client: Client, typed: str, name: str) -> InputError:
 def _check(path: Path) -> None:
     if path.read_bytes()[:200].lstrip().startswith((b"<", b'{"error"')):
         raise ServiceError(f"{path.name}: what came is a page of words, and not the file")
-
-
-def _check_names_zip(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _find_csv(archive)
-    except zipfile.BadZipFile as error:
-        raise ServiceError("www.arcgis.com: the Index of Place Names came as no zip") from error
-
-
-def _find_csv(archive: zipfile.ZipFile) -> str:
-    names = [each for each in archive.namelist() if re.search(r"IPN_GB_\d+\.csv$", each)]
-    if not names:
-        raise ServiceError("www.arcgis.com: the Index of Place Names holds no IPN_GB_*.csv")
-    return names[0]
