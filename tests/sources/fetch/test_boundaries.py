@@ -12,7 +12,8 @@ from pyproj import CRS
 from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, read_areas
-from basrelief.sources.fetch.boundaries import find_boundaries, join_parents
+from basrelief.sources.census import name_msoa
+from basrelief.sources.fetch.boundaries import find_boundaries, find_inside, join_parents
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.place import Place
@@ -137,3 +138,21 @@ def test_scotland_has_data_zones_and_intermediate_zones(
     assert set(areas["lad"]) == {"S12000003"}
     assert any("no names of places for the map" in line for line in lines)
     assert "Scottish Government" in (tmp_path / "out" / "credits.json").read_text()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("year", "n_camden"), [(2021, 130), (2011, 133)])
+def test_real_areas_are_found_in_the_districts_that_they_are_named_after(
+    shared_data: Path, year: int, n_camden: int
+) -> None:
+    folder, short = shared_data / "areas", year % 100
+    areas = gpd.read_file(folder / f"london-{year}-lsoa-gen20.shp").to_crs(27700)
+    districts = gpd.read_file(folder / "london-2021-lad22-gen20.shp").to_crs(27700)
+    found = join_parents(areas, districts, "LAD22CD", "London")
+    named = areas[f"LSOA{short}NM"].str.replace(r" \d{3}[A-Z]$", "", regex=True)
+    assert found["LAD22NM"].tolist() == named.tolist()
+    assert areas[f"LSOA{short}NM"].map(name_msoa).tolist() == areas[f"MSOA{short}NM"].tolist()
+    camden = districts.loc[districts["LAD22NM"] == "Camden", "geometry"].iloc[0]
+    inside = find_inside(areas, Place("Camden", camden, "england"))
+    assert set(inside[f"LSOA{short}NM"].str[:7]) == {"Camden "}
+    assert len(inside) == n_camden
