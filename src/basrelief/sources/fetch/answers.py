@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import requests
 from urllib3.exceptions import NewConnectionError
 
+NUMBER = re.compile(r"[0-9]{1,18}")
 N_TRIES = 6
 N_TRIES_IN_DOUBT = 3
 
@@ -50,11 +51,11 @@ def as_is(asked: range | None = None) -> dict[str, str]:
 def identify(answer: requests.Response) -> Identity:
     """Read which file an answer is of, and how long that is as a whole."""
     headers = answer.headers
-    said = headers.get("Content-Length", "")
+    said: str = headers.get("Content-Length", "")
     if answer.status_code == 206:
         said = headers.get("Content-Range", "").rpartition("/")[2]
     return Identity(
-        total=int(said) if said.isdigit() else None,
+        total=int(said) if NUMBER.fullmatch(said) else None,
         etag=headers.get("ETag"),
         modified=headers.get("Last-Modified"),
         is_packed=headers.get("Content-Encoding", "identity") != "identity",
@@ -71,7 +72,7 @@ def read_start(answer: requests.Response) -> int | None:
 def read_pause(answer: requests.Response) -> float:
     """Read for how many seconds a service asks to be left alone."""
     said = answer.headers.get("Retry-After", "").strip()
-    if said.isdigit():
+    if NUMBER.fullmatch(said):
         return float(said)
     try:
         then = parsedate_to_datetime(said)

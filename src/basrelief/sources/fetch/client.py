@@ -384,7 +384,7 @@ def _beside(path: Path) -> Path:
 def _parse_json(answer: requests.Response, url: str) -> Any:
     try:
         return json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         beginning = " ".join(answer.text[:60].split())
         raise ServiceError(
             f"{name_host(url)}: answers with what is no JSON ({beginning!r})"

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256 as hash_bytes
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
@@ -72,6 +82,19 @@ class Offer:
     in pages, and of an archive only a part is wanted."""
 
 
+@contextmanager
+def showing_bytes(client: Client, offers: Sequence[Offer]) -> Iterator[Client]:
+    """Show what came, how fast and how long the rest takes; nothing where nobody sees it.
+
+    Gives the client to bring the offers with.
+    """
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=sum_bytes(offers) or None)
+        yield replace(client, count=lambda n_bytes: bar.advance(task, n_bytes))
+
+
 @dataclass(frozen=True)
 class Brought:
     """What came of offers."""
@@ -100,8 +123,8 @@ def bring(
     InputError
         If two offers have one name, or there is no room for them.
     """
-    _check_names(offers)
-    _check_room(offers, folder)
+    _check_names(offers, folder)
+    _check_room(client, offers, folder)
     found: dict[int, Path | str] = {}
     with ThreadPoolExecutor(N_AT_ONCE) as pool:
         waiting = {
@@ -147,53 +170,67 @@ def keep_credit(folder: Path, name: str, offer: Offer, record: Record) -> None:
 
 def _bring_one(client: Client, offer: Offer, folder: Path) -> Path | str:
     """Bring one offer; its place in the folder, or a line that says why it did not come."""
-    if offer.make is not None:
-        return _make_one(client, offer, folder, offer.make)
-    host = name_host(offer.url)
-    # Files of one name at two addresses are two files, in the cache that all places share.
-    digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
-    kept = f"{host}/{digest}-{Path(offer.name).name}"
-    try:
-        found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
-    except ServiceError as error:
-        return f"{offer.what}: {error}"
-    target = folder / offer.name
-    with replacing(target) as part:
-        shutil.copyfile(found, part)
-    keep_credit(folder, offer.name, offer, read_kept(found))
-    return target
-
-
-def _make_one(
-    client: Client, offer: Offer, folder: Path, make: Callable[[Client, Path], None]
-) -> Path | str:
-    """Let an offer write its file; as `_bring_one`."""
     target = folder / offer.name
     try:
         with replacing(target) as part:
-            make(client, part)
-            record: Record = {"url": offer.url, "sha256": hash_file(part)}
-            record |= {"n_bytes": part.stat().st_size}
+            record = _make(client, offer, part) if offer.make else _download(client, offer, part)
+        keep_credit(folder, offer.name, offer, record)
     except ServiceError as error:
         return f"{offer.what}: {error}"
-    record |= {"fetched": datetime.now(UTC).isoformat(timespec="seconds")}
-    keep_credit(folder, offer.name, offer, record)
+    except OSError as error:
+        return f"{offer.what}: cannot be written ({error.strerror})"
     return target
 
 
-def _check_names(offers: Sequence[Offer]) -> None:
+def _download(client: Client, offer: Offer, part: Path) -> Record:
+    """Download an offer by way of the cache; gives what is kept of it."""
+    # Files of one name at two addresses are two files, in the cache that all places share.
+    digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
+    kept = f"{name_host(offer.url)}/{digest}-{Path(offer.name).name}"
+    found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
+    shutil.copyfile(found, part)
+    return read_kept(found)
+
+
+def _make(client: Client, offer: Offer, part: Path) -> Record:
+    """Let an offer write its file; gives what is known of it."""
+    assert offer.make is not None
+    offer.make(client, part)
+    return {
+        "url": offer.url,
+        "sha256": hash_file(part),
+        "n_bytes": part.stat().st_size,
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _check_names(offers: Sequence[Offer], folder: Path) -> None:
+    """Refuse names that are no file's in the folder: some are taken from what services answer."""
     names = [offer.name for offer in offers]
+    for name in names:
+        path = PurePosixPath(name)
+        is_within = not path.is_absolute() and ".." not in path.parts and name.isprintable()
+        if not is_within or not path.suffix or (folder / path).is_dir():
+            raise InputError(f"{name!r}: is no name for a file that is brought.")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{twice}: two files would be brought under this name.")
 
 
-def _check_room(offers: Sequence[Offer], folder: Path) -> None:
+def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
     """Refuse what a disk has no room for, before hours of downloads."""
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    free, needed = shutil.disk_usage(there).free, sum_bytes(offers) + SPARE_BYTES
-    if needed > free:
+    new = sum_bytes([each for each in offers if not (folder / each.name).exists()])
+    here, cache = (_find_disk(path) for path in (folder, client.cache))
+    # The cache keeps a copy of its own.
+    needed = new * (2 if here.stat().st_dev == cache.stat().st_dev else 1) + SPARE_BYTES
+    free = shutil.disk_usage(here).free
+    if new and needed > free:
         raise InputError(
             f"{folder}: {needed / 2**30:.1f} GB are needed there and {free / 2**30:.1f} GB are "
             "free. Choose another folder, or a smaller place."
         )
+
+
+def _find_disk(path: Path) -> Path:
+    """Find the folder nearest to a path that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
