@@ -44,7 +44,7 @@ def list_members(path: Path, name: str) -> list[str]:
             f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
         ) from error
     for info in infos:
-        _check_member(info, name)
+        check_member(info, name)
     if infos and all(info.filename.lower().endswith(".zip") for info in infos):
         raise InputError(
             f"{name}: holds zip archives ({infos[0].filename}), which are not opened inside "
@@ -73,7 +73,14 @@ def _is_file(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and "__MACOSX" not in parts and not parts[-1].startswith(".")
 
 
-def _check_member(info: zipfile.ZipInfo, name: str) -> None:
+def check_member(info: zipfile.ZipInfo, name: str) -> None:
+    """Refuse a member of an archive that is encrypted, has no proper name, or is made to swell.
+
+    Raises
+    ------
+    InputError
+        Names the archive as ``name`` does, and the member.
+    """
     called = f"{name}/{info.filename}"
     if not called.isprintable():
         raise InputError(

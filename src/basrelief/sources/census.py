@@ -1,4 +1,4 @@
-"""Small areas of the censuses of England and Wales: how they are headed, coded, named, and sized.
+"""Small areas of the censuses of Great Britain: how they are headed, coded, named, and sized.
 
 A code may live on while its ground changes, so tables are told apart by their census's year too.
 """
@@ -13,6 +13,12 @@ import pandas as pd
 
 from basrelief.config import InputError
 from basrelief.names import tidy_text
+from basrelief.sources.england import ENGLAND
+from basrelief.sources.scotland import SCOTLAND
+from basrelief.sources.wales import WALES
+
+COUNTRIES = (ENGLAND, WALES, SCOTLAND)
+"""In the order in which their indices are asked for a heading."""
 
 COLUMN_PATTERNS = {
     "area_id": r"area_id|lsoa\d\dcd|lsoa[ _]?code( \(\d{4}\))?|geography[ _]code",
@@ -24,10 +30,10 @@ COLUMN_PATTERNS = {
 }
 """How published tables head the columns of codes, names and people, in lower case."""
 
-RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02": 5000}
-"""Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census
-geographies): output areas, and super output areas of both layers."""
+RESIDENTS = dict(pair for country in COUNTRIES for pair in country.residents.items())
+"""Fewest residents that areas are drawn to hold, by how their codes begin."""
 
+COUNTRY_BY_LETTER = {country.letter: country for country in COUNTRIES}
 
 LEVELS = ("[EWS]00|N00", "[EWS]01|N20|95[A-Z]{2}", "[EWS]02|N21")
 """How codes begin of output areas, of LSOAs (data zones, super output areas), and of MSOAs
@@ -79,6 +85,18 @@ def name_district(area_name: str) -> str | None:
     return found.group(1) if found else None
 
 
+def name_msoa(area_name: str) -> str | None:
+    """Read the MSOA's name off that of an LSOA; None if it has no such form.
+
+    Examples
+    --------
+    >>> name_msoa("City of London 001A"), name_msoa("Camden 003")
+    ('City of London 001', None)
+    """
+    found = re.fullmatch(r"(.+ \d{3})[A-Z]", area_name.strip())
+    return found.group(1) if found else None
+
+
 def name_districts(areas: pd.DataFrame) -> dict[str, str]:
     """Name districts, by code, after what the names of their areas begin with.
 
@@ -106,10 +124,10 @@ def fill_places(areas: pd.DataFrame) -> None:
     """
     names = areas["area_name"].fillna("").astype(str).str.strip()
     # The letter tells an LSOA from an MSOA, whose own district it would be taken for.
-    lsoas = names[names.str.fullmatch(r".+ \d{3}[A-Z]")]
+    lsoas = names[names.map(name_msoa).notna()]
     if lsoas.empty:
         return
-    for column, found in (("msoa", lsoas.str[:-1]), ("lad", lsoas.map(name_district))):
+    for column, found in (("msoa", lsoas.map(name_msoa)), ("lad", lsoas.map(name_district))):
         if areas[column].isna().all():
             filled = found.astype(object).reindex(areas.index)
             areas[column] = filled.where(filled.notna(), None)

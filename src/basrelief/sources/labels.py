@@ -12,13 +12,18 @@ from basrelief.config import InputError, Typed
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names, refuse_repeats
-from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
-from basrelief.sources.iod import IOD
+from basrelief.sources.census import (
+    COUNTRIES,
+    find_column,
+    find_vintage,
+    recognise_codes,
+    tidy_codes,
+)
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
 
-INDICES = (IOD,)
+INDICES = tuple(country.index for country in COUNTRIES)
 """Published indices whose headings are known; where two know a heading the first decides."""
 
 DOMAINS = tuple(dict.fromkeys(name for index in INDICES for name in index.domains))

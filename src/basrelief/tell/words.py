@@ -8,6 +8,7 @@ from math import floor, log10
 from basrelief.config import Settings
 from basrelief.run import Record
 from basrelief.sources.labels import BY_DISTRICT
+from basrelief.sources.ranks import SUFFIX
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -54,7 +55,11 @@ def name_target(target: str) -> str:
     --------
     >>> name_target("living_environment"), name_target("imd")
     ('living environment', 'multiple deprivation')
+    >>> name_target("imd_from_rank")
+    'multiple deprivation (normal score of its rank)'
     """
+    if target.endswith(SUFFIX):
+        return f"{name_target(target.removesuffix(SUFFIX))} (normal score of its rank)"
     return TARGET_NAMES.get(target, target.replace("_", " "))
 
 

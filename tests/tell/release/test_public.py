@@ -37,7 +37,7 @@ from basrelief.explain.kinds import ADDED_UNIT
 from basrelief.grid import Grid
 from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, read_json, write_json
-from basrelief.tell.credits import CREDITS
+from basrelief.sources.england import ENGLAND
 from basrelief.tell.release import refit
 from basrelief.tell.release.gate import Release
 from basrelief.tell.stage import tell_run
@@ -378,7 +378,7 @@ def test_every_column_of_the_table_is_explained_beside_it(run: Run) -> None:
 
 def test_the_table_has_the_words_that_its_sources_ask_for(run: Run, page: str) -> None:
     told = (run.folder / "public" / "areas.md").read_text(encoding="utf-8")
-    for source, words in CREDITS:
+    for source, words in ENGLAND.credits:
         assert f'- {source}: "{words}"' in told
         assert f"<li>{source}: <q>{words}</q></li>" in page
 

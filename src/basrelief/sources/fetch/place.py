@@ -1,27 +1,346 @@
-"""Places: what a user typed, as a polygon on the National Grid."""
+"""From what people call a place to its ground: districts, wards, MSOAs, place names, postcodes."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import geopandas as gpd
+import numpy as np
+import pandas as pd
 import shapely
+from pyproj import Transformer
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
+from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.names import suggest, tidy_text
+from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
+from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
+from basrelief.sources.fetch.features import CRS, ONS, quote, read_features
+from basrelief.sources.fetch.gazetteer import read_place_names
+from basrelief.sources.fetch.offers import Credit
+from basrelief.sources.fetch.ons import LAD, MSOA, WARD
+
+Country = Literal["england", "wales", "scotland"]
+
+COUNTRIES: dict[str, Country] = {"E": "england", "W": "wales", "S": "scotland"}
+"""By how the codes of their districts begin; there is no LIDAR by service of Northern Ireland."""
+
+POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
+
+RADIUS_M = 1500.0
+"""Of ground around a point, where none is given: some dozens of LSOAs of a town."""
+
+SAME_M = 3000.0
+"""Two entries of one name and district that lie nearer are one place."""
+
+N_SHOWN = 12
+
+MSOA_NAMES = Credit(
+    source="House of Commons Library",
+    licence="Open Parliament Licence v3.0",
+    statement="Contains Parliamentary information licensed under the Open Parliament Licence v3.0.",
+    url="https://houseofcommonslibrary.github.io/msoanames/",
+)
+
+POSTCODES = Credit(
+    source="postcodes.io (Office for National Statistics, Ordnance Survey, Royal Mail)",
+    licence="OGL v3",
+    statement=(
+        f"{ONS.statement} Contains Royal Mail data © Royal Mail copyright and database right."
+    ),
+    url="https://postcodes.io/docs/licences",
+)
+
+OPENSTREETMAP = Credit(
+    source="OpenStreetMap",
+    licence="ODbL 1.0",
+    statement="© OpenStreetMap contributors",
+    url="https://www.openstreetmap.org/copyright",
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
-    """A place of which data are to be brought."""
+    """A place: what it is called, and its ground."""
 
     name: str
-    polygon: shapely.Geometry
-    """In EPSG:27700, metres."""
+    polygon: BaseGeometry
+    """In EPSG:27700."""
 
-    country: Literal["england", "wales", "scotland"]
+    country: Country
+    credit: Credit | None = None
+    """Whose the outline is; None where it was typed."""
 
     @property
     def bounds(self) -> Bounds:
         """West, south, east, north in metres."""
-        west, south, east, north = shapely.bounds(self.polygon).tolist()
+        west, south, east, north = self.polygon.bounds
         return west, south, east, north
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """What a name may mean."""
+
+    name: str
+    district: str
+    polygon: BaseGeometry
+    code: str
+    """Of itself or of its district: its first letter tells the country."""
+
+    credit: Credit = ONS
+
+
+def find_place(
+    client: Client, typed: str, radius_m: float | None = None, nominatim: bool = False
+) -> Place:
+    """Find a place by what was typed.
+
+    The first kind that knows the name decides: districts, wards, the House of Commons Library's
+    names of MSOAs, place names of the ONS.
+
+    Parameters
+    ----------
+    typed
+        A name, alone or with its district behind a comma (``Abbey, Merton``); or a postcode.
+    radius_m
+        Ground around a point to take; by default `RADIUS_M`. Of a name with an outline the
+        ground within so many metres of the outline's middle.
+    nominatim
+        Ask OpenStreetMap instead of all these.
+
+    Raises
+    ------
+    InputError
+        If nothing has that name, or several places have: lists them with their districts.
+    """
+    name, _, district = (tidy_text(part) for part in tidy_text(typed).partition(","))
+    if radius_m is not None and not 50 <= radius_m <= 100_000:
+        raise InputError(f"--radius {radius_m:g}: must be between 50 and 100,000 metres.")
+    if not name:
+        raise InputError("--place: say a name, as in --place Camden, or a postcode.")
+    around_m = radius_m or RADIUS_M
+    if nominatim:
+        return _settle(_find_by_nominatim(client, typed, around_m), typed, radius_m)
+    if POSTCODE.fullmatch(name.upper()):
+        return _find_postcode(client, name.upper(), around_m)
+    hits = _find_districts(client, tidy_text(typed))
+    if hits:
+        return _settle(hits, typed, radius_m)
+    for find in (_find_wards, _find_msoas, _find_place_names):
+        hits = [hit for hit in find(client, name, around_m) if _is_in(hit, district)]
+        if hits:
+            return _settle(hits, typed, radius_m)
+    raise _describe_unknown(client, typed, name)
+
+
+def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> Place:
+    """Make a place of bounds, in metres of the National Grid.
+
+    Raises
+    ------
+    InputError
+        If they are no rectangle, or hold no district of England, Wales or Scotland.
+    """
+    west, south, east, north = bounds
+    shown = ",".join(f"{each:g}" for each in bounds)
+    if not (0 <= west < east <= 700_000 and 0 <= south < north <= 1_300_000):
+        raise InputError(
+            f"--bounds {shown}: must be west,south,east,north in metres of the British National "
+            "Grid (EPSG:27700), as in 525000,180000,535000,190000."
+        )
+    box = shapely.box(*bounds)
+    return Place(name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}"))
+
+
+def place_of_file(client: Client, path: Path) -> Place:
+    """Make a place of the polygons of a file, all of them together.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, holds no polygons, or lies outside England, Wales and Scotland.
+    """
+    typed = Typed("areas", str(path), path, is_option=True)
+    layer = find_layer(typed, None)
+    try:
+        with quiet_gdal():
+            found = gpd.read_file(layer.source.path, layer=layer.name, on_invalid="fix")
+    except OPEN_ERRORS as error:
+        raise refuse(typed, say_reason(error)) from error
+    if found.crs is None:
+        raise InputError(f"--areas {path}: says no CRS. Save it with one, as in EPSG:27700.")
+    shapes = shapely.make_valid(found.to_crs(CRS).geometry.to_numpy())
+    shapes = shapes[shapely.get_dimensions(shapes) == 2]
+    if not len(shapes):
+        raise InputError(f"--areas {path}: holds no polygon.")
+    ground = shapely.union_all(shapely.force_2d(shapes))
+    return Place(path.stem, ground, _find_country(client, ground, f"--areas {path}"))
+
+
+def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> Place:
+    """Take the only place of a name; of several none: whichever is taken may be the wrong one."""
+    if len(hits) > 1:
+        shown = sorted(_name_hit(hit, hits) for hit in hits)
+        more = f" and {len(shown) - N_SHOWN} more" if len(shown) > N_SHOWN else ""
+        raise InputError(
+            f"--place {typed!r}: {len(hits)} places are called so: {'; '.join(shown[:N_SHOWN])}"
+            f"{more}. Give one with its district, or a postcode and --radius."
+        )
+    hit = hits[0]
+    country = COUNTRIES.get(hit.code[:1])
+    if country is None:
+        raise InputError(f"--place {typed!r}: lies in {hit.district}, outside Great Britain.")
+    ground = hit.polygon
+    if radius_m is not None:
+        ground = shapely.buffer(shapely.centroid(ground), radius_m)
+    return Place(hit.name, ground, country, hit.credit)
+
+
+def _name_hit(hit: _Hit, hits: Sequence[_Hit]) -> str:
+    """Name one of several: by its district, and where that tells nothing by where it lies."""
+    named = f"{hit.name}, {hit.district}"
+    if sum((each.name, each.district) == (hit.name, hit.district) for each in hits) == 1:
+        return named
+    at = shapely.centroid(hit.polygon)
+    return f"{named} (at {at.x:.0f},{at.y:.0f})"
+
+
+def _is_in(hit: _Hit, district: str) -> bool:
+    return not district or hit.district.casefold() == district.casefold()
+
+
+def _find_districts(client: Client, typed: str) -> list[_Hit]:
+    """Find districts called as typed, or as the ONS turns it: ``Bristol, City of``."""
+    forms = (typed, f"{typed}, City of", f"{typed}, County of", f"City of {typed}")
+    listed = ",".join(quote(each.upper()) for each in forms)
+    found = read_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
+    rows = zip(found["LAD25NM"], found["LAD25CD"], found.geometry, strict=True)
+    return [_Hit(own, own, ground, code) for own, code, ground in rows]
+
+
+def _find_wards(client: Client, name: str, around_m: float) -> list[_Hit]:
+    found = read_features(client, WARD, where=f"UPPER(WD25NM)={quote(name.upper())}")
+    rows = zip(found["WD25NM"], found["LAD25NM"], found["WD25CD"], found.geometry, strict=True)
+    return [_Hit(own, lad, ground, code) for own, lad, code, ground in rows]
+
+
+def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
+    """Find MSOAs by the names that the House of Commons Library gives them."""
+    url = "https://houseofcommonslibrary.github.io/msoanames/MSOA-Names-Latest2.csv"
+    path = client.download(url, "houseofcommonslibrary.github.io/msoa-names-2021.csv", check=_check)
+    # With a mark at its beginning, which would hide the first heading.
+    table = pd.read_csv(path, encoding="utf-8-sig", dtype=str)
+    lad = next((c for c in table if str(c).lower() in ("localauthorityname", "laname")), None)
+    if lad is None or not {"msoa21cd", "msoa21hclnm"} <= set(table):
+        raise ServiceError(f"houseofcommonslibrary.github.io: unknown columns {list(table)[:8]}")
+    chosen = table[table["msoa21hclnm"].str.casefold() == name.casefold()]
+    hits = []
+    for code, own, district in zip(
+        chosen["msoa21cd"], chosen["msoa21hclnm"], chosen[lad], strict=True
+    ):
+        drawn = read_features(client, MSOA[2021], where=f"MSOA21CD={quote(code)}")
+        if len(drawn):
+            hits.append(_Hit(own, district, drawn.geometry.iloc[0], code, MSOA_NAMES))
+    return hits
+
+
+def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
+    """Find points of the Index of Place Names, as ground around them."""
+    table = read_place_names(client)
+    chosen = table[table["name"].str.casefold() == name.casefold()]
+    kept: list[Any] = []
+    for row in chosen.sort_values("rank", kind="stable").itertuples(index=False):
+        # A place stands there as a locality, as a parish and as what is built up, near each other.
+        same = (each.lad == row.lad and each.point.distance(row.point) < SAME_M for each in kept)
+        if not any(same):
+            kept.append(row)
+    return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]
+
+
+def _find_postcode(client: Client, code: str, around_m: float) -> Place:
+    """Take the ground around a postcode."""
+    url = f"https://api.postcodes.io/postcodes/{code.replace(' ', '%20')}"
+    try:
+        found = client.get_json(url)["result"]
+    except NotThereError as error:
+        raise InputError(
+            f"--place {code!r}: no postcode in use. Check it, or give a name or --bounds."
+        ) from error
+    x, y = found.get("eastings"), found.get("northings")
+    country = COUNTRIES.get(str(found.get("country", ""))[:1])
+    if x is None or y is None or country is None:
+        raise InputError(
+            f"--place {code!r}: lies in {found.get('country')}, off the National Grid."
+        )
+    district = found.get("admin_district")
+    client.say(f"{code} ({district}): the ground within {around_m:g} m")
+    ground = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
+    return Place(code, ground, country, POSTCODES)
+
+
+def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
+    """Ask OpenStreetMap's search: one request, kept in the cache, as its terms want it."""
+    url = "https://nominatim.openstreetmap.org/search"
+    asked: dict[str, Any] = {
+        "q": typed,
+        "format": "jsonv2",
+        "countrycodes": "gb",
+        "polygon_geojson": 1,
+        "limit": 10,
+    }
+    kept = "nominatim/" + re.sub(r"[^a-z0-9]+", "-", typed.casefold()) + ".json"
+    path = client.download(url, kept, params=asked, check=_check)
+    to_grid = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+    hits = []
+    for each in pd.read_json(path, dtype=False, orient="records").to_dict("records"):
+        drawn = shape(each["geojson"])
+        x, y = to_grid.transform(float(each["lon"]), float(each["lat"]))
+        if "Polygon" in drawn.geom_type:
+            ground = shapely.transform(drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1))
+        else:
+            ground = shapely.buffer(shapely.Point(x, y), around_m)
+        whole = str(each["display_name"])
+        own, _, rest = whole.partition(", ")
+        code = _find_country(client, ground, f"--place {typed!r}")[0].upper()
+        hits.append(_Hit(own, rest, ground, code, OPENSTREETMAP))
+    if not hits:
+        raise InputError(f"--place {typed!r}: OpenStreetMap knows no such place in Great Britain.")
+    return hits
+
+
+def _find_country(client: Client, ground: BaseGeometry, typed: str) -> Country:
+    """Find in which country most of the ground lies."""
+    west, south, east, north = ground.bounds
+    lads = read_features(client, LAD, bounds=(west, south, east, north))
+    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), ground))
+    by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
+    by_country = by_country[by_country > 0]
+    if by_country.empty or by_country.idxmax() not in COUNTRIES:
+        raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
+    if len(by_country) > 1:
+        most = COUNTRIES[str(by_country.idxmax())].title()
+        client.say(f"{typed}: lies in more than one country; what {most} publishes is taken")
+    return COUNTRIES[str(by_country.idxmax())]
+
+
+def _describe_unknown(client: Client, typed: str, name: str) -> InputError:
+    """Say that nothing is called so, and which district is called nearly so."""
+    table = read_place_names(client)
+    near = table[table["name"].str[:2].str.casefold() == name[:2].casefold()]
+    meant = suggest(name, dict.fromkeys([*table["lad_name"], *near["name"]]))
+    return InputError(
+        f"--place {typed!r}: no district, ward, MSOA or place is called so.{meant} A postcode, "
+        "--bounds or --areas work too, and --nominatim asks OpenStreetMap."
+    )
+
+
+def _check(path: Path) -> None:
+    if path.read_bytes()[:200].lstrip().startswith((b"<", b'{"error"')):
+        raise ServiceError(f"{path.name}: what came is a page of words, and not the file")

@@ -15,4 +15,4 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 def gather_credits(facts: Facts) -> dict[str, Any]:
     """Gather the words that sources usually ask for."""
-    return {"credits": list_credits(facts.settings)}
+    return {"credits": list_credits(facts.settings, facts.samples.areas["area_id"])}

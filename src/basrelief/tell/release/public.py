@@ -73,7 +73,7 @@ def explain_table(narrowed: Facts) -> str:
             ],
             digits=handout.SIGNIFICANT,
             unshown=say_unshown(narrowed.find_failing()),
-            credits=list_credits(narrowed.settings),
+            credits=list_credits(narrowed.settings, narrowed.samples.areas["area_id"]),
         )
     )
     return text

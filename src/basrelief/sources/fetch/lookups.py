@@ -1,0 +1,70 @@
+"""Lookups between codes of areas: which LSOAs of 2011 became which of 2021."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from basrelief.config import InputError
+from basrelief.sources.changes import tidy_changes
+from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.features import ONS, read_features, read_rows
+from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.ons import CHANGES, LSOA
+from basrelief.sources.fetch.place import Place
+
+LOOKUP = "lookups/lsoa11-lsoa21.csv"
+
+
+def find_lookup(place: Place) -> list[Offer]:
+    """Offer what became of the LSOAs of a place; none of Scotland, which has no LSOAs.
+
+    Returns
+    -------
+    list of Offer
+        A table as `read_changes` takes it, whole for every LSOA of 2011 whose ground a place's
+        LSOAs of 2021 have.
+    """
+    if place.country == "scotland":
+        return []
+
+    def make(client: Client, part: Path) -> None:
+        codes = read_features(client, LSOA[2021], bounds=place.bounds)["LSOA21CD"].tolist()
+        read_lookup(client, codes).to_csv(part, index=False)
+
+    what = "lookup from LSOAs of 2011 to those of 2021"
+    return [Offer(what, CHANGES.url, LOOKUP, 200_000, 2021, ONS, make=make)]
+
+
+def read_lookup(client: Client, codes: list[str]) -> pd.DataFrame:
+    """Read the rows of the lookup that concern LSOAs of 2021.
+
+    Returns
+    -------
+    DataFrame
+        The lookup's own columns: all that the areas came of, and all that became of these.
+
+    Raises
+    ------
+    ServiceError
+        If it cannot be had, or is not whole.
+    """
+    rows = read_rows(client, CHANGES, "LSOA21CD", codes)
+    lost = sorted(set(codes) - set(rows["LSOA21CD"]))
+    if lost:
+        raise ServiceError(f"ONS geography, {CHANGES.service}: knows nothing of {lost[0]}")
+    # What an area was split into may lie beyond the place, and what was merged with it likewise.
+    while True:
+        became = read_rows(client, CHANGES, "LSOA11CD", rows["LSOA11CD"].tolist())
+        came_of = read_rows(client, CHANGES, "LSOA21CD", became["LSOA21CD"].tolist())
+        wider = pd.concat([rows, came_of]).drop_duplicates(ignore_index=True)
+        if len(wider) == len(rows):
+            break
+        rows = wider
+    named = rows.rename(columns={"LSOA11CD": "old", "LSOA21CD": "new", "CHGIND": "change"})
+    try:
+        tidy_changes(named[["old", "new", "change"]], f"ONS geography, {CHANGES.service}")
+    except InputError as error:
+        raise ServiceError(str(error)) from error
+    return rows.sort_values(["LSOA11CD", "LSOA21CD"], ignore_index=True)

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from basrelief.config import InputError, Typed
+from basrelief.run import Notes, Run
+from basrelief.sources.fetch import indices
+from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.ods import read_sheet
+from basrelief.sources.fetch.offers import bring
+from basrelief.sources.labels import find_label_vintage, read_labels
+
+HOSTS = ("assets.publishing.service.gov.uk", "www.gov.uk", "www.gov.wales", "www.gov.scot")
+IOD = next(each for each in list_editions() if (each.name, each.year) == ("IoD", 2025))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """What the offices publish, as files; tests add to it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def client(site: Path, start: Callable[..., str], make_client: Callable[..., Client]) -> Client:
+    return make_client(dict.fromkeys(HOSTS, start("folder", str(site))))
+
+
+def put(site: Path, url: str, body: bytes) -> None:
+    path = site / unquote(urlsplit(url).path).lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+
+
+def put_iod(site: Path, url: str = IOD.url, n: int = 33_755, crime: str = "0.5") -> bytes:
+    head = (
+        "\ufeffLSOA code (2021),LSOA name (2021),Local Authority District code (2024),"
+        "Index of Multiple Deprivation (IMD) Score,Crime Score,"
+        "Total population: mid 2022 (excluding prisoners)"
+    )
+    rows = (f"E010{k:05d},Testham 001A,E09000001,{k},{crime},1500" for k in range(n))
+    body = "\r\n".join([head, *rows, ""]).encode()
+    put(site, url, body)
+    return body
+
+
+def list_on_gov_uk(site: Path, url: str, changed: str = "2026-11-02T09:30:00Z") -> None:
+    listed = [{"url": url, "file_size": 77, "title": "File 7"}]
+    listed += [{"url": url.replace("File_7", "File_8"), "file_size": 9, "title": "File 8"}]
+    history = [
+        {"note": "First published.", "public_timestamp": "2025-10-30T09:30:00Z"},
+        {"note": "Corrected education scores.", "public_timestamp": changed},
+    ]
+    page = {"details": {"attachments": listed, "change_history": history}}
+    page["public_updated_at"] = changed  # type: ignore[assignment]
+    where = "https://www.gov.uk/api/content/government/statistics/english-indices-of-deprivation-"
+    put(site, f"{where}2025", json.dumps(page).encode())
+
+
+def read(path: Path, tmp_path: Path, targets: list[str]) -> pd.DataFrame:
+    notes = Notes(Run(tmp_path / "run", quiet=True))
+    return read_labels(Typed("labels", path.name, path), targets=targets, column=None, notes=notes)
+
+
+def test_the_list_of_gov_uk_is_asked_first(
+    client: Client, site: Path, tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = put_iod(site)
+    list_on_gov_uk(site, IOD.url)
+    known = hashlib.sha256(body).hexdigest()
+    monkeypatch.setattr(indices, "list_editions", lambda: (replace(IOD, sha256=known),))
+    offers = find_labels(client, "england")
+    assert offers[0].n_bytes == 77
+    brought = bring(client, offers, tmp_path / "out", client.say)
+    assert brought.failures == ()
+    assert brought.files[0].read_bytes() == body
+    assert not any("correct" in line for line in lines)
+    labels = read(brought.files[0], tmp_path, ["imd", "crime"])
+    assert labels.loc["E01000009", "imd"] == 9.0
+    record = json.loads((tmp_path / "out" / "credits.json").read_text())[0]
+    assert record["sha256"] == known
+    assert record["credit"]["licence"] == "OGL v3"
+
+
+def test_a_correction_upstream_is_said(
+    client: Client, site: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    other = IOD.url.replace("691ded56d140bbbaa59a2a7d", "79aaaaaaaaaaaaaaaaaaaaaa")
+    put_iod(site, other, crime="0.7")
+    list_on_gov_uk(site, other)
+    brought = bring(client, find_labels(client, "england", 2025), tmp_path / "out", client.say)
+    assert read(brought.files[0], tmp_path, ["crime"])["crime"].eq(0.7).all()
+    said = next(line for line in lines if "another address" in line)
+    assert "changed 2026-11-02" in said
+    assert "Corrected education scores." in said
+    assert any("differs from the file of" in line for line in lines)
+
+
+def test_without_the_list_the_known_address_is_asked_and_a_change_noticed(
+    client: Client, site: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    put_iod(site)
+    for crime in ("0.5", "0.6"):
+        put_iod(site, crime=crime)
+        bring(client, find_labels(client, "england"), tmp_path / crime, client.say)
+        next(client.cache.rglob("File_7*.csv")).write_bytes(b"damaged")
+    assert any("GOV.UK does not say where" in line and "404" in line for line in lines)
+    assert any("it was corrected" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [(33_754, "holds 33,754 areas of 33,755"), (0, "holds 0 areas")],
+)
+def test_an_index_that_is_not_whole_is_refused(
+    client: Client, site: Path, tmp_path: Path, n: int, message: str
+) -> None:
+    put_iod(site, n=n)
+    brought = bring(client, find_labels(client, "england"), tmp_path / "out", client.say)
+    assert message in brought.failures[0]
+    assert not list((tmp_path / "out").rglob("*.csv"))
+
+
+def test_a_page_of_words_is_no_index(client: Client, site: Path, tmp_path: Path) -> None:
+    put(site, IOD.url, b"<html>\n<p>moved, to, somewhere</p>\n</html>\n")
+    brought = bring(client, find_labels(client, "england"), tmp_path / "out", client.say)
+    assert "what came" in brought.failures[0]
+
+
+def test_unknown_releases_are_refused(client: Client) -> None:
+    with pytest.raises(InputError, match="no index of Wales of 2015; known are 2025, 2019"):
+        find_labels(client, "wales", 2015)
+
+
+def write_ods(path: Path, rows: list[list[object]]) -> None:
+    """Write a workbook as LibreOffice does: runs of cells and rows are written once."""
+    names = " ".join(
+        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
+        for short in ("table", "office", "text")
+    )
+    blank = '<table:table-cell table:number-columns-repeated="16370"/>'
+    lines = []
+    for row in rows:
+        cells = [
+            f'<table:table-cell office:value-type="float" office:value="{v}">'
+            f"<text:p>{round(v)}</text:p></table:table-cell>"
+            if isinstance(v, float)
+            else f"<table:table-cell><text:p>{v}</text:p></table:table-cell>"
+            for v in row
+        ]
+        lines.append(f"<table:table-row>{''.join(cells)}{blank}</table:table-row>")
+    rest = f'<table:table-row table:number-rows-repeated="1040000">{blank}</table:table-row>'
+    sheets = (
+        f'<table:table table:name="Notes">{lines[0]}{rest}</table:table>'
+        f'<table:table table:name="WIMD_ranks">{"".join(lines)}{rest}</table:table>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        text = f"<office:document-content {names}>{sheets}</office:document-content>"
+        archive.writestr("content.xml", text)
+
+
+WELSH = ["Income", "Employment", "Health", "Education", "Access to Services", "Housing"]
+WELSH += ["Community Safety", "Physical Environment"]
+
+
+@pytest.mark.parametrize(("year", "area_year", "n"), [(2019, 2011, 1909), (2025, 2021, 1917)])
+def test_ranks_of_wales_become_normal_scores(
+    client: Client, site: Path, tmp_path: Path, year: int, area_year: int, n: int
+) -> None:
+    heads = ["LSOA code", "LSOA name ", "Local Authority name ", f"WIMD {year} ", *WELSH]
+    rows: list[list[object]] = [["Index of Multiple Deprivation"], ["Note"], list(heads)]
+    for k in range(n):
+        ranks = [float((k + shift) % n + 1) for shift in range(9)]
+        rows.append([f"W01{k:06d}", f"Place &amp; {k}", "Gwynedd", *ranks])
+    write_ods(tmp_path / "w.ods", rows)
+    edition = next(e for e in list_editions() if (e.name, e.year) == ("WIMD", year))
+    put(site, edition.url, (tmp_path / "w.ods").read_bytes())
+    offers = find_labels(client, "wales", year)
+    assert "normal scores made of ranks" in offers[0].what
+    brought = bring(client, offers, tmp_path / "out", client.say)
+    assert brought.failures == ()
+    labels = read(brought.files[0], tmp_path, ["imd_from_rank", "crime_from_rank"])
+    assert len(labels) == n
+    # The most deprived has rank 1 and the highest score, as scores of England have it.
+    assert labels["imd_from_rank"].idxmax() == "W01000000"
+    wanted = norm.ppf(1 - (np.arange(1, n + 1) - 0.5) / n)
+    assert np.allclose(labels["imd_from_rank"].to_numpy(), wanted, atol=1e-6)
+    assert labels["crime_from_rank"].loc["W01000000"] == pytest.approx(wanted[7], abs=1e-6)
+    vintage = find_label_vintage(Typed("labels", "l", brought.files[0]), None)
+    assert vintage is not None
+    assert vintage[0] == area_year
+
+
+def test_ranks_of_scotland_come_with_people_and_ties(
+    client: Client, site: Path, tmp_path: Path
+) -> None:
+    names = ["SIMD2020v2_Rank", "SIMD2020v2_Income_Domain_Rank"]
+    kinds = ("Employment", "Health", "Education", "Access", "Crime", "Housing")
+    names += [f"SIMD2020_{kind}_Domain_Rank" for kind in kinds]
+    heads = ["Data_Zone", "Intermediate_Zone", "Council_area", "Total_population"]
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["notes"])
+    sheet = book.create_sheet("SIMD 2020v2 ranks")
+    sheet.append([*heads, "Working_age_population", *names])
+    for k in range(6976):
+        ranks: list[float] = [k + 1] * 8
+        ranks[6] = 4563.5 if k in (4562, 4563) else k + 1
+        sheet.append([f"S01{k + 6506:06d}", "Culter", "Aberdeen City", 894, 580, *ranks])
+    book.save(tmp_path / "s.xlsx")
+    put(site, list_editions()[-1].url, (tmp_path / "s.xlsx").read_bytes())
+    brought = bring(client, find_labels(client, "scotland"), tmp_path / "out", client.say)
+    assert brought.failures == ()
+    labels = read(brought.files[0], tmp_path, ["imd_from_rank", "crime_from_rank"])
+    assert labels["population"].eq(894).all()
+    assert labels["crime_from_rank"].iloc[4562] == labels["crime_from_rank"].iloc[4563]
+    assert labels["crime_from_rank"].iloc[4562] == pytest.approx(
+        norm.ppf(1 - 4563 / 6976), abs=1e-6
+    )
+    assert labels["imd_from_rank"].is_monotonic_decreasing
+
+
+def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.ods").write_bytes(b"<html>")
+    with pytest.raises(ServiceError, match="cannot be read as a workbook"):
+        read_sheet(tmp_path / "a.ods", "LSOA code")
+    write_ods(tmp_path / "b.ods", [["Other"]])
+    with pytest.raises(ServiceError, match="no sheet has a column 'LSOA code'"):
+        read_sheet(tmp_path / "b.ods", "LSOA code")
+
+
+@pytest.mark.cases
+def test_the_real_ranks_of_scotland_are_read(tmp_path: Path) -> None:
+    case = Path(__file__).parents[4] / "shared" / "cases" / "geo" / "25_simd2020_ranks_xlsx"
+    if not case.is_dir():
+        pytest.skip(f"no cases at {case}")
+    table = indices._read_scotland(case / "SIMD+2020v2+-+ranks.xlsx")
+    assert len(table) == 6976
+    assert table.set_index("code").loc["S01006506", "crime"] == 4664
+    edition = list_editions()[-1]
+    made = indices._convert(table, edition).set_index("area_id")
+    assert made.loc["S01006506", "crime_from_rank"] == pytest.approx(
+        norm.ppf(1 - 4663.5 / 6976), abs=1e-6
+    )
