@@ -15,6 +15,7 @@ ROOMS = [
     "toml",
     "values",
     "config",
+    "schema",
     "run",
     "hashes",
     "marks",

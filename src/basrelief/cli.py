@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,51 +12,81 @@ from typing import Annotated
 import typer
 
 from basrelief import __version__
-from basrelief.config import InputError
+from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
 from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
+from basrelief.toml import list_keys
+
+EXAMPLE = "basrelief-demo/config.toml"
+"""A configuration that an installed package can make: `basrelief demo` writes it."""
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals that end the program: Ctrl-C, a shutdown, a closed terminal."""
 
 app = typer.Typer(
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Deprivation maps from LIDAR, and how far to trust them.",
 )
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a TOML file.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing and show no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing, show no progress.")]
+
+
+def _complete_key(typed: str) -> list[str]:
+    """List the keys of a configuration that begin as typed."""
+    return [f"{key}=" for key in list_keys(Settings) if key.startswith(typed)]
+
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Takes this instead of what the file says: chips.size_px=128. May be given again. "
+        "Paths start from the file's folder.",
+        autocompletion=_complete_key,
+    ),
+]
 
 
 @app.command("run")
 def run_command(
     config: Config,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage and later anew.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STAGE",
+            help="Do this stage and later anew.",
+            autocompletion=lambda: [stage.name for stage in STAGES],
+        ),
     ] = None,
+    changes: Changes = None,
     quiet: Quiet = False,
 ) -> None:
     """Run every stage in order; finished stages whose inputs did not change are skipped.
 
-    Example: basrelief run examples/coursework.toml
+    Example: basrelief run basrelief-demo/config.toml --set models.epochs=1
+
+    The demo writes that file: basrelief demo
     """
-    run = run_all(config, start=start, quiet=quiet)
+    run = run_all(config, start=start, quiet=quiet, changes=changes or ())
     run.say(f"report: {run.report}")
     _warn(run)
 
 
 def _add_stage(stage: Stage) -> None:
     # A function a stage: made in the loop itself, every command would run the last one.
-    def command(config: Config, quiet: Quiet = False) -> None:
-        run = run_one(stage.name, config, quiet=quiet)
+    def command(config: Config, changes: Changes = None, quiet: Quiet = False) -> None:
+        run = run_one(stage.name, config, quiet=quiet, changes=changes or ())
         if stage.name == "train" or "train" in stage.reads:
             _warn(run)
 
     # Where typer looks for what --help says.
-    command.__doc__ = f"{stage.help}\n\nExample: basrelief {stage.name} config.toml"
+    command.__doc__ = f"{stage.help}\n\nExample: basrelief {stage.name} {EXAMPLE}"
     app.command(stage.name)(command)
 
 
@@ -81,14 +112,14 @@ def demo(
 ) -> None:
     """Build a synthetic town with a known answer and take it through every stage, offline.
 
-    Example: basrelief demo --out town
+    Example: basrelief demo --out basrelief-demo
     """
     # Not at the top: --help would wait for the libraries of every stage.
     from basrelief.sources.town import TOWN, write_town
     from basrelief.tell.answers import compare_answers
 
     # Before the town is made, which takes longer than being told that it cannot be kept.
-    prepare_folder(out, str(out))
+    prepare_folder(out, f"--out {str(out)!r}")
     known = TOWN if (out / "truth.json").is_file() else ()
     refuse_foreign_folder(out, f"--out {str(out)!r}", known, "The demo")
     run = run_all(write_town(out, seed=7), quiet=quiet)
@@ -119,16 +150,17 @@ def predict(
 ) -> None:
     """Predict a place that a run's final model never saw: rasters and areas, or pictures.
 
-    Example: basrelief predict runs/tq28ne --dsm "lidar/*.tif" --areas areas.gpkg --out there
+    Example: basrelief predict basrelief-demo/runs/config --dsm "basrelief-demo/lidar/*DSM*"
+    --areas basrelief-demo/areas.gpkg --out there
 
-    Example: basrelief predict runs/crime --images LIDAR --table new.csv --out there
+    Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
     """
     from basrelief.judge.transfer import Place, transfer_model
     from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
 
     run, there = Run(trained, quiet), Run(out, quiet)
     of_rasters = (dsm, areas, dtm, crs, labels, label_column)
-    with saying_disk_is_full(str(out), "in predict"):
+    with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
         if dsm and areas and not (images or table):
             place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
             transfer_model(run, place, there, recipe)
@@ -153,6 +185,19 @@ def recipes() -> None:
     width = max(len(recipe.name) for recipe in known)
     for recipe in known:
         typer.echo(f"{recipe.name:<{width}}  {recipe.unit:<4}  {recipe.about}")
+
+
+@app.command()
+def schema() -> None:
+    """Print a JSON schema of configurations, by which editors complete and check them.
+
+    Example: basrelief schema > basrelief.schema.json
+
+    Then begin the configuration with the line: #:schema ./basrelief.schema.json
+    """
+    from basrelief.schema import make_schema
+
+    typer.echo(json.dumps(make_schema(), indent=1))
 
 
 @app.callback(invoke_without_command=True)
