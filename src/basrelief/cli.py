@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -150,7 +150,7 @@ def predict(
 ) -> None:
     """Predict a place that a run's final model never saw: rasters and areas, or pictures.
 
-    Example: basrelief predict basrelief-demo/runs/config --dsm "basrelief-demo/lidar/*DSM*"
+    Example: basrelief predict basrelief-demo/run --dsm "basrelief-demo/lidar/*DSM*"
     --areas basrelief-demo/areas.gpkg --out there
 
     Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
@@ -185,6 +185,34 @@ def recipes() -> None:
     width = max(len(recipe.name) for recipe in known)
     for recipe in known:
         typer.echo(f"{recipe.name:<{width}}  {recipe.unit:<4}  {recipe.about}")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the data lie.")] = Path(),
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="The data are pictures and a table.")
+    ] = False,
+    rasters: Annotated[
+        bool, typer.Option("--rasters", help="The data are rasters, boundaries and labels.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write basrelief.toml, filled from the files that lie in a folder; nothing is overwritten.
+
+    Example: basrelief init basrelief-demo --rasters
+    """
+    from basrelief.sources.starter import write_starter
+
+    if pictures and rasters:
+        raise InputError("init: give --pictures or --rasters, not both.")
+    route: Literal["pictures", "rasters"] | None = "pictures" if pictures else None
+    starter = write_starter(folder, "rasters" if rasters else route)
+    run = Run(folder, quiet)
+    run.say(f"wrote {starter.path}")
+    for key in starter.missing:
+        run.say(f"note: data.{key} could not be told: write it there")
+    run.say(f"next: basrelief check {starter.path}")
 
 
 @app.command()

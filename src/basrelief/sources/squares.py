@@ -1,0 +1,72 @@
+"""Squares of the British National Grid: what they are called, and which ground they are."""
+
+from __future__ import annotations
+
+from osbng import BNGReference, bbox_to_bng, xy_to_bng
+from osbng.errors import BNGExtentError, BNGReferenceError
+
+from basrelief.grid import Bounds
+
+WHOLE_GRID: Bounds = (0.0, 0.0, 700_000.0, 1_300_000.0)
+
+
+def read_square(text: str) -> Bounds | None:
+    """Read which ground a reference means, in whatever case; None if it is none.
+
+    Returns
+    -------
+    West, south, east, north in metres (EPSG:27700).
+
+    Examples
+    --------
+    >>> read_square("TQ28ne"), read_square("tq2585")
+    ((525000.0, 185000.0, 530000.0, 190000.0), (525000.0, 185000.0, 526000.0, 186000.0))
+    >>> read_square("XX11") is None
+    True
+    """
+    # The library takes digits of any script and a line's end, which no file's name means.
+    if not (text.isascii() and text.isalnum()):
+        return None
+    try:
+        west, south, east, north = BNGReference(text.upper()).bng_to_bbox()
+    except BNGReferenceError:
+        return None
+    return (float(west), float(south), float(east), float(north))
+
+
+def name_square(easting: float, northing: float, side_m: int) -> str | None:
+    """Name the square that a point lies in; None outside the grid.
+
+    Parameters
+    ----------
+    side_m
+        1,000, 5,000, 10,000, 50,000 or 100,000 metres.
+
+    Examples
+    --------
+    >>> name_square(525_000, 185_000, 5_000), name_square(525_000, 185_000, 1_000)
+    ('TQ28NE', 'TQ2585')
+    """
+    try:
+        return str(xy_to_bng(easting, northing, side_m).bng_ref_compact)
+    except BNGExtentError:
+        return None
+
+
+def list_squares(bounds: Bounds, side_m: int) -> list[str]:
+    """List the squares of one size that share ground with bounds, row by row from the south-west.
+
+    >>> list_squares((524_000, 185_000, 530_000, 190_000), 5_000)
+    ['TQ28NW', 'TQ28NE']
+    """
+    west, south, east, north = WHOLE_GRID
+    inside = (
+        max(bounds[0], west),
+        max(bounds[1], south),
+        min(bounds[2], east),
+        min(bounds[3], north),
+    )
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return []
+    found = [each.bng_ref_compact for each in bbox_to_bng(*inside, side_m)]
+    return sorted(found, key=lambda name: (read_square(name) or WHOLE_GRID)[1::-1])
