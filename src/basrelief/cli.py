@@ -216,6 +216,17 @@ def init(
 
 
 @app.command()
+def check(config: Config, changes: Changes = None, quiet: Quiet = False) -> None:
+    """Read every input, say what is odd and what each stage will take; nothing is written.
+
+    Example: basrelief check basrelief-demo/config.toml
+    """
+    from basrelief.check import check_config
+
+    check_config(config, changes or (), quiet=quiet)
+
+
+@app.command()
 def schema() -> None:
     """Print a JSON schema of configurations, by which editors complete and check them.
 

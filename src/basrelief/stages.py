@@ -249,16 +249,21 @@ def holding(settings: Settings, run: Run) -> Iterator[None]:
     prepare_folder(run.folder, typed)
     refuse_inputs_inside(settings, run)
     with locking(run, typed):
-        found = read_format(run.folder)
-        known = {*OWN, *(name for stage in STAGES for name in stage.writes)}
-        refuse_foreign_folder(run.folder, typed, known if found is not None else (), "A run")
-        if found not in (None, FORMAT):
-            raise InputError(
-                f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
-                "Choose another folder, or remove this one."
-            )
+        refuse_folder(settings, run)
         sweep_parts(run.folder)
         yield
+
+
+def refuse_folder(settings: Settings, run: Run) -> None:
+    """Refuse a folder that holds what the program did not write, or a run of another version."""
+    found, typed = read_format(run.folder), settings.tell_out()
+    known = {*OWN, *(name for stage in STAGES for name in stage.writes)}
+    refuse_foreign_folder(run.folder, typed, known if found is not None else (), "A run")
+    if found not in (None, FORMAT):
+        raise InputError(
+            f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
+            "Choose another folder, or remove this one."
+        )
 
 
 def refuse_inputs_inside(settings: Settings, run: Run) -> None:
