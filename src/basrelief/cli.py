@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
 from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
 from basrelief.toml import list_keys
+
+if TYPE_CHECKING:
+    from basrelief.sources.starter import Starter
 
 EXAMPLE = "basrelief-demo/config.toml"
 """A configuration that an installed package can make: `basrelief demo` writes it."""
@@ -188,6 +191,82 @@ def recipes() -> None:
 
 
 @app.command()
+def fetch(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for all of it.")],
+    place: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A district, ward or place, or a postcode.")
+    ] = None,
+    bounds: Annotated[
+        str | None, typer.Option(metavar="W,S,E,N", help="In metres of the National Grid.")
+    ] = None,
+    areas: Annotated[Path | None, typer.Option(metavar="FILE", help="Polygons.")] = None,
+    radius: Annotated[
+        float | None, typer.Option(metavar="METRES", help="Of ground around --place.")
+    ] = None,
+    crime: Annotated[bool, typer.Option("--crime", help="Recorded crimes too.")] = False,
+    year: Annotated[int | None, typer.Option(help="Of the index; by default the newest.")] = None,
+    resolution: Annotated[float, typer.Option(metavar="METRES", help="Of cells wanted.")] = 1.0,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where downloads are kept for other places.")
+    ] = None,
+    nominatim: Annotated[
+        bool, typer.Option("--nominatim", help="Ask OpenStreetMap for the place instead.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Bring a gigabyte and more unasked.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring official LIDAR, boundaries and labels of a place, with a configuration ready to run.
+
+    Example: basrelief fetch --place Camden --out camden
+
+    Example: basrelief fetch --place "NW1 0AA" --radius 1000 --out here --crime
+    """
+    import pooch
+
+    from basrelief.sources.fetch.client import Client
+    from basrelief.sources.fetch.stage import Wanted, fetch_place
+
+    run = Run(out, quiet)
+    kept = cache or Path(pooch.os_cache("basrelief"))
+    wanted = Wanted(place, _read_bounds(bounds), areas, radius, crime, year, resolution, nominatim)
+    with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
+        starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))
+    n_bytes = sum(each.stat().st_size for each in kept.rglob("*") if each.is_file())
+    run.say(f"cache: {n_bytes / 1e6:.0f} MB in {kept}")
+    _say_next(run, starter)
+
+
+def _read_bounds(typed: str | None) -> tuple[float, float, float, float] | None:
+    """Read bounds as typed: four numbers with commas between."""
+    if typed is None:
+        return None
+    try:
+        west, south, east, north = (float(each) for each in typed.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"--bounds {typed}: must be four numbers, west,south,east,north in metres of the "
+            "British National Grid, as in 525000,180000,535000,190000."
+        ) from error
+    return west, south, east, north
+
+
+def _agree(question: str) -> bool:
+    """Ask on a terminal; elsewhere nobody answers."""
+    if not sys.stdin.isatty():
+        raise InputError(f"fetch: {question} Say --yes, or ask for a smaller place.")
+    return typer.confirm(question)
+
+
+def _say_next(run: Run, starter: Starter | None) -> None:
+    """Say what is left to be written into a configuration, and what to do with it."""
+    if starter is None:
+        return
+    for key in starter.missing:
+        run.say(f"note: data.{key} could not be told: write it there")
+    run.say(f"next: basrelief check {starter.path}")
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the data lie.")] = Path(),
     pictures: Annotated[
@@ -210,9 +289,7 @@ def init(
     starter = write_starter(folder, "rasters" if rasters else route)
     run = Run(folder, quiet)
     run.say(f"wrote {starter.path}")
-    for key in starter.missing:
-        run.say(f"note: data.{key} could not be told: write it there")
-    run.say(f"next: basrelief check {starter.path}")
+    _say_next(run, starter)
 
 
 @app.command()
