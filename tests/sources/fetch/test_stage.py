@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from basrelief.run import read_json
 
 pytest.importorskip("basrelief.sources.fetch.england", reason="the services' own parts are absent")
 
-from basrelief.sources.fetch import stage  # noqa: E402
-from basrelief.sources.fetch.client import Client, ServiceError  # noqa: E402
-from basrelief.sources.fetch.offers import Credit, Offer  # noqa: E402
-from basrelief.sources.fetch.place import Place  # noqa: E402
+from basrelief.sources.fetch.offers import Credit, Offer
+from basrelief.sources.fetch.place import Place
+
+from basrelief.sources.fetch import stage
+from basrelief.sources.fetch.client import Client, ServiceError
 
 CREDIT = Credit("Office of Tests", "OGL v3", "Contains tests.", "https://tests.example")
 
@@ -59,7 +61,8 @@ def offers(town: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Offer]
     }
     ground = Place("Testham", shapely.box(520_000, 100_000, 523_000, 103_000), "england")
     monkeypatch.setattr(stage, "find_place", lambda *asked: ground)
-    monkeypatch.setattr(stage.england, "find_lidar", lambda *asked: found["lidar"])
+    service = SimpleNamespace(find_lidar=lambda *asked: found["lidar"])
+    monkeypatch.setitem(stage.LIDAR, "england", service)
     monkeypatch.setattr(stage, "find_boundaries", lambda *asked: found["boundaries"])
     monkeypatch.setattr(stage, "find_labels", lambda *asked: found["labels"])
     monkeypatch.setattr(stage, "find_crimes", lambda *asked: found["crimes"])

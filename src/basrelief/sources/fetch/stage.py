@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from basrelief.config import InputError
 from basrelief.grid import Bounds
@@ -28,7 +29,7 @@ from basrelief.sources.fetch.tiles import write_tiles
 from basrelief.sources.lying import Lying
 from basrelief.sources.starter import NAME, Starter, write_starter
 
-LIDAR = {"england": england, "wales": wales, "scotland": scotland}
+LIDAR: dict[str, Any] = {"england": england, "wales": wales, "scotland": scotland}
 
 BYTES_A_SECOND = 4e6
 """What comes of a second: services that fill archives when asked are slower than the line."""
