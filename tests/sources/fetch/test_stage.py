@@ -45,7 +45,7 @@ def offers(town: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Offer]
             shutil.copyfile(path, part)
 
         url, n_bytes = f"https://tests.example/{path.name}", path.stat().st_size
-        said = {"what": name, "year": 2020, "n_bytes": n_bytes, "credit": CREDIT} | more
+        said: dict[str, Any] = {"what": name, "year": 2020, "n_bytes": n_bytes, "credit": CREDIT} | more
         return Offer(url=url, name=name, make=make, **said)
 
     source = town.parent
