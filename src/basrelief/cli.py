@@ -192,7 +192,7 @@ def recipes() -> None:
 
 @app.command()
 def fetch(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for all of it.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for all of it.")] = None,
     place: Annotated[
         str | None, typer.Option(metavar="NAME", help="A district, ward or place, or a postcode.")
     ] = None,
@@ -212,6 +212,9 @@ def fetch(
     nominatim: Annotated[
         bool, typer.Option("--nominatim", help="Ask OpenStreetMap for the place instead.")
     ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Ask whether every service still answers.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Bring a gigabyte and more unasked.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -224,10 +227,15 @@ def fetch(
     import pooch
 
     from basrelief.sources.fetch.client import Client
-    from basrelief.sources.fetch.stage import Wanted, fetch_place
+    from basrelief.sources.fetch.stage import Wanted, fetch_place, try_services
 
-    run = Run(out, quiet)
     kept = cache or Path(pooch.os_cache("basrelief"))
+    run = Run(out or Path(), quiet)
+    if self_test:
+        try_services(Client(kept, run.say))
+        return
+    if out is None:
+        raise InputError("fetch: say where to, as in --out camden.")
     wanted = Wanted(place, _read_bounds(bounds), areas, radius, crime, year, resolution, nominatim)
     with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
         starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))

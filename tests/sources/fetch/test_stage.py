@@ -45,7 +45,12 @@ def offers(town: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Offer]
             shutil.copyfile(path, part)
 
         url, n_bytes = f"https://tests.example/{path.name}", path.stat().st_size
-        said: dict[str, Any] = {"what": name, "year": 2020, "n_bytes": n_bytes, "credit": CREDIT} | more
+        said: dict[str, Any] = {
+            "what": name,
+            "year": 2020,
+            "n_bytes": n_bytes,
+            "credit": CREDIT,
+        } | more
         return Offer(url=url, name=name, make=make, **said)
 
     source = town.parent
@@ -164,6 +169,26 @@ def test_a_folder_of_others_is_left_alone_and_a_configuration_is_kept(
     assert fetch(client, out) is None
     assert (out / "basrelief.toml").read_text() == "mine"
     assert any("is kept as it is" in line for line in said)
+
+
+def test_a_look_at_the_services_goes_on_past_what_fails(
+    client: Client,
+    offers: dict[str, list[Offer]],
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*asked: object) -> list[Offer]:
+        raise ServiceError("tests.example: HTTP 503")
+
+    ground = Place("here", shapely.box(0, 0, 1000, 1000), "england")
+    monkeypatch.setattr(stage, "place_of_bounds", lambda *asked: ground)
+    for country in ("wales", "scotland"):
+        monkeypatch.setitem(stage.LIDAR, country, SimpleNamespace(find_lidar=fail))
+    with pytest.raises(ServiceError, match="2 of the services"):
+        stage.try_services(client)
+    assert said[0] == "england, LIDAR: 18 files"
+    assert "wales, LIDAR: tests.example: HTTP 503" in said
+    assert said[-1] == "scotland, boundaries: 1 files"
 
 
 @pytest.mark.parametrize(

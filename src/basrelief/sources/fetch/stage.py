@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from basrelief.config import InputError
@@ -135,6 +137,54 @@ def find_offers(client: Client, place: Place, wanted: Wanted) -> list[Offer]:
     crimes = find_crimes(client, place) if wanted.has_crime else []
     lidar = LIDAR[place.country].find_lidar(client, place, wanted.resolution_m)
     return [*find_boundaries(place, year), *labels, *crimes, *lidar]
+
+
+def try_services(client: Client) -> None:
+    """Ask every service for a small place, as a look whether they still answer as they did.
+
+    Says of each what it has; brings nothing but the boundaries of a few areas, and keeps none.
+
+    Raises
+    ------
+    ServiceError
+        If some do not answer as they should; says how many.
+    """
+    # A square kilometre in the middle of London, Cardiff and Edinburgh.
+    corners = {"england": (529, 183), "wales": (318, 176), "scotland": (325, 673)}
+    faults = 0
+    for country, (east_km, north_km) in corners.items():
+        west, south = 1000.0 * east_km, 1000.0 * north_km
+        bounds = (west, south, west + 1000, south + 1000)
+        try:
+            place = place_of_bounds(client, bounds)
+        except InputError as error:
+            client.say(f"{country}: {error}")
+            faults += 1
+            continue
+        asked: dict[str, Callable[[], list[Offer]]] = {
+            "LIDAR": partial(LIDAR[country].find_lidar, client, place, 1.0),
+            "labels": partial(find_labels, client, place.country),
+            "crimes": partial(find_crimes, client, place),
+            "boundaries": partial(_try_boundaries, client, place),
+        }
+        for what, find in asked.items():
+            try:
+                client.say(f"{country}, {what}: {len(find())} files")
+            except InputError as error:
+                client.say(f"{country}, {what}: {error}")
+                faults += 1
+    if faults:
+        raise ServiceError(f"fetch --self-test: {faults} of the services did not answer so")
+
+
+def _try_boundaries(client: Client, place: Place) -> list[Offer]:
+    """Bring boundaries where nobody keeps them: they are asked for only when they are brought."""
+    offers = find_boundaries(place, 2021)
+    with TemporaryDirectory() as folder:
+        for offer in offers:
+            assert offer.make is not None
+            offer.make(client, Path(folder) / "areas.gpkg")
+    return offers
 
 
 def describe_offers(offers: Sequence[Offer]) -> list[str]:
