@@ -159,9 +159,15 @@ class Client:
                         for piece in answer.iter_content(PIECE_BYTES):
                             out.write(piece)
                 return
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
+            except (
+                requests.ConnectionError,
+                requests.Timeout,
+                requests.exceptions.ChunkedEncodingError,
+            ):
                 if k == N_TRIES - 1:
-                    raise ServiceError(f"{name_host(url)}: the connection was cut {N_TRIES} times") from None
+                    raise ServiceError(
+                        f"{name_host(url)}: the connection was cut {N_TRIES} times"
+                    ) from None
                 time.sleep(self.pause_s * 2**k)
 
     def _ask(self, method: str, url: str, **sent: Any) -> requests.Response:
