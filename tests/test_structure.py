@@ -15,6 +15,7 @@ ROOMS = [
     "toml",
     "values",
     "config",
+    "schema",
     "run",
     "hashes",
     "marks",
@@ -26,7 +27,7 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell", "stages"]
+ROOMS += ["learn", "judge", "explain", "tell", "stages", "estimates", "check"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 

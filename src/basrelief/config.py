@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,34 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.names import find_clash
-from basrelief.toml import read_toml, show, tell_fault
+from basrelief.names import RESERVED, find_clash
+from basrelief.toml import Change, change_table, parse_change, read_toml, show, tell_typed
 from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
-RESERVED = (
-    "area_id",
-    "area_name",
-    "chip_id",
-    "commonest_colour",
-    "easting",
-    "geometry",
-    "ground_covered",
-    "is_used",
-    "lad",
-    "msoa",
-    "lad_name",
-    "northing",
-    "picture",
-    "population",
-    "same_as",
-    "valid",
-)
-"""Columns of the program's own tables, which no target can be called."""
-
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
@@ -69,9 +50,12 @@ class Typed:
     """Where ``value`` points, its folder before it; a pattern stays a pattern."""
 
     is_option: bool = False
+    changed: frozenset[str] = frozenset()
+    """Keys of ``[data]`` that ``--set`` gave, and not the file."""
 
     def __str__(self) -> str:
-        return f"{self.name()}{' ' if self.is_option else ' = '}{self.value!r}"
+        between = " " if self.is_option else "=" if self.key in self.changed else " = "
+        return f"{self.name()}{between}{self.value!r}"
 
     def name(self, key: str | None = None) -> str:
         """Call this setting, or another of the same place, as the user would.
@@ -84,7 +68,7 @@ class Typed:
         if self.is_option:
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
-        return f"data.{key}"
+        return f"--set data.{key}" if key in self.changed else f"data.{key}"
 
     def beside(self, key: str, value: str) -> Typed:
         """Give what was typed for another setting of the same place."""
@@ -103,7 +87,10 @@ class Typed:
 class Section(BaseModel):
     """A table of the configuration file: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # The lines under the keys are what an editor shows of them.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class DataSettings(Section):
@@ -336,31 +323,40 @@ class Settings(Section):
 
     _folder: Path = PrivateAttr(default=Path())
     _is_of_options: bool = PrivateAttr(default=False)
+    _changes: tuple[Change, ...] = PrivateAttr(default=())
 
     def locate(self, typed: str) -> Path:
         """Resolve a path as typed in the file, relative to the file's own folder."""
         return self._folder / Path(typed).expanduser()
 
+    def tell_out(self) -> str:
+        """Name the run folder as it was typed."""
+        is_changed = any(change.keys == ("out",) for change in self._changes)
+        return f"--set out={self.out!r}" if is_changed else f"out = {self.out!r}"
+
     def typed(self, key: str) -> Typed:
         """Give a path or pattern of ``[data]`` as it was typed."""
         value = getattr(self.data, key)
         assert value is not None
+        changed = frozenset(c.keys[1] for c in self._changes if c.keys[0] == "data" and c.keys[1:])
+        named = Typed(key, value, Path(), self._is_of_options, changed)
         try:
             # What is given as an option has not been checked as a configuration is.
             path = self.locate(check_path(value))
         except ValueError as error:
-            named = Typed(key, value, Path(), self._is_of_options)
             raise InputError(f"{named.name()}: {error} (found {show(value)}).") from error
-        return Typed(key, value, path, self._is_of_options)
+        return replace(named, path=path)
 
 
-def load_settings(path: Path | str) -> Settings:
+def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     """Read and check a configuration file.
 
     Parameters
     ----------
     path
         A TOML file. Paths inside it are relative to its folder.
+    changes
+        What stands instead of what the file says: ``key=value`` each, as `--set` takes it.
 
     Raises
     ------
@@ -374,27 +370,28 @@ def load_settings(path: Path | str) -> Settings:
         raise InputError(f"{path}: {error}.") from error
     # By the file's name, so that two configurations in one folder do not share a run.
     table.setdefault("out", f"runs/{path.stem}")
+    changed = []
+    for text in changes:
+        try:
+            changed.append(parse_change(text))
+        except ValueError as error:
+            raise InputError(f"--set {text}: {error}.") from error
+        change_table(table, changed[-1])
     try:
         # As text: a date, which TOML knows and no key wants, is then told as a wrong value.
         settings = Settings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_fault(error)}.") from error
+        if error.errors()[0]["loc"] == ("data",) and "data" not in table:
+            raise InputError(
+                f"{path}: no [data] table. Add one with images and table (pictures), "
+                "or with dsm, areas and labels (rasters)."
+            ) from error
+        raise InputError(f"{tell_typed(error, Settings, str(path), changed)}.") from error
     # What is read and cannot be written: a number with thousands of digits in base 16, and tables
     # as deep as their heading is long.
     except (ValueError, RecursionError) as error:
         what = "a number has too many digits, or tables lie too deep in each other"
         raise InputError(f"{path}: {what}.") from error
     settings._folder = path.resolve().parent
+    settings._changes = tuple(changed)
     return settings
-
-
-def _first_fault(error: ValidationError) -> str:
-    """Say the first of pydantic's complaints in one sentence that names the key."""
-    fault = error.errors()[0]
-    if fault["type"] == "missing" and fault["loc"] == ("data",):
-        return (
-            "no [data] table. Add one with images and table (pictures), "
-            "or with dsm, areas and labels (rasters)"
-        )
-    key, reason = tell_fault(error, Settings)
-    return reason if fault["type"] == "extra_forbidden" else f"{key or 'the file'}: {reason}"

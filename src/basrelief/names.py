@@ -35,6 +35,25 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 DATABASE = ("gpkg_", "rtree_", "sqlite_", "layer_styles", "__")
 """How tables and columns begin that a GeoPackage or a Parquet file keeps for itself."""
 
+RESERVED = (
+    "area_id",
+    "area_name",
+    "chip_id",
+    "commonest_colour",
+    "easting",
+    "geometry",
+    "ground_covered",
+    "is_used",
+    "lad",
+    "msoa",
+    "lad_name",
+    "northing",
+    "picture",
+    "population",
+    "same_as",
+    "valid",
+)
+"""Columns of the program's own tables, which no target can be called."""
 
 FIGURE = re.compile(r"observed|predicted|residual|is_inside|(?:lower|upper|low|high)_[0-9]+")
 """What stands behind a target's name in tables of its figures."""

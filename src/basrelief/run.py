@@ -246,7 +246,8 @@ def prepare_folder(folder: Path, typed: str) -> None:
     Raises
     ------
     InputError
-        If it cannot be made or written; names ``typed``, the path as the user gave it.
+        If it cannot be made or written. Names ``typed``, the folder as the user gave it:
+        ``out = 'runs/a'``.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -256,7 +257,7 @@ def prepare_folder(folder: Path, typed: str) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"out = {typed!r}: cannot write there ({error.strerror}). Choose another folder."
+            f"{typed}: cannot write there ({error.strerror}). Choose another folder."
         ) from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -216,7 +217,7 @@ def _run_in_order(
     fingerprints: Mapping[str, str],
 ) -> None:
     """Run stages in a run folder that is held."""
-    with saying_disk_is_full(settings.out, "at its start"):
+    with saying_disk_is_full(settings.tell_out(), "at its start"):
         begin_run(run)
         write_json(run.folder / "config.json", settings.model_dump(mode="json"))
     checked: set[str] = set()
@@ -229,7 +230,7 @@ def _run_in_order(
             for earlier in set(stage.reads) - checked:
                 check_files(run, earlier)
                 checked.add(earlier)
-        with saying_disk_is_full(settings.out, f"in stage {stage.name}"):
+        with saying_disk_is_full(settings.tell_out(), f"in stage {stage.name}"):
             work = partial(stage.work(), settings, run)
             run_stage(run, stage.name, fingerprint, work, writes=stage.writes, force=is_forced)
 
@@ -244,20 +245,25 @@ def holding(settings: Settings, run: Run) -> Iterator[None]:
         If it cannot be written, holds what the program did not write, is of another version,
         another process works in it, or an input lies in it.
     """
-    typed = f"out = {settings.out!r}"
-    prepare_folder(run.folder, settings.out)
+    typed = settings.tell_out()
+    prepare_folder(run.folder, typed)
     refuse_inputs_inside(settings, run)
     with locking(run, typed):
-        found = read_format(run.folder)
-        known = {*OWN, *(name for stage in STAGES for name in stage.writes)}
-        refuse_foreign_folder(run.folder, typed, known if found is not None else (), "A run")
-        if found not in (None, FORMAT):
-            raise InputError(
-                f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
-                "Choose another folder, or remove this one."
-            )
+        refuse_folder(settings, run)
         sweep_parts(run.folder)
         yield
+
+
+def refuse_folder(settings: Settings, run: Run) -> None:
+    """Refuse a folder that holds what the program did not write, or a run of another version."""
+    found, typed = read_format(run.folder), settings.tell_out()
+    known = {*OWN, *(name for stage in STAGES for name in stage.writes)}
+    refuse_foreign_folder(run.folder, typed, known if found is not None else (), "A run")
+    if found not in (None, FORMAT):
+        raise InputError(
+            f"{typed}: a run of format {found}, and this version writes format {FORMAT}. "
+            "Choose another folder, or remove this one."
+        )
 
 
 def refuse_inputs_inside(settings: Settings, run: Run) -> None:
@@ -272,12 +278,18 @@ def refuse_inputs_inside(settings: Settings, run: Run) -> None:
     for file in find_inputs(settings):
         if folder in file.path.resolve().parents:
             raise InputError(
-                f"{file.key}: {file.path.name} lies in the run folder, out = {settings.out!r}, "
+                f"{file.key}: {file.path.name} lies in the run folder, {settings.tell_out()}, "
                 "where stages replace files. Move it, or choose another run folder."
             )
 
 
-def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False) -> Run:
+def run_all(
+    config: Path | str,
+    *,
+    start: str | None = None,
+    quiet: bool = False,
+    changes: Sequence[str] = (),
+) -> Run:
     """Run every stage of a configuration file in order; return the run.
 
     Parameters
@@ -287,6 +299,8 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
     start
         A stage: it and all later ones are done anew. By default a finished stage whose inputs
         did not change is skipped.
+    changes
+        What stands instead of what the file says, as for `load_settings`.
 
     Raises
     ------
@@ -299,7 +313,7 @@ def run_all(config: Path | str, *, start: str | None = None, quiet: bool = False
             f"--from {start!r}: no such stage. Choose from {', '.join(names)}."
             f"{suggest(start, names)}"
         )
-    settings, run = open_settings(config, quiet)
+    settings, run = open_settings(config, quiet, changes)
     forced = names[names.index(start) :] if start else []
     with holding(settings, run):
         # Before gigabytes are hashed, where it is known that they have to be read.
@@ -332,7 +346,9 @@ def _check_beforehand(settings: Settings) -> None:
     check_beforehand(settings)
 
 
-def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
+def run_one(
+    name: str, config: Path | str, *, quiet: bool = False, changes: Sequence[str] = ()
+) -> Run:
     """Run one stage of a configuration file anew; return the run.
 
     Raises
@@ -340,14 +356,15 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
     InputError
         If a stage whose files it reads is not finished, or the user's input is at fault.
     """
-    settings, run = open_settings(config, quiet)
+    settings, run = open_settings(config, quiet, changes)
+    again = " ".join([str(config), *(f"--set {shlex.quote(change)}" for change in changes)])
     with holding(settings, run):
         fingerprints = fingerprint_stages(settings, run)
         for earlier in find_needed(name):
             if not is_finished(run, earlier, fingerprints[earlier]):
                 raise InputError(
                     f"{config}: stage {name} needs stage {earlier} first, on the files and "
-                    f"settings as they are now. Run: basrelief {earlier} {config}"
+                    f"settings as they are now. Run: basrelief {earlier} {again}"
                 )
         if name == "train":
             from basrelief.learn.stage import check_recipes
@@ -357,9 +374,11 @@ def run_one(name: str, config: Path | str, *, quiet: bool = False) -> Run:
     return run
 
 
-def open_settings(config: Path | str, quiet: bool) -> tuple[Settings, Run]:
+def open_settings(
+    config: Path | str, quiet: bool, changes: Sequence[str] = ()
+) -> tuple[Settings, Run]:
     """Read a configuration file, and point to its run folder."""
-    settings = load_settings(config)
+    settings = load_settings(config, changes)
     return settings, Run(settings.locate(settings.out), quiet)
 
 
@@ -372,6 +391,6 @@ def saying_disk_is_full(typed: str, where: str) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise InputError(
-            f"out = {typed!r}: no space left on the device {where}. "
+            f"{typed}: no space left on the device {where}. "
             "Free some, or choose another folder; finished stages are kept."
         ) from error

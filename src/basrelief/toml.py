@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,6 +80,72 @@ def parse_toml(data: bytes) -> dict[str, Any]:
         raise ValueError("not valid TOML: a number has too many digits") from error
 
 
+@dataclass(frozen=True)
+class Change:
+    """A value that stands instead of what a file says."""
+
+    keys: tuple[str, ...]
+    """The key, and before it the tables that it lies in."""
+
+    value: Any
+    name: str
+    """The key as typed."""
+
+
+def parse_change(text: str) -> Change:
+    """Read ``key=value``: a dotted key, and a value of TOML, or a word or path as it is.
+
+    Examples
+    --------
+    >>> parse_change("chips.size_px=128").value, parse_change("data.dsm=lidar/*.tif").value
+    (128, 'lidar/*.tif')
+    >>> parse_change('models.weights."resnet18.a1_in1k"=none').keys
+    ('models', 'weights', 'resnet18.a1_in1k')
+
+    Raises
+    ------
+    ValueError
+        Says what is missing or broken.
+    """
+    name, equals, typed = (part.strip() for part in text.partition("="))
+    try:
+        inner: Any = tomllib.loads(f"{name} = 0")
+    except ValueError:
+        inner = None
+    keys: list[str] = []
+    # A line break in it would begin a second key.
+    while isinstance(inner, dict) and len(inner) == 1:
+        key, inner = next(iter(inner.items()))
+        keys.append(key)
+    if not equals or inner != 0:
+        raise ValueError("give a key and a value, as in --set chips.size_px=128")
+    return Change(tuple(keys), _parse_value(typed), name)
+
+
+def _parse_value(typed: str) -> Any:
+    """Read a value as TOML has it; what begins as none is a text."""
+    try:
+        found = tomllib.loads(f"value = {typed}")
+    except (ValueError, RecursionError) as error:
+        if typed.startswith(("[", "{", '"', "'")):
+            raise ValueError(
+                "the value is broken. In a list every text has quotes, and around all of it are "
+                'others for the shell: --set \'data.targets=["crime", "health"]\''
+            ) from error
+        return typed
+    return found["value"] if len(found) == 1 else typed
+
+
+def change_table(table: dict[str, Any], change: Change) -> None:
+    """Put a value into a table, and into the tables in it that the key names."""
+    *outer, last = change.keys
+    for key in outer:
+        if not isinstance(table.get(key), dict):
+            table[key] = {}
+        table = table[key]
+    table[last] = change.value
+
+
 def _blamed(lines: list[str], message: str) -> list[str]:
     """Give the line that a parser's message names."""
     words = message.rpartition("(at line ")[2].split(",")[0]
@@ -105,6 +172,31 @@ def tell_fault(error: ValidationError, model: type[BaseModel]) -> tuple[str, str
     message = message[0].lower() + message[1:]
     found = f" (found {show(fault['input'])})" if _is_plain(fault["input"]) else ""
     return key, f"{message}{found}"
+
+
+def tell_typed(
+    error: ValidationError, model: type[BaseModel], file: str, changes: Sequence[Change]
+) -> str:
+    """Say the first of pydantic's complaints in one sentence that begins with what was typed.
+
+    Parameters
+    ----------
+    file
+        Where the values stand, but for ``changes``.
+    """
+    key, reason = tell_fault(error, model)
+    fault = error.errors()[0]
+    where = tuple(str(part) for part in fault["loc"])
+    own = next((each for each in changes if where[: len(each.keys)] == each.keys), None)
+    if own is not None:
+        is_text = fault["type"] == "string_type"
+        cure = f". A text that looks like none: --set '{own.name}=\"...\"'" if is_text else ""
+        return f"--set {own.name}: {reason}{cure}"
+    # A table may be at fault as a whole, by what the file has and what was changed.
+    near = [f"--set {each.name}" for each in changes if where and each.keys[: len(where)] == where]
+    there = " with ".join([file, *near])
+    is_unknown = fault["type"] == "extra_forbidden"
+    return f"{there}: {reason}" if is_unknown else f"{there}: {key or 'the file'}: {reason}"
 
 
 def show(value: Any) -> str:
@@ -146,6 +238,15 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     kind = model.model_fields[name].annotation
     kinds = [kind, *get_args(kind)]
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
+def list_keys(model: type[BaseModel]) -> list[str]:
+    """List the keys of a model, those of its tables with the table's name before them."""
+    keys = []
+    for name in model.model_fields:
+        section = _section(model, name)
+        keys += [name] if section is None else [f"{name}.{key}" for key in list_keys(section)]
+    return keys
 
 
 def _is_plain(value: Any) -> bool:

@@ -38,7 +38,7 @@ from basrelief.sources.lidar import Mosaic
 
 
 def read_labelled_areas(
-    settings: Settings, notes: Notes, folder: Path, surface: Mosaic
+    settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Read the areas that the rasters touch, with one column a target.
 
@@ -47,7 +47,7 @@ def read_labelled_areas(
     notes
         Takes what is odd about the tables.
     folder
-        Where ``crime.parquet`` goes where there are counts of crime.
+        Where ``crime.parquet`` goes where there are counts of crime; None to write nothing.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def read_labelled_areas(
     return areas, targets
 
 
-def read_counts(settings: Settings, notes: Notes, folder: Path) -> CrimeCounts | None:
+def read_counts(settings: Settings, notes: Notes, folder: Path | None) -> CrimeCounts | None:
     """Read counts of crime where they are given, and write their sums by borough.
 
     ``crime.parquet`` has ``borough, category, n_crimes, n_days``, for the describe stage.
@@ -97,7 +97,8 @@ def read_counts(settings: Settings, notes: Notes, folder: Path) -> CrimeCounts |
     if data.crime is None:
         return None
     crime = read_crime(settings.typed("crime"), data.crime_years, notes)
-    count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
+    if folder is not None:
+        count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
 
 

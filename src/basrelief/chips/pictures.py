@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.labelled import check_targets, read_counts
-from basrelief.chips.store import PictureWriter, open_writer
+from basrelief.chips.store import open_writer
 from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
@@ -93,26 +94,15 @@ def chips_from_pictures(
     if read_counts(settings, notes, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
     with open_writer(folder, settings.chips.size_px) as writer:
-        seen = _store_pictures(settings, run, pictures, writer)
-    frame = pictures.frame.assign(
-        commonest_colour=seen.shares, valid=seen.opaque, same_as=_find_twins(pictures, seen)
-    )
-    unreadable = frame[frame["commonest_colour"].isna()]
-    one_colour = frame[frame["commonest_colour"] == 1.0]
-    shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
-    if shown.empty:
-        raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
-    if is_new_place:
-        targets = list(data.targets)
-        shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
-    else:
-        named = name_targets(settings, list(frame.columns))
-        targets = check_targets(settings, notes, shown, named, "pictures used")
+        seen = look_at_pictures(settings, run, pictures, writer.append)
+    chosen = choose_pictures(settings, notes, pictures, seen, is_new_place=is_new_place)
+    shown, targets = chosen.shown, chosen.targets
     # Of a picture all counts: where one is transparent it is black, and so is nodata.
     chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
-    areas, membership = _gather_areas(shown, targets)
+    areas, membership = gather_areas(shown, targets)
     write_tables(settings, folder, Tables(chips, areas, membership, targets), {})
     near = shown[shown["commonest_colour"] >= NEAR_ONE_COLOUR]
+    one_colour, unreadable = chosen.one_colour, chosen.unreadable
     _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
     unlabelled = 0 if is_new_place else int(shown[targets].isna().all(axis=1).sum())
     run.say(
@@ -122,15 +112,66 @@ def chips_from_pictures(
         f"{len(one_colour)} of one colour removed; {len(shown)} used"
         + (f", {unlabelled} of them without a label" if unlabelled else "")
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Which pictures show something, and what can be learnt from them."""
+
+    shown: pd.DataFrame
+    one_colour: pd.DataFrame
+    unreadable: pd.DataFrame
+    targets: list[str]
+
+
+def choose_pictures(
+    settings: Settings,
+    notes: Notes,
+    pictures: Pictures,
+    seen: Seen,
+    *,
+    is_new_place: bool = False,
+) -> Chosen:
+    """Sort out pictures that show something; notes what is odd about them.
+
+    Raises
+    ------
+    InputError
+        If none does, or a target cannot be learnt.
+    """
+    frame = pictures.frame.assign(
+        commonest_colour=seen.shares, valid=seen.opaque, same_as=_find_twins(pictures, seen)
+    )
+    unreadable = frame[frame["commonest_colour"].isna()]
+    one_colour = frame[frame["commonest_colour"] == 1.0]
+    shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
+    if shown.empty:
+        raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
+    if is_new_place:
+        targets = list(settings.data.targets)
+        shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
+    else:
+        named = name_targets(settings, list(frame.columns))
+        targets = check_targets(settings, notes, shown, named, "pictures used")
     _note_losses(notes, pictures, unreadable, seen)
     _note_looks(notes, settings, shown, seen)
     _note_twins(notes, settings, shown, targets)
+    return Chosen(shown, one_colour, unreadable, targets)
 
 
-def _store_pictures(
-    settings: Settings, run: Run, pictures: Pictures, writer: PictureWriter
+def look_at_pictures(
+    settings: Settings,
+    run: Run,
+    pictures: Pictures,
+    keep: Callable[[NDArray[np.uint8]], None],
 ) -> Seen:
-    """Write every picture that shows something."""
+    """Open every picture, and hand those that show something to ``keep``.
+
+    Raises
+    ------
+    InputError
+        If too many cannot be read.
+    """
     images, seen = settings.typed("images"), Seen()
     names = list(pictures.frame["picture"])
     for name in run.track(names, "reading pictures"):
@@ -147,7 +188,7 @@ def _store_pictures(
                 ) from error
             continue
         if seen.add(picture) < 1.0:
-            writer.append(picture.bands)
+            keep(picture.bands)
     return seen
 
 
@@ -239,7 +280,7 @@ def commonest_colour_share(picture: NDArray[np.uint8]) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make areas and membership from the table's own columns; empty where it has none."""
     placed = shown[shown["area_id"].notna()]
     grouped = placed.groupby("area_id", sort=True)

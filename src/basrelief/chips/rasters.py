@@ -8,6 +8,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -63,16 +64,57 @@ def chips_from_rasters(
         As for ``cut_like``; None where a model is to be learnt.
     """
     run = notes.run
-    rasters = _open_rasters(settings, notes, detail_m)
-    areas, targets = read_labelled_areas(settings, notes, folder, rasters.surface)
-    is_to_learn = detail_m is None
-    if is_to_learn:
-        refuse_shared_ground(areas, settings.typed("areas"))
-        targets = check_targets(settings, notes, areas, targets, "areas")
-    rasters = _believe(settings, notes, rasters, areas)
+    rasters, areas, targets = open_place(settings, notes, folder, detail_m)
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
+    targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
+    tables = Tables(chips, areas, membership, targets)
+    write_tables(settings, folder, tables, rasters.describe())
+    _say_counts(settings, run, folder, rasters, tables)
+
+
+def open_place(
+    settings: Settings, notes: Notes, folder: Path | None = None, detail_m: float | None = None
+) -> tuple[Rasters, gpd.GeoDataFrame, list[str]]:
+    """Read all that is read before anything is cut, and look at the heights.
+
+    Parameters
+    ----------
+    folder
+        Where sums of crime go; None to write nothing.
+    detail_m
+        As for ``cut_like``; None where a model is to be learnt.
+
+    Returns
+    -------
+    rasters, areas, targets
+        Areas with their labels, those that share ground with the rasters.
+    """
+    rasters = _open_rasters(settings, notes, detail_m)
+    areas, targets = read_labelled_areas(settings, notes, folder, rasters.surface)
+    if detail_m is None:
+        refuse_shared_ground(areas, settings.typed("areas"))
+        targets = check_targets(settings, notes, areas, targets, "areas")
+    return _believe(settings, notes, rasters, areas), areas, targets
+
+
+def join_chips(
+    settings: Settings,
+    notes: Notes,
+    chips: gpd.GeoDataFrame,
+    areas: gpd.GeoDataFrame,
+    targets: list[str],
+    is_to_learn: bool = True,
+) -> tuple[list[str], pd.DataFrame]:
+    """Settle which areas and chips are used, and give chips the labels of their areas.
+
+    Fills in ``is_used`` of both, by ``ground_covered`` of areas and ``valid`` of chips.
+
+    Returns
+    -------
+    Targets that vary over the areas used, and the membership.
+    """
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
         # Again: what varies over all areas may not vary over those with enough ground.
@@ -85,9 +127,7 @@ def chips_from_rasters(
     # Half of a chip at least has to be ground of some area; a sliver must not stand for it.
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
-    tables = Tables(chips, areas, membership, targets)
-    write_tables(settings, folder, tables, rasters.describe())
-    _say_counts(settings, run, folder, rasters, tables)
+    return targets, membership
 
 
 def _say_counts(
@@ -128,7 +168,7 @@ def _cut_place(
     """
     size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
-    blocks = _find_blocks(settings, grid, SHARD_SIDE * size_px, areas)
+    blocks = find_blocks(settings, grid, SHARD_SIDE * size_px, areas)
     if settings.chips.resolution_m * FINEST < rasters.surface.grid.cell_m:
         raise InputError(
             f"chips.resolution_m = {settings.chips.resolution_m:g}: the rasters' cells are "
@@ -164,11 +204,17 @@ def _cut_place(
             f"{settings.typed('dsm')}: no cell with data lies inside any area of "
             f"{settings.typed('areas')}. Check that both show the same place."
         )
-    return _index_squares(squares, valid, areas), covered * cell_m**2
+    return index_squares(squares, valid, areas), covered * cell_m**2
 
 
-def _find_blocks(settings: Settings, grid: Grid, side: int, areas: gpd.GeoDataFrame) -> list[Grid]:
-    """List the blocks of a grid within the bounds of the areas; rasters may reach far beyond."""
+def find_blocks(settings: Settings, grid: Grid, side: int, areas: gpd.GeoDataFrame) -> list[Grid]:
+    """List the blocks of a grid within the bounds of the areas; rasters may reach far beyond.
+
+    Raises
+    ------
+    InputError
+        If they have more cells than can be cut.
+    """
     (rows, cols), _ = grid.clip(grid.cover(tuple(areas.total_bounds), unit=side))
     inside = grid.crop((rows, cols))
     if inside.n_cells > MAX_CELLS:
@@ -216,9 +262,10 @@ def _believe(
     return replace(rasters, surface=surface, terrain=terrain)
 
 
-def _index_squares(
+def index_squares(
     squares: list[shapely.Polygon], valid: list[float], areas: gpd.GeoDataFrame
 ) -> gpd.GeoDataFrame:
+    """Make the table of chips from their squares and shares of ground with data, (chip,)."""
     corner = shapely.bounds(squares)
     centre = shapely.centroid(squares)
     return gpd.GeoDataFrame(

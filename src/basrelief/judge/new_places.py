@@ -98,7 +98,7 @@ def holding_answer(out: Run) -> Iterator[None]:
             f"{typed}: this is a run folder, whose chips would be replaced. "
             "Choose a folder of its own."
         )
-    prepare_folder(out.folder, str(out.folder))
+    prepare_folder(out.folder, typed)
     with locking(out, typed):
         begun = out.folder / "predict.json"
         known = (*RESULTS, "chips") if begun.exists() else ()

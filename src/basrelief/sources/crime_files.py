@@ -88,7 +88,7 @@ def read_parts(paths: Sequence[Path], where: str, notes: Notes) -> list[Part]:
     """
     parts, singles = [], []
     for path in paths:
-        file = _open_file(path, f"{where}: {path.name}")
+        file = open_crime(path, f"{where}: {path.name}")
         if {"crime type", "month"} <= set(file.by_name):
             singles.append((file, _read_crimes(file)))
         elif _find_periods(file.sheet.columns):
@@ -112,7 +112,8 @@ def name_category(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
 
 
-def _open_file(path: Path, where: str) -> _File:
+def open_crime(path: Path, where: str) -> _File:
+    """Open a file and tell its columns; refuses what holds no crimes."""
     sheet = open_table(path, where, lambda columns: find_column(columns, "area_id") is not None)
     by_name = {c.lower().replace("_", " "): c for c in reversed(sheet.columns) if c}
     code = find_column(sheet.columns, "area_id")

@@ -42,7 +42,16 @@ def assign_splits(settings: Settings, run: Run) -> None:
         If a scheme that the user typed cannot be had, or no scheme that says something about
         new places can be had for rasters, or no scheme at all.
     """
-    samples = load_samples(run)
+    folds, leakage = deal_folds(load_samples(run), settings, run)
+    with replacing(run.splits / "folds.parquet") as part:
+        folds.to_parquet(part, index=False)
+    write_json(run.splits / "leakage.json", leakage)
+
+
+def deal_folds(
+    samples: Samples, settings: Settings, run: Run
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Make the folds of every scheme, and what leaks between their parts; see `assign_splits`."""
     folds, leakage = [], []
     for scheme in settings.split.schemes or SCHEMES:
         try:
@@ -56,9 +65,7 @@ def assign_splits(settings: Settings, run: Run) -> None:
                 raise
             run.say(f"scheme {scheme} left out: {error}")
     _refuse_hopeless([str(frame["scheme"].iloc[0]) for frame in folds], samples, settings)
-    with replacing(run.splits / "folds.parquet") as part:
-        pd.concat(folds, ignore_index=True).to_parquet(part, index=False)
-    write_json(run.splits / "leakage.json", leakage)
+    return pd.concat(folds, ignore_index=True), leakage
 
 
 def note_unscored(assigned: pd.DataFrame, samples: Samples, notes: Notes) -> None:

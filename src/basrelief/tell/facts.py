@@ -367,7 +367,7 @@ def _check_finished(settings: Settings, run: Run) -> None:
     missing = [str(path.relative_to(run.folder)) for path in needed if not path.exists()]
     if missing:
         raise InputError(
-            f"out = {settings.out!r}: no {missing[0]} in this run folder, so there is nothing to "
+            f"{settings.tell_out()}: no {missing[0]} in this run folder, so there is nothing to "
             "report yet. Run the stages before it: basrelief run CONFIG."
         )
 

@@ -5,7 +5,7 @@ Arguments are faults: ``truncate`` (wide searches are cut short), ``truncate-all
 ``broken`` (TQ28NE's surface is a page), ``altered`` (a byte of it is), ``swapped`` (it is another
 square's), ``no-coverages``, ``two-coverages``, ``hillshade`` (a picture under the name of
 heights), ``zero-west=EASTING`` (coverages are 0 west of it), ``no-page`` (Wales ignores
-startIndex).
+startIndex), ``also=SQUARES`` (it has these too, with commas between).
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ FAULTS = dict(each.partition("=")[::2] for each in sys.argv[1:])
 FOUND = Transformer.from_crs(4326, 27700, always_xy=True)
 
 # What England has: nine squares of 5 km, of one of which there is no terrain.
-ENGLAND = ("TQ28NE", "TQ28NW", "TQ28SE", "TQ28SW", "TQ38NW", "TQ38SW", "TQ29SE", "TQ29SW", "TQ39SW")
+ENGLAND: tuple[str, ...] = (
+    *("TQ28NE", "TQ28NW", "TQ28SE", "TQ28SW", "TQ38NW", "TQ38SW", "TQ29SE", "TQ29SW", "TQ39SW"),
+)
+ENGLAND += tuple(filter(None, FAULTS.get("also", "").split(",")))
 NO_TERRAIN = "TQ38SW"
 SURFACE, TERRAIN = "lidar_composite_first_return_dsm", "lidar_composite_dtm"
 COVERAGE = "df4e3ec3-315e-48aa-aaaf-b5ae74d7b2bb__Lidar_Composite_"

@@ -1,0 +1,142 @@
+"""What the chips stage would make, foreseen from all that it reads before it cuts a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from basrelief.chips.labelled import read_counts
+from basrelief.chips.layers import SHARD_SIDE
+from basrelief.chips.pictures import ID_COLUMNS, choose_pictures, gather_areas, look_at_pictures
+from basrelief.chips.rasters import Rasters, find_blocks, index_squares, join_chips, open_place
+from basrelief.chips.store import Samples
+from basrelief.config import InputError, Settings
+from basrelief.grid import Grid
+from basrelief.run import Notes
+from basrelief.sources.pictures import read_pictures
+
+
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    """Samples as the chips stage would leave them, and how much it would read."""
+
+    samples: Samples
+    """Of a folder that is not there: no pixel can be read."""
+
+    lines: tuple[str, ...]
+    """What there is, in words."""
+
+
+def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
+    """Read every input of the chips stage, and foresee what it would make of them.
+
+    Of rasters headers are read, and windows of heights where the areas are; ground within a tile
+    counts as ground with data. Pictures are all opened.
+
+    Raises
+    ------
+    InputError
+        Where the chips stage would stop, as far as that can be known.
+    """
+    if settings.data.has_rasters:
+        return _foresee_rasters(settings, notes)
+    return _foresee_pictures(settings, notes)
+
+
+def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
+    rasters, areas, targets = open_place(settings, notes)
+    tiles = shapely.box(*np.array([tile.grid.bounds for tile in rasters.surface.tiles]).T)
+    ground = shapely.union_all(tiles)
+    areas["ground_covered"] = shapely.area(shapely.intersection(areas.geometry.values, ground))
+    areas["ground_covered"] = np.minimum(areas["ground_covered"] / areas.area, 1.0)
+    chips = _lay_chips(settings, rasters, areas, ground)
+    n_areas = len(areas)
+    targets, membership = join_chips(settings, notes, chips, areas, targets)
+    samples = _gather(settings, "heights", (chips, areas, membership), targets)
+    below = () if rasters.terrain is None else rasters.terrain.tiles
+    terrain = f", {len(below)} of terrain" if below else ""
+    lines = (
+        f"{len(tiles)} tile{'s' * (len(tiles) > 1)} of surface{terrain}, cells of "
+        f"{rasters.surface.grid.cell_m:g} m; about {len(chips)} chips of "
+        f"{settings.chips.ground_m:g} m, about {int(chips['is_used'].sum())} of them for networks",
+        f"{n_areas} areas touched, about {int(areas['is_used'].sum())} with at least "
+        f"{settings.chips.min_area_coverage:.0%} of their ground",
+    )
+    return Foreseen(samples, lines)
+
+
+def _lay_chips(
+    settings: Settings, rasters: Rasters, areas: gpd.GeoDataFrame, ground: shapely.Geometry
+) -> gpd.GeoDataFrame:
+    """Lay chips over the ground of a place: those that touch an area, as they are cut."""
+    size_px = settings.chips.size_px
+    grid = Grid.over(rasters.surface.grid.bounds, settings.chips.resolution_m, unit=size_px)
+    tree = shapely.STRtree(areas.geometry.values)
+    squares: list[Any] = []
+    for block in find_blocks(settings, grid, SHARD_SIDE * size_px, areas):
+        own = np.array([shapely.box(*chip.bounds) for chip in block.tiles(size_px)])
+        touched = np.unique(tree.query(own, predicate="intersects")[0])
+        squares += list(own[touched])
+    shapes: NDArray[np.object_] = np.array(squares, dtype=object)
+    shapely.prepare(ground)
+    inside = shapely.area(shapely.intersection(shapes, ground)) / settings.chips.ground_m**2
+    has_data = inside > 0
+    if not has_data.any():
+        raise InputError(
+            f"{settings.typed('dsm')}: no tile lies inside any area of {settings.typed('areas')}. "
+            "Check that both show the same place."
+        )
+    valid = np.minimum(inside[has_data], 1.0).tolist()
+    return index_squares(list(shapes[has_data]), valid, areas)
+
+
+def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
+    data = settings.data
+    pictures = read_pictures(
+        settings.typed("images"),
+        settings.typed("table"),
+        targets=data.targets,
+        area_column=data.area_column,
+        notes=notes,
+    )
+    read_counts(settings, notes, None)
+    seen = look_at_pictures(settings, notes.run, pictures, lambda bands: None)
+    chosen = choose_pictures(settings, notes, pictures, seen)
+    shown, targets = chosen.shown, chosen.targets
+    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
+    areas, membership = gather_areas(shown, targets)
+    lines = (
+        f"{pictures.n_pictures} pictures, {pictures.n_rows} rows; "
+        f"{len(pictures.pictures_without_row)} pictures without a row, "
+        f"{len(pictures.rows_without_picture)} rows without a picture; "
+        f"{len(chosen.one_colour)} of one colour; {len(shown)} of use, in {len(areas)} areas",
+    )
+    samples = _gather(settings, "pictures", (chips, areas, membership), targets)
+    return Foreseen(samples, lines)
+
+
+def _gather(
+    settings: Settings,
+    kind: Any,
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+    targets: Sequence[str],
+) -> Samples:
+    chips, areas, membership = tables
+    return Samples(
+        chips=chips,
+        areas=areas,
+        membership=membership,
+        targets=tuple(targets),
+        kind=kind,
+        size_px=settings.chips.size_px,
+        resolution_m=settings.chips.resolution_m,
+        folder=Path("nowhere"),
+    )

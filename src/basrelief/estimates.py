@@ -1,0 +1,253 @@
+"""What stages take in time, memory and disk, estimated from how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from basrelief.chips.store import Samples
+from basrelief.config import Settings
+from basrelief.learn.choice import choose_baselines, choose_recipes
+from basrelief.learn.recipes import (
+    AreaRecipe,
+    DenseRecipe,
+    KrigedRecipe,
+    NetworkRecipe,
+    RandomRecipe,
+    StackRecipe,
+    find_members,
+)
+from basrelief.learn.training_recipes import count_batches
+from basrelief.splits.heldout import AREA_SCHEMES, find_usable_areas, find_usable_chips
+
+MACHINE = "two cores of an AMD EPYC with bf16, 24 GB, no GPU, with other work beside"
+"""Where the figures of `SECONDS` were measured, in November 2026."""
+
+SECONDS = {
+    # Loading libraries, and reading boundaries and labels of a region.
+    "beginning": 4.0,
+    "loading networks": 6.0,
+    # Per million cells or pixels of chips.
+    "cutting": 0.45,
+    "picture": 0.003,
+    "relief statistics": 0.35,
+    "random features": 0.4,
+    "dense features": 2.4,
+    "explaining dense": 26.0,
+    "maps": 0.3,
+    # Per fold and recipe of areas, of a hundred areas; recipes that join others take more.
+    "fitting": 0.06,
+    "joining": 2.5,
+    "judging": 0.08,
+    "judging a world": 0.0055,
+    # Per chip that goes through a network, and of it a million pixels.
+    "chip": 0.012,
+    "network": 0.8,
+    "building a network": 12.0,
+    "explaining a chip": 0.08,
+    "target of a report": 2.0,
+}
+"""Seconds on `MACHINE`, wall clock. On tq28ne (99 areas, 26.5 million cells) a run of four
+recipes took 12 to 22 s for chips, 51 to 98 s for dense features and 180 to 191 s to train, 6.5
+to 13.7 min to evaluate and 27 to 49 min to explain."""
+
+MEGABYTES = {
+    "beginning": 240,
+    "cutting": 370,
+    "learning": 1100,
+    "dense or network": 1900,
+    "explaining": 2600,
+    "row of an area": 0.02,
+}
+"""Most memory at a time; blocks are of one size however large the place."""
+
+DISK = {
+    # Per million cells of chips, or pixels of pictures.
+    "heights": 4.2,
+    "pictures": 1.8,
+    "contribution": 0.07,
+    # Per fold and recipe of areas, of a hundred areas.
+    "fold": 0.1,
+    "predictions": 0.02,
+    # A network's weights: those of VGG16.
+    "backbone": 59.0,
+    "dense backbone": 31.0,
+    "report": 7.0,
+}
+"""Megabytes that stay in the run folder."""
+
+BASE_AREAS = 100
+MANY = 500
+"""Up to so many areas are fitted by a process whose cost grows faster than their number."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a stage takes."""
+
+    stage: str
+    seconds: float
+    memory_mb: float
+    disk_mb: float
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much there is to do."""
+
+    n_mpx: float
+    """Millions of cells, or of pixels of pictures, in all chips."""
+
+    n_items: int
+    """Chips, or pictures."""
+
+    n_usable_chips: int
+    n_usable_areas: int
+    n_targets: int
+    n_folds: int
+    """Of schemes of areas, over all repeats."""
+
+    n_schemes: int
+    """In which networks are trained."""
+
+    has_rasters: bool
+
+    @property
+    def growth(self) -> float:
+        """How much longer a fit takes than one of `BASE_AREAS` areas."""
+        n_areas = max(self.n_usable_areas, BASE_AREAS / 2)
+        below = (min(n_areas, MANY) / BASE_AREAS) ** 1.5
+        return float(below * max(n_areas / MANY, 1.0))
+
+    @property
+    def mpx_a_chip(self) -> float:
+        """Millions of pixels of one chip."""
+        return self.n_mpx / max(self.n_items, 1)
+
+
+def measure_amounts(samples: Samples, folds: pd.DataFrame | None) -> Amounts:
+    """Measure how much there is.
+
+    Parameters
+    ----------
+    folds
+        As ``splits/folds.parquet`` has them; None where there are none.
+    """
+    n_folds = n_schemes = 0
+    if folds is not None:
+        of_areas = folds[folds["scheme"].isin(AREA_SCHEMES)]
+        n_folds = len(of_areas[["scheme", "repeat", "fold"]].drop_duplicates())
+        n_schemes = int(folds["scheme"].nunique())
+    return Amounts(
+        n_mpx=len(samples.chips) * samples.size_px**2 / 1e6,
+        n_items=len(samples.chips),
+        n_usable_chips=len(find_usable_chips(samples)),
+        n_usable_areas=len(find_usable_areas(samples)),
+        n_targets=len(samples.targets),
+        n_folds=n_folds,
+        n_schemes=n_schemes,
+        has_rasters=samples.has_places,
+    )
+
+
+def estimate_data(amounts: Amounts) -> list[Estimate]:
+    """Estimate what comes before folds: chips and describe."""
+    size = amounts.n_mpx
+    own = SECONDS["cutting"] * size if amounts.has_rasters else SECONDS["picture"] * amounts.n_items
+    kind = "heights" if amounts.has_rasters else "pictures"
+    # Small places do not fill a block.
+    memory = MEGABYTES["beginning"] + MEGABYTES["cutting"] * min(1.0, 0.15 + size / 20)
+    return [
+        Estimate("chips", SECONDS["beginning"] + own, memory, DISK[kind] * size),
+        Estimate("describe", SECONDS["beginning"] - 1, MEGABYTES["beginning"], 1),
+    ]
+
+
+def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
+    """Estimate what every stage takes, in order."""
+    recipes, _ = choose_recipes(settings)
+    trained = [*recipes, *choose_baselines(recipes, settings)]
+    of_areas = [each for each in trained if not isinstance(each, NetworkRecipe)]
+    networks = [each for each in trained if isinstance(each, NetworkRecipe)]
+    dense = [each for each in of_areas if _is_dense(each, settings)]
+    n_dense_asked = sum(each in dense for each in recipes)
+    n_area_rows = amounts.n_usable_areas * MEGABYTES["row of an area"]
+    memory = MEGABYTES["dense or network" if dense or networks else "learning"] + n_area_rows
+    split = Estimate("split", SECONDS["beginning"] - 1, MEGABYTES["beginning"] + 40, 1)
+    train = Estimate(
+        "train",
+        SECONDS["loading networks"]
+        + _train_areas(settings, amounts, of_areas)
+        + sum(_train_network(amounts, each) for each in networks),
+        memory,
+        DISK["fold"] * amounts.n_folds * len(of_areas)
+        + DISK["dense backbone"] * (bool(dense) + len(dense))
+        + DISK["backbone"] * (amounts.n_schemes + 1) * len(networks),
+    )
+    size, targets = amounts.n_mpx, amounts.n_targets
+    explain_s = SECONDS["explaining dense"] * size * n_dense_asked
+    explain_s += SECONDS["explaining a chip"] * amounts.n_usable_chips * len(networks)
+    drawn_mb = DISK["contribution"] * size * targets * n_dense_asked
+    explaining = MEGABYTES["explaining" if n_dense_asked or networks else "learning"]
+    last = SECONDS["loading networks"]
+    return [
+        *estimate_data(amounts),
+        split,
+        train,
+        _evaluate(settings, amounts, len(of_areas), len(networks), memory),
+        Estimate("explain", last + explain_s, explaining, drawn_mb + 1),
+        Estimate("map", last + SECONDS["maps"] * size * bool(n_dense_asked), 600, drawn_mb + 3),
+        Estimate("report", last + SECONDS["target of a report"] * targets, 700, DISK["report"] * 2),
+    ]
+
+
+def _is_dense(recipe: AreaRecipe, settings: Settings) -> bool:
+    return any(isinstance(each, DenseRecipe) for each in find_members(recipe, settings))
+
+
+def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRecipe]) -> float:
+    """Estimate features, each kind once, and the fits of every fold, in seconds."""
+    members = {each.name: each for recipe in recipes for each in find_members(recipe, settings)}
+    seconds = 0.0
+    for member in members.values():
+        if isinstance(member, DenseRecipe):
+            # A coarser look at the same ground has fewer pixels.
+            shares = [(settings.chips.resolution_m / each) ** 2 for each in member.resolutions_m]
+            seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
+        else:
+            kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"
+            seconds += SECONDS[kind] * amounts.n_mpx
+    for recipe in recipes:
+        joins = isinstance(recipe, KrigedRecipe | StackRecipe)
+        a_fold = SECONDS["fitting"] * amounts.growth * (SECONDS["joining"] if joins else 1)
+        seconds += a_fold * amounts.n_folds
+    return seconds
+
+
+def _train_network(amounts: Amounts, recipe: NetworkRecipe) -> float:
+    """Estimate a network's trainings, one a scheme and one on everything, in seconds at most."""
+    train = recipe.train
+    # As the random split deals them: four fifths to learn from, a fifth of these to validate.
+    n_train, n_validation = 0.64 * amounts.n_usable_chips, 0.16 * amounts.n_usable_chips
+    n_steps = train.steps_per_epoch or count_batches(round(n_train), train.batch_size)
+    learnt = n_steps * train.batch_size
+    validated = n_validation
+    if train.validation_steps is not None:
+        validated = train.validation_steps * train.validation_batch_size
+    passes = train.epochs * (learnt + validated / 3)
+    a_chip = SECONDS["chip"] + SECONDS["network"] * amounts.mpx_a_chip
+    return (amounts.n_schemes + 1) * (SECONDS["building a network"] + passes * a_chip)
+
+
+def _evaluate(
+    settings: Settings, amounts: Amounts, n_areas: int, n_networks: int, memory_mb: float
+) -> Estimate:
+    """Estimate held-out predictions of every recipe, and the fits to other worlds."""
+    a_fold = SECONDS["judging"] + SECONDS["judging a world"] * settings.evaluate.worlds
+    seconds = a_fold * amounts.n_folds * max(n_areas, 0.5) * amounts.growth
+    a_chip = SECONDS["chip"] + SECONDS["network"] * amounts.mpx_a_chip / 3
+    seconds += n_networks * (amounts.n_schemes + 1) * amounts.n_usable_chips * a_chip
+    disk = DISK["predictions"] * amounts.n_folds * (n_areas + 3) * amounts.n_targets / 8
+    return Estimate("evaluate", SECONDS["loading networks"] + seconds, memory_mb, disk + 1)

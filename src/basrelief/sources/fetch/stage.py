@@ -1,0 +1,267 @@
+"""Everything that a run of a place needs, brought by the place's name into one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from basrelief.config import InputError
+from basrelief.grid import Bounds
+from basrelief.marks import refuse_foreign_folder
+from basrelief.run import prepare_folder
+from basrelief.sources.fetch import england, scotland, wales
+from basrelief.sources.fetch.boundaries import find_boundaries
+from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.crimes import find_crimes
+from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.offers import (
+    CREDITS,
+    Brought,
+    Offer,
+    bring,
+    showing_bytes,
+    sum_bytes,
+)
+from basrelief.sources.fetch.place import Place, find_place, place_of_bounds, place_of_file
+from basrelief.sources.fetch.tiles import write_tiles
+from basrelief.sources.lying import Lying
+from basrelief.sources.starter import NAME, Starter, write_starter
+
+LIDAR: dict[str, Any] = {"england": england, "wales": wales, "scotland": scotland}
+
+BYTES_A_SECOND = 4e6
+"""What comes of a second: services that fill archives when asked are slower than the line."""
+
+ASKED_BYTES = 10**9
+"""From so many bytes on nothing is brought without a yes."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for, one of the first three."""
+
+    place: str | None = None
+    """A name or a postcode."""
+
+    bounds: Bounds | None = None
+    """West, south, east, north in metres (EPSG:27700)."""
+
+    areas: Path | None = None
+    """A file of polygons."""
+
+    radius_m: float | None = None
+    """Of ground around a place."""
+
+    has_crime: bool = False
+    year: int | None = None
+    """Of the index of deprivation; by default the newest."""
+
+    resolution_m: float = 1.0
+    is_by_nominatim: bool = False
+
+
+def fetch_place(
+    client: Client, wanted: Wanted, folder: Path, agree: Callable[[str], bool]
+) -> Starter | None:
+    """Bring official LIDAR, boundaries, labels and, asked for, crime of a place into a folder.
+
+    Writes the files, ``credits.json``, ``tiles.parquet`` and ``basrelief.toml``. Called again it
+    goes on: what lies in the cache is not fetched twice. A configuration that is there is kept.
+
+    Parameters
+    ----------
+    agree
+        Asked, with a question, where much would be brought.
+
+    Returns
+    -------
+    Starter or None
+        The configuration as it was filled; None where the user did not agree, or one was there.
+
+    Raises
+    ------
+    InputError
+        If the place is not known, the folder holds other things, or something did not come: what
+        did come lies there.
+    """
+    _check_wanted(wanted)
+    typed = f"--out {str(folder)!r}"
+    if folder.exists():
+        _refuse_folder(folder, typed)
+    place = _find_place(client, wanted)
+    client.say(f"{place.name}: {place.polygon.area / 1e6:.1f} km² of {place.country.title()}")
+    offers = find_offers(client, place, wanted)
+    for line in describe_offers(offers):
+        client.say(line)
+    n_bytes = sum_bytes(offers)
+    if n_bytes >= ASKED_BYTES and not agree(f"Bring {_show_bytes(n_bytes)}?"):
+        client.say("nothing was brought")
+        return None
+    prepare_folder(folder, typed)
+    with showing_bytes(client, offers) as counting:
+        brought = bring(counting, offers, folder, client.say)
+    _write_tiles(folder)
+    starter = None
+    if (folder / NAME).exists():
+        client.say(f"{folder / NAME}: is there already, and is kept as it is")
+    elif not brought.failures:
+        starter = write_starter(folder, "rasters")
+        client.say(f"wrote {starter.path}")
+    _refuse_failures(brought, offers, folder)
+    return starter
+
+
+def find_offers(client: Client, place: Place, wanted: Wanted) -> list[Offer]:
+    """Find all that would be brought; nothing big is fetched.
+
+    Raises
+    ------
+    ServiceError
+        If a service cannot be had, or has nothing of the place.
+    """
+    edition = next(
+        (
+            e
+            for e in list_editions()
+            if e.country == place.country and wanted.year in (None, e.year)
+        ),
+        None,
+    )
+    labels = find_labels(client, place.country, wanted.year)
+    # The labels decide of which census the areas must be.
+    year = 2021 if edition is None else edition.area_year
+    crimes = find_crimes(client, place) if wanted.has_crime else []
+    lidar = LIDAR[place.country].find_lidar(client, place, wanted.resolution_m)
+    return [*find_boundaries(place, year), *labels, *crimes, *lidar]
+
+
+def try_services(client: Client) -> None:
+    """Ask every service for a small place, as a look whether they still answer as they did.
+
+    Says of each what it has; brings nothing but the boundaries of a few areas, and keeps none.
+
+    Raises
+    ------
+    ServiceError
+        If some do not answer as they should; says how many.
+    """
+    # A square kilometre in the middle of London, Cardiff and Edinburgh.
+    corners = {"england": (529, 183), "wales": (318, 176), "scotland": (325, 673)}
+    faults = 0
+    for country, (east_km, north_km) in corners.items():
+        west, south = 1000.0 * east_km, 1000.0 * north_km
+        bounds = (west, south, west + 1000, south + 1000)
+        try:
+            place = place_of_bounds(client, bounds)
+        except InputError as error:
+            client.say(f"{country}: {error}")
+            faults += 1
+            continue
+        asked: dict[str, Callable[[], list[Offer]]] = {
+            "LIDAR": partial(LIDAR[country].find_lidar, client, place, 1.0),
+            "labels": partial(find_labels, client, place.country),
+            "crimes": partial(find_crimes, client, place),
+            "boundaries": partial(_try_boundaries, client, place),
+        }
+        for what, find in asked.items():
+            try:
+                client.say(f"{country}, {what}: {len(find())} files")
+            except InputError as error:
+                client.say(f"{country}, {what}: {error}")
+                faults += 1
+    if faults:
+        raise ServiceError(f"fetch --self-test: {faults} of the services did not answer so")
+
+
+def _try_boundaries(client: Client, place: Place) -> list[Offer]:
+    """Bring boundaries where nobody keeps them: they are asked for only when they are brought."""
+    offers = find_boundaries(place, 2021)
+    with TemporaryDirectory() as folder:
+        for offer in offers:
+            assert offer.make is not None
+            offer.make(client, Path(folder) / "areas.gpkg")
+    return offers
+
+
+def describe_offers(offers: Sequence[Offer]) -> list[str]:
+    """Say what would be brought: a line a kind, with bytes, years and licences, and the time."""
+    kinds: dict[str, list[Offer]] = {}
+    for offer in offers:
+        kinds.setdefault(Path(offer.name).parent.as_posix(), []).append(offer)
+    lines = []
+    for kind, own in sorted(kinds.items()):
+        n_files = f"{len(own)} file{'s' * (len(own) > 1)}"
+        known = [each.year for each in own if each.year is not None]
+        years = f", {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "")
+        unknown = " or more" if any(each.n_bytes is None for each in own) else ""
+        terms = "; ".join(dict.fromkeys(_describe_terms(each) for each in own))
+        size = _show_bytes(sum_bytes(own))
+        lines.append(f"{kind}: {n_files}, {size}{unknown}{years if known else ''}; {terms}")
+    total = sum_bytes(offers)
+    minutes = max(1, round(total / BYTES_A_SECOND / 60))
+    lines.append(f"in all about {_show_bytes(total)}, some {minutes} min if services are quick")
+    return lines
+
+
+def _describe_terms(offer: Offer) -> str:
+    mark = ", NON-COMMERCIAL USE ONLY" if offer.credit.is_non_commercial else ""
+    return f"{offer.credit.source} ({offer.credit.licence}{mark})"
+
+
+def _show_bytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(n_bytes / 1e6, 1):.0f} MB"
+
+
+def _check_wanted(wanted: Wanted) -> None:
+    named = {
+        "--place": wanted.place,
+        "--bounds": wanted.bounds,
+        "--areas": wanted.areas,
+    }
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) if given else "none"
+        raise InputError(f"fetch: give one of {', '.join(named)} (found {found}).")
+    if wanted.place is None and (wanted.radius_m is not None or wanted.is_by_nominatim):
+        raise InputError(f"fetch: --radius and --nominatim go with --place, not {given[0]}.")
+
+
+def _refuse_folder(folder: Path, typed: str) -> None:
+    """Refuse a folder with other things in it than an earlier fetch left."""
+    if not folder.is_dir():
+        raise InputError(f"{typed}: is a file. Give a folder, which may be a new one.")
+    # Runs and the user's own work lie beside what was brought.
+    if not (folder / CREDITS).exists():
+        refuse_foreign_folder(folder, typed, (), "What is brought")
+
+
+def _find_place(client: Client, wanted: Wanted) -> Place:
+    if wanted.place is not None:
+        return find_place(client, wanted.place, wanted.radius_m, wanted.is_by_nominatim)
+    if wanted.bounds is not None:
+        return place_of_bounds(client, wanted.bounds)
+    assert wanted.areas is not None
+    return place_of_file(client, wanted.areas)
+
+
+def _write_tiles(folder: Path) -> None:
+    """Write which survey flew what, of all rasters that lie there."""
+    rasters = [name for names in Lying(folder / "lidar").rasters.values() for name in names]
+    if rasters:
+        write_tiles([folder / "lidar" / name for name in rasters], folder)
+
+
+def _refuse_failures(brought: Brought, offers: Sequence[Offer], folder: Path) -> None:
+    """Say at the end what did not come: a map with a hole in it must not look whole."""
+    if not brought.failures:
+        return
+    more = f" and {len(brought.failures) - 3} more" if len(brought.failures) > 3 else ""
+    raise ServiceError(
+        f"{len(brought.failures)} of {len(offers)} files did not come: "
+        f"{'; '.join(brought.failures[:3])}{more}. What came lies in {folder}; the same command "
+        f"goes on there, or basrelief init {folder} takes it as it is."
+    )

@@ -1,0 +1,82 @@
+"""Boundaries and labels of the same areas, chosen from many by what they have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from basrelief.config import InputError
+from basrelief.run import Notes, Run
+from basrelief.sources.areas import list_names, read_areas
+from basrelief.sources.labels import read_labels
+from basrelief.sources.lidar import Mosaic
+from basrelief.sources.lying import LabelTable, Lying
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Boundaries and labels of the same areas."""
+
+    areas: str
+    labels: LabelTable
+    n_labelled: int
+    codes: frozenset[str]
+    """Of the areas in the rasters."""
+
+    other_areas: tuple[str, ...]
+    other_labels: tuple[str, ...]
+
+    def describe_areas(self) -> str:
+        """Say why these boundaries."""
+        others = f" Not taken: {list_names(self.other_areas, 3)}." if self.other_areas else ""
+        return f"{len(self.codes)} areas lie in the rasters.{others}"
+
+    def describe_labels(self) -> str:
+        """Say why these labels."""
+        names = list_names(self.other_labels, 3)
+        others = f" As many have one in {names}." if names else ""
+        return f"{self.n_labelled} of these areas have a row.{others}"
+
+
+def choose_pair(lying: Lying, mosaic: Mosaic) -> Pair | None:
+    """Choose the boundaries and labels that have most areas of a place in common; None if none."""
+    codes = {name: _read_area_codes(lying, name, mosaic) for name in lying.boundaries}
+    found = []
+    for table in lying.labels:
+        rows = _read_label_codes(lying, table)
+        found += [(len(own & rows), name, table) for name, own in codes.items()]
+    # Those that know most targets come first, and stay first among equals.
+    best = max(found, key=lambda each: (each[0], len(each[2].known)), default=None)
+    if best is None or not best[0]:
+        return None
+    n_labelled, name, table = best
+    equal = [t.name for n, other, t in found if (n, other) == (n_labelled, name) and t != table]
+    others = tuple(other for other in lying.boundaries if other != name)
+    return Pair(name, table, n_labelled, frozenset(codes[name]), others, tuple(equal))
+
+
+def _read_area_codes(lying: Lying, name: str, mosaic: Mosaic) -> set[str]:
+    try:
+        areas = read_areas(
+            lying.typed("areas", name),
+            column=None,
+            crs=mosaic.crs,
+            bounds=mosaic.grid.bounds,
+            notes=no_notes(),
+        )
+    except InputError:
+        return set()
+    return set(areas["area_id"])
+
+
+def _read_label_codes(lying: Lying, table: LabelTable) -> set[str]:
+    typed = lying.typed("labels", table.name)
+    try:
+        return set(read_labels(typed, targets=[], column=None, notes=no_notes()).index)
+    except InputError:
+        return set()
+
+
+def no_notes() -> Notes:
+    """Make notes that are said to nobody: what is odd is told by `basrelief check`."""
+    return Notes(Run(Path(), quiet=True))
