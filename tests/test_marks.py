@@ -14,9 +14,10 @@ from pyproj import CRS
 import basrelief
 from basrelief import stages
 from basrelief.chips.layers import Band, create_layer, open_layer
-from basrelief.config import InputError
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.grid import Grid
 from basrelief.judge.new_places import holding_answer
+from basrelief.locks import locking
 from basrelief.marks import (
     check_files,
     is_finished,
@@ -27,7 +28,7 @@ from basrelief.marks import (
     sweep_parts,
     unmark_stage,
 )
-from basrelief.run import Run, locking, read_json
+from basrelief.run import Run, begin_run, read_json
 from basrelief.stages import STAGES, Stage
 
 WRITES = ("maps", "report.html")
@@ -214,7 +215,7 @@ def test_a_lock_that_was_given_back_meanwhile_is_not_held(
     def give_back(*_: object) -> None:
         (tmp_path / ".lock").unlink()
 
-    monkeypatch.setattr("basrelief.run.fcntl.flock", give_back)
+    monkeypatch.setattr("basrelief.locks.fcntl.flock", give_back)
     with pytest.raises(InputError, match="another basrelief"), locking(Run(tmp_path), "out = 'a'"):
         pass
 
@@ -228,18 +229,50 @@ def test_the_demo_builds_its_town_in_no_folder_of_the_users(
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
 
+def answer(folder: Path, *names: str, areas: Path | None = None) -> None:
+    """Leave files in a folder as a prediction does."""
+    data = DataSettings.model_construct(areas=None if areas is None else str(areas))
+    settings = Settings.model_construct(data=data)
+    with holding_answer(settings, Run(folder, quiet=True)):
+        for name in names:
+            (folder / name).touch()
+
+
 def test_a_prediction_goes_into_no_folder_of_the_users(tmp_path: Path) -> None:
     (tmp_path / "chips").mkdir()
     (tmp_path / "chips" / "mine").touch()
-    out = Run(tmp_path, quiet=True)
-    with pytest.raises(InputError, match=r"did not write \(chips\)"), holding_answer(out):
-        pass
+    with pytest.raises(InputError, match=r"did not write \(chips\)"):
+        answer(tmp_path)
     assert (tmp_path / "chips" / "mine").exists()
-    with holding_answer(Run(tmp_path / "there", quiet=True)):
-        (tmp_path / "there" / "scores.json").touch()
+    answer(tmp_path / "there", "scores.json", "areas.gpkg")
     # Its own folder it takes again, and clears it of what an earlier place left.
-    with holding_answer(Run(tmp_path / "there", quiet=True)):
-        assert [path.name for path in sorted((tmp_path / "there").iterdir())] == [
-            ".lock",
-            "predict.json",
-        ]
+    answer(tmp_path / "there")
+    assert [path.name for path in sorted((tmp_path / "there").iterdir())] == ["stages"]
+
+
+@pytest.mark.parametrize("name", ["predict.json", "scores.json", "areas.gpkg"])
+def test_what_is_called_as_a_prediction_is_may_be_the_users(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("{}")
+    with pytest.raises(InputError, match=rf"did not write \({name}\)"):
+        answer(tmp_path / "mine")
+    # Also where another answer lies, of which it is no part.
+    answer(tmp_path / "there")
+    (tmp_path / "there" / name).write_text("{}")
+    with pytest.raises(InputError, match=rf"{name}: not written by this program"):
+        answer(tmp_path / "there")
+    assert (tmp_path / "mine" / name).read_text() == "{}"
+    assert (tmp_path / "there" / name).read_text() == "{}"
+
+
+def test_a_prediction_goes_neither_over_its_inputs_nor_into_a_run(tmp_path: Path) -> None:
+    answer(tmp_path / "there", "areas.gpkg")
+    said = r"--areas: areas.gpkg lies in --out '.*there', where files are replaced"
+    with pytest.raises(InputError, match=said):
+        answer(tmp_path / "there", areas=tmp_path / "there" / "areas.gpkg")
+    assert (tmp_path / "there" / "areas.gpkg").exists()
+    begin_run(Run(tmp_path / "run", quiet=True))
+    for out in ("run", "run/there", "run/maps/there"):
+        with pytest.raises(InputError, match=r"--out .*a run folder.*folder of its own"):
+            answer(tmp_path / out)
+        assert not (tmp_path / "run" / "there").exists()
