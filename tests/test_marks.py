@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from basrelief.grid import Grid
 from basrelief.judge.new_places import holding_answer
 from basrelief.locks import locking
 from basrelief.marks import (
+    FOR_PEOPLE,
+    OWN,
     check_files,
     is_finished,
     mark_of,
@@ -94,6 +97,60 @@ def test_a_users_file_among_a_stages_own_is_refused_and_kept(run: Run) -> None:
     # Not for want of a mark either: who lays a folder there before the stage ever ran keeps it.
     with pytest.raises(InputError, match=r"maps/deep/a.csv: not written"):
         run_stage(Run(run.folder), "other", "a", lambda: None, writes=("maps",))
+
+
+def write_shown(run: Run) -> None:
+    (run.folder / "maps").mkdir(exist_ok=True)
+    (run.folder / "maps" / "areas.gpkg").write_text("a map")
+    (run.folder / "model_card.md").write_text("a card")
+
+
+SHOWN = ("maps", "model_card.md")
+
+
+def test_a_map_that_was_opened_stops_nothing(run: Run) -> None:
+    run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    (run.folder / "maps" / "areas.gpkg").write_text("a map, opened by QGIS")
+    for name in ("areas.gpkg-wal", "areas.gpkg-shm", "areas.gpkg.aux.xml"):
+        (run.folder / "maps" / name).touch()
+    check_files(run, "map")
+    assert not run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    # Gone is another matter: the stage would be skipped without it.
+    (run.folder / "maps" / "areas.gpkg").unlink()
+    with pytest.raises(InputError, match=r"areas.gpkg: is gone"):
+        check_files(run, "map")
+
+
+def test_what_was_written_into_a_card_or_a_map_is_kept_aside(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    loud, kept = Run(run.folder), run.folder / "edited"
+    for number, mine in enumerate(("my paragraph", "my other one")):
+        (run.folder / "model_card.md").write_text(mine)
+        run_stage(loud, "map", str(number), lambda: write_shown(run), writes=SHOWN)
+        assert "model_card.md was changed since it was written" in capsys.readouterr().out
+    assert (run.folder / "model_card.md").read_text() == "a card"
+    assert (kept / "model_card.md").read_text() == "my paragraph"
+    assert (kept / "model_card-2.md").read_text() == "my other one"
+    # What a program still holds back of a map goes with it.
+    (run.folder / "maps" / "areas.gpkg-wal").write_text("my layer")
+    run_stage(loud, "map", "b", lambda: write_shown(run), writes=SHOWN)
+    assert (kept / "maps" / "areas.gpkg-wal").read_text() == "my layer"
+    assert (kept / "maps" / "areas.gpkg").read_text() == "a map"
+    # Nothing that nobody changed is kept, and the folder is no stranger.
+    run_stage(loud, "map", "c", lambda: write_shown(run), writes=SHOWN)
+    assert len([path for path in kept.rglob("*") if path.is_file()]) == 4
+    refuse_foreign_folder(run.folder, "out = 'a'", {*OWN, *SHOWN}, "A run")
+
+
+def test_what_is_for_people_is_read_by_no_stage() -> None:
+    page = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    readers = {row[0].strip("| `"): row[3] for row in rows if len(row) > 4}
+    shown = [name for name in readers if any(fnmatchcase(name, each) for each in FOR_PEOPLE)]
+    assert {"maps/areas.gpkg", "model_card.md", "report.html"} <= set(shown)
+    assert {readers[name] for name in shown} == {"people"}
 
 
 def test_after_a_kill_what_the_stage_began_is_its_own(run: Run) -> None:
