@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from basrelief.marks import (
     sweep_parts,
     unmark_stage,
 )
+from basrelief.names import OF_FILES
 from basrelief.run import Run, begin_run, read_json
 from basrelief.stages import STAGES, Stage
 
@@ -162,7 +164,21 @@ def test_after_a_kill_what_the_stage_began_is_its_own(run: Run) -> None:
         run_stage(run, "map", "a", be_killed, writes=WRITES)
     assert read_mark(run, "map").has_begun
     unmark_stage(run, "map")
+    # But for what no stage writes.
+    mine = run.folder / "maps" / "mine.qgz"
+    mine.touch()
+    with pytest.raises(InputError, match=r"mine.qgz: not written by this program"):
+        finish(run)
+    mine.unlink()
     assert finish(run)
+
+
+def test_every_file_of_a_run_ends_as_the_programs_files_do() -> None:
+    page = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `([^`]+/[^`]+\.[^/`]+)` \| ", page, re.MULTILINE)
+    assert len(names) > 50
+    # <heat>.png ends so too, and what is in edited/ is the user's.
+    assert [name for name in names if PurePath(name).suffix not in OF_FILES] == []
 
 
 def test_unmarking_keeps_what_is_known_of_the_files(run: Run) -> None:

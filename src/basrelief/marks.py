@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.locks import LOCK
+from basrelief.names import OF_FILES
 from basrelief.run import PART, Run, read_record, write_json
 
 OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -169,6 +170,12 @@ def _find_free(path: Path) -> Path:
     return found
 
 
+def _ends_as_ours(name: str) -> bool:
+    path = PurePath(name)
+    # Pieces of layers have no ending.
+    return path.suffix in OF_FILES or any(each.suffix == ".zarr" for each in path.parents)
+
+
 def _is_for_people(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in FOR_PEOPLE)
 
@@ -224,7 +231,7 @@ def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:
     """Refuse to run a stage where its files are not all its own: they would be removed with them.
 
     Of a stage that was killed it is not known what it wrote: all that is there is taken for its
-    own.
+    own, but for what ends as nothing does that the program writes.
 
     Raises
     ------
@@ -232,10 +239,9 @@ def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:
         Names the first file.
     """
     mark = read_mark(run, stage)
-    if mark.has_begun:
-        return
     for name in list_files(run, writes):
-        if name not in mark.files:
+        is_own = name in mark.files or (mark.has_begun and _ends_as_ours(name))
+        if not is_own:
             raise InputError(
                 f"{run.folder / name}: not written by this program, and stage {stage} makes "
                 f"{name.split('/')[0]} anew. Move it out of there."
