@@ -16,6 +16,7 @@ ROOMS = [
     "values",
     "config",
     "run",
+    "locks",
     "hashes",
     "marks",
     "reader",

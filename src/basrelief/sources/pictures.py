@@ -12,7 +12,7 @@ from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
-from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_in
+from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_below
 from basrelief.sources.labels import find_target, find_targets, to_numbers
 from basrelief.sources.picture_names import (
     PREFIX,
@@ -152,7 +152,7 @@ def _list_files(images: Typed, notes: Notes) -> list[PurePosixPath]:
         )
     files = [PurePosixPath(path.relative_to(images.path).as_posix()) for path in paths]
     if all(len(file.parts) == 1 for file in files):
-        below = list_pictures_in(images.path.glob("*/**/*"))
+        below = list_pictures_below(images.path)
         if below:
             notes.add(
                 f"{images}: {len(below)} pictures in its sub-folders are not read, as it holds "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 
 from basrelief.config import PublishSettings
+from basrelief.marks import list_files
 from basrelief.run import read_json
 from basrelief.tell.facts import Basis, Facts, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
@@ -152,7 +153,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if (facts.run.ground.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
-    n_maps = None if _is_refit(facts) else len(list(facts.run.maps.glob("*")))
+    n_maps = None if _is_refit(facts) else len(list_files(facts.run, ["maps"]))
     if facts.samples.has_places and n_maps != 0:
         why = "they hold every area; areas.csv and areas.geojson hold those shown"
         entries.append(Withheld("layers and maps for the analyst's own tools", n_maps, why))
