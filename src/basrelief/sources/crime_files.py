@@ -6,8 +6,8 @@ Each becomes counts by area and category with the months that are known of every
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class _File:
     """Heading by heading in lower case and with blanks for lines."""
 
     stem: str
+    without: frozenset[str] = frozenset()
+    """Areas whose rows are not read."""
 
     @property
     def where(self) -> str:
@@ -76,9 +78,17 @@ class _File:
     def vintage(self) -> tuple[int, str] | None:
         return find_vintage(self.sheet.columns) or find_vintage([], self.code)
 
+    def read(self) -> pd.DataFrame:
+        """Read all columns, with tidy codes; of rows those that are not left out."""
+        table = self.sheet.read(list(dict.fromkeys(c for c in self.sheet.columns if c)))
+        table[self.code] = tidy_codes(table[self.code])
+        return table[~table[self.code].isin(self.without)].reset_index(drop=True)
 
-def read_parts(paths: Sequence[Path], where: str, notes: Notes) -> list[Part]:
-    """Read files of crime, each as it is laid out.
+
+def read_parts(
+    paths: Sequence[Path], where: str, notes: Notes, without: Collection[str] = ()
+) -> list[Part]:
+    """Read files of crime, each as it is laid out, but for the rows of some areas.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def read_parts(paths: Sequence[Path], where: str, notes: Notes) -> list[Part]:
     """
     parts, singles = [], []
     for path in paths:
-        file = _open_file(path, f"{where}: {path.name}")
+        file = replace(_open_file(path, f"{where}: {path.name}"), without=frozenset(without))
         if {"crime type", "month"} <= set(file.by_name):
             singles.append((file, _read_crimes(file)))
         elif _find_periods(file.sheet.columns):
@@ -154,11 +164,9 @@ def _find_long(by_name: dict[str, str]) -> dict[str, str]:
 
 def _read_wide(file: _File, notes: Notes) -> Part:
     """Read counts that stand in one column a year or month."""
-    columns, where = list(dict.fromkeys(c for c in file.sheet.columns if c)), file.where
-    periods = _find_periods(columns)
+    where, periods = file.where, _find_periods(file.sheet.columns)
     file.sheet.check_columns(list(periods))
-    table = file.sheet.read(columns)
-    table[file.code] = tidy_codes(table[file.code])
+    table = file.read()
     table = table[table[file.code].notna()]
     area_ids = table[file.code].astype(str).to_numpy()
     counts = pd.DataFrame(
@@ -183,9 +191,7 @@ def _read_long(file: _File, notes: Notes) -> Part:
     """Read counts that stand in one row an area, category and month."""
     names = _find_long(file.by_name)
     file.sheet.check_columns([names["value"]])
-    columns = list(dict.fromkeys(c for c in file.sheet.columns if c))
-    table = file.sheet.read(columns)
-    table[file.code] = tidy_codes(table[file.code])
+    table = file.read()
     table = table[table[file.code].notna()]
     periods = _join_periods(table, names, file)
     kinds = [names[level] for level in ("major", "minor") if level in names]
@@ -250,13 +256,13 @@ def _read_crimes(file: _File) -> pd.DataFrame:
         (file.by_name[n] for n in ("falls within", "reported by") if n in file.by_name), ""
     )
     names = [file.code, file.by_name["month"], file.by_name["crime type"]]
-    table = file.sheet.read(list(dict.fromkeys(c for c in file.sheet.columns if c)))
+    table = file.read()
     months = _check_periods(table[names[1]].astype(str), file)
     if (months.str.len() == 4).any():
         raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
     return pd.DataFrame(
         {
-            "area_id": tidy_codes(table[file.code]),
+            "area_id": table[file.code],
             "month": months,
             "category": _name_categories(table[names[2]], file),
             # A row may lack it; then it counts as of a force of its own.
@@ -300,6 +306,8 @@ def _count_crimes(singles: list[tuple[_File, pd.DataFrame]], where: str, notes: 
             "where another force's ground begins: their rates are unknown"
         )
     counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
+    # A month whose crimes have no LSOA is of the files too.
+    counts = counts.reindex(columns=covered.columns, fill_value=0)
     main = tuple(sorted(known["category"].unique()))
     return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
 
