@@ -5,15 +5,17 @@ from __future__ import annotations
 import calendar
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
-from basrelief.sources.crime_files import Part, read_parts
+from basrelief.sources.crime_files import Part, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.single_crimes import count_crimes, read_crimes
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -91,7 +93,7 @@ def read_crime(
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
         raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
-    parts = read_parts(paths, where, notes, without)
+    parts = _read_parts(paths, where, notes, without)
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
     if len(vintages) > 1:
         told = " and ".join(f"{year} ({vintages[year][1]!r})" for year in sorted(vintages))
@@ -160,6 +162,24 @@ def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:
     return long.assign(n_days=crime.n_days)
 
 
+def _read_parts(
+    paths: Sequence[Path], where: str, notes: Notes, without: Collection[str]
+) -> list[Part]:
+    """Read files, each as it is laid out, but for the rows of some areas."""
+    parts, singles = [], []
+    for path in paths:
+        file = open_file(path, f"{where}: {path.name}", without)
+        if file.has_single_crimes:
+            singles.append((file, read_crimes(file)))
+        elif file.has_columns_of_counts:
+            parts.append(read_wide(file, notes))
+        else:
+            parts.append(read_long(file, notes))
+    if singles:
+        parts.append(count_crimes(singles, where, notes))
+    return parts
+
+
 def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
     """Set the files side by side; a period may be in one file only, or the same in several."""
     stacked = pd.concat([part.counts for part in parts])
@@ -179,7 +199,28 @@ def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
             f"{where}: files overlap in {list_names(periods)} with equal counts, each counted once"
         )
     # By now a count is the same in every file that has it, and the first is as good as any.
-    return grouped.first()
+    table = grouped.first()
+    _compare_years(table, where, notes)
+    return table
+
+
+def _compare_years(table: pd.DataFrame, where: str, notes: Notes) -> None:
+    """Stop where counts of a year are not the sum of its months', where there are both."""
+    for year in [period for period in table.columns if len(period) == 4]:
+        months = [month for month in _list_months(int(year)) if month in table]
+        if len(months) < 12:
+            continue
+        summed = table[months].sum(axis=1, skipna=False)
+        differs = (summed != table[year]) & summed.notna() & table[year].notna()
+        if differs.any():
+            area_id, category = differs.index[differs][0]
+            yearly, monthly = table.loc[(area_id, category), year], summed[area_id, category]
+            raise InputError(
+                f"{where}: {category!r} of {year} in {area_id} is {yearly:.0f} as a year and "
+                f"{monthly:.0f} in its months. Give a glob that takes each count once."
+            )
+        if (summed.notna() & table[year].notna()).any():
+            notes.add(f"{where}: {year} is there as a year and in months, with equal counts")
 
 
 def _find_whole_years(table: pd.DataFrame, covered: pd.DataFrame | None) -> pd.DataFrame:

@@ -12,7 +12,13 @@ from basrelief.config import InputError, Typed
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names, refuse_repeats
-from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
+from basrelief.sources.census import (
+    find_column,
+    find_vintage,
+    recognise_codes,
+    refuse_thousands,
+    tidy_codes,
+)
 from basrelief.sources.iod import IOD
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.sheets import Sheet
@@ -232,6 +238,8 @@ def read_labels(
             _note_below_0(labels[name], name, heading, typed, notes)
     if "population" in labels and (labels["population"] < 0).any():
         raise InputError(f"{typed}: {columns['population']!r} must be 0 or more people.")
+    if "population" in labels:
+        refuse_thousands(labels["population"], columns["population"], str(typed))
     return labels
 
 

@@ -62,6 +62,9 @@ def find_public_facts(
     Facts that no withheld label has a part in, still to be narrowed; and how they came about.
     """
     n_seen = count_withheld_labels(facts.samples, release, settings.publish)
+    if settings.data.crime is not None and facts.samples.has_places:
+        # Rates of areas shown hang on the counts of others, even of those whose own are unknown.
+        n_seen = len(release.hidden)
     # A page that says nothing needs no fitting.
     if settings.publish.allow == "nothing" or not n_seen:
         _remove_refit(run)
