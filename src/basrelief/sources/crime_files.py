@@ -1,4 +1,4 @@
-"""Files of recorded crime as forces lay them out: counts in columns or rows, or single crimes.
+"""Files of recorded crime as forces lay them out: counts in columns, or in rows.
 
 Each becomes counts by area and category with the months that are known of every area.
 """

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from basrelief.chips.describe import describe_chips, rows_used
 from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
+from basrelief.chips.pictures import read_picture_labels
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, PublishSettings, Settings
 from basrelief.explain.findings import Findings
@@ -227,11 +228,15 @@ def _explain_chips(settings: Settings, public: Run) -> None:
 
 
 def _make_samples(settings: Settings, run: Run, release: Release, public: Run) -> None:
-    """Read labels once more, without the rows of the place's areas that are not shown."""
-    samples, labels = load_samples(run), None
+    """Read labels once more, without the rows of areas and pictures that are not shown."""
+    samples = load_samples(run)
     if samples.has_places:
         left_out = set(samples.areas["area_id"]) - release.shown
         labels = read_labels_without(settings, samples.targets, left_out)
+    else:
+        is_withheld = find_withheld_pictures(samples, release, settings.publish)
+        only = set(samples.chips.loc[~is_withheld, "chip_id"])
+        labels = read_picture_labels(settings, samples.targets, only)
     write_public_samples(run, public, release, settings.publish, labels)
 
 
@@ -247,7 +252,8 @@ def write_public_samples(
     Parameters
     ----------
     labels
-        By ``area_id``, read without withheld areas; by default the run's own.
+        By ``area_id``, or ``chip_id`` of pictures, read without those withheld; by default the
+        run's own.
 
     Raises
     ------
@@ -256,8 +262,7 @@ def write_public_samples(
     """
     samples = load_samples(run)
     if labels is not None:
-        found = {name: samples.areas["area_id"].map(labels[name]) for name in samples.targets}
-        samples = replace(samples, areas=samples.areas.assign(**found))
+        samples = _relabel(samples, labels)
     samples = keep_shown_labels(samples, release, publish)
     with replacing(public.chips) as part:
         part.mkdir()
@@ -272,6 +277,17 @@ def write_public_samples(
         for name in ("one_colour.csv", "near_one_colour.csv"):
             if (run.chips / name).exists():
                 shutil.copy(run.chips / name, part / name)
+
+
+def _relabel(samples: Samples, labels: pd.DataFrame) -> Samples:
+    """Give areas, or pictures and so their areas, other labels."""
+    targets, chips = list(samples.targets), samples.chips
+    if not samples.has_places:
+        chips = chips.assign(**{name: chips["chip_id"].map(labels[name]) for name in targets})
+        area_of = samples.membership.set_index("chip_id")["area_id"]
+        labels = chips[targets].groupby(chips["chip_id"].map(area_of)).mean()
+    found = {name: samples.areas["area_id"].map(labels[name]) for name in targets}
+    return replace(samples, chips=chips, areas=samples.areas.assign(**found))
 
 
 def keep_shown_labels(samples: Samples, release: Release, publish: PublishSettings) -> Samples:
