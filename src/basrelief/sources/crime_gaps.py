@@ -27,8 +27,9 @@ RENAMED, USUAL_OF_ONE = 0.01, 300.0
 may really fall further than all together: in lockdown few were left to have their pockets picked,
 three in a hundred of the usual thefts."""
 
-MIN_MONTHS = 3
-"""Months in which a category has to occur for its usual count: what one riot fills is none."""
+MIN_YEARS, MIN_MONTHS = 2, 3
+"""Years, and months, in which a category has to occur for its usual count: what one riot fills is
+none."""
 
 ANYWHERE = "all areas"
 
@@ -106,7 +107,7 @@ def find_known(
 def _find_gaps(counts: pd.DataFrame, category: str, boroughs: pd.Series[str]) -> list[Gap]:
     """Find where a category is missing: first in all areas together, then district by district."""
     gaps: list[Gap] = []
-    for length, at_least in ((4, 1), (6, MIN_MONTHS)):
+    for length, at_least in ((4, MIN_YEARS), (6, MIN_MONTHS)):
         some = counts[[period for period in counts.columns if len(period) == length]]
         for groups in _list_groups(counts.index, boroughs):
             usual = _find_usual(some, groups, at_least)
