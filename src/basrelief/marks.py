@@ -209,22 +209,30 @@ def check_files(run: Run, stage: str, *, is_thorough: bool = True) -> None:
     InputError
         Names the first file that is not, and what to run.
     """
-    for name, entry in read_mark(run, stage).files.items():
-        path = run.folder / name
-        if not path.is_file():
-            fault = "is gone"
-        elif _is_for_people(name):
-            continue
-        elif path.stat().st_size != entry["size"]:
-            fault = f"has {path.stat().st_size} bytes, and had {entry['size']}"
-        elif is_thorough and entry["sha256"] and hash_file(path) != entry["sha256"]:
-            fault = "has been changed or damaged"
-        else:
-            continue
+    for path, fault in _list_faults(run, stage, is_thorough):
         raise InputError(
             f"{path}: {fault} since stage {stage} wrote it. Run: basrelief run CONFIG --from "
             f"{stage}"
         )
+
+
+def list_damaged(run: Run, stage: str) -> list[Path]:
+    """List the files of a finished stage that are gone, changed or damaged, every one read."""
+    return [path for path, _ in _list_faults(run, stage, is_thorough=True)]
+
+
+def _list_faults(run: Run, stage: str, is_thorough: bool) -> Iterator[tuple[Path, str]]:
+    """Find the files that are not as a finished stage wrote them, and say what is the matter."""
+    for name, entry in read_mark(run, stage).files.items():
+        path = run.folder / name
+        if not path.is_file():
+            yield path, "is gone"
+        elif _is_for_people(name):
+            continue
+        elif path.stat().st_size != entry["size"]:
+            yield path, f"has {path.stat().st_size} bytes, and had {entry['size']}"
+        elif is_thorough and entry["sha256"] and hash_file(path) != entry["sha256"]:
+            yield path, "has been changed or damaged"
 
 
 def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,6 +126,34 @@ def chips_from_pictures(
     _note_losses(notes, pictures, unreadable, seen)
     _note_looks(notes, settings, shown, seen)
     _note_twins(notes, settings, shown, targets)
+
+
+def read_picture_labels(
+    settings: Settings, targets: Sequence[str], only: Collection[str]
+) -> pd.DataFrame:
+    """Read the labels of some pictures as if others had none, to which then nothing hangs.
+
+    Parameters
+    ----------
+    targets
+        Of a finished chips stage.
+    only
+        Pictures by ``chip_id``.
+
+    Returns
+    -------
+    Index ``chip_id``; one float column a target.
+    """
+    pictures = read_pictures(
+        settings.typed("images"),
+        settings.typed("table"),
+        targets=list(targets),
+        area_column=settings.data.area_column,
+        # What was odd about the table was said of all its rows.
+        notes=Notes(Run(settings.locate(settings.out), quiet=True)),
+        only=only,
+    )
+    return pictures.frame.set_index("chip_id")[list(targets)]
 
 
 def _store_pictures(

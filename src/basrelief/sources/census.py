@@ -28,6 +28,9 @@ RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02
 """Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census
 geographies): output areas, and super output areas of both layers."""
 
+FEW_PEOPLE = 20
+"""People of an area in the middle below which fractions of them are thousands, and no shares of
+people who were dealt out among areas: the smallest areas of censuses hold a hundred."""
 
 LEVELS = ("[EWS]00|N00", "[EWS]01|N20|95[A-Z]{2}", "[EWS]02|N21")
 """How codes begin of output areas, of LSOAs (data zones, super output areas), and of MSOAs
@@ -261,3 +264,27 @@ def refuse_other_vintage(
 def _name_source(told: str) -> str:
     """Say what told a year: a column, or a code."""
     return f"code {told}" if CODE.fullmatch(told) else f"column {told!r}"
+
+
+def refuse_thousands(people: pd.Series[float], heading: str, where: str) -> None:
+    """Stop where people are told in thousands: fractions of a few, which are no people.
+
+    Parameters
+    ----------
+    people
+        By ``area_id``; NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        Shows such a fraction.
+    """
+    known = people[people > 0]
+    split = known[known % 1 != 0]
+    # People who were shared out among areas are fractions too, but of many.
+    if len(split) > 0.5 * len(known) and known.median() < FEW_PEOPLE:
+        raise InputError(
+            f"{where}: {heading!r} has {split.iloc[0]:g} people in {split.index[0]} and "
+            f"{known.median():g} in the middle, as where they are told in thousands. Give whole "
+            "people."
+        )

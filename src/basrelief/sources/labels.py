@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,13 @@ from basrelief.config import InputError, Typed
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names, refuse_repeats
-from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
+from basrelief.sources.census import (
+    find_column,
+    find_vintage,
+    recognise_codes,
+    refuse_thousands,
+    tidy_codes,
+)
 from basrelief.sources.iod import IOD
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.sheets import Sheet
@@ -181,7 +187,11 @@ class Coded:
 
 
 def read_labels(
-    typed: Typed, *, targets: list[str] | Literal["all"], column: str | None, notes: Notes
+    typed: Typed,
+    targets: list[str] | Literal["all"],
+    column: str | None,
+    notes: Notes,
+    left_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read the labels of small areas.
 
@@ -197,6 +207,8 @@ def read_labels(
         Column of the area codes as typed in ``data.label_column``, or None to recognise it.
     notes
         Takes what is odd about the table.
+    left_out
+        Areas whose rows are left out before anything is made of them.
 
     Returns
     -------
@@ -217,6 +229,7 @@ def read_labels(
     columns = headings | {name: extras[name] for name in extras if name not in headings}
     checked = [columns[name] for name in columns if name in headings or name == "population"]
     merged = _merge(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
+    merged = merged[~merged.index.isin(list(left_out))]
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
     for name, heading in columns.items():
         if heading in checked:
@@ -225,6 +238,8 @@ def read_labels(
             _note_below_0(labels[name], name, heading, typed, notes)
     if "population" in labels and (labels["population"] < 0).any():
         raise InputError(f"{typed}: {columns['population']!r} must be 0 or more people.")
+    if "population" in labels:
+        refuse_thousands(labels["population"], columns["population"], str(typed))
     return labels
 
 

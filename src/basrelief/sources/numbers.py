@@ -114,7 +114,7 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
     try:
         _sort_cells(cells, column)
         _read_texts(column, kind, separator)
-        _divide_percents(column)
+        _divide_percents(column, kind)
         _take_sentinels_out(column)
         _check_sizes(column)
     except _NumberError as fault:
@@ -236,7 +236,7 @@ def _has_decimal_point(text: str) -> bool:
     return "." in text and PLAIN.fullmatch(text) is not None and not DOT_THREE.fullmatch(text)
 
 
-def _divide_percents(column: _Column) -> None:
+def _divide_percents(column: _Column, kind: Kind) -> None:
     if not column.percents:
         return
     known = np.flatnonzero(~np.isnan(column.floats))
@@ -244,6 +244,8 @@ def _divide_percents(column: _Column) -> None:
     rows = sorted(column.percents)
     shown = next((row for row in rows if column.floats[row] != 0), rows[0])
     first = f"{column.floats[shown]:g}%"
+    if kind == "count":
+        raise _NumberError(f"{first!r}, a share and no count")
     if others:
         raise _NumberError(
             f"{first!r} beside {f'{column.floats[others[0]]:g}'!r}: write all or none as percent"

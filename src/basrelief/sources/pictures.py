@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -67,6 +68,7 @@ def read_pictures(
     area_column: str | None,
     notes: Notes,
     needs_labels: bool = True,
+    only: Collection[str] | None = None,
 ) -> Pictures:
     """Match the pictures of a folder with the rows of a table. No picture is opened.
 
@@ -84,6 +86,8 @@ def read_pictures(
         Takes what is odd about the table, or about how pictures are found by it.
     needs_labels
         Whether the table must have the targets: a model's new pictures need none.
+    only
+        Ids of the pictures whose labels are read, as if others had none; by default all.
 
     Raises
     ------
@@ -104,7 +108,8 @@ def read_pictures(
     headings = _find_labels(rows, targets, table, needs_labels)
     sheet.check_columns(list(headings.values()))
     for target, heading in headings.items():
-        named[target] = to_numbers(rows[heading], target, table, notes, sheet.separator)
+        cells = rows[heading] if only is None else rows[heading].where(named["chip_id"].isin(only))
+        named[target] = to_numbers(cells, target, table, notes, sheet.separator)
     _note_parts(rows, headings, table, notes)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])

@@ -100,7 +100,9 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis)
         entries.append(Withheld("models, folds and averages that saw withheld scores", None, why))
     if release.hidden or basis.n_without:
         why = "with them folds could be dealt again, and guesses tried"
-        entries.append(Withheld("the seed, and size and hash of tables of scores", None, why))
+        entries.append(
+            Withheld("the seed, and size and hash of tables of scores and of boundaries", None, why)
+        )
     if basis.kind == "nothing":
         return entries
     n_scores = len(facts.scores) - len(narrowed.scores)
