@@ -75,7 +75,8 @@ def say_cure(publish: PublishSettings, *, of_pictures: bool) -> str:
         return (
             "Every area is withheld, which is the default for pictures, as nobody knows how much "
             "of an area's ground they show; publish.min_ground_covered = 0 would show areas "
-            f"without regard to that{people or ''}. report.html has all figures for yourself, and publish.json says why."
+            f"without regard to that{people or ''}. report.html has all figures for yourself, "
+            "and publish.json says why."
         )
     return (
         "Every area is withheld, and what was learnt or averaged rests on their scores alone. "
