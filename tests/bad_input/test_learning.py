@@ -395,6 +395,11 @@ def change_column(name: str, change: Callable[[pd.Series[Any]], Any]) -> Spoil:
     return write
 
 
+def call_all(pictures: Set) -> None:
+    pictures.write_table(pictures.table().rename(columns={"crime": "all"}))
+    pictures.configure(data={"targets": ["all"]})
+
+
 def hide_all(pictures: Set, number: int) -> None:
     picture = pictures.read(number).convert("RGBA")
     picture.putalpha(0)
@@ -416,10 +421,7 @@ PICTURES_REFUSED: dict[str, tuple[Spoil, list[str]]] = {
         ["every picture is of one colour", "if their fourth band is no alpha, save three bands"],
     ),
     "a target called all": (
-        lambda p: (
-            p.write_table(p.table().rename(columns={"crime": "all"})),
-            p.configure(data={"targets": ["all"]}),
-        ),
+        call_all,
         ['has no column for "all"', 'rename the column "all", such as to "total"'],
     ),
     "pipes": (save_all(pipe_all), ["data.images = 'LIDAR'", "holds no picture"]),
