@@ -19,7 +19,7 @@ from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.census import fill_places
-from basrelief.sources.picture_files import Picture, open_picture
+from basrelief.sources.picture_files import UNSEEN, Picture, open_picture
 from basrelief.sources.pictures import Pictures, read_pictures
 
 MAX_LOST = 0.05
@@ -47,6 +47,9 @@ class Seen:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     """Width and height as delivered, in pixels, of those that are used."""
 
+    unseen: Counter[str] = field(default_factory=Counter)
+    """How many pictures hold what networks do not see, by its kind."""
+
     faults: list[str] = field(default_factory=list)
     """What keeps pictures from being read."""
 
@@ -55,6 +58,7 @@ class Seen:
         share = commonest_colour_share(picture.bands)
         self.shares.append(share)
         self.opaque.append(picture.opaque)
+        self.unseen.update(picture.unseen)
         self.content.append(hashlib.blake2b(picture.bands.tobytes(), digest_size=16).hexdigest())
         if share < 1.0:
             self.sizes[picture.width, picture.height] += 1
@@ -102,7 +106,12 @@ def chips_from_pictures(
     one_colour = frame[frame["commonest_colour"] == 1.0]
     shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
     if shown.empty:
-        raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
+        clear = (
+            " All are wholly transparent: if their fourth band is no alpha, save three bands."
+            if (one_colour["valid"] == 0).all() and len(one_colour)
+            else ""
+        )
+        raise InputError(f"{settings.typed('images')}: every picture is of one colour.{clear}")
     if is_new_place:
         targets = list(data.targets)
         shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
@@ -205,10 +214,12 @@ def _note_losses(notes: Notes, pictures: Pictures, unreadable: pd.DataFrame, see
 def _note_looks(notes: Notes, settings: Settings, shown: pd.DataFrame, seen: Seen) -> None:
     """Note what of pictures is not as it was delivered, where they are not all alike."""
     images, size_px = settings.typed("images"), settings.chips.size_px
+    for kind, n in sorted(seen.unseen.items()):
+        notes.add(f"{images}: {n} of {len(seen.content)} pictures have {UNSEEN[kind]}")
     clear = shown[shown["valid"] < 1.0]
     if len(clear):
         notes.add(
-            f"{images}: {len(clear)} of {len(shown)} pictures are transparent in parts "
+            f"{images}: {len(clear)} of {len(shown)} pictures are transparent in parts, or nodata "
             f"({1 - clear['valid'].mean():.0%} of their pixels): these are black, as ground "
             "without data, whatever colours lie under them"
         )

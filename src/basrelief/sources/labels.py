@@ -102,6 +102,11 @@ def find_targets(
                 "themselves, or the whole heading as the target."
             )
     meant = suggest(missing[0], [*known, *others]) if missing else ""
+    if not missing and "all" in columns:
+        meant = (
+            ' As a target "all" stands for the IMD and its domains: rename the column "all", such '
+            'as to "total", and give that name.'
+        )
     raise InputError(f"{fault}. It has: {available}.{meant}")
 
 

@@ -53,7 +53,7 @@ class Pictures:
     """File names, sorted."""
 
     rows_without_picture: tuple[str, ...]
-    """Ids, in the table's order."""
+    """Ids, in the table's order; then an empty one for each row that has no id."""
 
     duplicates: tuple[str, ...]
     """Ids that stand more than once with different values; the first row is kept. Rows that
@@ -113,6 +113,11 @@ def read_pictures(
     _note_parts(rows, headings, table, notes)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
+    has_id = named["chip_id"] != ""
+    n_nameless = int((~has_id).sum())
+    if n_nameless and has_id.any():
+        notes.add(f"{table}: {n_nameless} of its {len(rows)} rows have no id and are left out")
+        named, rows = named[has_id], rows[has_id]
     # The first row of an id counts, so that the order of the table decides and nothing else.
     is_repeat = named["chip_id"].duplicated()
     # A row that is the same word for word is a copy; only rows that disagree are worth a word.
@@ -131,9 +136,9 @@ def read_pictures(
         frame=matched[order],
         targets=tuple(headings),
         n_pictures=len(files),
-        n_rows=len(rows),
+        n_rows=len(rows) + n_nameless if has_id.any() else len(rows),
         pictures_without_row=tuple(sorted({str(f) for f in files} - set(matched["picture"]))),
-        rows_without_picture=tuple(first.loc[~has_picture, "chip_id"]),
+        rows_without_picture=(*first.loc[~has_picture, "chip_id"], *[""] * n_nameless),
         duplicates=tuple(dict.fromkeys(named.loc[is_conflict, "chip_id"])),
     )
 

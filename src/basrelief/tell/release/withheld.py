@@ -62,13 +62,23 @@ def list_protection(basis: Basis, *, is_whole: bool) -> dict[str, list[str]]:
     return {"safe_from": list(CLOSED), "not_safe_from": [*OPEN, *of_models, *ALWAYS_OPEN]}
 
 
-def say_cure(publish: PublishSettings) -> str:
-    """Say what would let figures out where none is."""
+def say_cure(publish: PublishSettings, *, of_pictures: bool) -> str:
+    """Say what would let figures out where none is; of pictures, that this is as it should be."""
     bounds = {
         "min_population": publish.min_population,
         "min_ground_covered": publish.min_ground_covered,
     }
     known = " and ".join(f"publish.{name} = 0" for name, bound in bounds.items() if bound)
+    people = (
+        publish.min_population and f", if at least {publish.min_population:,} people live there"
+    )
+    if of_pictures and publish.min_ground_covered:
+        return (
+            "Every area is withheld, which is the default for pictures, as nobody knows how much "
+            "of an area's ground they show; publish.min_ground_covered = 0 would show areas "
+            f"without regard to that{people or ''}. report.html has all figures for yourself, "
+            "and publish.json says why."
+        )
     return (
         "Every area is withheld, and what was learnt or averaged rests on their scores alone. "
         f"publish.json says why; {known} would show areas without regard to that."
