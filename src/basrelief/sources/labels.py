@@ -17,6 +17,7 @@ from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
 from basrelief.sources.targets import TARGETS, check_bounds, find_targets, say_headings
 
+
 def to_numbers(
     values: pd.Series, target: str, typed: Typed, notes: Notes, separator: str = ","
 ) -> pd.Series:

@@ -296,10 +296,9 @@ def _is_beyond(values: Any, low: float, high: float) -> Any:
 
 
 def _find_repeated(known: NDArray[np.float64]) -> list[float]:
-    """Find numbers of nines, eights or sevens alone that stand there more than once."""
+    """Find what stands there more than once and is a code, or nines, eights or sevens alone."""
     uniques, counts = np.unique(known, return_counts=True)
     often = uniques[counts > 1]
-    # Codes count only twice or more, and only as far from all others as the rest must be.
     return [v for v in often.tolist() if v in CODES or _is_repeated(v)]
 
 
@@ -310,7 +309,7 @@ def _is_repeated(value: float) -> bool:
 
 
 def _take_codes_out(column: _Column) -> None:
-    """Read -1, -8 and -9 as not known where nothing else is below 0 and they can be nothing else."""
+    """Read -1, -8 and -9 as not known where they can be no numbers, and say of others."""
     values = column.floats
     is_code = np.isin(values, CODES)
     rest = values[~np.isnan(values) & ~is_code]

@@ -15,11 +15,12 @@ from basrelief.run import Notes
 from basrelief.sources.census import find_columns
 
 PARTS = re.compile(
-    r"\b(?:males?|females?|m[ae]n|wom[ae]n|boys?|girls?|persons? of|aged?|ages|years|over|under"
-    r"|child(?:ren)?|adults?|working|older|young(?:er)?|students|pensioners|workers|commuters|daytime"
-    r"|dens(?:ity|e)|per|hectare|change|growth|difference|increase|turnover|rank|decile|quintile"
-    r"|rate|ratio|share|proportion|percent(?:age)?|index|error|thousands?|households?|communal|dwellings?"
-    r"|born|white|asian|black|mixed|ethnic(?:ity)?|urban|rural|employed|employment)\b|%|[0-9] ?(?:-|–|to) ?[0-9]|'?000s",
+    r"\b(?:males?|females?|m[ae]n|wom[ae]n|boys?|girls?|aged?|ages|years|over|under|child(?:ren)?"
+    r"|adults?|working|older|young(?:er)?|students|pensioners|workers|commuters|daytime"
+    r"|employed|employment|born|white|asian|black|mixed|ethnic(?:ity)?|urban|rural"
+    r"|households?|communal|dwellings?|dens(?:ity|e)|per|hectare|change|growth|difference"
+    r"|increase|turnover|rank|decile|quintile|rate|ratio|share|proportion|percent(?:age)?|index"
+    r"|error|thousands?)\b|%|[0-9] ?(?:-|–|to) ?[0-9]|'?000s",
     re.IGNORECASE,
 )
 """What headings say of columns that count some people, or something of them, and not all."""

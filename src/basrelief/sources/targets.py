@@ -176,7 +176,7 @@ def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typ
         return
     low, high = BOUNDS[target]
     beyond = known[(known < low) | (known > high)]
-    looks = _find_look(known, (low, high))
+    looks = _find_look(known, high)
     if not looks and beyond.empty:
         return
     shown = f"{beyond.iloc[0]:g} in {beyond.index[0]}" if len(beyond) else f"{known.iloc[0]:g}"
@@ -189,9 +189,8 @@ def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typ
     )
 
 
-def _find_look(known: pd.Series[float], bounds: tuple[float, float]) -> str:
+def _find_look(known: pd.Series[float], high: float) -> str:
     """Say what values look like that are not what they are headed as; empty where nothing does."""
-    low, high = bounds
     is_whole = len(known) >= FEW and bool(np.all(known == known.round()))
     if is_whole and known.between(1, 10).all() and known.nunique() > 2:
         return "whole numbers from 1 to 10 look like deciles. Give the scores"
