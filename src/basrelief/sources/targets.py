@@ -194,7 +194,12 @@ def _find_look(known: pd.Series[float], high: float) -> str:
     is_whole = len(known) >= FEW and bool(np.all(known == known.round()))
     if is_whole and known.between(1, 10).all() and known.nunique() > 2:
         return "whole numbers from 1 to 10 look like deciles. Give the scores"
-    if is_whole and known.min() >= 1 and known.max() > min(high, 1000) and known.is_unique:
+    if (
+        is_whole
+        and known.min() >= 1
+        and known.max() > min(max(high, 100), 1000)
+        and known.is_unique
+    ):
         return "whole numbers, none of them twice, look like ranks. Give the scores"
     # Most must be: a single 99 stands for nothing known.
     if high == 1.0 and known.between(0, 100).all() and (known > high).mean() > 0.5:
