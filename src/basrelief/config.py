@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from basrelief.names import find_clash
-from basrelief.toml import read_toml, show, tell_fault
+from basrelief.toml import read_toml, show, tell_fault, tell_missing
 from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
@@ -392,9 +392,7 @@ def _first_fault(error: ValidationError) -> str:
     """Say the first of pydantic's complaints in one sentence that names the key."""
     fault = error.errors()[0]
     if fault["type"] == "missing" and fault["loc"] == ("data",):
-        return (
-            "no [data] table. Add one with images and table (pictures), "
-            "or with dsm, areas and labels (rasters)"
-        )
+        cure = "images and table (pictures), or with dsm, areas and labels (rasters)"
+        return tell_missing(error, "data", f"Add one with {cure}")
     key, reason = tell_fault(error, Settings)
     return reason if fault["type"] == "extra_forbidden" else f"{key or 'the file'}: {reason}"

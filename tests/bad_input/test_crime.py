@@ -216,7 +216,7 @@ def test_what_is_no_count_is_refused(
 def test_people_in_thousands_are_refused(place: Place, refused: Callable[..., None]) -> None:
     years_of(lambda k, _: k, "2019")(place.folder)
     count_crime(place, people=[1.5 + k / 100 for k in range(100)])
-    refused("data.labels", "'population' has 1.5 people in E01000001", "Give whole people")
+    refused("data.labels", "'population'", "1.5 in E01000001", "write 1500, not 1.5")
 
 
 def test_years_that_never_fall_get_a_word(place: Place, noted: Callable[..., Any]) -> None:

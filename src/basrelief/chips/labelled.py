@@ -27,15 +27,9 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.labels import (
-    expand_targets,
-    find_domains,
-    find_label_vintage,
-    find_target,
-    read_label_headings,
-    read_labels,
-)
+from basrelief.sources.labels import find_label_vintage, read_label_headings, read_labels
 from basrelief.sources.lidar import Mosaic
+from basrelief.sources.targets import expand_targets, find_domains, find_target
 
 
 def read_labelled_areas(

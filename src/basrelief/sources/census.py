@@ -28,16 +28,15 @@ RESIDENTS = {"E00": 100, "W00": 100, "E01": 1000, "W01": 1000, "E02": 5000, "W02
 """Fewest residents that areas are drawn to hold, by how their codes begin (ONS, 2011 census
 geographies): output areas, and super output areas of both layers."""
 
-FEW_PEOPLE = 20
-"""People of an area in the middle below which fractions of them are thousands, and no shares of
-people who were dealt out among areas: the smallest areas of censuses hold a hundred."""
-
 LEVELS = ("[EWS]00|N00", "[EWS]01|N20|95[A-Z]{2}", "[EWS]02|N21")
 """How codes begin of output areas, of LSOAs (data zones, super output areas), and of MSOAs
 (intermediate zones): the three levels, the finest first (ONS, Register of Geographic Codes)."""
 
 CODE = re.compile(r"(?:[EWSNJKL][0-9]{8}|95[A-Z]{2}[0-9]{2}[SW][0-9])", re.IGNORECASE)
 """A code of the Government Statistical Service, or of Northern Ireland's super output areas."""
+
+NAMED_CODE = re.compile(rf"({CODE.pattern})(?: ?[:|] ?| [-–] )\S.*", re.IGNORECASE)
+"""A code with the area's name behind it, as Nomis has it: "E01000001 : City of London 001A"."""
 
 NEW_CODES = {
     2011: (("E01032483", "E01033768"), ("W01001897", "W01001958")),
@@ -138,7 +137,7 @@ def recognise_codes(sample: pd.DataFrame) -> list[Any]:
     """
     levels: dict[Any, int] = {}
     for column in sample.columns:
-        codes = [str(value).strip() for value in sample[column] if value is not None]
+        codes = [_tidy_code(value) for value in sample[column] if value is not None]
         if not codes or not all(CODE.fullmatch(code) for code in codes):
             continue
         begins = (re.compile(level, re.IGNORECASE) for level in LEVELS)
@@ -150,6 +149,7 @@ def recognise_codes(sample: pd.DataFrame) -> list[Any]:
 def tidy_codes(codes: pd.Series) -> pd.Series:
     """Write codes as offices do: no blanks around, capitals, no ".0" behind a number.
 
+    A name behind a code, as a census' tables have it, is no part of it.
     A blank behind a code would keep an area from its labels; a database may have made it small,
     and what met a gap in a column of whole numbers has made them 60371011101.0.
 
@@ -165,6 +165,9 @@ def _tidy_code(code: Any) -> str:
     text = tidy_text(str(code))
     if CODE.fullmatch(text):
         return text.upper()
+    named = NAMED_CODE.fullmatch(text)
+    if named is not None:
+        return named[1].upper()
     return text[:-2] if re.fullmatch(r"[0-9]+\.0", text) else text
 
 
@@ -264,27 +267,3 @@ def refuse_other_vintage(
 def _name_source(told: str) -> str:
     """Say what told a year: a column, or a code."""
     return f"code {told}" if CODE.fullmatch(told) else f"column {told!r}"
-
-
-def refuse_thousands(people: pd.Series[float], heading: str, where: str) -> None:
-    """Stop where people are told in thousands: fractions of a few, which are no people.
-
-    Parameters
-    ----------
-    people
-        By ``area_id``; NaN where unknown.
-
-    Raises
-    ------
-    InputError
-        Shows such a fraction.
-    """
-    known = people[people > 0]
-    split = known[known % 1 != 0]
-    # People who were shared out among areas are fractions too, but of many.
-    if len(split) > 0.5 * len(known) and known.median() < FEW_PEOPLE:
-        raise InputError(
-            f"{where}: {heading!r} has {split.iloc[0]:g} people in {split.index[0]} and "
-            f"{known.median():g} in the middle, as where they are told in thousands. Give whole "
-            "people."
-        )

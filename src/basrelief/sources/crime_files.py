@@ -27,6 +27,7 @@ from basrelief.sources.census import (
 )
 from basrelief.sources.crime_doubts import doubt_running_totals, refuse_future
 from basrelief.sources.numbers import parse_numbers
+from basrelief.sources.periods import refuse_financial_years
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
 
@@ -119,6 +120,7 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
     code = find_column(sheet.columns, "area_id")
     if code is None:
         code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
+    refuse_financial_years(sheet.columns, where)
     has_counts = _find_periods(sheet.columns) or _find_long(by_name)
     if "outcome type" in by_name or "object of search" in by_name:
         raise InputError(
@@ -243,11 +245,11 @@ def check_periods(texts: pd.Series[str], file: CrimeFile) -> pd.Series[str]:
     InputError
         If one is none; shows it.
     """
+    refuse_financial_years(texts.unique(), file.where)
     found = texts.str.extract(f"^{PERIOD.pattern}$")
     if found[0].isna().any():
         raise InputError(
-            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month such as "
-            "2019-01."
+            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01)."
         )
     return found[0] + found[1].fillna("")
 

@@ -14,7 +14,7 @@ from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
 from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_below
-from basrelief.sources.labels import find_target, find_targets, to_numbers
+from basrelief.sources.labels import to_numbers
 from basrelief.sources.picture_names import (
     PREFIX,
     Found,
@@ -26,6 +26,7 @@ from basrelief.sources.picture_names import (
 )
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
+from basrelief.sources.targets import check_bounds, find_target, find_targets, say_headings
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")
@@ -110,6 +111,8 @@ def read_pictures(
     for target, heading in headings.items():
         cells = rows[heading] if only is None else rows[heading].where(named["chip_id"].isin(only))
         named[target] = to_numbers(cells, target, table, notes, sheet.separator)
+        check_bounds(named.set_index("chip_id")[target], target, heading, table)
+    say_headings(headings, notes)
     _note_parts(rows, headings, table, notes)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])

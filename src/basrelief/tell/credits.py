@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from basrelief.config import Settings
-from basrelief.sources.labels import INDICES
+from basrelief.sources.targets import INDICES
 
 OPEN_GOVERNMENT = "Contains public sector information licensed under the Open Government Licence"
 
