@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from pyproj import CRS
 import basrelief
 from basrelief import stages
 from basrelief.chips.layers import Band, create_layer, open_layer
-from basrelief.config import InputError
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.grid import Grid
 from basrelief.judge.new_places import holding_answer
+from basrelief.locks import locking
 from basrelief.marks import (
+    FOR_PEOPLE,
+    OWN,
     check_files,
     is_finished,
     mark_of,
@@ -27,7 +32,8 @@ from basrelief.marks import (
     sweep_parts,
     unmark_stage,
 )
-from basrelief.run import Run, locking, read_json
+from basrelief.names import OF_FILES
+from basrelief.run import Run, begin_run, read_json
 from basrelief.stages import STAGES, Stage
 
 WRITES = ("maps", "report.html")
@@ -95,6 +101,60 @@ def test_a_users_file_among_a_stages_own_is_refused_and_kept(run: Run) -> None:
         run_stage(Run(run.folder), "other", "a", lambda: None, writes=("maps",))
 
 
+def write_shown(run: Run) -> None:
+    (run.folder / "maps").mkdir(exist_ok=True)
+    (run.folder / "maps" / "areas.gpkg").write_text("a map")
+    (run.folder / "model_card.md").write_text("a card")
+
+
+SHOWN = ("maps", "model_card.md")
+
+
+def test_a_map_that_was_opened_stops_nothing(run: Run) -> None:
+    run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    (run.folder / "maps" / "areas.gpkg").write_text("a map, opened by QGIS")
+    for name in ("areas.gpkg-wal", "areas.gpkg-shm", "areas.gpkg.aux.xml"):
+        (run.folder / "maps" / name).touch()
+    check_files(run, "map")
+    assert not run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    # Gone is another matter: the stage would be skipped without it.
+    (run.folder / "maps" / "areas.gpkg").unlink()
+    with pytest.raises(InputError, match=r"areas.gpkg: is gone"):
+        check_files(run, "map")
+
+
+def test_what_was_written_into_a_card_or_a_map_is_kept_aside(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_stage(run, "map", "a", lambda: write_shown(run), writes=SHOWN)
+    loud, kept = Run(run.folder), run.folder / "edited"
+    for number, mine in enumerate(("my paragraph", "my other one")):
+        (run.folder / "model_card.md").write_text(mine)
+        run_stage(loud, "map", str(number), lambda: write_shown(run), writes=SHOWN)
+        assert "model_card.md was changed since it was written" in capsys.readouterr().out
+    assert (run.folder / "model_card.md").read_text() == "a card"
+    assert (kept / "model_card.md").read_text() == "my paragraph"
+    assert (kept / "model_card-2.md").read_text() == "my other one"
+    # What a program still holds back of a map goes with it.
+    (run.folder / "maps" / "areas.gpkg-wal").write_text("my layer")
+    run_stage(loud, "map", "b", lambda: write_shown(run), writes=SHOWN)
+    assert (kept / "maps" / "areas.gpkg-wal").read_text() == "my layer"
+    assert (kept / "maps" / "areas.gpkg").read_text() == "a map"
+    # Nothing that nobody changed is kept, and the folder is no stranger.
+    run_stage(loud, "map", "c", lambda: write_shown(run), writes=SHOWN)
+    assert len([path for path in kept.rglob("*") if path.is_file()]) == 4
+    refuse_foreign_folder(run.folder, "out = 'a'", {*OWN, *SHOWN}, "A run")
+
+
+def test_what_is_for_people_is_read_by_no_stage() -> None:
+    page = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    readers = {row[0].strip("| `"): row[3] for row in rows if len(row) > 4}
+    shown = [name for name in readers if any(fnmatchcase(name, each) for each in FOR_PEOPLE)]
+    assert {"maps/areas.gpkg", "model_card.md", "report.html"} <= set(shown)
+    assert {readers[name] for name in shown} == {"people"}
+
+
 def test_after_a_kill_what_the_stage_began_is_its_own(run: Run) -> None:
     def be_killed() -> None:
         write_files(run)
@@ -104,7 +164,21 @@ def test_after_a_kill_what_the_stage_began_is_its_own(run: Run) -> None:
         run_stage(run, "map", "a", be_killed, writes=WRITES)
     assert read_mark(run, "map").has_begun
     unmark_stage(run, "map")
+    # But for what no stage writes.
+    mine = run.folder / "maps" / "mine.qgz"
+    mine.touch()
+    with pytest.raises(InputError, match=r"mine.qgz: not written by this program"):
+        finish(run)
+    mine.unlink()
     assert finish(run)
+
+
+def test_every_file_of_a_run_ends_as_the_programs_files_do() -> None:
+    page = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `([^`]+/[^`]+\.[^/`]+)` \| ", page, re.MULTILINE)
+    assert len(names) > 50
+    # <heat>.png ends so too, and what is in edited/ is the user's.
+    assert [name for name in names if PurePath(name).suffix not in OF_FILES] == []
 
 
 def test_unmarking_keeps_what_is_known_of_the_files(run: Run) -> None:
@@ -214,7 +288,7 @@ def test_a_lock_that_was_given_back_meanwhile_is_not_held(
     def give_back(*_: object) -> None:
         (tmp_path / ".lock").unlink()
 
-    monkeypatch.setattr("basrelief.run.fcntl.flock", give_back)
+    monkeypatch.setattr("basrelief.locks.fcntl.flock", give_back)
     with pytest.raises(InputError, match="another basrelief"), locking(Run(tmp_path), "out = 'a'"):
         pass
 
@@ -228,18 +302,50 @@ def test_the_demo_builds_its_town_in_no_folder_of_the_users(
     assert (tmp_path / "labels.csv").read_text() == "mine"
 
 
+def answer(folder: Path, *names: str, areas: Path | None = None) -> None:
+    """Leave files in a folder as a prediction does."""
+    data = DataSettings.model_construct(areas=None if areas is None else str(areas))
+    settings = Settings.model_construct(data=data)
+    with holding_answer(settings, Run(folder, quiet=True)):
+        for name in names:
+            (folder / name).touch()
+
+
 def test_a_prediction_goes_into_no_folder_of_the_users(tmp_path: Path) -> None:
     (tmp_path / "chips").mkdir()
     (tmp_path / "chips" / "mine").touch()
-    out = Run(tmp_path, quiet=True)
-    with pytest.raises(InputError, match=r"did not write \(chips\)"), holding_answer(out):
-        pass
+    with pytest.raises(InputError, match=r"did not write \(chips\)"):
+        answer(tmp_path)
     assert (tmp_path / "chips" / "mine").exists()
-    with holding_answer(Run(tmp_path / "there", quiet=True)):
-        (tmp_path / "there" / "scores.json").touch()
+    answer(tmp_path / "there", "scores.json", "areas.gpkg")
     # Its own folder it takes again, and clears it of what an earlier place left.
-    with holding_answer(Run(tmp_path / "there", quiet=True)):
-        assert [path.name for path in sorted((tmp_path / "there").iterdir())] == [
-            ".lock",
-            "predict.json",
-        ]
+    answer(tmp_path / "there")
+    assert [path.name for path in sorted((tmp_path / "there").iterdir())] == ["stages"]
+
+
+@pytest.mark.parametrize("name", ["predict.json", "scores.json", "areas.gpkg"])
+def test_what_is_called_as_a_prediction_is_may_be_the_users(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("{}")
+    with pytest.raises(InputError, match=rf"did not write \({name}\)"):
+        answer(tmp_path / "mine")
+    # Also where another answer lies, of which it is no part.
+    answer(tmp_path / "there")
+    (tmp_path / "there" / name).write_text("{}")
+    with pytest.raises(InputError, match=rf"{name}: not written by this program"):
+        answer(tmp_path / "there")
+    assert (tmp_path / "mine" / name).read_text() == "{}"
+    assert (tmp_path / "there" / name).read_text() == "{}"
+
+
+def test_a_prediction_goes_neither_over_its_inputs_nor_into_a_run(tmp_path: Path) -> None:
+    answer(tmp_path / "there", "areas.gpkg")
+    said = r"--areas: areas.gpkg lies in --out '.*there', where files are replaced"
+    with pytest.raises(InputError, match=said):
+        answer(tmp_path / "there", areas=tmp_path / "there" / "areas.gpkg")
+    assert (tmp_path / "there" / "areas.gpkg").exists()
+    begin_run(Run(tmp_path / "run", quiet=True))
+    for out in ("run", "run/there", "run/maps/there"):
+        with pytest.raises(InputError, match=r"--out .*a run folder.*folder of its own"):
+            answer(tmp_path / out)
+        assert not (tmp_path / "run" / "there").exists()

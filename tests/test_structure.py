@@ -17,6 +17,7 @@ ROOMS = [
     "config",
     "schema",
     "run",
+    "locks",
     "hashes",
     "marks",
     "reader",

@@ -19,7 +19,15 @@ from pydantic import (
 )
 
 from basrelief.names import RESERVED, find_clash
-from basrelief.toml import Change, change_table, parse_change, read_toml, show, tell_typed
+from basrelief.toml import (
+    Change,
+    change_table,
+    parse_change,
+    read_toml,
+    show,
+    tell_missing,
+    tell_typed,
+)
 from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
@@ -382,10 +390,10 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
         settings = Settings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("data",) and "data" not in table:
-            raise InputError(
-                f"{path}: no [data] table. Add one with images and table (pictures), "
-                "or with dsm, areas and labels (rasters)."
-            ) from error
+            cure = (
+                "Add one with images and table (pictures), or with dsm, areas and labels (rasters)"
+            )
+            raise InputError(f"{path}: {tell_missing(error, 'data', cure)}.") from error
         raise InputError(f"{tell_typed(error, Settings, str(path), changed)}.") from error
     # What is read and cannot be written: a number with thousands of digits in base 16, and tables
     # as deep as their heading is long.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from html import escape
 
 import matplotlib as mpl
@@ -37,7 +38,10 @@ def finish_figure(figure: Figure, alt: str, *, is_alone: bool = False) -> str:
     theme, ground = (PRINTED, PAPER) if is_alone else (THEME, "none")
     buffer = io.StringIO()
     # The salt keeps the ids of several drawings on one page apart, and the bytes the same.
-    with mpl.rc_context({"svg.hashsalt": alt}):
+    with mpl.rc_context({"svg.hashsalt": alt}), warnings.catch_warnings():
+        # A target may be named with signs that the font lacks. The text stays text: whoever looks
+        # at the drawing sees them in a font of his own.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=220, facecolor=ground)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -78,4 +78,8 @@ def _is_known(known: dict[str, Any], name: str, look: list[int]) -> bool:
     entry = known.get(name)
     if not isinstance(entry, dict) or entry.get("look") != look:
         return False
-    return max(look[2:]) + SETTLED_NS < int(entry.get("hashed_ns", 0))
+    hashed_ns, sha256 = entry.get("hashed_ns"), entry.get("sha256")
+    # What somebody else wrote there is not known.
+    if type(hashed_ns) is not int or not isinstance(sha256, str):
+        return False
+    return max(look[2:]) + SETTLED_NS < hashed_ns

@@ -6,18 +6,33 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 from typing import Any
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
-from basrelief.run import LOCK, PART, Run, read_record, write_json
+from basrelief.locks import LOCK
+from basrelief.names import OF_FILES
+from basrelief.run import PART, Run, read_record, write_json
 
 OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What a file manager leaves wherever it looks, and nobody misses."""
 
-OWN = {"run.json", "README.md", "config.json", "stages"}
+OF_VIEWERS = (".aux.xml", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal")
+"""How what QGIS and other programs leave beside a map that they open ends."""
+
+EDITED = "edited"
+"""The folder for what people changed of the program's files, kept when these are written anew."""
+
+OWN = {"run.json", "README.md", "config.json", "stages", EDITED}
 """What stands in a run folder and is of no stage."""
+
+FOR_PEOPLE = (
+    *("maps/*.gpkg", "maps/*.svg", "maps/*.qml", "describe/*.svg"),
+    *("report.html", "model_card.md", "data_sheet.md", "areas.gpkg"),
+)
+"""What no stage reads: people open it, which changes a GeoPackage, and may write in it."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +64,18 @@ def read_mark(run: Run, stage: str) -> Mark:
     if (
         not isinstance(fingerprint, str | None)
         or not isinstance(files, dict)
-        or not all(_is_entry(each) for each in files.values())
+        or not all(_is_entry(name, entry) for name, entry in files.items())
     ):
         return Mark(has_begun=True)
     return Mark(fingerprint, bool(found.get("has_begun")), files)
 
 
-def _is_entry(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"size", "sha256"}
+def _is_entry(name: str, value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"size", "sha256"}:
+        return False
+    # What lies elsewhere is no stage's own.
+    is_inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    return is_inside and type(value["size"]) is int and isinstance(value["sha256"], str | None)
 
 
 def is_finished(run: Run, stage: str, fingerprint: str) -> bool:
@@ -99,12 +118,66 @@ def run_stage(
         return False
     # Again, just before: hours may have passed since the run began.
     refuse_strangers(run, stage, writes)
+    begin_stage(run, stage)
+    work()
+    finish_stage(run, stage, fingerprint, writes)
+    return True
+
+
+def begin_stage(run: Run, stage: str) -> None:
+    """Mark a stage as begun, and keep aside what people changed of what it will write anew."""
+    keep_edited(run, stage)
     # Before the work: a stage that is killed must not look finished.
     write_json(mark_of(run, stage), asdict(Mark(None, True, read_mark(run, stage).files)))
-    work()
+
+
+def finish_stage(run: Run, stage: str, fingerprint: str, writes: Iterable[str]) -> None:
+    """Mark a stage as finished, with what it wrote."""
     files = {name: _describe(run.folder / name) for name in list_files(run, writes)}
     write_json(mark_of(run, stage), asdict(Mark(fingerprint, False, files)))
-    return True
+
+
+def keep_edited(run: Run, stage: str) -> None:
+    """Move what people changed since a stage wrote it into ``edited/``, and say so.
+
+    A map that is merely opened may change too: nobody can tell, and nothing is lost.
+    """
+    for name, entry in read_mark(run, stage).files.items():
+        path = run.folder / name
+        if not _is_for_people(name) or not path.is_file() or path.is_symlink():
+            continue
+        # Changes that a program has not yet brought into the file itself.
+        waiting = path.with_name(f"{path.name}-wal")
+        is_open = waiting.is_file() and waiting.stat().st_size > 0
+        if not is_open and _describe(path) == entry:
+            continue
+        kept = _find_free(run.folder / EDITED / name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(kept)
+        if is_open:
+            waiting.rename(kept.with_name(f"{kept.name}-wal"))
+        run.say(
+            f"note: {name} was changed since it was written: it is kept as "
+            f"{kept.relative_to(run.folder)}, and written anew"
+        )
+
+
+def _find_free(path: Path) -> Path:
+    """Give a path, numbered if something is there."""
+    found, number = path, 2
+    while found.exists():
+        found, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return found
+
+
+def _ends_as_ours(name: str) -> bool:
+    path = PurePath(name)
+    # Pieces of layers have no ending.
+    return path.suffix in OF_FILES or any(each.suffix == ".zarr" for each in path.parents)
+
+
+def _is_for_people(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in FOR_PEOPLE)
 
 
 def list_files(run: Run, writes: Iterable[str]) -> list[str]:
@@ -123,38 +196,50 @@ def list_files(run: Run, writes: Iterable[str]) -> list[str]:
 def check_files(run: Run, stage: str, *, is_thorough: bool = True) -> None:
     """Check that what a finished stage wrote is still as it wrote it.
 
+    What no stage reads has to be there, and may be changed.
+
     Parameters
     ----------
     is_thorough
-        Read every file, but for layers, whose own checksums are checked as they are read;
-        otherwise look at sizes alone.
+        Read every file, but for pieces of layers, whose own checksums are checked as they are
+        read; otherwise look at sizes alone.
 
     Raises
     ------
     InputError
         Names the first file that is not, and what to run.
     """
-    for name, entry in read_mark(run, stage).files.items():
-        path = run.folder / name
-        if not path.is_file():
-            fault = "is gone"
-        elif path.stat().st_size != entry["size"]:
-            fault = f"has {path.stat().st_size} bytes, and had {entry['size']}"
-        elif is_thorough and entry["sha256"] and hash_file(path) != entry["sha256"]:
-            fault = "has been changed or damaged"
-        else:
-            continue
+    for path, fault in _list_faults(run, stage, is_thorough):
         raise InputError(
             f"{path}: {fault} since stage {stage} wrote it. Run: basrelief run CONFIG --from "
             f"{stage}"
         )
 
 
+def list_damaged(run: Run, stage: str) -> list[Path]:
+    """List the files of a finished stage that are gone, changed or damaged, every one read."""
+    return [path for path, _ in _list_faults(run, stage, is_thorough=True)]
+
+
+def _list_faults(run: Run, stage: str, is_thorough: bool) -> Iterator[tuple[Path, str]]:
+    """Find the files that are not as a finished stage wrote them, and say what is the matter."""
+    for name, entry in read_mark(run, stage).files.items():
+        path = run.folder / name
+        if not path.is_file():
+            yield path, "is gone"
+        elif _is_for_people(name):
+            continue
+        elif path.stat().st_size != entry["size"]:
+            yield path, f"has {path.stat().st_size} bytes, and had {entry['size']}"
+        elif is_thorough and entry["sha256"] and hash_file(path) != entry["sha256"]:
+            yield path, "has been changed or damaged"
+
+
 def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:
     """Refuse to run a stage where its files are not all its own: they would be removed with them.
 
     Of a stage that was killed it is not known what it wrote: all that is there is taken for its
-    own.
+    own, but for what ends as nothing does that the program writes.
 
     Raises
     ------
@@ -162,13 +247,12 @@ def refuse_strangers(run: Run, stage: str, writes: Collection[str]) -> None:
         Names the first file.
     """
     mark = read_mark(run, stage)
-    if mark.has_begun:
-        return
     for name in list_files(run, writes):
-        if name not in mark.files:
+        is_own = name in mark.files or (mark.has_begun and _ends_as_ours(name))
+        if not is_own:
             raise InputError(
                 f"{run.folder / name}: not written by this program, and stage {stage} makes "
-                f"{name.split('/')[0]} anew. Move it out of the run folder."
+                f"{name.split('/')[0]} anew. Move it out of there."
             )
 
 
@@ -216,10 +300,13 @@ def _find_parts(folder: Path) -> Iterator[Path]:
 
 
 def _is_litter(name: str) -> bool:
-    return name == LOCK or name in OF_SYSTEMS or PART.fullmatch(name) is not None
+    is_left = name == LOCK or name in OF_SYSTEMS or name.endswith(OF_VIEWERS)
+    return is_left or PART.fullmatch(name) is not None
 
 
 def _describe(path: Path) -> dict[str, Any]:
     """Describe a file as it was written. A layer's pieces carry checksums of their own."""
-    is_piece = any(parent.suffix == ".zarr" for parent in path.parents)
+    is_in_layer = any(parent.suffix == ".zarr" for parent in path.parents)
+    # Where a layer lies and what its numbers are stands in a file without any checksum.
+    is_piece = is_in_layer and path.name != "zarr.json"
     return {"size": path.stat().st_size, "sha256": None if is_piece else hash_file(path)}

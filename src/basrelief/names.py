@@ -29,6 +29,13 @@ MAX_FILE_LETTERS = 80
 MAX_PATH_BYTES, MAX_PART_BYTES = 4095, 255
 """What Linux takes for a path and for one of its parts (limits.h)."""
 
+OF_FILES = (
+    *(".json", ".toml", ".parquet", ".csv", ".safetensors", ".zarr", ".part", ".tif", ".png"),
+    *(".svg", ".qml", ".gpkg", ".geojson", ".html", ".md"),
+)
+"""Endings of what the program writes, and of recipes as files: a folder named so would stand where
+a file is to be, or be taken for one."""
+
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that spreadsheets take for a formula (OWASP, CSV injection), guarded or not."""
 
@@ -98,6 +105,8 @@ def find_folder_fault(name: str) -> str | None:
         return fault
     if name != name_file(name) or not name[0].isalnum():
         return 'must be letters, digits, ".", "_" and "-", and begin with a letter or digit'
+    if PurePath(name).suffix.lower() in OF_FILES:
+        return f"ends with {PurePath(name).suffix!r}, as a file does"
     return None
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
-import os
-import platform
 import re
 import shutil
 import sys
@@ -37,9 +34,6 @@ T = TypeVar("T")
 
 Record = dict[str, Any]
 """One finding as JSON has it: what it is of, and its figures, by name."""
-
-LOCK = ".lock"
-"""The file by which a process keeps a folder to itself."""
 
 PART = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.part(\..+)?")
 """How files are called while they are written, see `replacing`."""
@@ -210,13 +204,22 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields a path beside ``path`` with the same suffix. If the body raises, what it
     wrote is removed and ``path`` is as it was before.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{path.parent}: a file, where this program keeps a folder. Move it away."
+        ) from error
     # A name that no other process can have; the suffix stays, for writers go by it.
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         yield part
         # A file is replaced in one step; the system does not do that for a folder with files.
         if path.is_dir():
+            if not part.is_dir():
+                raise InputError(
+                    f"{path}: a folder, where this program writes a file. Move it away."
+                )
             shutil.rmtree(path)
         part.replace(path)
     finally:
@@ -236,8 +239,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file of the program's own.
+
+    Raises
+    ------
+    InputError
+        If it is no JSON any more.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    # Brackets without end are an error of depth.
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: no JSON any more, as this program wrote it. Run the stage that writes it "
+            "anew: basrelief run CONFIG --from STAGE."
+        ) from error
 
 
 def prepare_folder(folder: Path, typed: str) -> None:
@@ -259,45 +275,6 @@ def prepare_folder(folder: Path, typed: str) -> None:
         raise InputError(
             f"{typed}: cannot write there ({error.strerror}). Choose another folder."
         ) from error
-
-
-@contextmanager
-def locking(run: Run, typed: str) -> Iterator[None]:
-    """Keep the folder of a run to this process for a while.
-
-    Parameters
-    ----------
-    typed
-        The folder as the user gave it: ``out = 'runs/a'``.
-
-    Raises
-    ------
-    InputError
-        Names the process that works in it.
-    """
-    path = run.folder / LOCK
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            # The system takes it back from a process that dies, whatever became of the file.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_there = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
-        except BlockingIOError:
-            is_there = False
-        if not is_there:
-            # Held by another, or just given back by one that has removed it: whoever comes next
-            # makes a new file, and both would think to have it alone.
-            file.seek(0)
-            raise InputError(
-                f"{typed}: another basrelief works there (process {file.read().strip() or '?'}). "
-                "Wait until it has ended, or choose another folder."
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()} on {platform.node()}")
-        file.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def begin_run(run: Run) -> None:
@@ -358,6 +335,6 @@ def read_record(path: Path) -> Record:
     """Read a JSON object; empty where there is none, or it is broken: nothing is said then."""
     try:
         found = read_json(path)
-    except (OSError, ValueError):
+    except (OSError, InputError):
         return {}
     return found if isinstance(found, dict) else {}

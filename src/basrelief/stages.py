@@ -15,6 +15,7 @@ from pathlib import Path
 from basrelief import __version__
 from basrelief.config import InputError, Settings, load_settings
 from basrelief.hashes import hash_inputs
+from basrelief.locks import locking
 from basrelief.marks import (
     OWN,
     check_files,
@@ -33,7 +34,6 @@ from basrelief.run import (
     begin_run,
     digest,
     is_disk_full,
-    locking,
     prepare_folder,
     read_format,
     write_json,
@@ -332,9 +332,10 @@ def run_all(
             # All marks before anything else: a run that is killed now must still do them anew.
             unmark_stage(run, name)
         if "train" in forced:
-            refuse_strangers(run, "train", ["models"])
+            refuse_strangers(run, "train", ["models", "features"])
             # Training goes on from what it finds; anew means that it finds nothing.
-            shutil.rmtree(run.models, ignore_errors=True)
+            for folder in (run.models, run.features):
+                shutil.rmtree(folder, ignore_errors=True)
         _run_in_order(settings, run, names, forced, fingerprints)
     return run
 

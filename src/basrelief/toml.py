@@ -199,6 +199,24 @@ def tell_typed(
     return f"{there}: {reason}" if is_unknown else f"{there}: {key or 'the file'}: {reason}"
 
 
+def tell_missing(error: ValidationError, table: str, cure: str) -> str:
+    """Say that a table is missing, and whether another was meant as it: TOML tells capitals apart.
+
+    Parameters
+    ----------
+    cure
+        What to do where none was.
+    """
+    # A missing table is complained of first, and what stands there in its place further down.
+    others = [str(each["loc"][0]) for each in error.errors() if each["type"] == "extra_forbidden"]
+    meant = next((show(key)[1:-1] for key in others if suggest(key, [table])), "")
+    return (
+        f"no [{table}] table, but [{meant}]: call it [{table}]"
+        if meant
+        else (f"no [{table}] table. {cure}")
+    )
+
+
 def show(value: Any) -> str:
     """Write a value for a message: in one line, and not all of a long one.
 

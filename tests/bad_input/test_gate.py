@@ -302,9 +302,11 @@ def test_where_anything_is_withheld_no_seed_and_no_hash_of_its_table_is_told(
     entries = read_json(place.run / "inputs.json")
     hashes = {entry["role"]: entry["sha256"] for entry in entries}
     assert hashes["surface heights"] in page
+    # Boundaries come with scores as columns of theirs.
+    withheld = [hashes["scores"], hashes["areas"]]
     for name in ("public/report.html", "model_card.md", "data_sheet.md"):
         text = (place.run / name).read_text(encoding="utf-8")
-        assert hashes["scores"] not in text
+        assert not [each for each in withheld if each in text]
         assert not re.search(r"seed\W*=?\W*7\b", text)
     assert "The seed that everything random starts from is withheld" in page
 
@@ -321,6 +323,14 @@ def test_a_second_report_does_not_fit_again(
     )
     assert "fitted without them before, and kept" in said
     assert (place.run / "release" / "predictions.parquet").stat().st_mtime_ns == before
+    # One that was damaged since is made anew, and not believed.
+    for name in ("chips/areas.parquet", "scores.json", "evaluate/targeting.csv"):
+        path, public = place.run / "release" / name, read_public(place.run)
+        sound = path.read_bytes()
+        path.write_bytes(sound[:9] + b"9" + sound[10:])
+        basrelief.run_all(place.config, start="report")
+        assert f"release/{name} is gone, changed or damaged" in capsys.readouterr().out
+        assert read_public(place.run) == public
     place.configure(publish={"min_population": 0})
     basrelief.run_all(place.config, quiet=True)
     assert read_json(place.run / "publish.json")["drawn_from"]["kind"] == "run"
@@ -343,6 +353,8 @@ def write_pictures(folder: Path, by: float = 0.0) -> Path:
         area = k // 3
         # Of areas that hold as many people those of the lowest codes are withheld too.
         label = round(rng.normal() + (by if area < 10 else 0.0), 3)
+        # Whether this is a score hangs on the others: far from all of them it is none.
+        label = 99.0 if k == 100 else label
         code = f"X0100{area:04d}" if area < 4 else f"E0100{area:04d}"
         rows.append({"id": k, "LSOA11CD": code, TARGET: label})
     pd.DataFrame(rows).to_csv(folder / "table.csv", index=False)
@@ -371,6 +383,66 @@ def test_of_pictures_too_withheld_labels_change_no_published_byte(tmp_path: Path
     assert record["areas_published"] == 30
     assert b'<img src="data:image/webp' in (one / "public" / "report.html").read_bytes()
     assert read_public(one) == read_public(other)
+
+
+def compare_published(place: Place, change: Callable[[Place], None], tmp_path: Path) -> None:
+    """Run a place, and a copy of it that was changed: public/ must be the same, the run not."""
+    people = np.where(IS_HIDDEN, 50, 1500)
+    place.labels().assign(population=people).to_csv(place.folder / "labels.csv", index=False)
+    shutil.copytree(place.folder, tmp_path / "other")
+    other = replace(place, folder=tmp_path / "other")
+    change(other)
+    for each in (place, other):
+        basrelief.run_all(each.config, quiet=True)
+    assert read_json(place.run / "publish.json")["drawn_from"]["kind"] == "refit"
+    tables = [pd.read_parquet(each.run / "chips" / "areas.parquet") for each in (place, other)]
+    shown = [table.loc[~IS_HIDDEN, place_target(place)] for table in tables]
+    # What is asked for is a change: the run's own figures of areas shown are other ones.
+    assert not shown[0].equals(shown[1])
+    assert read_public(other.run) == read_public(place.run)
+
+
+def place_target(place: Place) -> str:
+    target: str = load_settings(place.config).data.targets[0]
+    return target
+
+
+def write_burglaries(place: Place, n_hidden: int) -> None:
+    """Write two years of crimes; of one June so many in one withheld area, and none elsewhere."""
+    hidden = place.labels()["LSOA code (2011)"][IS_HIDDEN].iloc[0]
+    rows = [
+        (f"{year}-{month:02d}", code)
+        for year in (2018, 2019)
+        for month in range(1, 13)
+        for k, code in enumerate(place.labels()["LSOA code (2011)"])
+        for _ in range(1 + k % 2 + (year == 2019))
+        if (year, month) != (2019, 6)
+    ]
+    rows += [("2019-06", hidden)] * n_hidden + [("2019-06", "")]
+    table = pd.DataFrame(rows, columns=["Month", "LSOA code"])
+    table.assign(**{"LSOA name": "Testham 001A", "Crime type": "Burglary"}).to_csv(
+        place.folder / "crimes.csv", index=False
+    )
+
+
+def test_counts_of_withheld_areas_decide_no_published_rate(place: Place, tmp_path: Path) -> None:
+    write_burglaries(place, 0)
+    place.configure(data={"crime": "crimes.csv", "targets": ["burglary"]})
+    # With them, June is a month in which few burglaries were recorded, and 2019 a year.
+    compare_published(place, lambda other: write_burglaries(other, 20), tmp_path)
+
+
+def test_whether_a_99_is_a_score_hangs_on_no_withheld_one(place: Place, tmp_path: Path) -> None:
+    labels = place.labels()
+    labels.loc[4, TARGET] = 99.0
+    labels.to_csv(place.folder / "labels.csv", index=False)
+
+    def change(other: Place) -> None:
+        changed = other.labels()
+        changed.loc[np.flatnonzero(IS_HIDDEN)[0], TARGET] = 30.0
+        changed.to_csv(other.folder / "labels.csv", index=False)
+
+    compare_published(place, change, tmp_path)
 
 
 def test_labels_of_areas_that_are_not_used_change_no_published_byte(place: Place) -> None:

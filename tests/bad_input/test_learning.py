@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -393,6 +395,17 @@ def change_column(name: str, change: Callable[[pd.Series[Any]], Any]) -> Spoil:
     return write
 
 
+def call_all(pictures: Set) -> None:
+    pictures.write_table(pictures.table().rename(columns={"crime": "all"}))
+    pictures.configure(data={"targets": ["all"]})
+
+
+def hide_all(pictures: Set, number: int) -> None:
+    picture = pictures.read(number).convert("RGBA")
+    picture.putalpha(0)
+    picture.save(pictures.picture(number))
+
+
 PICTURES_REFUSED: dict[str, tuple[Spoil, list[str]]] = {
     "sixteen bits": (
         save_all(deepen),
@@ -403,6 +416,14 @@ PICTURES_REFUSED: dict[str, tuple[Spoil, list[str]]] = {
         ["LIDAR_100.png: is PostScript (EPS), and called .png"],
     ),
     "JPEG called PNG": (save_all(call_png("JPEG")), ["LIDAR_100.png: is a JPEG, and called .png"]),
+    "all transparent": (
+        save_all(hide_all),
+        ["every picture is of one colour", "if their fourth band is no alpha, save three bands"],
+    ),
+    "a target called all": (
+        call_all,
+        ['has no column for "all"', 'rename the column "all", such as to "total"'],
+    ),
     "pipes": (save_all(pipe_all), ["data.images = 'LIDAR'", "holds no picture"]),
     "pictures of another kind": (save_all(save_as(".bmp")), ["it holds .bmp", ".png, .jpg"]),
     "two pictures of one id": (
@@ -467,7 +488,70 @@ def double_row(pictures: Set) -> None:
     pictures.write_table(pd.concat([table, table.head(1).assign(crime=9.0)]))
 
 
+def fade(pictures: Set, number: int) -> None:
+    picture = pictures.read(number).convert("RGBA")
+    picture.putalpha(1)
+    picture.save(pictures.picture(number))
+
+
+def add_page(pictures: Set, number: int) -> None:
+    picture, path = pictures.read(number), pictures.picture(number)
+    picture.save(path.with_suffix(".tif"), save_all=True, append_images=[Image.new("L", (32, 32))])
+    path.unlink()
+
+
+def save_tiff(pictures: Set, number: int, **options: Any) -> None:
+    path = pictures.picture(number)
+    bands = np.asarray(pictures.read(number).convert("RGB")).transpose(2, 0, 1)
+    # A blue band again, as infrared.
+    bands = np.concatenate([bands, bands[:1]])[: 3 if "nodata" in options else 4].copy()
+    if "nodata" in options:
+        bands[:, :8] = options["nodata"]
+    with (
+        warnings.catch_warnings(action="ignore"),
+        rasterio.open(
+            path.with_suffix(".tif"),
+            "w",
+            driver="GTiff",
+            **{"width": 32, "height": 32, "count": len(bands), "dtype": "uint8"},
+            photometric="RGB",
+            **options,
+        ) as file,
+    ):
+        file.write(bands)
+    path.unlink()
+
+
+def group_half(pictures: Set) -> None:
+    table = pictures.table()
+    for number in range(12, N):
+        path = pictures.picture(number)
+        path.rename(path.with_name(f"LIDAR_{2600 + number}.png"))
+    ids = [own if k < 12 else f"{2600 + k:,}" for k, own in enumerate(table["id"])]
+    pictures.write_table(table.assign(id=ids))
+
+
+def blank_three(pictures: Set) -> None:
+    table = pictures.table()
+    table.loc[3:5, "id"] = None
+    pictures.write_table(table)
+
+
 NOTED: dict[str, tuple[Spoil, str, int]] = {
+    "faint ground": (save_all(fade), "24 of 24 pictures have pixels that are transparent in", N),
+    "pages": (save_all(add_page), "24 of 24 pictures have several pages, of which the first", N),
+    "infrared": (save_all(save_tiff), "24 of 24 pictures have a fourth band that is no alpha", N),
+    "declared nodata": (
+        save_all(lambda p, n: save_tiff(p, n, nodata=255)),
+        "24 of 24 pictures are transparent in parts, or nodata (25% of their pixels)",
+        N,
+    ),
+    "thousands set apart in half": (
+        group_half,
+        "12 ids have commas between thousands, and are found without them: '2,612' is 2612",
+        N,
+    ),
+    "rows without an id": (blank_three, "3 of its 24 rows have no id and are left out", N - 3),
     "zeros lost from ids": (save_all(rename("LIDAR_00{}.png")), "24 ids are found by their", N),
     "transparent ground": (save_all(clear_half), "23 of 23 pictures are transparent in parts", 23),
     "sizes that differ": (

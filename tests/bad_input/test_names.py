@@ -73,6 +73,10 @@ RECIPES = [
     ("-x", "a recipe's name begins with '-'"),
     ("a\nb", "a text holds a control sign"),
     ("x" * 81, "a recipe's name must be letters"),
+    ("recipes.json", "a recipe's name ends with '.json', as a file does"),
+    ("Tests.JSON", "a recipe's name ends with '.JSON', as a file does"),
+    ("areas.parquet", "a recipe's name ends with '.parquet'"),
+    ("x.toml", "a recipe's name ends with '.toml'"),
     ("mean", "'mean', as is what recipes are held against"),
     ("Place-Alone", "as is what recipes are held against"),
     ("RELIEF-statistics", "is a second recipe named"),
@@ -89,6 +93,17 @@ def test_a_recipe_whose_name_cannot_be_a_folder_is_refused_at_the_start(
     place.configure(models={"recipes": ["relief-statistics", "mine.toml"]})
     refused("mine.toml", says, command="run")
     assert not (place.folder.parent / "escape").exists()
+
+
+def test_every_file_of_a_run_ends_as_no_recipe_may() -> None:
+    page = (Path(__file__).parents[2] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `(?:models|features|explain)/([^/`]+\.[^/`]+)`", page, re.MULTILINE)
+    assert {"recipes.json", "areas.parquet", "tests.json"} <= set(names)
+    assert [name for name in names if find_folder_fault(name) is None] == []
+
+
+def test_a_dot_makes_no_file_of_a_recipe() -> None:
+    assert find_folder_fault("resnet18.a1_in1k") is None
 
 
 def test_what_recipes_are_held_against_is_what_no_recipe_is_called() -> None:

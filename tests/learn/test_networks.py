@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from basrelief.chips.store import Bands, Samples, open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
@@ -171,6 +171,66 @@ def test_a_damaged_checkpoint_is_not_gone_on_with(samples: Samples, tmp_path: Pa
         train(kill(samples, 5), tmp_path / "m")
     (tmp_path / "m" / "last.safetensors").write_bytes(b"torn")
     assert are_equal(train(samples, tmp_path / "m"), train(samples, tmp_path / "n"))
+
+
+def flip_bit(folder: Path, name: str) -> None:
+    stored = bytearray((folder / name).read_bytes())
+    stored[-3] ^= 64
+    # Another file of that name: what was read of the first one stays as it was.
+    (folder / name).unlink()
+    (folder / name).write_bytes(bytes(stored))
+
+
+def write_again(folder: Path, facts: dict[str, str] | None) -> None:
+    """Write the same checkpoint with other facts."""
+    path = folder / "last.safetensors"
+    save_file(load_file(path), path, metadata=facts)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a bit of the checkpoint": (lambda m: flip_bit(m, "last.safetensors"), "last.safetensors"),
+    "no facts": (lambda m: write_again(m, None), "last.safetensors"),
+    "no history": (lambda m: write_again(m, {"history": "[{}]"}), "last.safetensors"),
+    "a bit of the model": (lambda m: flip_bit(m, "model.safetensors"), "model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", list(DAMAGE))
+def test_damage_is_told_and_not_gone_on_with(
+    case: str, samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(kill(samples, 5), tmp_path / "m")
+    spoil, named = DAMAGE[case]
+    spoil(tmp_path / "m")
+    train_network(
+        make_recipe(), samples, make_fold(), tmp_path / "m", make_settings(), Run(tmp_path)
+    )
+    assert f"thrown away: {named} was changed or damaged" in capsys.readouterr().out
+    assert are_equal(
+        load_file(tmp_path / "m" / "model.safetensors"), train(samples, tmp_path / "n")
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": 3}'])
+def test_a_training_that_does_not_say_what_it_is_of_is_repeated(
+    text: str, samples: Samples, tmp_path: Path
+) -> None:
+    recipe = make_recipe(epochs=1)
+    before = train(samples, tmp_path / "m", recipe)
+    (tmp_path / "m" / "finished.json").write_text(text)
+    assert are_equal(before, train(samples, tmp_path / "m", recipe))
+
+
+def test_a_finished_model_with_a_flipped_bit_is_trained_again(
+    samples: Samples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = make_recipe(epochs=1)
+    before = train(samples, tmp_path / "m", recipe)
+    flip_bit(tmp_path / "m", "model.safetensors")
+    train_network(recipe, samples, make_fold(), tmp_path / "m", make_settings(), Run(tmp_path))
+    assert "model.safetensors was changed or damaged" in capsys.readouterr().out
+    assert are_equal(before, load_file(tmp_path / "m" / "model.safetensors"))
 
 
 def test_another_recipe_begins_anew_and_says_so(

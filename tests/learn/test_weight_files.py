@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
@@ -117,6 +121,12 @@ def test_places_of_tokens_are_brought_to_another_size_as_timm_does(tmp_path: Pat
     assert all(torch.equal(own[key], value) for key, value in wanted.items())
 
 
+def hold_itself() -> dict[str, Any]:
+    endless: dict[str, Any] = {}
+    endless["model"] = endless
+    return endless
+
+
 class Runs:
     """Would run a command where it is unpickled."""
 
@@ -161,6 +171,31 @@ REFUSED: dict[str, tuple[Callable[[State, Path], Any], str]] = {
         lambda state, _: state | {"conv1.weight": torch.ones(64, 3, 7, 7, dtype=torch.int8)},
         r"'conv1.weight' is torch.int8",
     ),
+    "a deeper network's": (
+        lambda state, _: torchvision.models.resnet34().state_dict(),
+        r"80 tensors in it are of another network.*no place for 'layer1.2.conv1.weight'.*resnet18",
+    ),
+    "one with more layers in its blocks": (
+        lambda state, _: state | {"layer1.0.se.fc.0.weight": torch.ones(4, 64)},
+        r"1 tensors in it are of another network.*'layer1.0.se.fc.0.weight'",
+    ),
+    "one with another stage, under a prefix": (
+        lambda state, _: prefixed("net.", state | {"layer5.conv.weight": torch.ones(4, 4, 3, 3)}),
+        r"1 tensors in it are of another network.*'layer5.conv.weight'",
+    ),
+    "a dict that holds itself": (lambda state, _: hold_itself(), r"a dict with 'model', not"),
+    "no numbers at all": (
+        lambda state, _: {key: value.to("meta") for key, value in state.items()},
+        r"'conv1.weight' has a shape and no numbers",
+    ),
+    "nothing but zeros": (
+        lambda state, _: {key: value * 0 for key, value in state.items()},
+        r"every weight in it is 0",
+    ),
+    "variances below 0": (
+        lambda state, _: state | {"bn1.running_var": -torch.ones(64)},
+        r"'bn1.running_var' holds variances below 0",
+    ),
     "a layer missing": (
         lambda state, _: {key: v for key, v in state.items() if not key.startswith("layer4.1.bn2")},
         r"4 of 120 tensors are missing .* the first 'layer4.1.bn2.weight'",
@@ -180,6 +215,79 @@ def test_is_refused(kind: str, resnet: Any, tmp_path: Path) -> None:
         load(tmp_path / "a.pth", "resnet18")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"fc.weight": torch.ones(7, 512), "fc.bias": torch.ones(7)},
+        {"head_dist.weight": torch.ones(7, 512), "aux1.conv.weight": torch.ones(4, 4, 1, 1)},
+        {"rent.0.weight": torch.ones(9, 512), "rent.1.running_var": torch.ones(9)},
+        {"layer1.0.attn.relative_position_index": torch.ones(49, 49, dtype=torch.int64)},
+        {"layer1.0.attn_mask": torch.zeros(4, 49, 49), "layer2.total_ops": torch.zeros(1)},
+        {"model_ema.layer9.conv.weight": torch.ones(4, 4, 3, 3), "optimizer.x": torch.ones(2, 2)},
+        {"mask_token": torch.ones(1, 1, 8), "decoder_blocks.0.conv.weight": torch.ones(4, 4, 1, 1)},
+    ],
+    ids=lambda beside: next(iter(beside)),
+)
+def test_heads_and_what_trainings_leave_may_stand_beside(
+    beside: State, resnet: Any, tmp_path: Path
+) -> None:
+    torch.save(resnet.state_dict() | beside, tmp_path / "a.pth")
+    loaded = load(tmp_path / "a.pth", "resnet18").state_dict()
+    assert all(torch.equal(value, resnet.state_dict()[key]) for key, value in loaded.items())
+
+
+@pytest.mark.parametrize("change", [{"depth": 24}, {"init_values": 1e-5}, {"patch_size": 32}])
+def test_a_transformer_of_other_blocks_or_patches_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    other = timm.create_model("vit_tiny_patch16_224", **change)
+    save_file(other.state_dict(), tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"another network|\(192, 3, 32, 32\) instead of"):
+        load(tmp_path / "a.safetensors", "vit_tiny_patch16_224")
+
+
+KINDS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a page.pth": (lambda: b"<!DOCTYPE html><html>404", "a web page, so its download failed"),
+    "a page.h5": (lambda: b"<html>404", "a web page, so its download failed"),
+    "packed.pth": (lambda: gzip.compress(b"weights"), "packed by gzip; unpack it"),
+    "pointer.pth": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull"),
+    "pointer.safetensors": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "git lfs"),
+    "tensors.pth": (lambda: save({"a": torch.ones(1)}), "safetensors; its name should end in"),
+    "keras.pth": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5, as Keras writes it"),
+    "settings.bin": (lambda: b'{"architecture": "resnet18"}', "JSON, such as the settings"),
+    "strange.pth": (lambda: b"\x42" * 99, "its beginning is none that PyTorch writes"),
+    "archive.tar": (lambda: pack_tar(), "a tar archive; unpack it"),
+    "archive.pth": (lambda: pack_zip("a.txt"), "a zip archive without weights"),
+    "archive.h5": (lambda: pack_zip("model.weights.h5"), "its name should end in .keras"),
+}
+
+
+def pack_tar() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("weights.pth"))
+    return packed.getvalue()
+
+
+def pack_zip(name: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, b"")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_of_another_kind_is_called_what_it_is(name: str, tmp_path: Path) -> None:
+    make, says = KINDS[name]
+    (tmp_path / name).write_bytes(make())
+    backbone = "vgg11" if name.endswith(".h5") else "resnet18"
+    with pytest.raises(InputError, match=says) as refused:
+        load(tmp_path / name, backbone)
+    assert "\n" not in str(refused.value)
+    # PyTorch advises to run what the file brings along.
+    assert "weights_only" not in str(refused.value)
 
 
 def test_names_that_a_damaged_file_broke_are_told_in_one_line(tmp_path: Path) -> None:

@@ -115,6 +115,28 @@ def test_a_state_dict_is_loaded_and_its_classifier_ignored(tmp_path: Path, suffi
     assert all(torch.equal(loaded.state_dict()[k], v) for k, v in source.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"std": None, "order": None}, r"'normalise.order' in it is missing"),
+        ({"mean": torch.zeros(2)}, r"'normalise.mean' in it is of shape \(2,\) instead of"),
+        ({"mean": torch.full((3, 1, 1), torch.nan)}, r"'normalise.mean' in it is \[nan"),
+        ({"std": torch.zeros(3, 1, 1)}, r"'normalise.std' in it is \[0.0, .*nothing can be norm"),
+        ({"order": torch.tensor([0, 1, 9])}, r"'normalise.order' in it is \[0, 1, 9\], no order"),
+    ],
+)
+def test_constants_of_our_own_files_are_looked_at(
+    tmp_path: Path, change: dict[str, torch.Tensor | None], says: str
+) -> None:
+    own = {"order": torch.arange(3), "mean": torch.zeros(3, 1, 1), "std": torch.ones(3, 1, 1)}
+    source = create_backbone("test_resnet", 32).state_dict()
+    state = {f"backbone.{key}": value for key, value in source.items()}
+    state |= {f"normalise.{k}": v for k, v in (own | change).items() if v is not None}
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=says):
+        load_backbone("test_resnet", 32, settings_with(test_resnet=str(tmp_path / "a.safetensors")))
+
+
 def test_a_state_dict_of_another_network_is_refused(tmp_path: Path) -> None:
     save_file(create_backbone("vgg11", 32).state_dict(), tmp_path / "a.safetensors")
     with pytest.raises(InputError, match=r"the first 'conv1.0.weight'.*timm state dict of test_re"):

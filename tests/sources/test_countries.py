@@ -7,7 +7,7 @@ import pytest
 
 from basrelief.config import DataSettings, Settings
 from basrelief.sources.census import COUNTRIES, RESIDENTS
-from basrelief.sources.labels import DOMAINS, NOT_BELOW_0, find_domains, find_target
+from basrelief.sources.targets import DOMAINS, NOT_BELOW_0, find_domains, find_target
 from basrelief.tell.credits import list_credits
 from basrelief.tell.release.gate import count_people
 

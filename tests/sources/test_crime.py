@@ -64,7 +64,7 @@ def test_police_months_are_added_up_by_major_and_minor_category(tmp_path: Path) 
     rows: dict[str, list[float]] = {
         "E1/Theft/Bicycle Theft": [1] * 12,
         "E1/Theft/Shoplifting": [2] * 12,
-        "E2/Burglary/Burglary": [0.5] * 12,
+        "E2/Burglary/Burglary": [0, 1] * 6,
     }
     write_police(tmp_path / "a.csv", months_of(2018), rows)
     crime = read(tmp_path)

@@ -6,7 +6,13 @@ import pytest
 
 from basrelief.config import DataSettings, ModelSettings, Settings, load_settings
 from basrelief.run import Run
-from basrelief.sources.inputs import InputFile, expand_pattern, find_inputs
+from basrelief.sources.inputs import (
+    InputFile,
+    expand_pattern,
+    find_inputs,
+    list_pictures,
+    list_pictures_below,
+)
 from basrelief.stages import fingerprint_stages
 
 
@@ -161,6 +167,15 @@ def test_what_a_run_draws_is_no_tile_of_the_next(tmp_path: Path) -> None:
     ]
     typed = "run/explain/*.tif"
     assert len(expand_pattern(typed, tmp_path / typed)) == 1  # asked for by its own folder
+
+
+def test_what_a_run_draws_is_no_picture_of_the_next(tmp_path: Path) -> None:
+    drawn = "run/explain/mine/crime-highest-1.png"
+    touch(tmp_path, "LIDAR/LIDAR_1.png", "run/run.json", drawn, "t.csv")
+    assert list_pictures(tmp_path) == [tmp_path / "LIDAR" / "LIDAR_1.png"]
+    assert list_pictures_below(tmp_path) == [tmp_path / "LIDAR" / "LIDAR_1.png"]
+    # Asked for by its own folder.
+    assert list_pictures(tmp_path / "run") == [tmp_path / drawn]
 
 
 def test_a_link_to_nothing_and_a_folder_are_no_pictures(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.iod import IOD
-from basrelief.sources.labels import NOT_BELOW_0, find_target, read_labels
+from basrelief.sources.labels import read_labels
+from basrelief.sources.targets import NOT_BELOW_0, find_target
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from basrelief.sources import labels
+from basrelief.sources import targets
 from basrelief.sources.published import PublishedIndex
 
 WELSH = PublishedIndex(
@@ -23,6 +23,6 @@ def test_whole_headings_are_not_taken_for_beginnings() -> None:
 def test_a_second_index_leaves_the_headings_of_the_first_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(labels, "INDICES", (*labels.INDICES, WELSH))
-    assert labels.find_target(["Income", "Income Score (rate)"], "income") == "Income Score (rate)"
-    assert labels.find_target(["LSOA Code", "Income", "Access to Services"], "income") == "Income"
+    monkeypatch.setattr(targets, "INDICES", (*targets.INDICES, WELSH))
+    assert targets.find_target(["Income", "Income Score (rate)"], "income") == "Income Score (rate)"
+    assert targets.find_target(["LSOA Code", "Income", "Access to Services"], "income") == "Income"

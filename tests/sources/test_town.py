@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler, minmax_scale
 from basrelief.config import load_settings
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
-from basrelief.sources.labels import DOMAINS, read_labels
+from basrelief.sources.labels import read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.sources.targets import DOMAINS
 from basrelief.sources.town import write_town
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.tables import name_targets
 from basrelief.config import InputError, Settings
-from basrelief.run import Notes
+from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, list_names, read_areas, read_headings
 from basrelief.sources.census import (
     fill_places,
@@ -26,15 +27,9 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.labels import (
-    expand_targets,
-    find_domains,
-    find_label_vintage,
-    find_target,
-    read_label_headings,
-    read_labels,
-)
+from basrelief.sources.labels import find_label_vintage, read_label_headings, read_labels
 from basrelief.sources.lidar import Mosaic
+from basrelief.sources.targets import expand_targets, find_domains, find_target
 
 
 def read_labelled_areas(
@@ -96,10 +91,46 @@ def read_counts(settings: Settings, notes: Notes, folder: Path | None) -> CrimeC
     data = settings.data
     if data.crime is None:
         return None
-    crime = read_crime(settings.typed("crime"), data.crime_years, notes)
+    wanted = [] if data.targets == "all" else data.targets
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes, wanted)
     if folder is not None:
         count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
+
+
+def read_labels_without(
+    settings: Settings, targets: Sequence[str], left_out: Collection[str]
+) -> pd.DataFrame:
+    """Read the labels of areas from tables as if some of their rows did not stand there.
+
+    Which years are averaged, which months are known, and what a 99 means is decided over whole
+    tables: so decided anew, it tells nothing of the rows that are left out.
+
+    Parameters
+    ----------
+    targets
+        Of a finished chips stage.
+    left_out
+        Areas by code.
+
+    Returns
+    -------
+    Index ``area_id``; one float column a target, NaN where unknown.
+    """
+    data, typed = settings.data, settings.typed("labels")
+    # What was odd about the tables was said of all their rows.
+    notes = Notes(Run(settings.locate(settings.out), quiet=True))
+    if data.crime is None:
+        return read_labels(typed, list(targets), data.label_column, notes, left_out)[list(targets)]
+    headings = read_label_headings(typed, data.label_column)
+    own = [name for name in targets if find_target(headings, name) is not None]
+    wanted = [] if data.targets == "all" else data.targets
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes, wanted, left_out)
+    labels = read_labels(typed, own, data.label_column, notes, left_out)
+    rates = find_rates(crime, labels["population"])
+    # A category that stands in rows left out alone has no column.
+    rates = rates.reindex(columns=[name for name in targets if name not in own])
+    return labels[own].join(rates)[list(targets)]
 
 
 def check_targets(
@@ -169,7 +200,7 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
         return pd.DataFrame()
     typed = settings.typed("labels")
     if crime is None:
-        return read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
+        return read_labels(typed, data.targets, data.label_column, notes)
     headings = read_label_headings(typed, data.label_column)
     targets = ["all"] if data.targets == "all" else data.targets
     asked = [n for n in expand_targets(targets, crime.categories) if n in crime.counts]
@@ -184,7 +215,7 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
     # "all" may then mean all categories of crime: the table need not hold a deprivation score.
     if not find_domains(headings):
         others = [name for name in others if name != "all"]
-    labels = read_labels(typed, targets=others, column=data.label_column, notes=notes)
+    labels = read_labels(typed, others, data.label_column, notes)
     if asked and "population" not in labels:
         raise InputError(
             f"data.crime: rates per 1,000 people need a column population (or one that begins "

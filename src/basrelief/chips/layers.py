@@ -81,8 +81,28 @@ class Layer:
 
     @cached_property
     def _array(self) -> zarr.Array[Any]:
-        array = zarr.open_array(self.path, mode="r")
-        return array
+        return open_array(self.path)
+
+
+def open_array(path: Path) -> zarr.Array[Any]:
+    """Open a zarr array of the chips stage for reading.
+
+    Raises
+    ------
+    InputError
+        If what it says of itself is not what was written.
+    """
+    try:
+        return zarr.open_array(path, mode="r")
+    # Every part of zarr refuses a broken zarr.json in its own way.
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: object) -> InputError:
+    return InputError(
+        f"{path}: damaged since stage chips wrote it. Run: basrelief run CONFIG --from chips"
+    )
 
 
 def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
@@ -99,10 +119,7 @@ def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
         # zarr has no error of its own for it.
         if "checksum" not in str(error):
             raise
-        raise InputError(
-            f"{array.store_path}: damaged since stage chips wrote it. Run: basrelief run CONFIG "
-            "--from chips"
-        ) from error
+        raise _damaged(array.store_path) from error
 
 
 def create_layer(
@@ -137,10 +154,13 @@ def create_layer(
 
 def open_layer(path: Path) -> Layer:
     """Open a layer that `create_layer` made, by what its attributes say."""
-    array = zarr.open_array(path, mode="r")
+    array = open_array(path)
     facts: dict[str, Any] = dict(array.attrs)
-    cell_m, _, west, _, _, north = facts["spatial:transform"]
-    bands = tuple(Band(*both) for both in zip(facts["bands"], facts["units"], strict=True))
+    try:
+        cell_m, _, west, _, _, north = facts["spatial:transform"]
+        bands = tuple(Band(*both) for both in zip(facts["bands"], facts["units"], strict=True))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
     grid = Grid(west, north, cell_m, (array.shape[1], array.shape[2]))
     return Layer(path.stem, grid, bands, path)
 

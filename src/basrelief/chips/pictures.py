@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.census import fill_places
-from basrelief.sources.picture_files import Picture, open_picture
+from basrelief.sources.picture_files import UNSEEN, Picture, open_picture
 from basrelief.sources.pictures import Pictures, read_pictures
 
 MAX_LOST = 0.05
@@ -47,6 +47,9 @@ class Seen:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     """Width and height as delivered, in pixels, of those that are used."""
 
+    unseen: Counter[str] = field(default_factory=Counter)
+    """How many pictures hold what networks do not see, by its kind."""
+
     faults: list[str] = field(default_factory=list)
     """What keeps pictures from being read."""
 
@@ -55,6 +58,7 @@ class Seen:
         share = commonest_colour_share(picture.bands)
         self.shares.append(share)
         self.opaque.append(picture.opaque)
+        self.unseen.update(picture.unseen)
         self.content.append(hashlib.blake2b(picture.bands.tobytes(), digest_size=16).hexdigest())
         if share < 1.0:
             self.sizes[picture.width, picture.height] += 1
@@ -146,7 +150,12 @@ def choose_pictures(
     one_colour = frame[frame["commonest_colour"] == 1.0]
     shown = frame[frame["commonest_colour"] < 1.0].reset_index(drop=True)
     if shown.empty:
-        raise InputError(f"{settings.typed('images')}: every picture is of one colour.")
+        clear = (
+            " All are wholly transparent: if their fourth band is no alpha, save three bands."
+            if (one_colour["valid"] == 0).all() and len(one_colour)
+            else ""
+        )
+        raise InputError(f"{settings.typed('images')}: every picture is of one colour.{clear}")
     if is_new_place:
         targets = list(settings.data.targets)
         shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
@@ -157,6 +166,34 @@ def choose_pictures(
     _note_looks(notes, settings, shown, seen)
     _note_twins(notes, settings, shown, targets)
     return Chosen(shown, one_colour, unreadable, targets)
+
+
+def read_picture_labels(
+    settings: Settings, targets: Sequence[str], only: Collection[str]
+) -> pd.DataFrame:
+    """Read the labels of some pictures as if others had none, to which then nothing hangs.
+
+    Parameters
+    ----------
+    targets
+        Of a finished chips stage.
+    only
+        Pictures by ``chip_id``.
+
+    Returns
+    -------
+    Index ``chip_id``; one float column a target.
+    """
+    pictures = read_pictures(
+        settings.typed("images"),
+        settings.typed("table"),
+        targets=list(targets),
+        area_column=settings.data.area_column,
+        # What was odd about the table was said of all its rows.
+        notes=Notes(Run(settings.locate(settings.out), quiet=True)),
+        only=only,
+    )
+    return pictures.frame.set_index("chip_id")[list(targets)]
 
 
 def look_at_pictures(
@@ -217,10 +254,12 @@ def _note_losses(notes: Notes, pictures: Pictures, unreadable: pd.DataFrame, see
 def _note_looks(notes: Notes, settings: Settings, shown: pd.DataFrame, seen: Seen) -> None:
     """Note what of pictures is not as it was delivered, where they are not all alike."""
     images, size_px = settings.typed("images"), settings.chips.size_px
+    for kind, n in sorted(seen.unseen.items()):
+        notes.add(f"{images}: {n} of {len(seen.content)} pictures have {UNSEEN[kind]}")
     clear = shown[shown["valid"] < 1.0]
     if len(clear):
         notes.add(
-            f"{images}: {len(clear)} of {len(shown)} pictures are transparent in parts "
+            f"{images}: {len(clear)} of {len(shown)} pictures are transparent in parts, or nodata "
             f"({1 - clear['valid'].mean():.0%} of their pixels): these are black, as ground "
             "without data, whatever colours lie under them"
         )

@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from basrelief.chips.layers import Layer, open_layer, read_array
+from basrelief.chips.layers import Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
 from basrelief.grid import Grid
@@ -78,8 +78,7 @@ class Samples:
     @cached_property
     def _pictures(self) -> zarr.Array[Any]:
         """What pictures are read from: (picture, band, row, col)."""
-        array = zarr.open_array(self.store, mode="r")
-        return array
+        return open_array(self.store)
 
     def extent(self, layer: str = HEIGHTS) -> Grid:
         """Give the ground of all chips in the cells of a layer."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from basrelief.config import Settings
 from basrelief.run import write_json
-from basrelief.sources.labels import DOMAINS, expand_targets
+from basrelief.sources.targets import DOMAINS, expand_targets
 
 
 def name_targets(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from basrelief.run import Record
-from basrelief.sources.labels import NOT_BELOW_0
+from basrelief.sources.targets import NOT_BELOW_0
 
 with warnings.catch_warnings():
     # crepes changes the whole program's warning filters when it is imported.

@@ -15,13 +15,30 @@ from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.recipes import read_recipe
-from basrelief.marks import check_files, refuse_foreign_folder, sweep_parts
-from basrelief.run import Record, Run, check_format, locking, prepare_folder, write_json
+from basrelief.locks import locking
+from basrelief.marks import (
+    EDITED,
+    begin_stage,
+    check_files,
+    finish_stage,
+    mark_of,
+    refuse_foreign_folder,
+    refuse_strangers,
+    sweep_parts,
+)
+from basrelief.run import Record, Run, check_format, prepare_folder, read_format
+from basrelief.sources.inputs import find_inputs
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""
 
 RESULTS = ("predictions.parquet", "areas.gpkg", "predict.json", "scores.json")
+
+WRITES = (*RESULTS, "chips")
+"""What a folder of predictions holds."""
+
+PREDICT = "predict"
+"""The stage of which a folder of predictions has a mark, as stages of a run have theirs."""
 
 YARDSTICK = "training_mean"
 """What skill is against: the mean label of the training place."""
@@ -83,33 +100,67 @@ def settle_settings(model: FinalModel, data: DataSettings, out: Run) -> Settings
 
 
 @contextmanager
-def holding_answer(out: Run) -> Iterator[None]:
+def holding_answer(settings: Settings, out: Run) -> Iterator[None]:
     """Keep a folder for predictions to this process, made and cleared of an earlier answer.
+
+    Parameters
+    ----------
+    settings
+        Of the place, as `settle_settings` has them.
 
     Raises
     ------
     InputError
-        If the folder is that of a run, holds anything else, cannot be written, or another process
-        works in it.
+        If the folder lies in that of a run, holds an input or anything else that is not of an
+        earlier answer, cannot be written, or another process works in it.
     """
     typed = f"--out {str(out.folder)!r}"
-    if (out.folder / "config.json").exists() or out.models.exists():
-        raise InputError(
-            f"{typed}: this is a run folder, whose chips would be replaced. "
-            "Choose a folder of its own."
-        )
-    prepare_folder(out.folder, typed)
+    _refuse_runs(out.folder, typed)
+    _refuse_inputs_inside(settings, out.folder, typed)
+    prepare_folder(out.folder, str(out.folder))
     with locking(out, typed):
-        begun = out.folder / "predict.json"
-        known = (*RESULTS, "chips") if begun.exists() else ()
+        # What says whose the folder is: files of these names may be anybody's.
+        is_own = mark_of(out, PREDICT).is_file()
+        known = (*WRITES, "stages", EDITED) if is_own else ()
         refuse_foreign_folder(out.folder, typed, known, "A prediction")
         sweep_parts(out.folder)
+        refuse_strangers(out, PREDICT, WRITES)
+        # From the start: whatever ends this early, the next one knows whose the folder is.
+        begin_stage(out, PREDICT)
         for name in RESULTS:
             # An answer about other chips must not stand beside these.
             (out.folder / name).unlink(missing_ok=True)
-        # From the start: whatever ends this early, the next one knows whose the folder is.
-        write_json(begun, {})
         yield
+        # Nothing is skipped by it: an answer is always given anew.
+        finish_stage(out, PREDICT, "", WRITES)
+
+
+def _refuse_runs(folder: Path, typed: str) -> None:
+    """Refuse a run folder, and one in it: the run would be refused for what is not its own."""
+    for each in (folder.resolve(), *folder.resolve().parents):
+        # Any format is a run's; what says none is another program's.
+        if read_format(each):
+            what = "this is" if each == folder.resolve() else f"lies in {str(each)!r},"
+            raise InputError(
+                f"{typed}: {what} a run folder, whose files would be replaced or refused. "
+                "Choose a folder of its own."
+            )
+
+
+def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
+    """Refuse input files that lie where predictions are written."""
+    inside = folder.resolve()
+    for key in ("dsm", "dtm", "areas", "labels", "images", "table"):
+        if getattr(settings.data, key) is not None:
+            # What cannot be a path at all is said as that.
+            settings.typed(key)
+    for file in find_inputs(settings):
+        if inside in file.path.resolve().parents:
+            option = file.key.removeprefix("data.")
+            raise InputError(
+                f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
+                "it, or choose another folder."
+            )
 
 
 def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:

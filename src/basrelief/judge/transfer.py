@@ -97,8 +97,8 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
     folder = find_model(trained, recipe)
     model = read_model(folder)
     _check_bands(model, place, folder)
-    with holding_answer(out):
-        settings = settle_place(model, place, out)
+    settings = settle_place(model, place, out)
+    with holding_answer(settings, out):
         assert model.native_resolution_m is not None
         # Brought to the training rasters' cells first: texture is what was learnt.
         cut_like(settings, out, model.native_resolution_m)

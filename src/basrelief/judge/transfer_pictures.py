@@ -62,21 +62,31 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
             f"--images {pictures.images!r}: this model ({model.recipe}) learnt from rasters. Give "
             "those of the place, with --dsm and --areas, or a run that learnt from pictures."
         )
-    with holding_answer(out):
-        _predict(pictures, folder, model, read_shortfall(trained, model), out)
+    settings = _settle_pictures(pictures, model, out)
+    with holding_answer(settings, out):
+        how = (settings, read_shortfall(trained, model))
+        _predict(pictures, folder, model, how, out)
 
 
-def _predict(
-    pictures: NewPictures, folder: Path, model: FinalModel, training: Record, out: Run
-) -> None:
-    """Take the pictures, predict them, and write and say what was predicted."""
+def _settle_pictures(pictures: NewPictures, model: FinalModel, out: Run) -> Settings:
+    """Put the pictures beside the settings that the model was trained with."""
     data = DataSettings.model_construct(
         images=pictures.images,
         table=pictures.table,
         targets=list(model.targets),
         area_column=pictures.area_column,
     )
-    settings = settle_settings(model, data, out)
+    return settle_settings(model, data, out)
+
+
+def _predict(
+    pictures: NewPictures, folder: Path, model: FinalModel, how: tuple[Settings, Record], out: Run
+) -> None:
+    """Take the pictures, predict them, and write and say what was predicted.
+
+    ``how`` are their settings, and how far the model was trained.
+    """
+    settings, training = how
     take_like(settings, out)
     samples = load_samples(out)
     predicted = predict_place(folder, samples, settings, out).labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from basrelief.config import InputError
+from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe, format_recipe, read_recipe
 from basrelief.learn.training_recipes import Keep
-from basrelief.run import MODEL, Run, read_json, replacing
+from basrelief.run import MODEL, Run, read_record, replacing
 
 LAST = "last.safetensors"
 """What holds the last epoch's weights, the optimiser's state, and the history."""
@@ -46,10 +48,11 @@ class Epoch:
 
 def is_trained(folder: Path, fingerprint: str) -> bool:
     """Whether a folder holds a finished training of exactly this."""
-    path = folder / "finished.json"
-    if not path.exists() or not (folder / MODEL).exists():
+    found = read_record(folder / "finished.json")
+    model = folder / MODEL
+    if found.get("fingerprint") != fingerprint or not model.is_file():
         return False
-    return bool(read_json(path)["fingerprint"] == fingerprint)
+    return bool(found.get("sha256") == hash_file(model))
 
 
 def without_length(recipe: NetworkRecipe) -> NetworkRecipe:
@@ -65,12 +68,21 @@ def can_be_longer(recipe: NetworkRecipe) -> bool:
     return recipe.optimiser.schedule == "constant" and is_warm
 
 
-def say_anew(name: str, folder: Path, recipe: NetworkRecipe, run: Run) -> None:
-    """Say which finished epochs are thrown away, and why."""
+def say_anew(
+    name: str, folder: Path, recipe: NetworkRecipe, run: Run, why: str | None = None
+) -> None:
+    """Say which finished epochs are thrown away, and why; by default what changed."""
     history = folder / "history.csv"
-    n_epochs = len(history.read_text(encoding="utf-8").splitlines()) - 1 if history.exists() else 0
+    n_epochs = len(history.read_bytes().splitlines()) - 1 if history.is_file() else 0
     if n_epochs < 1:
         return
+    if why is None:
+        why = _find_change(folder, recipe)
+    run.say(f"note: {name}: begins anew, and {n_epochs} finished epochs are thrown away: {why}")
+
+
+def _find_change(folder: Path, recipe: NetworkRecipe) -> str:
+    """Say what differs from the training that a folder holds."""
     try:
         before = _flatten(read_recipe(folder / "recipe.toml").model_dump())
     except (OSError, InputError):
@@ -84,7 +96,7 @@ def say_anew(name: str, folder: Path, recipe: NetworkRecipe, run: Run) -> None:
     why = ", ".join(changed[:3]) or "its chips, labels, weights or seed are others"
     if "train.epochs" in why and recipe.optimiser.schedule != "constant":
         why += f", and a {recipe.optimiser.schedule} schedule gives each epoch another rate by it"
-    run.say(f"note: {name}: begins anew, and {n_epochs} finished epochs are thrown away: {why}")
+    return why
 
 
 def _flatten(values: dict[str, Any], before: str = "") -> dict[str, Any]:
@@ -125,9 +137,24 @@ def write_history(history: list[Epoch], path: Path) -> None:
         pd.DataFrame([asdict(row) for row in history]).to_csv(part, index=False)
 
 
-def write_checkpoint(
-    path: Path, fingerprint: str, history: list[Epoch], network: nn.Module, optimiser: Optimizer
-) -> None:
+@dataclass(frozen=True)
+class Behind:
+    """What a training has behind it."""
+
+    fingerprint: str
+    """Of all that its epochs depend on."""
+
+    history: list[Epoch]
+    kept_sha256: str
+    """Of the model of the epoch that is kept so far."""
+
+    def facts(self) -> dict[str, str]:
+        """Write it as texts, as a checkpoint holds them."""
+        rows = json.dumps([asdict(row) for row in self.history])
+        return {"fingerprint": self.fingerprint, "history": rows, "kept": self.kept_sha256}
+
+
+def write_checkpoint(path: Path, behind: Behind, network: nn.Module, optimiser: Optimizer) -> None:
     """Write all that the next epoch depends on, whole or not at all.
 
     No state of a random generator is among it: everything random is drawn from the seed and
@@ -138,26 +165,55 @@ def write_checkpoint(
         for key, value in state.items():
             # An optimiser's state may hold plain numbers, and safetensors holds tensors alone.
             tensors[f"optimiser.{place}.{key}"] = torch.as_tensor(value)
-    rows = [asdict(row) for row in history]
-    metadata = {"fingerprint": fingerprint, "history": json.dumps(rows)}
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    facts = behind.facts()
     with replacing(path) as part:
-        save_file(plain, part, metadata=metadata)
+        save_file(plain, part, metadata=facts | {"sha256": _hash_checkpoint(plain, facts)})
 
 
-def read_history(path: Path, fingerprint: str) -> list[Epoch]:
-    """Read which epochs a checkpoint has behind it; none if it is of another training."""
-    if not path.exists():
-        return []
+def read_behind(folder: Path, fingerprint: str) -> tuple[Behind, str | None]:
+    """Read what a training in a folder has behind it.
+
+    Returns
+    -------
+    It, without any epoch where there is nothing to go on from; and what was found changed or
+    damaged, if anything was.
+    """
+    path, model, nothing = folder / LAST, folder / MODEL, Behind(fingerprint, [], "")
+    # A checkpoint has the last epoch's weights alone: without those kept it is no use.
+    if not model.is_file():
+        return nothing, None
+    sha256 = hash_file(model)
+    if not path.is_file():
+        known = read_record(folder / "finished.json").get("sha256", sha256)
+        return nothing, None if known == sha256 else _say_damaged(model)
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-    # Cut short by something else than this program: begin anew rather than stop.
-    except SafetensorError:
-        return []
-    if metadata.get("fingerprint") != fingerprint:
-        return []
-    return [Epoch(**row) for row in json.loads(metadata["history"])]
+            facts = file.metadata() or {}
+        expected = facts.pop("sha256", None)
+        if expected != _hash_checkpoint(_read_below(path, ""), facts):
+            return nothing, _say_damaged(path)
+        history = [Epoch(**row) for row in json.loads(facts["history"])]
+        found = Behind(facts["fingerprint"], history, facts["kept"])
+    # However a disk, or another program, leaves it: begin anew rather than stop.
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return nothing, _say_damaged(path)
+    if found.kept_sha256 != sha256:
+        return nothing, _say_damaged(model)
+    return (found if found.fingerprint == fingerprint else nothing), None
+
+
+def _say_damaged(path: Path) -> str:
+    return f"{path.name} was changed or damaged since it was written"
+
+
+def _hash_checkpoint(tensors: dict[str, Tensor], facts: dict[str, str]) -> str:
+    """Hash all that a checkpoint holds: numbers whose bits are others are numbers all the same."""
+    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for key, value in sorted(tensors.items()):
+        found.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def restore_network(path: Path, network: nn.Module) -> None:

@@ -129,7 +129,12 @@ def read_recipes(run: Run) -> list[Record]:
     have to beat.
     """
     path = run.models / "recipes.json"
-    return list(read_json(path)) if path.exists() else []
+    found = read_json(path) if path.exists() else []
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise InputError(
+            f"{path}: not as stage train wrote it. Run: basrelief run CONFIG --from train"
+        )
+    return found
 
 
 def name_weights(backbone: str, typed: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
+from basrelief.hashes import hash_file
 from basrelief.learn.dense import dense_features
 from basrelief.learn.extract import load_extractor, read_extractor, save_extractor
 from basrelief.learn.measures import bring_to_scale
@@ -33,7 +34,7 @@ from basrelief.learn.recipes import (
 )
 from basrelief.learn.relief import relief_features
 from basrelief.learn.weights import stamp_weights
-from basrelief.run import Run, read_json, replacing, write_json
+from basrelief.run import Notes, Run, read_record, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
 """What random and dense features are made with; every final model carries its own."""
@@ -110,9 +111,13 @@ def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run)
     folder = run.features / recipe.name
     mark = _mark(recipe, settings, run)
     stamp = folder / "features.json"
+    before = read_record(stamp)
+    files = before.pop("files", None)
     # Without the chips' fingerprint nothing says whether these are the same chips.
-    if mark["chips"] is not None and stamp.exists() and read_json(stamp) == mark:
-        return pd.read_parquet(folder / "features.parquet")
+    if mark["chips"] and before == mark:
+        if files == _hash_files(folder):
+            return pd.read_parquet(folder / "features.parquet")
+        Notes(run).add(f"{folder}: changed or damaged since training made it: it is made anew")
     folder.mkdir(parents=True, exist_ok=True)
     # Removed first and written last: features without a stamp are never taken for whole.
     stamp.unlink(missing_ok=True)
@@ -120,8 +125,14 @@ def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run)
     features = make_features(recipe, samples, settings, run, folder)
     with replacing(folder / "features.parquet") as part:
         features.to_parquet(part)
-    write_json(stamp, mark)
+    write_json(stamp, mark | {"files": _hash_files(folder)})
     return features
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    """Hash the features, and what they were made with, by file."""
+    names = ("features.parquet", FILTERS, BACKBONE)
+    return {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
 
 
 def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, folder: Path) -> None:
@@ -139,10 +150,13 @@ def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, fold
 
 
 def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
-    """Say what features depend on: chips (None where unknown), recipe, seed and weights."""
+    """Say what features depend on: chips (empty where unknown), recipe, seed and weights."""
     path = run.ground.folder / "stages" / "chips.json"
-    mark: dict[str, Any] = {"chips": read_json(path) if path.exists() else None}
-    mark |= {"recipe": format_recipe(recipe), "seed": settings.seed}
+    mark: dict[str, Any] = {
+        "chips": read_record(path),
+        "recipe": format_recipe(recipe),
+        "seed": settings.seed,
+    }
     if isinstance(recipe, DenseRecipe):
         mark["weights"] = stamp_weights(recipe.backbone, settings)
         # bf16 and fp32 agree to a tolerance, not to the bit: folds must not mix them.

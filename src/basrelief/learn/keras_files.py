@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from basrelief.config import InputError
+from basrelief.learn.file_heads import describe_head
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -94,6 +95,7 @@ def read_keras(
     """
     try:
         with _open(path) as file:
+            _refuse_theano(where, file)
             arrays = _survey(where, file)
             models = _list_models(file, list(arrays))
             chosen = _choose(models, arrays, wanted)
@@ -105,7 +107,10 @@ def read_keras(
             }
     except BROKEN as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{where}: not a Keras file of weights ({reason}).") from error
+        found = describe_head(path)
+        raise InputError(
+            f"{where}: not a Keras file of weights ({f'it is {found}' if found else reason})."
+        ) from error
     return read
 
 
@@ -121,6 +126,19 @@ def _open(path: Path) -> Iterator[h5py.File]:
         content: BinaryIO = io.BytesIO(archive.read(ARCHIVED))
     with h5py.File(content, "r") as file:
         yield file
+
+
+def _refuse_theano(where: str, file: h5py.File) -> None:
+    """Refuse kernels that Theano learnt: it convolves with them turned by half a circle."""
+    for group in (file, file.get("model_weights", getlink=False)):
+        name = group.attrs.get("backend", "") if isinstance(group, h5py.Group) else ""
+        name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        if name.lower() == "theano":
+            raise InputError(
+                f"{where}: its kernels were learnt with Theano (its attribute 'backend' says "
+                "so), which mirrors them. Load it in Keras 2 with TensorFlow, which turns them, "
+                "and save it again."
+            )
 
 
 def _survey(where: str, file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -270,7 +288,9 @@ def _read(where: str, stored: h5py.Dataset) -> Array:
     """Read an array whose shape fits, and look at its numbers."""
     if stored.dtype.kind != "f":
         raise InputError(f"{where}: {stored.name!r} is {stored.dtype}, not decimal numbers.")
-    values = np.asarray(stored)
+    # Of any length and order of bytes: what is too large for a network becomes infinite.
+    with np.errstate(over="ignore"):
+        values = np.asarray(stored).astype(np.float32)
     if not np.isfinite(values).all():
         raise InputError(
             f"{where}: {stored.name!r} holds numbers that are not finite, as a training leaves "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,19 @@ from torch.optim import Optimizer
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
-from basrelief.hashes import stamp_of
+from basrelief.hashes import hash_file, stamp_of
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.augment import augment_chips
 from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
 from basrelief.learn.checkpoint import (
     LAST,
+    Behind,
     Epoch,
     begin_folder,
     can_be_longer,
     find_kept,
     is_trained,
-    read_history,
+    read_behind,
     restore_network,
     restore_optimiser,
     say_anew,
@@ -40,7 +41,7 @@ from basrelief.learn.predict import save_network
 from basrelief.learn.recipes import NetworkRecipe, format_recipe
 from basrelief.learn.training_recipes import KEEP_WORDS, count_batches
 from basrelief.learn.weights import stamp_weights, suit_keras
-from basrelief.run import MODEL, Notes, Run, digest, write_json
+from basrelief.run import MODEL, Notes, Run, digest, replacing, write_json
 from basrelief.splits.heldout import ChipFold
 
 FAR_FROM_0 = 3
@@ -106,28 +107,25 @@ def train_network(
         return
     training = _prepare(recipe, samples, fold, settings, run)
     course = _fingerprint(without_length(recipe), samples, fold, settings)
-    # A checkpoint has the last epoch's weights alone: without those kept it is no use.
-    has_kept = (folder / MODEL).exists()
-    history = read_history(folder / LAST, course) if has_kept else []
-    if len(history) > recipe.train.epochs:
-        history = []
-    if not history:
-        say_anew(name, folder, recipe, run)
-    run.say(f"{name}: {_describe(training, len(history))}")
+    behind, fault = read_behind(folder, course)
+    if len(behind.history) > recipe.train.epochs:
+        behind = replace(behind, history=[])
+    if not behind.history:
+        say_anew(name, folder, recipe, run, fault)
+    run.say(f"{name}: {_describe(training, len(behind.history))}")
     network = _build(training, settings)
-    if history:
+    if behind.history:
         restore_network(folder / LAST, network)
-    begin_folder(folder, recipe, is_anew=not history)
-    history = _train_epochs(training, network, history, folder, course)
+    begin_folder(folder, recipe, is_anew=not behind.history)
+    behind = _train_epochs(training, network, behind, folder)
+    history = behind.history
     kept = history[find_kept(history, recipe.train.keep) - 1]
     run.say(
         f"{name}: epoch {kept.epoch} of {len(history)} is kept "
         f"({KEEP_WORDS[recipe.train.keep]}), loss {kept.loss:.4f}, val_loss {kept.val_loss:.4f}"
     )
-    write_json(
-        folder / "finished.json",
-        {"fingerprint": fingerprint, "epochs": len(history), "kept_epoch": kept.epoch},
-    )
+    facts = {"epochs": len(history), "kept_epoch": kept.epoch, "sha256": behind.kept_sha256}
+    write_json(folder / "finished.json", {"fingerprint": fingerprint} | facts)
     if not can_be_longer(recipe):
         (folder / LAST).unlink(missing_ok=True)
 
@@ -243,11 +241,9 @@ def _build(training: Training, settings: Settings) -> Network:
     return network
 
 
-def _train_epochs(
-    training: Training, network: Network, history: list[Epoch], folder: Path, fingerprint: str
-) -> list[Epoch]:
+def _train_epochs(training: Training, network: Network, behind: Behind, folder: Path) -> Behind:
     """Train epoch after epoch, and keep on disk what is to be kept and what comes last."""
-    train = training.recipe.train
+    train, history = training.recipe.train, behind.history
     last = folder / LAST
     optimiser = None
     for epoch in range(len(history) + 1, train.epochs + 1):
@@ -261,12 +257,18 @@ def _train_epochs(
                 restore_optimiser(last, optimiser)
         row = _train_epoch(training, network, optimiser, epoch)
         history = [*history, row]
-        # Written before the checkpoint: killed between the two, the epoch is done again.
+        behind = replace(behind, history=history)
         if find_kept(history, train.keep) == epoch:
-            save_network(network, folder / MODEL)
-        write_checkpoint(last, fingerprint, history, network, optimiser)
+            # Both have their names at the end, one right after the other: killed while either is
+            # written, the epoch is done again.
+            with replacing(folder / MODEL) as model:
+                save_network(network, model)
+                behind = replace(behind, kept_sha256=hash_file(model))
+                write_checkpoint(last, behind, network, optimiser)
+        else:
+            write_checkpoint(last, behind, network, optimiser)
         write_history(history, folder / "history.csv")
-    return history
+    return behind
 
 
 def _is_over(history: list[Epoch], patience: int | None) -> bool:

@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from basrelief.config import InputError
+from basrelief.learn.file_heads import describe_head
+from basrelief.learn.leftovers import list_leftovers
 
 SAFETENSORS = ".safetensors"
 PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".tar")
@@ -29,6 +31,16 @@ FILTERS = ("checkpoint_filter_fn", "_filter_torchvision_pretrained")
 
 MISMATCHES = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """What timm's filters raise for weights of another network."""
+
+MAX_DEPTH = 10
+"""How deep in what a trainer saved weights are looked for: none keeps them deeper than three, and
+a dict may hold itself."""
+
+PATCHES = "patch_embed.proj.weight"
+"""What timm calls the kernels that see the patches of a picture."""
+
+ADVICE = "weights_only"
+"""Where PyTorch's own message has this, it advises to run whatever a file brings along."""
 
 State = dict[str, Tensor]
 
@@ -53,7 +65,7 @@ def read_state(where: str, path: Path) -> State:
         try:
             found = load_file(path)
         except (OSError, SafetensorError, ValueError) as error:
-            raise _refuse_unreadable(where, error) from error
+            raise _refuse_unreadable(where, path, error) from error
     else:
         found = _unpickle(where, path)
     return _unwrap(where, found)
@@ -82,7 +94,8 @@ def fit_state(where: str, state: State, model: nn.Module, wants: str) -> State:
     Raises
     ------
     InputError
-        If a tensor is missing, of another shape, or not finite.
+        If a tensor is missing, of another shape, or not finite; or if the file holds more than
+        the network and what may follow it, as that of a deeper one does.
     """
     wanted = model.state_dict()
     by_prefix = {
@@ -90,24 +103,49 @@ def fit_state(where: str, state: State, model: nn.Module, wants: str) -> State:
         for prefix in _list_prefixes(state, wanted)
         if not _list_missing(own := take_prefixed(prefix, state), wanted)
     }
+    for prefix, own in by_prefix.items():
+        others = tuple(other for other in by_prefix if other.startswith(prefix) and other != prefix)
+        own = {key: value for key, value in own.items() if not f"{prefix}{key}".startswith(others)}
+        by_prefix[prefix] = _complete(where, own, model, wants)
     fitting = list(by_prefix.values())
-    if len(fitting) > 1 and not all(_are_equal(fitting[0], own, wanted) for own in fitting[1:]):
+    if len(fitting) > 1 and not all(_are_equal(fitting[0], own) for own in fitting[1:]):
         raise InputError(
             f"{where}: {len(fitting)} networks in it fit, and they differ: their names begin with "
             f"{' and '.join(repr(prefix) for prefix in by_prefix)}. Save one of them alone."
         )
-    if not fitting:
-        likeliest = _filter(take_prefixed(_find_prefix(state, wanted), state), model)
-        missing = _list_missing(likeliest, wanted)
-        if missing:
-            raise InputError(
-                f"{where}: {len(missing)} of {len(wanted)} tensors are missing or of another "
-                f"shape, the first {missing[0]!r}{_say_found(missing[0], likeliest, wanted)}. "
-                f"{wants}"
-            )
-        fitting = [likeliest]
-    own = {key: fitting[0].get(key, values) for key, values in wanted.items()}
+    if fitting:
+        return fitting[0]
+    own = take_prefixed(_find_prefix(state, wanted), state)
+    likeliest = _filter(own, model)
+    missing = [*_list_other_patches(own, wanted), *_list_missing(likeliest, wanted)]
+    if missing and missing[0] == PATCHES:
+        likeliest = own
+    if missing:
+        raise InputError(
+            f"{where}: {len(missing)} of {len(wanted)} tensors are missing or of another "
+            f"shape, the first {missing[0]!r}{_say_found(missing[0], likeliest, wanted)}. "
+            f"{wants}"
+        )
+    return _complete(where, likeliest, model, wants)
+
+
+def _complete(where: str, state: State, model: nn.Module, wants: str) -> State:
+    """Give every tensor of a network's own state, out of one that has all it wants."""
+    wanted = model.state_dict()
+    named = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
+    classifiers = (named,) if isinstance(named, str) else named
+    left = list_leftovers(state, wanted, classifiers)
+    if left:
+        raise InputError(
+            f"{where}: {len(left)} tensors in it are of another network, perhaps a deeper one: "
+            f"this one has no place for {', '.join(repr(name) for name in left[:3])}"
+            f"{', ...' if len(left) > 3 else ''}. {wants}"
+        )
+    own = {key: state.get(key, values) for key, values in wanted.items()}
     _check_numbers(where, own, wanted)
+    # A network with all its weights at zero answers the same whatever it sees.
+    if not any(bool(values.any()) for values in own.values() if values.dim() > 1):
+        raise InputError(f"{where}: every weight in it is 0. Give weights that have learnt.")
     return own
 
 
@@ -120,28 +158,38 @@ def _unpickle(where: str, path: Path) -> Any:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None:
-            raise _refuse_unreadable(where, error) from error
+            raise _refuse_unreadable(where, path, error) from error
         raise InputError(
             f"{where}: not a plain file of weights: it holds Python objects ({named[1]!r}), and "
             "running what a file brings along is never done. Save the weights alone: "
             "torch.save(model.state_dict(), FILE)."
         ) from error
     except Exception as error:  # an unpickler raises many kinds
-        raise _refuse_unreadable(where, error) from error
+        raise _refuse_unreadable(where, path, error) from error
 
 
-def _refuse_unreadable(where: str, error: Exception) -> InputError:
+def _refuse_unreadable(where: str, path: Path, error: Exception) -> InputError:
+    found = describe_head(path)
+    if found is not None:
+        return InputError(f"{where}: not a plain file of weights: it is {found}.")
     line = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    if ADVICE in str(error):
+        line = "its beginning is none that PyTorch writes, or what follows does not fit it"
     reason = "".join(sign if sign.isprintable() else "?" for sign in line)
     return InputError(
-        f"{where}: not a plain file of weights, or damaged: cannot be read ({reason})."
+        f"{where}: not a plain file of weights, or damaged: cannot be read ({reason}). "
+        "Fetch or save it again."
     )
 
 
 def _unwrap(where: str, found: Any) -> State:
     """Take the tensors out of what a trainer saved around them."""
     wrapped = found
-    while isinstance(wrapped, Mapping) and not any(isinstance(v, Tensor) for v in wrapped.values()):
+    for _ in range(MAX_DEPTH):
+        if not isinstance(wrapped, Mapping):
+            break
+        if any(isinstance(v, Tensor) for v in wrapped.values()):
+            break
         inner = [wrapped[key] for key in WRAPPINGS if isinstance(wrapped.get(key), Mapping)]
         if not inner:
             break
@@ -209,6 +257,13 @@ def _list_missing(state: State, wanted: State) -> list[str]:
     ]
 
 
+def _list_other_patches(state: State, wanted: State) -> list[str]:
+    """List the embedding of patches if it was learnt for others: timm would stretch its kernels."""
+    if PATCHES not in state or PATCHES not in wanted or state[PATCHES].dim() < 4:
+        return []
+    return [PATCHES] if state[PATCHES].shape[2:] != wanted[PATCHES].shape[2:] else []
+
+
 def _say_found(key: str, state: State, wanted: State) -> str:
     if key not in state:
         # As Python writes them: a damaged file may have line breaks in its names.
@@ -217,20 +272,28 @@ def _say_found(key: str, state: State, wanted: State) -> str:
     return f" ({tuple(state[key].shape)} instead of {tuple(wanted[key].shape)})"
 
 
-def _are_equal(one: State, other: State, wanted: State) -> bool:
-    return all(
-        torch.equal(one.get(key, each), other.get(key, each)) for key, each in wanted.items()
-    )
+def _are_equal(one: State, other: State) -> bool:
+    return all(torch.equal(values, other[key]) for key, values in one.items())
 
 
 def _check_numbers(where: str, state: State, wanted: State) -> None:
     """Refuse numbers that no network can count with."""
     for key, values in state.items():
         is_decimal = values.is_floating_point() and values.layout == torch.strided
+        if values.is_meta:
+            raise InputError(
+                f"{where}: {key!r} has a shape and no numbers, as on the 'meta' device. "
+                "Save the weights of a network that has been loaded."
+            )
         if wanted[key].is_floating_point() and not is_decimal:
             raise InputError(f"{where}: {key!r} is {values.dtype}, not plain decimal numbers.")
         if is_decimal and not bool(torch.isfinite(values.float()).all()):
             raise InputError(
                 f"{where}: {key!r} holds numbers that are not finite, as a training leaves that "
                 "went astray. Give weights that were saved before that."
+            )
+        if key.endswith("running_var") and bool((values.float() < 0).any()):
+            raise InputError(
+                f"{where}: {key!r} holds variances below 0, so the file is damaged or of another "
+                "kind of layer. Give it as it was saved."
             )

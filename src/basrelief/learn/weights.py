@@ -121,7 +121,7 @@ def load_backbone(
     if path.suffix.lower() in keras_files.SUFFIXES:
         _load_keras(model, backbone, where, path)
         return model, keras_normalisation(backbone)
-    state, normalisation = _take_own(weight_files.read_state(where, path))
+    state, normalisation = _take_own(where, weight_files.read_state(where, path))
     wants = f"The file must be a timm state dict of {backbone}."
     if variant == "keras":
         wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
@@ -294,13 +294,35 @@ def _check_file(backbone: str, typed: str, path: Path, variant: Variant) -> None
         raise InputError(f"{where}: {what}. {_hint(backbone)}")
 
 
-def _take_own(state: State) -> tuple[State, Normalise | None]:
+def _take_own(where: str, state: State) -> tuple[State, Normalise | None]:
     """Take the backbone out of one of our own networks, with the normalisation that it has."""
-    if "normalise.mean" not in state:
-        return state, None
+    own = take_prefixed("normalise.", state)
     normalisation = Normalise((0, 1, 2), (0.0,) * 3, (1.0,) * 3)
-    normalisation.load_state_dict(take_prefixed("normalise.", state))
+    if not own.keys() & normalisation.state_dict().keys():
+        return state, None
+    for name, wanted in normalisation.state_dict().items():
+        fault = _find_fault(name, own.get(name), wanted)
+        if fault:
+            raise InputError(
+                f"{where}: 'normalise.{name}' in it {fault}. Give a file as this program wrote it, "
+                "or one of timm's, without 'normalise.'."
+            )
+    normalisation.load_state_dict({name: own[name] for name in normalisation.state_dict()})
     return take_prefixed("backbone.", state), normalisation
+
+
+def _find_fault(name: str, values: Tensor | None, wanted: Tensor) -> str:
+    """Say what is wrong with a constant that bands are normalised by; empty where nothing is."""
+    if values is None:
+        return "is missing"
+    if values.shape != wanted.shape or values.is_meta or values.layout != torch.strided:
+        return f"is of shape {tuple(values.shape)} instead of {tuple(wanted.shape)}, or no numbers"
+    numbers = values.flatten().tolist()
+    if name == "order":
+        return "" if sorted(numbers) == [0, 1, 2] else f"is {numbers}, no order of three bands"
+    if not bool(torch.isfinite(values).all()) or (name == "std" and min(numbers) <= 0):
+        return f"is {numbers}, by which nothing can be normalised"
+    return ""
 
 
 def _load_keras(model: nn.Module, backbone: str, where: str, path: Path) -> None:

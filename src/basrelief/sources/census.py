@@ -42,6 +42,9 @@ LEVELS = ("[EWS]00|N00", "[EWS]01|N20|95[A-Z]{2}", "[EWS]02|N21")
 CODE = re.compile(r"(?:[EWSNJKL][0-9]{8}|95[A-Z]{2}[0-9]{2}[SW][0-9])", re.IGNORECASE)
 """A code of the Government Statistical Service, or of Northern Ireland's super output areas."""
 
+NAMED_CODE = re.compile(rf"({CODE.pattern})(?: ?[:|] ?| [-–] )\S.*", re.IGNORECASE)
+"""A code with the area's name behind it, as Nomis has it: "E01000001 : City of London 001A"."""
+
 NEW_CODES = {
     2011: (("E01032483", "E01033768"), ("W01001897", "W01001958")),
     2021: (("E01033769", "E01035762"), ("W01001959", "W01002040")),
@@ -153,7 +156,7 @@ def recognise_codes(sample: pd.DataFrame) -> list[Any]:
     """
     levels: dict[Any, int] = {}
     for column in sample.columns:
-        codes = [str(value).strip() for value in sample[column] if value is not None]
+        codes = [_tidy_code(value) for value in sample[column] if value is not None]
         if not codes or not all(CODE.fullmatch(code) for code in codes):
             continue
         begins = (re.compile(level, re.IGNORECASE) for level in LEVELS)
@@ -165,6 +168,7 @@ def recognise_codes(sample: pd.DataFrame) -> list[Any]:
 def tidy_codes(codes: pd.Series) -> pd.Series:
     """Write codes as offices do: no blanks around, capitals, no ".0" behind a number.
 
+    A name behind a code, as a census' tables have it, is no part of it.
     A blank behind a code would keep an area from its labels; a database may have made it small,
     and what met a gap in a column of whole numbers has made them 60371011101.0.
 
@@ -180,6 +184,9 @@ def _tidy_code(code: Any) -> str:
     text = tidy_text(str(code))
     if CODE.fullmatch(text):
         return text.upper()
+    named = NAMED_CODE.fullmatch(text)
+    if named is not None:
+        return named[1].upper()
     return text[:-2] if re.fullmatch(r"[0-9]+\.0", text) else text
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
-from basrelief.sources.crime_files import Part, read_parts
+from basrelief.sources.crime_files import Part, open_file, read_long, read_wide
+from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.single_crimes import count_crimes, read_crimes
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -25,10 +26,6 @@ DEFAULT_YEARS = 3
 MIN_SHARE = 0.5
 """A year counts as complete that is complete in this share of the areas; the others of them are
 unknown in it."""
-
-SILENT = 15
-"""Crimes in a district's usual month from which a month without any is no chance (one in a
-million) but a gap in the records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +55,13 @@ class CrimeCounts:
         return sum(365 + calendar.isleap(year) for year in self.years)
 
 
-def read_crime(typed: Typed, years: Sequence[int] | None, notes: Notes) -> CrimeCounts:
+def read_crime(
+    typed: Typed,
+    years: Sequence[int] | None,
+    notes: Notes,
+    wanted: Collection[str] = (),
+    without: Collection[str] = (),
+) -> CrimeCounts:
     """Read counts of crime.
 
     Parameters
@@ -73,6 +76,12 @@ def read_crime(typed: Typed, years: Sequence[int] | None, notes: Notes) -> Crime
         ones but those of lockdowns, where there are others.
     notes
         Takes what is odd about the files.
+    wanted
+        Categories that were asked for by name: where there are, years are taken in which they
+        are known.
+    without
+        Areas whose rows are left out before anything is made of them: what is decided of the
+        others is then decided without them.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def read_crime(typed: Typed, years: Sequence[int] | None, notes: Notes) -> Crime
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
         raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
-    parts = read_parts(paths, where, notes)
+    parts = _read_parts(paths, where, notes, without)
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
     if len(vintages) > 1:
         told = " and ".join(f"{year} ({vintages[year][1]!r})" for year in sorted(vintages))
@@ -92,13 +101,17 @@ def read_crime(typed: Typed, years: Sequence[int] | None, notes: Notes) -> Crime
     boroughs = pd.concat([part.boroughs for part in parts])
     # An area comes in every file, each time with the same borough.
     boroughs = boroughs[~boroughs.index.duplicated()]
-    table, covered = _join(parts, where, notes), _join_covered(parts, boroughs, where, notes)
+    table = _join(parts, where, notes)
+    known = find_known(parts, table, boroughs, where, notes)
+    covered = known.covered
     is_whole = _find_whole_years(table, covered)
-    chosen = _choose_years(is_whole, covered, table, years, where)
-    summed = _sum_years(table, covered, chosen)
+    chosen = _choose_years(is_whole, known, table, (years, wanted), where)
+    categories = tuple(dict.fromkeys(name for part in parts for name in part.main))
+    _note_categories(known, (categories, wanted, chosen), where, notes)
+    summed = _sum_years(table, known, chosen)
     return CrimeCounts(
         counts=summed,
-        categories=tuple(dict.fromkeys(name for part in parts for name in part.main)),
+        categories=categories,
         years=chosen,
         boroughs=boroughs.reindex(summed.index),
         vintage=next(iter(vintages.values()), None),
@@ -149,6 +162,24 @@ def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:
     return long.assign(n_days=crime.n_days)
 
 
+def _read_parts(
+    paths: Sequence[Path], where: str, notes: Notes, without: Collection[str]
+) -> list[Part]:
+    """Read files, each as it is laid out, but for the rows of some areas."""
+    parts, singles = [], []
+    for path in paths:
+        file = open_file(path, f"{where}: {path.name}", without)
+        if file.has_single_crimes:
+            singles.append((file, read_crimes(file)))
+        elif file.has_columns_of_counts:
+            parts.append(read_wide(file, notes))
+        else:
+            parts.append(read_long(file, notes))
+    if singles:
+        parts.append(count_crimes(singles, where, notes))
+    return parts
+
+
 def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
     """Set the files side by side; a period may be in one file only, or the same in several."""
     stacked = pd.concat([part.counts for part in parts])
@@ -168,60 +199,28 @@ def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
             f"{where}: files overlap in {list_names(periods)} with equal counts, each counted once"
         )
     # By now a count is the same in every file that has it, and the first is as good as any.
-    return grouped.first()
+    table = grouped.first()
+    _compare_years(table, where, notes)
+    return table
 
 
-def _join_covered(
-    parts: list[Part], boroughs: pd.Series[str], where: str, notes: Notes
-) -> pd.DataFrame | None:
-    """Join what is known of which area and month; None where gaps are unknown everywhere.
-
-    Where only some files leave out what did not happen, no gap may become a 0.
-    """
-    frames = [part.covered for part in parts if part.covered is not None]
-    if len(frames) < len(parts):
-        return None
-    told = pd.concat(frames).groupby(level=0).max()
-    # In the main categories: a finer one is in a main one already.
-    totals = pd.concat([part.counts.loc[_is_main(part)] for part in parts])
-    totals = totals.groupby(level="area_id").sum().reindex(told.index)[told.columns]
-    covered = _follow_districts(told, totals, boroughs.reindex(told.index))
-    groups = boroughs.reindex(covered.index).fillna("all areas")
-    monthly = totals.where(covered).groupby(groups).sum(min_count=1)
-    usual = monthly.median(axis=1)
-    for borough in monthly.index[usual >= SILENT]:
-        silent = monthly.columns[monthly.loc[borough] == 0]
-        if len(silent):
-            covered.loc[(groups == borough).to_numpy(), silent] = False
-            notes.add(
-                f"{where}: no crime at all in {borough} in {list_names(list(silent))}, where a "
-                f"usual month has {usual[borough]:.0f}: read as not known"
+def _compare_years(table: pd.DataFrame, where: str, notes: Notes) -> None:
+    """Stop where counts of a year are not the sum of its months', where there are both."""
+    for year in [period for period in table.columns if len(period) == 4]:
+        months = [month for month in _list_months(int(year)) if month in table]
+        if len(months) < 12:
+            continue
+        summed = table[months].sum(axis=1, skipna=False)
+        differs = (summed != table[year]) & summed.notna() & table[year].notna()
+        if differs.any():
+            area_id, category = differs.index[differs][0]
+            yearly, monthly = table.loc[(area_id, category), year], summed[area_id, category]
+            raise InputError(
+                f"{where}: {category!r} of {year} in {area_id} is {yearly:.0f} as a year and "
+                f"{monthly:.0f} in its months. Give a glob that takes each count once."
             )
-    return covered
-
-
-def _follow_districts(
-    told: pd.DataFrame, totals: pd.DataFrame, boroughs: pd.Series[str]
-) -> pd.DataFrame:
-    """Mark the months that are known of each area: those of its rows, and of its district's.
-
-    An area without a row in a file that has others of its district had no crime there, unless it
-    usually has so many that this cannot be chance.
-    """
-    known = told.eq(1.0)
-    if boroughs.isna().all():
-        return known
-    of_district = known.groupby(boroughs).transform("max").reindex(known.index, fill_value=False)
-    of_district = of_district.where(of_district.notna(), other=False).astype(bool)
-    is_filled = told.isna() & of_district
-    usual = totals.where(known).mean(axis=1)
-    is_chance = usual * is_filled.sum(axis=1) < SILENT
-    return known | is_filled.mul(is_chance, axis=0).astype(bool)
-
-
-def _is_main(part: Part) -> NDArray[np.bool_]:
-    is_main: NDArray[np.bool_] = part.counts.index.get_level_values("category").isin(part.main)
-    return is_main
+        if (summed.notna() & table[year].notna()).any():
+            notes.add(f"{where}: {year} is there as a year and in months, with equal counts")
 
 
 def _find_whole_years(table: pd.DataFrame, covered: pd.DataFrame | None) -> pd.DataFrame:
@@ -245,31 +244,68 @@ def _find_whole_years(table: pd.DataFrame, covered: pd.DataFrame | None) -> pd.D
 
 def _choose_years(
     is_whole: pd.DataFrame,
-    covered: pd.DataFrame | None,
+    known: Known,
     table: pd.DataFrame,
-    typed: Sequence[int] | None,
+    asked: tuple[Sequence[int] | None, Collection[str]],
     where: str,
 ) -> tuple[int, ...]:
+    """Choose the years to be averaged; ``asked`` is years, or None, and categories."""
+    typed, wanted = asked
     somewhere = [int(year) for year in is_whole.columns[is_whole.any()]]
     complete = [int(year) for year in is_whole.columns[is_whole.mean() >= MIN_SHARE]]
+    told_of = table if known.covered is None else known.covered
     if typed is not None:
         missing = [year for year in typed if year not in somewhere]
         if missing:
-            told = _list_missing(missing[0], table if covered is None else covered)
+            told = _list_missing(missing[0], told_of)
             raise InputError(
                 f"data.crime_years: {where} has no complete counts of {missing[0]}{told}. "
                 f"Complete years: {list_names([str(year) for year in somewhere]) or 'none'}."
             )
         return tuple(sorted(set(typed)))
     complete = complete or somewhere
+    if is_whole.empty:
+        raise InputError(f"{where}: holds no count of any area. Give files with rows of LSOAs.")
     if not complete:
-        told = _list_missing(int(is_whole.columns[-1]), table if covered is None else covered)
+        told = _list_missing(int(is_whole.columns[-1]), told_of)
         raise InputError(
             f"{where}: holds no complete year (twelve months of every category){told}."
         )
+    gaps = [gap for name in wanted for gap in known.gaps.get(name, [])]
+    # Where what was asked for is known in no year, it is unknown, and the note says so.
+    complete = [year for year in complete if _is_enough(is_whole, gaps, year)] or complete
     # Where nothing else was counted, years of lockdown have to serve.
     usual = [year for year in complete if year not in LOCKDOWN_YEARS]
     return tuple((usual or complete)[-DEFAULT_YEARS:])
+
+
+def _is_enough(is_whole: pd.DataFrame, gaps: list[Gap], year: int) -> bool:
+    """Whether every category with a gap is known in enough of the areas all year."""
+    for category in {gap.category for gap in gaps}:
+        is_known = is_whole[year].copy()
+        for gap in gaps:
+            if gap.category == category and any(int(p[:4]) == year for p in gap.periods):
+                is_known[is_known.index.isin(gap.area_ids)] = False
+        if is_known.mean() < MIN_SHARE:
+            return False
+    return True
+
+
+def _note_categories(
+    known: Known,
+    taken: tuple[Collection[str], Collection[str], Collection[int]],
+    where: str,
+    notes: Notes,
+) -> None:
+    """Note where categories are missing: in the years taken, or at all if asked for by name."""
+    main, wanted, years = taken
+    for name, gaps in known.gaps.items():
+        for gap in gaps:
+            periods = [
+                period for period in gap.periods if name in wanted or int(period[:4]) in years
+            ]
+            if periods and name in {*main, *wanted}:
+                notes.add(gap.describe(periods, where))
 
 
 def _list_missing(year: int, table: pd.DataFrame) -> str:
@@ -286,23 +322,17 @@ def _list_months(year: int) -> list[str]:
     return [f"{year}{month:02d}" for month in range(1, 13)]
 
 
-def _sum_years(
-    table: pd.DataFrame, covered: pd.DataFrame | None, years: tuple[int, ...]
-) -> pd.DataFrame:
+def _sum_years(table: pd.DataFrame, known: Known, years: tuple[int, ...]) -> pd.DataFrame:
     """Add up the chosen years, a column a category; NaN where a period is unknown."""
     columns = []
     for year in years:
         columns += [str(year)] if str(year) in table else _list_months(year)
     area_ids = table.index.unique("area_id")
-    names = [str(name) for name in table.index.unique("category")]
     summed = {}
-    for name in names:
+    for name in table.index.unique("category"):
         counts = pd.DataFrame(table[columns].xs(name, level="category")).reindex(area_ids)
-        if covered is not None:
-            known = covered.reindex(index=area_ids, columns=columns, fill_value=False)
-            counts = counts.fillna(0.0).where(known)
         # One unknown month makes the sum unknown, not smaller.
-        summed[name] = counts.sum(axis=1, skipna=False)
+        summed[str(name)] = known.mask(counts, str(name)).sum(axis=1, skipna=False)
     return pd.DataFrame(summed, index=area_ids)
 
 

@@ -1,4 +1,4 @@
-"""Files of recorded crime as forces lay them out: counts in columns or rows, or single crimes.
+"""Files of recorded crime as forces lay them out: counts in columns, or in rows.
 
 Each becomes counts by area and category with the months that are known of every area.
 """
@@ -6,7 +6,7 @@ Each becomes counts by area and category with the months that are known of every
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
+from basrelief.sources.crime_doubts import doubt_running_totals, refuse_future
 from basrelief.sources.numbers import parse_numbers
+from basrelief.sources.periods import refuse_financial_years
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
 
@@ -34,10 +36,6 @@ PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
 
 VALUES = ("value", "count", "counts", "crimes", "number of crimes", "n", "total")
 """How long tables head their counts, in lower case."""
-
-FEW, FEW_OF_MOST = 2.0, 0.05
-"""Crimes an area and month, of all kinds, below which no force is known to fall in a district that
-it polices; and the share of its busiest district. Below both, the district is another force's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class _File:
+class CrimeFile:
     """An open file and its columns by what they mean."""
 
     sheet: Sheet
@@ -67,37 +65,34 @@ class _File:
     """Heading by heading in lower case and with blanks for lines."""
 
     stem: str
+    without: frozenset[str] = frozenset()
+    """Areas whose rows are not read."""
+
+    @property
+    def has_single_crimes(self) -> bool:
+        """Whether each row is one crime."""
+        return {"crime type", "month"} <= set(self.by_name)
+
+    @property
+    def has_columns_of_counts(self) -> bool:
+        """Whether there is a column a year or month."""
+        return bool(_find_periods(self.sheet.columns))
 
     @property
     def where(self) -> str:
+        """The setting and file, as messages name them."""
         return self.sheet.where
 
     @property
     def vintage(self) -> tuple[int, str] | None:
+        """Census of its areas, and the heading that tells it."""
         return find_vintage(self.sheet.columns) or find_vintage([], self.code)
 
-
-def read_parts(paths: Sequence[Path], where: str, notes: Notes) -> list[Part]:
-    """Read files of crime, each as it is laid out.
-
-    Raises
-    ------
-    InputError
-        If a file has no areas or counts, or one that is no number of 0 or more; if an area
-        stands twice, or crimes of one force and month in two files.
-    """
-    parts, singles = [], []
-    for path in paths:
-        file = open_crime(path, f"{where}: {path.name}")
-        if {"crime type", "month"} <= set(file.by_name):
-            singles.append((file, _read_crimes(file)))
-        elif _find_periods(file.sheet.columns):
-            parts.append(_read_wide(file, notes))
-        else:
-            parts.append(_read_long(file, notes))
-    if singles:
-        parts.append(_count_crimes(singles, where, notes))
-    return parts
+    def read(self) -> pd.DataFrame:
+        """Read all columns, with tidy codes; of rows those that are not left out."""
+        table = self.sheet.read(list(dict.fromkeys(c for c in self.sheet.columns if c)))
+        table[self.code] = tidy_codes(table[self.code])
+        return table[~table[self.code].isin(self.without)].reset_index(drop=True)
 
 
 def name_category(text: str) -> str:
@@ -112,13 +107,20 @@ def name_category(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
 
 
-def open_crime(path: Path, where: str) -> _File:
-    """Open a file and tell its columns; refuses what holds no crimes."""
+def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
+    """Open a file of crime and find out how it is laid out; some areas' rows are left out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no areas or counts.
+    """
     sheet = open_table(path, where, lambda columns: find_column(columns, "area_id") is not None)
     by_name = {c.lower().replace("_", " "): c for c in reversed(sheet.columns) if c}
     code = find_column(sheet.columns, "area_id")
     if code is None:
         code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
+    refuse_financial_years(sheet.columns, where)
     has_counts = _find_periods(sheet.columns) or _find_long(by_name)
     if "outcome type" in by_name or "object of search" in by_name:
         raise InputError(
@@ -133,7 +135,7 @@ def open_crime(path: Path, where: str) -> _File:
             "value, year, month), or single crimes (Month, LSOA code, Crime type). It has: "
             f"{list_names(sheet.columns)}."
         )
-    return _File(sheet, code, by_name, path.stem)
+    return CrimeFile(sheet, code, by_name, path.stem, frozenset(without))
 
 
 def _find_periods(columns: Sequence[str]) -> dict[str, str]:
@@ -153,13 +155,11 @@ def _find_long(by_name: dict[str, str]) -> dict[str, str]:
     return found | {meaning: by_name[name] for name, meaning in names if name in by_name}
 
 
-def _read_wide(file: _File, notes: Notes) -> Part:
+def read_wide(file: CrimeFile, notes: Notes) -> Part:
     """Read counts that stand in one column a year or month."""
-    columns, where = list(dict.fromkeys(c for c in file.sheet.columns if c)), file.where
-    periods = _find_periods(columns)
+    where, periods = file.where, _find_periods(file.sheet.columns)
     file.sheet.check_columns(list(periods))
-    table = file.sheet.read(columns)
-    table[file.code] = tidy_codes(table[file.code])
+    table = file.read()
     table = table[table[file.code].notna()]
     area_ids = table[file.code].astype(str).to_numpy()
     counts = pd.DataFrame(
@@ -168,11 +168,13 @@ def _read_wide(file: _File, notes: Notes) -> Part:
     kinds = [file.by_name[n] for n in ("major category", "minor category") if n in file.by_name]
     # Yearly files have no column that says what they count: only their name does.
     if kinds:
-        labels = [_name_categories(table[c], file) for c in kinds]
+        labels = [name_categories(table[c], file) for c in kinds]
     else:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
         labels = [np.full(len(counts), name_category(named))]
     refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
+    refuse_future(counts, where)
+    doubt_running_totals(counts, where, notes)
     # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
     covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
     return Part(
@@ -180,13 +182,11 @@ def _read_wide(file: _File, notes: Notes) -> Part:
     )
 
 
-def _read_long(file: _File, notes: Notes) -> Part:
+def read_long(file: CrimeFile, notes: Notes) -> Part:
     """Read counts that stand in one row an area, category and month."""
     names = _find_long(file.by_name)
     file.sheet.check_columns([names["value"]])
-    columns = list(dict.fromkeys(c for c in file.sheet.columns if c))
-    table = file.sheet.read(columns)
-    table[file.code] = tidy_codes(table[file.code])
+    table = file.read()
     table = table[table[file.code].notna()]
     periods = _join_periods(table, names, file)
     kinds = [names[level] for level in ("major", "minor") if level in names]
@@ -196,8 +196,10 @@ def _read_long(file: _File, notes: Notes) -> Part:
     keyed["n"] = _to_counts(table[names["value"]], names["value"], file, notes)
     # Not as a pivot table, which would leave out what is unknown.
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
+    refuse_future(wide, file.where)
+    doubt_running_totals(wide, file.where, notes)
     labels = [
-        _name_categories(wide.index.get_level_values(k + 1).to_series(), file)
+        name_categories(wide.index.get_level_values(k + 1).to_series(), file)
         for k in range(len(kinds))
     ]
     wide.index = wide.index.get_level_values(0).astype(str)
@@ -211,7 +213,7 @@ def _read_long(file: _File, notes: Notes) -> Part:
     )
 
 
-def _name_categories(texts: pd.Series[Any], file: _File) -> NDArray[np.object_]:
+def name_categories(texts: pd.Series[Any], file: CrimeFile) -> NDArray[np.object_]:
     """Name the category of each row; a row without one is no count of anything."""
     names = [name_category(str(text)) if text is not None else "" for text in texts]
     if "" in names:
@@ -222,7 +224,7 @@ def _name_categories(texts: pd.Series[Any], file: _File) -> NDArray[np.object_]:
     return np.array(names, dtype=object)
 
 
-def _join_periods(table: pd.DataFrame, names: dict[str, str], file: _File) -> pd.Series[str]:
+def _join_periods(table: pd.DataFrame, names: dict[str, str], file: CrimeFile) -> pd.Series[str]:
     """Write each row's period as ``YYYY`` or ``YYYYMM``."""
     parts = [
         table[names[n]].astype(str).str.strip().str.removesuffix(".0")
@@ -232,123 +234,38 @@ def _join_periods(table: pd.DataFrame, names: dict[str, str], file: _File) -> pd
     if len(parts) == 2:
         parts[1] = parts[1].str.zfill(2)
     joined = parts[0] if len(parts) == 1 else parts[0].str.cat(parts[1])
-    return _check_periods(joined, file)
+    return check_periods(joined, file)
 
 
-def _check_periods(texts: pd.Series[str], file: _File) -> pd.Series[str]:
+def check_periods(texts: pd.Series[str], file: CrimeFile) -> pd.Series[str]:
+    """Write periods as ``YYYY`` or ``YYYYMM``.
+
+    Raises
+    ------
+    InputError
+        If one is none; shows it.
+    """
+    refuse_financial_years(texts.unique(), file.where)
     found = texts.str.extract(f"^{PERIOD.pattern}$")
     if found[0].isna().any():
         raise InputError(
-            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month such as "
-            "2019-01."
+            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01)."
         )
     return found[0] + found[1].fillna("")
 
 
-def _read_crimes(file: _File) -> pd.DataFrame:
-    """Read one crime a row: its area (None where unknown), month, category, force, borough."""
-    heading = next(
-        (file.by_name[n] for n in ("falls within", "reported by") if n in file.by_name), ""
-    )
-    names = [file.code, file.by_name["month"], file.by_name["crime type"]]
-    table = file.sheet.read(list(dict.fromkeys(c for c in file.sheet.columns if c)))
-    months = _check_periods(table[names[1]].astype(str), file)
-    if (months.str.len() == 4).any():
-        raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
-    return pd.DataFrame(
-        {
-            "area_id": tidy_codes(table[file.code]),
-            "month": months,
-            "category": _name_categories(table[names[2]], file),
-            # A row may lack it; then it counts as of a force of its own.
-            "force": table[heading].fillna("").astype(str) if heading else "",
-            "borough": _list_boroughs(table, file),
-        }
-    )
-
-
-def _count_crimes(singles: list[tuple[_File, pd.DataFrame]], where: str, notes: Notes) -> Part:
-    """Count single crimes by area, category and month.
-
-    An area belongs to the force that recorded most of its crimes, and is known in the months of
-    which there are crimes of that force.
-    """
-    crimes = _stack_crimes(singles, where, notes)
-    lost = crimes["area_id"].isna()
-    if lost.any():
-        notes.add(
-            f"{where}: {lost.sum()} of {len(crimes)} crimes have no LSOA and are in no area's count"
-        )
-    months = crimes.groupby("force")["month"].unique()
-    known = crimes[~lost]
-    forces = known.groupby("area_id")["force"].agg(lambda each: each.value_counts().index[0])
-    boroughs = known.dropna(subset=["borough"]).groupby("area_id")["borough"].first()
-    boroughs = boroughs.reindex(forces.index).astype(object)
-    covered = pd.DataFrame(
-        {
-            month: [month in months[force] for force in forces]
-            for month in sorted(crimes["month"].unique())
-        },
-        index=forces.index,
-    )
-    covered = covered.astype(float)
-    strange = _find_strange(known, forces, boroughs)
-    if len(strange):
-        covered.loc[strange] = 0.0
-        named = list_names(sorted(boroughs[strange].dropna().unique()), limit=5)
-        notes.add(
-            f"{where}: {len(strange)} areas (in {named}) have hardly a crime in these files, as "
-            "where another force's ground begins: their rates are unknown"
-        )
-    counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
-    main = tuple(sorted(known["category"].unique()))
-    return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
-
-
-def _stack_crimes(
-    singles: list[tuple[_File, pd.DataFrame]], where: str, notes: Notes
-) -> pd.DataFrame:
-    """Join files of single crimes, each force and month once."""
-    stacked: list[pd.DataFrame] = []
-    seen: dict[tuple[Any, Any], tuple[_File, pd.DataFrame]] = {}
-    for file, crimes in singles:
-        keys = set(crimes[["force", "month"]].itertuples(index=False, name=None))
-        again = sorted(keys & set(seen))
-        if again:
-            other, before = seen[again[0]]
-            if not crimes.equals(before):
-                force, month = again[0]
-                raise InputError(
-                    f"{where}: {other.stem} and {file.stem} both hold crimes of {force} in "
-                    f"{month}. Give a pattern that takes each crime once."
-                )
-            notes.add(f"{file.where}: the same crimes as in {other.stem}, counted once")
-            continue
-        seen |= dict.fromkeys(keys, (file, crimes))
-        stacked.append(crimes)
-    return pd.concat(stacked, ignore_index=True)
-
-
-def _find_strange(
-    known: pd.DataFrame, forces: pd.Series[str], boroughs: pd.Series[Any]
-) -> pd.Index[str]:
-    """Find the areas of districts that their force does not police, but has some crimes of."""
-    table = pd.DataFrame({"force": forces, "borough": boroughs})
-    table["n"] = known.groupby("area_id").size()
-    n_months = known.groupby("force")["month"].nunique()
-    usual = table.groupby(["force", "borough"])["n"].mean()
-    usual = usual / n_months.reindex(usual.index.get_level_values("force")).to_numpy()
-    most = usual.groupby(level="force").transform("max")
-    few = set(usual[(usual < FEW) & (usual < FEW_OF_MOST * most)].index)
-    is_few = [pair in few for pair in zip(table["force"], table["borough"], strict=True)]
-    return table.index[is_few]
-
-
-def _to_counts(values: pd.Series[Any], heading: str, file: _File, notes: Notes) -> pd.Series[float]:
+def _to_counts(
+    values: pd.Series[Any], heading: str, file: CrimeFile, notes: Notes
+) -> pd.Series[float]:
     """Turn text into counts; blank is NaN."""
     found = parse_numbers(values, "count", file.sheet.separator)
-    below = found.series[found.series < 0]
-    fault = found.fault or (f"'{below.iloc[0]:g}'" if len(below) else "")
+    wrong = found.series[(found.series < 0) | (found.series % 1 != 0) & found.series.notna()]
+    fault = found.fault or (f"'{wrong.iloc[0]:g}'" if len(wrong) else "")
+    if fault and not found.fault and wrong.iloc[0] > 0:
+        raise InputError(
+            f"{file.where}: column {heading!r} must hold whole counts, found {fault}. Rates and "
+            "means are no counts; round counts that were shared out among areas."
+        )
     if fault:
         raise InputError(
             f"{file.where}: column {heading!r} must hold counts of 0 or more, found {fault}. "
@@ -359,13 +276,13 @@ def _to_counts(values: pd.Series[Any], heading: str, file: _File, notes: Notes) 
     return found.series
 
 
-def _name_boroughs(table: pd.DataFrame, file: _File) -> pd.Series[Any]:
+def _name_boroughs(table: pd.DataFrame, file: CrimeFile) -> pd.Series[Any]:
     """Name the district of each area: as the first of its rows has it."""
-    names = pd.Series(_list_boroughs(table, file), table[file.code].astype(str), dtype=object)
+    names = pd.Series(list_boroughs(table, file), table[file.code].astype(str), dtype=object)
     return names[~names.index.duplicated()]
 
 
-def _list_boroughs(table: pd.DataFrame, file: _File) -> list[str | None]:
+def list_boroughs(table: pd.DataFrame, file: CrimeFile) -> list[str | None]:
     """Name the district of each row: by its own column, else from the area's name."""
     columns = list(table.columns)
     # The police's files have a column of names; in yearly ones the area's name may be all there is.

@@ -110,36 +110,45 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     matches = glob.glob(pattern, root_dir=start, recursive=True)  # noqa: PTH207
     is_absolute = Path(typed).expanduser().is_absolute()
     n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
-    files = [start / name for name in matches if (start / name).is_file()]
+    files = _outside_runs((start / name for name in matches), start)
+    return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
+
+
+def _outside_runs(paths: Iterable[Path], start: Path) -> list[Path]:
+    """Pick the files that lie in no run folder below a folder: what a run draws is no input."""
+    files = [path for path in paths if path.is_file()]
     runs = {
         folder
         for folder in {parent for file in files for parent in file.parents}
         if start in folder.parents and (folder / "run.json").is_file()
     }
-    files = [file for file in files if runs.isdisjoint(file.parents)]
-    return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
+    return [file for file in files if runs.isdisjoint(file.parents)]
 
 
 def list_pictures(folder: Path) -> list[Path]:
     """List the pictures of a folder, whatever the case of their suffix, by name.
 
-    Of a folder that has none itself, those of its sub-folders at any depth.
+    Of a folder that has none itself, those of its sub-folders at any depth, but for run folders.
     """
     if not folder.is_dir():
         return []
-    return list_pictures_in(folder.iterdir()) or list_pictures_in(folder.rglob("*"))
+    found = _pick_pictures(folder.iterdir(), folder)
+    return found or _pick_pictures(folder.rglob("*"), folder)
 
 
-def list_pictures_in(paths: Iterable[Path]) -> list[Path]:
-    """Pick the pictures among paths, by name."""
+def list_pictures_below(folder: Path) -> list[Path]:
+    """List the pictures of a folder's sub-folders alone, as `list_pictures` does."""
+    return _pick_pictures(folder.glob("*/**/*"), folder)
+
+
+def _pick_pictures(paths: Iterable[Path], folder: Path) -> list[Path]:
     # Copies from a Mac bring a hidden "._LIDAR_1.png" beside each picture.
-    return sorted(
+    named = (
         path
         for path in paths
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
     )
+    return sorted(_outside_runs(named, folder))
 
 
 def _follow_recipes(names: Iterable[str], settings: Settings) -> list[str]:

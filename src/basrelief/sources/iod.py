@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from basrelief.sources.published import PublishedIndex
 
+SHARE, SCORE, AROUND_0 = (0.0, 1.0), (0.0, 100.0), (-5.0, 5.0)
+"""What is published lies well inside: shares up to 0.8; what is scaled by an exponential ends at
+100 by its making; what is standardised ends at 4 in every edition from 2010 to 2025."""
+
+BOUNDS = {
+    # No area is least deprived in everything: 0.5 is the least of any edition.
+    "imd": (0.1, 100.0),
+    **dict.fromkeys(("income", "employment", "idaci", "idaopi", "adult_skills"), SHARE),
+    **dict.fromkeys(("education", "barriers", "living_environment"), SCORE),
+    **dict.fromkeys(("health", "crime"), AROUND_0),
+    **dict.fromkeys(("children_and_young_people", "indoors", "outdoors"), AROUND_0),
+    "geographical_barriers": AROUND_0,
+    # Sums of several standardised indicators: up to 7.7 in London in 2019.
+    "wider_barriers": (-20.0, 20.0),
+    # Crimes a year and 1,000 people: 293 thefts at most in London in 2025. Ten an inhabitant, in
+    # streets of shops, are believed.
+    **dict.fromkeys(("violence_with_injury", "violence_without_injury"), (0.0, 1e4)),
+    **dict.fromkeys(("stalking_and_harassment", "burglary", "theft"), (0.0, 1e4)),
+    **dict.fromkeys(("criminal_damage", "public_order", "anti_social_behaviour"), (0.0, 1e4)),
+}
+"""By target the least and the largest that is believed of it."""
+
 IOD = PublishedIndex(
     name="English Indices of Deprivation (ministry responsible for housing and local government)",
     licence="v3.0",
@@ -34,7 +56,7 @@ IOD = PublishedIndex(
         "burglary": ("Burglary",),
         "theft": ("Theft",),
         "criminal_damage": ("Criminal damage",),
-        "public_order": ("Public order",),
+        "public_order": ("Public order", "Public order and possession of weapons"),
         "anti_social_behaviour": ("Anti-social behaviour",),
     },
     domains=(
@@ -55,6 +77,7 @@ IOD = PublishedIndex(
     ),
     # As the technical report of the index has it, in its appendix of indicators.
     by_district={"barriers": "homelessness", "wider_barriers": "homelessness"},
+    bounds=BOUNDS,
     # "(rate)" may follow, and File 7 cuts headings at 80 characters.
     are_beginnings=True,
 )

@@ -2,143 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
 from basrelief.config import InputError, Typed
-from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
-from basrelief.sources.areas import choose_code_column, list_names, refuse_repeats
-from basrelief.sources.census import (
-    COUNTRIES,
-    find_column,
-    find_vintage,
-    recognise_codes,
-    tidy_codes,
-)
+from basrelief.sources.areas import choose_code_column, refuse_repeats
+from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
 from basrelief.sources.numbers import parse_numbers
+from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
-
-INDICES = tuple(country.index for country in COUNTRIES)
-"""Published indices whose headings are known; where two know a heading the first decides."""
-
-DOMAINS = tuple(dict.fromkeys(name for index in INDICES for name in index.domains))
-"""What ``"all"`` stands for, as far as a table has it."""
-
-TARGETS = tuple(dict.fromkeys(name for index in INDICES for name in index.headings))
-"""Short names of the targets that are known by their published headings."""
-
-NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICES))
-"""Shares, rates and scores from 0 to 100; those that are left out are published around 0."""
-
-BY_DISTRICT = {name: by for index in INDICES for name, by in index.by_district.items()}
-"""Targets of whose indicators some are set by district, each with an example."""
-
-
-def find_target(columns: Sequence[str], target: str) -> str | None:
-    """Find a target's column: by its own name, else by its published heading.
-
-    Examples
-    --------
-    >>> find_target(["LSOA code (2011)", "Income Score (rate)"], "income")
-    'Income Score (rate)'
-    """
-    # A user's own column may be called as a published one is; then it is the one that is meant.
-    plain = tidy_text(target)
-    if plain in columns:
-        return plain
-    return next(filter(None, (index.find(columns, target) for index in INDICES)), None)
-
-
-def find_targets(
-    columns: Sequence[str], targets: list[str] | Literal["all"], typed: Typed
-) -> dict[str, str]:
-    """Find the column of every target.
-
-    Returns
-    -------
-    dict
-        Target to heading, in the order of ``targets``. ``"all"``, alone or among others, is
-        the IMD and its domains, those present.
-
-    Raises
-    ------
-    InputError
-        If a target has no column; lists those that do.
-    """
-    wanted = expand_targets(targets, DOMAINS)
-    found = {target: find_target(columns, target) for target in wanted}
-    present = {target: heading for target, heading in found.items() if heading is not None}
-    # What "all" stands for may be absent; what was typed may not.
-    missing = [target for target in wanted if target not in present and target in targets]
-    # No target at all is asked of a table where every target comes from counts of crime.
-    if not missing and (present or not targets):
-        for target, heading in present.items():
-            _refuse_several(columns, target, heading, typed)
-        return present
-    known = [name for name in TARGETS if find_target(columns, name)]
-    named = {find_target(columns, name) for name in known}
-    # File 7 has a rank and a decile beside every score: nobody learns from those.
-    others = [
-        column
-        for column in columns
-        if column and column not in named and " Rank" not in column and " Decile" not in column
-    ]
-    available = "; ".join(
-        part for part in (list_names(known, limit=len(TARGETS)), list_names(others)) if part
-    )
-    asked = repr(missing[0]) if missing else '"all"'
-    fault = f"{typed.name('targets')}: {typed} has no column for {asked}"
-    for index in INDICES:
-        made = index.find_made(columns, missing[0]) if missing else None
-        if made is not None:
-            raise InputError(
-                f"{fault} but {made!r}, which was made of the scores. Give the table of the scores "
-                "themselves, or the whole heading as the target."
-            )
-    meant = suggest(missing[0], [*known, *others]) if missing else ""
-    raise InputError(f"{fault}. It has: {available}.{meant}")
-
-
-def _refuse_several(columns: Sequence[str], target: str, heading: str, typed: Typed) -> None:
-    """Stop where several columns are headed as a target is published, and none is called so."""
-    if heading == tidy_text(target):
-        return
-    several = next(filter(None, (index.find_all(columns, target) for index in INDICES)), [])
-    if len(several) > 1:
-        raise InputError(
-            f"{typed.name('targets')}: {typed} has several columns for {target!r}: "
-            f"{list_names([repr(name) for name in several])}. Give the whole heading of one."
-        )
-
-
-def expand_targets(targets: list[str] | Literal["all"], every: Sequence[str]) -> list[str]:
-    """List the targets asked for, each once and in the order typed, with ``"all"`` written out.
-
-    Parameters
-    ----------
-    targets
-        As typed in ``data.targets``; ``"all"`` may stand alone or among names.
-    every
-        What ``"all"`` stands for.
-
-    Examples
-    --------
-    >>> expand_targets(["theft", "all", "crime"], ["imd", "crime"])
-    ['theft', 'imd', 'crime']
-    """
-    typed = ["all"] if targets == "all" else targets
-    expanded = [every if name == "all" else [name] for name in typed]
-    return list(dict.fromkeys(name for names in expanded for name in names))
-
-
-def find_domains(columns: Sequence[str]) -> list[str]:
-    """List the IMD and its domains, those that have a column."""
-    return [name for name in DOMAINS if find_target(columns, name) is not None]
+from basrelief.sources.targets import TARGETS, check_bounds, find_targets, say_headings
 
 
 def to_numbers(
@@ -186,7 +64,11 @@ class Coded:
 
 
 def read_labels(
-    typed: Typed, *, targets: list[str] | Literal["all"], column: str | None, notes: Notes
+    typed: Typed,
+    targets: list[str] | Literal["all"],
+    column: str | None,
+    notes: Notes,
+    left_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read the labels of small areas.
 
@@ -202,6 +84,8 @@ def read_labels(
         Column of the area codes as typed in ``data.label_column``, or None to recognise it.
     notes
         Takes what is odd about the table.
+    left_out
+        Areas whose rows are left out before anything is made of them.
 
     Returns
     -------
@@ -218,18 +102,20 @@ def read_labels(
     sheets = _open_coded(typed, column)
     every_column = _list_columns(sheets)
     headings = find_targets(every_column, targets, typed)
-    extras = _find_extras(every_column)
+    extras = _find_extras(every_column, typed, notes)
     columns = headings | {name: extras[name] for name in extras if name not in headings}
     checked = [columns[name] for name in columns if name in headings or name == "population"]
     merged = _merge(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
+    merged = merged[~merged.index.isin(list(left_out))]
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
     for name, heading in columns.items():
         if heading in checked:
             separator = sheets[0].sheet.separator
             labels[name] = to_numbers(labels[name], name, typed, notes, separator)
-            _note_below_0(labels[name], name, heading, typed, notes)
-    if "population" in labels and (labels["population"] < 0).any():
-        raise InputError(f"{typed}: {columns['population']!r} must be 0 or more people.")
+            check_bounds(labels[name], name, heading, typed)
+    if "population" in labels:
+        check_population(labels["population"], columns["population"], typed, notes)
+    say_headings({name: columns[name] for name in columns if columns[name] in checked}, notes)
     return labels
 
 
@@ -292,20 +178,11 @@ def _find_likely(sheets: list[Sheet]) -> Sheet:
     return next(has_codes, sheets[0])
 
 
-def _find_extras(columns: list[str]) -> dict[str, str]:
+def _find_extras(columns: list[str], typed: Typed, notes: Notes) -> dict[str, str]:
     """Find what a table says of areas besides targets, by what it means."""
-    found = {name: find_column(columns, name) for name in ("population", "msoa", "lad", "lad_name")}
+    found = {"population": find_population(columns, typed, notes)}
+    found |= {name: find_column(columns, name) for name in ("msoa", "lad", "lad_name")}
     return {name: heading for name, heading in found.items() if heading is not None}
-
-
-def _note_below_0(values: pd.Series, target: str, heading: str, typed: Typed, notes: Notes) -> None:
-    """Note values below 0 of what is published as a share, a rate or a score from 0."""
-    below = values[values < 0]
-    if target in NOT_BELOW_0 and heading != target and len(below):
-        notes.add(
-            f"{typed}: {target!r} ({heading!r}) is {below.iloc[0]:g} in {below.index[0]} and below "
-            f"0 in {len(below)} areas; as published it is never below 0"
-        )
 
 
 def _merge(

@@ -14,12 +14,13 @@ from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
 from basrelief.sources.boundaries import find_layer
 from basrelief.sources.census import find_column
-from basrelief.sources.crime_files import open_crime
+from basrelief.sources.crime_files import open_file
 from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern
-from basrelief.sources.labels import TARGETS, find_domains, find_target, read_label_headings
+from basrelief.sources.labels import read_label_headings
 from basrelief.sources.pictures import find_heading
 from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_table
+from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
@@ -125,7 +126,7 @@ class Lying:
 
     def _is_crime(self, name: str) -> bool:
         try:
-            open_crime(self.folder / name, name)
+            open_file(self.folder / name, name, frozenset())
         except InputError:
             return False
         return True

@@ -39,6 +39,29 @@ MAX_PIXELS = 25_000_000
 PNG_DEPTH_AT = 24
 """Where a PNG says how many bits a band has (PNG specification, IHDR)."""
 
+TIFF_NODATA = 42113
+"""The tag where GDAL writes which value marks ground without data."""
+
+TIFF_BANDS = 277
+"""The tag where a TIFF says how many bands it has (TIFF 6.0, SamplesPerPixel)."""
+
+TIFF_PART = 254
+"""The tag where a TIFF says what a page of it is (TIFF 6.0, NewSubfileType)."""
+
+TIFF_LESSER = 1 | 4
+"""Bits of that tag: a smaller copy, as cloud-optimised files have, or a mask."""
+
+MAX_PAGES = 50
+"""The most pages of a file that are looked at."""
+
+UNSEEN = {
+    "faint": "pixels that are transparent in part (if the fourth band is no alpha but, say, "
+    "infrared, save three bands): they count as opaque, in the colours that they have",
+    "band": "a fourth band that is no alpha, and is not looked at",
+    "pages": "several pages, of which the first is taken",
+}
+"""What of a picture networks do not see, in words."""
+
 TIFF_DEPTH = 258
 """The tag where a TIFF says it (TIFF 6.0, BitsPerSample)."""
 
@@ -71,7 +94,10 @@ class Picture:
 
     height: int
     opaque: float
-    """Share of its pixels that are not wholly transparent."""
+    """Share of its pixels that are not wholly transparent, nor nodata."""
+
+    unseen: tuple[str, ...] = ()
+    """What it holds that networks do not see, of `UNSEEN`."""
 
 
 def open_picture(path: Path, size_px: int) -> Picture:
@@ -143,16 +169,44 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
 
 def _bring_to_size(picture: Image.Image, size_px: int) -> Picture:
     width, height = picture.size
-    opaque = 1.0
+    # Pillow leaves out bands that a TIFF does not declare as alpha.
+    n_stored = int(getattr(picture, "tag_v2", {}).get(TIFF_BANDS, 0))
+    unseen = ["band"] * (n_stored > len(picture.getbands()) or "X" in picture.getbands())
     if "A" in picture.getbands() or "transparency" in picture.info:
         layers = np.array(picture.convert("RGBA"))  # (row, col, [red, green, blue, alpha])
         is_clear = layers[..., 3] == 0
-        opaque = 1.0 - float(is_clear.mean())
-        layers[is_clear] = 0
-        colours = Image.fromarray(np.ascontiguousarray(layers[..., :3]))
+        unseen += ["faint"] * bool(((layers[..., 3] > 0) & (layers[..., 3] < 255)).any())
     else:
-        colours = picture.convert("RGB")
+        layers = np.array(picture.convert("RGB"))
+        is_clear = np.zeros(layers.shape[:2], dtype=bool)
+    is_clear |= _find_nodata(picture)
+    layers[is_clear] = 0
+    colours = Image.fromarray(np.ascontiguousarray(layers[..., :3]))
     if colours.size != (size_px, size_px):
         colours = colours.resize((size_px, size_px), Image.Resampling.BILINEAR)
     bands = np.ascontiguousarray(np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1))
-    return Picture(bands, width, height, opaque)
+    # Last: it goes on to other pages.
+    unseen += ["pages"] * (_count_pages(picture) > 1)
+    return Picture(bands, width, height, 1.0 - float(is_clear.mean()), tuple(unseen))
+
+
+def _find_nodata(picture: Image.Image) -> NDArray[np.bool_]:
+    """Mark the pixels whose bands all have the value that GDAL declares as nodata, (row, col)."""
+    declared = str(getattr(picture, "tag_v2", {}).get(TIFF_NODATA, "")).strip(" \0")
+    stored = np.asarray(picture)
+    stored = stored.reshape(*stored.shape[:2], -1)
+    try:
+        return np.asarray((stored == float(declared)).all(axis=2))
+    except ValueError:
+        # None is declared, or no number.
+        return np.zeros(stored.shape[:2], dtype=bool)
+
+
+def _count_pages(picture: Image.Image) -> int:
+    """Count the pages of a file, but for smaller copies of them and masks."""
+    n_pages = 0
+    for number in range(min(getattr(picture, "n_frames", 1), MAX_PAGES)):
+        picture.seek(number)
+        part = int(getattr(picture, "tag_v2", {}).get(TIFF_PART, 0))
+        n_pages += not part & TIFF_LESSER
+    return n_pages

@@ -15,6 +15,9 @@ PREFIX = "LIDAR_"
 
 WHOLE = re.compile(r"([0-9]+)\.0*")
 
+GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.0*)?")
+"""A whole number with its thousands set apart, as spreadsheets show it."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -67,8 +70,13 @@ def find_by_id(index: Index, typed: Sequence[str]) -> Found:
     """
     ids = [_tidy_number(each) for each in typed]
     files = [_pick(index, index.by_id.get(own, [])) for own in ids]
-    by_number = []
+    by_number, grouped = [], []
     for row, own in enumerate(ids):
+        if files[row] is None and GROUPED.fullmatch(own):
+            plain = _tidy_number(own.replace(",", ""))
+            files[row] = _pick(index, index.by_id.get(plain, []))
+            if files[row] is not None:
+                grouped.append(f"{own!r} is {plain}")
         # A spreadsheet takes off the zeros that a file's name has.
         same = index.by_number.get(_strip_zeros(own), []) if own.isdigit() else []
         if files[row] is None and len(same) == 1:
@@ -79,6 +87,11 @@ def find_by_id(index: Index, typed: Sequence[str]) -> Found:
         remarks.append(
             f"{len(by_number)} ids are found by their number, whatever zeros stand before it: "
             f"{by_number[0]}"
+        )
+    if grouped:
+        remarks.append(
+            f"{len(grouped)} ids have commas between thousands, and are found without them: "
+            f"{grouped[0]}"
         )
     return Found(files, _name_rows(index, files, ids), tuple(remarks))
 

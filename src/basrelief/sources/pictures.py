@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -12,8 +13,8 @@ from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
-from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_in
-from basrelief.sources.labels import find_target, find_targets, to_numbers
+from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_below
+from basrelief.sources.labels import to_numbers
 from basrelief.sources.picture_names import (
     PREFIX,
     Found,
@@ -25,6 +26,7 @@ from basrelief.sources.picture_names import (
 )
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
+from basrelief.sources.targets import check_bounds, find_target, find_targets, say_headings
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")
@@ -52,7 +54,7 @@ class Pictures:
     """File names, sorted."""
 
     rows_without_picture: tuple[str, ...]
-    """Ids, in the table's order."""
+    """Ids, in the table's order; then an empty one for each row that has no id."""
 
     duplicates: tuple[str, ...]
     """Ids that stand more than once with different values; the first row is kept. Rows that
@@ -67,6 +69,7 @@ def read_pictures(
     area_column: str | None,
     notes: Notes,
     needs_labels: bool = True,
+    only: Collection[str] | None = None,
 ) -> Pictures:
     """Match the pictures of a folder with the rows of a table. No picture is opened.
 
@@ -84,6 +87,8 @@ def read_pictures(
         Takes what is odd about the table, or about how pictures are found by it.
     needs_labels
         Whether the table must have the targets: a model's new pictures need none.
+    only
+        Ids of the pictures whose labels are read, as if others had none; by default all.
 
     Raises
     ------
@@ -104,10 +109,18 @@ def read_pictures(
     headings = _find_labels(rows, targets, table, needs_labels)
     sheet.check_columns(list(headings.values()))
     for target, heading in headings.items():
-        named[target] = to_numbers(rows[heading], target, table, notes, sheet.separator)
+        cells = rows[heading] if only is None else rows[heading].where(named["chip_id"].isin(only))
+        named[target] = to_numbers(cells, target, table, notes, sheet.separator)
+        check_bounds(named.set_index("chip_id")[target], target, heading, table)
+    say_headings(headings, notes)
     _note_parts(rows, headings, table, notes)
     for meaning, column in _find_places(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
+    has_id = named["chip_id"] != ""
+    n_nameless = int((~has_id).sum())
+    if n_nameless and has_id.any():
+        notes.add(f"{table}: {n_nameless} of its {len(rows)} rows have no id and are left out")
+        named, rows = named[has_id], rows[has_id]
     # The first row of an id counts, so that the order of the table decides and nothing else.
     is_repeat = named["chip_id"].duplicated()
     # A row that is the same word for word is a copy; only rows that disagree are worth a word.
@@ -126,9 +139,9 @@ def read_pictures(
         frame=matched[order],
         targets=tuple(headings),
         n_pictures=len(files),
-        n_rows=len(rows),
+        n_rows=len(rows) + n_nameless if has_id.any() else len(rows),
         pictures_without_row=tuple(sorted({str(f) for f in files} - set(matched["picture"]))),
-        rows_without_picture=tuple(first.loc[~has_picture, "chip_id"]),
+        rows_without_picture=(*first.loc[~has_picture, "chip_id"], *[""] * n_nameless),
         duplicates=tuple(dict.fromkeys(named.loc[is_conflict, "chip_id"])),
     )
 
@@ -152,7 +165,7 @@ def _list_files(images: Typed, notes: Notes) -> list[PurePosixPath]:
         )
     files = [PurePosixPath(path.relative_to(images.path).as_posix()) for path in paths]
     if all(len(file.parts) == 1 for file in files):
-        below = list_pictures_in(images.path.glob("*/**/*"))
+        below = list_pictures_below(images.path)
         if below:
             notes.add(
                 f"{images}: {len(below)} pictures in its sub-folders are not read, as it holds "

@@ -194,8 +194,10 @@ def is_national_grid_elsewhere(crs: CRS) -> bool:
     own = base.coordinate_operation
     if own is None or operation is None or own.method_name != operation.method_name:
         return False
-    numbers = [round(param.value, 6) for param in own.params]
-    if numbers != [round(param.value, 6) for param in operation.params] or not has_datum(crs):
+    numbers = [round(float(param.value), 6) for param in own.params]
+    if numbers != [round(float(param.value), 6) for param in operation.params] or not has_datum(
+        crs
+    ):
         return False
     one, other = base.datum, known.datum
     return one is not None and other is not None and one.ellipsoid != other.ellipsoid

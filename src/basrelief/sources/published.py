@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-MADE_OF = re.compile(
-    r"transformed|exponential|\b(?:rank|decile|quintile|percentile)", re.IGNORECASE
-)
-"""What headings say of columns that were made of scores and are none."""
+UNIT = r"(?:[ ,:-]*\((?:score|rate(?: per [^()]*)?|proportion(?: of [^()]*)?)\))?"
+TAIL = re.compile(UNIT + r"(?:[ ,:-]*\(?(?:imd ?|iod ?)?20[0-9]{2}\)?)?" + UNIT, re.IGNORECASE)
+"""What may stand behind a heading: its unit in brackets, and the year of an edition."""
+
+CUT_AT = 80
+"""Letters after which some copies of published tables cut their headings off."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class PublishedIndex:
     """Targets of whose indicators some are set for a whole district and shared by all its areas,
     with an example of such an indicator."""
 
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By target the least and the largest that it can be as it is published."""
+
     are_beginnings: bool = False
     """Whether headings only begin so: a unit follows, or the file cuts them off."""
 
@@ -49,10 +54,28 @@ class PublishedIndex:
         # A whole heading: other columns of another office's table may begin like it.
         if whole or not self.are_beginnings or not known:
             return whole[:1]
-        return [c for c in columns if c.lower().startswith(known) and not MADE_OF.search(c)]
+        return [c for c in columns if any(_goes_on(c, heading) for heading in known)]
 
-    def find_made(self, columns: Sequence[str], target: str) -> str | None:
-        """Find a column that was made of a target, as its rank is; None if there is none."""
+    def find_other(self, columns: Sequence[str], target: str) -> str | None:
+        """Find a column that begins as a target's and is another, as its rank is; else None."""
         known = tuple(heading.lower() for heading in self.headings.get(target, ()))
-        found = (c for c in columns if known and c.lower().startswith(known) and MADE_OF.search(c))
+        meant = self.find_all(columns, target)
+        # A whole word: "Theftless" says nothing of theft.
+        found = (
+            c
+            for c in columns
+            if c not in meant and any(re.match(re.escape(k) + r"\b", c.lower()) for k in known)
+        )
         return next(found, None)
+
+
+def _goes_on(column: str, heading: str) -> bool:
+    """Whether a column is headed so, with nothing behind it but a unit or an edition's year."""
+    text = column.strip()
+    if not text.lower().startswith(heading):
+        return False
+    rest = text[len(heading) :]
+    inside = rest.partition("(")[2].lower()
+    if len(text) >= CUT_AT and inside and ")" not in inside:
+        return "rate per ".startswith(inside[: len("rate per ")])
+    return TAIL.fullmatch(rest) is not None

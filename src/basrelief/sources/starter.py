@@ -15,13 +15,13 @@ from basrelief.grid import Bounds
 from basrelief.run import replacing
 from basrelief.sources.areas import list_names
 from basrelief.sources.crime import read_crime
-from basrelief.sources.labels import find_target
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.lying import LabelTable, Lying
 from basrelief.sources.pairs import Pair, choose_pair, no_notes
 from basrelief.sources.pictures import read_pictures
 from basrelief.sources.products import Product
 from basrelief.sources.squares import read_square
+from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
 
 NAME = "basrelief.toml"

@@ -69,7 +69,9 @@ def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]
     """
     suffix = path.suffix.lower()
     if suffix not in TEXT_SUFFIXES + BOOK_SUFFIXES:
-        raise InputError(f"{where}: {suffix or 'no suffix'} is not known. Give CSV or XLSX. {CURE}")
+        _refuse_device(path, where)
+        fault = f"{suffix} is not known" if suffix else "has no suffix, such as .csv"
+        raise InputError(f"{where}: {fault}. Give CSV or XLSX. {CURE}")
     data = read_bytes(path, where)
     if suffix in BOOK_SUFFIXES:
         # It takes some tenths of a second to load, and most tables are no workbooks.
@@ -100,10 +102,7 @@ def read_bytes(path: Path, where: str) -> bytes:
         Says what it is.
     """
     try:
-        # A device or a pipe would be read for ever.
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "no ordinary file"
-            raise InputError(f"{where}: is {what}. Give a table as CSV or XLSX.")
+        _refuse_device(path, where)
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(
@@ -113,6 +112,13 @@ def read_bytes(path: Path, where: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error.strerror or error}).") from error
+
+
+def _refuse_device(path: Path, where: str) -> None:
+    """Stop at what is no ordinary file: a device or a pipe would be read for ever."""
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no ordinary file"
+        raise InputError(f"{where}: is {what}. Give a table as CSV or XLSX.")
 
 
 def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:

@@ -27,8 +27,8 @@ ROLES = {
 }
 """What files are to a run, by the key that names them, in the order of the report."""
 
-OF_LABELS = ("scores", "counts of crime", "table of scores")
-"""Roles of the files that labels are read from."""
+OF_LABELS = ("areas", "scores", "counts of crime", "table of scores")
+"""Roles of the files in which labels stand, or may: boundaries come with scores as columns."""
 
 
 @dataclass(frozen=True)

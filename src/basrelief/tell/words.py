@@ -7,8 +7,8 @@ from math import floor, log10
 
 from basrelief.config import Settings
 from basrelief.run import Record
-from basrelief.sources.labels import BY_DISTRICT
 from basrelief.sources.ranks import SUFFIX
+from basrelief.sources.targets import BY_DISTRICT
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",

@@ -40,6 +40,7 @@ from basrelief.run import Run, read_json, write_json
 from basrelief.sources.england import ENGLAND
 from basrelief.tell.release import refit
 from basrelief.tell.release.gate import Release
+from basrelief.tell.release.withheld import say_cure
 from basrelief.tell.stage import tell_run
 
 N_AREAS, N_CHIPS = 40, 40
@@ -610,3 +611,11 @@ def test_a_towns_chips_and_files_are_not_in_its_public_folder(
     text = (folder / "report.html").read_text()
     assert not [x for x in chips["easting"].astype(int).astype(str).unique() if x in text]
     assert "A made-up town" in text
+
+
+def test_pictures_without_figures_are_said_to_be_the_default() -> None:
+    said = say_cure(PublishSettings(), of_pictures=True)
+    assert "the default for pictures" in said
+    assert "publish.min_ground_covered = 0" in said
+    opened = say_cure(PublishSettings(min_ground_covered=0, min_population=9), of_pictures=True)
+    assert "the default" not in opened

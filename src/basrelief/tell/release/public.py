@@ -51,7 +51,9 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
         facts.run.say("report: nothing is published; public/report.html says so")
         return
     if not release.shown:
-        facts.run.say(f"report: public/ shows no figure. {say_cure(facts.settings.publish)}")
+        settings = facts.settings
+        cure = say_cure(settings.publish, of_pictures=settings.data.images is not None)
+        facts.run.say(f"report: public/ shows no figure. {cure}")
         return
     facts.run.say(
         f"report: public/ shows {len(release.shown)} areas, {len(release.hidden)} are withheld; "

@@ -9,8 +9,8 @@ on which the very stages work, and in whose tables the withheld labels do not st
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.describe import describe_chips, rows_used
+from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
+from basrelief.chips.pictures import read_picture_labels
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, PublishSettings, Settings
 from basrelief.explain.findings import Findings
@@ -26,7 +28,7 @@ from basrelief.explain.stage import explain_networks
 from basrelief.judge.audit import build_audit
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn.stage import train_recipes
-from basrelief.marks import is_finished, mark_of, run_stage
+from basrelief.marks import is_finished, list_damaged, mark_of, run_stage
 from basrelief.run import Run, digest, read_json, read_record, replacing, write_json
 from basrelief.splits.stage import assign_splits
 from basrelief.tell.evaluation import Evaluation
@@ -35,6 +37,15 @@ from basrelief.tell.release.gate import Release
 
 READ = ("chips", "split", "train", "evaluate")
 """Stages of the run whose settings and inputs the refit shares: when one changes, so does it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done for the public in the manner of a stage, and what it writes."""
+
+    name: str
+    work: Callable[[Run], None]
+    writes: tuple[str, ...]
 
 
 def find_public_facts(
@@ -52,6 +63,9 @@ def find_public_facts(
     Facts that no withheld label has a part in, still to be narrowed; and how they came about.
     """
     n_seen = count_withheld_labels(facts.samples, release, settings.publish)
+    if settings.data.crime is not None and facts.samples.has_places:
+        # Rates of areas shown hang on the counts of others, even of those whose own are unknown.
+        n_seen = len(release.hidden)
     # A page that says nothing needs no fitting.
     if settings.publish.allow == "nothing" or not n_seen:
         _remove_refit(run)
@@ -151,15 +165,19 @@ def refit_run(settings: Settings, run: Run, release: Release) -> Run:
     before = [read_record(mark_of(run, stage)) for stage in READ]
     # Without the run's own marks nothing says whether an earlier refit is of the same run.
     known = digest(before, sorted(release.shown)) if all(before) else None
-    if known is None or not _has_begun(public, known):
+    steps = _list_steps(settings, run, release)
+    damaged = _find_damage(public, steps, known) if known else ""
+    if damaged:
+        run.say(f"report: {damaged} is gone, changed or damaged: fitted without them once more")
+    if known is None or damaged or not _has_begun(public, known):
         _remove_refit(run)
         write_json(public.folder / "release.json", {"fingerprint": known})
-    steps = _list_steps(settings, run, release)
-    if known and all(is_finished(public, name, known) for name in steps):
+    elif all(is_finished(public, step.name, known) for step in steps):
         run.say("report: fitted without them before, and kept")
         return public
-    for name, work in steps.items():
-        run_stage(public, name, known or "", partial(work, public))
+    for step in steps:
+        work = partial(step.work, public)
+        run_stage(public, step.name, known or "", work, writes=step.writes)
     return public
 
 
@@ -174,17 +192,30 @@ def _has_begun(public: Run, known: str) -> bool:
     return read_record(public.folder / "release.json") == {"fingerprint": known}
 
 
-def _list_steps(settings: Settings, run: Run, release: Release) -> dict[str, Callable[[Run], None]]:
+def _find_damage(public: Run, steps: Sequence[Step], known: str) -> str:
+    """Say what is no longer as the steps that are finished wrote it; empty where nothing is."""
+    for step in steps:
+        if is_finished(public, step.name, known):
+            for path in list_damaged(public, step.name):
+                return str(path.relative_to(public.folder.parent))
+    return ""
+
+
+def _list_steps(settings: Settings, run: Run, release: Release) -> list[Step]:
     """List what is done for the public, in order: only what its page tells of."""
-    steps: dict[str, Callable[[Run], None]] = {
-        "chips": lambda public: write_public_samples(run, public, release, settings.publish),
-        "describe": partial(describe_chips, settings),
-        "split": partial(assign_splits, settings),
-        "train": partial(train_recipes, settings),
-        "evaluate": partial(evaluate_recipes, settings),
-    }
+    steps = [
+        Step("chips", partial(_make_samples, settings, run, release), ("chips",)),
+        Step("describe", partial(describe_chips, settings), ("describe",)),
+        Step("split", partial(assign_splits, settings), ("splits",)),
+        Step("train", partial(train_recipes, settings), ("models",)),
+        Step(
+            "evaluate",
+            partial(evaluate_recipes, settings),
+            ("predictions.parquet", "scores.json", "scores.parquet", "evaluate"),
+        ),
+    ]
     if settings.publish.allow == "chips":
-        steps["explain"] = partial(_explain_chips, settings)
+        steps.append(Step("explain", partial(_explain_chips, settings), ("explain",)))
     return steps
 
 
@@ -196,15 +227,43 @@ def _explain_chips(settings: Settings, public: Run) -> None:
     explain_networks(load_samples(public), predictions, settings, public, Findings())
 
 
-def write_public_samples(run: Run, public: Run, release: Release, publish: PublishSettings) -> None:
+def _make_samples(settings: Settings, run: Run, release: Release, public: Run) -> None:
+    """Read labels once more, without the rows of areas and pictures that are not shown."""
+    samples = load_samples(run)
+    if samples.has_places:
+        left_out = set(samples.areas["area_id"]) - release.shown
+        labels = read_labels_without(settings, samples.targets, left_out)
+    else:
+        is_withheld = find_withheld_pictures(samples, release, settings.publish)
+        only = set(samples.chips.loc[~is_withheld, "chip_id"])
+        labels = read_picture_labels(settings, samples.targets, only)
+    write_public_samples(run, public, release, settings.publish, labels)
+
+
+def write_public_samples(
+    run: Run,
+    public: Run,
+    release: Release,
+    publish: PublishSettings,
+    labels: pd.DataFrame | None = None,
+) -> None:
     """Write the tables of the chips stage anew, as if withheld areas had never had a label.
+
+    Parameters
+    ----------
+    labels
+        By ``area_id``, or ``chip_id`` of pictures, read without those withheld; by default the
+        run's own.
 
     Raises
     ------
     InputError
         If no target varies over what is left.
     """
-    samples = keep_shown_labels(load_samples(run), release, publish)
+    samples = load_samples(run)
+    if labels is not None:
+        samples = _relabel(samples, labels)
+    samples = keep_shown_labels(samples, release, publish)
     with replacing(public.chips) as part:
         part.mkdir()
         samples.chips.to_parquet(part / "chips.parquet")
@@ -218,6 +277,17 @@ def write_public_samples(run: Run, public: Run, release: Release, publish: Publi
         for name in ("one_colour.csv", "near_one_colour.csv"):
             if (run.chips / name).exists():
                 shutil.copy(run.chips / name, part / name)
+
+
+def _relabel(samples: Samples, labels: pd.DataFrame) -> Samples:
+    """Give areas, or pictures and so their areas, other labels."""
+    targets, chips = list(samples.targets), samples.chips
+    if not samples.has_places:
+        chips = chips.assign(**{name: chips["chip_id"].map(labels[name]) for name in targets})
+        area_of = samples.membership.set_index("chip_id")["area_id"]
+        labels = chips[targets].groupby(chips["chip_id"].map(area_of)).mean()
+    found = {name: samples.areas["area_id"].map(labels[name]) for name in targets}
+    return replace(samples, chips=chips, areas=samples.areas.assign(**found))
 
 
 def keep_shown_labels(samples: Samples, release: Release, publish: PublishSettings) -> Samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 
 from basrelief.config import PublishSettings
+from basrelief.marks import list_files
 from basrelief.run import read_json
 from basrelief.tell.facts import Basis, Facts, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
@@ -61,13 +62,23 @@ def list_protection(basis: Basis, *, is_whole: bool) -> dict[str, list[str]]:
     return {"safe_from": list(CLOSED), "not_safe_from": [*OPEN, *of_models, *ALWAYS_OPEN]}
 
 
-def say_cure(publish: PublishSettings) -> str:
-    """Say what would let figures out where none is."""
+def say_cure(publish: PublishSettings, *, of_pictures: bool) -> str:
+    """Say what would let figures out where none is; of pictures, that this is as it should be."""
     bounds = {
         "min_population": publish.min_population,
         "min_ground_covered": publish.min_ground_covered,
     }
     known = " and ".join(f"publish.{name} = 0" for name, bound in bounds.items() if bound)
+    people = (
+        publish.min_population and f", if at least {publish.min_population:,} people live there"
+    )
+    if of_pictures and publish.min_ground_covered:
+        return (
+            "Every area is withheld, which is the default for pictures, as nobody knows how much "
+            "of an area's ground they show; publish.min_ground_covered = 0 would show areas "
+            f"without regard to that{people or ''}. report.html has all figures for yourself, "
+            "and publish.json says why."
+        )
     return (
         "Every area is withheld, and what was learnt or averaged rests on their scores alone. "
         f"publish.json says why; {known} would show areas without regard to that."
@@ -99,7 +110,9 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis)
         entries.append(Withheld("models, folds and averages that saw withheld scores", None, why))
     if release.hidden or basis.n_without:
         why = "with them folds could be dealt again, and guesses tried"
-        entries.append(Withheld("the seed, and size and hash of tables of scores", None, why))
+        entries.append(
+            Withheld("the seed, and size and hash of tables of scores and of boundaries", None, why)
+        )
     if basis.kind == "nothing":
         return entries
     n_scores = len(facts.scores) - len(narrowed.scores)
@@ -152,7 +165,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if (facts.run.ground.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
-    n_maps = None if _is_refit(facts) else len(list(facts.run.maps.glob("*")))
+    n_maps = None if _is_refit(facts) else len(list_files(facts.run, ["maps"]))
     if facts.samples.has_places and n_maps != 0:
         why = "they hold every area; areas.csv and areas.geojson hold those shown"
         entries.append(Withheld("layers and maps for the analyst's own tools", n_maps, why))

@@ -1,0 +1,76 @@
+"""Columns that look like counts of crime and are none: of times to come, or added up."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+
+from basrelief.config import InputError
+from basrelief.run import Notes
+
+MIN_MONTHS, MIN_YEARS, MIN_ROWS = 6, 3, 20
+"""Periods in a row, and rows with any crime, from which it is no chance that counts never fall: of
+three years a quarter of all rows do so, of six months fewer, and never nearly all of twenty."""
+
+NEARLY_ALL = 0.99
+"""Share of rows that must do so; a single correction downwards makes no column one of counts."""
+
+
+def refuse_future(counts: pd.DataFrame, where: str) -> None:
+    """Stop where a period that has not begun has counts: a projection, or no period at all.
+
+    Parameters
+    ----------
+    counts
+        One column a period, ``YYYY`` or ``YYYYMM``; NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        Names the period.
+    """
+    today = dt.datetime.now(tz=dt.UTC)
+    for period in counts.columns:
+        now = today.strftime("%Y" if len(period) == 4 else "%Y%m")
+        if period > now and counts[period].notna().any():
+            raise InputError(
+                f"{where}: has counts of {period[:4]}{'-' if period[4:] else ''}{period[4:]}, "
+                "which is still to come. Leave that column or those rows out, or empty."
+            )
+
+
+def doubt_running_totals(counts: pd.DataFrame, where: str, notes: Notes) -> None:
+    """Stop where each month holds those of the year before it; note where years seem to.
+
+    Raises
+    ------
+    InputError
+        Names the year.
+    """
+    years = sorted(period for period in counts.columns if len(period) == 4)
+    # Years may really rise, year after year: a word, and no refusal.
+    if len(years) >= MIN_YEARS and _never_falls(counts[years]):
+        notes.add(
+            f"{where}: counts never fall from {years[0]} to {years[-1]} in any area: is each year "
+            "added to those before it? They are taken as counts of single years"
+        )
+    monthly = [period for period in counts.columns if len(period) == 6]
+    for year in sorted({period[:4] for period in monthly}):
+        months = sorted(period for period in monthly if period[:4] == year)
+        if len(months) >= MIN_MONTHS and _never_falls(counts[months]):
+            raise InputError(
+                f"{where}: counts of {year} never fall from month to month in any area: each "
+                "month seems to hold those before it too. Give the counts of single months."
+            )
+
+
+def _never_falls(counts: pd.DataFrame) -> bool:
+    """Whether counts rise over all areas in each step, and fall in hardly any row."""
+    some = counts.dropna()
+    some = some[some.sum(axis=1) > 0]
+    steps = some.diff(axis=1).iloc[:, 1:]
+    is_rising = (steps >= 0).all(axis=1)
+    return bool(
+        len(some) >= MIN_ROWS and (steps.sum() > 0).all() and is_rising.mean() >= NEARLY_ALL
+    )

@@ -1,0 +1,152 @@
+"""Single crimes, one a row, as police.uk publishes them: counted by area, month and category."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from basrelief.config import InputError
+from basrelief.run import Notes
+from basrelief.sources.areas import list_names
+from basrelief.sources.crime_files import (
+    CrimeFile,
+    Part,
+    check_periods,
+    list_boroughs,
+    name_categories,
+)
+
+CRIME_ID = r"[0-9a-f]{64}"
+"""How police.uk writes the ID of a crime; other columns of that name may hold anything."""
+
+FEW, FEW_OF_MOST = 2.0, 0.05
+"""Crimes an area and month, of all kinds, below which no force is known to fall in a district that
+it polices; and the share of its busiest district. Below both, the district is another force's."""
+
+
+def read_crimes(file: CrimeFile) -> pd.DataFrame:
+    """Read one crime a row: its area (None where unknown), month, category, force, borough."""
+    heading = next(
+        (file.by_name[n] for n in ("falls within", "reported by") if n in file.by_name), ""
+    )
+    names = [file.code, file.by_name["month"], file.by_name["crime type"]]
+    table = file.read()
+    months = check_periods(table[names[1]].astype(str), file)
+    if (months.str.len() == 4).any():
+        raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
+    crime_id = file.by_name.get("crime id")
+    return pd.DataFrame(
+        {
+            "crime_id": table[crime_id] if crime_id else None,
+            "area_id": table[file.code],
+            "month": months,
+            "category": name_categories(table[names[2]], file),
+            # A row may lack it; then it counts as of a force of its own.
+            "force": table[heading].fillna("").astype(str) if heading else "",
+            "borough": list_boroughs(table, file),
+        }
+    )
+
+
+def count_crimes(singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, notes: Notes) -> Part:
+    """Count single crimes by area, category and month.
+
+    An area belongs to the force that recorded most of its crimes, and is known in the months of
+    which there are crimes of that force.
+    """
+    crimes = _stack_crimes(singles, where, notes)
+    lost = crimes["area_id"].isna()
+    if lost.any():
+        notes.add(
+            f"{where}: {lost.sum()} of {len(crimes)} crimes have no LSOA and are in no area's count"
+        )
+    months = crimes.groupby("force")["month"].unique()
+    known = crimes[~lost]
+    forces = known.groupby("area_id")["force"].agg(lambda each: each.value_counts().index[0])
+    boroughs = known.dropna(subset=["borough"]).groupby("area_id")["borough"].first()
+    boroughs = boroughs.reindex(forces.index).astype(object)
+    covered = pd.DataFrame(
+        {
+            month: [month in months[force] for force in forces]
+            for month in sorted(crimes["month"].unique())
+        },
+        index=forces.index,
+    )
+    covered = covered.astype(float)
+    strange = _find_strange(known, forces, boroughs)
+    if len(strange):
+        covered.loc[strange] = 0.0
+        named = list_names(sorted(boroughs[strange].dropna().unique()), limit=5)
+        notes.add(
+            f"{where}: {len(strange)} areas (in {named}) have hardly a crime in these files, as "
+            "where another force's ground begins: their rates are unknown"
+        )
+    counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
+    # A month whose crimes have no LSOA is of the files too.
+    counts = counts.reindex(columns=covered.columns, fill_value=0)
+    main = tuple(sorted(known["category"].unique()))
+    return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
+
+
+def _stack_crimes(
+    singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, notes: Notes
+) -> pd.DataFrame:
+    """Join files of single crimes, each force and month once."""
+    stacked: list[pd.DataFrame] = []
+    seen: dict[tuple[Any, Any], tuple[CrimeFile, pd.DataFrame]] = {}
+    for file, crimes in singles:
+        keys = set(crimes[["force", "month"]].itertuples(index=False, name=None))
+        again = sorted(keys & set(seen))
+        if again:
+            other, before = seen[again[0]]
+            if not crimes.equals(before):
+                force, month = again[0]
+                raise InputError(
+                    f"{where}: {other.stem} and {file.stem} both hold crimes of {force} in "
+                    f"{month}. Give a pattern that takes each crime once."
+                )
+            notes.add(f"{file.where}: the same crimes as in {other.stem}, counted once")
+            continue
+        seen |= dict.fromkeys(keys, (file, crimes))
+        stacked.append(crimes)
+    return _drop_repeats(pd.concat(stacked, ignore_index=True), where, notes)
+
+
+def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFrame:
+    """Count each crime once that stands several times with the same police.uk ID.
+
+    Anti-social behaviour has none, and is as often there as it stands.
+    """
+    texts = crimes["crime_id"].astype(str).str.strip().str.lower()
+    has_id = texts.str.fullmatch(CRIME_ID)
+    keyed = crimes.assign(crime_id=texts)
+    is_repeat = has_id & keyed.duplicated(["crime_id", "area_id", "month", "category"])
+    if is_repeat.any():
+        notes.add(
+            f"{where}: {is_repeat.sum()} of {len(crimes)} crimes stand there again, with the same "
+            "Crime ID, month, area and category: each is counted once"
+        )
+    left = keyed[has_id & ~is_repeat]
+    n_at_odds = int(left.duplicated("crime_id").sum())
+    if n_at_odds:
+        notes.add(
+            f"{where}: {n_at_odds} crimes have the Crime ID of another in a different month, area "
+            "or category: all are counted"
+        )
+    return crimes[~is_repeat].reset_index(drop=True)
+
+
+def _find_strange(
+    known: pd.DataFrame, forces: pd.Series[str], boroughs: pd.Series[Any]
+) -> pd.Index[str]:
+    """Find the areas of districts that their force does not police, but has some crimes of."""
+    table = pd.DataFrame({"force": forces, "borough": boroughs})
+    table["n"] = known.groupby("area_id").size()
+    n_months = known.groupby("force")["month"].nunique()
+    usual = table.groupby(["force", "borough"])["n"].mean()
+    usual = usual / n_months.reindex(usual.index.get_level_values("force")).to_numpy()
+    most = usual.groupby(level="force").transform("max")
+    few = set(usual[(usual < FEW) & (usual < FEW_OF_MOST * most)].index)
+    is_few = [pair in few for pair in zip(table["force"], table["borough"], strict=True)]
+    return table.index[is_few]
