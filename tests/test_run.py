@@ -81,7 +81,7 @@ def test_a_stage_that_fails_is_not_finished(tmp_path: Path) -> None:
 def test_an_output_under_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"out = 'file/run': cannot write there \(Not a dir"):
-        prepare_folder(tmp_path / "file" / "run", "file/run")
+        prepare_folder(tmp_path / "file" / "run", "out = 'file/run'")
 
 
 def test_a_full_disk_is_recognised_behind_another_error() -> None:

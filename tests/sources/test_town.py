@@ -18,9 +18,9 @@ from sklearn.preprocessing import StandardScaler, minmax_scale
 from basrelief.config import load_settings
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
+from basrelief.sources.iod import IOD
 from basrelief.sources.labels import read_labels
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
-from basrelief.sources.targets import DOMAINS
 from basrelief.sources.town import write_town
 
 
@@ -109,7 +109,7 @@ def test_a_town_is_read_by_the_sources(small: Read) -> None:
     assert small.dsm.grid.bounds == (520000, 40000, 521000, 41000)
     assert small.dsm.tiles[0].name.startswith("lidar/DSM_TV2040_P_")
     assert small.dsm.tiles[0].nodata != small.dtm.tiles[0].nodata
-    assert set(small.labels.columns) >= {*DOMAINS, "population", "lad"}
+    assert set(small.labels.columns) >= {*IOD.domains, "population", "lad"}
     assert set(small.areas["area_id"]) == set(small.labels.index)
 
 
@@ -156,7 +156,7 @@ def test_health_is_learned_from_neither(whole: Read) -> None:
 
 def test_the_truth_is_told(small: Read) -> None:
     truth = json.loads((small.folder / "truth.json").read_text())
-    assert set(truth["driven_by"]) == set(DOMAINS)
+    assert set(truth["driven_by"]) == set(IOD.domains)
     assert set(truth["character"]) == set(small.labels.index)
 
 

@@ -117,7 +117,7 @@ def holding_answer(settings: Settings, out: Run) -> Iterator[None]:
     typed = f"--out {str(out.folder)!r}"
     _refuse_runs(out.folder, typed)
     _refuse_inputs_inside(settings, out.folder, typed)
-    prepare_folder(out.folder, str(out.folder))
+    prepare_folder(out.folder, typed)
     with locking(out, typed):
         # What says whose the folder is: files of these names may be anybody's.
         is_own = mark_of(out, PREDICT).is_file()

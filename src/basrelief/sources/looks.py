@@ -190,6 +190,8 @@ def _look_over(
         look.add(values, lowest, highest)
         values[(values < lowest) | (values > highest)] = np.nan
         n_bled += blank_bled(values)
+        # Averages with nodata lie far off as well, and are no value of their own.
+        look.add_ends(values)
     return look, n_bled
 
 

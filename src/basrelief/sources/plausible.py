@@ -136,9 +136,9 @@ SEAM_CELLS = 12
 SAME_SURFACE_M, SAME_SHARE = 0.01, 0.999
 """Where a larger share of the surface equals the terrain, to a centimetre, nothing stands on it."""
 
-BARE_SHARE = 0.02
-"""Share of the surface's cells without terrain from which it is told: both are cut at the same
-edges, and voids of one lie in water."""
+BARE_SHARE = 0.1
+"""Share of the surface's cells without terrain from which it is told: terrains often end a
+little before surfaces, and have voids in water."""
 
 BELOW_M, BELOW_SHARE = 1.0, 0.02
 """Surface and terrain are swapped where a larger share of the surface lies a metre below the

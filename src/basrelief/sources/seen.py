@@ -78,12 +78,17 @@ class Look:
         self.sample.append(known[:: max(1, known.size // 2000)])
         steps = np.abs(np.diff(values, axis=1))
         self.steps.append(steps[np.isfinite(steps)][::3])
-        self._add_lone(np.unique(known[~is_low], return_counts=True))
         self._add_patches(values)
 
-    def _add_lone(self, counted: tuple[Heights, NDArray[np.int64]]) -> None:
-        """Find an end of the heights that several cells share exactly, far from the rest."""
-        found, count = counted
+    def add_ends(self, values: Heights) -> None:
+        """Find an end of the heights that several cells share exactly, far from the rest.
+
+        Parameters
+        ----------
+        values : (row, col), metres
+            NaN where there is no data, or what is there is not believed.
+        """
+        found, count = np.unique(values[np.isfinite(values)], return_counts=True)
         if len(found) < 2:
             return
         for end, beside in ((0, 1), (-1, -2)):

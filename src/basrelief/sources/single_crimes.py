@@ -20,6 +20,10 @@ from basrelief.sources.crime_files import (
 CRIME_ID = r"[0-9a-f]{64}"
 """How police.uk writes the ID of a crime; other columns of that name may hold anything."""
 
+COPIED_SHARE = 0.1
+"""Share of IDs that stand again from which files were joined with themselves: as published, one in
+fifty does (City of London, 2019)."""
+
 FEW, FEW_OF_MOST = 2.0, 0.05
 """Crimes an area and month, of all kinds, below which no force is known to fall in a district that
 it polices; and the share of its busiest district. Below both, the district is another force's."""
@@ -114,18 +118,21 @@ def _stack_crimes(
 
 
 def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFrame:
-    """Count each crime once that stands several times with the same police.uk ID.
+    """Count each crime once in files that stand twice, told by the IDs of police.uk.
 
+    A few IDs stand again as the police publish them, and count so, as in their own sums.
     Anti-social behaviour has none, and is as often there as it stands.
     """
     texts = crimes["crime_id"].astype(str).str.strip().str.lower()
     has_id = texts.str.fullmatch(CRIME_ID)
     keyed = crimes.assign(crime_id=texts)
     is_repeat = has_id & keyed.duplicated(["crime_id", "area_id", "month", "category"])
+    is_copied = is_repeat.sum() > COPIED_SHARE * max(has_id.sum(), 1)
     if is_repeat.any():
+        what = "each is counted once" if is_copied else "all are counted, as they are published"
         notes.add(
             f"{where}: {is_repeat.sum()} of {len(crimes)} crimes stand there again, with the same "
-            "Crime ID, month, area and category: each is counted once"
+            f"Crime ID, month, area and category: {what}"
         )
     left = keyed[has_id & ~is_repeat]
     n_at_odds = int(left.duplicated("crime_id").sum())
@@ -134,7 +141,7 @@ def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFram
             f"{where}: {n_at_odds} crimes have the Crime ID of another in a different month, area "
             "or category: all are counted"
         )
-    return crimes[~is_repeat].reset_index(drop=True)
+    return crimes[~is_repeat].reset_index(drop=True) if is_copied else crimes
 
 
 def _find_strange(

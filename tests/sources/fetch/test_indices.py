@@ -52,7 +52,7 @@ def put_iod(site: Path, url: str = IOD.url, n: int = 33_755, crime: str = "0.5")
         "Index of Multiple Deprivation (IMD) Score,Crime Score,"
         "Total population: mid 2022 (excluding prisoners)"
     )
-    rows = (f"E010{k:05d},Testham 001A,E09000001,{k},{crime},1500" for k in range(n))
+    rows = (f"E010{k:05d},Testham 001A,E09000001,{k % 80 + 1},{crime},1500" for k in range(n))
     body = "\r\n".join([head, *rows, ""]).encode()
     put(site, url, body)
     return body
@@ -90,7 +90,7 @@ def test_the_list_of_gov_uk_is_asked_first(
     assert brought.files[0].read_bytes() == body
     assert not any("correct" in line for line in lines)
     labels = read(brought.files[0], tmp_path, ["imd", "crime"])
-    assert labels.loc["E01000009", "imd"] == 9.0
+    assert labels.loc["E01000009", "imd"] == 10.0
     record = json.loads((tmp_path / "out" / "credits.json").read_text())[0]
     assert record["sha256"] == known
     assert record["credit"]["licence"] == "OGL v3"

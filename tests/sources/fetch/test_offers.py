@@ -82,6 +82,7 @@ def test_whoever_stops_the_program_does_not_wait(
     start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
 ) -> None:
     files, client = start("files"), make_client(pause_s=600.0)
+    n_before = threading.active_count()
 
     def stop(line: str) -> None:
         raise KeyboardInterrupt
@@ -92,7 +93,8 @@ def test_whoever_stops_the_program_does_not_wait(
     with pytest.raises(KeyboardInterrupt):
         bring(client, offers, tmp_path / "place", stop)
     assert client.stop.is_set()
-    assert threading.active_count() < 5
+    # Whoever runs the tests may have threads of his own.
+    assert threading.active_count() < n_before + 4
     assert {each.name for each in (tmp_path / "place").iterdir()} == {"first.bin", "credits.json"}
 
 
@@ -153,7 +155,8 @@ def test_a_folder_that_takes_no_file_is_told(
     (tmp_path / "lidar").touch()
     offers = [offer(f"{start('files')}/plain/1", "lidar/a.bin")]
     (failure,) = bring(make_client(), offers, tmp_path, lambda line: None).failures
-    assert failure.startswith("lidar/a.bin: cannot be written (")
+    assert failure.startswith("lidar/a.bin: ")
+    assert "lidar: a file, where this program keeps a folder" in failure
 
 
 def test_a_kill_loses_no_file_that_had_come(

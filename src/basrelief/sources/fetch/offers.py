@@ -24,7 +24,7 @@ from rich.progress import (
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.run import Record, read_json, replacing, write_json
-from basrelief.sources.fetch.client import N_AT_ONCE, Client, ServiceError, name_host, read_kept
+from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
 
 CREDITS = "credits.json"
 """Whose every file of a folder is, where it came from, and its SHA-256."""
@@ -175,7 +175,7 @@ def _bring_one(client: Client, offer: Offer, folder: Path) -> Path | str:
         with replacing(target) as part:
             record = _make(client, offer, part) if offer.make else _download(client, offer, part)
         keep_credit(folder, offer.name, offer, record)
-    except ServiceError as error:
+    except InputError as error:
         return f"{offer.what}: {error}"
     except OSError as error:
         return f"{offer.what}: cannot be written ({error.strerror})"
