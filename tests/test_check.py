@@ -58,6 +58,7 @@ def test_the_town_is_foreseen_as_it_is_cut_and_nothing_is_written(
         "data.areas=labels.csv",
         "data.dsm=lidar/*.asc",
         "split.block_m=500000",
+        "chips.resolution_m=0.15",
         "models.recipes=['dense']",
         "out=config.toml/run",
         "out=.",

@@ -125,6 +125,8 @@ def test_inputs_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     [
         ("a.dbf", ["a.shp", "a.shx", "a.prj", "a.cpg"]),
         ("a.tab", ["a.dat", "a.map", "a.id", "a.ind"]),
+        ("a.dat", ["a.tab", "a.map", "a.id", "a.ind"]),
+        ("a.mid", ["a.mif"]),
         ("a.gpkg", ["a.gpkg-wal"]),
     ],
 )

@@ -14,7 +14,6 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.labelled import read_counts
-from basrelief.chips.layers import SHARD_SIDE
 from basrelief.chips.pictures import ID_COLUMNS, choose_pictures, gather_areas, look_at_pictures
 from basrelief.chips.rasters import Rasters, find_blocks, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
@@ -81,7 +80,7 @@ def _lay_chips(
     grid = Grid.over(rasters.surface.grid.bounds, settings.chips.resolution_m, unit=size_px)
     tree = shapely.STRtree(areas.geometry.values)
     squares: list[Any] = []
-    for block in find_blocks(settings, grid, SHARD_SIDE * size_px, areas):
+    for block in find_blocks(settings, grid, areas, rasters.surface.grid.cell_m):
         own = np.array([shapely.box(*chip.bounds) for chip in block.tiles(size_px)])
         touched = np.unique(tree.query(own, predicate="intersects")[0])
         squares += list(own[touched])

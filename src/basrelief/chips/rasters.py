@@ -168,13 +168,7 @@ def _cut_place(
     """
     size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
-    blocks = find_blocks(settings, grid, SHARD_SIDE * size_px, areas)
-    if settings.chips.resolution_m * FINEST < rasters.surface.grid.cell_m:
-        raise InputError(
-            f"chips.resolution_m = {settings.chips.resolution_m:g}: the rasters' cells are "
-            f"{rasters.surface.grid.cell_m:g} m, and nothing so much finer is in them. Give "
-            f"{rasters.surface.grid.cell_m / FINEST:g} or more."
-        )
+    blocks = find_blocks(settings, grid, areas, rasters.surface.grid.cell_m)
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
     zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)
@@ -207,14 +201,22 @@ def _cut_place(
     return index_squares(squares, valid, areas), covered * cell_m**2
 
 
-def find_blocks(settings: Settings, grid: Grid, side: int, areas: gpd.GeoDataFrame) -> list[Grid]:
+def find_blocks(
+    settings: Settings, grid: Grid, areas: gpd.GeoDataFrame, native_m: float
+) -> list[Grid]:
     """List the blocks of a grid within the bounds of the areas; rasters may reach far beyond.
+
+    Parameters
+    ----------
+    native_m
+        Side of the rasters' own cells, in metres.
 
     Raises
     ------
     InputError
-        If they have more cells than can be cut.
+        If they have more cells than can be cut, or much finer ones than the rasters.
     """
+    side = SHARD_SIDE * settings.chips.size_px
     (rows, cols), _ = grid.clip(grid.cover(tuple(areas.total_bounds), unit=side))
     inside = grid.crop((rows, cols))
     if inside.n_cells > MAX_CELLS:
@@ -223,6 +225,12 @@ def find_blocks(settings: Settings, grid: Grid, side: int, areas: gpd.GeoDataFra
             f"chips.resolution_m = {settings.chips.resolution_m:g}: the areas' ground would be "
             f"{inside.n_cells:.0e} cells, and {MAX_CELLS:.0e} can be cut. From {wanted:.2g} m on "
             "they are few enough; or give fewer areas."
+        )
+    if settings.chips.resolution_m * FINEST < native_m:
+        raise InputError(
+            f"chips.resolution_m = {settings.chips.resolution_m:g}: the rasters' cells are "
+            f"{native_m:g} m, and nothing so much finer is in them. Give {native_m / FINEST:g} or "
+            "more."
         )
     return list(inside.tiles(side))
 

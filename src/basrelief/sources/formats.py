@@ -14,6 +14,7 @@ from typing import IO
 
 from basrelief.config import InputError
 from basrelief.sources.archives import list_members
+from basrelief.sources.inputs import SIDES
 
 HEAD_BYTES = 65_536
 """How much of a file is looked at: no driver decides by more."""
@@ -89,9 +90,6 @@ STRANGERS = {
 OFFLINE = {"GDAL_HTTP_PROXY": "http://127.0.0.1:9", "GDAL_HTTP_MAX_RETRY": "0"}
 """What GDAL is told wherever it opens a file: a way into the network that leads nowhere (nothing
 listens at port 9), for formats let a file point to where the rest of it lies."""
-
-SIDES = {".dbf": ".shp", ".shx": ".shp", ".dat": ".tab", ".map": ".tab", ".mid": ".mif"}
-"""Which file of a source names the source, where another of its files was typed."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,16 @@ FILES = ("areas", "labels", "table")
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
 WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
 
+TAB, MIF = (".tab", ".dat", ".map", ".id", ".ind"), (".mif", ".mid")
+
+TYPED_FOR = {SHAPEFILE[:3]: SHAPEFILE, TAB[:3]: TAB, MIF: MIF}
+"""Files that people type for a source, the one that opens it first; and all that belongs to it."""
+
+SIDES = {other: typed[0] for typed in TYPED_FOR for other in typed[1:]}
+"""Which file of a source opens it, where another of its files was typed."""
+
 COMPANIONS = {
-    # A shapefile is opened by any of its files.
-    **dict.fromkeys(SHAPEFILE[:3], SHAPEFILE),
-    ".tab": (".dat", ".map", ".id", ".ind"),
-    ".mif": (".mid",),
+    **{each: files for typed, files in TYPED_FOR.items() for each in typed},
     # What was written last, where another program has it open.
     ".gpkg": (".gpkg-wal",),
     ".tif": (*WORLD, ".prj", ".tif.aux.xml", ".aux.xml", ".tif.msk"),
