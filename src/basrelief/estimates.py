@@ -10,6 +10,7 @@ import pandas as pd
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
+from basrelief.learn.gaussian_process import MANY
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
@@ -79,8 +80,6 @@ DISK = {
 """Megabytes that stay in the run folder."""
 
 BASE_AREAS = 100
-MANY = 500
-"""Up to so many areas are fitted by a process whose cost grows faster than their number."""
 
 
 @dataclass(frozen=True)

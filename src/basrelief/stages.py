@@ -38,7 +38,7 @@ from basrelief.run import (
     read_format,
     write_json,
 )
-from basrelief.sources.inputs import find_inputs
+from basrelief.sources.inputs import find_input_inside, find_inputs
 
 
 @dataclass(frozen=True)
@@ -274,13 +274,12 @@ def refuse_inputs_inside(settings: Settings, run: Run) -> None:
     InputError
         Names the key and the file.
     """
-    folder = run.folder.resolve()
-    for file in find_inputs(settings):
-        if folder in file.path.resolve().parents:
-            raise InputError(
-                f"{file.key}: {file.path.name} lies in the run folder, {settings.tell_out()}, "
-                "where stages replace files. Move it, or choose another run folder."
-            )
+    file = find_input_inside(settings, run.folder)
+    if file is not None:
+        raise InputError(
+            f"{file.key}: {file.path.name} lies in the run folder, {settings.tell_out()}, "
+            "where stages replace files. Move it, or choose another run folder."
+        )
 
 
 def run_all(

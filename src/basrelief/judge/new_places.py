@@ -27,7 +27,7 @@ from basrelief.marks import (
     sweep_parts,
 )
 from basrelief.run import Record, Run, check_format, prepare_folder, read_format
-from basrelief.sources.inputs import find_inputs
+from basrelief.sources.inputs import find_input_inside
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""
@@ -149,18 +149,17 @@ def _refuse_runs(folder: Path, typed: str) -> None:
 
 def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
     """Refuse input files that lie where predictions are written."""
-    inside = folder.resolve()
     for key in ("dsm", "dtm", "areas", "labels", "images", "table"):
         if getattr(settings.data, key) is not None:
             # What cannot be a path at all is said as that.
             settings.typed(key)
-    for file in find_inputs(settings):
-        if inside in file.path.resolve().parents:
-            option = file.key.removeprefix("data.")
-            raise InputError(
-                f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
-                "it, or choose another folder."
-            )
+    file = find_input_inside(settings, folder)
+    if file is not None:
+        option = file.key.removeprefix("data.")
+        raise InputError(
+            f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
+            "it, or choose another folder."
+        )
 
 
 def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:

@@ -46,7 +46,7 @@ SPARE_CELLS = 6
 
 HECTARE_M2 = 10_000.0
 
-Grid = NDArray[np.float32]
+Heights = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Numbers = NDArray[Any]
 
@@ -71,7 +71,7 @@ class Plane:
 class Cover:
     """What stands on the ground, (row, col) each."""
 
-    above: Grid
+    above: Heights
     """Height above ground in metres; 0 without data."""
 
     is_roof: Mask
@@ -79,7 +79,7 @@ class Cover:
 
 
 def measure_planes(
-    surface: Grid, ground: Grid, cell_m: float, margin: int
+    surface: Heights, ground: Heights, cell_m: float, margin: int
 ) -> Iterator[tuple[str, Plane]]:
     """Measure every plane of a block, one at a time.
 
@@ -112,7 +112,7 @@ def measure_planes(
         yield from _cut(measured, margin - spare)
 
 
-def classify_cover(surface: Grid, ground: Grid, cell_m: float) -> Cover:
+def classify_cover(surface: Heights, ground: Heights, cell_m: float) -> Cover:
     """Classify what is high as roof or crown: both are high, but crowns are speckled.
 
     Speckle is what a closing adds and an opening takes away over three cells, in squares or in
@@ -142,7 +142,7 @@ def classify_cover(surface: Grid, ground: Grid, cell_m: float) -> Cover:
     return Cover(above, is_roof, is_high & is_rough)
 
 
-def _measure_ground(ground: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
+def _measure_ground(ground: Heights, cell_m: float) -> Iterator[tuple[str, Plane]]:
     """Altitude, alone and against its surroundings, and slope."""
     has_data = np.isfinite(ground)
     # Heights from a level nearby: squares of altitudes would lose the centimetres.
@@ -162,7 +162,7 @@ def _measure_ground(ground: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
     yield "steep_share", Plane(slope > STEEP_DEG, None)
 
 
-def _slope_where_known(low: Grid, has_data: Mask, cell_m: float) -> Grid:
+def _slope_where_known(low: Heights, has_data: Mask, cell_m: float) -> Heights:
     """Slope in degrees; a neighbour without data is taken to be as high as the cell itself."""
     squares = np.zeros_like(low)
     for axis in (0, 1):
@@ -171,7 +171,7 @@ def _slope_where_known(low: Grid, has_data: Mask, cell_m: float) -> Grid:
         rise = np.where(known[0], ahead, 0.0) - np.where(known[1], behind, 0.0)
         steps = known[0].astype(np.float32) + known[1]
         squares += (rise / np.maximum(steps, 1.0) / cell_m) ** 2
-    slope: Grid = np.degrees(np.arctan(np.sqrt(squares))).astype(np.float32)
+    slope: Heights = np.degrees(np.arctan(np.sqrt(squares))).astype(np.float32)
     return slope
 
 
@@ -206,16 +206,16 @@ def _measure_roofs(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
     yield "roofs_per_ha", Plane(_count_pieces(is_roof) * per_ha, None)
 
 
-def _measure_outline(is_roof: Mask) -> Grid:
+def _measure_outline(is_roof: Mask) -> Heights:
     """Length of outline at each cell, in cells, from crossings in four directions (Crofton)."""
     down, right = _shift(is_roof, 0, 1), _shift(is_roof, 1, 1)
     straight = (is_roof ^ down).astype(np.float32) + (is_roof ^ right)
     slanting = (is_roof ^ _shift(down, 1, 1)).astype(np.float32) + (down ^ right)
-    crossings: Grid = straight + slanting * np.float32(np.sqrt(0.5))
+    crossings: Heights = straight + slanting * np.float32(np.sqrt(0.5))
     return crossings * np.float32(np.pi / 8)
 
 
-def _count_pieces(is_roof: Mask) -> Grid:
+def _count_pieces(is_roof: Mask) -> Heights:
     """Euler number of the roofs, shared out over squares of two by two cells (Gray 1971)."""
     down, right = _shift(is_roof, 0, 1), _shift(is_roof, 1, 1)
     across = _shift(down, 1, 1)
@@ -223,7 +223,7 @@ def _count_pieces(is_roof: Mask) -> Grid:
     is_diagonal = (n_roofs == 2) & (is_roof == across)
     # Roofs that touch at a corner are two.
     pieces = (n_roofs == 1) - 1.0 * (n_roofs == 3) + 2.0 * is_diagonal
-    quarter: Grid = (pieces / 4).astype(np.float32)
+    quarter: Heights = (pieces / 4).astype(np.float32)
     return quarter
 
 
@@ -241,7 +241,7 @@ def _measure_distances(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane
     yield "wide_open_share", Plane(_distance_to_edge(is_low, cell_m) >= NEAR_M, None)
 
 
-def _distance_to_edge(is_inside: Mask, cell_m: float) -> Grid:
+def _distance_to_edge(is_inside: Mask, cell_m: float) -> Heights:
     """Distance from each cell's centre to the edge of the cells marked, in metres; 0 outside."""
     if is_inside.all():
         return np.full(is_inside.shape, MAX_DISTANCE_M, dtype=np.float32)
@@ -270,7 +270,7 @@ def _measure_sky(cover: Cover, cell_m: float) -> Iterator[tuple[str, Plane]]:
     yield "sky_view_share", Plane((1 - hidden / 8) * is_low, is_low)
 
 
-def _measure_texture(above: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
+def _measure_texture(above: Heights, cell_m: float) -> Iterator[tuple[str, Plane]]:
     """How much heights change, nearby and over longer lags."""
     size = _odd(ROUGHNESS_M / cell_m)
     spread = _mean_around(above**2, size) - _mean_around(above, size) ** 2
@@ -281,7 +281,7 @@ def _measure_texture(above: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
         yield f"grain_{lag:g}m_m", Plane((down + right) / 2, None)
 
 
-def _measure_walls(above: Grid, cell_m: float) -> Iterator[tuple[str, Plane]]:
+def _measure_walls(above: Heights, cell_m: float) -> Iterator[tuple[str, Plane]]:
     """Whether walls nearby run one way, or one way and across it."""
     down, right = np.gradient(above, cell_m)
     steepness = np.asarray(right + 1j * down)
@@ -304,9 +304,9 @@ def _cut(measured: Iterator[tuple[str, Plane]], margin: int) -> Iterator[tuple[s
         yield name, Plane(plane.amounts[core], None if plane.counts is None else plane.counts[core])
 
 
-def _mean_around(values: Numbers, size: int) -> Grid:
+def _mean_around(values: Numbers, size: int) -> Heights:
     """Mean over a square of ``size`` cells; beyond the edge there is 0."""
-    mean: Grid = ndimage.uniform_filter(values.astype(np.float32), size, mode="constant")
+    mean: Heights = ndimage.uniform_filter(values.astype(np.float32), size, mode="constant")
     return mean
 
 

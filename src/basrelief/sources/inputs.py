@@ -86,6 +86,13 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     return found
 
 
+def find_input_inside(settings: Settings, folder: Path) -> InputFile | None:
+    """Find an input that lies in a folder, at any depth; None if none does."""
+    inside = folder.resolve()
+    files = find_inputs(settings)
+    return next((each for each in files if inside in each.path.resolve().parents), None)
+
+
 def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     """Find the files that a pattern matches, each with the name that the user would type.
 

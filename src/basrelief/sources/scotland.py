@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from basrelief.sources.countries import OPEN_GOVERNMENT, ORDNANCE_SURVEY, Country
-from basrelief.sources.published import PublishedIndex
-from basrelief.sources.ranks import SUFFIX
+from basrelief.sources.ranks import describe_ranked
 
 SIMD_DOMAINS = (
     *("imd", "income", "employment", "health", "education", "access", "crime"),
     "housing",
 )
 
-SIMD = PublishedIndex(
-    name="Scottish Index of Multiple Deprivation (Scottish Government)",
-    licence="v3.0",
-    headings={f"{name}{SUFFIX}": (f"{name}{SUFFIX}",) for name in SIMD_DOMAINS},
-    domains=tuple(f"{name}{SUFFIX}" for name in SIMD_DOMAINS),
-    around_0=frozenset(f"{name}{SUFFIX}" for name in SIMD_DOMAINS),
+SIMD = describe_ranked(
+    "Scottish Index of Multiple Deprivation (Scottish Government)", "v3.0", SIMD_DOMAINS
 )
 
 SCOTLAND = Country(

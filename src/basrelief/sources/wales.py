@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS_WORDS
-from basrelief.sources.published import PublishedIndex
-from basrelief.sources.ranks import SUFFIX
+from basrelief.sources.ranks import describe_ranked
 
 WIMD_DOMAINS = (
     *("imd", "income", "employment", "health", "education", "access", "housing", "crime"),
     "physical_environment",
 )
 
-WIMD = PublishedIndex(
-    name="Welsh Index of Multiple Deprivation (Welsh Government)",
-    licence="v3.0",
-    # Made of ranks when it is fetched: its own scores are ranks too, spread exponentially.
-    headings={f"{name}{SUFFIX}": (f"{name}{SUFFIX}",) for name in WIMD_DOMAINS},
-    domains=tuple(f"{name}{SUFFIX}" for name in WIMD_DOMAINS),
-    around_0=frozenset(f"{name}{SUFFIX}" for name in WIMD_DOMAINS),
+# Its own scores are ranks too, spread exponentially.
+WIMD = describe_ranked(
+    "Welsh Index of Multiple Deprivation (Welsh Government)", "v3.0", WIMD_DOMAINS
 )
 
 WALES = Country(

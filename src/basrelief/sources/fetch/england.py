@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 
 import shapely
 
+from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.heights import (
     OGL,
+    SHOWN,
     check_heights,
     fill_place,
     ground_of,
-    list_names,
     to_lon_lat,
 )
 from basrelief.sources.fetch.offers import Credit, Offer, sum_bytes
@@ -128,16 +129,16 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
         cut |= {square} if new else set()
     if cut:
         client.say(
-            f"environment.data.gov.uk: left {list_names(sorted(cut))} out of its answer to a wider "
-            "search; found when asked for alone"
+            f"environment.data.gov.uk: left {list_names(sorted(cut), limit=SHOWN)} out of its "
+            "answer to a wider search; found when asked for alone"
         )
     for product in COMPOSITES:
         absent = sorted(square for square in expected if (product, square) not in found)
         if absent:
             client.say(
                 f"environment.data.gov.uk: has no {product} at {cell_m:g} m of "
-                f"{list_names(absent)} ({len(absent)} of {len(expected)} tiles); the ground there "
-                "has no data"
+                f"{list_names(absent, limit=SHOWN)} ({len(absent)} of {len(expected)} "
+                "tiles); the ground there has no data"
             )
     return found
 
@@ -187,7 +188,7 @@ def _name_others(client: Client, place: Place) -> str:
     middle = (easting - INSET_M, northing - INSET_M, easting + INSET_M, northing + INSET_M)
     results = _ask_survey(client, middle)["results"]
     names = sorted({str(each["product"]["id"]) for each in results if "product" in each})
-    return list_names(names) or "nothing at all"
+    return list_names(names, limit=SHOWN) or "nothing at all"
 
 
 def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
@@ -290,7 +291,7 @@ def _find_coverage(client: Client, slug: str) -> tuple[str, str]:
         if len(heights) != 1:
             raise ServiceError(
                 f"environment.data.gov.uk: {address} has {len(heights)} coverages of heights among "
-                f"{len(ids)} ({list_names(ids)})"
+                f"{len(ids)} ({list_names(ids, limit=SHOWN)})"
             )
         return url, heights[0]
     raise ServiceError(f"environment.data.gov.uk: has no coverages under {slug}")

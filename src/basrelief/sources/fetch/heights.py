@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,16 +74,6 @@ def to_lon_lat(bounds: Bounds) -> list[tuple[float, float]]:
     x, y = shapely.segmentize(ring, 5_000).coords.xy
     lon, lat = Transformer.from_crs(NATIONAL_GRID, 4326, always_xy=True).transform(x, y)
     return [(round(a, 6), round(b, 6)) for a, b in zip(lon, lat, strict=True)]
-
-
-def list_names(names: Sequence[str]) -> str:
-    """List some names for a message, and how many more there are.
-
-    >>> list_names(["TQ28NE", "TQ28NW"])
-    'TQ28NE, TQ28NW'
-    """
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Callable[[Path], None]:

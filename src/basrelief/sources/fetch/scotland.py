@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import shapely
 
+from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import (
     OGL,
+    SHOWN,
     check_heights,
     ground_of,
-    list_names,
     shares_ground,
     to_lon_lat,
 )
@@ -210,8 +211,8 @@ def _say_gaps(client: Client, place: Place, tiles: Sequence[_Tile]) -> None:
     closed = sorted({tile.square for tile in tiles if _credit(tile).is_non_commercial})
     if closed:
         client.say(
-            f"{HOST}: {list_names(closed)} may be used for no commercial purpose (Non-Commercial "
-            "Government Licence), and nothing that is made of it either"
+            f"{HOST}: {list_names(closed, limit=SHOWN)} may be used for no commercial "
+            "purpose (Non-Commercial Government Licence), and nothing that is made of it either"
         )
 
 

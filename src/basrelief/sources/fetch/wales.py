@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.heights import check_heights, fill_place, list_names
+from basrelief.sources.fetch.heights import SHOWN, check_heights, fill_place
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.place import Place
 from basrelief.sources.products import Product, read_name
@@ -65,8 +66,8 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
             )
         if absent:
             client.say(
-                f"datamap.gov.wales: has no {product} of {list_names(absent)} ({len(absent)} of "
-                f"{len(expected)} tiles); the ground there has no data"
+                f"datamap.gov.wales: has no {product} of {list_names(absent, limit=SHOWN)} "
+                f"({len(absent)} of {len(expected)} tiles); the ground there has no data"
             )
         offers += [_offer(product, square, link) for square, link in links.items()]
     return offers
