@@ -10,6 +10,7 @@ import pandas as pd
 
 from basrelief.chips.describe import draw_histogram
 from basrelief.run import Record
+from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.words import format_number, name_target
@@ -81,7 +82,9 @@ def say_flights(areas: pd.DataFrame) -> str:
     areas
         With ``is_used`` and the columns of `FLIGHTS`.
     """
-    used = areas[areas["is_used"].astype(bool)]
+    is_used = areas["is_used"].astype(bool)
+    # Of a place whose labels alone are shown nothing else may be known.
+    used = areas.loc[is_used].reindex(columns=list(FLIGHTS))
     last, first = used["flown_to"].dropna(), used["flown_from"].dropna()
     if last.empty:
         return (
