@@ -137,6 +137,13 @@ class DataSettings(Section):
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
+    label_year: Year | None = None
+    """Year that the labels speak of; by default the one that the table says its people are of."""
+
+    max_years_apart: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Areas that were flown longer before or after that year are left out, and those of which
+    it is not known; by default none is."""
+
     area_column: Name | None = None
     """Column of the area codes, only where it cannot be recognised."""
 

@@ -50,6 +50,7 @@ RESERVED = (
     "easting",
     "geometry",
     "ground_covered",
+    *("label_year", "flown_from", "flown_to", "years_apart"),
     "is_used",
     "lad",
     "msoa",

@@ -13,7 +13,10 @@ import pandas as pd
 from basrelief.config import InputError
 from basrelief.run import Record, check_format, read_json
 
-SHARED = ("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used")
+SHARED = (
+    *("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used"),
+    *("label_year", "flown_from", "flown_to", "years_apart"),
+)
 """Columns of the maps that are not of one target; not all of them are known everywhere."""
 
 

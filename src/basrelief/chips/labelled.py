@@ -27,7 +27,12 @@ from basrelief.sources.crime import (
     find_rates,
     read_crime,
 )
-from basrelief.sources.labels import find_label_vintage, read_label_headings, read_labels
+from basrelief.sources.labels import (
+    find_label_vintage,
+    find_label_year,
+    read_label_headings,
+    read_labels,
+)
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.targets import expand_targets, find_domains, find_target
 
@@ -48,6 +53,7 @@ def read_labelled_areas(
     -------
     areas, targets
         Without a table of labels (a model's new place) the targets are unknown everywhere.
+        ``label_year`` is the year that labels speak of, NaN where not known.
 
     Raises
     ------
@@ -72,9 +78,11 @@ def read_labelled_areas(
         if is_place or column in targets or column == "population":
             areas[column] = areas["area_id"].map(labels[column])
     fill_places(areas)
+    areas["label_year"] = np.nan
     if data.labels is None:
         areas[targets] = np.nan
     if data.labels is not None:
+        areas["label_year"] = _find_year(settings, crime, targets)
         _note_lost(settings, notes, areas, labels, crime)
         _note_districts(settings, notes, areas, labels)
     if crime is not None:
@@ -225,6 +233,18 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
     if asked:
         labels = labels.join(find_rates(crime, labels["population"])[asked])
     return labels
+
+
+def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collection[str]) -> float:
+    """Find the year that labels speak of; NaN where neither the user nor a table says one."""
+    data = settings.data
+    if data.label_year is not None:
+        return data.label_year
+    if crime is not None and set(targets) <= set(crime.categories):
+        # The middle of the years that are averaged, the later of two.
+        return sorted(crime.years)[len(crime.years) // 2]
+    said = find_label_year(settings.typed("labels"), data.label_column)
+    return np.nan if said is None else said
 
 
 def _refuse_strangers(

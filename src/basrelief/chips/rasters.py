@@ -23,6 +23,7 @@ from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.areas import refuse_shared_ground
+from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
 from basrelief.sources.plausible import MAX_CELLS
@@ -89,14 +90,19 @@ def open_place(
     Returns
     -------
     rasters, areas, targets
-        Areas with their labels, those that share ground with the rasters.
+        Areas with their labels, those that share ground with the rasters; and when they were
+        flown, as far as that is known.
     """
     rasters = _open_rasters(settings, notes, detail_m)
     areas, targets = read_labelled_areas(settings, notes, folder, rasters.surface)
     if detail_m is None:
         refuse_shared_ground(areas, settings.typed("areas"))
         targets = check_targets(settings, notes, areas, targets, "areas")
-    return _believe(settings, notes, rasters, areas), areas, targets
+    rasters = _believe(settings, notes, rasters, areas)
+    flights = find_flights(rasters.surface.tiles, areas)
+    areas[flights.columns] = flights
+    areas["years_apart"] = measure_years_apart(flights, areas["label_year"])
+    return rasters, areas, targets
 
 
 def join_chips(
@@ -117,6 +123,8 @@ def join_chips(
     """
     areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
     if is_to_learn:
+        limit, typed = settings.data.max_years_apart, settings.typed("areas")
+        areas["is_used"] &= mark_timely(areas, limit, typed, notes)
         # Again: what varies over all areas may not vary over those with enough ground.
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
@@ -138,6 +146,9 @@ def _say_counts(
     is_labelled = areas[tables.targets].notna().any(axis=1)
     # A place without a table of labels is to be predicted: there every area is of use.
     is_enough = areas["is_used"] & (is_labelled if settings.data.labels else True)
+    limit = settings.data.max_years_apart
+    # What is not known to be within the limit is left out too.
+    n_untimely = 0 if limit is None else int((~(areas["years_apart"] <= limit)).sum())
     counts = {
         "tiles": len(rasters.surface.tiles),
         "terrain_tiles": len(terrain.tiles) if terrain else 0,
@@ -145,6 +156,7 @@ def _say_counts(
         "chips_used": int(chips["is_used"].sum()),
         "areas": len(areas),
         "areas_labelled": int(is_labelled.sum()),
+        "areas_untimely": n_untimely,
         "areas_used": int(is_enough.sum()),
     }
     write_json(folder / "counts.json", counts)

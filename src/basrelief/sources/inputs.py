@@ -39,6 +39,9 @@ COMPANIONS = {
 """What a format keeps beside a file, in lower case: codes, CRS, place, nodata. GDAL reads them
 unasked."""
 
+TILE_INDEX = "tiles.parquet"
+"""What fetching writes of rasters, in their folder or the one above: when each was flown."""
+
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 MADE_OF = ("trend", "members")
@@ -75,6 +78,7 @@ def find_inputs(settings: Settings) -> list[InputFile]:
             paths = list_pictures(path)
         elif key in PATTERNS:
             paths = [match for match, _ in expand_pattern(typed, path)]
+            paths += sorted({index for each in paths if (index := find_tile_index(each))})
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
@@ -84,6 +88,12 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         paths = sorted({settings.locate(name) for name in names})
         found += [InputFile(f"models.{key}", path) for path in paths if path.is_file()]
     return found
+
+
+def find_tile_index(file: Path) -> Path | None:
+    """Find the index of fetched tiles that speaks of a raster; None where there is none."""
+    folders = (file.parent, file.parent.parent)
+    return next((at for folder in folders if (at := folder / TILE_INDEX).is_file()), None)
 
 
 def find_input_inside(settings: Settings, folder: Path) -> InputFile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -11,12 +12,21 @@ import pandas as pd
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, refuse_repeats
-from basrelief.sources.census import find_column, find_vintage, recognise_codes, tidy_codes
+from basrelief.sources.census import (
+    find_column,
+    find_columns,
+    find_vintage,
+    recognise_codes,
+    tidy_codes,
+)
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
 from basrelief.sources.targets import TARGETS, check_bounds, find_targets, say_headings
+
+PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
+"""How a heading of people says of which year they are; their scores are of about the same."""
 
 
 def to_numbers(
@@ -134,6 +144,19 @@ def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | No
     """Read the year of the areas off a table of labels; None where its sheets disagree."""
     told = [coded.vintage for coded in _open_coded(typed, column)]
     return next((each for each in told if each is not None), None)
+
+
+def find_label_year(typed: Typed, column: str | None) -> int | None:
+    """Find the year that a table of labels says its people are of; None where it says none.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no column of codes.
+    """
+    people = find_columns(read_label_headings(typed, column), "population")
+    years = {int(said[1]) for heading in people if (said := PEOPLE_YEAR.search(heading))}
+    return years.pop() if len(years) == 1 else None
 
 
 def _list_columns(sheets: list[Coded]) -> list[str]:

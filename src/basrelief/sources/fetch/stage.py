@@ -69,8 +69,8 @@ def fetch_place(
 ) -> Starter | None:
     """Bring official LIDAR, boundaries, labels and, asked for, crime of a place into a folder.
 
-    Writes the files, ``credits.json``, ``tiles.parquet`` and ``basrelief.toml``. Called again it
-    goes on: what lies in the cache is not fetched twice. A configuration that is there is kept.
+    Writes the files, ``credits.json``, ``lidar/tiles.parquet`` and ``basrelief.toml``. Called again
+    it goes on: what lies in the cache is not fetched twice. A configuration that is there is kept.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def _write_tiles(folder: Path) -> None:
     """Write which survey flew what, of all rasters that lie there."""
     rasters = [name for names in Lying(folder / "lidar").rasters.values() for name in names]
     if rasters:
-        write_tiles([folder / "lidar" / name for name in rasters], folder)
+        write_tiles([folder / "lidar" / name for name in rasters], folder / "lidar")
 
 
 def _refuse_failures(brought: Brought, offers: Sequence[Offer], folder: Path) -> None:

@@ -18,11 +18,10 @@ from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
 from basrelief.sources.fetch.heights import NATIONAL_GRID, ground_of
 from basrelief.sources.formats import name_member
+from basrelief.sources.inputs import TILE_INDEX
 from basrelief.sources.places import is_same_crs
 from basrelief.sources.products import TileName, read_name
 from basrelief.sources.tiles import Tile, find_tiles
-
-TILES = "tiles.parquet"
 
 INDEX = re.compile(r"(?:merging|index)[^/]*(?:/[^/]*)?\.(?:shp|gpkg|geojson|json)$", re.IGNORECASE)
 """How archives of composites call the index of the surveys in them: a file, or one in a folder."""
@@ -67,7 +66,7 @@ def write_tiles(files: Sequence[Path], folder: Path) -> gpd.GeoDataFrame:
     table = gpd.GeoDataFrame(rows, columns=list(COLUMNS), geometry="geometry", crs=NATIONAL_GRID)
     for column in ("flown_from", "flown_to"):
         table[column] = pd.to_datetime(table[column]).astype("datetime64[ms]")
-    with replacing(folder / TILES) as part:
+    with replacing(folder / TILE_INDEX) as part:
         table.to_parquet(part, index=False)
     return table
 

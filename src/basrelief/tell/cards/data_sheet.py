@@ -7,7 +7,7 @@ from typing import Any
 from basrelief.run import read_json
 from basrelief.tell.credits import ENVIRONMENT_AGENCY, OPEN_GOVERNMENT, ORDNANCE_SURVEY
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.data import list_counts, list_summary
+from basrelief.tell.page.data import list_counts, list_summary, say_flights
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import say_bounds
 from basrelief.tell.words import format_length, name_report, name_target
@@ -24,6 +24,7 @@ def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
         "targets": [name_target(target) for target in facts.samples.targets],
         "sources": narrowed.sources,
         "has_places": facts.samples.has_places,
+        "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
         "counts": list_counts(facts.described.counts),
         "notes": () if facts.is_public else facts.described.notes,
         # Narrowed, as everything in a sheet that can be handed out.

@@ -10,6 +10,7 @@ import pandas as pd
 
 from basrelief.chips.describe import draw_histogram
 from basrelief.run import Record
+from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.words import format_number, name_target
@@ -31,6 +32,7 @@ COUNT_NAMES = {
     "chips_used": "chips with enough ground for a network",
     "areas": "areas touched",
     "areas_labelled": "areas with a score",
+    "areas_untimely": "areas flown too long from their scores, left out",
     "areas_used": "areas with a score and enough ground",
 }
 
@@ -48,6 +50,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     summary = described.summary
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
+        "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -62,13 +65,45 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 
 def list_counts(counts: Record) -> list[tuple[str, int]]:
-    """Name what was counted; terrain that nobody gave is not worth a line."""
+    """Name what was counted; what nobody gave or asked for is not worth a line."""
     return [
         (name, counts[key])
         for key, name in COUNT_NAMES.items()
         # Of other counts 0 is news: that nothing was unreadable, for one.
-        if key in counts and (counts[key] or key != "terrain_tiles")
+        if key in counts and (counts[key] or key not in ("terrain_tiles", "areas_untimely"))
     ]
+
+
+def say_flights(areas: pd.DataFrame) -> str:
+    """Say when the ground of the areas that count was flown, and how far from their scores.
+
+    Parameters
+    ----------
+    areas
+        With ``is_used`` and the columns of `FLIGHTS`.
+    """
+    is_used = areas["is_used"].astype(bool)
+    # Of a place whose labels alone are shown nothing else may be known.
+    used = areas.loc[is_used].reindex(columns=list(FLIGHTS))
+    last, first = used["flown_to"].dropna(), used["flown_from"].dropna()
+    if last.empty:
+        return (
+            "When the ground was flown is not known: neither the names of the rasters nor an index "
+            "of tiles beside them says so."
+        )
+    # Of what was put together from many surveys only the end is known.
+    least = f"from {first.min():.0f} to" if len(first) == len(last) else "until"
+    n_unknown = len(used) - len(last)
+    rest = f"; of {n_unknown} it is not known" if n_unknown else ""
+    flown = f"The ground of {len(last)} areas was flown {least} {last.max():.0f}{rest}."
+    years, apart = used["label_year"].dropna(), used["years_apart"].dropna()
+    if years.empty:
+        return f"{flown} Of which year the scores are is not known."
+    return f"{flown} The scores are of {years.iloc[0]:.0f}" + (
+        f": at most {apart.max():.0f} years lie between an area's flight and its score."
+        if len(apart)
+        else "."
+    )
 
 
 def list_summary(summary: pd.DataFrame) -> list[tuple[str, Sequence[float]]]:

@@ -115,6 +115,7 @@
     if (layer.inside[row] !== null) {
       lines.push(["the model", layer.inside[row] ? "applies here" : "▨ outside: unlike anything in training"]);
     }
+    if (named.flown) lines.push(["flown", named.flown]);
     const title = element("p");
     const name = element("b", named.area_name ?? named.area_id);
     const rest = [named.area_name ? named.area_id : null, named.district].filter(Boolean).join(", ");

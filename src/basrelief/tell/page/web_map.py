@@ -120,7 +120,8 @@ def write_geojson(areas: gpd.GeoDataFrame) -> str:
         Rows with ``area_id``, and names where they are known, in any CRS.
     """
     names = [name for name in ("area_id", "area_name", "district") if name in areas]
-    properties = areas[names].astype(object).where(areas[names].notna(), None).to_dict("records")
+    told = areas[names].assign(flown=_say_flown(areas))
+    properties = told.astype(object).where(told.notna(), None).to_dict("records")
     features = [
         {"type": "Feature", "id": row, "properties": named, "geometry": mapping(polygon)}
         for row, (named, polygon) in enumerate(zip(properties, simplify_areas(areas), strict=True))
@@ -185,6 +186,22 @@ def read_licences() -> list[str]:
 def embed_json(text: str) -> str:
     """Make JSON safe to stand in a ``script`` element, whatever names are in it."""
     return text.replace("<", "\\u003c")
+
+
+def _say_flown(areas: pd.DataFrame) -> list[str | None]:
+    """Say in which years each area's ground was flown; None where that is not known."""
+    if "flown_to" not in areas:
+        return [None] * len(areas)
+    return [
+        None
+        if np.isnan(last)
+        else f"until {last:.0f}"
+        if np.isnan(first)
+        else f"{first:.0f}"
+        if first == last
+        else f"{first:.0f} to {last:.0f}"
+        for first, last in zip(areas["flown_from"], areas["flown_to"], strict=True)
+    ]
 
 
 def _list_values(values: pd.Series[float], places: int) -> list[float | None]:

@@ -22,6 +22,7 @@ from basrelief.config import DataSettings, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
+from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.evaluation import Evaluation, read_ranked
 from basrelief.tell.facts import Basis, Described, Facts, Heat, Publication, select
 from basrelief.tell.provenance import OF_LABELS, Source
@@ -125,12 +126,17 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
     data = settings.data
     keys = ("images", "table", "dsm", "dtm", "areas", "labels", "crime")
     # Built up from what is named here: a key that is added later stays private until it is.
-    given = {key: NAMELESS for key in keys if getattr(data, key) is not None}
+    given: dict[str, Any] = {key: NAMELESS for key in keys if getattr(data, key) is not None}
     return Settings(
         out=NAMELESS,
         seed=settings.seed if has_seed else Settings.model_fields["seed"].default,
         data=DataSettings(
-            **given, crs=data.crs, targets=data.targets, crime_years=data.crime_years
+            **given,
+            crs=data.crs,
+            targets=data.targets,
+            crime_years=data.crime_years,
+            label_year=data.label_year,
+            max_years_apart=data.max_years_apart,
         ),
         chips=settings.chips,
         split=settings.split,
@@ -150,7 +156,7 @@ def narrow_samples(samples: Samples, release: Release) -> Samples:
     """Keep the areas shown, with name, district and labels; of the others, the outline alone."""
     areas = samples.areas
     is_shown = areas["area_id"].isin(release.shown)
-    names = ["area_id", "area_name", "lad", "ground_covered", *samples.targets]
+    names = ["area_id", "area_name", "lad", "ground_covered", *FLIGHTS, *samples.targets]
     columns: dict[str, Any] = {name: areas[name].where(is_shown) for name in names if name in areas}
     # An area withheld looks like one that never counted.
     columns["is_used"] = is_shown
