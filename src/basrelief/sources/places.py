@@ -10,6 +10,7 @@ from pyproj import CRS, Proj, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from basrelief.grid import Bounds
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 
 SAME_M = 1.0
 """Two systems are one where they put points this near to each other: what ETRS89 and WGS 84 differ
@@ -24,7 +25,7 @@ OUTSIDE_DEGREES = 6.0
 
 NOT_OSGB36 = (
     "its CRS ({}) has every number of the British National Grid on another datum than OSGB36, "
-    "which puts it 100 m aside; if that is not meant, correct its CRS to EPSG:27700"
+    f"which puts it 100 m aside; if that is not meant, correct its CRS to {NATIONAL_GRID}"
 )
 """What is said of a National Grid that somebody wrote down by hand."""
 
@@ -183,13 +184,13 @@ def find_vertical_axis(crs: CRS) -> tuple[float, str] | None:
 def settle_datum(crs: CRS, bounds: Bounds) -> CRS | None:
     """Give the known CRS that one without a datum stands for in a place; None if none is known."""
     # What official tiles of England are in, and programs before PROJ 6 wrote without its datum.
-    known = CRS.from_epsg(27700)
+    known = CRS.from_epsg(EPSG)
     return known if is_same_crs(crs, known, bounds) else None
 
 
 def is_national_grid_elsewhere(crs: CRS) -> bool:
     """Tell whether a CRS is Britain's National Grid by all its numbers, but on another datum."""
-    known = CRS.from_epsg(27700)
+    known = CRS.from_epsg(EPSG)
     base, operation = _drop_shift(crs), known.coordinate_operation
     own = base.coordinate_operation
     if own is None or operation is None or own.method_name != operation.method_name:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,22 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from basrelief.config import InputError
-from basrelief.grid import Bounds
 from basrelief.run import replacing
 from basrelief.sources.areas import list_names
 from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.lying import LabelTable, Lying
+from basrelief.sources.national_grid import NATIONAL_GRID, lies_in_square
 from basrelief.sources.pairs import Pair, choose_pair, no_notes
 from basrelief.sources.pictures import read_pictures
-from basrelief.sources.products import Product
-from basrelief.sources.squares import read_square
+from basrelief.sources.places import overlap
+from basrelief.sources.products import Product, read_name
 from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
 
 NAME = "basrelief.toml"
 WIDTH = 96
-NATIONAL_GRID = "EPSG:27700"
 
 Route = Literal["pictures", "rasters"]
 
@@ -221,11 +219,7 @@ def _is_beside(lying: Lying, pattern: str, surface: _Surface) -> bool:
         tiles = find_tiles(lying.typed("dtm", pattern))
     except InputError:
         return False
-    return any(_overlaps(tile.grid.bounds, surface.mosaic.grid.bounds) for tile in tiles)
-
-
-def _overlaps(one: Bounds, other: Bounds) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    return any(overlap(tile.grid.bounds, surface.mosaic.grid.bounds) for tile in tiles)
 
 
 def _group(names: Sequence[str]) -> list[list[str]]:
@@ -246,22 +240,11 @@ def _tell_crs(lying: Lying, names: Sequence[str]) -> str | None:
         return None
     bare = [tile for tile in tiles if tile.crs is None]
     for tile in bare:
-        square = _find_square(tile.name)
-        west, south, east, north = tile.grid.bounds
-        # Edition by edition tiles reach a cell beyond their square.
-        slack = 2 * tile.grid.cell_m
-        if square is None or not (
-            square[0] - slack <= west < east <= square[2] + slack
-            and square[1] - slack <= south < north <= square[3] + slack
-        ):
+        square = read_name(tile.name).square
+        # One that lies elsewhere is enough: its name may mean a square of another country's grid.
+        if square is None or not lies_in_square(tile.grid, square):
             return None
     return NATIONAL_GRID if bare else None
-
-
-def _find_square(name: str) -> Bounds | None:
-    """Find the square of the National Grid that a tile is called after."""
-    parts = re.findall(r"(?<![a-z])[a-z]{2}\d{2,10}(?:[ns][ew])?(?![a-z0-9])", name.lower())
-    return next(filter(None, map(read_square, reversed(parts))), None)
 
 
 def _leave_areas(lying: Lying, starter: Starter) -> None:

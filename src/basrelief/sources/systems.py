@@ -7,6 +7,7 @@ from pyproj import CRS
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.places import (
     NOT_OSGB36,
     drop_shift,
@@ -51,7 +52,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
     if not is_in_metres(crs):
         raise InputError(
             f"{source}: {name_crs(crs)} is not a projected CRS in metres. "
-            'Reproject the rasters to one, for example to "EPSG:27700".'
+            f'Reproject the rasters to one, for example to "{NATIONAL_GRID}".'
         )
     _refuse_mixed(speaking, typed)
     bounds = tiles[0].grid.bounds
@@ -82,7 +83,7 @@ def refuse_bare(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> Non
     what = "no CRS" if crs is None else f"a local CRS alone ({crs.name})"
     raise InputError(
         f"{mute[0].name}: carries {what} and none is given. Tiles of the Environment Agency "
-        f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
+        f"are in British National Grid: add {typed.suggest('crs', NATIONAL_GRID)} if these are."
     )
 
 
@@ -124,7 +125,7 @@ def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Bou
     if known is None:
         raise InputError(
             f"{source}: its CRS ({crs.name}) names no datum, so it may lie 200 m aside. Say which "
-            f"it is, for example {typed.suggest('crs', 'EPSG:27700')}."
+            f"it is, for example {typed.suggest('crs', NATIONAL_GRID)}."
         )
     notes.add(
         f"{source}: its CRS names no datum; its projection is that of {name_crs(known)}, "
@@ -150,12 +151,12 @@ def _check_scale(crs: CRS, source: str, notes: Notes, tile: Tile) -> None:
         return
     raise InputError(
         f"{source}: {found}, so slopes and distances would be wrong. Reproject the rasters to a "
-        'national grid, for example to "EPSG:27700".'
+        f'national grid, for example to "{NATIONAL_GRID}".'
     )
 
 
 def _parse(typed: Typed) -> CRS:
     crs = parse_crs(typed.value)
     if crs is None:
-        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".')
+        raise InputError(f'{typed}: no such CRS is known. Write it as in "{NATIONAL_GRID}".')
     return crs

@@ -15,11 +15,12 @@ from basrelief.sources.census import name_msoa
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import CRS, ONS, read_features
+from basrelief.sources.fetch.features import ONS, read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 from basrelief.sources.scotland import SCOTLAND
 
 AREAS = "boundaries/areas.gpkg"
@@ -155,7 +156,7 @@ def _read_england_and_wales(client: Client, place: Place, year: int) -> dict[str
     in_msoa = join_parents(areas, msoas, f"MSOA{short}CD", place.name)
     in_lad = join_parents(areas, districts, "LAD25CD", place.name)
     _check_names(client, areas[f"LSOA{short}NM"], in_msoa[f"MSOA{short}NM"], place.name)
-    whole = gpd.GeoDataFrame(pd.concat([areas, in_msoa, in_lad], axis=1), crs=CRS)
+    whole = gpd.GeoDataFrame(pd.concat([areas, in_msoa, in_lad], axis=1), crs=NATIONAL_GRID)
     return {
         "areas": _order(whole),
         "msoas": _take(msoas, in_msoa[f"MSOA{short}CD"]),
@@ -198,7 +199,7 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
     districts = districts.rename(columns={"LAD25CD": "lad", "LAD25NM": "lad_name"})
     in_zone = join_parents(areas, zones, "msoa", place.name)
     in_lad = join_parents(areas, districts, "lad", place.name)
-    whole = gpd.GeoDataFrame(pd.concat([areas, in_zone, in_lad], axis=1), crs=CRS)
+    whole = gpd.GeoDataFrame(pd.concat([areas, in_zone, in_lad], axis=1), crs=NATIONAL_GRID)
     return {
         "areas": _order(whole),
         "msoas": _take(zones, in_zone["msoa"]),
@@ -215,7 +216,9 @@ def _read_names(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
         return {}
     inside = (table["kind"] == "LOC") & shapely.intersects(place.polygon, table["point"].to_numpy())
     found = table.loc[inside, ["name", "point"]].reset_index(drop=True)
-    return {"place_names": gpd.GeoDataFrame(found[["name"]], geometry=found["point"], crs=CRS)}
+    return {
+        "place_names": gpd.GeoDataFrame(found[["name"]], geometry=found["point"], crs=NATIONAL_GRID)
+    }
 
 
 def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -> gpd.GeoDataFrame:
@@ -227,9 +230,10 @@ def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -
     except OPEN_ERRORS as error:
         raise ServiceError(f"maps.gov.scot: {path.name} cannot be read ({error})") from error
     missing = sorted(set(names) - set(found))
-    if missing or found.crs is None or found.crs.to_epsg() != 27700:
+    if missing or found.crs is None or found.crs.to_epsg() != EPSG:
         raise ServiceError(
-            f"maps.gov.scot: {path.name} has no {', '.join(missing) or CRS}. It was changed there."
+            f"maps.gov.scot: {path.name} has no {', '.join(missing) or NATIONAL_GRID}. It was "
+            "changed there."
         )
     return found.rename(columns=names)[[*names.values(), "geometry"]]
 

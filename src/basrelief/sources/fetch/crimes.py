@@ -13,11 +13,12 @@ from pyproj import Transformer
 
 from basrelief.run import replacing
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import CRS, read_features
+from basrelief.sources.fetch.features import read_features
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.ons import LAD
 from basrelief.sources.fetch.place import Place
 from basrelief.sources.fetch.remote_zip import Member, RemoteZip, open_remote_zip
+from basrelief.sources.national_grid import NATIONAL_GRID
 
 POLICE = Credit(
     source="police.uk (Single Online Home National Digital Team)",
@@ -80,7 +81,7 @@ def find_forces(client: Client, place: Place) -> list[str]:
     """
     districts = read_features(client, LAD, bounds=place.bounds)
     shared = shapely.intersection(districts.geometry.to_numpy(), place.polygon)
-    to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+    to_degrees = Transformer.from_crs(NATIONAL_GRID, "EPSG:4326", always_xy=True)
     forces: list[str] = []
     for ground in shared[shapely.area(shared) > MIN_SHARE * place.polygon.area]:
         # A point that lies within, as the middle of a bent district does not.

@@ -17,13 +17,17 @@ from basrelief.sources.fetch.heights import (
     SHOWN,
     check_heights,
     fill_place,
-    ground_of,
     to_lon_lat,
 )
 from basrelief.sources.fetch.offers import Credit, Offer, sum_bytes
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.national_grid import (
+    list_squares,
+    locate_square,
+    name_square,
+    read_square,
+)
 from basrelief.sources.products import Product
-from basrelief.sources.squares import list_squares, name_square, read_square
 
 BOX_M, TILE_M, CHIP_M = 50_000, 5_000, 1_000
 """Sides of what is searched at once, of an archive, and of a piece of a coverage. Answers to
@@ -95,7 +99,7 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     chips = [
         chip
         for chip in fill_place(place.polygon, CHIP_M)
-        if name_square(*ground_of(chip)[:2], TILE_M) in squares
+        if name_square(*locate_square(chip)[:2], TILE_M) in squares
     ]
     is_small = cell_m == CELLS_M[0] and len(chips) <= MAX_CHIPS
     n_pieces = len(chips) * len({product for product, _ in tiles})
@@ -113,7 +117,7 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
     expected = set(fill_place(place.polygon, TILE_M))
     found: Tiles = {}
     for name in list_squares(place.bounds, BOX_M):
-        part = shapely.intersection(place.polygon, shapely.box(*ground_of(name)))
+        part = shapely.intersection(place.polygon, shapely.box(*locate_square(name)))
         if shapely.area(part) > 0:
             found |= _search(client, shapely.bounds(part).tolist(), cell_m)
     found = {key: tile for key, tile in found.items() if key[1] in expected}
@@ -121,7 +125,7 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
     cut = set()
     for square in sorted(missing):
         # A little within it, so that no neighbour is in the answer.
-        west, south, east, north = ground_of(square)
+        west, south, east, north = locate_square(square)
         inner = (west + INSET_M, south + INSET_M, east - INSET_M, north - INSET_M)
         again = _search(client, inner, cell_m, is_last=True)
         new = {key: tile for key, tile in again.items() if key[1] == square and key not in found}
@@ -221,7 +225,7 @@ def _read_tile(text: str) -> str:
     if bounds is None or bounds[2] - bounds[0] not in (CHIP_M, TILE_M):
         raise ValueError(f"{text} is no tile")
     name = name_square(bounds[0], bounds[1], TILE_M)
-    if name is None or ground_of(name)[:2] != bounds[:2]:
+    if name is None or locate_square(name)[:2] != bounds[:2]:
         raise ValueError(f"{text} begins no tile")
     return name
 
@@ -249,7 +253,7 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
     for product in sorted({product for product, _ in tiles}):
         url, coverage = _find_coverage(client, addresses[product])
         for chip in chips:
-            west, south, east, north = ground_of(chip)
+            west, south, east, north = locate_square(chip)
             tile = tiles.get((product, str(name_square(west, south, TILE_M))))
             if tile is None:
                 continue

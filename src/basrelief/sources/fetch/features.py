@@ -13,6 +13,7 @@ import shapely
 from basrelief.grid import Bounds
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.offers import Credit
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 
 ONS = Credit(
     source="Office for National Statistics",
@@ -23,9 +24,6 @@ ONS = Credit(
     ),
     url="https://www.ons.gov.uk/methodology/geography/licences",
 )
-
-CRS = "EPSG:27700"
-WKIDS = {27700}
 
 N_CODES = 50
 """Codes of one request: longer conditions are refused by some of the office's servers."""
@@ -79,18 +77,18 @@ def read_features(
     ServiceError
         If the service fails, gives other features than it counts, or another reference system.
     """
-    asked: dict[str, Any] = {"where": where, "outSR": 27700, "returnGeometry": "true"}
+    asked: dict[str, Any] = {"where": where, "outSR": EPSG, "returnGeometry": "true"}
     if bounds is not None:
         # No spatialRel: some of the servers answer that it is invalid.
         asked |= {
             "geometry": ",".join(f"{each:.2f}" for each in bounds),
             "geometryType": "esriGeometryEnvelope",
-            "inSR": 27700,
+            "inSR": EPSG,
         }
     features = list(_walk(client, layer, asked, is_long=False))
     shapes = [_draw(each, layer) for each in features]
     table = _tabulate(features, layer)
-    return gpd.GeoDataFrame(table, geometry=shapes, crs=CRS)
+    return gpd.GeoDataFrame(table, geometry=shapes, crs=NATIONAL_GRID)
 
 
 def read_rows(
@@ -202,8 +200,10 @@ def _check_system(page: Mapping[str, Any], layer: FeatureLayer, *, has_shapes: b
     if not has_shapes or not page.get("features"):
         return
     said = page.get("spatialReference") or {}
-    if not WKIDS & {said.get("wkid"), said.get("latestWkid")}:
-        raise ServiceError(f"{_name(layer)}: gives shapes in {said or 'no system'}, not {CRS}")
+    if EPSG not in (said.get("wkid"), said.get("latestWkid")):
+        raise ServiceError(
+            f"{_name(layer)}: gives shapes in {said or 'no system'}, not {NATIONAL_GRID}"
+        )
 
 
 def _draw(feature: Mapping[str, Any], layer: FeatureLayer) -> Any:

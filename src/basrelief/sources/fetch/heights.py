@@ -18,13 +18,18 @@ from rasterio.windows import Window
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.sources.fetch.client import ServiceError
+from basrelief.sources.national_grid import (
+    EPSG,
+    NATIONAL_GRID,
+    lies_in_square,
+    list_squares,
+    locate_square,
+)
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs
 from basrelief.sources.plausible import IMPOSSIBLE
-from basrelief.sources.squares import list_squares, read_square
 from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
 
 OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
-NATIONAL_GRID = CRS.from_epsg(27700)
 
 MARGIN_M = 20.0
 """What a place is asked for beyond its edge: without the survey's own table of shifts, longitudes
@@ -47,7 +52,7 @@ def fill_place(polygon: shapely.Geometry, side_m: int) -> list[str]:
     return [
         name
         for name in list_squares((west, south, east, north), side_m)
-        if shares_ground(polygon, ground_of(name))
+        if shares_ground(polygon, locate_square(name))
     ]
 
 
@@ -55,14 +60,6 @@ def shares_ground(polygon: shapely.Geometry, bounds: Bounds) -> bool:
     """Tell whether a polygon has ground within bounds: an edge alone belongs to the next, too."""
     box = shapely.box(*bounds)
     return bool(shapely.intersects(polygon, box) and not shapely.touches(polygon, box))
-
-
-def ground_of(square: str) -> Bounds:
-    """Give the ground of a square whose name is known to be one."""
-    bounds = read_square(square)
-    if bounds is None:
-        raise ValueError(f"{square} is no square of the National Grid.")
-    return bounds
 
 
 def to_lon_lat(bounds: Bounds) -> list[tuple[float, float]]:
@@ -130,11 +127,9 @@ def _check_place(tile: Tile, square: str, cell_m: float) -> None:
     if tile.fault:
         raise InputError(f"it {tile.fault}")
     bounds, side_m = tile.grid.bounds, tile.grid.cell_m
-    if tile.crs is not None and not is_same_crs(tile.crs, NATIONAL_GRID, bounds):
+    if tile.crs is not None and not is_same_crs(tile.crs, CRS.from_epsg(EPSG), bounds):
         raise InputError(f"it is in {name_crs(tile.crs)}, not on the National Grid")
-    west, south, east, north = ground_of(square)
-    beyond = (west - bounds[0], south - bounds[1], bounds[2] - east, bounds[3] - north)
-    if max(beyond) > side_m:
+    if not lies_in_square(tile.grid, square):
         raise InputError(f"it covers {format_bounds(bounds)}, which is not {square}")
     if abs(side_m - cell_m) > 1e-6 * cell_m:
         raise InputError(f"it has cells of {side_m:g} m, asked for were {cell_m:g} m")

@@ -21,10 +21,11 @@ from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
 from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import CRS, ONS, quote, read_features
+from basrelief.sources.fetch.features import ONS, quote, read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import Credit
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
+from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
 
 Country = Literal["england", "wales", "scotland"]
 
@@ -150,10 +151,11 @@ def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> 
     """
     west, south, east, north = bounds
     shown = ",".join(f"{each:g}" for each in bounds)
-    if not (0 <= west < east <= 700_000 and 0 <= south < north <= 1_300_000):
+    grid = WHOLE_GRID
+    if not (grid[0] <= west < east <= grid[2] and grid[1] <= south < north <= grid[3]):
         raise InputError(
             f"--bounds {shown}: must be west,south,east,north in metres of the British National "
-            "Grid (EPSG:27700), as in 525000,180000,535000,190000."
+            f"Grid ({NATIONAL_GRID}), as in 525000,180000,535000,190000."
         )
     box = shapely.box(*bounds)
     return Place(name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}"))
@@ -175,8 +177,8 @@ def place_of_file(client: Client, path: Path) -> Place:
     except OPEN_ERRORS as error:
         raise refuse(typed, say_reason(error)) from error
     if found.crs is None:
-        raise InputError(f"--areas {path}: says no CRS. Save it with one, as in EPSG:27700.")
-    shapes = shapely.make_valid(found.to_crs(CRS).geometry.to_numpy())
+        raise InputError(f"--areas {path}: says no CRS. Save it with one, as in {NATIONAL_GRID}.")
+    shapes = shapely.make_valid(found.to_crs(NATIONAL_GRID).geometry.to_numpy())
     shapes = shapes[shapely.get_dimensions(shapes) == 2]
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
@@ -297,7 +299,7 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
     }
     kept = "nominatim/" + re.sub(r"[^a-z0-9]+", "-", typed.casefold()) + ".json"
     path = client.download(url, kept, params=asked, check=_check)
-    to_grid = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+    to_grid = Transformer.from_crs("EPSG:4326", NATIONAL_GRID, always_xy=True)
     hits = []
     for each in pd.read_json(path, dtype=False, orient="records").to_dict("records"):
         drawn = shape(each["geojson"])

@@ -18,12 +18,12 @@ from basrelief.sources.fetch.heights import (
     OGL,
     SHOWN,
     check_heights,
-    ground_of,
     shares_ground,
     to_lon_lat,
 )
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.national_grid import locate_square
 from basrelief.sources.products import Product, read_name
 
 HOST = "api.remotesensing.data.gov.scot"
@@ -120,7 +120,7 @@ def _list_tiles(client: Client, place: Place) -> Iterator[_Tile]:
             seen |= {tile.url for tile in new}
             n_given += len(results)
             yield from (
-                each for each in new if shares_ground(place.polygon, ground_of(each.square))
+                each for each in new if shares_ground(place.polygon, locate_square(each.square))
             )
             if not new:
                 break
@@ -157,7 +157,7 @@ def _read_tile(result: Any) -> _Tile:
 
 def _cover(tiles: Sequence[_Tile], place: Place, product: Product) -> float:
     """Measure which share of a place tiles of a product cover."""
-    boxes = [shapely.box(*ground_of(tile.square)) for tile in tiles if tile.product == product]
+    boxes = [shapely.box(*locate_square(tile.square)) for tile in tiles if tile.product == product]
     covered = shapely.intersection(shapely.union_all(boxes), place.polygon)
     return float(shapely.area(covered) / shapely.area(place.polygon))
 
@@ -193,7 +193,7 @@ def _choose_newest(
     chosen = []
     fitting.sort(key=lambda each: (each.days[1] if each.days else "", each.phase), reverse=True)
     for tile in fitting:
-        box = shapely.box(*ground_of(tile.square))
+        box = shapely.box(*locate_square(tile.square))
         if shapely.area(shapely.intersection(left, box)) > 0:
             chosen.append(tile)
             left = shapely.difference(left, box)

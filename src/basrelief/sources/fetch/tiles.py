@@ -12,12 +12,13 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 import shapely
+from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
-from basrelief.sources.fetch.heights import NATIONAL_GRID, ground_of
 from basrelief.sources.formats import name_member
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID, lies_in_square
 from basrelief.sources.places import is_same_crs
 from basrelief.sources.products import TileName, read_name
 from basrelief.sources.tiles import Tile, find_tiles
@@ -101,10 +102,7 @@ def _describe_file(file: Path, folder: Path) -> Iterator[Record]:
 
 def _check_square(tile: Tile, said: TileName) -> None:
     """Refuse a tile that lies elsewhere than its name says: one of the two is wrong."""
-    if said.square is None:
-        return
-    square, ground = shapely.box(*ground_of(said.square)), shapely.box(*tile.grid.bounds)
-    if square.intersection(ground).area < min(square.area, ground.area) / 2:
+    if said.square is not None and not lies_in_square(tile.grid, said.square):
         raise InputError(
             f"{tile.name}: lies at {tile.grid.west:.0f}, {tile.grid.north:.0f}, and {said.square} "
             "of its name elsewhere. Rename it, or fetch it again."
@@ -150,7 +148,7 @@ def _lay_on_grid(table: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
     """Check that an index lies on the National Grid, as its tiles do."""
     if table.crs is None:
         return table.set_crs(NATIONAL_GRID)
-    if not is_same_crs(table.crs, NATIONAL_GRID, tuple(table.total_bounds)):
+    if not is_same_crs(table.crs, CRS.from_epsg(EPSG), tuple(table.total_bounds)):
         raise InputError(f"{name}: the index of surveys is not on the National Grid.")
     return table
 

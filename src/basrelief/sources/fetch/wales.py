@@ -12,6 +12,7 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import SHOWN, check_heights, fill_place
 from basrelief.sources.fetch.offers import Credit, Offer
 from basrelief.sources.fetch.place import Place
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.products import Product, read_name
 
 TILE_M, CELL_M = 1_000, 1.0
@@ -83,7 +84,7 @@ def _list_tiles(client: Client, place: Place) -> Iterator[Mapping[str, Any]]:
         "request": "GetFeature",
         "typeNames": "geonode:welsh_government_lidar_tile_catalogue_2020_2023",
         "outputFormat": "application/json",
-        "bbox": f"{west:.0f},{south:.0f},{east:.0f},{north:.0f},EPSG:27700",
+        "bbox": f"{west:.0f},{south:.0f},{east:.0f},{north:.0f},{NATIONAL_GRID}",
         # Pages of what is in no order may repeat one tile and leave out another.
         "sortBy": "british_gr",
         "count": PAGE,

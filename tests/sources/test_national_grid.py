@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basrelief.sources.squares import list_squares, name_square, read_square
+from basrelief.sources.national_grid import list_squares, name_square, read_square
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 
