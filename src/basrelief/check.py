@@ -20,6 +20,7 @@ from basrelief.estimates import (
     measure_amounts,
 )
 from basrelief.run import Notes, Run
+from basrelief.sources.archives import show_size
 from basrelief.splits.stage import deal_folds
 from basrelief.stages import open_settings, refuse_folder, refuse_inputs_inside
 
@@ -102,7 +103,7 @@ def _say_estimates(say: Callable[[str], None], estimates: Sequence[Estimate]) ->
         sum(each.disk_mb for each in estimates),
     )
     for each in (*estimates, total):
-        memory, disk = _show_size(each.memory_mb), _show_size(each.disk_mb)
+        memory, disk = _show_mb(each.memory_mb), _show_mb(each.disk_mb)
         say(f"  {each.stage:<10}{_show_time(each.seconds):>9}{memory:>10}{disk:>10}")
 
 
@@ -118,15 +119,9 @@ def _show_time(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
-def _show_size(megabytes: float) -> str:
-    """Write a size with no more digits than are known.
-
-    >>> [_show_size(each) for each in (0.2, 112, 2600)]
-    ['1 MB', '110 MB', '2.6 GB']
-    """
-    if megabytes >= 1000:
-        return f"{megabytes / 1000:.2g} GB"
-    return f"{float(f'{max(megabytes, 1):.2g}'):.0f} MB"
+def _show_mb(megabytes: float) -> str:
+    """Write an estimate with no more digits than are known."""
+    return show_size(megabytes * 1e6, digits=2)
 
 
 def _note_disk(settings: Settings, run: Run, estimates: Sequence[Estimate]) -> None:
@@ -136,13 +131,13 @@ def _note_disk(settings: Settings, run: Run, estimates: Sequence[Estimate]) -> N
     needed_mb = sum(each.disk_mb for each in estimates)
     if needed_mb > free_mb:
         run.say(
-            f"note: {settings.tell_out()}: about {_show_size(needed_mb)} are needed there and "
-            f"{_show_size(free_mb)} are free"
+            f"note: {settings.tell_out()}: about {_show_mb(needed_mb)} are needed there and "
+            f"{_show_mb(free_mb)} are free"
         )
     has_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     worst = max(estimates, key=lambda each: each.memory_mb)
     if worst.memory_mb > has_mb:
         run.say(
-            f"note: stage {worst.stage} takes about {_show_size(worst.memory_mb)} of memory and "
-            f"this machine has {_show_size(has_mb)}"
+            f"note: stage {worst.stage} takes about {_show_mb(worst.memory_mb)} of memory and "
+            f"this machine has {_show_mb(has_mb)}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from basrelief.sources.licences import credit_open
 from basrelief.sources.published import PublishedIndex
 
 SHARE, SCORE, AROUND_0 = (0.0, 1.0), (0.0, 100.0), (-5.0, 5.0)
@@ -27,8 +28,10 @@ BOUNDS = {
 """By target the least and the largest that is believed of it."""
 
 IOD = PublishedIndex(
-    name="English Indices of Deprivation (ministry responsible for housing and local government)",
-    licence="v3.0",
+    credit=credit_open(
+        "English Indices of Deprivation (ministry responsible for housing and local government)",
+        "https://www.gov.uk/government/collections/english-indices-of-deprivation",
+    ),
     headings={
         "imd": ("Index of Multiple Deprivation (IMD) Score",),
         "income": ("Income Score",),

@@ -15,7 +15,7 @@ from basrelief.sources.areas import choose_code_column
 from basrelief.sources.boundaries import find_layer
 from basrelief.sources.census import find_column
 from basrelief.sources.crime_files import open_file
-from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern
+from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
 from basrelief.sources.pictures import find_heading
 from basrelief.sources.products import Product, tell_picture, tell_product
@@ -26,7 +26,7 @@ from basrelief.sources.tiles import RASTER_SUFFIXES
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
 WEIGHT_SUFFIXES = (".h5", ".safetensors", ".pth")
-IS_PICTURE = (".png", ".jpg", ".jpeg")
+SURE_PICTURES = tuple(each for each in PICTURE_SUFFIXES if each not in RASTER_SUFFIXES)
 """What is a picture by its ending alone: a TIFF may hold heights."""
 
 
@@ -66,7 +66,7 @@ class Lying:
         for parent, folders, files in os.walk(self.folder, followlinks=True):
             # A link may lead back to a folder above it.
             own = os.path.realpath(parent)
-            if own in seen or "run.json" in files:
+            if own in seen or is_run_folder(Path(parent)):
                 folders.clear()
                 continue
             seen.add(own)
@@ -165,7 +165,7 @@ class Lying:
     def picture_folders(self) -> list[tuple[str, int]]:
         """Folders with pictures in them and how many, those with most first."""
         # Heights lie in TIFFs too: where nothing else is there they may be pictures.
-        pictures = self._ending(IS_PICTURE) or self._ending(PICTURE_SUFFIXES)
+        pictures = self._ending(SURE_PICTURES) or self._ending(PICTURE_SUFFIXES)
         counts: dict[str, int] = {}
         for name in pictures:
             parent = Path(name).parent.as_posix()

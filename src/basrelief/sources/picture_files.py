@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-"""What a picture's suffix says it is. Nothing else is opened: Pillow would run Ghostscript for a
-picture of PostScript, whatever it is called."""
+from basrelief.sources.inputs import PICTURE_FORMATS
 
 KINDS = {
     b"\x89PNG": "a PNG",
@@ -113,7 +111,7 @@ def open_picture(path: Path, size_px: int) -> Picture:
     ValueError
         If it has more than eight bits a band: how to darken it would be a guess.
     """
-    named = FORMATS[path.suffix.lower()]
+    named = PICTURE_FORMATS[path.suffix.lower()]
     try:
         with warnings.catch_warnings():
             # Its own bound on sizes is a warning first; ours is below.

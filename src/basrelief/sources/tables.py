@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from basrelief.config import InputError
+from basrelief.sources.archives import show_size
 from basrelief.sources.numbers import BLANKS
 from basrelief.sources.sheets import (
     CURE,
@@ -106,8 +107,8 @@ def read_bytes(path: Path, where: str) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(
-                f"{where}: has {size / 2**30:.1f} GB, and a table may have 1. Leave out rows and "
-                "columns that are not needed."
+                f"{where}: has {show_size(size)}, and a table may have {show_size(MAX_BYTES)}. Leave "
+                "out rows and columns that are not needed."
             )
         return path.read_bytes()
     except OSError as error:

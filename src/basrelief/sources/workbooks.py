@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 
 from basrelief.config import InputError
+from basrelief.sources.archives import show_size
 from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, place_headings, tidy_headings
 
 MAX_CELLS = 3_000_000
@@ -109,7 +110,7 @@ def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str) -> 
     ratio = part.file_size / max(part.compress_size, 1)
     if part.file_size > MAX_PART_BYTES or (part.file_size > 50 * PIECE and ratio > MAX_RATIO):
         raise InputError(
-            f"{where}: {part.filename} unpacks to {part.file_size / 1e6:.0f} MB, more than a "
+            f"{where}: {part.filename} unpacks to {show_size(part.file_size)}, more than a "
             "table has. Save the rows that are needed as CSV."
         )
     if not part.filename.endswith(".xml"):

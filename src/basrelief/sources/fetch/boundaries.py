@@ -13,13 +13,13 @@ from basrelief.grid import Bounds
 from basrelief.sources.boundaries import OPEN_ERRORS, quiet_gdal
 from basrelief.sources.census import name_msoa
 from basrelief.sources.countries import Country
-from basrelief.sources.england import ENGLAND
+from basrelief.sources.england import ENGLAND, ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import ONS, read_features
+from basrelief.sources.fetch.features import read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
-from basrelief.sources.fetch.offers import Credit, Offer
+from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 from basrelief.sources.scotland import SCOTLAND
 
@@ -37,19 +37,8 @@ MIN_SHARE = 0.9
 MAX_OTHER_NAMES = 0.05
 """Share of LSOAs that may lie in another MSOA than their name says."""
 
-SCOTTISH_GOVERNMENT = Credit(
-    source="Scottish Government",
-    licence="OGL v3",
-    statement=(
-        "Copyright Scottish Government, contains Ordnance Survey data © Crown copyright and "
-        "database right. Contains public sector information licensed under the Open Government "
-        "Licence v3.0."
-    ),
-    url="https://www.data.gov.uk/dataset/ab9f1f20-3b7f-4efa-9bd2-239acf63b540",
-)
 
-
-def find_boundaries(place: Place, year: int) -> list[Offer]:
+def find_boundaries(place: NamedPlace, year: int) -> list[Offer]:
     """Offer the small areas of a place: LSOAs, or data zones of Scotland.
 
     Parameters
@@ -65,7 +54,7 @@ def find_boundaries(place: Place, year: int) -> list[Offer]:
     """
 
     def make(client: Client, part: Path) -> None:
-        if place.country == "scotland":
+        if place.country == SCOTLAND:
             layers = _read_scotland(client, place)
         else:
             layers = _read_england_and_wales(client, place, year)
@@ -74,9 +63,9 @@ def find_boundaries(place: Place, year: int) -> list[Offer]:
             # One file: the layers are appended to it, and only one has codes of areas.
             layer.to_file(part, layer=name, driver="GPKG", engine="pyogrio")
 
-    if place.country == "scotland":
+    if place.country == SCOTLAND:
         what = _name_what(SCOTLAND, 2011)
-        return [Offer(what, SCOTLAND_URL, AREAS, None, 2011, SCOTTISH_GOVERNMENT, make=make)]
+        return [Offer(what, SCOTLAND_URL, AREAS, None, 2011, SCOTLAND.boundaries, make=make)]
     what = f"{_name_what(ENGLAND, year)}, with wards"
     return [Offer(what, LSOA[year].url, AREAS, None, year, ONS, make=make)]
 
@@ -89,7 +78,7 @@ def _name_what(country: Country, year: int) -> str:
     return f"boundaries of {area}s of {year}, their {middle}s and {large}s"
 
 
-def find_inside(areas: gpd.GeoDataFrame, place: Place) -> gpd.GeoDataFrame:
+def find_inside(areas: gpd.GeoDataFrame, place: NamedPlace) -> gpd.GeoDataFrame:
     """Take the areas that lie in a place with at least `MIN_INSIDE` of their ground.
 
     Raises
@@ -144,7 +133,9 @@ def join_parents(
     return pd.DataFrame(found).reset_index(drop=True)
 
 
-def _read_england_and_wales(client: Client, place: Place, year: int) -> dict[str, gpd.GeoDataFrame]:
+def _read_england_and_wales(
+    client: Client, place: NamedPlace, year: int
+) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in England or Wales, by envelope."""
     near = read_features(client, LSOA[year], bounds=place.bounds)
     areas = find_inside(near, place)
@@ -187,7 +178,7 @@ def _check_names(client: Client, areas: pd.Series, msoas: pd.Series, where: str)
     client.say(f"{said}; what it lies in is taken")
 
 
-def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
+def _read_scotland(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in Scotland: from whole files, of which what is near is taken."""
     zones_url = "https://maps.gov.scot/ATOM/shapefiles/SG_IntermediateZoneBdry_2011.zip"
     names = {"DataZone": "area_id", "Name": "area_name"}
@@ -207,7 +198,7 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
     }
 
 
-def _read_names(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
+def _read_names(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFrame]:
     """Read the names of localities in a place, for maps; areas are worth having without them."""
     try:
         table = read_place_names(client)

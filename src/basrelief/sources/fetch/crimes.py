@@ -12,29 +12,22 @@ import shapely
 from pyproj import Transformer
 
 from basrelief.run import replacing
+from basrelief.sources.england import POLICE_UK
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.features import read_features
-from basrelief.sources.fetch.offers import Credit, Offer
+from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.fetch.remote_zip import Member, RemoteZip, open_remote_zip
 from basrelief.sources.national_grid import NATIONAL_GRID
-
-POLICE = Credit(
-    source="police.uk (Single Online Home National Digital Team)",
-    licence="OGL v3",
-    statement=(
-        "Contains public sector information licensed under the Open Government Licence v3.0."
-    ),
-    url="https://data.police.uk/about/",
-)
+from basrelief.sources.scotland import SCOTLAND
 
 MIN_SHARE = 0.001
 """Of a place's ground that lies in a district before its force is asked for: borders of another
 degree of generalisation leave slivers."""
 
 
-def find_crimes(client: Client, place: Place) -> list[Offer]:
+def find_crimes(client: Client, place: NamedPlace) -> list[Offer]:
     """Offer single crimes of three whole years, a file a month and force.
 
     Of the archive, which holds every force, the directory and the wanted members alone are read.
@@ -49,7 +42,7 @@ def find_crimes(client: Client, place: Place) -> list[Offer]:
     ServiceError
         If the forces or the archive cannot be found.
     """
-    if place.country == "scotland":
+    if place.country == SCOTLAND:
         client.say("crimes: police.uk has none of Scotland; the index has its own crime domain")
         return []
     forces = find_forces(client, place)
@@ -71,7 +64,7 @@ def find_crimes(client: Client, place: Place) -> list[Offer]:
     return offers
 
 
-def find_forces(client: Client, place: Place) -> list[str]:
+def find_forces(client: Client, place: NamedPlace) -> list[str]:
     """Find the forces that police a place, as police.uk calls them: those of its districts.
 
     Raises
@@ -127,7 +120,7 @@ def _offer(archive: RemoteZip, force: str, month: str, name: str) -> Offer:
         f"crime/{name.rpartition('/')[2]}",
         member.end - member.start,
         int(month[:4]),
-        POLICE,
+        POLICE_UK,
         make=make,
     )
 

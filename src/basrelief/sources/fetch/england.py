@@ -11,16 +11,17 @@ from urllib.parse import urlencode
 import shapely
 
 from basrelief.sources.areas import list_names
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.heights import (
-    OGL,
+    FOLDERS,
     SHOWN,
     check_heights,
     fill_place,
     to_lon_lat,
 )
-from basrelief.sources.fetch.offers import Credit, Offer, sum_bytes
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.offers import Offer, sum_bytes
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.national_grid import (
     list_squares,
     locate_square,
@@ -50,7 +51,6 @@ COMPOSITES: Mapping[Product, str] = {
     "surface": "lidar_composite_first_return_dsm",
     "terrain": "lidar_composite_dtm",
 }
-FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ Tiles = dict[tuple[Product, str], _Tile]
 """By product and square of 5 km."""
 
 
-def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]:
+def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find first-return surface and terrain of a place in England, whichever way is fewer bytes.
 
     Parameters
@@ -112,7 +112,7 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
         return whole
 
 
-def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
+def _search_place(client: Client, place: NamedPlace, cell_m: float) -> Tiles:
     """Search for every tile of a place, and account for each that did not come."""
     expected = set(fill_place(place.polygon, TILE_M))
     found: Tiles = {}
@@ -185,7 +185,7 @@ def _ask_survey(client: Client, bounds: Sequence[float]) -> Mapping[str, Any]:
     return answer
 
 
-def _name_others(client: Client, place: Place) -> str:
+def _name_others(client: Client, place: NamedPlace) -> str:
     """Say which products the service has where those that are wanted are missing."""
     west, south, east, north = place.bounds
     easting, northing = (west + east) / 2, (south + north) / 2
@@ -238,7 +238,7 @@ def _offer_archive(product: Product, tile: _Tile, cell_m: float) -> Offer:
         name=f"{FOLDERS[product]}/{file}",
         n_bytes=round(TILE_BYTES[product] / cell_m**2),
         year=tile.year,
-        credit=_credit(tile.year),
+        credit=ENGLAND.lidar.in_year(tile.year),
         check=check_heights(tile.square, cell_m),
     )
 
@@ -271,7 +271,7 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
                     name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{chip}.tif",
                     n_bytes=CHIP_BYTES,
                     year=tile.year,
-                    credit=_credit(tile.year),
+                    credit=ENGLAND.lidar.in_year(tile.year),
                     # Outside England, and at sea, it has zeros.
                     check=check_heights(chip, CELLS_M[0], is_zero_void=True),
                 )
@@ -299,13 +299,3 @@ def _find_coverage(client: Client, slug: str) -> tuple[str, str]:
             )
         return url, heights[0]
     raise ServiceError(f"environment.data.gov.uk: has no coverages under {slug}")
-
-
-def _credit(year: int) -> Credit:
-    holder = f"Environment Agency copyright and/or database right {year}"
-    return Credit(
-        source="Environment Agency, LIDAR Composite",
-        licence="OGL v3",
-        statement=f"\u00a9 {holder}. All rights reserved.",
-        url=OGL,
-    )

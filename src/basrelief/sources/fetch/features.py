@@ -12,18 +12,7 @@ import shapely
 
 from basrelief.grid import Bounds
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.offers import Credit
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
-
-ONS = Credit(
-    source="Office for National Statistics",
-    licence="OGL v3",
-    statement=(
-        "Source: Office for National Statistics licensed under the Open Government Licence v.3.0. "
-        "Contains OS data © Crown copyright and database right."
-    ),
-    url="https://www.ons.gov.uk/methodology/geography/licences",
-)
 
 N_CODES = 50
 """Codes of one request: longer conditions are refused by some of the office's servers."""

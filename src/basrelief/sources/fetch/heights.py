@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,15 @@ from basrelief.sources.national_grid import (
 )
 from basrelief.sources.places import format_bounds, is_same_crs, name_crs
 from basrelief.sources.plausible import IMPOSSIBLE
+from basrelief.sources.products import Product
 from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
-
-OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
 
 MARGIN_M = 20.0
 """What a place is asked for beyond its edge: without the survey's own table of shifts, longitudes
 and latitudes may lie five metres aside."""
+
+FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
+"""Where a kind lies within the folder of a place, whichever country it is of."""
 
 SHOWN = 5
 """How many names a line lists."""

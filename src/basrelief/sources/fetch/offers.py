@@ -24,34 +24,15 @@ from rich.progress import (
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.run import Record, read_json, replacing, write_json
+from basrelief.sources.archives import show_size
+from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
-
-CREDITS = "credits.json"
-"""Whose every file of a folder is, where it came from, and its SHA-256."""
+from basrelief.sources.licences import Credit
 
 SPARE_BYTES = 2**30
 """What a disk must have left after a download: the run that follows writes as well."""
 
 _writing = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Credit:
-    """Whose data are, and on which terms."""
-
-    source: str
-    """Who publishes them."""
-
-    licence: str
-    """Its name, as in ``OGL v3``."""
-
-    statement: str
-    """What has to stand beside whatever is made of them."""
-
-    url: str
-    """Where the licence, or the data's own page, can be read."""
-
-    is_non_commercial: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,7 +207,7 @@ def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
     free = shutil.disk_usage(here).free
     if new and needed > free:
         raise InputError(
-            f"{folder}: {needed / 2**30:.1f} GB are needed there and {free / 2**30:.1f} GB are "
+            f"{folder}: {show_size(needed)} are needed there and {show_size(free)} are "
             "free. Choose another folder, or a smaller place."
         )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,17 +20,15 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
 from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
+from basrelief.sources.census import COUNTRY_BY_LETTER
+from basrelief.sources.countries import Country
+from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import ONS, quote, read_features
+from basrelief.sources.fetch.features import quote, read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
-from basrelief.sources.fetch.offers import Credit
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
+from basrelief.sources.licences import Credit
 from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
-
-Country = Literal["england", "wales", "scotland"]
-
-COUNTRIES: dict[str, Country] = {"E": "england", "W": "wales", "S": "scotland"}
-"""By how the codes of their districts begin; there is no LIDAR by service of Northern Ireland."""
 
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 
@@ -67,8 +65,8 @@ OPENSTREETMAP = Credit(
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """A place: what it is called, and its ground."""
+class NamedPlace:
+    """What is called by a name, and its ground: a district, a ward, ground around a point."""
 
     name: str
     polygon: BaseGeometry
@@ -100,7 +98,7 @@ class _Hit:
 
 def find_place(
     client: Client, typed: str, radius_m: float | None = None, nominatim: bool = False
-) -> Place:
+) -> NamedPlace:
     """Find a place by what was typed.
 
     The first kind that knows the name decides: districts, wards, the House of Commons Library's
@@ -141,7 +139,7 @@ def find_place(
     raise _describe_unknown(client, typed, name)
 
 
-def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> Place:
+def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> NamedPlace:
     """Make a place of bounds, in metres of the National Grid.
 
     Raises
@@ -158,10 +156,12 @@ def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> 
             f"Grid ({NATIONAL_GRID}), as in 525000,180000,535000,190000."
         )
     box = shapely.box(*bounds)
-    return Place(name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}"))
+    return NamedPlace(
+        name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}")
+    )
 
 
-def place_of_file(client: Client, path: Path) -> Place:
+def place_of_file(client: Client, path: Path) -> NamedPlace:
     """Make a place of the polygons of a file, all of them together.
 
     Raises
@@ -183,10 +183,10 @@ def place_of_file(client: Client, path: Path) -> Place:
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
     ground = shapely.union_all(shapely.force_2d(shapes))
-    return Place(path.stem, ground, _find_country(client, ground, f"--areas {path}"))
+    return NamedPlace(path.stem, ground, _find_country(client, ground, f"--areas {path}"))
 
 
-def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> Place:
+def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPlace:
     """Take the only place of a name; of several none: whichever is taken may be the wrong one."""
     if len(hits) > 1:
         shown = sorted(_name_hit(hit, hits) for hit in hits)
@@ -196,13 +196,14 @@ def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> Place:
             f"{more}. Give one with its district, or a postcode and --radius."
         )
     hit = hits[0]
-    country = COUNTRIES.get(hit.code[:1])
+    # No service has LIDAR of Northern Ireland, so that its districts are no places here.
+    country = COUNTRY_BY_LETTER.get(hit.code[:1])
     if country is None:
         raise InputError(f"--place {typed!r}: lies in {hit.district}, outside Great Britain.")
     ground = hit.polygon
     if radius_m is not None:
         ground = shapely.buffer(shapely.centroid(ground), radius_m)
-    return Place(hit.name, ground, country, hit.credit)
+    return NamedPlace(hit.name, ground, country, hit.credit)
 
 
 def _name_hit(hit: _Hit, hits: Sequence[_Hit]) -> str:
@@ -266,7 +267,7 @@ def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
     return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]
 
 
-def _find_postcode(client: Client, code: str, around_m: float) -> Place:
+def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
     """Take the ground around a postcode."""
     url = f"https://api.postcodes.io/postcodes/{code.replace(' ', '%20')}"
     try:
@@ -276,7 +277,7 @@ def _find_postcode(client: Client, code: str, around_m: float) -> Place:
             f"--place {code!r}: no postcode in use. Check it, or give a name or --bounds."
         ) from error
     x, y = found.get("eastings"), found.get("northings")
-    country = COUNTRIES.get(str(found.get("country", ""))[:1])
+    country = COUNTRY_BY_LETTER.get(str(found.get("country", ""))[:1])
     if x is None or y is None or country is None:
         raise InputError(
             f"--place {code!r}: lies in {found.get('country')}, off the National Grid."
@@ -284,7 +285,7 @@ def _find_postcode(client: Client, code: str, around_m: float) -> Place:
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
     ground = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
-    return Place(code, ground, country, POSTCODES)
+    return NamedPlace(code, ground, country, POSTCODES)
 
 
 def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
@@ -310,7 +311,7 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
             ground = shapely.buffer(shapely.Point(x, y), around_m)
         whole = str(each["display_name"])
         own, _, rest = whole.partition(", ")
-        code = _find_country(client, ground, f"--place {typed!r}")[0].upper()
+        code = _find_country(client, ground, f"--place {typed!r}").letter
         hits.append(_Hit(own, rest, ground, code, OPENSTREETMAP))
     if not hits:
         raise InputError(f"--place {typed!r}: OpenStreetMap knows no such place in Great Britain.")
@@ -324,12 +325,12 @@ def _find_country(client: Client, ground: BaseGeometry, typed: str) -> Country:
     shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), ground))
     by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
     by_country = by_country[by_country > 0]
-    if by_country.empty or by_country.idxmax() not in COUNTRIES:
+    if by_country.empty or by_country.idxmax() not in COUNTRY_BY_LETTER:
         raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
+    most = COUNTRY_BY_LETTER[str(by_country.idxmax())]
     if len(by_country) > 1:
-        most = COUNTRIES[str(by_country.idxmax())].title()
-        client.say(f"{typed}: lies in more than one country; what {most} publishes is taken")
-    return COUNTRIES[str(by_country.idxmax())]
+        client.say(f"{typed}: lies in more than one country; what {most.name} publishes is taken")
+    return most
 
 
 def _describe_unknown(client: Client, typed: str, name: str) -> InputError:

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.heights import SHOWN, check_heights, fill_place
-from basrelief.sources.fetch.offers import Credit, Offer
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.heights import FOLDERS, SHOWN, check_heights, fill_place
+from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.products import Product, read_name
+from basrelief.sources.wales import WALES
 
 TILE_M, CELL_M = 1_000, 1.0
 TILE_BYTES = 1_500_000
@@ -21,20 +22,9 @@ PAGE = 1_000
 """Tiles asked for at a time; the service may give fewer."""
 
 LINKS: Mapping[Product, str] = {"surface": "dsm_link", "terrain": "dtm_link"}
-FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
-
-CREDIT = Credit(
-    source="Welsh Government, LIDAR 2020-2023",
-    licence="OGL v3",
-    # The catalogue's own field says "Not Specified".
-    statement=(
-        "Contains Welsh Government information licensed under the Open Government Licence v3.0."
-    ),
-    url="https://datamap.gov.wales/maps/lidar-data-download/",
-)
 
 
-def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]:
+def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find surface and terrain of a place in Wales, 1 m, in squares of a kilometre.
 
     Parameters
@@ -74,7 +64,7 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     return offers
 
 
-def _list_tiles(client: Client, place: Place) -> Iterator[Mapping[str, Any]]:
+def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]]:
     """List the properties of the catalogue's tiles in a place, page by page."""
     url = "https://datamap.gov.wales/geoserver/ows"
     west, south, east, north = place.bounds
@@ -133,6 +123,6 @@ def _offer(product: Product, square: str, link: str) -> Offer:
         name=f"{FOLDERS[product]}/{file}",
         n_bytes=TILE_BYTES,
         year=flown.year if flown else None,
-        credit=CREDIT,
+        credit=WALES.lidar,
         check=check_heights(square, CELL_M),
     )
