@@ -95,7 +95,8 @@ def check_member(info: zipfile.ZipInfo, name: str) -> None:
     if info.file_size > MAX_BYTES or (info.file_size > BIG_BYTES and ratio > MAX_RATIO):
         raise InputError(
             f"{called}: would unpack from {show_size(info.compress_size)} to "
-            f"{show_size(info.file_size)}, which no raster or table does. Fetch the archive again, or unpack it yourself."
+            f"{show_size(info.file_size)}, which no raster or table does. Fetch the archive "
+            "again, or unpack it yourself."
         )
 
 

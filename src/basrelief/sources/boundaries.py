@@ -20,8 +20,7 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
 from basrelief.sources.census import find_columns
-from basrelief.sources.formats import OFFLINE, Source, find_boundaries
-from basrelief.sources.places import (
+from basrelief.sources.coordinates import (
     NOT_OSGB36,
     flatten_crs,
     format_bounds,
@@ -33,6 +32,7 @@ from basrelief.sources.places import (
     name_crs,
     overlap,
 )
+from basrelief.sources.formats import OFFLINE, Source, find_boundaries
 from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -175,25 +175,27 @@ def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Note
     return said
 
 
-def describe_aside(typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], place: Bounds) -> InputError:
+def describe_aside(
+    typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], rasters: Bounds
+) -> InputError:
     """Say that areas lie elsewhere than the rasters, and why that may be.
 
     Parameters
     ----------
     bounds
-        Of the areas, in their CRS, the first of ``own``; ``place`` those of the rasters.
+        Of the areas, in their CRS, the first of ``own``; ``rasters`` those of the rasters.
     """
     own_crs, crs = own
     west, south, east, north = bounds
     where = format_bounds(bounds) + ("" if own_crs == crs else f" in {name_crs(own_crs)}")
     cure = "Give boundaries of the rasters' place."
-    if overlap(bounds, place):
+    if overlap(bounds, rasters):
         cure = "Their numbers are the same: one of the two is not in the CRS that is said of it."
-    turned = bring_bounds(crs, own_crs, place)
+    turned = bring_bounds(crs, own_crs, rasters)
     if turned is not None and overlap((south, west, north, east), turned):
         cure = "They share ground once the two coordinates are swapped: write east before north."
     return InputError(
-        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(place)} (west, south, "
+        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(rasters)} (west, south, "
         f"east, north in {name_crs(crs)}). {cure}"
     )
 

@@ -218,9 +218,9 @@ def _find_masses(
         if np.isfinite(people[needed]).all():
             return np.nan_to_num(people), "people"
     if weights.old is not None:
-        ground = _measure(weights.old).reindex(old).to_numpy(dtype=float)
-        if np.isfinite(ground[needed]).all():
-            return np.nan_to_num(ground), "ground"
+        area_m2 = _measure(weights.old).reindex(old).to_numpy(dtype=float)
+        if np.isfinite(area_m2[needed]).all():
+            return np.nan_to_num(area_m2), "ground"
     return np.ones(len(pairs)), "none"
 
 
@@ -255,8 +255,8 @@ def _measure_overlaps(pairs: pd.DataFrame, weights: Weights) -> NDArray[np.float
 
 
 def _measure(areas: gpd.GeoDataFrame) -> pd.Series[float]:
-    ground = pd.Series(areas.area.to_numpy(), areas["area_id"].astype(str))
-    return ground[ground > 0]
+    area_m2 = pd.Series(areas.area.to_numpy(), areas["area_id"].astype(str))
+    return area_m2[area_m2 > 0]
 
 
 def _find(columns: Sequence[str], meaning: str) -> str | None:

@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
-from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
+from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_crs

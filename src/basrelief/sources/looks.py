@@ -13,9 +13,9 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.ascii_grids import check_text
+from basrelief.sources.coordinates import find_lon_lat
 from basrelief.sources.lidar import AS_STORED, Belief, Mosaic
 from basrelief.sources.neighbours import check_seams, find_touched, order_tiles
-from basrelief.sources.places import find_lon_lat
 from basrelief.sources.plausible import (
     FEWEST_PATCH_CELLS,
     FEWEST_SMOOTH,
@@ -103,11 +103,11 @@ def choose_windows(mosaic: Mosaic, areas: gpd.GeoDataFrame) -> list[Bounds]:
     west, south, east, north = intersect_bounds(mosaic.grid.bounds, tuple(areas.total_bounds))
     if west >= east or south >= north:
         return []
-    place = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
+    looked = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
     # No more than some thousand squares are asked for, however large the place.
-    side = max(LOOK_CELLS, ceil((place.n_cells / MAX_SQUARES) ** 0.5))
+    side = max(LOOK_CELLS, ceil((looked.n_cells / MAX_SQUARES) ** 0.5))
     squares = [
-        square for square in place.tiles(side) if len(tree.query(shapely.box(*square.bounds)))
+        square for square in looked.tiles(side) if len(tree.query(shapely.box(*square.bounds)))
     ]
     chosen = squares[:: -(-len(squares) // MAX_LOOKS) or 1]
     # A cell more: what ends at the edge of a square is seen to end.

@@ -114,7 +114,7 @@ def read_pictures(
         check_bounds(named.set_index("chip_id")[target], target, heading, table)
     say_headings(headings, notes)
     _note_parts(rows, headings, table, notes)
-    for meaning, column in _find_places(list(rows.columns), area_column, table).items():
+    for meaning, column in _find_area_columns(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
     has_id = named["chip_id"] != ""
     n_nameless = int((~has_id).sum())
@@ -271,7 +271,7 @@ def _note_parts(rows: pd.DataFrame, headings: dict[str, str], table: Typed, note
             )
 
 
-def _find_places(
+def _find_area_columns(
     columns: list[str], area_column: str | None, typed: Typed
 ) -> dict[str, str | None]:
     """Find the columns that say where a picture was taken; pictures may have none."""

@@ -7,8 +7,7 @@ from pyproj import CRS
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
-from basrelief.sources.national_grid import NATIONAL_GRID
-from basrelief.sources.places import (
+from basrelief.sources.coordinates import (
     NOT_OSGB36,
     drop_shift,
     has_datum,
@@ -22,6 +21,7 @@ from basrelief.sources.places import (
     parse_crs,
     settle_datum,
 )
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.plausible import SCALE_NOTED, SCALE_REFUSED
 from basrelief.sources.tiles import Tile
 

@@ -20,7 +20,7 @@ from basrelief.sources.sheets import (
     MAX_ROWS_ABOVE,
     N_SAMPLE,
     Sheet,
-    place_headings,
+    find_headings,
     tidy_headings,
 )
 
@@ -107,8 +107,8 @@ def read_bytes(path: Path, where: str) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(
-                f"{where}: has {show_size(size)}, and a table may have {show_size(MAX_BYTES)}. Leave "
-                "out rows and columns that are not needed."
+                f"{where}: has {show_size(size)}, and a table may have {show_size(MAX_BYTES)}. "
+                "Leave out rows and columns that are not needed."
             )
         return path.read_bytes()
     except OSError as error:
@@ -134,7 +134,7 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
     numbered = _split(text, separator, where)
     if not numbered:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
-    at = place_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
+    at = find_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
     columns = tidy_headings(numbered[at][1])
     below = numbered[at + 1 :]
     _check_rows(len(numbered[at][1]), below, separator, where)

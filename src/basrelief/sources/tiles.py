@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
+from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
     check_file,
@@ -28,7 +29,6 @@ from basrelief.sources.formats import (
     refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.places import find_vertical_axis, flatten_crs
 from basrelief.sources.plausible import (
     FARTHEST_M,
     LARGEST_CELL_M,

@@ -132,8 +132,8 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
     rng = np.random.default_rng(seed)
     areas = _draw_areas(side_m, seed, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
-    surface, ground = draw_relief(plan, rng)
-    labels = _draw_labels(areas, plan, surface - ground, rng)
+    surface, terrain = draw_relief(plan, rng)
+    labels = _draw_labels(areas, plan, surface - terrain, rng)
     # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
@@ -141,7 +141,7 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
     with replacing(folder / "lidar") as part:
         part.mkdir()
         _write_tiles(part, "DSM", np.where(pond, -9999.0, surface), plan, -9999.0)
-        _write_tiles(part, "DTM", np.where(pond, lowest, ground), plan, lowest)
+        _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
     with replacing(folder / "labels.csv") as part:

@@ -14,7 +14,7 @@ import openpyxl
 
 from basrelief.config import InputError
 from basrelief.sources.archives import show_size
-from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, place_headings, tidy_headings
+from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, find_headings, tidy_headings
 
 MAX_CELLS = 3_000_000
 """Of a sheet: half as many again as the English Indices have, and some twenty seconds to read."""
@@ -143,7 +143,7 @@ def _open_sheet(
             numbered.append((number, row))
     if not numbered:
         return None
-    first, row = numbered[place_headings([row for _, row in numbered], is_headings)]
+    first, row = numbered[find_headings([row for _, row in numbered], is_headings)]
 
     def walk() -> Iterator[Row]:
         try:

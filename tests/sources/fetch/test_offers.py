@@ -110,7 +110,7 @@ def test_bytes_are_counted_once_however_often_a_file_begins_anew(
     assert len(bring(client, offers, tmp_path, lambda line: None).files) == len(ways)
     assert sum(counted) == len(ways) * 300_000
     with showing_bytes(client, offers) as watched:
-        assert watched.places is client.places
+        assert watched.slots is client.slots
         assert len(bring(watched, offers, tmp_path, lambda line: None).files) == len(ways)
 
 

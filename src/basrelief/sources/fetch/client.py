@@ -101,7 +101,7 @@ class Client:
     """Told how many bytes of a file just came, for a bar of progress; less than 0 where a file
     begins anew."""
 
-    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(N_AT_ONCE))
+    slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(N_AT_ONCE))
     stop: Event = field(default_factory=Event)
     """Once set, nothing more is asked and nothing waited for."""
 
@@ -283,7 +283,7 @@ class Client:
     def _open(self, method: str, url: str, **sent: Any) -> Iterator[requests.Response]:
         """Send a request when it is its turn, and close the answer."""
         # Pauses are within: whoever was told "not now" does not send others in his place.
-        with self.places, self._ask(method, url, **sent) as answer:
+        with self.slots, self._ask(method, url, **sent) as answer:
             yield answer
 
     def _ask(self, method: str, url: str, **sent: Any) -> requests.Response:

@@ -17,7 +17,7 @@ from basrelief.sources.fetch.heights import (
     FOLDERS,
     SHOWN,
     check_heights,
-    fill_place,
+    list_squares_with,
     to_lon_lat,
 )
 from basrelief.sources.fetch.offers import Offer, sum_bytes
@@ -30,7 +30,7 @@ from basrelief.sources.national_grid import (
 )
 from basrelief.sources.products import Product
 
-BOX_M, TILE_M, CHIP_M = 50_000, 5_000, 1_000
+BOX_M, TILE_M, PIECE_M = 50_000, 5_000, 1_000
 """Sides of what is searched at once, of an archive, and of a piece of a coverage. Answers to
 searches over more than some 50 km are cut short without a word."""
 
@@ -40,11 +40,11 @@ CELLS_M = (1.0, 2.0)
 TILE_BYTES: Mapping[Product, int] = {"surface": 74_000_000, "terrain": 70_000_000}
 """Of a full archive at 1 m. Not asked: the service fills an archive before it says its size."""
 
-CHIP_BYTES = 4_200_000
+PIECE_BYTES = 4_200_000
 """Of a square kilometre at 1 m from a coverage, which comes unpacked."""
 
 INSET_M = 100.0
-MAX_CHIPS = 50
+MAX_PIECES = 50
 """Square kilometres of a place that is small: beyond, hundreds of requests would save little."""
 
 COMPOSITES: Mapping[Product, str] = {
@@ -96,17 +96,17 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
             "hand: https://environment.data.gov.uk/survey"
         )
     whole = [_offer_archive(product, tile, cell_m) for (product, _), tile in sorted(tiles.items())]
-    chips = [
-        chip
-        for chip in fill_place(place.polygon, CHIP_M)
-        if name_square(*locate_square(chip)[:2], TILE_M) in squares
+    pieces = [
+        piece
+        for piece in list_squares_with(place.polygon, PIECE_M)
+        if name_square(*locate_square(piece)[:2], TILE_M) in squares
     ]
-    is_small = cell_m == CELLS_M[0] and len(chips) <= MAX_CHIPS
-    n_pieces = len(chips) * len({product for product, _ in tiles})
-    if not is_small or n_pieces * CHIP_BYTES >= sum_bytes(whole):
+    is_small = cell_m == CELLS_M[0] and len(pieces) <= MAX_PIECES
+    n_pieces = len(pieces) * len({product for product, _ in tiles})
+    if not is_small or n_pieces * PIECE_BYTES >= sum_bytes(whole):
         return whole
     try:
-        return _offer_chips(client, tiles, chips)
+        return _offer_pieces(client, tiles, pieces)
     except ServiceError as error:
         client.say(f"{error}: whole tiles of 5 km are taken")
         return whole
@@ -114,7 +114,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
 
 def _search_place(client: Client, place: NamedPlace, cell_m: float) -> Tiles:
     """Search for every tile of a place, and account for each that did not come."""
-    expected = set(fill_place(place.polygon, TILE_M))
+    expected = set(list_squares_with(place.polygon, TILE_M))
     found: Tiles = {}
     for name in list_squares(place.bounds, BOX_M):
         part = shapely.intersection(place.polygon, shapely.box(*locate_square(name)))
@@ -222,7 +222,7 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
 def _read_tile(text: str) -> str:
     """Read a tile's id: its south-west kilometre, or its own reference, as ``TQ28NE``."""
     bounds = read_square(text)
-    if bounds is None or bounds[2] - bounds[0] not in (CHIP_M, TILE_M):
+    if bounds is None or bounds[2] - bounds[0] not in (PIECE_M, TILE_M):
         raise ValueError(f"{text} is no tile")
     name = name_square(bounds[0], bounds[1], TILE_M)
     if name is None or locate_square(name)[:2] != bounds[:2]:
@@ -243,7 +243,7 @@ def _offer_archive(product: Product, tile: _Tile, cell_m: float) -> Offer:
     )
 
 
-def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
+def _offer_pieces(client: Client, tiles: Tiles, pieces: list[str]) -> list[Offer]:
     """Offer squares of a kilometre from the coverages, where the survey has tiles."""
     addresses: Mapping[Product, str] = {
         "surface": "lidar-composite-digital-surface-model-first-return-dsm-1m",
@@ -252,8 +252,8 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
     offers = []
     for product in sorted({product for product, _ in tiles}):
         url, coverage = _find_coverage(client, addresses[product])
-        for chip in chips:
-            west, south, east, north = locate_square(chip)
+        for piece in pieces:
+            west, south, east, north = locate_square(piece)
             tile = tiles.get((product, str(name_square(west, south, TILE_M))))
             if tile is None:
                 continue
@@ -266,14 +266,14 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
             ]
             offers.append(
                 Offer(
-                    what=f"{product} {chip}, 1 m, edition of {tile.year}",
+                    what=f"{product} {piece}, 1 m, edition of {tile.year}",
                     url=f"{url}?{urlencode(query, safe='(),/')}",
-                    name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{chip}.tif",
-                    n_bytes=CHIP_BYTES,
+                    name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{piece}.tif",
+                    n_bytes=PIECE_BYTES,
                     year=tile.year,
                     credit=ENGLAND.lidar.in_year(tile.year),
                     # Outside England, and at sea, it has zeros.
-                    check=check_heights(chip, CELLS_M[0], is_zero_void=True),
+                    check=check_heights(piece, CELLS_M[0], is_zero_void=True),
                 )
             )
     return offers

@@ -17,6 +17,7 @@ from rasterio.windows import Window
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
 from basrelief.sources.national_grid import (
     EPSG,
@@ -25,7 +26,6 @@ from basrelief.sources.national_grid import (
     list_squares,
     locate_square,
 )
-from basrelief.sources.places import format_bounds, is_same_crs, name_crs
 from basrelief.sources.plausible import IMPOSSIBLE
 from basrelief.sources.products import Product
 from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
@@ -47,7 +47,7 @@ BAND_ROWS = 500
 """How many are read at a time."""
 
 
-def fill_place(polygon: shapely.Geometry, side_m: int) -> list[str]:
+def list_squares_with(polygon: shapely.Geometry, side_m: int) -> list[str]:
     """List the squares of the National Grid in which a place has ground, from the south-west."""
     shapely.prepare(polygon)
     west, south, east, north = shapely.bounds(polygon).tolist()
@@ -98,7 +98,7 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
             tiles = find_tiles(Typed("file", path.name, path))
             _check_sums(path)
             for tile in tiles:
-                _check_place(tile, square, cell_m)
+                _check_square(tile, square, cell_m)
             seen = np.concatenate([_read_rows(tile) for tile in tiles])
         except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
@@ -124,7 +124,7 @@ def _check_sums(path: Path) -> None:
             raise InputError(f"{broken} in it was altered on the way")
 
 
-def _check_place(tile: Tile, square: str, cell_m: float) -> None:
+def _check_square(tile: Tile, square: str, cell_m: float) -> None:
     """Refuse a raster that is not of the square and cells that were asked for."""
     if tile.fault:
         raise InputError(f"it {tile.fault}")

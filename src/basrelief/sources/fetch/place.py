@@ -182,8 +182,8 @@ def place_of_file(client: Client, path: Path) -> NamedPlace:
     shapes = shapes[shapely.get_dimensions(shapes) == 2]
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
-    ground = shapely.union_all(shapely.force_2d(shapes))
-    return NamedPlace(path.stem, ground, _find_country(client, ground, f"--areas {path}"))
+    outline = shapely.union_all(shapely.force_2d(shapes))
+    return NamedPlace(path.stem, outline, _find_country(client, outline, f"--areas {path}"))
 
 
 def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPlace:
@@ -200,10 +200,10 @@ def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPl
     country = COUNTRY_BY_LETTER.get(hit.code[:1])
     if country is None:
         raise InputError(f"--place {typed!r}: lies in {hit.district}, outside Great Britain.")
-    ground = hit.polygon
+    outline = hit.polygon
     if radius_m is not None:
-        ground = shapely.buffer(shapely.centroid(ground), radius_m)
-    return NamedPlace(hit.name, ground, country, hit.credit)
+        outline = shapely.buffer(shapely.centroid(outline), radius_m)
+    return NamedPlace(hit.name, outline, country, hit.credit)
 
 
 def _name_hit(hit: _Hit, hits: Sequence[_Hit]) -> str:
@@ -225,13 +225,13 @@ def _find_districts(client: Client, typed: str) -> list[_Hit]:
     listed = ",".join(quote(each.upper()) for each in forms)
     found = read_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
     rows = zip(found["LAD25NM"], found["LAD25CD"], found.geometry, strict=True)
-    return [_Hit(own, own, ground, code) for own, code, ground in rows]
+    return [_Hit(own, own, outline, code) for own, code, outline in rows]
 
 
 def _find_wards(client: Client, name: str, around_m: float) -> list[_Hit]:
     found = read_features(client, WARD, where=f"UPPER(WD25NM)={quote(name.upper())}")
     rows = zip(found["WD25NM"], found["LAD25NM"], found["WD25CD"], found.geometry, strict=True)
-    return [_Hit(own, lad, ground, code) for own, lad, code, ground in rows]
+    return [_Hit(own, lad, outline, code) for own, lad, code, outline in rows]
 
 
 def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
@@ -284,8 +284,8 @@ def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
         )
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
-    ground = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
-    return NamedPlace(code, ground, country, POSTCODES)
+    outline = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
+    return NamedPlace(code, outline, country, POSTCODES)
 
 
 def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
@@ -306,23 +306,25 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
         drawn = shape(each["geojson"])
         x, y = to_grid.transform(float(each["lon"]), float(each["lat"]))
         if "Polygon" in drawn.geom_type:
-            ground = shapely.transform(drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1))
+            outline = shapely.transform(
+                drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1)
+            )
         else:
-            ground = shapely.buffer(shapely.Point(x, y), around_m)
+            outline = shapely.buffer(shapely.Point(x, y), around_m)
         whole = str(each["display_name"])
         own, _, rest = whole.partition(", ")
-        code = _find_country(client, ground, f"--place {typed!r}").letter
-        hits.append(_Hit(own, rest, ground, code, OPENSTREETMAP))
+        code = _find_country(client, outline, f"--place {typed!r}").letter
+        hits.append(_Hit(own, rest, outline, code, OPENSTREETMAP))
     if not hits:
         raise InputError(f"--place {typed!r}: OpenStreetMap knows no such place in Great Britain.")
     return hits
 
 
-def _find_country(client: Client, ground: BaseGeometry, typed: str) -> Country:
+def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
     """Find in which country most of the ground lies."""
-    west, south, east, north = ground.bounds
+    west, south, east, north = outline.bounds
     lads = read_features(client, LAD, bounds=(west, south, east, north))
-    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), ground))
+    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), outline))
     by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
     by_country = by_country[by_country > 0]
     if by_country.empty or by_country.idxmax() not in COUNTRY_BY_LETTER:

@@ -17,9 +17,9 @@ from pyproj import CRS
 from basrelief.config import InputError, Typed
 from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
+from basrelief.sources.coordinates import is_same_crs
 from basrelief.sources.formats import name_member
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID, lies_in_square
-from basrelief.sources.places import is_same_crs
 from basrelief.sources.products import TileName, read_name
 from basrelief.sources.tiles import Tile, find_tiles
 
@@ -89,14 +89,14 @@ def _describe_file(file: Path, folder: Path) -> Iterator[Record]:
             "cell_m": tile.grid.cell_m,
             "square": said.square,
         }
-        ground = shapely.box(*tile.grid.bounds)
-        left = ground
+        square = shapely.box(*tile.grid.bounds)
+        left = square
         for survey in surveys:
-            piece = survey["geometry"].intersection(ground)
-            if piece.area > SLIVER * ground.area:
+            piece = survey["geometry"].intersection(square)
+            if piece.area > SLIVER * square.area:
                 left = left.difference(piece)
                 yield base | survey | {"geometry": piece}
-        if left.area > SLIVER * ground.area:
+        if left.area > SLIVER * square.area:
             yield base | _date_by_name(said) | {"geometry": left}
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.heights import FOLDERS, SHOWN, check_heights, fill_place
+from basrelief.sources.fetch.heights import FOLDERS, SHOWN, check_heights, list_squares_with
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.national_grid import NATIONAL_GRID
@@ -41,7 +41,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
     ----------
     Welsh Government, https://datamap.gov.wales
     """
-    expected = fill_place(place.polygon, TILE_M)
+    expected = list_squares_with(place.polygon, TILE_M)
     tiles = {}
     for tile in _list_tiles(client, place):
         square = str(tile.get("british_gr") or "").upper().replace(" ", "")
