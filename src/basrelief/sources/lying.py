@@ -17,7 +17,7 @@ from basrelief.sources.census import find_column
 from basrelief.sources.crime_files import open_file
 from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
-from basrelief.sources.pictures import find_heading
+from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_table
 from basrelief.sources.targets import TARGETS, find_domains, find_target
@@ -153,11 +153,8 @@ class Lying:
         return [name for name in self._ending(TABLE_SUFFIXES) if self._names_pictures(name)]
 
     def _names_pictures(self, name: str) -> bool:
-        def is_headings(columns: list[str]) -> bool:
-            return any(find_heading(columns, each) for each in ("id", "image_location"))
-
         try:
-            return is_headings(open_table(self.folder / name, name, is_headings).columns)
+            return has_pictures(open_table(self.folder / name, name, has_pictures).columns)
         except InputError:
             return False
 

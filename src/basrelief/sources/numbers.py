@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -195,47 +196,86 @@ def _read_texts(column: _Column, kind: Kind, separator: str) -> None:
         column.floats[row] = column.signs[row] * _to_float(text.replace(",", ""))
 
 
-def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
-    """Whether a comma stands before decimals; a fault where both may be meant."""
-    texts = column.texts
-    english = [t for t in texts.values() if ENGLISH.fullmatch(t) or _has_decimal_point(t)]
-    comma_three = [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)]
+@dataclass(frozen=True)
+class _Forms:
+    """Texts of a column by how they are written; a text may be of several forms."""
+
+    english: list[str]
+    """A point before decimals, or commas between thousands beside it."""
+
+    comma_three: list[int]
+    """Rows in which three digits stand behind the only comma: decimals or thousands."""
+
+    continental: list[str]
+    """A comma before decimals and nothing else; those with points between thousands first."""
+
+    dot_three: list[str]
+    """Three digits behind every point."""
+
+    has_thousands: bool
+    """Whether points stand between thousands for sure."""
+
+
+def _sort_forms(texts: Mapping[int, str]) -> _Forms:
+    """Sort texts by how they are written."""
     thousands = [t for t in texts.values() if CONTINENTAL.fullmatch(t)]
     decimal = [
         t for t in texts.values() if DECIMAL_COMMA.fullmatch(t) and not COMMA_THREE.fullmatch(t)
     ]
-    dot_three = [t for t in texts.values() if DOT_THREE.fullmatch(t)]
-    continental = [*thousands, *decimal]
-    if continental and (english or (dot_three and not thousands)):
+    return _Forms(
+        [t for t in texts.values() if ENGLISH.fullmatch(t) or _has_decimal_point(t)],
+        [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)],
+        [*thousands, *decimal],
+        [t for t in texts.values() if DOT_THREE.fullmatch(t)],
+        has_thousands=bool(thousands),
+    )
+
+
+def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
+    """Whether a comma stands before decimals; a fault where both may be meant."""
+    forms = _sort_forms(column.texts)
+    first = next(iter(forms.continental), None)
+    if first and (forms.english or (forms.dot_three and not forms.has_thousands)):
         raise _NumberError(
-            f"{continental[0]!r} beside {[*english, *dot_three][0]!r}: a comma and a point "
+            f"{first!r} beside {[*forms.english, *forms.dot_three][0]!r}: a comma and a point "
             "before decimals. Write all numbers in one way"
         )
-    if continental:
+    if first:
         column.remarks.append(
-            f"a comma is read as a decimal one: {continental[0]!r} is "
-            f"{continental[0].replace('.', '').replace(',', '.')}"
+            f"a comma is read as a decimal one: {first!r} is "
+            f"{first.replace('.', '').replace(',', '.')}"
         )
         return True
-    if kind == "count" and dot_three and not english and not comma_three:
-        # Every point has three digits behind it, and people are whole.
-        column.remarks.append(
-            f"a point is read as between thousands: {dot_three[0]!r} is "
-            f"{dot_three[0].replace('.', '')}"
-        )
-        return True
-    if dot_three and separator == ";" and not english and not comma_three and kind == "any":
-        column.remarks.append(f"a point is read as a decimal one: {dot_three[0]!r}")
-    if not comma_three or english or kind == "count":
+    if forms.dot_three and not forms.english and not forms.comma_three:
+        shown = forms.dot_three[0]
+        if kind == "count":
+            # Every point has three digits behind it, and people are whole.
+            column.remarks.append(
+                f"a point is read as between thousands: {shown!r} is {shown.replace('.', '')}"
+            )
+            return True
+        if separator == ";" and kind == "any":
+            column.remarks.append(f"a point is read as a decimal one: {shown!r}")
+    # Of what is counted a comma can only stand between thousands.
+    if not forms.comma_three or forms.english or kind == "count":
         return False
-    shown = texts[comma_three[0]]
+    return _settle_three(column, forms, kind, separator)
+
+
+def _settle_three(column: _Column, forms: _Forms, kind: Kind, separator: str) -> bool:
+    """Whether the comma before three digits, of which nothing else tells, stands for decimals."""
+    shown = column.texts[forms.comma_three[0]]
     if separator == ";":
         column.remarks.append(
             f"a comma is read as a decimal one, as semicolons stand between "
             f"columns: {shown!r} is {shown.replace(',', '.')}"
         )
         return True
-    if kind == "score" or dot_three or any(column.signs[row] < 0 for row in comma_three):
+    if (
+        kind == "score"
+        or forms.dot_three
+        or any(column.signs[row] < 0 for row in forms.comma_three)
+    ):
         raise _NumberError(
             f"{shown!r}, which may be {shown.replace(',', '')} or "
             f"{shown.replace(',', '.')}: write it without a comma"

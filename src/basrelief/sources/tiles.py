@@ -205,7 +205,8 @@ def _read_header(found: _Found) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=_find_fault(dataset)
+                fault=_find_odd_band(dataset)
+                or _find_odd_cells(dataset)
                 or (_find_stranger(dataset, file) if member is None else None)
                 or fault
                 or _find_double(dataset, unit_m, unit),
@@ -280,8 +281,8 @@ def _find_stranger(dataset: Any, file: Path) -> str | None:
     return None
 
 
-def _find_fault(dataset: Any) -> str | None:
-    """Say why an open raster cannot be a tile of heights, or nothing."""
+def _find_odd_band(dataset: Any) -> str | None:
+    """Say why what an open raster holds cannot be heights, or nothing."""
     if dataset.subdatasets:
         return (
             f"has {len(dataset.subdatasets)} pages, and heights have one. Take out the one that is "
@@ -297,6 +298,11 @@ def _find_fault(dataset: Any) -> str | None:
             "holds whole numbers of one byte (0 to 255), as a hillshade, a mask or a picture "
             "does. Give the heights themselves."
         )
+    return None
+
+
+def _find_odd_cells(dataset: Any) -> str | None:
+    """Say why the cells of an open raster cannot be laid on a grid, or nothing."""
     cell = dataset.transform
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
