@@ -46,6 +46,7 @@ def list_members(path: Path, name: str) -> list[str]:
         raise InputError(
             f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
         ) from error
+    # Before any is opened: GDAL unpacks without asking how much it will be.
     for info in infos:
         check_member(info, name)
     if infos and all(info.filename.lower().endswith(".zip") for info in infos):
@@ -85,6 +86,7 @@ def check_member(info: zipfile.ZipInfo, name: str) -> None:
         Names the archive as ``name`` does, and the member.
     """
     called = f"{name}/{info.filename}"
+    # Its name goes into messages, and a terminal obeys what is not printable.
     if not called.isprintable():
         raise InputError(
             f"{name}: holds a file whose name is no text ({info.filename[:40]!r}). Fetch it again."

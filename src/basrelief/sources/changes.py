@@ -118,7 +118,9 @@ def tidy_changes(pairs: pd.DataFrame, where: str) -> pd.DataFrame:
     """
     pairs = pairs.assign(old=tidy_codes(pairs["old"]), new=tidy_codes(pairs["new"]))
     pairs["change"] = pairs["change"].astype(str).str.strip().str.upper()
+    # Editions by district repeat a pair for every district that it touches.
     pairs = pairs.dropna().drop_duplicates().reset_index(drop=True)
+    # Counted anew: a code of change that its rows do not bear out means that rows are missing.
     n_new = pairs.groupby("old")["new"].transform("size")
     n_old = pairs.groupby("new")["old"].transform("size")
     fits = {
@@ -228,6 +230,7 @@ def _find_shares(pairs: pd.DataFrame, weights: Weights) -> NDArray[np.float64]:
     """Find which share of each area of 2011 went to each of 2021, (pair,); NaN if unknown."""
     share = np.ones(len(pairs))
     is_split = (pairs["change"] == "S").to_numpy()
+    # People first: burglaries follow homes and not fields.
     known = [weights.people_new] if weights.people_new is not None else []
     known += [_measure(weights.new)] if weights.new is not None else []
     share[is_split] = np.nan
@@ -249,6 +252,7 @@ def _measure_overlaps(pairs: pd.DataFrame, weights: Weights) -> NDArray[np.float
     old = weights.old.set_index("area_id").geometry.reindex(pairs["old"]).to_numpy()
     new = weights.new.set_index("area_id").geometry.reindex(pairs["new"]).to_numpy()
     shared = shapely.area(shapely.intersection(old, new))
+    # Of what the new areas have of it, and not of its own ground: coasts are drawn anew.
     whole = pd.Series(shared, pairs.index).groupby(pairs["old"]).transform("sum").to_numpy()
     found: NDArray[np.float64] = shared / np.where(whole > 0, whole, np.nan)
     return found

@@ -214,7 +214,7 @@ def read_long(file: CrimeFile, notes: Notes) -> Part:
 
 
 def name_categories(texts: pd.Series[Any], file: CrimeFile) -> NDArray[np.object_]:
-    """Name the category of each row; a row without one is no count of anything."""
+    """Name the category of each row, (row,); a row without one is no count of anything."""
     names = [name_category(str(text)) if text is not None else "" for text in texts]
     if "" in names:
         raise InputError(

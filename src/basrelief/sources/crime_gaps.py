@@ -76,6 +76,8 @@ class Known:
         """
         if self.covered is not None:
             known = self.covered.reindex_like(counts).fillna(False).astype(bool)
+            # Files of single crimes have no rows of zeros: no row means none where the month is
+            # known.
             counts = counts.fillna(0.0).where(known)
         for gap in self.gaps.get(category, []):
             rows = counts.index.isin(gap.area_ids)
@@ -107,6 +109,7 @@ def find_known(
 def _find_gaps(counts: pd.DataFrame, category: str, boroughs: pd.Series[str]) -> list[Gap]:
     """Find where a category is missing: first in all areas together, then district by district."""
     gaps: list[Gap] = []
+    # Years and months apart: what is usual in the one says nothing of the other.
     for length, at_least in ((4, MIN_YEARS), (6, MIN_MONTHS)):
         some = counts[[period for period in counts.columns if len(period) == length]]
         for groups in _list_groups(counts.index, boroughs):
@@ -124,6 +127,7 @@ def _list_groups(area_ids: pd.Index[str], boroughs: pd.Series[str]) -> list[pd.S
     """Group areas: all together, and by district where files name any."""
     together = pd.Series(ANYWHERE, index=area_ids, dtype=object)
     by_district = boroughs.reindex(area_ids).astype(object)
+    # Without names of districts there is one group, and it is not asked twice.
     if by_district.isna().all():
         return [together]
     return [together, by_district.fillna(ANYWHERE)]

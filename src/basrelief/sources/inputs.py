@@ -117,9 +117,7 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     if path.is_file():
         return [(path, typed)]
     # The folders that exist are taken as they are called; only the rest is a pattern.
-    start = path
-    while not start.exists() and start != start.parent:
-        start = start.parent
+    start = find_existing(path)
     pattern = str(path.relative_to(start))
     if pattern == ".":
         return []
@@ -128,6 +126,11 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
     files = _outside_runs((start / name for name in matches), start)
     return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
+
+
+def find_existing(path: Path) -> Path:
+    """Find what exists of a path: itself, or the nearest folder above it."""
+    return next(each for each in (path, *path.parents, Path()) if each.exists())
 
 
 def is_run_folder(folder: Path) -> bool:

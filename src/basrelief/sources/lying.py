@@ -85,6 +85,7 @@ class Lying:
         found: dict[Product | None, list[str]] = {}
         for name in self.names:
             members = self._list_rasters(name)
+            # A hillshade is a raster with every header of heights; only its name says so.
             if not members or any(tell_picture(each) for each in members):
                 continue
             told = {tell_product(each) for each in members}
@@ -113,6 +114,7 @@ class Lying:
             typed = self.typed("areas", name)
             try:
                 headings = find_layer(typed, None).headings
+                # By heading alone: values would have to be read of every file that lies there.
                 choose_code_column(typed, headings, None)
             except InputError:
                 continue
@@ -142,6 +144,7 @@ class Lying:
                 headings = read_label_headings(self.typed("labels", name), None)
             except InputError:
                 continue
+            # What has no known target may still be labels: a column of the user's own.
             known = tuple(each for each in TARGETS if find_target(headings, each))
             domains = tuple(find_domains(headings))
             found.append(LabelTable(name, known, domains, tuple(headings)))
@@ -183,6 +186,7 @@ class Lying:
 
     def find_pattern(self, names: Sequence[str]) -> str | None:
         """Find a pattern that matches just these files; None if none of the usual ones does."""
+        # A name that is typed whole also finds what has signs of patterns in it.
         if len(names) == 1:
             return names[0]
         parents = {Path(name).parent.as_posix() for name in names}
@@ -201,6 +205,7 @@ class Lying:
         tried += [f"{front}*{end}", f"*{back}", f"{front}*{back}"]
         for each in (start + pattern for pattern in tried):
             matched = [name for _, name in expand_pattern(each, self.folder / each)]
+            # By what it matches today, with the very function that the run will use.
             if sorted(Path(name).as_posix() for name in matched) == sorted(names):
                 return each
         return None

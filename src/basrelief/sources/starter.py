@@ -78,6 +78,7 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give the folder in which the data lie.")
     path = folder / NAME
+    # Also over an older one of its own: somebody may have changed it by hand since.
     if path.exists():
         raise InputError(
             f"{path}: is there already, and nothing is written over it. Move it, or change it by "
@@ -98,6 +99,7 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
 def _tell_route(lying: Lying) -> Route:
     """Tell by what lies there whether a run would be of pictures or of rasters."""
     has_pictures = bool(lying.picture_tables and lying.picture_folders)
+    # A hillshade as PNG beside the tiles is common, and says nothing of what is meant.
     if has_pictures and lying.rasters:
         raise InputError(
             f"{lying.folder}: holds pictures ({lying.picture_folders[0][0]}) and rasters. Say "
@@ -118,6 +120,7 @@ def _fill_pictures(lying: Lying, starter: Starter) -> None:
     for images, _ in lying.picture_folders:
         for table in lying.picture_tables:
             n_rows = _count_rows(lying, images, table)
+            # By rows that match and not by files: a folder of figures has pictures, too.
             if n_rows and (best is None or n_rows > best[0]):
                 best = (n_rows, images, table)
     if best is None:
@@ -166,6 +169,7 @@ class _Surface:
 
 def _choose_surface(lying: Lying, starter: Starter) -> _Surface | None:
     """Choose the surface rasters, by their names; of several places those with most files."""
+    # Where no name tells: what lies there is more often a surface, and it is said.
     product: Product | None = "surface" if "surface" in lying.rasters else None
     names = lying.rasters.get(product, [])
     told = "surface models by their names"
@@ -202,6 +206,7 @@ def _choose_terrain(lying: Lying, starter: Starter, surface: _Surface | None) ->
         if pattern is not None and surface is not None and _is_beside(lying, pattern, surface):
             starter.add("dtm", pattern, f"{_count(group)}, terrain models by their names.")
             return
+    # "DEM" is said of terrain and of surface; a wrong one would make every building a hill.
     untold = [n for n in lying.rasters.get(None, []) if surface and n not in surface.names]
     near = [
         pattern
@@ -238,6 +243,7 @@ def _tell_crs(lying: Lying, names: Sequence[str]) -> str | None:
         tiles = [tile for n in names for tile in find_tiles(lying.typed("dsm", n))]
     except InputError:
         return None
+    # A tile that carries a CRS speaks for itself; the line in the configuration is for the others.
     bare = [tile for tile in tiles if tile.crs is None]
     for tile in bare:
         square = read_name(tile.name).square
@@ -267,12 +273,14 @@ def _choose_crime(lying: Lying, starter: Starter, pair: Pair) -> None:
         if pattern is None:
             continue
         try:
+            # Read whole, for only the codes of its rows tell whether it is of these areas.
             counts = read_crime(lying.typed("crime", pattern), None, no_notes())
         except InputError:
             # Of two offices: those of one may go together.
             continue
         if pair.codes.isdisjoint(counts.counts.index):
             continue
+        # Rates by File 8 and rates by counts would be two columns of one name.
         twice = [n for n in counts.categories if find_target(pair.labels.headings, n)]
         lacks = "" if pair.labels.has_population else "has no column population, for rates"
         lacks = f"has {twice[0]!r} itself" if twice else lacks

@@ -38,6 +38,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
         projected in metres, or its metres are not those of the ground; or its datum is unknown.
     """
     mute, speaking = _part(tiles)
+    # Read even where no tile needs it: a word that is no CRS is a fault of the user's.
     wanted = _parse(typed.beside("crs", given)) if given is not None else None
     local = next((tile for tile in mute if tile.crs is not None), None)
     if local is not None and local.crs is not None:
@@ -55,6 +56,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
             f'Reproject the rasters to one, for example to "{NATIONAL_GRID}".'
         )
     _refuse_mixed(speaking, typed)
+    # By one tile: the shift between two systems hardly changes within a place.
     bounds = tiles[0].grid.bounds
     if wanted is not None:
         if not is_same_crs(crs, wanted, bounds):
@@ -62,6 +64,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
                 f"{typed.beside('crs', str(given))}: {source} itself says {name_crs(crs)}. "
                 f"Take {typed.name('crs')} out, or correct it."
             )
+        # Both are one here; what was typed is named in messages as the user knows it.
         crs = wanted
     crs = _settle_datum(crs, source, typed, notes, bounds)
     _check_scale(crs, source, notes, tiles[0])
@@ -89,6 +92,7 @@ def refuse_bare(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> Non
 
 def _part(tiles: tuple[Tile, ...]) -> tuple[list[Tile], list[Tile]]:
     """Part tiles into those whose CRS says nothing, or that have none, and the others."""
+    # A local CRS has numbers and no place on Earth, as if the file had none.
     mute: list[Tile] = []
     speaking: list[Tile] = []
     for tile in tiles:
@@ -116,6 +120,7 @@ def _refuse_mixed(tiles: list[Tile], typed: Typed) -> None:
 
 def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Bounds) -> CRS:
     """Find the datum of a CRS that does not say it, or refuse it."""
+    # Numbers that lead to WGS 84 differ from program to program, where the datum itself does not.
     crs = drop_shift(crs)
     if has_datum(crs):
         if is_national_grid_elsewhere(crs):
@@ -138,6 +143,7 @@ def _check_scale(crs: CRS, source: str, notes: Notes, tile: Tile) -> None:
     """Refuse a CRS whose metres are not metres of the ground where a tile lies."""
     bounds, name = tile.grid.bounds, tile.name
     scale = measure_scale(crs, bounds)
+    # Where a projection is of no use its scale is no measure either.
     if scale is None or is_outside(crs, bounds):
         raise InputError(
             f"{name}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} is not of "

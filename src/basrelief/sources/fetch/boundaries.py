@@ -58,6 +58,7 @@ def find_boundaries(place: NamedPlace, year: int) -> list[Offer]:
             layers = _read_scotland(client, place)
         else:
             layers = _read_england_and_wales(client, place, year)
+        # Names come last: what they need may fail, and areas are worth having without.
         layers |= _read_names(client, place)
         for name, layer in layers.items():
             # One file: the layers are appended to it, and only one has codes of areas.
@@ -88,6 +89,7 @@ def find_inside(areas: gpd.GeoDataFrame, place: NamedPlace) -> gpd.GeoDataFrame:
     """
     polygons = areas.geometry.to_numpy()
     inside = shapely.area(shapely.intersection(polygons, place.polygon))
+    # By ground, not by middle: the middle of a crescent lies outside of it.
     chosen = areas[inside >= MIN_INSIDE * shapely.area(polygons)]
     if chosen.empty:
         raise ServiceError(
@@ -117,6 +119,7 @@ def join_parents(
         If an area lies in none with at least `MIN_SHARE` of its ground.
     """
     polygons, larger = areas.geometry.to_numpy(), parents.geometry.to_numpy()
+    # No lookup of codes does: Scotland has none by service, and editions of districts change.
     own, other = shapely.STRtree(larger).query(polygons, predicate="intersects")
     shared = shapely.area(shapely.intersection(polygons[own], larger[other]))
     best = pd.DataFrame({"own": own, "other": other, "shared": shared})
@@ -139,6 +142,7 @@ def _read_england_and_wales(
     """Read the layers of a place in England or Wales, by envelope."""
     near = read_features(client, LSOA[year], bounds=place.bounds)
     areas = find_inside(near, place)
+    # By the areas and not by the place: those at its edge reach beyond it.
     around = _bounds(areas)
     msoas = read_features(client, MSOA[year], bounds=around)
     districts = read_features(client, LAD, bounds=around)
@@ -221,6 +225,7 @@ def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -
     except OPEN_ERRORS as error:
         raise ServiceError(f"maps.gov.scot: {path.name} cannot be read ({error})") from error
     missing = sorted(set(names) - set(found))
+    # Its numbers are taken for metres of the grid below, so another CRS is no detail.
     if missing or found.crs is None or found.crs.to_epsg() != EPSG:
         raise ServiceError(
             f"maps.gov.scot: {path.name} has no {', '.join(missing) or NATIONAL_GRID}. It was "
@@ -241,5 +246,6 @@ def _take(layer: gpd.GeoDataFrame, codes: pd.Series) -> gpd.GeoDataFrame:
 
 def _order(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Order rows by code, and set the shapes behind the columns."""
+    # By code: services answer in an order of their own, and two runs should hash alike.
     columns = [c for c in areas.columns if c != "geometry"]
     return areas.sort_values(columns[0])[[*columns, "geometry"]].reset_index(drop=True)

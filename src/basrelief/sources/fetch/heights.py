@@ -96,6 +96,7 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
     def check(path: Path) -> None:
         try:
             tiles = find_tiles(Typed("file", path.name, path))
+            # Before heights are read: a zip with one altered byte still gives numbers.
             _check_sums(path)
             for tile in tiles:
                 _check_square(tile, square, cell_m)
@@ -103,11 +104,13 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
         except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
             raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
+        # A service that has nothing answers with zeros and HTTP 200.
         if not seen.any():
             raise ServiceError("what came is 0 or without data everywhere: no heights are there")
         # As a shaded picture is, which such services have under names much like those of heights.
         if seen.min() >= 0 and seen.max() <= 255 and not (seen % 1).any():
             raise ServiceError("what came is whole numbers from 0 to 255: a picture, no heights")
+        # In the file itself, so that every later reader knows it without knowing the service.
         if is_zero_void and not seen.all():
             with rasterio.open(path, "r+", driver="GTiff") as dataset:
                 dataset.nodata = 0.0
@@ -129,6 +132,8 @@ def _check_square(tile: Tile, square: str, cell_m: float) -> None:
     if tile.fault:
         raise InputError(f"it {tile.fault}")
     bounds, side_m = tile.grid.bounds, tile.grid.cell_m
+    # Without a CRS of its own the service was asked for the grid, and its corner is looked at
+    # below.
     if tile.crs is not None and not is_same_crs(tile.crs, CRS.from_epsg(EPSG), bounds):
         raise InputError(f"it is in {name_crs(tile.crs)}, not on the National Grid")
     if not lies_in_square(tile.grid, square):
@@ -141,6 +146,7 @@ def _read_rows(tile: Tile) -> NDArray[np.float64]:
     """Read a raster to its end, where one cut short shows it; give the heights of some rows."""
     seen = []
     with bounded_gdal(), rasterio.open(tile.path, driver=tile.driver) as dataset:
+        # Every row is read, since only that shows a file that was cut; few are kept.
         step = max(1, dataset.height // ROWS)
         for row in range(0, dataset.height, BAND_ROWS):
             window = Window(0, row, dataset.width, min(BAND_ROWS, dataset.height - row))

@@ -72,6 +72,7 @@ def find_labels(
     """
     edition = find_edition(country, year)
     offers = [_offer(client, edition)]
+    # Earlier editions publish no rates by kind of crime.
     if with_crimes and edition.name == "IoD" and edition.year == 2025:
         offers.append(_offer(client, FILE_8))
     return offers
@@ -165,6 +166,7 @@ FILE_8 = Edition(
 
 def _offer(client: Client, edition: Edition) -> Offer:
     """Offer an edition from where it lies today."""
+    # An office moves a file when it corrects it, so its own list is asked before the address.
     url, n_bytes = edition.url, edition.n_bytes
     if edition.pattern:
         found = _find_on_gov_uk(client, edition)
@@ -202,6 +204,7 @@ def _find_on_gov_uk(client: Client, edition: Edition) -> tuple[str, int] | None:
         page = client.get_json(where)
         listed = page["details"]["attachments"]
         found = [each for each in listed if re.search(edition.pattern, str(each["url"]))]
+    # A page in a new form is no reason to bring nothing: the file may lie where it lay.
     except (ServiceError, KeyError, TypeError) as error:
         reason = str(error) if isinstance(error, ServiceError) else "it answers in a new form"
         client.say(f"GOV.UK does not say where {edition.file} is ({reason}); asked where it was")
@@ -230,6 +233,7 @@ def _last_change(page: Mapping[str, Any]) -> str:
 def _download(client: Client, edition: Edition, url: str) -> Path:
     """Bring a file into the cache, check that it is whole, and say if it was changed."""
     kept = f"labels/{edition.name.lower()}-{edition.year}/{url.rpartition('/')[2]}"
+    # Read before the download, which writes over it.
     before = read_kept(client.cache / kept).get("sha256")
     path = client.download(url, kept, check=lambda part: _check(part, edition))
     found = hash_file(path)
@@ -244,6 +248,7 @@ def _download(client: Client, edition: Edition, url: str) -> Path:
 def _check(path: Path, edition: Edition) -> None:
     """Refuse what is no index, or not all of it."""
     where = f"{edition.name} {edition.year}"
+    # It is looked at when it is read as labels; here only a page of words is kept out.
     if edition.file == FILE_8.file:
         if path.read_bytes()[:2] != b"PK":
             raise ServiceError(f"{where}: what came is no workbook")
@@ -257,9 +262,11 @@ def _check(path: Path, edition: Edition) -> None:
             )
         except (ValueError, pd.errors.ParserError) as error:
             raise ServiceError(f"{where}: what came is no table ({error})") from error
+        # Counted by the first column alone: the rest is 9 MB of numbers that are read again later.
         if not str(table.columns[0]).startswith("LSOA code"):
             raise ServiceError(f"{where}: what came begins with {str(table.columns[0])[:40]!r}")
         n_found = table.iloc[:, 0].notna().sum()
+    # Offices publish every area. Fewer are a download that was cut between two lines.
     if n_found != edition.n_areas:
         raise ServiceError(f"{where}: holds {n_found:,} areas of {edition.n_areas:,}")
 
@@ -299,6 +306,7 @@ def _read_wales(path: Path) -> pd.DataFrame:
         "community safety": "crime",
         "physical environment": "physical_environment",
     }
+    # Rows end with their last cell that holds anything; a table wants all of one length.
     headings, *rows = read_sheet(path, "LSOA code")
     cells = [[*row, *[""] * (len(headings) - len(row))][: len(headings)] for row in rows]
     return _tidy(pd.DataFrame(cells, columns=headings), names, r"W01\d{6}", path.name)
@@ -326,23 +334,26 @@ def _read_scotland(path: Path) -> pd.DataFrame:
         raise ServiceError(str(error)) from error
     found = next((sheet for sheet in sheets if _has_zones(sheet.columns)), None)
     if found is None:
-        raise ServiceError(f"{path.name}: no sheet begins with a column 'Data_Zone'")
+        raise ServiceError(f"{path.name}: no sheet has columns Data_Zone and Council_area")
     table = found.read([heading for heading in dict.fromkeys(found.columns) if heading])
     return _tidy(table, names, r"S01\d{6}", path.name)
 
 
 def _has_zones(columns: list[str]) -> bool:
-    return "Data_Zone" in columns
+    # A sheet of notes explains the columns, one a row: none of its rows has two of them.
+    return {"Data_Zone", "Council_area"} <= set(columns)
 
 
 def _tidy(table: pd.DataFrame, names: dict[str, str], code: str, where: str) -> pd.DataFrame:
     """Take the columns that are known, and the rows with a code; ranks become numbers."""
+    # Backwards, so that of two columns with one heading the first is taken.
     by_name = {str(c).strip().lower(): c for c in reversed(list(table.columns))}
     known = {by_name[name]: short for name, short in names.items() if name in by_name}
     missing = sorted(set(names.values()) - set(known.values()))
     if missing:
         raise ServiceError(f"{where}: has no column of {', '.join(missing)}. It was changed there.")
     found = table[list(known)].rename(columns=known)
+    # Below the areas stand notes, and sums of the country.
     found = found[found["code"].astype(str).str.strip().str.fullmatch(code)]
     for column in set(found.columns) - {"code", "name", "lad_name"}:
         try:

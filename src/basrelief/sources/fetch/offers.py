@@ -27,6 +27,7 @@ from basrelief.run import Record, read_json, replacing, write_json
 from basrelief.sources.archives import show_size
 from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
+from basrelief.sources.inputs import find_existing
 from basrelief.sources.licences import Credit
 
 SPARE_BYTES = 2**30
@@ -201,7 +202,7 @@ def _check_names(offers: Sequence[Offer], folder: Path) -> None:
 def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
     """Refuse what a disk has no room for, before hours of downloads."""
     new = sum_bytes([each for each in offers if not (folder / each.name).exists()])
-    here, cache = (_find_disk(path) for path in (folder, client.cache))
+    here, cache = (find_existing(path.absolute()) for path in (folder, client.cache))
     # The cache keeps a copy of its own.
     needed = new * (2 if here.stat().st_dev == cache.stat().st_dev else 1) + SPARE_BYTES
     free = shutil.disk_usage(here).free
@@ -210,8 +211,3 @@ def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
             f"{folder}: {show_size(needed)} are needed there and {show_size(free)} are "
             "free. Choose another folder, or a smaller place."
         )
-
-
-def _find_disk(path: Path) -> Path:
-    """Find the folder nearest to a path that is there."""
-    return next(each for each in (path, *path.absolute().parents) if each.exists())

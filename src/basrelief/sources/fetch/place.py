@@ -125,13 +125,16 @@ def find_place(
     if not name:
         raise InputError("--place: say a name, as in --place Camden, or a postcode.")
     around_m = radius_m or RADIUS_M
+    # Only by a flag: its terms want that no program asks it in the background.
     if nominatim:
         return _settle(_find_by_nominatim(client, typed, around_m), typed, radius_m)
+    # Before names: no district or ward is called like one.
     if POSTCODE.fullmatch(name.upper()):
         return _find_postcode(client, name.upper(), around_m)
     hits = _find_districts(client, tidy_text(typed))
     if hits:
         return _settle(hits, typed, radius_m)
+    # From what has an outline of its own to what is a point: ground around a point is a guess.
     for find in (_find_wards, _find_msoas, _find_place_names):
         hits = [hit for hit in find(client, name, around_m) if _is_in(hit, district)]
         if hits:
@@ -176,9 +179,11 @@ def place_of_file(client: Client, path: Path) -> NamedPlace:
             found = gpd.read_file(layer.source.path, layer=layer.name, on_invalid="fix")
     except OPEN_ERRORS as error:
         raise refuse(typed, say_reason(error)) from error
+    # A run would take the CRS of the rasters; here are none yet.
     if found.crs is None:
         raise InputError(f"--areas {path}: says no CRS. Save it with one, as in {NATIONAL_GRID}.")
     shapes = shapely.make_valid(found.to_crs(NATIONAL_GRID).geometry.to_numpy())
+    # What is mended may leave lines and points, which have no ground to fetch.
     shapes = shapes[shapely.get_dimensions(shapes) == 2]
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
@@ -201,6 +206,7 @@ def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPl
     if country is None:
         raise InputError(f"--place {typed!r}: lies in {hit.district}, outside Great Britain.")
     outline = hit.polygon
+    # From the middle of what was found: the outline of a district is mostly too much to fetch.
     if radius_m is not None:
         outline = shapely.buffer(shapely.centroid(outline), radius_m)
     return NamedPlace(hit.name, outline, country, hit.credit)
@@ -221,6 +227,7 @@ def _is_in(hit: _Hit, district: str) -> bool:
 
 def _find_districts(client: Client, typed: str) -> list[_Hit]:
     """Find districts called as typed, or as the ONS turns it: ``Bristol, City of``."""
+    # In this form the ONS lists cities in alphabetical order, and nobody types it.
     forms = (typed, f"{typed}, City of", f"{typed}, County of", f"City of {typed}")
     listed = ",".join(quote(each.upper()) for each in forms)
     found = read_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
@@ -282,6 +289,7 @@ def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
         raise InputError(
             f"--place {code!r}: lies in {found.get('country')}, off the National Grid."
         )
+    # Said, since a digit of a postcode that is wrong leads to another town.
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
     outline = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
@@ -326,6 +334,7 @@ def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
     lads = read_features(client, LAD, bounds=(west, south, east, north))
     shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), outline))
     by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
+    # Boxes of districts meet where their ground does not.
     by_country = by_country[by_country > 0]
     if by_country.empty or by_country.idxmax() not in COUNTRY_BY_LETTER:
         raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
@@ -338,6 +347,7 @@ def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
 def _describe_unknown(client: Client, typed: str, name: str) -> InputError:
     """Say that nothing is called so, and which district is called nearly so."""
     table = read_place_names(client)
+    # Of a whole country's names those with other first letters are rarely the one that is meant.
     near = table[table["name"].str[:2].str.casefold() == name[:2].casefold()]
     meant = suggest(name, dict.fromkeys([*table["lad_name"], *near["name"]]))
     return InputError(
