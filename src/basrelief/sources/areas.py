@@ -75,6 +75,7 @@ def choose_code_column(
         If the typed column is absent, or none or several are recognised.
     """
     if column is not None:
+        # What was typed is never held against what it looks like.
         if column in columns:
             return column
         raise InputError(

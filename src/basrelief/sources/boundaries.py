@@ -95,6 +95,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
             f"one that is meant, for example: ogr2ogr one.gpkg {coded[0].source.name!r} "
             f"{coded[-1].name!r}"
         )
+    # Some layer, so that the refusal can say what it holds.
     chosen = next(iter([*coded, *drawn, *layers]))
     if not _is_drawn(chosen):
         raise refuse(typed, f"it holds {chosen.info['geometry_type'] or 'no geometry'}")
@@ -106,6 +107,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
         )
     if not chosen.info["features"]:
         raise refuse(typed, "it holds no area")
+    # A header may say any number, and GDAL makes room for it.
     if chosen.info["features"] > MAX_AREAS:
         raise refuse(typed, f"it says that it holds {chosen.info['features']:,} areas")
     return chosen

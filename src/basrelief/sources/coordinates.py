@@ -76,6 +76,7 @@ def is_same_crs(one: CRS, other: CRS, bounds: Bounds) -> bool:
     if is_local(one) or is_local(other):
         return False
     near = SAME_M
+    # Without the numbers that lead to WGS 84: programs write others for one and the same datum.
     plain = [_drop_shift(each) for each in (one, other)]
     for k, each in enumerate((one, other)):
         # The numbers of such a shift are all that is known of its datum.
@@ -118,6 +119,7 @@ def measure_scale(crs: CRS, bounds: Bounds) -> float | None:
     the place lies where the projection has none.
     """
     base = _drop_shift(crs)
+    # In the middle: of a tile or a county the scale is the same to the fourth digit.
     x, y = (bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2
     try:
         projection = Proj(base)
@@ -133,6 +135,7 @@ def measure_scale(crs: CRS, bounds: Bounds) -> float | None:
 
 def is_outside(crs: CRS, bounds: Bounds) -> bool:
     """Tell whether a place lies far outside where its CRS is of use, as a wrong digit puts it."""
+    # Of a CRS that lies across the date line west is east of east.
     area = crs.area_of_use
     if area is None or area.west > area.east:
         return False
@@ -195,6 +198,7 @@ def is_national_grid_elsewhere(crs: CRS) -> bool:
     own = base.coordinate_operation
     if own is None or operation is None or own.method_name != operation.method_name:
         return False
+    # By numbers, since a system that was written by hand has any name.
     numbers = [round(float(param.value), 6) for param in own.params]
     if numbers != [round(float(param.value), 6) for param in operation.params] or not has_datum(
         crs

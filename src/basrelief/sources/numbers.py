@@ -170,6 +170,7 @@ def _clean(row: int, cell: str, column: _Column) -> None:
     text = " ".join(cell.split()).replace("−", "-")
     if text.lower() in BLANKS:
         return
+    # Not blank to whoever wrote it: how many there are is said.
     if text.lower() in MARKS:
         column.marks[text] += 1
         return
@@ -265,6 +266,7 @@ def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
 def _settle_three(column: _Column, forms: _Forms, kind: Kind, separator: str) -> bool:
     """Whether the comma before three digits, of which nothing else tells, stands for decimals."""
     shown = column.texts[forms.comma_three[0]]
+    # Programs write semicolons where the comma is taken for decimals.
     if separator == ";":
         column.remarks.append(
             f"a comma is read as a decimal one, as semicolons stand between "
@@ -300,6 +302,7 @@ def _divide_percents(column: _Column, kind: Kind) -> None:
     first = f"{column.floats[shown]:g}%"
     if kind == "count":
         raise _NumberError(f"{first!r}, a share and no count")
+    # A share of 3 beside 3% could be 300%; nobody but the author knows.
     if others:
         raise _NumberError(
             f"{first!r} beside {f'{column.floats[others[0]]:g}'!r}: write all or none as percent"
@@ -318,6 +321,7 @@ def _take_sentinels_out(column: _Column) -> None:
         is_close = np.isclose(values[:, None], SENTINELS, rtol=1e-6, atol=0).any(axis=1)
     is_sentinel = known & (is_close | np.isin(values, _find_repeated(values[known])))
     rest = values[known & ~is_sentinel]
+    # Where all are sentinels they are the numbers: nothing is left to be far from.
     if not is_sentinel.any() or len(rest) == 0:
         return
     low, high = rest.min(), rest.max()
@@ -395,6 +399,7 @@ def _check_sizes(column: _Column) -> None:
     if abs(largest) > MAX_SIZE:
         raise _NumberError(f"'{largest:g}', larger than anything that is counted")
     quarter, middle, three_quarters = np.percentile(known, (25, 50, 75))
+    # By quarters and not by the standard deviation, which what is far would widen.
     reach = OUTLYING * (three_quarters - quarter) / 2
     far = known[np.abs(known - middle) > reach]
     if reach > 0 and len(far):

@@ -67,12 +67,14 @@ class Sheet:
             Names the column.
         """
         for column in columns:
+            # London's workbook has a column twice; only values that differ leave a question.
             positions = [at for at, heading in enumerate(self.columns) if heading == column]
             if len(positions) > 1 and any(_differ(row, positions) for row in self.walk()):
                 raise InputError(
                     f"{self.where}: {len(positions)} columns are called {column!r}, and they "
                     "differ. Rename or remove those that are not meant."
                 )
+        # Such cells read as blank, which means that nothing is known.
         if self.has_uncalculated and any(self.read(columns).isna().any()):
             raise InputError(
                 f"{self.where}: cells hold formulas that were never calculated. Open the workbook "
@@ -89,6 +91,7 @@ def find_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool])
         The first rows of a table, blank ones left out.
     """
     for at, row in enumerate(rows[:MAX_ROWS_ABOVE]):
+        # The first, since some tables repeat their headings below.
         if is_headings(tidy_headings(row)):
             return at
     # Titles stand in one cell; headings and what is below them in several.

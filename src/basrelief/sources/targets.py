@@ -82,6 +82,7 @@ def find_targets(
             _refuse_several(columns, target, heading, typed)
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
+    # Told by their short names already.
     named = {find_target(columns, name) for name in known}
     # File 7 has a rank and a decile beside every score: nobody learns from those.
     others = [
@@ -114,6 +115,7 @@ def _refuse_several(columns: Sequence[str], target: str, heading: str, typed: Ty
     """Stop where several columns are headed as a target is published, and none is called so."""
     if heading == tidy_text(target):
         return
+    # Of one edition there is one; two editions side by side have two, and nobody said which.
     several = next(filter(None, (index.find_all(columns, target) for index in INDICES)), [])
     if len(several) > 1:
         raise InputError(
@@ -177,6 +179,7 @@ def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typ
         Says what the values look like: percent, ranks or deciles, or a few that are beyond all.
     """
     known = values.dropna()
+    # A column of the user's own may be an index of another country, on another scale.
     if heading == tidy_text(target) or target not in BOUNDS or known.empty:
         return
     low, high = BOUNDS[target]

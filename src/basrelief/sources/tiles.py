@@ -237,6 +237,7 @@ def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
     """Read the unit of heights: what the band says, else the vertical CRS; and what is wrong."""
     axis = find_vertical_axis(crs) if crs is not None else None
     said = (dataset.units[0] or "").strip() if dataset.count else ""
+    # Depths of a sea bed would make hills of its basins.
     if axis is not None and axis[1] == "down":
         return said, 1.0, "its heights count downwards, by its vertical CRS. Give altitudes."
     if said:
@@ -283,6 +284,7 @@ def _find_stranger(dataset: Any, file: Path) -> str | None:
 
 def _find_odd_band(dataset: Any) -> str | None:
     """Say why what an open raster holds cannot be heights, or nothing."""
+    # GDAL opens the first of several pages as if it were all.
     if dataset.subdatasets:
         return (
             f"has {len(dataset.subdatasets)} pages, and heights have one. Take out the one that is "

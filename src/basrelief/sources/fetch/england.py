@@ -101,6 +101,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
         for piece in list_squares_with(place.polygon, PIECE_M)
         if name_square(*locate_square(piece)[:2], TILE_M) in squares
     ]
+    # Coverages are of 1 m alone.
     is_small = cell_m == CELLS_M[0] and len(pieces) <= MAX_PIECES
     n_pieces = len(pieces) * len({product for product, _ in tiles})
     if not is_small or n_pieces * PIECE_BYTES >= sum_bytes(whole):
@@ -117,6 +118,7 @@ def _search_place(client: Client, place: NamedPlace, cell_m: float) -> Tiles:
     expected = set(list_squares_with(place.polygon, TILE_M))
     found: Tiles = {}
     for name in list_squares(place.bounds, BOX_M):
+        # By the parts of the place in each box: the sea between two of them is not searched.
         part = shapely.intersection(place.polygon, shapely.box(*locate_square(name)))
         if shapely.area(part) > 0:
             found |= _search(client, shapely.bounds(part).tolist(), cell_m)
@@ -176,6 +178,7 @@ def _ask_survey(client: Client, bounds: Sequence[float]) -> Mapping[str, Any]:
     except ServiceError as error:
         if not (isinstance(error, NotThereError) or error.status == 405):
             raise
+        # Only where the first has gone: a busy service is busy at both.
         answer = client.post_json(addresses[1], polygon, media="application/geo+json")
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise ServiceError(
@@ -204,6 +207,7 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
             name, year, cell, tile = (
                 str(result[key]["id"]) for key in ("product", "year", "resolution", "tile")
             )
+            # Everything flown over the box is in the answer, from point clouds to photographs.
             if name not in products or float(cell) != cell_m:
                 continue
             # Without the key that the portal's own pages send along.
@@ -214,6 +218,7 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
                 "product, year, resolution and tile. The service has changed."
             ) from error
         key = (products[name], made.square)
+        # An edition holds all older flights, so that the newest has everything.
         if key not in found or found[key].year < made.year:
             found[key] = made
     return found
@@ -236,6 +241,7 @@ def _offer_archive(product: Product, tile: _Tile, cell_m: float) -> Offer:
         what=f"{product} {tile.square}, {cell_m:g} m, edition of {tile.year}",
         url=tile.url,
         name=f"{FOLDERS[product]}/{file}",
+        # Cells of 2 m are a quarter as many.
         n_bytes=round(TILE_BYTES[product] / cell_m**2),
         year=tile.year,
         credit=ENGLAND.lidar.in_year(tile.year),

@@ -95,6 +95,7 @@ def read_rows(
     for k in range(0, len(wanted), N_CODES):
         listed = ",".join(quote(code) for code in wanted[k : k + N_CODES])
         asked = {"where": f"{column} IN ({listed})", "returnGeometry": "false"}
+        # By POST: fifty codes are too long for an address.
         features += _walk(client, layer, asked, is_long=True)
     return _tabulate(features, layer)
 
@@ -159,6 +160,7 @@ def _ask(
         if not error:
             return dict(answer)
         said = " ".join([str(error.get("message", "")), *map(str, error.get("details") or [])])
+        # The office renames layers with each correction; the message is all that tells.
         if "Invalid URL" in said:
             raise _describe_gone(client, layer)
         if error.get("code") not in BUSY or k == N_TRIES - 1:
@@ -209,6 +211,7 @@ def _draw(feature: Mapping[str, Any], layer: FeatureLayer) -> Any:
 
 def _tabulate(features: Sequence[Mapping[str, Any]], layer: FeatureLayer) -> pd.DataFrame:
     """Put attributes into a table, a column a field."""
+    # A field that a service does not know is left out of its answer without a word.
     rows = [feature.get("attributes", {}) for feature in features]
     for field in layer.fields:
         if any(field not in row for row in rows):

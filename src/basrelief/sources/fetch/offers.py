@@ -146,6 +146,7 @@ def keep_credit(folder: Path, name: str, offer: Offer, record: Record) -> None:
     )
     with _writing:
         known = read_json(path) if path.exists() else []
+        # A file that was fetched anew has one entry, the last.
         others = [each for each in known if each["file"] != name]
         write_json(path, sorted([*others, entry], key=lambda each: str(each["file"])))
 
@@ -169,6 +170,7 @@ def _download(client: Client, offer: Offer, part: Path) -> Record:
     # Files of one name at two addresses are two files, in the cache that all places share.
     digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
     kept = f"{name_host(offer.url)}/{digest}-{Path(offer.name).name}"
+    # A copy in the folder and not a link: caches are emptied, and folders moved.
     found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
     shutil.copyfile(found, part)
     return read_kept(found)
@@ -191,6 +193,7 @@ def _check_names(offers: Sequence[Offer], folder: Path) -> None:
     names = [offer.name for offer in offers]
     for name in names:
         path = PurePosixPath(name)
+        # An address that a service gives may hold "..", by mistake or not.
         is_within = not path.is_absolute() and ".." not in path.parts and name.isprintable()
         if not is_within or not path.suffix or (folder / path).is_dir():
             raise InputError(f"{name!r}: is no name for a file that is brought.")

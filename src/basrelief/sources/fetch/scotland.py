@@ -134,6 +134,7 @@ def _read_tile(result: Any) -> _Tile:
         url = str(file["url"])
         said = read_name(PurePosixPath(urlsplit(url).path).name)
         product: Product = "surface" if name.endswith("dsm") else "terrain"
+        # The search gives footprints in degrees; only the name says the square to the metre.
         if said.square is None or said.cell_m is None:
             raise ValueError(url)
         size, extent = file.get("size"), meta.get("temporalExtent")
@@ -170,6 +171,7 @@ def _choose_cell(
     for tile in tiles:
         by_cell[tile.cell_m].append(tile)
     covered = {cell: _cover(some, place, "surface") for cell, some in by_cell.items()}
+    # Shares to a hundredth: a strip along a border decides nothing.
     best = min(covered, key=lambda cell: (-round(covered[cell], 2), abs(cell - resolution_m)))
     others = [
         f"{cell:g} m ({share:.0%}; {', '.join(sorted({each.phase for each in by_cell[cell]}))})"
@@ -191,6 +193,7 @@ def _choose_newest(
     fitting = [each for each in tiles if each.product == product and each.cell_m == cell_m]
     left = place.polygon
     chosen = []
+    # Phases are numbered in order, where no days are said.
     fitting.sort(key=lambda each: (each.days[1] if each.days else "", each.phase), reverse=True)
     for tile in fitting:
         box = shapely.box(*locate_square(tile.square))
@@ -242,6 +245,7 @@ def _credit(tile: _Tile) -> Credit:
         f"{'; its collection is known to be for no commercial use' if is_closed else ''}."
     )
     is_open = not is_closed and OPEN.search(tile.terms) is not None
+    # Closed wins: who is told so wrongly asks, who is told free wrongly sells.
     licence = "Non-Commercial Government Licence" if is_closed else "OGL v3"
     return Credit(
         source=f"Scottish Remote Sensing Portal, LIDAR {tile.phase}",

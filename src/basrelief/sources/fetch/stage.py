@@ -92,6 +92,7 @@ def fetch_place(
     """
     _check_wanted(wanted)
     typed = f"--out {str(folder)!r}"
+    # Before anybody is asked: a typing mistake should not wait for services.
     if folder.exists():
         _refuse_folder(folder, typed)
     place = _find_place(client, wanted)
@@ -106,10 +107,12 @@ def fetch_place(
     prepare_folder(folder, typed)
     with showing_bytes(client, offers) as counting:
         brought = bring(counting, offers, folder, client.say)
+    # Also of what came before a failure: it is whole, and the rest may never come.
     _write_tiles(folder)
     starter = None
     if (folder / NAME).exists():
         client.say(f"{folder / NAME}: is there already, and is kept as it is")
+    # A configuration of half a place would run, and nothing in its report would say so.
     elif not brought.failures:
         starter = write_starter(folder, "rasters")
         client.say(f"wrote {starter.path}")
@@ -197,6 +200,7 @@ def describe_offers(offers: Sequence[Offer]) -> list[str]:
     lines = []
     for kind, own in sorted(kinds.items()):
         n_files = f"{len(own)} file{'s' * (len(own) > 1)}"
+        # Of some files the year is known only once they lie here.
         known = [each.year for each in own if each.year is not None]
         years = f", {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "")
         unknown = " or more" if any(each.n_bytes is None for each in own) else ""

@@ -92,6 +92,7 @@ def _describe_file(file: Path, folder: Path) -> Iterator[Record]:
         square = shapely.box(*tile.grid.bounds)
         left = square
         for survey in surveys:
+            # What of it lies in the tile: indices are of whole counties.
             piece = survey["geometry"].intersection(square)
             if piece.area > SLIVER * square.area:
                 left = left.difference(piece)
@@ -102,6 +103,7 @@ def _describe_file(file: Path, folder: Path) -> Iterator[Record]:
 
 def _check_square(tile: Tile, said: TileName) -> None:
     """Refuse a tile that lies elsewhere than its name says: one of the two is wrong."""
+    # A name without a square promises nothing.
     if said.square is not None and not lies_in_square(tile.grid, said.square):
         raise InputError(
             f"{tile.name}: lies at {tile.grid.west:.0f}, {tile.grid.north:.0f}, and {said.square} "
@@ -132,6 +134,7 @@ def _read_index(file: Path, name: str) -> list[Record]:
             raise InputError(
                 f"{name}/{member}: the index of surveys cannot be read ({error}). Fetch it again."
             ) from error
+        # A table of attributes beside the index, under its name.
         if "geometry" not in table:
             continue
         table = _lay_on_grid(table, f"{name}/{member}")

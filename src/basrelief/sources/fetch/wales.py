@@ -44,6 +44,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
     expected = list_squares_with(place.polygon, TILE_M)
     tiles = {}
     for tile in _list_tiles(client, place):
+        # In capitals and without blanks, as squares are named here.
         square = str(tile.get("british_gr") or "").upper().replace(" ", "")
         tiles[square] = tile
     offers = []
@@ -98,6 +99,7 @@ def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]
                 f"datamap.gov.wales: gives the same {len(features)} of {total} tiles again and "
                 "again. Try a smaller place."
             )
+    # A truncated answer looks like a place that was not flown.
     if isinstance(total, int) and len(seen) < total:
         raise ServiceError(
             f"datamap.gov.wales: gives {len(seen)} of {total} tiles. Try again later."
