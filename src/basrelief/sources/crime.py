@@ -142,7 +142,7 @@ def find_rates(crime: CrimeCounts, population: pd.Series[float]) -> pd.DataFrame
     >>> find_rates(crime, pd.Series([2000.0, 500.0], ["a", "b"]))["theft"].tolist()
     [5.0, nan]
     """
-    # Nobody lives in some areas of offices; no rate of theirs means anything.
+    # By no people there is no rate; and some tables write 0 where they know of none.
     people = population.where(population > 0)
     yearly = crime.counts.reindex(population.index) / len(crime.years)
     return yearly.div(people, axis=0) * 1000.0

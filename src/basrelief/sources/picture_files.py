@@ -160,7 +160,7 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
     except OSError:
         head = b""
     kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), None)
-    # A page that says "not found", saved as LIDAR_1.png, is the commonest of all.
+    # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"
     reason = str(error).partition("\n")[0] or type(error).__name__

@@ -67,7 +67,7 @@ class Sheet:
             Names the column.
         """
         for column in columns:
-            # London's workbook has a column twice; only values that differ leave a question.
+            # A column that stands twice alike is no question; values that differ are.
             positions = [at for at, heading in enumerate(self.columns) if heading == column]
             if len(positions) > 1 and any(_differ(row, positions) for row in self.walk()):
                 raise InputError(

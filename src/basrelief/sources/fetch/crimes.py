@@ -102,7 +102,7 @@ def _find_last_year(client: Client) -> int:
     date = re.match(r"(\d{4})-(\d\d)", str(said.get("date") if isinstance(said, dict) else said))
     if date is None:
         raise ServiceError(f"data.police.uk: does not say which month is its last ({said!r:.60})")
-    # A year that still lacks months would be counted as one with little crime.
+    # Rates are of whole years, so that an archive with half a year more brings nothing.
     return int(date[1]) if date[2] == "12" else int(date[1]) - 1
 
 
