@@ -26,7 +26,7 @@ from basrelief.sources.boundaries import (
     quiet_gdal,
     refuse,
     say_reason,
-    settle_crs,
+    settle_layer_crs,
 )
 from basrelief.sources.census import (
     find_column,
@@ -160,7 +160,7 @@ def read_areas(
     layer = find_layer(typed, column)
     code = _find_code_column(typed, layer, column)
     extent = _scan_bounds(layer, code, typed, notes)
-    own_crs = settle_crs(layer, extent, crs, typed, notes)
+    own_crs = settle_layer_crs(layer, extent, crs, typed, notes)
     # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):

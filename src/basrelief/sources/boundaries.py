@@ -32,7 +32,7 @@ from basrelief.sources.coordinates import (
     name_crs,
     overlap,
 )
-from basrelief.sources.formats import OFFLINE, Source, find_boundaries
+from basrelief.sources.formats import OFFLINE, Source, find_sources
 from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -83,7 +83,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
     """
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    sources = find_boundaries(typed.path, typed.value)
+    sources = find_sources(typed.path, typed.value)
     layers = [layer for source in sources for layer in _list(source)]
     # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
     drawn = [each for each in layers if _is_drawn(each)]
@@ -141,7 +141,7 @@ def say_reason(error: BaseException) -> str:
     return " ".join(str(error).split(";")[0].split("' ")[-1].split()).rstrip(".")
 
 
-def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
+def settle_layer_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
     """Settle in which CRS a layer's numbers are.
 
     Parameters

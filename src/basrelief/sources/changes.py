@@ -20,7 +20,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.census import tidy_codes
 from basrelief.sources.tables import open_table
 
-KINDS = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
+CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 """Change codes of the ONS: one became one; one became several; several one; several several."""
 
 HEADINGS = {
@@ -53,7 +53,7 @@ class Carried:
     """By code of 2021; NaN where a value is unknown."""
 
     n_by_kind: dict[str, int]
-    """Areas of 2021 by what they came of: keys are the values of `KINDS`."""
+    """Areas of 2021 by what they came of: keys are the values of `CHANGES`."""
 
     unknown: tuple[str, ...]
     """Areas of 2021 that have no value, though the table has one of what they came of: nothing
@@ -196,7 +196,7 @@ def carry_over(
             _is_whole(top, codes)
         )
     changes = pairs.groupby("new")["change"].first()
-    n_by_kind = {KINDS[c]: int((changes == c).sum()) for c in KINDS if (changes == c).any()}
+    n_by_kind = {CHANGES[c]: int((changes == c).sum()) for c in CHANGES if (changes == c).any()}
     has_old = pd.DataFrame(values).notna().any(axis=1).groupby(codes).any()
     lost = carried.isna().all(axis=1) & has_old.reindex(carried.index)
     named = tuple(str(code) for code in carried.index[lost])

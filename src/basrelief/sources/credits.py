@@ -19,9 +19,9 @@ CREDITS = "credits.json"
 
 KEYS = (*PATTERNS, *FILES, "images")
 
-LIDAR = ("dsm", "dtm", "images")
-BOUNDARIES = ("areas", "table")
-INDEX = ("labels", "table")
+LIDAR_KEYS = ("dsm", "dtm", "images")
+BOUNDARY_KEYS = ("areas", "table")
+INDEX_KEYS = ("labels", "table")
 """Keys of ``[data]`` with what is made of a country's LIDAR, has the codes of its areas, or its
 index."""
 
@@ -82,9 +82,9 @@ def _find_countries(area_ids: Iterable[str | None]) -> list[Country]:
 def _list_usual(country: Country, keys: set[str]) -> list[Credit]:
     """List whose the inputs of a country usually are, for some keys of ``[data]``."""
     pairs = (
-        (LIDAR, country.lidar),
-        (INDEX, country.index.credit),
-        (BOUNDARIES, country.boundaries),
+        (LIDAR_KEYS, country.lidar),
+        (INDEX_KEYS, country.index.credit),
+        (BOUNDARY_KEYS, country.boundaries),
     )
     return [credit for own, credit in pairs if keys.intersection(own)]
 

@@ -16,7 +16,7 @@ from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
-from basrelief.sources.targets import TARGETS, check_bounds, find_targets, say_headings
+from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
 
 
 def to_numbers(
@@ -115,7 +115,7 @@ def read_labels(
         if heading in checked:
             separator = sheets[0].sheet.separator
             labels[name] = to_numbers(labels[name], name, typed, notes, separator)
-            check_bounds(labels[name], name, heading, typed)
+            check_range(labels[name], name, heading, typed)
     if "population" in labels:
         check_population(labels["population"], columns["population"], typed, notes)
     say_headings({name: columns[name] for name in columns if columns[name] in checked}, notes)

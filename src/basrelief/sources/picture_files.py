@@ -14,7 +14,7 @@ from PIL import Image
 
 from basrelief.sources.inputs import PICTURE_FORMATS
 
-KINDS = {
+HEADS = {
     b"\x89PNG": "a PNG",
     b"\xff\xd8\xff": "a JPEG",
     b"II*\0": "a TIFF",
@@ -159,7 +159,7 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
             head = file.read(8)
     except OSError:
         head = b""
-    kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), None)
+    kind = next((kind for start, kind in HEADS.items() if head.startswith(start)), None)
     # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"

@@ -26,7 +26,7 @@ from basrelief.sources.picture_names import (
 )
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
-from basrelief.sources.targets import check_bounds, find_target, find_targets, say_headings
+from basrelief.sources.targets import check_range, find_target, find_targets, say_headings
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")
@@ -286,7 +286,7 @@ def _add_targets(
     sheet.check_columns(list(headings.values()))
     for target, heading in headings.items():
         named[target] = to_numbers(labels[heading], target, table, notes, sheet.separator)
-        check_bounds(named.set_index("chip_id")[target], target, heading, table)
+        check_range(named.set_index("chip_id")[target], target, heading, table)
     say_headings(headings, notes)
 
 

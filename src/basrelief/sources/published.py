@@ -36,7 +36,7 @@ class PublishedIndex:
     """Targets of whose indicators some are set for a whole district and shared by all its areas,
     with an example of such an indicator."""
 
-    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By target the least and the largest that it can be as it is published."""
 
     are_beginnings: bool = False

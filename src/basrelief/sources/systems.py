@@ -26,7 +26,7 @@ from basrelief.sources.plausible import SCALE_NOTED, SCALE_REFUSED
 from basrelief.sources.tiles import Tile
 
 
-def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
+def settle_tile_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
     """Settle the CRS of all tiles from what they carry and what the user gave.
 
     Systems are one where they put the tiles on the same coordinates, whatever they are called.

@@ -31,7 +31,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 TEXT_SUFFIXES, BOOK_SUFFIXES = (".csv", ".txt", ".tsv", ".tab"), (".xlsx", ".xlsm")
 
-KINDS = {
+HEADS = {
     b"PK": "a zip archive or a workbook",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel (.xls)",
     b"\x1f\x8b": "a gzip archive",
@@ -126,7 +126,7 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
     """Read a text with separators; blank cells are None."""
     if not data.strip():
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
-    kind = next((kind for start, kind in KINDS.items() if data.lstrip().startswith(start)), None)
+    kind = next((kind for start, kind in HEADS.items() if data.lstrip().startswith(start)), None)
     if kind is not None:
         raise InputError(f"{where}: is {kind}, not a table of text. {CURE}")
     text = _decode(data, where)

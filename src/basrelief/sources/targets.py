@@ -23,7 +23,7 @@ DOMAINS = tuple(dict.fromkeys(name for index in INDICES for name in index.domain
 TARGETS = tuple(dict.fromkeys(name for index in INDICES for name in index.headings))
 """Short names of the targets that are known by their published headings."""
 
-BOUNDS = {name: span for index in reversed(INDICES) for name, span in index.bounds.items()}
+RANGES = {name: span for index in reversed(INDICES) for name, span in index.ranges.items()}
 """By target the least and the largest that it can be as it is published."""
 
 NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICES))
@@ -162,7 +162,7 @@ def say_headings(headings: Mapping[str, str], notes: Notes) -> None:
         notes.run.say(f"chips: {line}")
 
 
-def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typed) -> None:
+def check_range(values: pd.Series[float], target: str, heading: str, typed: Typed) -> None:
     """Stop where a column that is headed as published holds what cannot be published there.
 
     Parameters
@@ -180,9 +180,9 @@ def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typ
     """
     known = values.dropna()
     # A column of the user's own may be an index of another country, on another scale.
-    if heading == tidy_text(target) or target not in BOUNDS or known.empty:
+    if heading == tidy_text(target) or target not in RANGES or known.empty:
         return
-    low, high = BOUNDS[target]
+    low, high = RANGES[target]
     beyond = known[(known < low) | (known > high)]
     looks = _find_look(known, high)
     if not looks and beyond.empty:

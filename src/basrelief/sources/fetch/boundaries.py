@@ -31,7 +31,7 @@ MIN_INSIDE = 0.5
 """An area belongs to a place when this share of its ground does: borders of one degree of
 generalisation cross those of another."""
 
-MIN_SHARE = 0.9
+MIN_PARENT_SHARE = 0.9
 """Areas lie whole in what they are part of; less, and the wrong one may have been found."""
 
 MAX_OTHER_NAMES = 0.05
@@ -116,7 +116,7 @@ def join_parents(
     Raises
     ------
     ServiceError
-        If an area lies in none with at least `MIN_SHARE` of its ground.
+        If an area lies in none with at least `MIN_PARENT_SHARE` of its ground.
     """
     polygons, larger = areas.geometry.to_numpy(), parents.geometry.to_numpy()
     # No lookup of codes does: Scotland has none by service, and editions of districts change.
@@ -126,7 +126,7 @@ def join_parents(
     best = best.sort_values("shared").drop_duplicates("own", keep="last").set_index("own")
     best = best.reindex(np.arange(len(areas)))
     share = best["shared"].fillna(0.0).to_numpy() / shapely.area(polygons)
-    if (share < MIN_SHARE).any():
+    if (share < MIN_PARENT_SHARE).any():
         worst = int(share.argmin())
         raise ServiceError(
             f"{where}: {areas.iloc[worst, 0]} lies in no {code[:-2]} that was found, or with "

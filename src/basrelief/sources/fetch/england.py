@@ -40,7 +40,7 @@ CELLS_M = (1.0, 2.0)
 TILE_BYTES: Mapping[Product, int] = {"surface": 74_000_000, "terrain": 70_000_000}
 """Of a full archive at 1 m. Not asked: the service fills an archive before it says its size."""
 
-PIECE_BYTES = 4_200_000
+COVERAGE_BYTES = 4_200_000
 """Of a square kilometre at 1 m from a coverage, which comes unpacked."""
 
 INSET_M = 100.0
@@ -104,7 +104,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
     # Coverages are of 1 m alone.
     is_small = cell_m == CELLS_M[0] and len(pieces) <= MAX_PIECES
     n_pieces = len(pieces) * len({product for product, _ in tiles})
-    if not is_small or n_pieces * PIECE_BYTES >= sum_bytes(whole):
+    if not is_small or n_pieces * COVERAGE_BYTES >= sum_bytes(whole):
         return whole
     try:
         return _offer_pieces(client, tiles, pieces)
@@ -275,7 +275,7 @@ def _offer_pieces(client: Client, tiles: Tiles, pieces: list[str]) -> list[Offer
                     what=f"{product} {piece}, 1 m, edition of {tile.year}",
                     url=f"{url}?{urlencode(query, safe='(),/')}",
                     name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{piece}.tif",
-                    n_bytes=PIECE_BYTES,
+                    n_bytes=COVERAGE_BYTES,
                     year=tile.year,
                     credit=ENGLAND.lidar.in_year(tile.year),
                     # Outside England, and at sea, it has zeros.

@@ -23,7 +23,7 @@ N_PAGE = 1000
 BUSY = frozenset({429, 498, 500, 502, 503, 504})
 """Codes of errors, in answers with HTTP 200, after which the same request may well succeed."""
 
-N_TRIES = 4
+N_TRIES_BUSY = 4
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _ask(
     client: Client, layer: FeatureLayer, asked: Mapping[str, Any], is_long: bool
 ) -> dict[str, Any]:
     """Send one request; errors come with HTTP 200, and those of a busy service are tried again."""
-    for k in range(N_TRIES):
+    for k in range(N_TRIES_BUSY):
         try:
             if is_long:
                 answer = client.post_json(layer.url, dict(asked), form=True)
@@ -163,7 +163,7 @@ def _ask(
         # The office renames layers with each correction; the message is all that tells.
         if "Invalid URL" in said:
             raise _describe_gone(client, layer)
-        if error.get("code") not in BUSY or k == N_TRIES - 1:
+        if error.get("code") not in BUSY or k == N_TRIES_BUSY - 1:
             break
         client.stop.wait(client.pause_s * 2**k)
     raise ServiceError(f"{_name(layer)}: answers with an error: {said.strip()[:200]}")

@@ -35,7 +35,7 @@ POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 RADIUS_M = 1500.0
 """Of ground around a point, where none is given: some dozens of LSOAs of a town."""
 
-SAME_M = 3000.0
+SAME_PLACE_M = 3000.0
 """Two entries of one name and district that lie nearer are one place."""
 
 N_SHOWN = 12
@@ -268,7 +268,9 @@ def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
     kept: list[Any] = []
     for row in chosen.sort_values("rank", kind="stable").itertuples(index=False):
         # A place stands there as a locality, as a parish and as what is built up, near each other.
-        same = (each.lad == row.lad and each.point.distance(row.point) < SAME_M for each in kept)
+        same = (
+            each.lad == row.lad and each.point.distance(row.point) < SAME_PLACE_M for each in kept
+        )
         if not any(same):
             kept.append(row)
     return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]

@@ -19,7 +19,7 @@ from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
-from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.indices import find_edition, find_labels
 from basrelief.sources.fetch.offers import (
     Brought,
     Offer,
@@ -128,20 +128,12 @@ def find_offers(client: Client, place: NamedPlace, wanted: Wanted) -> list[Offer
     ServiceError
         If a service cannot be had, or has nothing of the place.
     """
-    edition = next(
-        (
-            e
-            for e in list_editions()
-            if e.country == place.country and wanted.year in (None, e.year)
-        ),
-        None,
-    )
-    labels = find_labels(client, place.country, wanted.year)
     # The labels decide of which census the areas must be.
-    year = 2021 if edition is None else edition.area_year
+    area_year = find_edition(place.country, wanted.year).area_year
+    labels = find_labels(client, place.country, wanted.year)
     crimes = find_crimes(client, place) if wanted.has_crime else []
     lidar = LIDAR[place.country.name].find_lidar(client, place, wanted.resolution_m)
-    return [*find_boundaries(place, year), *labels, *crimes, *lidar]
+    return [*find_boundaries(place, area_year), *labels, *crimes, *lidar]
 
 
 def try_services(client: Client) -> None:
