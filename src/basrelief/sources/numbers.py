@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.sources.sentinels import blank_codes, blank_sentinels, list_far
+
 Kind = Literal["any", "count", "score"]
 """What a column holds: whole numbers of 0 or more, scores of an index (never of thousands)."""
 
@@ -25,27 +27,6 @@ BLANKS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "non
 MARKS = frozenset(("*", "**", ":", "..", "...", "[x]", "[c]", "[z]", "[u]", "not available"))
 """What statistical offices write where a figure is withheld or not known (Government Analysis
 Function, "Using symbols in tables"). A lone dash is not among them: to some it is a 0."""
-
-SENTINELS = tuple(
-    sign * value
-    for value in (99, 999, 9999, 99999, 999999, 9999999, 99999999, 2**31 - 1, 2**31, 1e20, 1e30)
-    for sign in (1, -1)
-) + tuple(sign * float(np.finfo(kind).max) for kind in (np.float32, np.float64) for sign in (1, -1))
-"""Numbers that programs write where nothing is known."""
-
-CODES = (-1.0, -7.0, -8.0, -9.0)
-"""Numbers that surveys write where nothing is known or nobody was asked (SPSS; UK Data Service)."""
-
-MIN_REST = 5
-"""Other numbers that it takes to say of one that it is unlike them."""
-
-SOME = 0.1
-"""Share of fractions from which a column is measured and not counted: of numbers with one decimal
-a tenth are whole, and nine tenths are not."""
-
-FAR = 5
-"""A sentinel counts as one when it lies this many times the size of all others beyond them; so
-99 is a score among scores, and none among crime scores, which end at 3."""
 
 MAX_SIZE = 1e15
 """No count, rate or score is larger; the square of a larger one may be infinite."""
@@ -126,11 +107,11 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
         _sort_cells(cells, column)
         _read_texts(column, kind, separator)
         _divide_percents(column, kind)
-        _take_sentinels_out(column)
+        column.remarks += blank_sentinels(column.floats)
         if kind != "count":
             # What is counted is never below 0, which whoever asks for counts says.
-            _take_codes_out(column)
-        _note_far(column)
+            column.remarks += blank_codes(column.floats)
+        column.remarks += list_far(column.floats)
         _check_sizes(column)
     except _NumberError as fault:
         return Numbers(pd.Series(np.nan, cells.index), str(fault))
@@ -309,86 +290,6 @@ def _divide_percents(column: _Column, kind: Kind) -> None:
         )
     column.floats[rows] /= 100.0
     column.remarks.append(f"percent are read as shares: {first} is {column.floats[shown]:g}")
-
-
-def _take_sentinels_out(column: _Column) -> None:
-    values = column.floats
-    known = ~np.isnan(values)
-    if not known.any():
-        return
-    # Of numbers as large as a float can be, the last digits differ from program to program.
-    with np.errstate(over="ignore"):
-        is_close = np.isclose(values[:, None], SENTINELS, rtol=1e-6, atol=0).any(axis=1)
-    is_sentinel = known & (is_close | np.isin(values, _find_repeated(values[known])))
-    rest = values[known & ~is_sentinel]
-    # Where all are sentinels they are the numbers: nothing is left to be far from.
-    if not is_sentinel.any() or len(rest) == 0:
-        return
-    low, high = rest.min(), rest.max()
-    # One that is near is told from a number by what the others are, see `_take_codes_out`.
-    is_far = _is_beyond(values, low, high) | ((values < 0) & (low >= 0) & ~np.isin(values, CODES))
-    for value, count in Counter(values[is_sentinel & is_far].tolist()).items():
-        column.remarks.append(
-            f"{value:.9g} in {count} rows, far from all others ({low:g} to {high:g}), is read as "
-            "not known"
-        )
-    values[is_sentinel & is_far] = np.nan
-
-
-def _is_beyond(values: Any, low: float, high: float) -> Any:
-    """Whether numbers lie farther from the others than these are large."""
-    size = FAR * max(abs(low), abs(high), 1.0)
-    return (values < low - size) | (values > high + size)
-
-
-def _find_repeated(known: NDArray[np.float64]) -> list[float]:
-    """Find what stands there more than once and is a code, or nines, eights or sevens alone."""
-    uniques, counts = np.unique(known, return_counts=True)
-    often = uniques[counts > 1]
-    return [v for v in often.tolist() if v in CODES or _is_repeated(v)]
-
-
-def _is_repeated(value: float) -> bool:
-    """Whether a number is written with one digit alone: 7, 8 or 9."""
-    digits = re.sub(r"\.0$", "", repr(abs(value))).replace(".", "")
-    return len(digits) > 1 and set(digits) in ({"7"}, {"8"}, {"9"})
-
-
-def _take_codes_out(column: _Column) -> None:
-    """Read -1, -8 and -9 as not known where they can be no numbers, and say of others."""
-    values = column.floats
-    is_code = np.isin(values, CODES)
-    rest = values[~np.isnan(values) & ~is_code]
-    if not is_code.any() or len(rest) < MIN_REST or rest.min() < 0:
-        return
-    has_fractions = np.mean(rest != np.round(rest)) > SOME
-    for value, count in Counter(values[is_code].tolist()).items():
-        said = f"{value:g} in {count} rows, where no other number is below 0"
-        # Twice the same whole number among fractions is no measurement; among whole ones it may be.
-        if count > 1 and has_fractions:
-            column.remarks.append(f"{said}, is read as not known")
-            values[values == value] = np.nan
-        else:
-            column.remarks.append(
-                f"{said}, is read as a number: leave the cell empty where nothing is known"
-            )
-
-
-def _note_far(column: _Column) -> None:
-    """Note a number that stands there several times, far from all others."""
-    known = column.floats[~np.isnan(column.floats)]
-    for value in {known.min(), known.max()} if len(known) else set():
-        rest = known[known != value]
-        count = len(known) - len(rest)
-        if count < 2 or len(rest) < MIN_REST:
-            continue
-        low, high = rest.min(), rest.max()
-        # Nearly all numbers may be 0, and the few others are then what is far.
-        if count < len(rest) and _is_beyond(value, low, high):
-            column.remarks.append(
-                f"{value:g} in {count} rows lies far from all others ({low:g} to {high:g}) and is "
-                "read as a number: leave the cell empty where nothing is known"
-            )
 
 
 def _check_sizes(column: _Column) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import shapely
 
-from basrelief.config import InputError
+from basrelief.config import InputError, load_settings
 from basrelief.run import read_json
 
 pytest.importorskip("basrelief.sources.fetch.england", reason="the services' own parts are absent")
 
+from basrelief.sources.credits import find_credits
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import stage
 from basrelief.sources.fetch.client import Client, ServiceError
@@ -95,6 +96,9 @@ def test_a_town_is_brought_and_what_is_written_passes_the_check(
     assert fetch(client, out).missing == []
     files = {each["file"]: each["credit"]["licence"] for each in read_json(out / "credits.json")}
     assert files == {each.name: "OGL v3" for own in offers.values() for each in own}
+    # What was kept is what a report credits, and nothing is left to be guessed.
+    kept = find_credits(load_settings(out / "basrelief.toml"), ["E01000001"])
+    assert (kept.known, kept.usual) == ((CREDIT,), ())
     data = tomllib.loads((out / "basrelief.toml").read_text())["data"]
     assert data["areas"] == "boundaries/areas.gpkg"
     assert data["labels"] == "labels/iod.csv"

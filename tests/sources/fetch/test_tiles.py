@@ -131,7 +131,7 @@ def test_days_are_read_as_tables_write_them(
 
 def test_a_tile_that_lies_elsewhere_than_its_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"lies at 525000, 185200, and TQ3080 of its name elsewhere"
+        InputError, match="covers 525000, 185000, 525200, 185200, which is not TQ3080"
     ):
         write_tiles([write_raster(tmp_path / "tq3080_dsm_2m.tif")], tmp_path)
 

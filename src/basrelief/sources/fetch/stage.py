@@ -101,7 +101,7 @@ def fetch_place(
     for line in describe_offers(offers):
         client.say(line)
     n_bytes = sum_bytes(offers)
-    if n_bytes >= ASKED_BYTES and not agree(f"Bring {show_size(n_bytes)}?"):
+    if n_bytes >= ASKED_BYTES and not agree(f"Bring {show_size(n_bytes, digits=2)}?"):
         client.say("nothing was brought")
         return None
     prepare_folder(folder, typed)
@@ -197,11 +197,13 @@ def describe_offers(offers: Sequence[Offer]) -> list[str]:
         years = f", {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "")
         unknown = " or more" if any(each.n_bytes is None for each in own) else ""
         terms = "; ".join(dict.fromkeys(_describe_terms(each) for each in own))
-        size = show_size(sum_bytes(own))
+        size = show_size(sum_bytes(own), digits=2)
         lines.append(f"{kind}: {n_files}, {size}{unknown}{years if known else ''}; {terms}")
     total = sum_bytes(offers)
     minutes = max(1, round(total / BYTES_A_SECOND / 60))
-    lines.append(f"in all about {show_size(total)}, some {minutes} min if services are quick")
+    lines.append(
+        f"in all about {show_size(total, digits=2)}, some {minutes} min if services are quick"
+    )
     return lines
 
 

@@ -17,7 +17,7 @@ from pyproj import CRS
 from basrelief.config import InputError, Typed
 from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
-from basrelief.sources.coordinates import is_same_crs
+from basrelief.sources.coordinates import format_bounds, is_same_crs
 from basrelief.sources.formats import name_member
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID, lies_in_square
 from basrelief.sources.products import TileName, read_name
@@ -106,8 +106,8 @@ def _check_square(tile: Tile, said: TileName) -> None:
     # A name without a square promises nothing.
     if said.square is not None and not lies_in_square(tile.grid, said.square):
         raise InputError(
-            f"{tile.name}: lies at {tile.grid.west:.0f}, {tile.grid.north:.0f}, and {said.square} "
-            "of its name elsewhere. Rename it, or fetch it again."
+            f"{tile.name}: covers {format_bounds(tile.grid.bounds)}, which is not {said.square} of "
+            "its name. Rename it, or fetch it again."
         )
 
 
