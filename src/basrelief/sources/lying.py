@@ -25,6 +25,8 @@ from basrelief.sources.tiles import RASTER_SUFFIXES
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
+"""Of those that are read as tables: what else ends so, as .txt and .tab, is mostly none."""
+
 WEIGHT_SUFFIXES = (".h5", ".safetensors", ".pth")
 SURE_PICTURES = tuple(each for each in PICTURE_SUFFIXES if each not in RASTER_SUFFIXES)
 """What is a picture by its ending alone: a TIFF may hold heights."""
