@@ -20,6 +20,8 @@ from basrelief.estimates import (
     measure_amounts,
 )
 from basrelief.run import Notes, Run
+from basrelief.sources.archives import show_size
+from basrelief.sources.inputs import find_existing
 from basrelief.splits.stage import deal_folds
 from basrelief.stages import open_settings, refuse_folder, refuse_inputs_inside
 
@@ -39,6 +41,7 @@ def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool
         stages before it take is said first.
     """
     settings, run = open_settings(config, quiet, changes)
+    # First what takes no time: nobody waits a minute for tables to be read to hear of a typo.
     _refuse_unwritable(settings, run)
     refuse_inputs_inside(settings, run)
     if run.folder.exists():
@@ -56,11 +59,11 @@ def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool
 
 def _refuse_unwritable(settings: Settings, run: Run) -> None:
     """Refuse a run folder that cannot be made or written, in the words of `prepare_folder`."""
-    there = next(each for each in (run.folder, *run.folder.absolute().parents) if each.exists())
+    there = find_existing(run.folder.absolute())
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return
     fault = errno.EACCES if there.is_dir() else errno.ENOTDIR
-    fault = errno.EEXIST if there == run.folder and not there.is_dir() else fault
+    fault = errno.EEXIST if there == run.folder.absolute() and not there.is_dir() else fault
     raise InputError(
         f"{settings.tell_out()}: cannot write there ({os.strerror(fault)}). Choose another folder."
     )
@@ -68,6 +71,7 @@ def _refuse_unwritable(settings: Settings, run: Run) -> None:
 
 def _foresee_stages(settings: Settings, run: Run, foreseen: Foreseen) -> list[Estimate]:
     """Deal folds and look at recipes as a run would; say what went well before a refusal."""
+    # Here, and not above: checking recipes loads torch, and most checks stop at a file before.
     from basrelief.learn.choice import choose_recipes
     from basrelief.learn.stage import check_recipes
 
@@ -80,6 +84,7 @@ def _foresee_stages(settings: Settings, run: Run, foreseen: Foreseen) -> list[Es
             run.say(line)
         check_recipes(settings)
     except InputError:
+        # What is at fault concerns folds or recipes; how long cutting takes is known all the same.
         _say_estimates(run.say, estimate_data(measure_amounts(foreseen.samples, None)))
         raise
     return estimate_stages(settings, amounts)
@@ -98,11 +103,12 @@ def _say_estimates(say: Callable[[str], None], estimates: Sequence[Estimate]) ->
     total = Estimate(
         "in all",
         sum(each.seconds for each in estimates),
+        # Stages run one after the other, and each gives back its memory.
         max(each.memory_mb for each in estimates),
         sum(each.disk_mb for each in estimates),
     )
     for each in (*estimates, total):
-        memory, disk = _show_size(each.memory_mb), _show_size(each.disk_mb)
+        memory, disk = _show_mb(each.memory_mb), _show_mb(each.disk_mb)
         say(f"  {each.stage:<10}{_show_time(each.seconds):>9}{memory:>10}{disk:>10}")
 
 
@@ -118,31 +124,26 @@ def _show_time(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
-def _show_size(megabytes: float) -> str:
-    """Write a size with no more digits than are known.
-
-    >>> [_show_size(each) for each in (0.2, 112, 2600)]
-    ['1 MB', '110 MB', '2.6 GB']
-    """
-    if megabytes >= 1000:
-        return f"{megabytes / 1000:.2g} GB"
-    return f"{float(f'{max(megabytes, 1):.2g}'):.0f} MB"
+def _show_mb(megabytes: float) -> str:
+    """Write an estimate with no more digits than are known."""
+    return show_size(megabytes * 1e6, digits=2)
 
 
 def _note_disk(settings: Settings, run: Run, estimates: Sequence[Estimate]) -> None:
     """Note a disk or a memory that will not do."""
-    there = next(each for each in (run.folder, *run.folder.absolute().parents) if each.exists())
+    there = find_existing(run.folder.absolute())
     free_mb = shutil.disk_usage(there).free / 1e6
+    # All that stays counts together, though a run that was begun has some of it already.
     needed_mb = sum(each.disk_mb for each in estimates)
     if needed_mb > free_mb:
         run.say(
-            f"note: {settings.tell_out()}: about {_show_size(needed_mb)} are needed there and "
-            f"{_show_size(free_mb)} are free"
+            f"note: {settings.tell_out()}: about {_show_mb(needed_mb)} are needed there and "
+            f"{_show_mb(free_mb)} are free"
         )
     has_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     worst = max(estimates, key=lambda each: each.memory_mb)
     if worst.memory_mb > has_mb:
         run.say(
-            f"note: stage {worst.stage} takes about {_show_size(worst.memory_mb)} of memory and "
-            f"this machine has {_show_size(has_mb)}"
+            f"note: stage {worst.stage} takes about {_show_mb(worst.memory_mb)} of memory and "
+            f"this machine has {_show_mb(has_mb)}"
         )

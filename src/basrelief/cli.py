@@ -227,6 +227,7 @@ def fetch(
     """
     import platformdirs
 
+    from basrelief.sources.archives import show_size
     from basrelief.sources.fetch.client import Client
     from basrelief.sources.fetch.stage import Wanted, fetch_place, try_services
 
@@ -241,7 +242,7 @@ def fetch(
     with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
         starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))
     n_bytes = sum(each.stat().st_size for each in kept.rglob("*") if each.is_file())
-    run.say(f"cache: {n_bytes / 1e6:.0f} MB in {kept}")
+    run.say(f"cache: {show_size(n_bytes)} in {kept}")
     _say_next(run, starter)
 
 

@@ -21,6 +21,7 @@ from basrelief.learn.recipes import (
     find_members,
 )
 from basrelief.learn.training_recipes import count_batches
+from basrelief.splits.folds import TEST_SHARE, VALIDATION_SHARE
 from basrelief.splits.heldout import AREA_SCHEMES, find_usable_areas, find_usable_chips
 
 MACHINE = "two cores of an AMD EPYC with bf16, 24 GB, no GPU, with other work beside"
@@ -228,8 +229,9 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
 def _train_network(amounts: Amounts, recipe: NetworkRecipe) -> float:
     """Estimate a network's trainings, one a scheme and one on everything, in seconds at most."""
     train = recipe.train
-    # As the random split deals them: four fifths to learn from, a fifth of these to validate.
-    n_train, n_validation = 0.64 * amounts.n_usable_chips, 0.16 * amounts.n_usable_chips
+    # As the random split deals them; schemes of areas leave fewer, and these are estimates at most.
+    n_learnt = (1 - TEST_SHARE) * amounts.n_usable_chips
+    n_train, n_validation = (1 - VALIDATION_SHARE) * n_learnt, VALIDATION_SHARE * n_learnt
     n_steps = train.steps_per_epoch or count_batches(round(n_train), train.batch_size)
     learnt = n_steps * train.batch_size
     validated = n_validation

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from basrelief.sources import targets
+from basrelief.sources.licences import credit_open
 from basrelief.sources.published import PublishedIndex
 
 WELSH = PublishedIndex(
-    name="an index",
-    licence="v3.0",
+    credit=credit_open("an index", "https://example.org"),
     headings={"income": ("Income",), "access": ("Access to Services",)},
     domains=("income", "access"),
 )

@@ -15,7 +15,7 @@ from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, list_names, read_areas, read_headings
 from basrelief.sources.census import (
-    fill_places,
+    fill_parents,
     find_column,
     refuse_other_vintage,
     settle_vintage,
@@ -77,7 +77,7 @@ def read_labelled_areas(
         is_place = column in ("msoa", "lad") and areas[column].isna().all()
         if is_place or column in targets or column == "population":
             areas[column] = areas["area_id"].map(labels[column])
-    fill_places(areas)
+    fill_parents(areas)
     areas["label_year"] = np.nan
     if data.labels is None:
         areas[targets] = np.nan

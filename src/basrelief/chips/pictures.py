@@ -18,7 +18,7 @@ from basrelief.chips.tables import Tables, name_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
-from basrelief.sources.census import fill_places
+from basrelief.sources.census import fill_parents
 from basrelief.sources.picture_files import UNSEEN, Picture, open_picture
 from basrelief.sources.pictures import Pictures, read_pictures
 
@@ -326,7 +326,7 @@ def gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame,
     areas = pd.concat(
         [grouped[list(ID_COLUMNS[1:])].first(), grouped[targets].mean()], axis=1
     ).reset_index()
-    fill_places(areas)
+    fill_parents(areas)
     areas = areas.assign(ground_covered=np.nan, is_used=True)
     membership = placed[["chip_id", "area_id"]].assign(weight=1.0).reset_index(drop=True)
     return areas, membership

@@ -22,11 +22,11 @@ from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
-from basrelief.sources.areas import refuse_shared_ground
 from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
 from basrelief.sources.plausible import MAX_CELLS
+from basrelief.sources.shared_ground import refuse_shared_ground
 from basrelief.sources.surface_and_terrain import compare_terrain
 
 FINEST = 10

@@ -21,6 +21,9 @@ twenty parts sea to a hundredth; only what repeats one byte goes beyond."""
 MAX_BYTES = 64 * 2**30
 """Unpacked size of one member: the largest raster of a county at 1 m."""
 
+UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+"""Of sizes, the largest first."""
+
 TAIL_BYTES = 65_557
 """Where the record of an archive's end lies: its own size and the longest comment."""
 
@@ -43,6 +46,7 @@ def list_members(path: Path, name: str) -> list[str]:
         raise InputError(
             f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
         ) from error
+    # Before any is opened: GDAL unpacks without asking how much it will be.
     for info in infos:
         check_member(info, name)
     if infos and all(info.filename.lower().endswith(".zip") for info in infos):
@@ -82,6 +86,7 @@ def check_member(info: zipfile.ZipInfo, name: str) -> None:
         Names the archive as ``name`` does, and the member.
     """
     called = f"{name}/{info.filename}"
+    # Its name goes into messages, and a terminal obeys what is not printable.
     if not called.isprintable():
         raise InputError(
             f"{name}: holds a file whose name is no text ({info.filename[:40]!r}). Fetch it again."
@@ -91,10 +96,26 @@ def check_member(info: zipfile.ZipInfo, name: str) -> None:
     ratio = info.file_size / max(info.compress_size, 1)
     if info.file_size > MAX_BYTES or (info.file_size > BIG_BYTES and ratio > MAX_RATIO):
         raise InputError(
-            f"{called}: would unpack from {_size(info.compress_size)} to {_size(info.file_size)}, "
-            "which no raster or table does. Fetch the archive again, or unpack it yourself."
+            f"{called}: would unpack from {show_size(info.compress_size)} to "
+            f"{show_size(info.file_size)}, which no raster or table does. Fetch the archive "
+            "again, or unpack it yourself."
         )
 
 
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 2**20:,.1f} MB"
+def show_size(n_bytes: float, digits: int = 3) -> str:
+    """Write a size in a decimal unit, as disks and services tell theirs.
+
+    Parameters
+    ----------
+    digits
+        As many as are known: estimates have two.
+
+    Examples
+    --------
+    >>> [show_size(each) for each in (120, 4_236_000, 2.7e9)]
+    ['1 kB', '4.24 MB', '2.7 GB']
+    """
+    unit, size = next((each for each in UNITS if n_bytes >= each[1]), UNITS[-1])
+    shown = float(f"{max(n_bytes / size, 1):.{digits}g}")
+    # A disk of terabytes is told in thousands of gigabytes, never as 2e+03.
+    return f"{shown:,.10g} {unit}"

@@ -26,7 +26,7 @@ from basrelief.sources.boundaries import (
     quiet_gdal,
     refuse,
     say_reason,
-    settle_crs,
+    settle_layer_crs,
 )
 from basrelief.sources.census import (
     find_column,
@@ -39,9 +39,6 @@ from basrelief.sources.plausible import (
     FARTHEST_M,
     MAX_VERTICES,
     MENDED_SHARE,
-    SHARED_SHARE,
-    SHARED_SLIVER,
-    SLIVER_M,
 )
 from basrelief.sources.sheets import N_SAMPLE
 
@@ -78,6 +75,7 @@ def choose_code_column(
         If the typed column is absent, or none or several are recognised.
     """
     if column is not None:
+        # What was typed is never held against what it looks like.
         if column in columns:
             return column
         raise InputError(
@@ -161,8 +159,8 @@ def read_areas(
     """
     layer = find_layer(typed, column)
     code = _find_code_column(typed, layer, column)
-    extent = _scan_places(layer, code, typed, notes)
-    own_crs = settle_crs(layer, extent, crs, typed, notes)
+    extent = _scan_bounds(layer, code, typed, notes)
+    own_crs = settle_layer_crs(layer, extent, crs, typed, notes)
     # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
     for meaning in ("area_name", "msoa", "lad"):
@@ -193,7 +191,7 @@ def read_areas(
         _note_left_out(notes, typed, found.loc[is_broken, "area_id"].tolist(), "of broken outline")
     _refuse_detail(found, typed)
     # What was settled stands for what the file says: that may have heights, or be missing.
-    areas = _place(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
+    areas = _lay_on_grid(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
     if areas.empty:
         raise describe_aside(typed, extent, (own_crs, crs), bounds)
     return _tidy(areas, typed, notes)
@@ -233,60 +231,7 @@ def read_headings(typed: Typed, column: str | None = None) -> list[str]:
     return find_layer(typed, column).headings
 
 
-def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:
-    """Stop where areas lie on one another: their ground would count twice, and folds would leak.
-
-    Slivers are let pass: boundaries that were simplified one by one overlap a little.
-
-    Raises
-    ------
-    InputError
-        Names two of them, and says how much they share and how many others do.
-    """
-    polygons = areas.geometry.to_numpy()
-    # What meets edge to edge is a coverage, which takes no comparing of pairs.
-    if shapely.coverage_is_valid(polygons):
-        return
-    copies = _find_copies(polygons)
-    pairs = copies if len(copies) else _pair_odd(polygons)
-    shared = shapely.intersection(polygons[pairs[:, 0]], polygons[pairs[:, 1]])
-    ground = shapely.area(shared)
-    share = ground / np.minimum(*(shapely.area(polygons[side]) for side in pairs.T))
-    # Twice the ground over the outline is the width of what is long and thin.
-    width_m = 2 * ground / np.maximum(shapely.length(shared), 1e-9)
-    is_shared = (share > SHARED_SHARE) | ((share > SHARED_SLIVER) & (width_m > SLIVER_M))
-    if not is_shared.any():
-        return
-    first = int(np.flatnonzero(is_shared)[np.argmax(share[is_shared])])
-    one, other = areas["area_id"].iloc[pairs[first]]
-    n_areas = len(np.unique(pairs[is_shared]))
-    raise InputError(
-        f"{typed}: {one} and {other} share {share[first]:.0%} of the smaller one's ground; "
-        f"{n_areas} of {len(areas)} areas lie on others. The same ground would be learnt from and "
-        "tested on: keep one of each, so that no two areas overlap."
-    )
-
-
-def _pair_odd(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Pair the polygons that do not meet edge to edge with those that come near them, (pair, 2)."""
-    odd = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(polygons)))
-    # With all others: what holds another one whole has no odd edge itself.
-    own, other = shapely.STRtree(polygons).query(polygons[odd])
-    pairs = np.sort(np.stack([odd[own], other], axis=1), axis=1)
-    found: NDArray[np.int64] = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
-    return found
-
-
-def _find_copies(polygons: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Pair each polygon that stands there more than once with the first of its kind, (pair, 2)."""
-    outlines = pd.Series(shapely.to_wkb(shapely.normalize(polygons)))
-    first = outlines.groupby(outlines).transform(lambda group: group.index[0]).to_numpy(np.int64)
-    own = np.arange(len(polygons))
-    pairs: NDArray[np.int64] = np.stack([first, own], axis=1)[first != own]
-    return pairs
-
-
-def _scan_places(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
+def _scan_bounds(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     """Give the bounds of the areas that have a place; say how many have none, and refuse if all."""
     if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
         return layer.bounds
@@ -336,7 +281,7 @@ def _refuse_detail(areas: gpd.GeoDataFrame, typed: Typed) -> None:
         )
 
 
-def _place(
+def _lay_on_grid(
     areas: gpd.GeoDataFrame, crs: CRS, bounds: Bounds, typed: Typed, notes: Notes
 ) -> gpd.GeoDataFrame:
     """Bring areas into the rasters' CRS, mend them, and keep those that share ground."""

@@ -20,8 +20,7 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
 from basrelief.sources.census import find_columns
-from basrelief.sources.formats import OFFLINE, Source, find_boundaries
-from basrelief.sources.places import (
+from basrelief.sources.coordinates import (
     NOT_OSGB36,
     flatten_crs,
     format_bounds,
@@ -33,6 +32,7 @@ from basrelief.sources.places import (
     name_crs,
     overlap,
 )
+from basrelief.sources.formats import OFFLINE, Source, find_sources
 from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -83,7 +83,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
     """
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    sources = find_boundaries(typed.path, typed.value)
+    sources = find_sources(typed.path, typed.value)
     layers = [layer for source in sources for layer in _list(source)]
     # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
     drawn = [each for each in layers if _is_drawn(each)]
@@ -95,6 +95,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
             f"one that is meant, for example: ogr2ogr one.gpkg {coded[0].source.name!r} "
             f"{coded[-1].name!r}"
         )
+    # Some layer, so that the refusal can say what it holds.
     chosen = next(iter([*coded, *drawn, *layers]))
     if not _is_drawn(chosen):
         raise refuse(typed, f"it holds {chosen.info['geometry_type'] or 'no geometry'}")
@@ -106,6 +107,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
         )
     if not chosen.info["features"]:
         raise refuse(typed, "it holds no area")
+    # A header may say any number, and GDAL makes room for it.
     if chosen.info["features"] > MAX_AREAS:
         raise refuse(typed, f"it says that it holds {chosen.info['features']:,} areas")
     return chosen
@@ -139,7 +141,7 @@ def say_reason(error: BaseException) -> str:
     return " ".join(str(error).split(";")[0].split("' ")[-1].split()).rstrip(".")
 
 
-def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
+def settle_layer_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
     """Settle in which CRS a layer's numbers are.
 
     Parameters
@@ -175,25 +177,27 @@ def settle_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Note
     return said
 
 
-def describe_aside(typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], place: Bounds) -> InputError:
+def describe_aside(
+    typed: Typed, bounds: Bounds, own: tuple[CRS, CRS], rasters: Bounds
+) -> InputError:
     """Say that areas lie elsewhere than the rasters, and why that may be.
 
     Parameters
     ----------
     bounds
-        Of the areas, in their CRS, the first of ``own``; ``place`` those of the rasters.
+        Of the areas, in their CRS, the first of ``own``; ``rasters`` those of the rasters.
     """
     own_crs, crs = own
     west, south, east, north = bounds
     where = format_bounds(bounds) + ("" if own_crs == crs else f" in {name_crs(own_crs)}")
     cure = "Give boundaries of the rasters' place."
-    if overlap(bounds, place):
+    if overlap(bounds, rasters):
         cure = "Their numbers are the same: one of the two is not in the CRS that is said of it."
-    turned = bring_bounds(crs, own_crs, place)
+    turned = bring_bounds(crs, own_crs, rasters)
     if turned is not None and overlap((south, west, north, east), turned):
         cure = "They share ground once the two coordinates are swapped: write east before north."
     return InputError(
-        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(place)} (west, south, "
+        f"{typed}: its areas lie at {where}, the rasters at {format_bounds(rasters)} (west, south, "
         f"east, north in {name_crs(crs)}). {cure}"
     )
 

@@ -119,7 +119,7 @@ def name_districts(areas: pd.DataFrame) -> dict[str, str]:
     return names if len(set(names.values())) == len(names) else {}
 
 
-def fill_places(areas: pd.DataFrame) -> None:
+def fill_parents(areas: pd.DataFrame) -> None:
     """Fill ``msoa`` and ``lad``, where no area has one, from the names of the LSOAs.
 
     The Office for National Statistics names an LSOA after its MSOA with a letter added, and an

@@ -20,7 +20,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.census import tidy_codes
 from basrelief.sources.tables import open_table
 
-KINDS = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
+CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 """Change codes of the ONS: one became one; one became several; several one; several several."""
 
 HEADINGS = {
@@ -53,7 +53,7 @@ class Carried:
     """By code of 2021; NaN where a value is unknown."""
 
     n_by_kind: dict[str, int]
-    """Areas of 2021 by what they came of: keys are the values of `KINDS`."""
+    """Areas of 2021 by what they came of: keys are the values of `CHANGES`."""
 
     unknown: tuple[str, ...]
     """Areas of 2021 that have no value, though the table has one of what they came of: nothing
@@ -118,7 +118,9 @@ def tidy_changes(pairs: pd.DataFrame, where: str) -> pd.DataFrame:
     """
     pairs = pairs.assign(old=tidy_codes(pairs["old"]), new=tidy_codes(pairs["new"]))
     pairs["change"] = pairs["change"].astype(str).str.strip().str.upper()
+    # Editions by district repeat a pair for every district that it touches.
     pairs = pairs.dropna().drop_duplicates().reset_index(drop=True)
+    # Counted anew: a code of change that its rows do not bear out means that rows are missing.
     n_new = pairs.groupby("old")["new"].transform("size")
     n_old = pairs.groupby("new")["old"].transform("size")
     fits = {
@@ -194,7 +196,7 @@ def carry_over(
             _is_whole(top, codes)
         )
     changes = pairs.groupby("new")["change"].first()
-    n_by_kind = {KINDS[c]: int((changes == c).sum()) for c in KINDS if (changes == c).any()}
+    n_by_kind = {CHANGES[c]: int((changes == c).sum()) for c in CHANGES if (changes == c).any()}
     has_old = pd.DataFrame(values).notna().any(axis=1).groupby(codes).any()
     lost = carried.isna().all(axis=1) & has_old.reindex(carried.index)
     named = tuple(str(code) for code in carried.index[lost])
@@ -218,9 +220,9 @@ def _find_masses(
         if np.isfinite(people[needed]).all():
             return np.nan_to_num(people), "people"
     if weights.old is not None:
-        ground = _measure(weights.old).reindex(old).to_numpy(dtype=float)
-        if np.isfinite(ground[needed]).all():
-            return np.nan_to_num(ground), "ground"
+        area_m2 = _measure(weights.old).reindex(old).to_numpy(dtype=float)
+        if np.isfinite(area_m2[needed]).all():
+            return np.nan_to_num(area_m2), "ground"
     return np.ones(len(pairs)), "none"
 
 
@@ -228,6 +230,7 @@ def _find_shares(pairs: pd.DataFrame, weights: Weights) -> NDArray[np.float64]:
     """Find which share of each area of 2011 went to each of 2021, (pair,); NaN if unknown."""
     share = np.ones(len(pairs))
     is_split = (pairs["change"] == "S").to_numpy()
+    # People first: burglaries follow homes and not fields.
     known = [weights.people_new] if weights.people_new is not None else []
     known += [_measure(weights.new)] if weights.new is not None else []
     share[is_split] = np.nan
@@ -249,14 +252,15 @@ def _measure_overlaps(pairs: pd.DataFrame, weights: Weights) -> NDArray[np.float
     old = weights.old.set_index("area_id").geometry.reindex(pairs["old"]).to_numpy()
     new = weights.new.set_index("area_id").geometry.reindex(pairs["new"]).to_numpy()
     shared = shapely.area(shapely.intersection(old, new))
+    # Of what the new areas have of it, and not of its own ground: coasts are drawn anew.
     whole = pd.Series(shared, pairs.index).groupby(pairs["old"]).transform("sum").to_numpy()
     found: NDArray[np.float64] = shared / np.where(whole > 0, whole, np.nan)
     return found
 
 
 def _measure(areas: gpd.GeoDataFrame) -> pd.Series[float]:
-    ground = pd.Series(areas.area.to_numpy(), areas["area_id"].astype(str))
-    return ground[ground > 0]
+    area_m2 = pd.Series(areas.area.to_numpy(), areas["area_id"].astype(str))
+    return area_m2[area_m2 > 0]
 
 
 def _find(columns: Sequence[str], meaning: str) -> str | None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from basrelief.sources.licences import Credit
 from basrelief.sources.published import PublishedIndex
-
-OPEN_GOVERNMENT = "Contains public sector information licensed under the Open Government Licence"
-
-ORDNANCE_SURVEY = "Contains OS data © Crown copyright and database right"
 
 
 @dataclass(frozen=True)
@@ -28,16 +25,10 @@ class Country:
     """Fewest residents that areas are drawn to hold, by how their codes begin."""
 
     index: PublishedIndex
-    lidar: tuple[str, str]
-    """Whose it usually is, and the words that they ask for; likewise below."""
+    lidar: Credit
+    """Whose it usually is; likewise below."""
 
-    boundaries: tuple[str, str]
-
-    @property
-    def credits(self) -> tuple[tuple[str, str], ...]:
-        """Whose the usual data are, and the words to set beside what is derived from them."""
-        index = (self.index.name, f"{OPEN_GOVERNMENT} {self.index.licence}.")
-        return (self.lidar, index, self.boundaries)
+    boundaries: Credit
 
 
 def find_letters(codes: Iterable[str]) -> frozenset[str]:

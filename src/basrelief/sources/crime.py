@@ -94,6 +94,7 @@ def read_crime(
     if not paths:
         raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
     parts = _read_parts(paths, where, notes, without)
+    # A code of 2011 may be another area in 2021; counts of both cannot be added up.
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
     if len(vintages) > 1:
         told = " and ".join(f"{year} ({vintages[year][1]!r})" for year in sorted(vintages))
@@ -102,6 +103,7 @@ def read_crime(
     # An area comes in every file, each time with the same borough.
     boroughs = boroughs[~boroughs.index.duplicated()]
     table = _join(parts, where, notes)
+    # Before years are chosen: a year with gaps is no better than one that lacks months.
     known = find_known(parts, table, boroughs, where, notes)
     covered = known.covered
     is_whole = _find_whole_years(table, covered)
@@ -140,6 +142,7 @@ def find_rates(crime: CrimeCounts, population: pd.Series[float]) -> pd.DataFrame
     >>> find_rates(crime, pd.Series([2000.0, 500.0], ["a", "b"]))["theft"].tolist()
     [5.0, nan]
     """
+    # By no people there is no rate; and some tables write 0 where they know of none.
     people = population.where(population > 0)
     yearly = crime.counts.reindex(population.index) / len(crime.years)
     return yearly.div(people, axis=0) * 1000.0
@@ -208,6 +211,7 @@ def _compare_years(table: pd.DataFrame, where: str, notes: Notes) -> None:
     """Stop where counts of a year are not the sum of its months', where there are both."""
     for year in [period for period in table.columns if len(period) == 4]:
         months = [month for month in _list_months(int(year)) if month in table]
+        # A sum of eleven months is below the year, and no contradiction.
         if len(months) < 12:
             continue
         summed = table[months].sum(axis=1, skipna=False)
@@ -255,6 +259,7 @@ def _choose_years(
     complete = [int(year) for year in is_whole.columns[is_whole.mean() >= MIN_SHARE]]
     told_of = table if known.covered is None else known.covered
     if typed is not None:
+        # What was typed is taken if it is whole anywhere: the user may want just those areas.
         missing = [year for year in typed if year not in somewhere]
         if missing:
             told = _list_missing(missing[0], told_of)
@@ -284,6 +289,7 @@ def _is_enough(is_whole: pd.DataFrame, gaps: list[Gap], year: int) -> bool:
     for category in {gap.category for gap in gaps}:
         is_known = is_whole[year].copy()
         for gap in gaps:
+            # By year and not by month: rates are of whole years.
             if gap.category == category and any(int(p[:4]) == year for p in gap.periods):
                 is_known[is_known.index.isin(gap.area_ids)] = False
         if is_known.mean() < MIN_SHARE:

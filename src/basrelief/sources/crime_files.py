@@ -120,8 +120,10 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
     code = find_column(sheet.columns, "area_id")
     if code is None:
         code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
+    # 2018/19 is no year of any other table: rates would be of other months.
     refuse_financial_years(sheet.columns, where)
     has_counts = _find_periods(sheet.columns) or _find_long(by_name)
+    # They lie beside the crimes in every download, and have nearly the same columns.
     if "outcome type" in by_name or "object of search" in by_name:
         raise InputError(
             f"{where}: holds outcomes or searches, not crimes. Give a pattern that takes the "
@@ -214,7 +216,7 @@ def read_long(file: CrimeFile, notes: Notes) -> Part:
 
 
 def name_categories(texts: pd.Series[Any], file: CrimeFile) -> NDArray[np.object_]:
-    """Name the category of each row; a row without one is no count of anything."""
+    """Name the category of each row, (row,); a row without one is no count of anything."""
     names = [name_category(str(text)) if text is not None else "" for text in texts]
     if "" in names:
         raise InputError(
@@ -251,6 +253,7 @@ def check_periods(texts: pd.Series[str], file: CrimeFile) -> pd.Series[str]:
         raise InputError(
             f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01)."
         )
+    # In one form, so that files with dashes and without can be joined.
     return found[0] + found[1].fillna("")
 
 
@@ -278,6 +281,7 @@ def _to_counts(
 
 def _name_boroughs(table: pd.DataFrame, file: CrimeFile) -> pd.Series[Any]:
     """Name the district of each area: as the first of its rows has it."""
+    # The name stands in each of an area's rows; rows may be a million.
     names = pd.Series(list_boroughs(table, file), table[file.code].astype(str), dtype=object)
     return names[~names.index.duplicated()]
 

@@ -39,7 +39,7 @@ class Gap:
     """Periods in which a category is unknown in some areas."""
 
     category: str
-    place: str
+    group: str
     area_ids: pd.Index[str]
     periods: tuple[str, ...]
     usual: float
@@ -50,7 +50,7 @@ class Gap:
         shown = _name_periods([period for period in self.periods if period in periods])
         unit = "month" if len(self.periods[0]) > 4 else "year"
         return (
-            f"{where}: hardly any or no {self.category!r} in {self.place} in {shown}, where a "
+            f"{where}: hardly any or no {self.category!r} in {self.group} in {shown}, where a "
             f"usual {unit} has {self.usual:.0f}: missing or called otherwise there, and read as "
             "not known"
         )
@@ -76,6 +76,8 @@ class Known:
         """
         if self.covered is not None:
             known = self.covered.reindex_like(counts).fillna(False).astype(bool)
+            # Files of single crimes have no rows of zeros: no row means none where the month is
+            # known.
             counts = counts.fillna(0.0).where(known)
         for gap in self.gaps.get(category, []):
             rows = counts.index.isin(gap.area_ids)
@@ -107,14 +109,15 @@ def find_known(
 def _find_gaps(counts: pd.DataFrame, category: str, boroughs: pd.Series[str]) -> list[Gap]:
     """Find where a category is missing: first in all areas together, then district by district."""
     gaps: list[Gap] = []
+    # Years and months apart: what is usual in the one says nothing of the other.
     for length, at_least in ((4, MIN_YEARS), (6, MIN_MONTHS)):
         some = counts[[period for period in counts.columns if len(period) == length]]
         for groups in _list_groups(counts.index, boroughs):
             usual = _find_usual(some, groups, at_least)
-            for place, periods in usual.find_low(RENAMED, USUAL_OF_ONE).items():
-                ids = groups.index[(groups == place).to_numpy()]
-                of = usual.tell(place, periods)
-                gaps.append(Gap(category, place, ids, tuple(periods), of))
+            for group, periods in usual.find_low(RENAMED, USUAL_OF_ONE).items():
+                ids = groups.index[(groups == group).to_numpy()]
+                of = usual.tell(group, periods)
+                gaps.append(Gap(category, group, ids, tuple(periods), of))
                 # What is missing everywhere is not told again of every district.
                 some = some.mask(np.outer(some.index.isin(ids), some.columns.isin(periods)))
     return gaps
@@ -124,6 +127,7 @@ def _list_groups(area_ids: pd.Index[str], boroughs: pd.Series[str]) -> list[pd.S
     """Group areas: all together, and by district where files name any."""
     together = pd.Series(ANYWHERE, index=area_ids, dtype=object)
     by_district = boroughs.reindex(area_ids).astype(object)
+    # Without names of districts there is one group, and it is not asked twice.
     if by_district.isna().all():
         return [together]
     return [together, by_district.fillna(ANYWHERE)]
@@ -137,9 +141,9 @@ class _Usual:
     expected: pd.DataFrame
     """Of as many areas as are known in the period; 0 where nothing usual is known."""
 
-    def tell(self, place: str, periods: list[str]) -> float:
+    def tell(self, group: str, periods: list[str]) -> float:
         """Give what is usual in some periods of a group."""
-        return float(np.median(self.expected.loc[place, periods].to_numpy()))
+        return float(np.median(self.expected.loc[group, periods].to_numpy()))
 
     def find_low(self, share: float, at_least: float) -> dict[str, list[str]]:
         """Find by group the periods with none, or hardly any, of what is usual."""
@@ -147,8 +151,8 @@ class _Usual:
         is_few = (self.observed < share * self.expected) & (self.expected >= at_least)
         is_low = is_none | is_few
         return {
-            str(place): list(is_low.columns[is_low.loc[place]])
-            for place in is_low.index[is_low.any(axis=1)]
+            str(group): list(is_low.columns[is_low.loc[group]])
+            for group in is_low.index[is_low.any(axis=1)]
         }
 
 
@@ -188,24 +192,24 @@ def _join_covered(
     covered = _follow_districts(told, totals, boroughs.reindex(told.index))
     for groups in _list_groups(covered.index, boroughs):
         usual = _find_usual(totals.fillna(0.0).where(covered), groups, 1)
-        for place, months in usual.find_low(CUT_SHORT, USUAL_OF_ALL).items():
-            covered.loc[(groups == place).to_numpy(), months] = False
-            _note_low(usual, place, months, where, notes)
+        for group, months in usual.find_low(CUT_SHORT, USUAL_OF_ALL).items():
+            covered.loc[(groups == group).to_numpy(), months] = False
+            _note_low(usual, group, months, where, notes)
     return covered
 
 
-def _note_low(usual: _Usual, place: str, months: list[str], where: str, notes: Notes) -> None:
+def _note_low(usual: _Usual, group: str, months: list[str], where: str, notes: Notes) -> None:
     """Note months of all categories that are taken for gaps."""
-    of = usual.tell(place, months)
-    silent = [month for month in months if usual.observed.loc[place, month] == 0]
+    of = usual.tell(group, months)
+    silent = [month for month in months if usual.observed.loc[group, month] == 0]
     short = [month for month in months if month not in silent]
     why = f"where a usual month has {of:.0f}: read as not known"
     if silent:
-        notes.add(f"{where}: no crime at all in {place} in {list_names(silent)}, {why}")
+        notes.add(f"{where}: no crime at all in {group} in {list_names(silent)}, {why}")
     if short:
-        most = usual.observed.loc[place, short].max()
+        most = usual.observed.loc[group, short].max()
         notes.add(
-            f"{where}: hardly a crime ({most:.0f} at most) in {place} in {list_names(short)}, {why}"
+            f"{where}: hardly a crime ({most:.0f} at most) in {group} in {list_names(short)}, {why}"
         )
 
 

@@ -220,7 +220,7 @@ def describe_stranger(head: bytes) -> str:
     return next(found, None) or next(lower, "of no kind that is read")
 
 
-def find_boundaries(path: Path, name: str) -> list[Source]:
+def find_sources(path: Path, name: str) -> list[Source]:
     """Find what GDAL may open as boundaries at a path: the file, or what a zip archive holds.
 
     Raises

@@ -42,7 +42,11 @@ unasked."""
 TILE_INDEX = "tiles.parquet"
 """What fetching writes of rasters, in their folder or the one above: when each was flown."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+"""What a picture's suffix says it is. Nothing else is opened: Pillow would run Ghostscript for a
+picture of PostScript, whatever it is called."""
+
+PICTURE_SUFFIXES = tuple(PICTURE_FORMATS)
 
 MADE_OF = ("trend", "members")
 """Keys of a recipe that name other recipes."""
@@ -123,9 +127,7 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     if path.is_file():
         return [(path, typed)]
     # The folders that exist are taken as they are called; only the rest is a pattern.
-    start = path
-    while not start.exists() and start != start.parent:
-        start = start.parent
+    start = find_existing(path)
     pattern = str(path.relative_to(start))
     if pattern == ".":
         return []
@@ -136,13 +138,23 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
 
 
+def find_existing(path: Path) -> Path:
+    """Find what exists of a path: itself, or the nearest folder above it."""
+    return next(each for each in (path, *path.parents, Path()) if each.exists())
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Tell whether a folder is a run's: what a run draws on the ground is no input of the next."""
+    return (folder / "run.json").is_file()
+
+
 def _outside_runs(paths: Iterable[Path], start: Path) -> list[Path]:
-    """Pick the files that lie in no run folder below a folder: what a run draws is no input."""
+    """Pick the files that lie in no run folder below a folder."""
     files = [path for path in paths if path.is_file()]
     runs = {
         folder
         for folder in {parent for file in files for parent in file.parents}
-        if start in folder.parents and (folder / "run.json").is_file()
+        if start in folder.parents and is_run_folder(folder)
     }
     return [file for file in files if runs.isdisjoint(file.parents)]
 

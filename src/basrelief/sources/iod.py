@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from basrelief.sources.licences import credit_open
 from basrelief.sources.published import PublishedIndex
 
 SHARE, SCORE, AROUND_0 = (0.0, 1.0), (0.0, 100.0), (-5.0, 5.0)
 """What is published lies well inside: shares up to 0.8; what is scaled by an exponential ends at
 100 by its making; what is standardised ends at 4 in every edition from 2010 to 2025."""
 
-BOUNDS = {
+RANGES = {
     # No area is least deprived in everything: 0.5 is the least of any edition.
     "imd": (0.1, 100.0),
     **dict.fromkeys(("income", "employment", "idaci", "idaopi", "adult_skills"), SHARE),
@@ -27,8 +28,10 @@ BOUNDS = {
 """By target the least and the largest that is believed of it."""
 
 IOD = PublishedIndex(
-    name="English Indices of Deprivation (ministry responsible for housing and local government)",
-    licence="v3.0",
+    credit=credit_open(
+        "English Indices of Deprivation (ministry responsible for housing and local government)",
+        "https://www.gov.uk/government/collections/english-indices-of-deprivation",
+    ),
     headings={
         "imd": ("Index of Multiple Deprivation (IMD) Score",),
         "income": ("Income Score",),
@@ -77,7 +80,7 @@ IOD = PublishedIndex(
     ),
     # As the technical report of the index has it, in its appendix of indicators.
     by_district={"barriers": "homelessness", "wider_barriers": "homelessness"},
-    bounds=BOUNDS,
+    ranges=RANGES,
     # "(rate)" may follow, and File 7 cuts headings at 80 characters.
     are_beginnings=True,
 )

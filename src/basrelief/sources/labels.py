@@ -23,7 +23,7 @@ from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets
-from basrelief.sources.targets import TARGETS, check_bounds, find_targets, say_headings
+from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
 
 PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
 """How a heading of people says of which year they are; their scores are of about the same."""
@@ -44,6 +44,7 @@ def to_numbers(
     InputError
         If a value is no finite number; shows it.
     """
+    # Of a score of an index it is known that thousands cannot occur; of a user's column it is not.
     kind: Literal["any", "count", "score"] = "score" if target in TARGETS else "any"
     found = parse_numbers(values, "count" if target == "population" else kind, separator)
     if found.fault:
@@ -112,17 +113,19 @@ def read_labels(
     sheets = _open_coded(typed, column)
     every_column = _list_columns(sheets)
     headings = find_targets(every_column, targets, typed)
+    # Found with the targets, so that the file is gone through once.
     extras = _find_extras(every_column, typed, notes)
     columns = headings | {name: extras[name] for name in extras if name not in headings}
     checked = [columns[name] for name in columns if name in headings or name == "population"]
     merged = _merge(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
+    # Before anything is checked or noted: a label withheld must not be told of in a note, either.
     merged = merged[~merged.index.isin(list(left_out))]
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
     for name, heading in columns.items():
         if heading in checked:
             separator = sheets[0].sheet.separator
             labels[name] = to_numbers(labels[name], name, typed, notes, separator)
-            check_bounds(labels[name], name, heading, typed)
+            check_range(labels[name], name, heading, typed)
     if "population" in labels:
         check_population(labels["population"], columns["population"], typed, notes)
     say_headings({name: columns[name] for name in columns if columns[name] in checked}, notes)
@@ -174,10 +177,11 @@ def _open_coded(typed: Typed, column: str | None) -> list[Coded]:
     sheets = open_sheets(typed.path, str(typed), is_headings)
     coded = [sheet for sheet in sheets if is_headings(sheet.columns)]
     by_values: dict[int, list[str]] = {}
+    # By values only where no heading tells: a sheet of lookups has codes of everything.
     if not coded and column is None:
-        for at, sheet in enumerate(sheets):
-            found = [sheet.columns[place] for place in recognise_codes(sheet.sample())]
-            by_values |= {at: list(filter(None, found))}
+        for number, sheet in enumerate(sheets):
+            found = [sheet.columns[at] for at in recognise_codes(sheet.sample())]
+            by_values |= {number: list(filter(None, found))}
         coded = [sheet for at, sheet in enumerate(sheets) if by_values[at]]
     # Where there is none, called for its refusal: it says what was looked for and what there is.
     return [
@@ -237,6 +241,7 @@ def _merge(
     if not parts:
         # Only the codes are wanted, as where every target comes from counts of crime.
         parts.append(_take(sheets[0], [], typed, notes, checked))
+    # Of sheets that were taken: a workbook may hold the areas of another census beside them.
     used = {coded.vintage[0]: coded for coded in taken.values() if coded.vintage is not None}
     if len(used) > 1:
         named = " and ".join(f"of {year} in {used[year].sheet.title!r}" for year in sorted(used))
@@ -251,6 +256,7 @@ def _refuse_disagreement(
     before: pd.Series, values: pd.Series, first: Coded, second: Coded, typed: Typed
 ) -> None:
     """Stop where two sheets give other values for the same areas in one column."""
+    # Where both have the area: a sheet for a part of the country is no contradiction.
     pair = pd.concat([before, values], axis=1, join="inner")
     differs = pair[pair.iloc[:, 0].astype(str) != pair.iloc[:, 1].astype(str)]
     if len(differs):

@@ -17,10 +17,10 @@ from rasterio.windows import Window as RasterWindow
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
-from basrelief.sources.places import format_bounds, is_same_crs, name_crs, overlap
+from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
 from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS
 from basrelief.sources.seen import blank_bled
-from basrelief.sources.systems import refuse_bare, settle_crs
+from basrelief.sources.systems import refuse_bare, settle_tile_crs
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
 
 MAX_OPEN = 32
@@ -194,7 +194,7 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
     for tile in tiles:
         if tile.fault:
             raise InputError(f"{tile.name}: {tile.fault}")
-    common = settle_crs(tiles, crs, typed, notes)
+    common = settle_tile_crs(tiles, crs, typed, notes)
     _refuse_far(tiles)
     units = {tile.unit: tile for tile in tiles if abs(tile.unit_m - 1) > 1e-9}
     for unit, tile in units.items():

@@ -13,9 +13,9 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.ascii_grids import check_text
+from basrelief.sources.coordinates import find_lon_lat
 from basrelief.sources.lidar import AS_STORED, Belief, Mosaic
 from basrelief.sources.neighbours import check_seams, find_touched, order_tiles
-from basrelief.sources.places import find_lon_lat
 from basrelief.sources.plausible import (
     FEWEST_PATCH_CELLS,
     FEWEST_SMOOTH,
@@ -74,6 +74,7 @@ def check_products(typed: Typed, tiles: Sequence[Tile], wanted: str, notes: Note
         )
     by_product: dict[str | None, Tile] = {}
     for tile in tiles:
+        # One of each is enough for the message.
         by_product.setdefault(tell_product(tile.name), tile)
     if "surface" in by_product and "terrain" in by_product:
         surface, terrain = by_product["surface"].name, by_product["terrain"].name
@@ -101,13 +102,14 @@ def choose_windows(mosaic: Mosaic, areas: gpd.GeoDataFrame) -> list[Bounds]:
     """
     tree = shapely.STRtree(areas.geometry.values)
     west, south, east, north = intersect_bounds(mosaic.grid.bounds, tuple(areas.total_bounds))
+    # Areas beside the rasters are refused elsewhere, with where both lie.
     if west >= east or south >= north:
         return []
-    place = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
+    looked = mosaic.grid.crop(mosaic.grid.cover((west, south, east, north)))
     # No more than some thousand squares are asked for, however large the place.
-    side = max(LOOK_CELLS, ceil((place.n_cells / MAX_SQUARES) ** 0.5))
+    side = max(LOOK_CELLS, ceil((looked.n_cells / MAX_SQUARES) ** 0.5))
     squares = [
-        square for square in place.tiles(side) if len(tree.query(shapely.box(*square.bounds)))
+        square for square in looked.tiles(side) if len(tree.query(shapely.box(*square.bounds)))
     ]
     chosen = squares[:: -(-len(squares) // MAX_LOOKS) or 1]
     # A cell more: what ends at the edge of a square is seen to end.
@@ -144,9 +146,11 @@ def believe_heights(
         return mosaic
     touched = find_touched(mosaic, windows)
     for tile in touched:
+        # Of what is looked at alone: such grids are parsed as text, a second a tile.
         if tile.driver == "AAIGrid":
             check_text(tile.file, tile.member, tile.name, tile.grid.shape)
     mosaic = order_tiles(mosaic, touched, typed, notes)
+    # After the order is settled, since a seam is told of what will be read.
     check_seams(mosaic, touched, typed)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
     look, n_bled = _look_over(mosaic, windows, (lowest, highest), ())
@@ -159,6 +163,7 @@ def believe_heights(
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
+    # Of surfaces alone: a terrain may be level.
     if typed.key == "dsm":
         _doubt_surface(look, typed, notes)
     level = look.n_by_value.get(0.0, 0) / look.n_cells
@@ -202,6 +207,7 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
         "If they are in decimetres, centimetres, millimetres or feet, say so in the file: "
         "gdal_translate -a_scale 0.001 IN OUT.tif, where 0.001 is metres in one of them"
     )
+    # Before the steps: what is too high says by itself in which unit it is.
     if look.n_high > TOO_HIGH_SHARE * look.n_cells:
         raise InputError(
             f"{typed}: heights run from {span}, {look.n_high / look.n_cells:.0%} of them above "
@@ -221,10 +227,8 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
 
 
 def _doubt_surface(look: Look, typed: Typed, notes: Notes) -> None:
-    """Stop where a surface has no relief that metres could be, and say where next to none.
-
-    Of surfaces alone: a terrain may be level.
-    """
+    """Stop where a surface has no relief that metres could be, and say where next to none."""
+    # First of all: what is all one also has no spread and no steps.
     if look.lowest == look.highest and look.n_cells > 1:
         raise InputError(
             f"{typed}: all {look.n_cells:,} cells looked at are {look.lowest:g}: there is no "

@@ -15,9 +15,9 @@ from basrelief.sources.areas import choose_code_column
 from basrelief.sources.boundaries import find_layer
 from basrelief.sources.census import find_column
 from basrelief.sources.crime_files import open_file
-from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern
+from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
-from basrelief.sources.pictures import find_heading
+from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_table
 from basrelief.sources.targets import TARGETS, find_domains, find_target
@@ -25,8 +25,10 @@ from basrelief.sources.tiles import RASTER_SUFFIXES
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
+"""Of those that are read as tables: what else ends so, as .txt and .tab, is mostly none."""
+
 WEIGHT_SUFFIXES = (".h5", ".safetensors", ".pth")
-IS_PICTURE = (".png", ".jpg", ".jpeg")
+SURE_PICTURES = tuple(each for each in PICTURE_SUFFIXES if each not in RASTER_SUFFIXES)
 """What is a picture by its ending alone: a TIFF may hold heights."""
 
 
@@ -66,7 +68,7 @@ class Lying:
         for parent, folders, files in os.walk(self.folder, followlinks=True):
             # A link may lead back to a folder above it.
             own = os.path.realpath(parent)
-            if own in seen or "run.json" in files:
+            if own in seen or is_run_folder(Path(parent)):
                 folders.clear()
                 continue
             seen.add(own)
@@ -85,6 +87,7 @@ class Lying:
         found: dict[Product | None, list[str]] = {}
         for name in self.names:
             members = self._list_rasters(name)
+            # A hillshade is a raster with every header of heights; only its name says so.
             if not members or any(tell_picture(each) for each in members):
                 continue
             told = {tell_product(each) for each in members}
@@ -113,6 +116,7 @@ class Lying:
             typed = self.typed("areas", name)
             try:
                 headings = find_layer(typed, None).headings
+                # By heading alone: values would have to be read of every file that lies there.
                 choose_code_column(typed, headings, None)
             except InputError:
                 continue
@@ -142,6 +146,7 @@ class Lying:
                 headings = read_label_headings(self.typed("labels", name), None)
             except InputError:
                 continue
+            # What has no known target may still be labels: a column of the user's own.
             known = tuple(each for each in TARGETS if find_target(headings, each))
             domains = tuple(find_domains(headings))
             found.append(LabelTable(name, known, domains, tuple(headings)))
@@ -153,11 +158,8 @@ class Lying:
         return [name for name in self._ending(TABLE_SUFFIXES) if self._names_pictures(name)]
 
     def _names_pictures(self, name: str) -> bool:
-        def is_headings(columns: list[str]) -> bool:
-            return any(find_heading(columns, each) for each in ("id", "image_location"))
-
         try:
-            return is_headings(open_table(self.folder / name, name, is_headings).columns)
+            return has_pictures(open_table(self.folder / name, name, has_pictures).columns)
         except InputError:
             return False
 
@@ -165,7 +167,7 @@ class Lying:
     def picture_folders(self) -> list[tuple[str, int]]:
         """Folders with pictures in them and how many, those with most first."""
         # Heights lie in TIFFs too: where nothing else is there they may be pictures.
-        pictures = self._ending(IS_PICTURE) or self._ending(PICTURE_SUFFIXES)
+        pictures = self._ending(SURE_PICTURES) or self._ending(PICTURE_SUFFIXES)
         counts: dict[str, int] = {}
         for name in pictures:
             parent = Path(name).parent.as_posix()
@@ -186,6 +188,7 @@ class Lying:
 
     def find_pattern(self, names: Sequence[str]) -> str | None:
         """Find a pattern that matches just these files; None if none of the usual ones does."""
+        # A name that is typed whole also finds what has signs of patterns in it.
         if len(names) == 1:
             return names[0]
         parents = {Path(name).parent.as_posix() for name in names}
@@ -204,6 +207,7 @@ class Lying:
         tried += [f"{front}*{end}", f"*{back}", f"{front}*{back}"]
         for each in (start + pattern for pattern in tried):
             matched = [name for _, name in expand_pattern(each, self.folder / each)]
+            # By what it matches today, with the very function that the run will use.
             if sorted(Path(name).as_posix() for name in matched) == sorted(names):
                 return each
         return None

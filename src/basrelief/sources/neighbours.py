@@ -58,6 +58,7 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
     """
     newer: list[tuple[Tile, Tile]] = []
     pairs = _find_pairs(touched)
+    # A few pairs are compared closely, many loosely: the time is the same.
     n_windows = min(max(MAX_PAIR_WINDOWS // max(len(pairs), 1), 3), 16)
     for one, other in pairs:
         if not _is_different(mosaic, one, other, n_windows):
@@ -69,6 +70,7 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
                 "heights, and nothing in their names says which flight is newer. Take one out."
             )
         newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
+    # Then the order means nothing, and stays that of the names.
     if not pairs:
         return mosaic
     if newer:
@@ -126,6 +128,7 @@ def _measure_step(mosaic: Mosaic, one: Tile, other: Tile) -> float | None:
     before, last, first, behind = lines
     rise = (last - before + behind - first) / 2
     step = first - last - rise
+    # The median: a wall that runs along the edge moves the mean by metres.
     step = step[np.isfinite(step)]
     return float(np.median(step)) if step.size >= FEWEST_SEAM_CELLS else None
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from basrelief.sources.sentinels import blank_codes, blank_sentinels, list_far
 
 Kind = Literal["any", "count", "score"]
 """What a column holds: whole numbers of 0 or more, scores of an index (never of thousands)."""
@@ -24,27 +27,6 @@ BLANKS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "non
 MARKS = frozenset(("*", "**", ":", "..", "...", "[x]", "[c]", "[z]", "[u]", "not available"))
 """What statistical offices write where a figure is withheld or not known (Government Analysis
 Function, "Using symbols in tables"). A lone dash is not among them: to some it is a 0."""
-
-SENTINELS = tuple(
-    sign * value
-    for value in (99, 999, 9999, 99999, 999999, 9999999, 99999999, 2**31 - 1, 2**31, 1e20, 1e30)
-    for sign in (1, -1)
-) + tuple(sign * float(np.finfo(kind).max) for kind in (np.float32, np.float64) for sign in (1, -1))
-"""Numbers that programs write where nothing is known."""
-
-CODES = (-1.0, -7.0, -8.0, -9.0)
-"""Numbers that surveys write where nothing is known or nobody was asked (SPSS; UK Data Service)."""
-
-MIN_REST = 5
-"""Other numbers that it takes to say of one that it is unlike them."""
-
-SOME = 0.1
-"""Share of fractions from which a column is measured and not counted: of numbers with one decimal
-a tenth are whole, and nine tenths are not."""
-
-FAR = 5
-"""A sentinel counts as one when it lies this many times the size of all others beyond them; so
-99 is a score among scores, and none among crime scores, which end at 3."""
 
 MAX_SIZE = 1e15
 """No count, rate or score is larger; the square of a larger one may be infinite."""
@@ -125,11 +107,11 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
         _sort_cells(cells, column)
         _read_texts(column, kind, separator)
         _divide_percents(column, kind)
-        _take_sentinels_out(column)
+        column.remarks += blank_sentinels(column.floats)
         if kind != "count":
             # What is counted is never below 0, which whoever asks for counts says.
-            _take_codes_out(column)
-        _note_far(column)
+            column.remarks += blank_codes(column.floats)
+        column.remarks += list_far(column.floats)
         _check_sizes(column)
     except _NumberError as fault:
         return Numbers(pd.Series(np.nan, cells.index), str(fault))
@@ -169,6 +151,7 @@ def _clean(row: int, cell: str, column: _Column) -> None:
     text = " ".join(cell.split()).replace("−", "-")
     if text.lower() in BLANKS:
         return
+    # Not blank to whoever wrote it: how many there are is said.
     if text.lower() in MARKS:
         column.marks[text] += 1
         return
@@ -195,47 +178,87 @@ def _read_texts(column: _Column, kind: Kind, separator: str) -> None:
         column.floats[row] = column.signs[row] * _to_float(text.replace(",", ""))
 
 
-def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
-    """Whether a comma stands before decimals; a fault where both may be meant."""
-    texts = column.texts
-    english = [t for t in texts.values() if ENGLISH.fullmatch(t) or _has_decimal_point(t)]
-    comma_three = [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)]
+@dataclass(frozen=True)
+class _Forms:
+    """Texts of a column by how they are written; a text may be of several forms."""
+
+    english: list[str]
+    """A point before decimals, or commas between thousands beside it."""
+
+    comma_three: list[int]
+    """Rows in which three digits stand behind the only comma: decimals or thousands."""
+
+    continental: list[str]
+    """A comma before decimals and nothing else; those with points between thousands first."""
+
+    dot_three: list[str]
+    """Three digits behind every point."""
+
+    has_thousands: bool
+    """Whether points stand between thousands for sure."""
+
+
+def _sort_forms(texts: Mapping[int, str]) -> _Forms:
+    """Sort texts by how they are written."""
     thousands = [t for t in texts.values() if CONTINENTAL.fullmatch(t)]
     decimal = [
         t for t in texts.values() if DECIMAL_COMMA.fullmatch(t) and not COMMA_THREE.fullmatch(t)
     ]
-    dot_three = [t for t in texts.values() if DOT_THREE.fullmatch(t)]
-    continental = [*thousands, *decimal]
-    if continental and (english or (dot_three and not thousands)):
+    return _Forms(
+        [t for t in texts.values() if ENGLISH.fullmatch(t) or _has_decimal_point(t)],
+        [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)],
+        [*thousands, *decimal],
+        [t for t in texts.values() if DOT_THREE.fullmatch(t)],
+        has_thousands=bool(thousands),
+    )
+
+
+def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
+    """Whether a comma stands before decimals; a fault where both may be meant."""
+    forms = _sort_forms(column.texts)
+    first = next(iter(forms.continental), None)
+    if first and (forms.english or (forms.dot_three and not forms.has_thousands)):
         raise _NumberError(
-            f"{continental[0]!r} beside {[*english, *dot_three][0]!r}: a comma and a point "
+            f"{first!r} beside {[*forms.english, *forms.dot_three][0]!r}: a comma and a point "
             "before decimals. Write all numbers in one way"
         )
-    if continental:
+    if first:
         column.remarks.append(
-            f"a comma is read as a decimal one: {continental[0]!r} is "
-            f"{continental[0].replace('.', '').replace(',', '.')}"
+            f"a comma is read as a decimal one: {first!r} is "
+            f"{first.replace('.', '').replace(',', '.')}"
         )
         return True
-    if kind == "count" and dot_three and not english and not comma_three:
-        # Every point has three digits behind it, and people are whole.
-        column.remarks.append(
-            f"a point is read as between thousands: {dot_three[0]!r} is "
-            f"{dot_three[0].replace('.', '')}"
-        )
-        return True
-    if dot_three and separator == ";" and not english and not comma_three and kind == "any":
-        column.remarks.append(f"a point is read as a decimal one: {dot_three[0]!r}")
-    if not comma_three or english or kind == "count":
+    if forms.dot_three and not forms.english and not forms.comma_three:
+        shown = forms.dot_three[0]
+        if kind == "count":
+            # Every point has three digits behind it, and people are whole.
+            column.remarks.append(
+                f"a point is read as between thousands: {shown!r} is {shown.replace('.', '')}"
+            )
+            return True
+        if separator == ";" and kind == "any":
+            column.remarks.append(f"a point is read as a decimal one: {shown!r}")
+    # Of what is counted a comma can only stand between thousands.
+    if not forms.comma_three or forms.english or kind == "count":
         return False
-    shown = texts[comma_three[0]]
+    return _settle_three(column, forms, kind, separator)
+
+
+def _settle_three(column: _Column, forms: _Forms, kind: Kind, separator: str) -> bool:
+    """Whether the comma before three digits, of which nothing else tells, stands for decimals."""
+    shown = column.texts[forms.comma_three[0]]
+    # Programs write semicolons where the comma is taken for decimals.
     if separator == ";":
         column.remarks.append(
             f"a comma is read as a decimal one, as semicolons stand between "
             f"columns: {shown!r} is {shown.replace(',', '.')}"
         )
         return True
-    if kind == "score" or dot_three or any(column.signs[row] < 0 for row in comma_three):
+    if (
+        kind == "score"
+        or forms.dot_three
+        or any(column.signs[row] < 0 for row in forms.comma_three)
+    ):
         raise _NumberError(
             f"{shown!r}, which may be {shown.replace(',', '')} or "
             f"{shown.replace(',', '.')}: write it without a comma"
@@ -260,91 +283,13 @@ def _divide_percents(column: _Column, kind: Kind) -> None:
     first = f"{column.floats[shown]:g}%"
     if kind == "count":
         raise _NumberError(f"{first!r}, a share and no count")
+    # A share of 3 beside 3% could be 300%; nobody but the author knows.
     if others:
         raise _NumberError(
             f"{first!r} beside {f'{column.floats[others[0]]:g}'!r}: write all or none as percent"
         )
     column.floats[rows] /= 100.0
     column.remarks.append(f"percent are read as shares: {first} is {column.floats[shown]:g}")
-
-
-def _take_sentinels_out(column: _Column) -> None:
-    values = column.floats
-    known = ~np.isnan(values)
-    if not known.any():
-        return
-    # Of numbers as large as a float can be, the last digits differ from program to program.
-    with np.errstate(over="ignore"):
-        is_close = np.isclose(values[:, None], SENTINELS, rtol=1e-6, atol=0).any(axis=1)
-    is_sentinel = known & (is_close | np.isin(values, _find_repeated(values[known])))
-    rest = values[known & ~is_sentinel]
-    if not is_sentinel.any() or len(rest) == 0:
-        return
-    low, high = rest.min(), rest.max()
-    # One that is near is told from a number by what the others are, see `_take_codes_out`.
-    is_far = _is_beyond(values, low, high) | ((values < 0) & (low >= 0) & ~np.isin(values, CODES))
-    for value, count in Counter(values[is_sentinel & is_far].tolist()).items():
-        column.remarks.append(
-            f"{value:.9g} in {count} rows, far from all others ({low:g} to {high:g}), is read as "
-            "not known"
-        )
-    values[is_sentinel & is_far] = np.nan
-
-
-def _is_beyond(values: Any, low: float, high: float) -> Any:
-    """Whether numbers lie farther from the others than these are large."""
-    size = FAR * max(abs(low), abs(high), 1.0)
-    return (values < low - size) | (values > high + size)
-
-
-def _find_repeated(known: NDArray[np.float64]) -> list[float]:
-    """Find what stands there more than once and is a code, or nines, eights or sevens alone."""
-    uniques, counts = np.unique(known, return_counts=True)
-    often = uniques[counts > 1]
-    return [v for v in often.tolist() if v in CODES or _is_repeated(v)]
-
-
-def _is_repeated(value: float) -> bool:
-    """Whether a number is written with one digit alone: 7, 8 or 9."""
-    digits = re.sub(r"\.0$", "", repr(abs(value))).replace(".", "")
-    return len(digits) > 1 and set(digits) in ({"7"}, {"8"}, {"9"})
-
-
-def _take_codes_out(column: _Column) -> None:
-    """Read -1, -8 and -9 as not known where they can be no numbers, and say of others."""
-    values = column.floats
-    is_code = np.isin(values, CODES)
-    rest = values[~np.isnan(values) & ~is_code]
-    if not is_code.any() or len(rest) < MIN_REST or rest.min() < 0:
-        return
-    has_fractions = np.mean(rest != np.round(rest)) > SOME
-    for value, count in Counter(values[is_code].tolist()).items():
-        said = f"{value:g} in {count} rows, where no other number is below 0"
-        # Twice the same whole number among fractions is no measurement; among whole ones it may be.
-        if count > 1 and has_fractions:
-            column.remarks.append(f"{said}, is read as not known")
-            values[values == value] = np.nan
-        else:
-            column.remarks.append(
-                f"{said}, is read as a number: leave the cell empty where nothing is known"
-            )
-
-
-def _note_far(column: _Column) -> None:
-    """Note a number that stands there several times, far from all others."""
-    known = column.floats[~np.isnan(column.floats)]
-    for value in {known.min(), known.max()} if len(known) else set():
-        rest = known[known != value]
-        count = len(known) - len(rest)
-        if count < 2 or len(rest) < MIN_REST:
-            continue
-        low, high = rest.min(), rest.max()
-        # Nearly all numbers may be 0, and the few others are then what is far.
-        if count < len(rest) and _is_beyond(value, low, high):
-            column.remarks.append(
-                f"{value:g} in {count} rows lies far from all others ({low:g} to {high:g}) and is "
-                "read as a number: leave the cell empty where nothing is known"
-            )
 
 
 def _check_sizes(column: _Column) -> None:
@@ -355,6 +300,7 @@ def _check_sizes(column: _Column) -> None:
     if abs(largest) > MAX_SIZE:
         raise _NumberError(f"'{largest:g}', larger than anything that is counted")
     quarter, middle, three_quarters = np.percentile(known, (25, 50, 75))
+    # By quarters and not by the standard deviation, which what is far would widen.
     reach = OUTLYING * (three_quarters - quarter) / 2
     far = known[np.abs(known - middle) > reach]
     if reach > 0 and len(far):

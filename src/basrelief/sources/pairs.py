@@ -40,6 +40,7 @@ class Pair:
 
 def choose_pair(lying: Lying, mosaic: Mosaic) -> Pair | None:
     """Choose the boundaries and labels that have most areas of a place in common; None if none."""
+    # Only what lies in the rasters counts: a country's files of two censuses share most codes.
     codes = {name: _read_area_codes(lying, name, mosaic) for name in lying.boundaries}
     found = []
     for table in lying.labels:
@@ -47,6 +48,7 @@ def choose_pair(lying: Lying, mosaic: Mosaic) -> Pair | None:
         found += [(len(own & rows), name, table) for name, own in codes.items()]
     # Those that know most targets come first, and stay first among equals.
     best = max(found, key=lambda each: (each[0], len(each[2].known)), default=None)
+    # Tables of other areas are no labels, however many targets they know.
     if best is None or not best[0]:
         return None
     n_labelled, name, table = best
@@ -64,6 +66,7 @@ def _read_area_codes(lying: Lying, name: str, mosaic: Mosaic) -> set[str]:
             bounds=mosaic.grid.bounds,
             notes=no_notes(),
         )
+    # What cannot be read is no candidate; `basrelief check` says why, once it is typed.
     except InputError:
         return set()
     return set(areas["area_id"])

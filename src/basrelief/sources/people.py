@@ -58,6 +58,7 @@ def find_population(columns: Sequence[str], typed: Typed, notes: Notes) -> str |
     """
     found = list(dict.fromkeys(find_columns(columns, "population")))
     plain = [c for c in found if c.strip().lower() == "population"]
+    # Headings of males, of ages or of a change begin like that of all people.
     whole = [c for c in found if c in plain or not PARTS.search(c)]
     named = ", ".join(repr(c) for c in found if c not in plain)
     if len(plain) == 1 and len(found) > 1:
@@ -99,6 +100,7 @@ def check_population(people: pd.Series[float], heading: str, typed: Typed, notes
     if known.empty:
         return
     broken = known[known != known.round()]
+    # Fractions come of sharing people out, too; small numbers with fractions are thousands.
     is_small = known.max() < FEW_PEOPLE or (len(broken) > 0 and known.median() < SMALLEST)
     if is_small:
         shown = broken if len(broken) else known

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-"""What a picture's suffix says it is. Nothing else is opened: Pillow would run Ghostscript for a
-picture of PostScript, whatever it is called."""
+from basrelief.sources.inputs import PICTURE_FORMATS
 
-KINDS = {
+HEADS = {
     b"\x89PNG": "a PNG",
     b"\xff\xd8\xff": "a JPEG",
     b"II*\0": "a TIFF",
@@ -113,7 +111,7 @@ def open_picture(path: Path, size_px: int) -> Picture:
     ValueError
         If it has more than eight bits a band: how to darken it would be a guess.
     """
-    named = FORMATS[path.suffix.lower()]
+    named = PICTURE_FORMATS[path.suffix.lower()]
     try:
         with warnings.catch_warnings():
             # Its own bound on sizes is a warning first; ours is below.
@@ -134,6 +132,7 @@ def open_picture(path: Path, size_px: int) -> Picture:
 def _find_fault(path: Path, picture: Image.Image) -> str:
     """Say what keeps a picture from being read as it is; empty where nothing does."""
     width, height = picture.size
+    # By its head, before pixels are read: a small file may unpack to a hundred times its size.
     if width * height > MAX_PIXELS:
         most = int(MAX_PIXELS**0.5)
         return f"has {width} x {height} px; {most} x {most} are the most"
@@ -160,7 +159,8 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
             head = file.read(8)
     except OSError:
         head = b""
-    kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), None)
+    kind = next((kind for start, kind in HEADS.items() if head.startswith(start)), None)
+    # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"
     reason = str(error).partition("\n")[0] or type(error).__name__
@@ -181,6 +181,7 @@ def _bring_to_size(picture: Image.Image, size_px: int) -> Picture:
         is_clear = np.zeros(layers.shape[:2], dtype=bool)
     is_clear |= _find_nodata(picture)
     layers[is_clear] = 0
+    # After the clear parts are black: resized with alpha, hidden colours would bleed in.
     colours = Image.fromarray(np.ascontiguousarray(layers[..., :3]))
     if colours.size != (size_px, size_px):
         colours = colours.resize((size_px, size_px), Image.Resampling.BILINEAR)

@@ -53,6 +53,7 @@ def index_pictures(where: str, files: Sequence[PurePosixPath]) -> Index:
     for file in files:
         own = name_id(file.name)
         index.by_id.setdefault(own, []).append(file)
+        # Python takes digits of any script for numbers; no file is called so.
         if own.isascii() and own.isdigit():
             index.by_number.setdefault(_strip_zeros(own), []).append(file)
         for end in list_ends(str(file)):
@@ -123,6 +124,7 @@ def _name_rows(
     named = []
     for file, typed in zip(files, ids, strict=True):
         own = typed if file is None else name_id(file.name)
+        # Ids name rows of all tables that follow, so that no two may be alike.
         is_shared = file is not None and len(index.by_id[own]) > 1
         named.append(str(file.parent / own) if file is not None and is_shared else own)
     return named

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -26,7 +26,7 @@ from basrelief.sources.picture_names import (
 )
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_table
-from basrelief.sources.targets import check_bounds, find_target, find_targets, say_headings
+from basrelief.sources.targets import check_range, find_target, find_targets, say_headings
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")
@@ -107,20 +107,35 @@ def read_pictures(
         {"chip_id": found.ids, "picture": [str(f) if f else None for f in found.files]}
     )
     headings = _find_labels(rows, targets, table, needs_labels)
-    sheet.check_columns(list(headings.values()))
-    for target, heading in headings.items():
-        cells = rows[heading] if only is None else rows[heading].where(named["chip_id"].isin(only))
-        named[target] = to_numbers(cells, target, table, notes, sheet.separator)
-        check_bounds(named.set_index("chip_id")[target], target, heading, table)
-    say_headings(headings, notes)
+    labels = rows[list(dict.fromkeys(headings.values()))].copy()
+    if only is not None:
+        labels.loc[~named["chip_id"].isin(only)] = None
+    _add_targets(named, labels, headings, sheet, table, notes)
     _note_parts(rows, headings, table, notes)
-    for meaning, column in _find_places(list(rows.columns), area_column, table).items():
+    for meaning, column in _find_area_columns(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
     has_id = named["chip_id"] != ""
     n_nameless = int((~has_id).sum())
     if n_nameless and has_id.any():
         notes.add(f"{table}: {n_nameless} of its {len(rows)} rows have no id and are left out")
         named, rows = named[has_id], rows[has_id]
+    matched = _match_rows(named, rows, list(headings), files, images, table)
+    return replace(
+        matched,
+        n_rows=matched.n_rows + (n_nameless if has_id.any() else 0),
+        rows_without_picture=(*matched.rows_without_picture, *[""] * n_nameless),
+    )
+
+
+def _match_rows(
+    named: pd.DataFrame,
+    rows: pd.DataFrame,
+    targets: list[str],
+    files: list[PurePosixPath],
+    images: Typed,
+    table: Typed,
+) -> Pictures:
+    """Keep the first row of each id, where it has a picture; refuse if none has."""
     # The first row of an id counts, so that the order of the table decides and nothing else.
     is_repeat = named["chip_id"].duplicated()
     # A row that is the same word for word is a copy; only rows that disagree are worth a word.
@@ -134,14 +149,14 @@ def read_pictures(
             f"picture {str(files[0])!r}; pictures must be called {PREFIX}(id).png."
         )
     matched = first[has_picture].reset_index(drop=True)
-    order = ["chip_id", "picture", "area_id", "area_name", "msoa", "lad", *headings]
+    order = ["chip_id", "picture", "area_id", "area_name", "msoa", "lad", *targets]
     return Pictures(
         frame=matched[order],
-        targets=tuple(headings),
+        targets=tuple(targets),
         n_pictures=len(files),
-        n_rows=len(rows) + n_nameless if has_id.any() else len(rows),
+        n_rows=len(rows),
         pictures_without_row=tuple(sorted({str(f) for f in files} - set(matched["picture"]))),
-        rows_without_picture=(*first.loc[~has_picture, "chip_id"], *[""] * n_nameless),
+        rows_without_picture=tuple(first.loc[~has_picture, "chip_id"]),
         duplicates=tuple(dict.fromkeys(named.loc[is_conflict, "chip_id"])),
     )
 
@@ -178,10 +193,11 @@ def _open_table(typed: Typed) -> Sheet:
     """Open the table with one row a picture."""
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    return open_table(typed.path, str(typed), _has_pictures)
+    return open_table(typed.path, str(typed), has_pictures)
 
 
-def _has_pictures(headings: list[str]) -> bool:
+def has_pictures(headings: list[str]) -> bool:
+    """Tell whether headings are those of a table with a row a picture."""
     names = ("id", "image_location")
     return any(find_heading(headings, name) is not None for name in names)
 
@@ -258,6 +274,22 @@ def _find_labels(
     return {target: heading for target, heading in found.items() if heading is not None}
 
 
+def _add_targets(
+    named: pd.DataFrame,
+    labels: pd.DataFrame,
+    headings: dict[str, str],
+    sheet: Sheet,
+    table: Typed,
+    notes: Notes,
+) -> None:
+    """Add the numbers of every target to the rows' names, and say which columns they are."""
+    sheet.check_columns(list(headings.values()))
+    for target, heading in headings.items():
+        named[target] = to_numbers(labels[heading], target, table, notes, sheet.separator)
+        check_range(named.set_index("chip_id")[target], target, heading, table)
+    say_headings(headings, notes)
+
+
 def _note_parts(rows: pd.DataFrame, headings: dict[str, str], table: Typed, notes: Notes) -> None:
     """Note a column that deals rows into parts: parts are drawn here, and it has no say."""
     for column in rows.columns:
@@ -271,7 +303,7 @@ def _note_parts(rows: pd.DataFrame, headings: dict[str, str], table: Typed, note
             )
 
 
-def _find_places(
+def _find_area_columns(
     columns: list[str], area_column: str | None, typed: Typed
 ) -> dict[str, str | None]:
     """Find the columns that say where a picture was taken; pictures may have none."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from basrelief.sources.national_grid import read_square
 from basrelief.sources.plausible import SMALLEST_CELL_M
-from basrelief.sources.squares import read_square
 
 Product = Literal["surface", "terrain"]
 
@@ -54,7 +54,7 @@ LARGEST_NAMED_M = 100.0
 CELL = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(cm|m)(?![a-z])")
 SQUARE = re.compile(r"(?<![a-z\d])([a-z]{2})(\d{4}|\d{2})[ _]?([ns][ew])?(?![a-z\d])")
 
-SERVED = re.compile(r"([a-z_]+)-((?:19|20)\d{2})-(\d+(?:\.\d+)?|nan)-([a-z]{2}\d+(?:[ns][ew])?)\b")
+SERVED = re.compile(r"([a-z_]+)-((?:19|20)\d{2})-(\d+(?:\.\d+)?|nan)-[a-z]{2}\d")
 """How the survey service of England calls its archives: product, year, metres a cell, square."""
 
 EDITION = re.compile(r"composite")

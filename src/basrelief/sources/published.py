@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from basrelief.sources.licences import Credit
+
 UNIT = r"(?:[ ,:-]*\((?:score|rate(?: per [^()]*)?|proportion(?: of [^()]*)?)\))?"
 TAIL = re.compile(UNIT + r"(?:[ ,:-]*\(?(?:imd ?|iod ?)?20[0-9]{2}\)?)?" + UNIT, re.IGNORECASE)
 """What may stand behind a heading: its unit in brackets, and the year of an edition."""
@@ -18,11 +20,8 @@ CUT_AT = 80
 class PublishedIndex:
     """Tables of labels by small area that an office publishes, and what their headings mean."""
 
-    name: str
-    """What it is, and of whom: for the credits."""
-
-    licence: str
-    """Its Open Government Licence, as in ``v3.0``."""
+    credit: Credit
+    """What it is, of whom, and the words that they ask for."""
 
     headings: Mapping[str, tuple[str, ...]]
     """By target how its column is headed: more than one where editions differ."""
@@ -37,7 +36,7 @@ class PublishedIndex:
     """Targets of whose indicators some are set for a whole district and shared by all its areas,
     with an example of such an indicator."""
 
-    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By target the least and the largest that it can be as it is published."""
 
     are_beginnings: bool = False

@@ -6,26 +6,26 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from basrelief.sources.licences import Credit
 from basrelief.sources.published import PublishedIndex
 
 SUFFIX = "_from_rank"
 """Ends the names of targets that were made of ranks: they are no scores of the office's own."""
 
 
-def describe_ranked(name: str, licence: str, domains: tuple[str, ...]) -> PublishedIndex:
+def describe_ranked(credit: Credit, domains: tuple[str, ...]) -> PublishedIndex:
     """Describe an index of which an office publishes ranks: its targets are made of them.
 
     Parameters
     ----------
-    name, licence
+    credit
         As of `PublishedIndex`.
     domains
         Short names of what is ranked.
     """
     targets = tuple(f"{each}{SUFFIX}" for each in domains)
     return PublishedIndex(
-        name=name,
-        licence=licence,
+        credit=credit,
         headings={each: (each,) for each in targets},
         domains=targets,
         around_0=frozenset(targets),

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from basrelief.sources.countries import OPEN_GOVERNMENT, ORDNANCE_SURVEY, Country
+from basrelief.sources.countries import Country
+from basrelief.sources.licences import (
+    OGL,
+    OPEN_GOVERNMENT,
+    YEAR,
+    Credit,
+    credit_open,
+)
 from basrelief.sources.ranks import describe_ranked
 
 SIMD_DOMAINS = (
@@ -11,7 +18,11 @@ SIMD_DOMAINS = (
 )
 
 SIMD = describe_ranked(
-    "Scottish Index of Multiple Deprivation (Scottish Government)", "v3.0", SIMD_DOMAINS
+    credit_open(
+        "Scottish Index of Multiple Deprivation (Scottish Government)",
+        "https://www.gov.scot/collections/scottish-index-of-multiple-deprivation-2020/",
+    ),
+    SIMD_DOMAINS,
 )
 
 SCOTLAND = Country(
@@ -22,15 +33,21 @@ SCOTLAND = Country(
     # zones of 500 to 1,000 residents, intermediate zones of 2,500 to 6,000.
     residents={"S00": 50, "S01": 500, "S02": 2500},
     index=SIMD,
-    lidar=(
-        "LIDAR of the Scottish Public Sector",
-        "© Crown copyright Scottish Government, SEPA and Scottish Water. "
+    lidar=Credit(
+        source="LIDAR of the Scottish Public Sector",
+        licence="OGL v3, in parts the Non-Commercial Government Licence",
+        statement="© Crown copyright Scottish Government, SEPA and Scottish Water. "
         f"{OPEN_GOVERNMENT} v3.0; phase 2 and the sets of Historic Environment Scotland are under "
         "the Non-Commercial Government Licence.",
+        url=OGL,
     ),
-    boundaries=(
-        "Boundaries of the Scottish Government",
-        f"Copyright Scottish Government, {ORDNANCE_SURVEY[0].lower()}{ORDNANCE_SURVEY[1:]} [year]. "
-        f"{OPEN_GOVERNMENT} v3.0.",
+    boundaries=Credit(
+        source="Boundaries of the Scottish Government",
+        licence="OGL v3",
+        statement=(
+            "Copyright Scottish Government, contains OS data © Crown copyright and database right "
+            f"{YEAR}. {OPEN_GOVERNMENT} v3.0."
+        ),
+        url="https://www.data.gov.uk/dataset/ab9f1f20-3b7f-4efa-9bd2-239acf63b540",
     ),
 )

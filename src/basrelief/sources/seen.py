@@ -75,7 +75,9 @@ class Look:
         self.highest = max(self.highest, float(known.max()))
         self.total += float(known.sum(dtype=np.float64))
         self.total_squared += float(np.square(known, dtype=np.float64).sum())
+        # Thinned: a hundred windows would otherwise keep 30 million heights.
         self.sample.append(known[:: max(1, known.size // 2000)])
+        # Along rows alone: walls run both ways, and half of the steps tell as much.
         steps = np.abs(np.diff(values, axis=1))
         self.steps.append(steps[np.isfinite(steps)][::3])
         self._add_patches(values)
@@ -94,6 +96,7 @@ class Look:
         for end, beside in ((0, 1), (-1, -2)):
             gap = abs(float(found[end]) - float(found[beside]))
             is_marker = count[end] >= LONE_CELLS and _is_marker(float(found[end]))
+            # A mast is far above all else and real; nothing real is far below.
             is_void = count[end] >= FEWEST_LONE and (end == 0 or gap > LONE_ABOVE_M)
             if gap > LONE_M and (is_marker or is_void):
                 self.lone.add(float(found[end]))
@@ -130,6 +133,8 @@ class Look:
         heights = np.concatenate(self.sample) if self.sample else np.empty(0, np.float32)
         for value, count in self.n_by_value.items():
             steps = np.concatenate(self.jumps[value])
+            # A square of so many cells has four sides of their root; voids are rounder than
+            # contours.
             outline = 4 * np.sqrt(count) * COMPACT
             is_spare = _is_marker(value)
             # Whole numbers have patches of one value on every slope.
@@ -137,6 +142,7 @@ class Look:
             if len(steps) == 0 or not (is_spare or is_large):
                 continue
             is_compact = len(steps) <= outline
+            # A marker is believed to be one even where it is strewn over the place.
             if is_spare and count < 0.4 * self.n_cells:
                 is_compact = True
             near = np.abs(heights[heights != np.float32(value)] - np.float32(value)) < 2.0
@@ -168,6 +174,7 @@ class Look:
     def find_odd_steps(self) -> float | None:
         """Give what a hundredth of steps is above, where no place in metres has such; or None."""
         steps = self.all_steps
+        # Of what is high enough to be a wall: lawns and roofs have small steps in every unit.
         walls = steps[steps > WALL_M]
         if len(walls) < FEWEST_WALLS:
             return None
@@ -199,6 +206,7 @@ def blank_bled(values: Heights) -> int:
     if known.size in (0, values.size):
         return 0
     is_high = values > known.min() + BLED_ABOVE_M
+    # First what is cheap to ask: filters over a window take a hundred times as long.
     suspect = is_high | (values < BLED_BELOW_M)
     if not suspect.any():
         return 0

@@ -47,8 +47,8 @@ class Sheet:
 
     def read(self, columns: Sequence[str]) -> pd.DataFrame:
         """Read columns as they stand, None where blank; of namesakes the first."""
-        places = [self.columns.index(column) for column in columns]
-        cells = [[row[at] if at < len(row) else None for at in places] for row in self.walk()]
+        positions = [self.columns.index(column) for column in columns]
+        cells = [[row[at] if at < len(row) else None for at in positions] for row in self.walk()]
         return pd.DataFrame(cells, columns=list(columns), dtype=object)
 
     def sample(self) -> pd.DataFrame:
@@ -67,12 +67,14 @@ class Sheet:
             Names the column.
         """
         for column in columns:
-            places = [at for at, heading in enumerate(self.columns) if heading == column]
-            if len(places) > 1 and any(_differ(row, places) for row in self.walk()):
+            # A column that stands twice alike is no question; values that differ are.
+            positions = [at for at, heading in enumerate(self.columns) if heading == column]
+            if len(positions) > 1 and any(_differ(row, positions) for row in self.walk()):
                 raise InputError(
-                    f"{self.where}: {len(places)} columns are called {column!r}, and they differ. "
-                    "Rename or remove those that are not meant."
+                    f"{self.where}: {len(positions)} columns are called {column!r}, and they "
+                    "differ. Rename or remove those that are not meant."
                 )
+        # Such cells read as blank, which means that nothing is known.
         if self.has_uncalculated and any(self.read(columns).isna().any()):
             raise InputError(
                 f"{self.where}: cells hold formulas that were never calculated. Open the workbook "
@@ -80,7 +82,7 @@ class Sheet:
             )
 
 
-def place_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]) -> int:
+def find_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]) -> int:
     """Find the row of headings: the first that is one, else the one above the first codes.
 
     Parameters
@@ -89,6 +91,7 @@ def place_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]
         The first rows of a table, blank ones left out.
     """
     for at, row in enumerate(rows[:MAX_ROWS_ABOVE]):
+        # The first, since some tables repeat their headings below.
         if is_headings(tidy_headings(row)):
             return at
     # Titles stand in one cell; headings and what is below them in several.
@@ -108,5 +111,5 @@ def _count_cells(row: Row) -> int:
     return sum(cell is not None and str(cell).strip() != "" for cell in row)
 
 
-def _differ(row: Row, places: Sequence[int]) -> bool:
-    return len({str(row[at]) if at < len(row) else "None" for at in places}) > 1
+def _differ(row: Row, positions: Sequence[int]) -> bool:
+    return len({str(row[at]) if at < len(row) else "None" for at in positions}) > 1

@@ -37,6 +37,7 @@ def read_crimes(file: CrimeFile) -> pd.DataFrame:
     names = [file.code, file.by_name["month"], file.by_name["crime type"]]
     table = file.read()
     months = check_periods(table[names[1]].astype(str), file)
+    # A year alone would be counted as one with twelve months, of which eleven have nothing.
     if (months.str.len() == 4).any():
         raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
     crime_id = file.by_name.get("crime id")
@@ -67,6 +68,7 @@ def count_crimes(singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, note
         )
     months = crimes.groupby("force")["month"].unique()
     known = crimes[~lost]
+    # Along borders two forces record: each area is of one, or its months would be of both.
     forces = known.groupby("area_id")["force"].agg(lambda each: each.value_counts().index[0])
     boroughs = known.dropna(subset=["borough"]).groupby("area_id")["borough"].first()
     boroughs = boroughs.reindex(forces.index).astype(object)
@@ -100,6 +102,7 @@ def _stack_crimes(
     stacked: list[pd.DataFrame] = []
     seen: dict[tuple[Any, Any], tuple[CrimeFile, pd.DataFrame]] = {}
     for file, crimes in singles:
+        # By force and month, as police.uk cuts its files, whatever the files are called.
         keys = set(crimes[["force", "month"]].itertuples(index=False, name=None))
         again = sorted(keys & set(seen))
         if again:
@@ -127,6 +130,7 @@ def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFram
     has_id = texts.str.fullmatch(CRIME_ID)
     keyed = crimes.assign(crime_id=texts)
     is_repeat = has_id & keyed.duplicated(["crime_id", "area_id", "month", "category"])
+    # Of the whole: a file that stands twice repeats all of its crimes, an office a few.
     is_copied = is_repeat.sum() > COPIED_SHARE * max(has_id.sum(), 1)
     if is_repeat.any():
         what = "each is counted once" if is_copied else "all are counted, as they are published"
@@ -150,6 +154,7 @@ def _find_strange(
     """Find the areas of districts that their force does not police, but has some crimes of."""
     table = pd.DataFrame({"force": forces, "borough": boroughs})
     table["n"] = known.groupby("area_id").size()
+    # Only districts can be told: of a single area little crime is nothing strange.
     n_months = known.groupby("force")["month"].nunique()
     usual = table.groupby(["force", "borough"])["n"].mean()
     usual = usual / n_months.reindex(usual.index.get_level_values("force")).to_numpy()

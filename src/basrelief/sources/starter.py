@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,22 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from basrelief.config import InputError
-from basrelief.grid import Bounds
 from basrelief.run import replacing
 from basrelief.sources.areas import list_names
+from basrelief.sources.coordinates import overlap
 from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.lying import LabelTable, Lying
+from basrelief.sources.national_grid import NATIONAL_GRID, lies_in_square
 from basrelief.sources.pairs import Pair, choose_pair, no_notes
 from basrelief.sources.pictures import read_pictures
-from basrelief.sources.products import Product
-from basrelief.sources.squares import read_square
+from basrelief.sources.products import Product, read_name
 from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
 
 NAME = "basrelief.toml"
 WIDTH = 96
-NATIONAL_GRID = "EPSG:27700"
 
 Route = Literal["pictures", "rasters"]
 
@@ -80,6 +78,7 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give the folder in which the data lie.")
     path = folder / NAME
+    # Also over an older one of its own: somebody may have changed it by hand since.
     if path.exists():
         raise InputError(
             f"{path}: is there already, and nothing is written over it. Move it, or change it by "
@@ -100,6 +99,7 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
 def _tell_route(lying: Lying) -> Route:
     """Tell by what lies there whether a run would be of pictures or of rasters."""
     has_pictures = bool(lying.picture_tables and lying.picture_folders)
+    # A hillshade as PNG beside the tiles is common, and says nothing of what is meant.
     if has_pictures and lying.rasters:
         raise InputError(
             f"{lying.folder}: holds pictures ({lying.picture_folders[0][0]}) and rasters. Say "
@@ -120,6 +120,7 @@ def _fill_pictures(lying: Lying, starter: Starter) -> None:
     for images, _ in lying.picture_folders:
         for table in lying.picture_tables:
             n_rows = _count_rows(lying, images, table)
+            # By rows that match and not by files: a folder of figures has pictures, too.
             if n_rows and (best is None or n_rows > best[0]):
                 best = (n_rows, images, table)
     if best is None:
@@ -168,6 +169,7 @@ class _Surface:
 
 def _choose_surface(lying: Lying, starter: Starter) -> _Surface | None:
     """Choose the surface rasters, by their names; of several places those with most files."""
+    # Where no name tells: what lies there is more often a surface, and it is said.
     product: Product | None = "surface" if "surface" in lying.rasters else None
     names = lying.rasters.get(product, [])
     told = "surface models by their names"
@@ -204,6 +206,7 @@ def _choose_terrain(lying: Lying, starter: Starter, surface: _Surface | None) ->
         if pattern is not None and surface is not None and _is_beside(lying, pattern, surface):
             starter.add("dtm", pattern, f"{_count(group)}, terrain models by their names.")
             return
+    # "DEM" is said of terrain and of surface; a wrong one would make every building a hill.
     untold = [n for n in lying.rasters.get(None, []) if surface and n not in surface.names]
     near = [
         pattern
@@ -221,11 +224,7 @@ def _is_beside(lying: Lying, pattern: str, surface: _Surface) -> bool:
         tiles = find_tiles(lying.typed("dtm", pattern))
     except InputError:
         return False
-    return any(_overlaps(tile.grid.bounds, surface.mosaic.grid.bounds) for tile in tiles)
-
-
-def _overlaps(one: Bounds, other: Bounds) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    return any(overlap(tile.grid.bounds, surface.mosaic.grid.bounds) for tile in tiles)
 
 
 def _group(names: Sequence[str]) -> list[list[str]]:
@@ -244,24 +243,14 @@ def _tell_crs(lying: Lying, names: Sequence[str]) -> str | None:
         tiles = [tile for n in names for tile in find_tiles(lying.typed("dsm", n))]
     except InputError:
         return None
+    # A tile that carries a CRS speaks for itself; the line in the configuration is for the others.
     bare = [tile for tile in tiles if tile.crs is None]
     for tile in bare:
-        square = _find_square(tile.name)
-        west, south, east, north = tile.grid.bounds
-        # Edition by edition tiles reach a cell beyond their square.
-        slack = 2 * tile.grid.cell_m
-        if square is None or not (
-            square[0] - slack <= west < east <= square[2] + slack
-            and square[1] - slack <= south < north <= square[3] + slack
-        ):
+        square = read_name(tile.name).square
+        # One that lies elsewhere is enough: its name may mean a square of another country's grid.
+        if square is None or not lies_in_square(tile.grid, square):
             return None
     return NATIONAL_GRID if bare else None
-
-
-def _find_square(name: str) -> Bounds | None:
-    """Find the square of the National Grid that a tile is called after."""
-    parts = re.findall(r"(?<![a-z])[a-z]{2}\d{2,10}(?:[ns][ew])?(?![a-z0-9])", name.lower())
-    return next(filter(None, map(read_square, reversed(parts))), None)
 
 
 def _leave_areas(lying: Lying, starter: Starter) -> None:
@@ -284,12 +273,14 @@ def _choose_crime(lying: Lying, starter: Starter, pair: Pair) -> None:
         if pattern is None:
             continue
         try:
+            # Read whole, for only the codes of its rows tell whether it is of these areas.
             counts = read_crime(lying.typed("crime", pattern), None, no_notes())
         except InputError:
             # Of two offices: those of one may go together.
             continue
         if pair.codes.isdisjoint(counts.counts.index):
             continue
+        # Rates by File 8 and rates by counts would be two columns of one name.
         twice = [n for n in counts.categories if find_target(pair.labels.headings, n)]
         lacks = "" if pair.labels.has_population else "has no column population, for rates"
         lacks = f"has {twice[0]!r} itself" if twice else lacks

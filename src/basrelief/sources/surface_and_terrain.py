@@ -45,6 +45,7 @@ def compare_terrain(
         If they are the same, or swapped.
     """
     parts = [_subtract(*mosaics, bounds) for bounds in windows]
+    # A seventh of the cells tells as much, and takes a seventh of the memory.
     above = np.concatenate([np.empty(0, np.float32), *(each[::7] for each, _ in parts)])
     if above.size == 0:
         return
@@ -60,8 +61,10 @@ def compare_terrain(
             f"{dsm} and {dtm}: surface and terrain are the same heights: no house and no tree "
             f"stands anywhere. Give {dsm.name()} the surface (DSM), or leave {dtm.name()} out."
         )
+    # Only where the whole is not the terrain: of a mixture each tile is named.
     _note_same_tiles(mosaics, typed, windows, notes)
     below, over = float(np.mean(above < -BELOW_M)), float(np.mean(above > BELOW_M))
+    # A few cells below are new buildings pulled down, or noise; more below than above is a swap.
     if below > BELOW_SHARE and below > over:
         raise InputError(
             f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
@@ -73,6 +76,7 @@ def compare_terrain(
             f"{dsm} and {dtm}: the surface lies more than {BELOW_M:g} m below the terrain in "
             f"{below:.0%} of the cells, as where one of them is older or in another unit"
         )
+    # The lowest hundredth: roads and lawns lie on the terrain in every place.
     low = float(np.percentile(above, 1))
     if low > APART_M:
         raise InputError(

@@ -7,7 +7,7 @@ from pyproj import CRS
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.run import Notes
-from basrelief.sources.places import (
+from basrelief.sources.coordinates import (
     NOT_OSGB36,
     drop_shift,
     has_datum,
@@ -21,11 +21,12 @@ from basrelief.sources.places import (
     parse_crs,
     settle_datum,
 )
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.plausible import SCALE_NOTED, SCALE_REFUSED
 from basrelief.sources.tiles import Tile
 
 
-def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
+def settle_tile_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:
     """Settle the CRS of all tiles from what they carry and what the user gave.
 
     Systems are one where they put the tiles on the same coordinates, whatever they are called.
@@ -37,6 +38,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
         projected in metres, or its metres are not those of the ground; or its datum is unknown.
     """
     mute, speaking = _part(tiles)
+    # Read even where no tile needs it: a word that is no CRS is a fault of the user's.
     wanted = _parse(typed.beside("crs", given)) if given is not None else None
     local = next((tile for tile in mute if tile.crs is not None), None)
     if local is not None and local.crs is not None:
@@ -51,9 +53,10 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
     if not is_in_metres(crs):
         raise InputError(
             f"{source}: {name_crs(crs)} is not a projected CRS in metres. "
-            'Reproject the rasters to one, for example to "EPSG:27700".'
+            f'Reproject the rasters to one, for example to "{NATIONAL_GRID}".'
         )
     _refuse_mixed(speaking, typed)
+    # By one tile: the shift between two systems hardly changes within a place.
     bounds = tiles[0].grid.bounds
     if wanted is not None:
         if not is_same_crs(crs, wanted, bounds):
@@ -61,6 +64,7 @@ def settle_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: 
                 f"{typed.beside('crs', str(given))}: {source} itself says {name_crs(crs)}. "
                 f"Take {typed.name('crs')} out, or correct it."
             )
+        # Both are one here; what was typed is named in messages as the user knows it.
         crs = wanted
     crs = _settle_datum(crs, source, typed, notes, bounds)
     _check_scale(crs, source, notes, tiles[0])
@@ -82,12 +86,13 @@ def refuse_bare(tiles: tuple[Tile, ...], given: str | None, typed: Typed) -> Non
     what = "no CRS" if crs is None else f"a local CRS alone ({crs.name})"
     raise InputError(
         f"{mute[0].name}: carries {what} and none is given. Tiles of the Environment Agency "
-        f"are in British National Grid: add {typed.suggest('crs', 'EPSG:27700')} if these are."
+        f"are in British National Grid: add {typed.suggest('crs', NATIONAL_GRID)} if these are."
     )
 
 
 def _part(tiles: tuple[Tile, ...]) -> tuple[list[Tile], list[Tile]]:
     """Part tiles into those whose CRS says nothing, or that have none, and the others."""
+    # A local CRS has numbers and no place on Earth, as if the file had none.
     mute: list[Tile] = []
     speaking: list[Tile] = []
     for tile in tiles:
@@ -115,6 +120,7 @@ def _refuse_mixed(tiles: list[Tile], typed: Typed) -> None:
 
 def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Bounds) -> CRS:
     """Find the datum of a CRS that does not say it, or refuse it."""
+    # Numbers that lead to WGS 84 differ from program to program, where the datum itself does not.
     crs = drop_shift(crs)
     if has_datum(crs):
         if is_national_grid_elsewhere(crs):
@@ -124,7 +130,7 @@ def _settle_datum(crs: CRS, source: str, typed: Typed, notes: Notes, bounds: Bou
     if known is None:
         raise InputError(
             f"{source}: its CRS ({crs.name}) names no datum, so it may lie 200 m aside. Say which "
-            f"it is, for example {typed.suggest('crs', 'EPSG:27700')}."
+            f"it is, for example {typed.suggest('crs', NATIONAL_GRID)}."
         )
     notes.add(
         f"{source}: its CRS names no datum; its projection is that of {name_crs(known)}, "
@@ -137,6 +143,7 @@ def _check_scale(crs: CRS, source: str, notes: Notes, tile: Tile) -> None:
     """Refuse a CRS whose metres are not metres of the ground where a tile lies."""
     bounds, name = tile.grid.bounds, tile.name
     scale = measure_scale(crs, bounds)
+    # Where a projection is of no use its scale is no measure either.
     if scale is None or is_outside(crs, bounds):
         raise InputError(
             f"{name}: lies at {bounds[0]:.0f}, {bounds[1]:.0f}, where {name_crs(crs)} is not of "
@@ -150,12 +157,12 @@ def _check_scale(crs: CRS, source: str, notes: Notes, tile: Tile) -> None:
         return
     raise InputError(
         f"{source}: {found}, so slopes and distances would be wrong. Reproject the rasters to a "
-        'national grid, for example to "EPSG:27700".'
+        f'national grid, for example to "{NATIONAL_GRID}".'
     )
 
 
 def _parse(typed: Typed) -> CRS:
     crs = parse_crs(typed.value)
     if crs is None:
-        raise InputError(f'{typed}: no such CRS is known. Write it as in "EPSG:27700".')
+        raise InputError(f'{typed}: no such CRS is known. Write it as in "{NATIONAL_GRID}".')
     return crs

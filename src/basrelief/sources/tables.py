@@ -13,13 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from basrelief.config import InputError
+from basrelief.sources.archives import show_size
 from basrelief.sources.numbers import BLANKS
 from basrelief.sources.sheets import (
     CURE,
     MAX_ROWS_ABOVE,
     N_SAMPLE,
     Sheet,
-    place_headings,
+    find_headings,
     tidy_headings,
 )
 
@@ -30,7 +31,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 TEXT_SUFFIXES, BOOK_SUFFIXES = (".csv", ".txt", ".tsv", ".tab"), (".xlsx", ".xlsm")
 
-KINDS = {
+HEADS = {
     b"PK": "a zip archive or a workbook",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel (.xls)",
     b"\x1f\x8b": "a gzip archive",
@@ -106,8 +107,8 @@ def read_bytes(path: Path, where: str) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(
-                f"{where}: has {size / 2**30:.1f} GB, and a table may have 1. Leave out rows and "
-                "columns that are not needed."
+                f"{where}: has {show_size(size)}, and a table may have {show_size(MAX_BYTES)}. "
+                "Leave out rows and columns that are not needed."
             )
         return path.read_bytes()
     except OSError as error:
@@ -125,7 +126,7 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
     """Read a text with separators; blank cells are None."""
     if not data.strip():
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
-    kind = next((kind for start, kind in KINDS.items() if data.lstrip().startswith(start)), None)
+    kind = next((kind for start, kind in HEADS.items() if data.lstrip().startswith(start)), None)
     if kind is not None:
         raise InputError(f"{where}: is {kind}, not a table of text. {CURE}")
     text = _decode(data, where)
@@ -133,7 +134,7 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
     numbered = _split(text, separator, where)
     if not numbered:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
-    at = place_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
+    at = find_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
     columns = tidy_headings(numbered[at][1])
     below = numbered[at + 1 :]
     _check_rows(len(numbered[at][1]), below, separator, where)

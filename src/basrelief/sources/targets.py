@@ -23,7 +23,7 @@ DOMAINS = tuple(dict.fromkeys(name for index in INDICES for name in index.domain
 TARGETS = tuple(dict.fromkeys(name for index in INDICES for name in index.headings))
 """Short names of the targets that are known by their published headings."""
 
-BOUNDS = {name: span for index in reversed(INDICES) for name, span in index.bounds.items()}
+RANGES = {name: span for index in reversed(INDICES) for name, span in index.ranges.items()}
 """By target the least and the largest that it can be as it is published."""
 
 NOT_BELOW_0 = frozenset(TARGETS).difference(*(index.around_0 for index in INDICES))
@@ -82,6 +82,7 @@ def find_targets(
             _refuse_several(columns, target, heading, typed)
         return present
     known = [name for name in TARGETS if find_target(columns, name)]
+    # Told by their short names already.
     named = {find_target(columns, name) for name in known}
     # File 7 has a rank and a decile beside every score: nobody learns from those.
     others = [
@@ -114,6 +115,7 @@ def _refuse_several(columns: Sequence[str], target: str, heading: str, typed: Ty
     """Stop where several columns are headed as a target is published, and none is called so."""
     if heading == tidy_text(target):
         return
+    # Of one edition there is one; two editions side by side have two, and nobody said which.
     several = next(filter(None, (index.find_all(columns, target) for index in INDICES)), [])
     if len(several) > 1:
         raise InputError(
@@ -160,7 +162,7 @@ def say_headings(headings: Mapping[str, str], notes: Notes) -> None:
         notes.run.say(f"chips: {line}")
 
 
-def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typed) -> None:
+def check_range(values: pd.Series[float], target: str, heading: str, typed: Typed) -> None:
     """Stop where a column that is headed as published holds what cannot be published there.
 
     Parameters
@@ -177,9 +179,10 @@ def check_bounds(values: pd.Series[float], target: str, heading: str, typed: Typ
         Says what the values look like: percent, ranks or deciles, or a few that are beyond all.
     """
     known = values.dropna()
-    if heading == tidy_text(target) or target not in BOUNDS or known.empty:
+    # A column of the user's own may be an index of another country, on another scale.
+    if heading == tidy_text(target) or target not in RANGES or known.empty:
         return
-    low, high = BOUNDS[target]
+    low, high = RANGES[target]
     beyond = known[(known < low) | (known > high)]
     looks = _find_look(known, high)
     if not looks and beyond.empty:

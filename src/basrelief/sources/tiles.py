@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
+from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
     check_file,
@@ -28,7 +29,6 @@ from basrelief.sources.formats import (
     refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern
-from basrelief.sources.places import find_vertical_axis, flatten_crs
 from basrelief.sources.plausible import (
     FARTHEST_M,
     LARGEST_CELL_M,
@@ -205,7 +205,8 @@ def _read_header(found: _Found) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=_find_fault(dataset)
+                fault=_find_odd_band(dataset)
+                or _find_odd_cells(dataset)
                 or (_find_stranger(dataset, file) if member is None else None)
                 or fault
                 or _find_double(dataset, unit_m, unit),
@@ -236,6 +237,7 @@ def _read_unit(dataset: Any, crs: CRS | None) -> tuple[str, float, str | None]:
     """Read the unit of heights: what the band says, else the vertical CRS; and what is wrong."""
     axis = find_vertical_axis(crs) if crs is not None else None
     said = (dataset.units[0] or "").strip() if dataset.count else ""
+    # Depths of a sea bed would make hills of its basins.
     if axis is not None and axis[1] == "down":
         return said, 1.0, "its heights count downwards, by its vertical CRS. Give altitudes."
     if said:
@@ -280,8 +282,9 @@ def _find_stranger(dataset: Any, file: Path) -> str | None:
     return None
 
 
-def _find_fault(dataset: Any) -> str | None:
-    """Say why an open raster cannot be a tile of heights, or nothing."""
+def _find_odd_band(dataset: Any) -> str | None:
+    """Say why what an open raster holds cannot be heights, or nothing."""
+    # GDAL opens the first of several pages as if it were all.
     if dataset.subdatasets:
         return (
             f"has {len(dataset.subdatasets)} pages, and heights have one. Take out the one that is "
@@ -297,6 +300,11 @@ def _find_fault(dataset: Any) -> str | None:
             "holds whole numbers of one byte (0 to 255), as a hillshade, a mask or a picture "
             "does. Give the heights themselves."
         )
+    return None
+
+
+def _find_odd_cells(dataset: Any) -> str | None:
+    """Say why the cells of an open raster cannot be laid on a grid, or nothing."""
     cell = dataset.transform
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:

@@ -16,12 +16,12 @@ from scipy import ndimage
 from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
+from basrelief.sources.national_grid import NATIONAL_GRID, name_square
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
-GRID_SQUARE = "TV"
 TOWN = ("lidar", "areas.gpkg", "labels.csv", "truth.json", "config.toml", "run")
 """What stands in a town's folder, and its run."""
 
@@ -132,8 +132,8 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
     rng = np.random.default_rng(seed)
     areas = _draw_areas(side_m, seed, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
-    surface, ground = draw_relief(plan, rng)
-    labels = _draw_labels(areas, plan, surface - ground, rng)
+    surface, terrain = draw_relief(plan, rng)
+    labels = _draw_labels(areas, plan, surface - terrain, rng)
     # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
@@ -141,7 +141,7 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
     with replacing(folder / "lidar") as part:
         part.mkdir()
         _write_tiles(part, "DSM", np.where(pond, -9999.0, surface), plan, -9999.0)
-        _write_tiles(part, "DTM", np.where(pond, lowest, ground), plan, lowest)
+        _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
     with replacing(folder / "labels.csv") as part:
@@ -179,7 +179,7 @@ def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoData
             "LAD11NM": np.where(lad == 0, "Relief West", "Relief East"),
         },
         geometry=bent,
-        crs="EPSG:27700",
+        crs=NATIONAL_GRID,
     )
 
 
@@ -308,8 +308,7 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
     n = round(TILE_M / plan.resolution_m)
     for number, grid in enumerate(whole.tiles(n)):
         west, south, _, _ = grid.bounds
-        code = f"{GRID_SQUARE}{west / TILE_M % 100:02.0f}{south / TILE_M % 100:02.0f}"
-        name = f"{kind}_{code}_P_{10001 + number}_20200101_20200101.tif"
+        name = f"{kind}_{name_square(west, south, TILE_M)}_P_{10001 + number}_20200101_20200101.tif"
         with rasterio.open(
             folder / name,
             "w",
@@ -318,7 +317,7 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             height=n,
             count=1,
             dtype="float32",
-            crs="EPSG:27700",
+            crs=NATIONAL_GRID,
             transform=grid.transform,
             nodata=nodata,
             compress="deflate",

@@ -98,11 +98,11 @@ def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Plane, Plane]:
 
     Returns
     -------
-    surface, ground
+    surface, terrain
         Heights in metres, (row, col), first row in the north.
     """
     cell = plan.resolution_m
-    ground, river_m = _draw_ground(plan.area.shape, cell, rng)
+    terrain, river_m = _draw_terrain(plan.area.shape, cell, rng)
     edge_m = cell * ndimage.distance_transform_edt(_inside(plan.area))
     is_free = (edge_m > MAIN_ROAD_M + 3) & (river_m > RIVER_M + 18)
     houses = _draw_houses(plan, is_free, rng)
@@ -112,7 +112,7 @@ def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Plane, Plane]:
     trees = np.maximum(trees, _draw_riverside(is_banked, cell, rng))
     above = np.where(houses > 0, houses, trees)
     above[river_m <= RIVER_M] = 0
-    return ground + above, ground
+    return terrain + above, terrain
 
 
 def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Plane:
@@ -129,7 +129,7 @@ def smooth_noise(shape: tuple[int, ...], scale: float, rng: np.random.Generator)
     return np.asarray((field - field.mean()) / field.std())
 
 
-def _draw_ground(
+def _draw_terrain(
     shape: tuple[int, ...], cell: float, rng: np.random.Generator
 ) -> tuple[Plane, Plane]:
     """Draw hills with a river valley; return heights and the distance to the river's middle."""
@@ -144,9 +144,9 @@ def _draw_ground(
     hills = 14 * smooth_noise(shape, 700 / cell, rng) + 3 * smooth_noise(shape, 180 / cell, rng)
     away = 1 - np.exp(-river_m / 420)
     fall = 6 * (1 - cols / side)
-    ground = 24 + fall + away * (26 + hills)
-    ground -= 2.5 * np.clip((RIVER_M + 8 - river_m) / 8, 0, 1)
-    return ground, river_m
+    terrain = 24 + fall + away * (26 + hills)
+    terrain -= 2.5 * np.clip((RIVER_M + 8 - river_m) / 8, 0, 1)
+    return terrain, river_m
 
 
 def _inside(area: NDArray[np.int_]) -> NDArray[np.bool_]:
@@ -250,24 +250,24 @@ def _draw_trees(plan: Plan, is_green: NDArray[np.bool_], rng: np.random.Generato
     clumps = np.exp(0.8 * smooth_noise(plan.area.shape, 60 / plan.resolution_m, rng))
     expected = per_ha * clumps * (plan.resolution_m**2 / 10_000)
     expected[~is_green] = 0
-    places = np.argwhere(rng.random(expected.shape) < expected)
-    return _stamp(places, plan.area.shape, plan.resolution_m, rng)
+    spots = np.argwhere(rng.random(expected.shape) < expected)
+    return _stamp(spots, plan.area.shape, plan.resolution_m, rng)
 
 
 def _draw_riverside(is_banked: NDArray[np.bool_], cell: float, rng: np.random.Generator) -> Plane:
     """Line the river with trees."""
     # By area, not by cell: a finer town must not have more trees.
-    places = np.argwhere(is_banked & (rng.random(is_banked.shape) < 0.012 * cell**2 / 4))
-    return _stamp(places, is_banked.shape, cell, rng)
+    spots = np.argwhere(is_banked & (rng.random(is_banked.shape) < 0.012 * cell**2 / 4))
+    return _stamp(spots, is_banked.shape, cell, rng)
 
 
 def _stamp(
-    places: NDArray[np.int_], shape: tuple[int, ...], cell: float, rng: np.random.Generator
+    spots: NDArray[np.int_], shape: tuple[int, ...], cell: float, rng: np.random.Generator
 ) -> Plane:
     """Stamp a round crown at each place, the higher one where crowns meet."""
     trees = np.zeros(shape)
-    heights = rng.gamma(6, 1.3, len(places)).clip(3, 15)
-    for (row, col), height in zip(places, heights, strict=True):
+    heights = rng.gamma(6, 1.3, len(spots)).clip(3, 15)
+    for (row, col), height in zip(spots, heights, strict=True):
         radius = 0.32 * height + 1.0
         reach = int(radius / cell) + 1
         top, left = max(0, row - reach), max(0, col - reach)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from basrelief.sources.countries import Country
-from basrelief.sources.england import ONS_WORDS
+from basrelief.sources.england import ONS
+from basrelief.sources.licences import Credit, credit_open
 from basrelief.sources.ranks import describe_ranked
 
 WIMD_DOMAINS = (
@@ -13,7 +14,11 @@ WIMD_DOMAINS = (
 
 # Its own scores are ranks too, spread exponentially.
 WIMD = describe_ranked(
-    "Welsh Index of Multiple Deprivation (Welsh Government)", "v3.0", WIMD_DOMAINS
+    credit_open(
+        "Welsh Index of Multiple Deprivation (Welsh Government)",
+        "https://www.gov.wales/welsh-index-multiple-deprivation",
+    ),
+    WIMD_DOMAINS,
 )
 
 WALES = Country(
@@ -23,9 +28,14 @@ WALES = Country(
     # ONS, 2011 census geographies: as in England.
     residents={"W00": 100, "W01": 1000, "W02": 5000},
     index=WIMD,
-    lidar=(
-        "LIDAR of the Welsh Government",
-        "Contains Welsh Government information licensed under the Open Government Licence v3.0.",
+    lidar=Credit(
+        source="LIDAR of the Welsh Government",
+        licence="OGL v3",
+        # The catalogue's own field says "Not Specified"; the terms stand on its page.
+        statement=(
+            "Contains Welsh Government information licensed under the Open Government Licence v3.0."
+        ),
+        url="https://datamap.gov.wales/maps/lidar-data-download/",
     ),
-    boundaries=("Boundaries", ONS_WORDS),
+    boundaries=ONS,
 )

@@ -13,7 +13,8 @@ from typing import Any
 import openpyxl
 
 from basrelief.config import InputError
-from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, place_headings, tidy_headings
+from basrelief.sources.archives import show_size
+from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, find_headings, tidy_headings
 
 MAX_CELLS = 3_000_000
 """Of a sheet: half as many again as the English Indices have, and some twenty seconds to read."""
@@ -109,7 +110,7 @@ def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str) -> 
     ratio = part.file_size / max(part.compress_size, 1)
     if part.file_size > MAX_PART_BYTES or (part.file_size > 50 * PIECE and ratio > MAX_RATIO):
         raise InputError(
-            f"{where}: {part.filename} unpacks to {part.file_size / 1e6:.0f} MB, more than a "
+            f"{where}: {part.filename} unpacks to {show_size(part.file_size)}, more than a "
             "table has. Save the rows that are needed as CSV."
         )
     if not part.filename.endswith(".xml"):
@@ -142,7 +143,7 @@ def _open_sheet(
             numbered.append((number, row))
     if not numbered:
         return None
-    first, row = numbered[place_headings([row for _, row in numbered], is_headings)]
+    first, row = numbered[find_headings([row for _, row in numbered], is_headings)]
 
     def walk() -> Iterator[Row]:
         try:

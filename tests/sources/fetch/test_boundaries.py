@@ -13,10 +13,12 @@ from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import name_msoa
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.boundaries import find_boundaries, find_inside, join_parents
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.scotland import SCOTLAND
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def client(start: Callable[..., str], make_client: Callable[..., Client]) -> Cli
     return make_client({"services1.arcgis.com": plain, "www.arcgis.com": start("places")})
 
 
-def fetch(client: Client, place: Place, year: int, folder: Path) -> Path:
+def fetch(client: Client, place: NamedPlace, year: int, folder: Path) -> Path:
     brought = bring(client, find_boundaries(place, year), folder, client.say)
     assert brought.failures == ()
     return brought.files[0]
@@ -35,7 +37,7 @@ def fetch(client: Client, place: Place, year: int, folder: Path) -> Path:
 def test_a_run_reads_the_areas_of_a_place_as_they_come(
     client: Client, tmp_path: Path, year: int
 ) -> None:
-    place = Place("Testham", shapely.box(500_000, 180_000, 504_000, 184_000), "england")
+    place = NamedPlace("Testham", shapely.box(500_000, 180_000, 504_000, 184_000), ENGLAND)
     path = fetch(client, place, year, tmp_path / "out")
     typed = Typed("areas", "areas.gpkg", path)
     notes = Notes(Run(tmp_path / "run", quiet=True))
@@ -64,13 +66,13 @@ def test_areas_with_half_their_ground_in_a_place_belong_to_it(
     client: Client, tmp_path: Path
 ) -> None:
     # 500,000 to 501,240: of the third column 48 % lie inside, and of the last row 60 %.
-    place = Place("here", shapely.box(500_000, 180_000, 501_240, 180_800), "england")
+    place = NamedPlace("here", shapely.box(500_000, 180_000, 501_240, 180_800), ENGLAND)
     areas = gpd.read_file(fetch(client, place, 2021, tmp_path), layer="areas")
     assert areas["LSOA21CD"].tolist() == ["E01000000", "E01000001", "E01000008", "E01000009"]
 
 
 def test_a_place_without_a_whole_area_is_told(client: Client, tmp_path: Path) -> None:
-    place = Place("spot", shapely.Point(500_500, 180_500).buffer(60), "england")
+    place = NamedPlace("spot", shapely.Point(500_500, 180_500).buffer(60), ENGLAND)
     brought = bring(client, find_boundaries(place, 2021), tmp_path / "out", client.say)
     assert "spot: no small area lies there" in brought.failures[0]
     assert not (tmp_path / "out" / "boundaries" / "areas.gpkg").exists()
@@ -124,7 +126,7 @@ def test_scotland_has_data_zones_and_intermediate_zones(
             "www.arcgis.com": start("folder", str(tmp_path)),
         }
     )
-    place = Place("Glentest", shapely.box(508_000, 180_000, 512_000, 184_000), "scotland")
+    place = NamedPlace("Glentest", shapely.box(508_000, 180_000, 512_000, 184_000), SCOTLAND)
     path = fetch(client, place, 2011, tmp_path / "out")
     areas = read_areas(
         Typed("areas", "a", path),
@@ -153,6 +155,6 @@ def test_real_areas_are_found_in_the_districts_that_they_are_named_after(
     assert found["LAD22NM"].tolist() == named.tolist()
     assert areas[f"LSOA{short}NM"].map(name_msoa).tolist() == areas[f"MSOA{short}NM"].tolist()
     camden = districts.loc[districts["LAD22NM"] == "Camden", "geometry"].iloc[0]
-    inside = find_inside(areas, Place("Camden", camden, "england"))
+    inside = find_inside(areas, NamedPlace("Camden", camden, ENGLAND))
     assert set(inside[f"LSOA{short}NM"].str[:7]) == {"Camden "}
     assert len(inside) == n_camden

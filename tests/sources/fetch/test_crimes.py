@@ -12,17 +12,19 @@ import shapely
 from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import read_crime
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes, find_forces
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.scotland import SCOTLAND
 
 MONTHS = [f"{y}-{m:02d}" for y in (2017, 2018, 2019) for m in range(1, 13)]
 HEAD = (
     "Crime ID,Month,Reported by,Falls within,Longitude,Latitude,Location,LSOA code,LSOA name,"
     "Crime type,Last outcome category,Context\n"
 )
-TESTHAM = Place("Testham", shapely.box(500_000, 180_000, 504_000, 184_000), "england")
+TESTHAM = NamedPlace("Testham", shapely.box(500_000, 180_000, 504_000, 184_000), ENGLAND)
 
 
 def write_month(month: str, force: str, real: Path | None) -> str:
@@ -116,10 +118,10 @@ def test_every_force_of_a_place_is_asked_for(
 ) -> None:
     pack(archives, skip="2018-05")
     client = speak("plain")
-    both = Place("both", shapely.box(502_000, 180_000, 506_000, 184_000), "england")
+    both = NamedPlace("both", shapely.box(502_000, 180_000, 506_000, 184_000), ENGLAND)
     assert find_forces(client, both) == ["kings", "testshire"]
     # A sliver of a neighbour is no reason to fetch its crimes.
-    sliver = Place("sliver", shapely.box(500_000, 180_000, 504_001, 184_000), "england")
+    sliver = NamedPlace("sliver", shapely.box(500_000, 180_000, 504_001, 184_000), ENGLAND)
     assert find_forces(client, sliver) == ["testshire"]
     assert len(find_crimes(client, both)) == 70
     assert any("kings published nothing for 2018-05" in line for line in lines)
@@ -161,7 +163,7 @@ def test_ground_without_a_force_and_scotland_have_no_crimes(
 ) -> None:
     client = speak("plain")
     glen = shapely.box(508_000, 180_000, 512_000, 184_000)
-    assert find_crimes(client, Place("Glentest", glen, "scotland")) == []
+    assert find_crimes(client, NamedPlace("Glentest", glen, SCOTLAND)) == []
     assert "none of Scotland" in lines[-1]
     with pytest.raises(ServiceError, match="no force that polices far"):
-        find_forces(client, Place("far", glen.buffer(-1500), "england"))
+        find_forces(client, NamedPlace("far", glen.buffer(-1500), ENGLAND))

@@ -13,18 +13,19 @@ from pyproj import Transformer
 from basrelief.config import Typed
 from basrelief.hashes import hash_file
 from basrelief.run import Notes, Run
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.england import find_lidar
 from basrelief.sources.fetch.offers import bring, sum_bytes
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.lidar import check_same_grid, open_mosaic
 
 Open = Callable[..., Client]
 
 # One square kilometre and a little more; four whole tiles; what reaches beyond what England has.
-SMALL = Place("small", shapely.box(526_200, 186_200, 527_400, 186_900), "england")
-WIDE = Place("wide", shapely.box(521_000, 181_000, 529_000, 189_000), "england")
-EDGE = Place("edge", shapely.box(529_500, 184_500, 536_000, 185_500), "england")
+SMALL = NamedPlace("small", shapely.box(526_200, 186_200, 527_400, 186_900), ENGLAND)
+WIDE = NamedPlace("wide", shapely.box(521_000, 181_000, 529_000, 189_000), ENGLAND)
+EDGE = NamedPlace("edge", shapely.box(529_500, 184_500, 536_000, 185_500), ENGLAND)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_what_does_not_exist_is_said(open_england: Open, lines: list[str]) -> No
 
 
 def test_a_place_without_lidar_is_an_error(open_england: Open) -> None:
-    sea = Place("the sea", shapely.box(600_000, 100_000, 601_000, 101_000), "england")
+    sea = NamedPlace("the sea", shapely.box(600_000, 100_000, 601_000, 101_000), ENGLAND)
     with pytest.raises(
         ServiceError, match=r"of the sea at 1 m; in its middle it has nothing at all\."
     ):
@@ -158,7 +159,7 @@ def test_other_products_are_named_where_the_wanted_one_is_missing(open_england: 
 def test_searches_are_made_in_boxes_of_50_km(open_england: Open) -> None:
     client = open_england()
     long = shapely.box(500_100, 187_000, 562_000, 188_000)
-    offers = find_lidar(client, Place("long", long, "england"), 2.0)
+    offers = find_lidar(client, NamedPlace("long", long, ENGLAND), 2.0)
     assert {each.name[-10:-4] for each in offers} == {"TQ28NE", "TQ28NW"} | {"TQ38NW"}
     asked = [each["body"] for each in client.get_json("https://log/") if each["body"]]
     to_grid = Transformer.from_crs(4326, 27700, always_xy=True)

@@ -9,7 +9,7 @@ import rasterio
 import shapely
 
 from basrelief.sources.fetch.client import ServiceError
-from basrelief.sources.fetch.heights import check_heights, fill_place
+from basrelief.sources.fetch.heights import check_heights, list_squares_with
 from basrelief.sources.formats import CHECKED_BYTES
 
 WEST, NORTH = 525_000, 190_000  # TQ28NE
@@ -91,9 +91,9 @@ def test_an_archive_without_heights_is_refused(tmp_path: Path) -> None:
 
 def test_squares_of_a_place_are_those_with_its_ground() -> None:
     square = shapely.box(525_000, 185_000, 530_000, 190_000)
-    assert fill_place(square, 5_000) == ["TQ28NE"]
+    assert list_squares_with(square, 5_000) == ["TQ28NE"]
     # Two parts far from each other, and a hole as wide as a square.
     ring = square.buffer(100, join_style="mitre").difference(square)
-    assert len(fill_place(ring, 5_000)) == 8
+    assert len(list_squares_with(ring, 5_000)) == 8
     parts = shapely.union_all([shapely.box(1, 1, 2, 2), shapely.box(20_001, 1, 20_002, 2)])
-    assert fill_place(parts, 1_000) == ["SV0000", "SV2000"]
+    assert list_squares_with(parts, 1_000) == ["SV0000", "SV2000"]

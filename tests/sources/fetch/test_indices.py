@@ -16,12 +16,15 @@ from scipy.stats import norm
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes, Run
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import indices
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.indices import find_labels, list_editions
 from basrelief.sources.fetch.ods import read_sheet
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.labels import find_label_vintage, read_labels
+from basrelief.sources.scotland import SCOTLAND
+from basrelief.sources.wales import WALES
 
 HOSTS = ("assets.publishing.service.gov.uk", "www.gov.uk", "www.gov.wales", "www.gov.scot")
 IOD = next(each for each in list_editions() if (each.name, each.year) == ("IoD", 2025))
@@ -83,7 +86,7 @@ def test_the_list_of_gov_uk_is_asked_first(
     list_on_gov_uk(site, IOD.url)
     known = hashlib.sha256(body).hexdigest()
     monkeypatch.setattr(indices, "list_editions", lambda: (replace(IOD, sha256=known),))
-    offers = find_labels(client, "england")
+    offers = find_labels(client, ENGLAND)
     assert offers[0].n_bytes == 77
     brought = bring(client, offers, tmp_path / "out", client.say)
     assert brought.failures == ()
@@ -102,7 +105,7 @@ def test_a_correction_upstream_is_said(
     other = IOD.url.replace("691ded56d140bbbaa59a2a7d", "79aaaaaaaaaaaaaaaaaaaaaa")
     put_iod(site, other, crime="0.7")
     list_on_gov_uk(site, other)
-    brought = bring(client, find_labels(client, "england", 2025), tmp_path / "out", client.say)
+    brought = bring(client, find_labels(client, ENGLAND, 2025), tmp_path / "out", client.say)
     assert read(brought.files[0], tmp_path, ["crime"])["crime"].eq(0.7).all()
     said = next(line for line in lines if "another address" in line)
     assert "changed 2026-11-02" in said
@@ -116,7 +119,7 @@ def test_without_the_list_the_known_address_is_asked_and_a_change_noticed(
     put_iod(site)
     for crime in ("0.5", "0.6"):
         put_iod(site, crime=crime)
-        bring(client, find_labels(client, "england"), tmp_path / crime, client.say)
+        bring(client, find_labels(client, ENGLAND), tmp_path / crime, client.say)
         next(client.cache.rglob("File_7*.csv")).write_bytes(b"damaged")
     assert any("GOV.UK does not say where" in line and "404" in line for line in lines)
     assert any("it was corrected" in line for line in lines)
@@ -130,20 +133,20 @@ def test_an_index_that_is_not_whole_is_refused(
     client: Client, site: Path, tmp_path: Path, n: int, message: str
 ) -> None:
     put_iod(site, n=n)
-    brought = bring(client, find_labels(client, "england"), tmp_path / "out", client.say)
+    brought = bring(client, find_labels(client, ENGLAND), tmp_path / "out", client.say)
     assert message in brought.failures[0]
     assert not list((tmp_path / "out").rglob("*.csv"))
 
 
 def test_a_page_of_words_is_no_index(client: Client, site: Path, tmp_path: Path) -> None:
     put(site, IOD.url, b"<html>\n<p>moved, to, somewhere</p>\n</html>\n")
-    brought = bring(client, find_labels(client, "england"), tmp_path / "out", client.say)
+    brought = bring(client, find_labels(client, ENGLAND), tmp_path / "out", client.say)
     assert "what came" in brought.failures[0]
 
 
 def test_unknown_releases_are_refused(client: Client) -> None:
     with pytest.raises(InputError, match="no index of Wales of 2015; known are 2025, 2019"):
-        find_labels(client, "wales", 2015)
+        find_labels(client, WALES, 2015)
 
 
 def write_ods(path: Path, rows: list[list[object]]) -> None:
@@ -190,7 +193,7 @@ def test_ranks_of_wales_become_normal_scores(
     write_ods(tmp_path / "w.ods", rows)
     edition = next(e for e in list_editions() if (e.name, e.year) == ("WIMD", year))
     put(site, edition.url, (tmp_path / "w.ods").read_bytes())
-    offers = find_labels(client, "wales", year)
+    offers = find_labels(client, WALES, year)
     assert "normal scores made of ranks" in offers[0].what
     brought = bring(client, offers, tmp_path / "out", client.say)
     assert brought.failures == ()
@@ -223,7 +226,7 @@ def test_ranks_of_scotland_come_with_people_and_ties(
         sheet.append([f"S01{k + 6506:06d}", "Culter", "Aberdeen City", 894, 580, *ranks])
     book.save(tmp_path / "s.xlsx")
     put(site, list_editions()[-1].url, (tmp_path / "s.xlsx").read_bytes())
-    brought = bring(client, find_labels(client, "scotland"), tmp_path / "out", client.say)
+    brought = bring(client, find_labels(client, SCOTLAND), tmp_path / "out", client.say)
     assert brought.failures == ()
     labels = read(brought.files[0], tmp_path, ["imd_from_rank", "crime_from_rank"])
     assert labels["population"].eq(894).all()

@@ -7,17 +7,19 @@ import shapely
 
 from basrelief.config import Typed
 from basrelief.sources.changes import read_changes
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client
 from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.scotland import SCOTLAND
 
 
 def test_a_lookup_is_whole_for_every_area_that_it_has(
     start: Callable[..., str], make_client: Callable[..., Client], tmp_path: Path
 ) -> None:
     client = make_client({"services1.arcgis.com": f"{start('geography')}/plain"})
-    place = Place("Testham", shapely.box(500_010, 180_010, 503_990, 183_990), "england")
+    place = NamedPlace("Testham", shapely.box(500_010, 180_010, 503_990, 183_990), ENGLAND)
     brought = bring(client, find_lookup(place), tmp_path / "out", client.say)
     assert brought.failures == ()
     pairs = read_changes(Typed("lookup", "l.csv", brought.files[0]))
@@ -26,4 +28,4 @@ def test_a_lookup_is_whole_for_every_area_that_it_has(
     split = pairs[pairs["change"] == "S"]
     assert split["new"].tolist() == ["E01000007", "E01001000"]
     assert set(split["old"]) == {"E01000007"}
-    assert find_lookup(Place("g", place.polygon, "scotland")) == []
+    assert find_lookup(NamedPlace("g", place.polygon, SCOTLAND)) == []

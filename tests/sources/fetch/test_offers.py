@@ -14,7 +14,8 @@ import pytest
 
 from basrelief.config import InputError
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.offers import Credit, Offer, bring, showing_bytes
+from basrelief.sources.fetch.offers import Offer, bring, showing_bytes
+from basrelief.sources.licences import Credit
 
 BODY = random.Random(1).randbytes(300_000)
 CREDIT = Credit("An office", "OGL v3", "Contains data of an office.", "https://example.org")
@@ -73,7 +74,7 @@ def test_offers_of_one_name_and_too_large_ones_are_refused(
     one = offer("http://127.0.0.1:9/a", "a.bin")
     with pytest.raises(InputError, match=r"a\.bin: two files would be brought"):
         bring(make_client(), [one, one], tmp_path, print)
-    with pytest.raises(InputError, match=r"2000001\.0 GB are needed there"):
+    with pytest.raises(InputError, match=r"2,150,000 GB are needed there"):
         bring(make_client(), [replace(one, n_bytes=10**6 * 2**30)], tmp_path, print)
     assert list(tmp_path.iterdir()) == []
 
@@ -109,7 +110,7 @@ def test_bytes_are_counted_once_however_often_a_file_begins_anew(
     assert len(bring(client, offers, tmp_path, lambda line: None).files) == len(ways)
     assert sum(counted) == len(ways) * 300_000
     with showing_bytes(client, offers) as watched:
-        assert watched.places is client.places
+        assert watched.slots is client.slots
         assert len(bring(watched, offers, tmp_path, lambda line: None).files) == len(ways)
 
 

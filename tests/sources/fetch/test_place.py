@@ -30,21 +30,21 @@ def client(start: Callable[..., str], places: str, make_client: Callable[..., Cl
 @pytest.mark.parametrize(
     ("typed", "name", "country", "bounds"),
     [
-        ("testham", "Testham", "england", (500_000, 180_000, 504_000, 184_000)),
-        (" King's  Test", "King's Test", "england", (504_000, 180_000, 508_000, 184_000)),
-        ("Glentest", "Glentest", "scotland", (508_000, 180_000, 512_000, 184_000)),
-        ("Testham Ward 3", "Testham Ward 3", "england", (502_000, 182_000, 504_000, 184_000)),
-        ("Abbey, testham", "Abbey", "england", (500_000, 180_000, 502_000, 182_000)),
-        ("Priory & Docks", "Priory & Docks", "england", (507_000, 180_000, 508_000, 181_000)),
-        ("Old Mill, Testham", "Old Mill", "england", (502_000, 181_000, 503_000, 182_000)),
-        ("te1 1st", "TE1 1ST", "england", (500_500, 180_500, 503_500, 183_500)),
+        ("testham", "Testham", "England", (500_000, 180_000, 504_000, 184_000)),
+        (" King's  Test", "King's Test", "England", (504_000, 180_000, 508_000, 184_000)),
+        ("Glentest", "Glentest", "Scotland", (508_000, 180_000, 512_000, 184_000)),
+        ("Testham Ward 3", "Testham Ward 3", "England", (502_000, 182_000, 504_000, 184_000)),
+        ("Abbey, testham", "Abbey", "England", (500_000, 180_000, 502_000, 182_000)),
+        ("Priory & Docks", "Priory & Docks", "England", (507_000, 180_000, 508_000, 181_000)),
+        ("Old Mill, Testham", "Old Mill", "England", (502_000, 181_000, 503_000, 182_000)),
+        ("te1 1st", "TE1 1ST", "England", (500_500, 180_500, 503_500, 183_500)),
     ],
 )
 def test_a_place_is_found_by_what_it_is_called(
     client: Client, typed: str, name: str, country: str, bounds: tuple[float, ...]
 ) -> None:
     place = find_place(client, typed)
-    assert (place.name, place.country) == (name, country)
+    assert (place.name, place.country.name) == (name, country)
     assert place.bounds == pytest.approx(bounds, abs=1e-6)
     assert place.credit is not None
 
@@ -70,7 +70,7 @@ def test_what_is_not_one_place_is_refused(client: Client, typed: str, message: s
 
 def test_a_place_name_in_an_old_encoding_is_ground_around_its_point(client: Client) -> None:
     place = find_place(client, "dinas maâr", radius_m=800)
-    assert place.country == "wales"
+    assert place.country.name == "Wales"
     x, y = Transformer.from_crs(4326, 27700, always_xy=True).transform(-3.7, 52.7)
     west, south, east, north = place.bounds
     assert ((west + east) / 2, (south + north) / 2) == pytest.approx((x, y), abs=1)
@@ -91,7 +91,7 @@ def test_a_radius_takes_ground_around_the_middle(client: Client) -> None:
 def test_openstreetmap_is_asked_only_by_the_flag_and_once(client: Client, places: str) -> None:
     found = [find_place(client, "The Common", nominatim=True) for _ in range(2)]
     assert found[0].name == "The Common"
-    assert found[0].country == "england"
+    assert found[0].country.name == "England"
     assert found[0].credit is not None
     assert "OpenStreetMap contributors" in found[0].credit.statement
     log: list[dict[str, Any]] = client.get_json(f"{places}/log")
@@ -102,11 +102,11 @@ def test_openstreetmap_is_asked_only_by_the_flag_and_once(client: Client, places
 
 def test_bounds_and_files_are_places(client: Client, tmp_path: Path) -> None:
     place = place_of_bounds(client, (500_000, 180_000, 501_000, 181_000))
-    assert place.country == "england"
+    assert place.country.name == "England"
     drawn = gpd.GeoDataFrame(geometry=[shapely.box(509_000, 181_000, 510_000, 182_000)], crs=27700)
     drawn.to_crs(4326).to_file(tmp_path / "mine.geojson")
     place = place_of_file(client, tmp_path / "mine.geojson")
-    assert (place.name, place.country) == ("mine", "scotland")
+    assert (place.name, place.country.name) == ("mine", "Scotland")
     assert place.bounds == pytest.approx((509_000, 181_000, 510_000, 182_000), abs=1)
 
 

@@ -9,14 +9,15 @@ import shapely
 
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.fetch.scotland import find_lidar
 from basrelief.sources.fetch.tiles import write_tiles
+from basrelief.sources.scotland import SCOTLAND
 
 # Across two squares of 5 km: NS56SW was flown at 1 m and at 50 cm, NS56SE twice at 1 m.
-BOTH = Place("both", shapely.box(253_000, 660_100, 257_000, 661_000), "scotland")
-WEST = Place("west", shapely.box(250_100, 660_100, 250_900, 660_900), "scotland")
-EAST = Place("east", shapely.box(255_100, 660_100, 255_900, 660_900), "scotland")
+BOTH = NamedPlace("both", shapely.box(253_000, 660_100, 257_000, 661_000), SCOTLAND)
+WEST = NamedPlace("west", shapely.box(250_100, 660_100, 250_900, 660_900), SCOTLAND)
+EAST = NamedPlace("east", shapely.box(255_100, 660_100, 255_900, 660_900), SCOTLAND)
 
 
 @pytest.fixture
@@ -69,10 +70,10 @@ def test_of_equal_ground_the_nearest_size_of_cells_is_taken(
 def test_how_much_of_a_place_has_no_data_is_said(
     open_scotland: Callable[..., Client], lines: list[str]
 ) -> None:
-    half = Place("half", shapely.box(258_000, 660_100, 262_000, 661_000), "scotland")
+    half = NamedPlace("half", shapely.box(258_000, 660_100, 262_000, 661_000), SCOTLAND)
     assert len(find_lidar(open_scotland(), half, 1.0)) == 2
     assert "has surface of 50% of half; the rest has no data" in lines[0]
-    sea = Place("the sea", shapely.box(150_000, 560_000, 151_000, 561_000), "scotland")
+    sea = NamedPlace("the sea", shapely.box(150_000, 560_000, 151_000, 561_000), SCOTLAND)
     with pytest.raises(ServiceError, match="has no surface of the sea"):
         find_lidar(open_scotland(), sea, 1.0)
 

@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 import shapely
 
-from basrelief.config import InputError
+from basrelief.config import InputError, load_settings
 from basrelief.run import read_json
 
 pytest.importorskip("basrelief.sources.fetch.england", reason="the services' own parts are absent")
 
+from basrelief.sources.credits import find_credits
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import stage
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.offers import Credit, Offer
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.licences import Credit
 
 CREDIT = Credit("Office of Tests", "OGL v3", "Contains tests.", "https://tests.example")
 
@@ -63,10 +66,10 @@ def offers(town: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Offer]
         "labels": [offer(source / "labels.csv", "labels/iod.csv", year=2019)],
         "crimes": [],
     }
-    ground = Place("Testham", shapely.box(520_000, 100_000, 523_000, 103_000), "england")
+    ground = NamedPlace("Testham", shapely.box(520_000, 100_000, 523_000, 103_000), ENGLAND)
     monkeypatch.setattr(stage, "find_place", lambda *asked: ground)
     service = SimpleNamespace(find_lidar=lambda *asked: found["lidar"])
-    monkeypatch.setitem(stage.LIDAR, "england", service)
+    monkeypatch.setitem(stage.LIDAR, "England", service)
     monkeypatch.setattr(stage, "find_boundaries", lambda *asked: found["boundaries"])
     monkeypatch.setattr(stage, "find_labels", lambda *asked: found["labels"])
     monkeypatch.setattr(stage, "find_crimes", lambda *asked: found["crimes"])
@@ -93,6 +96,9 @@ def test_a_town_is_brought_and_what_is_written_passes_the_check(
     assert fetch(client, out).missing == []
     files = {each["file"]: each["credit"]["licence"] for each in read_json(out / "credits.json")}
     assert files == {each.name: "OGL v3" for own in offers.values() for each in own}
+    # What was kept is what a report credits, and nothing is left to be guessed.
+    kept = find_credits(load_settings(out / "basrelief.toml"), ["E01000001"])
+    assert (kept.known, kept.usual) == ((CREDIT,), ())
     data = tomllib.loads((out / "basrelief.toml").read_text())["data"]
     assert data["areas"] == "boundaries/areas.gpkg"
     assert data["labels"] == "labels/iod.csv"
@@ -133,7 +139,7 @@ def test_much_is_brought_only_when_agreed(
         return False
 
     assert stage.fetch_place(client, wanted, tmp_path / "out", refuse) is None
-    assert asked == ["Bring 3.0 GB?"]
+    assert asked == ["Bring 3 GB?"]
     assert not (tmp_path / "out").exists()
     assert said[-1] == "nothing was brought"
 
@@ -179,15 +185,15 @@ def test_a_look_at_the_services_goes_on_past_what_fails(
     def fail(*asked: object) -> list[Offer]:
         raise ServiceError("tests.example: HTTP 503")
 
-    ground = Place("here", shapely.box(0, 0, 1000, 1000), "england")
+    ground = NamedPlace("here", shapely.box(0, 0, 1000, 1000), ENGLAND)
     monkeypatch.setattr(stage, "place_of_bounds", lambda *asked: ground)
-    for country in ("wales", "scotland"):
+    for country in ("Wales", "Scotland"):
         monkeypatch.setitem(stage.LIDAR, country, SimpleNamespace(find_lidar=fail))
     with pytest.raises(ServiceError, match="2 of the services"):
         stage.try_services(client)
-    assert said[0] == "england, LIDAR: 18 files"
-    assert "wales, LIDAR: tests.example: HTTP 503" in said
-    assert said[-1] == "scotland, boundaries: 1 files"
+    assert said[0] == "England, LIDAR: 18 files"
+    assert "Wales, LIDAR: tests.example: HTTP 503" in said
+    assert said[-1] == "Scotland, boundaries: 1 files"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import rasterio
 import shapely
 
 from basrelief.config import InputError
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.tiles import write_tiles
 
 WEST, SOUTH = 525_000, 185_000  # TQ28NE
@@ -130,7 +131,7 @@ def test_days_are_read_as_tables_write_them(
 
 def test_a_tile_that_lies_elsewhere_than_its_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"lies at 525000, 185200, and TQ3080 of its name elsewhere"
+        InputError, match="covers 525000, 185000, 525200, 185200, which is not TQ3080"
     ):
         write_tiles([write_raster(tmp_path / "tq3080_dsm_2m.tif")], tmp_path)
 
@@ -153,10 +154,10 @@ def test_england_s_archives_are_described(
 ) -> None:
     from basrelief.sources.fetch.england import find_lidar
     from basrelief.sources.fetch.offers import bring
-    from basrelief.sources.fetch.place import Place
+    from basrelief.sources.fetch.place import NamedPlace
 
     client = make_client({"environment.data.gov.uk": f"{start('lidar')}/environment"})
-    place = Place("p", shapely.box(526_200, 186_200, 527_400, 186_900), "england")
+    place = NamedPlace("p", shapely.box(526_200, 186_200, 527_400, 186_900), ENGLAND)
     brought = bring(client, find_lidar(client, place, 2.0), tmp_path, lines.append)
     table = write_tiles(brought.files, tmp_path)
     assert sorted(set(table["kind"])) == ["surface", "terrain"]

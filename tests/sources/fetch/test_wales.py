@@ -9,11 +9,12 @@ import shapely
 
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.fetch.wales import find_lidar
+from basrelief.sources.wales import WALES
 
 # Twelve squares of a kilometre, in three pages; of one there is no terrain.
-PLACE = Place("a Welsh place", shapely.box(320_100, 240_100, 323_900, 242_900), "wales")
+PLACE = NamedPlace("a Welsh place", shapely.box(320_100, 240_100, 323_900, 242_900), WALES)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_catalogue_that_repeats_itself_is_an_error(open_wales: Callable[..., C
 
 
 def test_a_place_without_tiles_is_an_error(open_wales: Callable[..., Client]) -> None:
-    other = Place("elsewhere", shapely.box(220_100, 240_100, 221_000, 241_000), "wales")
+    other = NamedPlace("elsewhere", shapely.box(220_100, 240_100, 221_000, 241_000), WALES)
     with pytest.raises(ServiceError, match="has no surface of elsewhere from 2020 to 2023"):
         find_lidar(open_wales(), other, 1.0)
 
@@ -57,7 +58,7 @@ def test_tiles_come_whole_though_the_service_is_busy(
     open_wales: Callable[..., Client], tmp_path: Path, lines: list[str]
 ) -> None:
     client = open_wales("busy")
-    small = Place("small", shapely.box(320_100, 240_100, 321_900, 240_900), "wales")
+    small = NamedPlace("small", shapely.box(320_100, 240_100, 321_900, 240_900), WALES)
     brought = bring(client, find_lidar(client, small, 1.0), tmp_path, lines.append)
     assert brought.failures == ()
     assert len(brought.files) == 4

@@ -379,9 +379,9 @@ def test_every_column_of_the_table_is_explained_beside_it(run: Run) -> None:
 
 def test_the_table_has_the_words_that_its_sources_ask_for(run: Run, page: str) -> None:
     told = (run.folder / "public" / "areas.md").read_text(encoding="utf-8")
-    for source, words in ENGLAND.credits:
-        assert f'- {source}: "{words}"' in told
-        assert f"<li>{source}: <q>{words}</q></li>" in page
+    for credit in (ENGLAND.lidar, ENGLAND.index.credit, ENGLAND.boundaries):
+        assert f'- {credit.source}: "{credit.words}"' in told
+        assert f"<li>{credit.source}: <q>{credit.words}</q></li>" in page
 
 
 def test_the_copy_of_the_map_library_comes_with_its_licence(page: str) -> None:

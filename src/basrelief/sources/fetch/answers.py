@@ -39,6 +39,7 @@ class Identity:
         """Tell whether two answers are of one file, and whether they say enough to tell."""
         pairs = [(getattr(self, k), getattr(other, k)) for k in ("total", "etag", "modified")]
         told = [one == two for one, two in pairs if one is not None and two is not None]
+        # One mark that differs is enough: services forget some, and invent none.
         return bool(told) and all(told) and not (self.is_packed or other.is_packed)
 
 
@@ -52,6 +53,7 @@ def identify(answer: requests.Response) -> Identity:
     """Read which file an answer is of, and how long that is as a whole."""
     headers = answer.headers
     said: str = headers.get("Content-Length", "")
+    # Of a part Content-Length is the length of the part.
     if answer.status_code == 206:
         said = headers.get("Content-Range", "").rpartition("/")[2]
     return Identity(
@@ -88,6 +90,7 @@ def name_fault(error: requests.RequestException) -> tuple[str, int]:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(reason, NewConnectionError):
         return "cannot be reached", N_TRIES_IN_DOUBT
+    # A wrong address stays wrong, however often it is tried.
     if isinstance(error, ValueError):
         return "is no address", 1
     if isinstance(error, requests.exceptions.SSLError):

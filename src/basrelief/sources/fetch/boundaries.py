@@ -13,13 +13,14 @@ from basrelief.grid import Bounds
 from basrelief.sources.boundaries import OPEN_ERRORS, quiet_gdal
 from basrelief.sources.census import name_msoa
 from basrelief.sources.countries import Country
-from basrelief.sources.england import ENGLAND
+from basrelief.sources.england import ENGLAND, ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import CRS, ONS, read_features
+from basrelief.sources.fetch.features import read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
-from basrelief.sources.fetch.offers import Credit, Offer
+from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 from basrelief.sources.scotland import SCOTLAND
 
 AREAS = "boundaries/areas.gpkg"
@@ -30,25 +31,14 @@ MIN_INSIDE = 0.5
 """An area belongs to a place when this share of its ground does: borders of one degree of
 generalisation cross those of another."""
 
-MIN_SHARE = 0.9
+MIN_PARENT_SHARE = 0.9
 """Areas lie whole in what they are part of; less, and the wrong one may have been found."""
 
 MAX_OTHER_NAMES = 0.05
 """Share of LSOAs that may lie in another MSOA than their name says."""
 
-SCOTTISH_GOVERNMENT = Credit(
-    source="Scottish Government",
-    licence="OGL v3",
-    statement=(
-        "Copyright Scottish Government, contains Ordnance Survey data © Crown copyright and "
-        "database right. Contains public sector information licensed under the Open Government "
-        "Licence v3.0."
-    ),
-    url="https://www.data.gov.uk/dataset/ab9f1f20-3b7f-4efa-9bd2-239acf63b540",
-)
 
-
-def find_boundaries(place: Place, year: int) -> list[Offer]:
+def find_boundaries(place: NamedPlace, year: int) -> list[Offer]:
     """Offer the small areas of a place: LSOAs, or data zones of Scotland.
 
     Parameters
@@ -64,18 +54,19 @@ def find_boundaries(place: Place, year: int) -> list[Offer]:
     """
 
     def make(client: Client, part: Path) -> None:
-        if place.country == "scotland":
+        if place.country == SCOTLAND:
             layers = _read_scotland(client, place)
         else:
             layers = _read_england_and_wales(client, place, year)
+        # Names come last: what they need may fail, and areas are worth having without.
         layers |= _read_names(client, place)
         for name, layer in layers.items():
             # One file: the layers are appended to it, and only one has codes of areas.
             layer.to_file(part, layer=name, driver="GPKG", engine="pyogrio")
 
-    if place.country == "scotland":
+    if place.country == SCOTLAND:
         what = _name_what(SCOTLAND, 2011)
-        return [Offer(what, SCOTLAND_URL, AREAS, None, 2011, SCOTTISH_GOVERNMENT, make=make)]
+        return [Offer(what, SCOTLAND_URL, AREAS, None, 2011, SCOTLAND.boundaries, make=make)]
     what = f"{_name_what(ENGLAND, year)}, with wards"
     return [Offer(what, LSOA[year].url, AREAS, None, year, ONS, make=make)]
 
@@ -88,7 +79,7 @@ def _name_what(country: Country, year: int) -> str:
     return f"boundaries of {area}s of {year}, their {middle}s and {large}s"
 
 
-def find_inside(areas: gpd.GeoDataFrame, place: Place) -> gpd.GeoDataFrame:
+def find_inside(areas: gpd.GeoDataFrame, place: NamedPlace) -> gpd.GeoDataFrame:
     """Take the areas that lie in a place with at least `MIN_INSIDE` of their ground.
 
     Raises
@@ -98,6 +89,7 @@ def find_inside(areas: gpd.GeoDataFrame, place: Place) -> gpd.GeoDataFrame:
     """
     polygons = areas.geometry.to_numpy()
     inside = shapely.area(shapely.intersection(polygons, place.polygon))
+    # By ground, not by middle: the middle of a crescent lies outside of it.
     chosen = areas[inside >= MIN_INSIDE * shapely.area(polygons)]
     if chosen.empty:
         raise ServiceError(
@@ -124,16 +116,17 @@ def join_parents(
     Raises
     ------
     ServiceError
-        If an area lies in none with at least `MIN_SHARE` of its ground.
+        If an area lies in none with at least `MIN_PARENT_SHARE` of its ground.
     """
     polygons, larger = areas.geometry.to_numpy(), parents.geometry.to_numpy()
+    # No lookup of codes does: Scotland has none by service, and editions of districts change.
     own, other = shapely.STRtree(larger).query(polygons, predicate="intersects")
     shared = shapely.area(shapely.intersection(polygons[own], larger[other]))
     best = pd.DataFrame({"own": own, "other": other, "shared": shared})
     best = best.sort_values("shared").drop_duplicates("own", keep="last").set_index("own")
     best = best.reindex(np.arange(len(areas)))
     share = best["shared"].fillna(0.0).to_numpy() / shapely.area(polygons)
-    if (share < MIN_SHARE).any():
+    if (share < MIN_PARENT_SHARE).any():
         worst = int(share.argmin())
         raise ServiceError(
             f"{where}: {areas.iloc[worst, 0]} lies in no {code[:-2]} that was found, or with "
@@ -143,10 +136,13 @@ def join_parents(
     return pd.DataFrame(found).reset_index(drop=True)
 
 
-def _read_england_and_wales(client: Client, place: Place, year: int) -> dict[str, gpd.GeoDataFrame]:
+def _read_england_and_wales(
+    client: Client, place: NamedPlace, year: int
+) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in England or Wales, by envelope."""
     near = read_features(client, LSOA[year], bounds=place.bounds)
     areas = find_inside(near, place)
+    # By the areas and not by the place: those at its edge reach beyond it.
     around = _bounds(areas)
     msoas = read_features(client, MSOA[year], bounds=around)
     districts = read_features(client, LAD, bounds=around)
@@ -155,7 +151,7 @@ def _read_england_and_wales(client: Client, place: Place, year: int) -> dict[str
     in_msoa = join_parents(areas, msoas, f"MSOA{short}CD", place.name)
     in_lad = join_parents(areas, districts, "LAD25CD", place.name)
     _check_names(client, areas[f"LSOA{short}NM"], in_msoa[f"MSOA{short}NM"], place.name)
-    whole = gpd.GeoDataFrame(pd.concat([areas, in_msoa, in_lad], axis=1), crs=CRS)
+    whole = gpd.GeoDataFrame(pd.concat([areas, in_msoa, in_lad], axis=1), crs=NATIONAL_GRID)
     return {
         "areas": _order(whole),
         "msoas": _take(msoas, in_msoa[f"MSOA{short}CD"]),
@@ -186,7 +182,7 @@ def _check_names(client: Client, areas: pd.Series, msoas: pd.Series, where: str)
     client.say(f"{said}; what it lies in is taken")
 
 
-def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
+def _read_scotland(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in Scotland: from whole files, of which what is near is taken."""
     zones_url = "https://maps.gov.scot/ATOM/shapefiles/SG_IntermediateZoneBdry_2011.zip"
     names = {"DataZone": "area_id", "Name": "area_name"}
@@ -198,7 +194,7 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
     districts = districts.rename(columns={"LAD25CD": "lad", "LAD25NM": "lad_name"})
     in_zone = join_parents(areas, zones, "msoa", place.name)
     in_lad = join_parents(areas, districts, "lad", place.name)
-    whole = gpd.GeoDataFrame(pd.concat([areas, in_zone, in_lad], axis=1), crs=CRS)
+    whole = gpd.GeoDataFrame(pd.concat([areas, in_zone, in_lad], axis=1), crs=NATIONAL_GRID)
     return {
         "areas": _order(whole),
         "msoas": _take(zones, in_zone["msoa"]),
@@ -206,7 +202,7 @@ def _read_scotland(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
     }
 
 
-def _read_names(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
+def _read_names(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFrame]:
     """Read the names of localities in a place, for maps; areas are worth having without them."""
     try:
         table = read_place_names(client)
@@ -215,7 +211,9 @@ def _read_names(client: Client, place: Place) -> dict[str, gpd.GeoDataFrame]:
         return {}
     inside = (table["kind"] == "LOC") & shapely.intersects(place.polygon, table["point"].to_numpy())
     found = table.loc[inside, ["name", "point"]].reset_index(drop=True)
-    return {"place_names": gpd.GeoDataFrame(found[["name"]], geometry=found["point"], crs=CRS)}
+    return {
+        "place_names": gpd.GeoDataFrame(found[["name"]], geometry=found["point"], crs=NATIONAL_GRID)
+    }
 
 
 def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -> gpd.GeoDataFrame:
@@ -227,9 +225,11 @@ def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -
     except OPEN_ERRORS as error:
         raise ServiceError(f"maps.gov.scot: {path.name} cannot be read ({error})") from error
     missing = sorted(set(names) - set(found))
-    if missing or found.crs is None or found.crs.to_epsg() != 27700:
+    # Its numbers are taken for metres of the grid below, so another CRS is no detail.
+    if missing or found.crs is None or found.crs.to_epsg() != EPSG:
         raise ServiceError(
-            f"maps.gov.scot: {path.name} has no {', '.join(missing) or CRS}. It was changed there."
+            f"maps.gov.scot: {path.name} has no {', '.join(missing) or NATIONAL_GRID}. It was "
+            "changed there."
         )
     return found.rename(columns=names)[[*names.values(), "geometry"]]
 
@@ -246,5 +246,6 @@ def _take(layer: gpd.GeoDataFrame, codes: pd.Series) -> gpd.GeoDataFrame:
 
 def _order(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Order rows by code, and set the shapes behind the columns."""
+    # By code: services answer in an order of their own, and two runs should hash alike.
     columns = [c for c in areas.columns if c != "geometry"]
     return areas.sort_values(columns[0])[[*columns, "geometry"]].reset_index(drop=True)

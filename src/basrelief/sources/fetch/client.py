@@ -96,12 +96,13 @@ class Client:
     """Some services fill a whole archive before they answer."""
 
     mirrors: Mapping[str, str] = field(default_factory=lambda: read_mirrors(os.environ))
+    # One session, so that a service is not greeted anew for each of a hundred tiles.
     session: requests.Session = field(default_factory=requests.Session)
     count: Callable[[int], None] = lambda n_bytes: None
     """Told how many bytes of a file just came, for a bar of progress; less than 0 where a file
     begins anew."""
 
-    places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(N_AT_ONCE))
+    slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(N_AT_ONCE))
     stop: Event = field(default_factory=Event)
     """Once set, nothing more is asked and nothing waited for."""
 
@@ -193,6 +194,7 @@ class Client:
         NotThereError, ServiceError
             Nothing is left under the name then, but what was there before.
         """
+        # With what was asked: one address answers many questions.
         target = self.cache / name
         whole = f"{url}?{urlencode(params)}" if params else url
         kept = read_kept(target)
@@ -210,6 +212,7 @@ class Client:
                 )
             if check is not None:
                 check(part)
+            # A look at the file is as good as a length: archives have checksums of their own.
             elif not (is_sure or sha256):
                 raise ServiceError(
                     f"{name_host(url)}: does not say how long {target.name} is, so that nobody "
@@ -283,7 +286,7 @@ class Client:
     def _open(self, method: str, url: str, **sent: Any) -> Iterator[requests.Response]:
         """Send a request when it is its turn, and close the answer."""
         # Pauses are within: whoever was told "not now" does not send others in his place.
-        with self.places, self._ask(method, url, **sent) as answer:
+        with self.slots, self._ask(method, url, **sent) as answer:
             yield answer
 
     def _ask(self, method: str, url: str, **sent: Any) -> requests.Response:
@@ -306,6 +309,7 @@ class Client:
                 status, reason = answer.status_code, f"HTTP {answer.status_code}"
                 asked_s = read_pause(answer)
                 answer.close()
+                # Not tried again: a tile at sea is never there, and there are many of them.
                 if status in GONE:
                     raise NotThereError(f"{host}: {reason}", status)
                 n_tries = N_TRIES_IN_DOUBT if status in DOUBTFUL else N_TRIES
@@ -313,6 +317,7 @@ class Client:
                     raise ServiceError(f"{host}: {reason}", status)
             if k == n_tries:
                 raise ServiceError(f"{host}: {reason}, {k} times. Try again later.", status)
+            # Whoever waits wants to know why, and may come back by himself.
             if asked_s > LONGEST_PAUSE_S:
                 raise ServiceError(
                     f"{host}: {reason}, and asks to wait {asked_s / 60:.0f} minutes. Try then.",
@@ -331,6 +336,7 @@ class Client:
 
     def _redirect(self, url: str) -> str:
         parts = urlsplit(url)
+        # Paths stay as they are, so that a mirror is a plain copy of the service.
         base = self.mirrors.get(parts.netloc)
         return url if base is None else base.rstrip("/") + url.split(parts.netloc, 1)[1]
 

@@ -12,28 +12,22 @@ import shapely
 from pyproj import Transformer
 
 from basrelief.run import replacing
+from basrelief.sources.england import POLICE_UK
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import CRS, read_features
-from basrelief.sources.fetch.offers import Credit, Offer
+from basrelief.sources.fetch.features import read_features
+from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.fetch.remote_zip import Member, RemoteZip, open_remote_zip
+from basrelief.sources.national_grid import NATIONAL_GRID
+from basrelief.sources.scotland import SCOTLAND
 
-POLICE = Credit(
-    source="police.uk (Single Online Home National Digital Team)",
-    licence="OGL v3",
-    statement=(
-        "Contains public sector information licensed under the Open Government Licence v3.0."
-    ),
-    url="https://data.police.uk/about/",
-)
-
-MIN_SHARE = 0.001
+SLIVER_SHARE = 0.001
 """Of a place's ground that lies in a district before its force is asked for: borders of another
 degree of generalisation leave slivers."""
 
 
-def find_crimes(client: Client, place: Place) -> list[Offer]:
+def find_crimes(client: Client, place: NamedPlace) -> list[Offer]:
     """Offer single crimes of three whole years, a file a month and force.
 
     Of the archive, which holds every force, the directory and the wanted members alone are read.
@@ -48,7 +42,7 @@ def find_crimes(client: Client, place: Place) -> list[Offer]:
     ServiceError
         If the forces or the archive cannot be found.
     """
-    if place.country == "scotland":
+    if place.country == SCOTLAND:
         client.say("crimes: police.uk has none of Scotland; the index has its own crime domain")
         return []
     forces = find_forces(client, place)
@@ -61,16 +55,18 @@ def find_crimes(client: Client, place: Place) -> list[Offer]:
     for force in forces:
         names = {month: f"{month}/{month}-{force}-street.csv" for month in months}
         found = {month: name for month, name in names.items() if name in archive.members}
+        # Greater Manchester published nothing for years: gaps are said, and never filled.
         missing = [month for month in months if month not in found]
         if missing:
             client.say(f"crimes: {force} published nothing for {_name_months(missing)}")
         offers += [_offer(archive, force, month, name) for month, name in found.items()]
+    # An archive in which no month of these forces stands has changed its names.
     if not offers:
         raise ServiceError(f"data.police.uk: {url} has no month of {', '.join(forces)}")
     return offers
 
 
-def find_forces(client: Client, place: Place) -> list[str]:
+def find_forces(client: Client, place: NamedPlace) -> list[str]:
     """Find the forces that police a place, as police.uk calls them: those of its districts.
 
     Raises
@@ -80,9 +76,9 @@ def find_forces(client: Client, place: Place) -> list[str]:
     """
     districts = read_features(client, LAD, bounds=place.bounds)
     shared = shapely.intersection(districts.geometry.to_numpy(), place.polygon)
-    to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+    to_degrees = Transformer.from_crs(NATIONAL_GRID, "EPSG:4326", always_xy=True)
     forces: list[str] = []
-    for ground in shared[shapely.area(shared) > MIN_SHARE * place.polygon.area]:
+    for ground in shared[shapely.area(shared) > SLIVER_SHARE * place.polygon.area]:
         # A point that lies within, as the middle of a bent district does not.
         point = shapely.point_on_surface(ground)
         lon, lat = to_degrees.transform(point.x, point.y)
@@ -106,6 +102,7 @@ def _find_last_year(client: Client) -> int:
     date = re.match(r"(\d{4})-(\d\d)", str(said.get("date") if isinstance(said, dict) else said))
     if date is None:
         raise ServiceError(f"data.police.uk: does not say which month is its last ({said!r:.60})")
+    # Rates are of whole years, so that an archive with half a year more brings nothing.
     return int(date[1]) if date[2] == "12" else int(date[1]) - 1
 
 
@@ -113,6 +110,7 @@ def _offer(archive: RemoteZip, force: str, month: str, name: str) -> Offer:
     member = archive.members[name]
 
     def make(client: Client, part: Path) -> None:
+        # A month is kept by itself: places of one force share it, and archives a gigabyte each.
         kept = client.cache / "data.police.uk" / name
         if not _is_same(kept, member):
             with replacing(kept) as new:
@@ -126,7 +124,7 @@ def _offer(archive: RemoteZip, force: str, month: str, name: str) -> Offer:
         f"crime/{name.rpartition('/')[2]}",
         member.end - member.start,
         int(month[:4]),
-        POLICE,
+        POLICE_UK,
         make=make,
     )
 
@@ -139,6 +137,7 @@ def _is_same(path: Path, member: Member) -> bool:
 def _check(path: Path, name: str) -> None:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         headings = file.readline()
+    # By these headings it is read; a page of words, or a new form, has neither.
     if "Crime type" not in headings or "LSOA code" not in headings:
         raise ServiceError(f"data.police.uk: {name} begins with {headings.strip()[:60]!r}")
 

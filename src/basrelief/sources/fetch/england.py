@@ -11,21 +11,26 @@ from urllib.parse import urlencode
 import shapely
 
 from basrelief.sources.areas import list_names
+from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.heights import (
-    OGL,
+    FOLDERS,
     SHOWN,
     check_heights,
-    fill_place,
-    ground_of,
+    list_squares_with,
     to_lon_lat,
 )
-from basrelief.sources.fetch.offers import Credit, Offer, sum_bytes
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.offers import Offer, sum_bytes
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.national_grid import (
+    list_squares,
+    locate_square,
+    name_square,
+    read_square,
+)
 from basrelief.sources.products import Product
-from basrelief.sources.squares import list_squares, name_square, read_square
 
-BOX_M, TILE_M, CHIP_M = 50_000, 5_000, 1_000
+BOX_M, TILE_M, PIECE_M = 50_000, 5_000, 1_000
 """Sides of what is searched at once, of an archive, and of a piece of a coverage. Answers to
 searches over more than some 50 km are cut short without a word."""
 
@@ -35,18 +40,17 @@ CELLS_M = (1.0, 2.0)
 TILE_BYTES: Mapping[Product, int] = {"surface": 74_000_000, "terrain": 70_000_000}
 """Of a full archive at 1 m. Not asked: the service fills an archive before it says its size."""
 
-CHIP_BYTES = 4_200_000
+COVERAGE_BYTES = 4_200_000
 """Of a square kilometre at 1 m from a coverage, which comes unpacked."""
 
 INSET_M = 100.0
-MAX_CHIPS = 50
+MAX_PIECES = 50
 """Square kilometres of a place that is small: beyond, hundreds of requests would save little."""
 
 COMPOSITES: Mapping[Product, str] = {
     "surface": "lidar_composite_first_return_dsm",
     "terrain": "lidar_composite_dtm",
 }
-FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ Tiles = dict[tuple[Product, str], _Tile]
 """By product and square of 5 km."""
 
 
-def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]:
+def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find first-return surface and terrain of a place in England, whichever way is fewer bytes.
 
     Parameters
@@ -92,28 +96,30 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
             "hand: https://environment.data.gov.uk/survey"
         )
     whole = [_offer_archive(product, tile, cell_m) for (product, _), tile in sorted(tiles.items())]
-    chips = [
-        chip
-        for chip in fill_place(place.polygon, CHIP_M)
-        if name_square(*ground_of(chip)[:2], TILE_M) in squares
+    pieces = [
+        piece
+        for piece in list_squares_with(place.polygon, PIECE_M)
+        if name_square(*locate_square(piece)[:2], TILE_M) in squares
     ]
-    is_small = cell_m == CELLS_M[0] and len(chips) <= MAX_CHIPS
-    n_pieces = len(chips) * len({product for product, _ in tiles})
-    if not is_small or n_pieces * CHIP_BYTES >= sum_bytes(whole):
+    # Coverages are of 1 m alone.
+    is_small = cell_m == CELLS_M[0] and len(pieces) <= MAX_PIECES
+    n_pieces = len(pieces) * len({product for product, _ in tiles})
+    if not is_small or n_pieces * COVERAGE_BYTES >= sum_bytes(whole):
         return whole
     try:
-        return _offer_chips(client, tiles, chips)
+        return _offer_pieces(client, tiles, pieces)
     except ServiceError as error:
         client.say(f"{error}: whole tiles of 5 km are taken")
         return whole
 
 
-def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
+def _search_place(client: Client, place: NamedPlace, cell_m: float) -> Tiles:
     """Search for every tile of a place, and account for each that did not come."""
-    expected = set(fill_place(place.polygon, TILE_M))
+    expected = set(list_squares_with(place.polygon, TILE_M))
     found: Tiles = {}
     for name in list_squares(place.bounds, BOX_M):
-        part = shapely.intersection(place.polygon, shapely.box(*ground_of(name)))
+        # By the parts of the place in each box: the sea between two of them is not searched.
+        part = shapely.intersection(place.polygon, shapely.box(*locate_square(name)))
         if shapely.area(part) > 0:
             found |= _search(client, shapely.bounds(part).tolist(), cell_m)
     found = {key: tile for key, tile in found.items() if key[1] in expected}
@@ -121,7 +127,7 @@ def _search_place(client: Client, place: Place, cell_m: float) -> Tiles:
     cut = set()
     for square in sorted(missing):
         # A little within it, so that no neighbour is in the answer.
-        west, south, east, north = ground_of(square)
+        west, south, east, north = locate_square(square)
         inner = (west + INSET_M, south + INSET_M, east - INSET_M, north - INSET_M)
         again = _search(client, inner, cell_m, is_last=True)
         new = {key: tile for key, tile in again.items() if key[1] == square and key not in found}
@@ -172,6 +178,7 @@ def _ask_survey(client: Client, bounds: Sequence[float]) -> Mapping[str, Any]:
     except ServiceError as error:
         if not (isinstance(error, NotThereError) or error.status == 405):
             raise
+        # Only where the first has gone: a busy service is busy at both.
         answer = client.post_json(addresses[1], polygon, media="application/geo+json")
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise ServiceError(
@@ -181,7 +188,7 @@ def _ask_survey(client: Client, bounds: Sequence[float]) -> Mapping[str, Any]:
     return answer
 
 
-def _name_others(client: Client, place: Place) -> str:
+def _name_others(client: Client, place: NamedPlace) -> str:
     """Say which products the service has where those that are wanted are missing."""
     west, south, east, north = place.bounds
     easting, northing = (west + east) / 2, (south + north) / 2
@@ -200,6 +207,7 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
             name, year, cell, tile = (
                 str(result[key]["id"]) for key in ("product", "year", "resolution", "tile")
             )
+            # Everything flown over the box is in the answer, from point clouds to photographs.
             if name not in products or float(cell) != cell_m:
                 continue
             # Without the key that the portal's own pages send along.
@@ -210,6 +218,7 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
                 "product, year, resolution and tile. The service has changed."
             ) from error
         key = (products[name], made.square)
+        # An edition holds all older flights, so that the newest has everything.
         if key not in found or found[key].year < made.year:
             found[key] = made
     return found
@@ -218,10 +227,10 @@ def _choose_newest(results: Iterable[Any], cell_m: float) -> Tiles:
 def _read_tile(text: str) -> str:
     """Read a tile's id: its south-west kilometre, or its own reference, as ``TQ28NE``."""
     bounds = read_square(text)
-    if bounds is None or bounds[2] - bounds[0] not in (CHIP_M, TILE_M):
+    if bounds is None or bounds[2] - bounds[0] not in (PIECE_M, TILE_M):
         raise ValueError(f"{text} is no tile")
     name = name_square(bounds[0], bounds[1], TILE_M)
-    if name is None or ground_of(name)[:2] != bounds[:2]:
+    if name is None or locate_square(name)[:2] != bounds[:2]:
         raise ValueError(f"{text} begins no tile")
     return name
 
@@ -232,14 +241,15 @@ def _offer_archive(product: Product, tile: _Tile, cell_m: float) -> Offer:
         what=f"{product} {tile.square}, {cell_m:g} m, edition of {tile.year}",
         url=tile.url,
         name=f"{FOLDERS[product]}/{file}",
+        # Cells of 2 m are a quarter as many.
         n_bytes=round(TILE_BYTES[product] / cell_m**2),
         year=tile.year,
-        credit=_credit(tile.year),
+        credit=ENGLAND.lidar.in_year(tile.year),
         check=check_heights(tile.square, cell_m),
     )
 
 
-def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
+def _offer_pieces(client: Client, tiles: Tiles, pieces: list[str]) -> list[Offer]:
     """Offer squares of a kilometre from the coverages, where the survey has tiles."""
     addresses: Mapping[Product, str] = {
         "surface": "lidar-composite-digital-surface-model-first-return-dsm-1m",
@@ -248,8 +258,8 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
     offers = []
     for product in sorted({product for product, _ in tiles}):
         url, coverage = _find_coverage(client, addresses[product])
-        for chip in chips:
-            west, south, east, north = ground_of(chip)
+        for piece in pieces:
+            west, south, east, north = locate_square(piece)
             tile = tiles.get((product, str(name_square(west, south, TILE_M))))
             if tile is None:
                 continue
@@ -262,14 +272,14 @@ def _offer_chips(client: Client, tiles: Tiles, chips: list[str]) -> list[Offer]:
             ]
             offers.append(
                 Offer(
-                    what=f"{product} {chip}, 1 m, edition of {tile.year}",
+                    what=f"{product} {piece}, 1 m, edition of {tile.year}",
                     url=f"{url}?{urlencode(query, safe='(),/')}",
-                    name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{chip}.tif",
-                    n_bytes=CHIP_BYTES,
+                    name=f"{FOLDERS[product]}/{COMPOSITES[product]}-{tile.year}-1-{piece}.tif",
+                    n_bytes=COVERAGE_BYTES,
                     year=tile.year,
-                    credit=_credit(tile.year),
+                    credit=ENGLAND.lidar.in_year(tile.year),
                     # Outside England, and at sea, it has zeros.
-                    check=check_heights(chip, CELLS_M[0], is_zero_void=True),
+                    check=check_heights(piece, CELLS_M[0], is_zero_void=True),
                 )
             )
     return offers
@@ -295,13 +305,3 @@ def _find_coverage(client: Client, slug: str) -> tuple[str, str]:
             )
         return url, heights[0]
     raise ServiceError(f"environment.data.gov.uk: has no coverages under {slug}")
-
-
-def _credit(year: int) -> Credit:
-    holder = f"Environment Agency copyright and/or database right {year}"
-    return Credit(
-        source="Environment Agency, LIDAR Composite",
-        licence="OGL v3",
-        statement=f"\u00a9 {holder}. All rights reserved.",
-        url=OGL,
-    )

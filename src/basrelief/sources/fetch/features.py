@@ -12,20 +12,7 @@ import shapely
 
 from basrelief.grid import Bounds
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.offers import Credit
-
-ONS = Credit(
-    source="Office for National Statistics",
-    licence="OGL v3",
-    statement=(
-        "Source: Office for National Statistics licensed under the Open Government Licence v.3.0. "
-        "Contains OS data © Crown copyright and database right."
-    ),
-    url="https://www.ons.gov.uk/methodology/geography/licences",
-)
-
-CRS = "EPSG:27700"
-WKIDS = {27700}
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 
 N_CODES = 50
 """Codes of one request: longer conditions are refused by some of the office's servers."""
@@ -36,7 +23,7 @@ N_PAGE = 1000
 BUSY = frozenset({429, 498, 500, 502, 503, 504})
 """Codes of errors, in answers with HTTP 200, after which the same request may well succeed."""
 
-N_TRIES = 4
+N_TRIES_BUSY = 4
 
 
 @dataclass(frozen=True)
@@ -79,18 +66,18 @@ def read_features(
     ServiceError
         If the service fails, gives other features than it counts, or another reference system.
     """
-    asked: dict[str, Any] = {"where": where, "outSR": 27700, "returnGeometry": "true"}
+    asked: dict[str, Any] = {"where": where, "outSR": EPSG, "returnGeometry": "true"}
     if bounds is not None:
         # No spatialRel: some of the servers answer that it is invalid.
         asked |= {
             "geometry": ",".join(f"{each:.2f}" for each in bounds),
             "geometryType": "esriGeometryEnvelope",
-            "inSR": 27700,
+            "inSR": EPSG,
         }
     features = list(_walk(client, layer, asked, is_long=False))
     shapes = [_draw(each, layer) for each in features]
     table = _tabulate(features, layer)
-    return gpd.GeoDataFrame(table, geometry=shapes, crs=CRS)
+    return gpd.GeoDataFrame(table, geometry=shapes, crs=NATIONAL_GRID)
 
 
 def read_rows(
@@ -108,6 +95,7 @@ def read_rows(
     for k in range(0, len(wanted), N_CODES):
         listed = ",".join(quote(code) for code in wanted[k : k + N_CODES])
         asked = {"where": f"{column} IN ({listed})", "returnGeometry": "false"}
+        # By POST: fifty codes are too long for an address.
         features += _walk(client, layer, asked, is_long=True)
     return _tabulate(features, layer)
 
@@ -160,7 +148,7 @@ def _ask(
     client: Client, layer: FeatureLayer, asked: Mapping[str, Any], is_long: bool
 ) -> dict[str, Any]:
     """Send one request; errors come with HTTP 200, and those of a busy service are tried again."""
-    for k in range(N_TRIES):
+    for k in range(N_TRIES_BUSY):
         try:
             if is_long:
                 answer = client.post_json(layer.url, dict(asked), form=True)
@@ -172,9 +160,10 @@ def _ask(
         if not error:
             return dict(answer)
         said = " ".join([str(error.get("message", "")), *map(str, error.get("details") or [])])
+        # The office renames layers with each correction; the message is all that tells.
         if "Invalid URL" in said:
             raise _describe_gone(client, layer)
-        if error.get("code") not in BUSY or k == N_TRIES - 1:
+        if error.get("code") not in BUSY or k == N_TRIES_BUSY - 1:
             break
         client.stop.wait(client.pause_s * 2**k)
     raise ServiceError(f"{_name(layer)}: answers with an error: {said.strip()[:200]}")
@@ -202,8 +191,10 @@ def _check_system(page: Mapping[str, Any], layer: FeatureLayer, *, has_shapes: b
     if not has_shapes or not page.get("features"):
         return
     said = page.get("spatialReference") or {}
-    if not WKIDS & {said.get("wkid"), said.get("latestWkid")}:
-        raise ServiceError(f"{_name(layer)}: gives shapes in {said or 'no system'}, not {CRS}")
+    if EPSG not in (said.get("wkid"), said.get("latestWkid")):
+        raise ServiceError(
+            f"{_name(layer)}: gives shapes in {said or 'no system'}, not {NATIONAL_GRID}"
+        )
 
 
 def _draw(feature: Mapping[str, Any], layer: FeatureLayer) -> Any:
@@ -220,6 +211,7 @@ def _draw(feature: Mapping[str, Any], layer: FeatureLayer) -> Any:
 
 def _tabulate(features: Sequence[Mapping[str, Any]], layer: FeatureLayer) -> pd.DataFrame:
     """Put attributes into a table, a column a field."""
+    # A field that a service does not know is left out of its answer without a word.
     rows = [feature.get("attributes", {}) for feature in features]
     for field in layer.fields:
         if any(field not in row for row in rows):

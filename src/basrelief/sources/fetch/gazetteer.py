@@ -11,7 +11,7 @@ import shapely
 from pyproj import Transformer
 
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import CRS
+from basrelief.sources.national_grid import NATIONAL_GRID
 
 
 def read_place_names(client: Client) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def read_place_names(client: Client) -> pd.DataFrame:
     kept = table[table["descnm"].isin(kinds) & table["lad23nm"].notna()].dropna(
         subset=["place23nm", "lat", "long"]
     )
-    to_grid = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+    to_grid = Transformer.from_crs("EPSG:4326", NATIONAL_GRID, always_xy=True)
     x, y = to_grid.transform(kept["long"].astype(float), kept["lat"].astype(float))
     return pd.DataFrame(
         {

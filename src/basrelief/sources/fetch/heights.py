@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,25 @@ from rasterio.windows import Window
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
-from basrelief.sources.places import format_bounds, is_same_crs, name_crs
+from basrelief.sources.national_grid import (
+    EPSG,
+    NATIONAL_GRID,
+    lies_in_square,
+    list_squares,
+    locate_square,
+)
 from basrelief.sources.plausible import IMPOSSIBLE
-from basrelief.sources.squares import list_squares, read_square
+from basrelief.sources.products import Product
 from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
-
-OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
-NATIONAL_GRID = CRS.from_epsg(27700)
 
 MARGIN_M = 20.0
 """What a place is asked for beyond its edge: without the survey's own table of shifts, longitudes
 and latitudes may lie five metres aside."""
+
+FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
+"""Where a kind lies within the folder of a place, whichever country it is of."""
 
 SHOWN = 5
 """How many names a line lists."""
@@ -40,14 +47,14 @@ BAND_ROWS = 500
 """How many are read at a time."""
 
 
-def fill_place(polygon: shapely.Geometry, side_m: int) -> list[str]:
+def list_squares_with(polygon: shapely.Geometry, side_m: int) -> list[str]:
     """List the squares of the National Grid in which a place has ground, from the south-west."""
     shapely.prepare(polygon)
     west, south, east, north = shapely.bounds(polygon).tolist()
     return [
         name
         for name in list_squares((west, south, east, north), side_m)
-        if shares_ground(polygon, ground_of(name))
+        if shares_ground(polygon, locate_square(name))
     ]
 
 
@@ -55,14 +62,6 @@ def shares_ground(polygon: shapely.Geometry, bounds: Bounds) -> bool:
     """Tell whether a polygon has ground within bounds: an edge alone belongs to the next, too."""
     box = shapely.box(*bounds)
     return bool(shapely.intersects(polygon, box) and not shapely.touches(polygon, box))
-
-
-def ground_of(square: str) -> Bounds:
-    """Give the ground of a square whose name is known to be one."""
-    bounds = read_square(square)
-    if bounds is None:
-        raise ValueError(f"{square} is no square of the National Grid.")
-    return bounds
 
 
 def to_lon_lat(bounds: Bounds) -> list[tuple[float, float]]:
@@ -97,18 +96,21 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
     def check(path: Path) -> None:
         try:
             tiles = find_tiles(Typed("file", path.name, path))
+            # Before heights are read: a zip with one altered byte still gives numbers.
             _check_sums(path)
             for tile in tiles:
-                _check_place(tile, square, cell_m)
+                _check_square(tile, square, cell_m)
             seen = np.concatenate([_read_rows(tile) for tile in tiles])
         except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
             raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
+        # A service that has nothing answers with zeros and HTTP 200.
         if not seen.any():
             raise ServiceError("what came is 0 or without data everywhere: no heights are there")
         # As a shaded picture is, which such services have under names much like those of heights.
         if seen.min() >= 0 and seen.max() <= 255 and not (seen % 1).any():
             raise ServiceError("what came is whole numbers from 0 to 255: a picture, no heights")
+        # In the file itself, so that every later reader knows it without knowing the service.
         if is_zero_void and not seen.all():
             with rasterio.open(path, "r+", driver="GTiff") as dataset:
                 dataset.nodata = 0.0
@@ -125,16 +127,16 @@ def _check_sums(path: Path) -> None:
             raise InputError(f"{broken} in it was altered on the way")
 
 
-def _check_place(tile: Tile, square: str, cell_m: float) -> None:
+def _check_square(tile: Tile, square: str, cell_m: float) -> None:
     """Refuse a raster that is not of the square and cells that were asked for."""
     if tile.fault:
         raise InputError(f"it {tile.fault}")
     bounds, side_m = tile.grid.bounds, tile.grid.cell_m
-    if tile.crs is not None and not is_same_crs(tile.crs, NATIONAL_GRID, bounds):
+    # Without a CRS of its own the service was asked for the grid, and its corner is looked at
+    # below.
+    if tile.crs is not None and not is_same_crs(tile.crs, CRS.from_epsg(EPSG), bounds):
         raise InputError(f"it is in {name_crs(tile.crs)}, not on the National Grid")
-    west, south, east, north = ground_of(square)
-    beyond = (west - bounds[0], south - bounds[1], bounds[2] - east, bounds[3] - north)
-    if max(beyond) > side_m:
+    if not lies_in_square(tile.grid, square):
         raise InputError(f"it covers {format_bounds(bounds)}, which is not {square}")
     if abs(side_m - cell_m) > 1e-6 * cell_m:
         raise InputError(f"it has cells of {side_m:g} m, asked for were {cell_m:g} m")
@@ -144,6 +146,7 @@ def _read_rows(tile: Tile) -> NDArray[np.float64]:
     """Read a raster to its end, where one cut short shows it; give the heights of some rows."""
     seen = []
     with bounded_gdal(), rasterio.open(tile.path, driver=tile.driver) as dataset:
+        # Every row is read, since only that shows a file that was cut; few are kept.
         step = max(1, dataset.height // ROWS)
         for row in range(0, dataset.height, BAND_ROWS):
             window = Window(0, row, dataset.width, min(BAND_ROWS, dataset.height - row))

@@ -8,16 +8,18 @@ import pandas as pd
 
 from basrelief.config import InputError
 from basrelief.sources.changes import tidy_changes
+from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import ONS, read_features, read_rows
+from basrelief.sources.fetch.features import read_features, read_rows
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import CHANGES, LSOA
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.scotland import SCOTLAND
 
 LOOKUP = "lookups/lsoa11-lsoa21.csv"
 
 
-def find_lookup(place: Place) -> list[Offer]:
+def find_lookup(place: NamedPlace) -> list[Offer]:
     """Offer what became of the LSOAs of a place; none of Scotland, which has no LSOAs.
 
     Returns
@@ -26,7 +28,7 @@ def find_lookup(place: Place) -> list[Offer]:
         A table as `read_changes` takes it, whole for every LSOA of 2011 whose ground a place's
         LSOAs of 2021 have.
     """
-    if place.country == "scotland":
+    if place.country == SCOTLAND:
         return []
 
     def make(client: Client, part: Path) -> None:

@@ -46,6 +46,8 @@ def read_sheet(path: Path, has_heading: str) -> list[list[str]]:
                     if element.tag != f"{TABLE}table":
                         continue
                     rows = list(_walk_rows(element))
+                    # A sheet is kept no longer than it is looked at: as elements it has fifty times
+                    # its size.
                     element.clear()
                     at = next((k for k, row in enumerate(rows) if has_heading in row), None)
                     if at is not None:
@@ -63,6 +65,7 @@ def _walk_rows(table: Element) -> Iterator[list[str]]:
             if cell.tag not in (f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
                 continue
             n = int(cell.get(f"{TABLE}number-columns-repeated", "1"))
+            # Spreadsheets end a row with one cell that is repeated sixteen thousand times.
             cells += [_read_cell(cell)] * min(n, MAX_COLUMNS - len(cells))
         while cells and not cells[-1]:
             cells.pop()

@@ -24,34 +24,16 @@ from rich.progress import (
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.run import Record, read_json, replacing, write_json
+from basrelief.sources.archives import show_size
+from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
-
-CREDITS = "credits.json"
-"""Whose every file of a folder is, where it came from, and its SHA-256."""
+from basrelief.sources.inputs import find_existing
+from basrelief.sources.licences import Credit
 
 SPARE_BYTES = 2**30
 """What a disk must have left after a download: the run that follows writes as well."""
 
 _writing = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Credit:
-    """Whose data are, and on which terms."""
-
-    source: str
-    """Who publishes them."""
-
-    licence: str
-    """Its name, as in ``OGL v3``."""
-
-    statement: str
-    """What has to stand beside whatever is made of them."""
-
-    url: str
-    """Where the licence, or the data's own page, can be read."""
-
-    is_non_commercial: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,6 +146,7 @@ def keep_credit(folder: Path, name: str, offer: Offer, record: Record) -> None:
     )
     with _writing:
         known = read_json(path) if path.exists() else []
+        # A file that was fetched anew has one entry, the last.
         others = [each for each in known if each["file"] != name]
         write_json(path, sorted([*others, entry], key=lambda each: str(each["file"])))
 
@@ -187,6 +170,7 @@ def _download(client: Client, offer: Offer, part: Path) -> Record:
     # Files of one name at two addresses are two files, in the cache that all places share.
     digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
     kept = f"{name_host(offer.url)}/{digest}-{Path(offer.name).name}"
+    # A copy in the folder and not a link: caches are emptied, and folders moved.
     found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
     shutil.copyfile(found, part)
     return read_kept(found)
@@ -209,6 +193,7 @@ def _check_names(offers: Sequence[Offer], folder: Path) -> None:
     names = [offer.name for offer in offers]
     for name in names:
         path = PurePosixPath(name)
+        # An address that a service gives may hold "..", by mistake or not.
         is_within = not path.is_absolute() and ".." not in path.parts and name.isprintable()
         if not is_within or not path.suffix or (folder / path).is_dir():
             raise InputError(f"{name!r}: is no name for a file that is brought.")
@@ -220,17 +205,12 @@ def _check_names(offers: Sequence[Offer], folder: Path) -> None:
 def _check_room(client: Client, offers: Sequence[Offer], folder: Path) -> None:
     """Refuse what a disk has no room for, before hours of downloads."""
     new = sum_bytes([each for each in offers if not (folder / each.name).exists()])
-    here, cache = (_find_disk(path) for path in (folder, client.cache))
+    here, cache = (find_existing(path.absolute()) for path in (folder, client.cache))
     # The cache keeps a copy of its own.
     needed = new * (2 if here.stat().st_dev == cache.stat().st_dev else 1) + SPARE_BYTES
     free = shutil.disk_usage(here).free
     if new and needed > free:
         raise InputError(
-            f"{folder}: {needed / 2**30:.1f} GB are needed there and {free / 2**30:.1f} GB are "
+            f"{folder}: {show_size(needed)} are needed there and {show_size(free)} are "
             "free. Choose another folder, or a smaller place."
         )
-
-
-def _find_disk(path: Path) -> Path:
-    """Find the folder nearest to a path that is there."""
-    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,23 +20,22 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
 from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
+from basrelief.sources.census import COUNTRY_BY_LETTER
+from basrelief.sources.countries import Country
+from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import CRS, ONS, quote, read_features
+from basrelief.sources.fetch.features import quote, read_features
 from basrelief.sources.fetch.gazetteer import read_place_names
-from basrelief.sources.fetch.offers import Credit
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
-
-Country = Literal["england", "wales", "scotland"]
-
-COUNTRIES: dict[str, Country] = {"E": "england", "W": "wales", "S": "scotland"}
-"""By how the codes of their districts begin; there is no LIDAR by service of Northern Ireland."""
+from basrelief.sources.licences import Credit
+from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
 
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 
 RADIUS_M = 1500.0
 """Of ground around a point, where none is given: some dozens of LSOAs of a town."""
 
-SAME_M = 3000.0
+SAME_PLACE_M = 3000.0
 """Two entries of one name and district that lie nearer are one place."""
 
 N_SHOWN = 12
@@ -66,8 +65,8 @@ OPENSTREETMAP = Credit(
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """A place: what it is called, and its ground."""
+class NamedPlace:
+    """What is called by a name, and its ground: a district, a ward, ground around a point."""
 
     name: str
     polygon: BaseGeometry
@@ -99,7 +98,7 @@ class _Hit:
 
 def find_place(
     client: Client, typed: str, radius_m: float | None = None, nominatim: bool = False
-) -> Place:
+) -> NamedPlace:
     """Find a place by what was typed.
 
     The first kind that knows the name decides: districts, wards, the House of Commons Library's
@@ -126,13 +125,16 @@ def find_place(
     if not name:
         raise InputError("--place: say a name, as in --place Camden, or a postcode.")
     around_m = radius_m or RADIUS_M
+    # Only by a flag: its terms want that no program asks it in the background.
     if nominatim:
         return _settle(_find_by_nominatim(client, typed, around_m), typed, radius_m)
+    # Before names: no district or ward is called like one.
     if POSTCODE.fullmatch(name.upper()):
         return _find_postcode(client, name.upper(), around_m)
     hits = _find_districts(client, tidy_text(typed))
     if hits:
         return _settle(hits, typed, radius_m)
+    # From what has an outline of its own to what is a point: ground around a point is a guess.
     for find in (_find_wards, _find_msoas, _find_place_names):
         hits = [hit for hit in find(client, name, around_m) if _is_in(hit, district)]
         if hits:
@@ -140,7 +142,7 @@ def find_place(
     raise _describe_unknown(client, typed, name)
 
 
-def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> Place:
+def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> NamedPlace:
     """Make a place of bounds, in metres of the National Grid.
 
     Raises
@@ -150,16 +152,19 @@ def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> 
     """
     west, south, east, north = bounds
     shown = ",".join(f"{each:g}" for each in bounds)
-    if not (0 <= west < east <= 700_000 and 0 <= south < north <= 1_300_000):
+    grid = WHOLE_GRID
+    if not (grid[0] <= west < east <= grid[2] and grid[1] <= south < north <= grid[3]):
         raise InputError(
             f"--bounds {shown}: must be west,south,east,north in metres of the British National "
-            "Grid (EPSG:27700), as in 525000,180000,535000,190000."
+            f"Grid ({NATIONAL_GRID}), as in 525000,180000,535000,190000."
         )
     box = shapely.box(*bounds)
-    return Place(name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}"))
+    return NamedPlace(
+        name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}")
+    )
 
 
-def place_of_file(client: Client, path: Path) -> Place:
+def place_of_file(client: Client, path: Path) -> NamedPlace:
     """Make a place of the polygons of a file, all of them together.
 
     Raises
@@ -174,17 +179,19 @@ def place_of_file(client: Client, path: Path) -> Place:
             found = gpd.read_file(layer.source.path, layer=layer.name, on_invalid="fix")
     except OPEN_ERRORS as error:
         raise refuse(typed, say_reason(error)) from error
+    # A run would take the CRS of the rasters; here are none yet.
     if found.crs is None:
-        raise InputError(f"--areas {path}: says no CRS. Save it with one, as in EPSG:27700.")
-    shapes = shapely.make_valid(found.to_crs(CRS).geometry.to_numpy())
+        raise InputError(f"--areas {path}: says no CRS. Save it with one, as in {NATIONAL_GRID}.")
+    shapes = shapely.make_valid(found.to_crs(NATIONAL_GRID).geometry.to_numpy())
+    # What is mended may leave lines and points, which have no ground to fetch.
     shapes = shapes[shapely.get_dimensions(shapes) == 2]
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
-    ground = shapely.union_all(shapely.force_2d(shapes))
-    return Place(path.stem, ground, _find_country(client, ground, f"--areas {path}"))
+    outline = shapely.union_all(shapely.force_2d(shapes))
+    return NamedPlace(path.stem, outline, _find_country(client, outline, f"--areas {path}"))
 
 
-def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> Place:
+def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPlace:
     """Take the only place of a name; of several none: whichever is taken may be the wrong one."""
     if len(hits) > 1:
         shown = sorted(_name_hit(hit, hits) for hit in hits)
@@ -194,13 +201,15 @@ def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> Place:
             f"{more}. Give one with its district, or a postcode and --radius."
         )
     hit = hits[0]
-    country = COUNTRIES.get(hit.code[:1])
+    # No service has LIDAR of Northern Ireland, so that its districts are no places here.
+    country = COUNTRY_BY_LETTER.get(hit.code[:1])
     if country is None:
         raise InputError(f"--place {typed!r}: lies in {hit.district}, outside Great Britain.")
-    ground = hit.polygon
+    outline = hit.polygon
+    # From the middle of what was found: the outline of a district is mostly too much to fetch.
     if radius_m is not None:
-        ground = shapely.buffer(shapely.centroid(ground), radius_m)
-    return Place(hit.name, ground, country, hit.credit)
+        outline = shapely.buffer(shapely.centroid(outline), radius_m)
+    return NamedPlace(hit.name, outline, country, hit.credit)
 
 
 def _name_hit(hit: _Hit, hits: Sequence[_Hit]) -> str:
@@ -218,17 +227,18 @@ def _is_in(hit: _Hit, district: str) -> bool:
 
 def _find_districts(client: Client, typed: str) -> list[_Hit]:
     """Find districts called as typed, or as the ONS turns it: ``Bristol, City of``."""
+    # In this form the ONS lists cities in alphabetical order, and nobody types it.
     forms = (typed, f"{typed}, City of", f"{typed}, County of", f"City of {typed}")
     listed = ",".join(quote(each.upper()) for each in forms)
     found = read_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
     rows = zip(found["LAD25NM"], found["LAD25CD"], found.geometry, strict=True)
-    return [_Hit(own, own, ground, code) for own, code, ground in rows]
+    return [_Hit(own, own, outline, code) for own, code, outline in rows]
 
 
 def _find_wards(client: Client, name: str, around_m: float) -> list[_Hit]:
     found = read_features(client, WARD, where=f"UPPER(WD25NM)={quote(name.upper())}")
     rows = zip(found["WD25NM"], found["LAD25NM"], found["WD25CD"], found.geometry, strict=True)
-    return [_Hit(own, lad, ground, code) for own, lad, code, ground in rows]
+    return [_Hit(own, lad, outline, code) for own, lad, code, outline in rows]
 
 
 def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
@@ -258,13 +268,15 @@ def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
     kept: list[Any] = []
     for row in chosen.sort_values("rank", kind="stable").itertuples(index=False):
         # A place stands there as a locality, as a parish and as what is built up, near each other.
-        same = (each.lad == row.lad and each.point.distance(row.point) < SAME_M for each in kept)
+        same = (
+            each.lad == row.lad and each.point.distance(row.point) < SAME_PLACE_M for each in kept
+        )
         if not any(same):
             kept.append(row)
     return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]
 
 
-def _find_postcode(client: Client, code: str, around_m: float) -> Place:
+def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
     """Take the ground around a postcode."""
     url = f"https://api.postcodes.io/postcodes/{code.replace(' ', '%20')}"
     try:
@@ -274,15 +286,16 @@ def _find_postcode(client: Client, code: str, around_m: float) -> Place:
             f"--place {code!r}: no postcode in use. Check it, or give a name or --bounds."
         ) from error
     x, y = found.get("eastings"), found.get("northings")
-    country = COUNTRIES.get(str(found.get("country", ""))[:1])
+    country = COUNTRY_BY_LETTER.get(str(found.get("country", ""))[:1])
     if x is None or y is None or country is None:
         raise InputError(
             f"--place {code!r}: lies in {found.get('country')}, off the National Grid."
         )
+    # Said, since a digit of a postcode that is wrong leads to another town.
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
-    ground = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
-    return Place(code, ground, country, POSTCODES)
+    outline = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
+    return NamedPlace(code, outline, country, POSTCODES)
 
 
 def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
@@ -297,42 +310,46 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
     }
     kept = "nominatim/" + re.sub(r"[^a-z0-9]+", "-", typed.casefold()) + ".json"
     path = client.download(url, kept, params=asked, check=_check)
-    to_grid = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+    to_grid = Transformer.from_crs("EPSG:4326", NATIONAL_GRID, always_xy=True)
     hits = []
     for each in pd.read_json(path, dtype=False, orient="records").to_dict("records"):
         drawn = shape(each["geojson"])
         x, y = to_grid.transform(float(each["lon"]), float(each["lat"]))
         if "Polygon" in drawn.geom_type:
-            ground = shapely.transform(drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1))
+            outline = shapely.transform(
+                drawn, lambda xy: np.stack(to_grid.transform(*xy.T), axis=1)
+            )
         else:
-            ground = shapely.buffer(shapely.Point(x, y), around_m)
+            outline = shapely.buffer(shapely.Point(x, y), around_m)
         whole = str(each["display_name"])
         own, _, rest = whole.partition(", ")
-        code = _find_country(client, ground, f"--place {typed!r}")[0].upper()
-        hits.append(_Hit(own, rest, ground, code, OPENSTREETMAP))
+        code = _find_country(client, outline, f"--place {typed!r}").letter
+        hits.append(_Hit(own, rest, outline, code, OPENSTREETMAP))
     if not hits:
         raise InputError(f"--place {typed!r}: OpenStreetMap knows no such place in Great Britain.")
     return hits
 
 
-def _find_country(client: Client, ground: BaseGeometry, typed: str) -> Country:
+def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
     """Find in which country most of the ground lies."""
-    west, south, east, north = ground.bounds
+    west, south, east, north = outline.bounds
     lads = read_features(client, LAD, bounds=(west, south, east, north))
-    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), ground))
+    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), outline))
     by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
+    # Boxes of districts meet where their ground does not.
     by_country = by_country[by_country > 0]
-    if by_country.empty or by_country.idxmax() not in COUNTRIES:
+    if by_country.empty or by_country.idxmax() not in COUNTRY_BY_LETTER:
         raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
+    most = COUNTRY_BY_LETTER[str(by_country.idxmax())]
     if len(by_country) > 1:
-        most = COUNTRIES[str(by_country.idxmax())].title()
-        client.say(f"{typed}: lies in more than one country; what {most} publishes is taken")
-    return COUNTRIES[str(by_country.idxmax())]
+        client.say(f"{typed}: lies in more than one country; what {most.name} publishes is taken")
+    return most
 
 
 def _describe_unknown(client: Client, typed: str, name: str) -> InputError:
     """Say that nothing is called so, and which district is called nearly so."""
     table = read_place_names(client)
+    # Of a whole country's names those with other first letters are rarely the one that is meant.
     near = table[table["name"].str[:2].str.casefold() == name[:2].casefold()]
     meant = suggest(name, dict.fromkeys([*table["lad_name"], *near["name"]]))
     return InputError(

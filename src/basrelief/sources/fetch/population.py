@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import ONS
 from basrelief.sources.fetch.offers import Offer
 
 PEOPLE = "labels/people.csv"

@@ -72,6 +72,7 @@ def open_remote_zip(client: Client, url: str) -> RemoteZip:
     ServiceError
         If the service gives no parts of files, or what is there is no archive.
     """
+    # Without its size nobody knows where the directory begins: it stands at the end.
     size = client.measure(url)
     if not size:
         raise ServiceError(f"{name_host(url)}: does not say how large {url} is")
@@ -85,14 +86,17 @@ def open_remote_zip(client: Client, url: str) -> RemoteZip:
         raise ServiceError(f"{name_host(url)}: {url} is no zip archive ({error})") from error
     if len(infos) > MAX_MEMBERS:
         raise ServiceError(f"{name_host(url)}: {url} holds more than {MAX_MEMBERS:,} files")
+    # A directory may be in any order; a member ends where the next one begins.
     infos.sort(key=lambda each: each.header_offset)
     ends = [each.header_offset for each in infos[1:]] + [directory]
     members = {}
     for info, end in zip(infos, ends, strict=True):
+        # Names of members become names of files.
         check_member(info, url)
         members[info.filename] = Member(info.filename, info.header_offset, end, info.CRC)
     start = min(start, directory)
     tail = b"".join(piece for at, piece in sorted(file.pieces) if at >= start)
+    # A directory that is larger than the tail came in pieces, of which some overlap.
     if len(tail) != size - start:
         tail = client.read_range(url, start, size)
     return RemoteZip(url, size, tail, members)

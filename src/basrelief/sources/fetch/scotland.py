@@ -15,21 +15,21 @@ import shapely
 from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import (
-    OGL,
+    FOLDERS,
     SHOWN,
     check_heights,
-    ground_of,
     shares_ground,
     to_lon_lat,
 )
-from basrelief.sources.fetch.offers import Credit, Offer
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.licences import OGL, Credit
+from basrelief.sources.national_grid import locate_square
 from basrelief.sources.products import Product, read_name
 
 HOST = "api.remotesensing.data.gov.scot"
 PAGE = 1_000
 WORDS: Mapping[Product, str] = {"surface": "dsm", "terrain": "dtm"}
-FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
 
 COLLECTION = re.compile(r"scotland-gov/lidar/[\w-]+/(?:dsm|dtm)")
 
@@ -60,7 +60,7 @@ class _Tile:
     """What the service says of its use, in its own words."""
 
 
-def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]:
+def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find surface and terrain of a place in Scotland: of each square the newest phase.
 
     Phases were cut to cells of different size, and a run wants one: that with most ground in the
@@ -92,7 +92,7 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     return [_offer(tile) for tile in chosen]
 
 
-def _list_tiles(client: Client, place: Place) -> Iterator[_Tile]:
+def _list_tiles(client: Client, place: NamedPlace) -> Iterator[_Tile]:
     """List what every collection has in a place."""
     address = f"https://{HOST}/search"
     listed = client.get_json(f"{address}/collection/scotland-gov/*")
@@ -120,7 +120,7 @@ def _list_tiles(client: Client, place: Place) -> Iterator[_Tile]:
             seen |= {tile.url for tile in new}
             n_given += len(results)
             yield from (
-                each for each in new if shares_ground(place.polygon, ground_of(each.square))
+                each for each in new if shares_ground(place.polygon, locate_square(each.square))
             )
             if not new:
                 break
@@ -134,6 +134,7 @@ def _read_tile(result: Any) -> _Tile:
         url = str(file["url"])
         said = read_name(PurePosixPath(urlsplit(url).path).name)
         product: Product = "surface" if name.endswith("dsm") else "terrain"
+        # The search gives footprints in degrees; only the name says the square to the metre.
         if said.square is None or said.cell_m is None:
             raise ValueError(url)
         size, extent = file.get("size"), meta.get("temporalExtent")
@@ -155,21 +156,22 @@ def _read_tile(result: Any) -> _Tile:
         ) from error
 
 
-def _cover(tiles: Sequence[_Tile], place: Place, product: Product) -> float:
+def _cover(tiles: Sequence[_Tile], place: NamedPlace, product: Product) -> float:
     """Measure which share of a place tiles of a product cover."""
-    boxes = [shapely.box(*ground_of(tile.square)) for tile in tiles if tile.product == product]
+    boxes = [shapely.box(*locate_square(tile.square)) for tile in tiles if tile.product == product]
     covered = shapely.intersection(shapely.union_all(boxes), place.polygon)
     return float(shapely.area(covered) / shapely.area(place.polygon))
 
 
 def _choose_cell(
-    client: Client, place: Place, tiles: Sequence[_Tile], resolution_m: float
+    client: Client, place: NamedPlace, tiles: Sequence[_Tile], resolution_m: float
 ) -> float:
     """Choose one size of cells: that with most ground, then that nearest to what is wanted."""
     by_cell: dict[float, list[_Tile]] = defaultdict(list)
     for tile in tiles:
         by_cell[tile.cell_m].append(tile)
     covered = {cell: _cover(some, place, "surface") for cell, some in by_cell.items()}
+    # Shares to a hundredth: a strip along a border decides nothing.
     best = min(covered, key=lambda cell: (-round(covered[cell], 2), abs(cell - resolution_m)))
     others = [
         f"{cell:g} m ({share:.0%}; {', '.join(sorted({each.phase for each in by_cell[cell]}))})"
@@ -185,22 +187,23 @@ def _choose_cell(
 
 
 def _choose_newest(
-    tiles: Sequence[_Tile], place: Place, product: Product, cell_m: float
+    tiles: Sequence[_Tile], place: NamedPlace, product: Product, cell_m: float
 ) -> list[_Tile]:
     """Choose tiles of one product and size, the newest first, until older ones add no ground."""
     fitting = [each for each in tiles if each.product == product and each.cell_m == cell_m]
     left = place.polygon
     chosen = []
+    # Phases are numbered in order, where no days are said.
     fitting.sort(key=lambda each: (each.days[1] if each.days else "", each.phase), reverse=True)
     for tile in fitting:
-        box = shapely.box(*ground_of(tile.square))
+        box = shapely.box(*locate_square(tile.square))
         if shapely.area(shapely.intersection(left, box)) > 0:
             chosen.append(tile)
             left = shapely.difference(left, box)
     return sorted(chosen, key=lambda each: each.square)
 
 
-def _say_gaps(client: Client, place: Place, tiles: Sequence[_Tile]) -> None:
+def _say_gaps(client: Client, place: NamedPlace, tiles: Sequence[_Tile]) -> None:
     """Say how much of a place has no data, and what is not free for every use."""
     for product in WORDS:
         share = _cover(tiles, place, product)
@@ -242,6 +245,7 @@ def _credit(tile: _Tile) -> Credit:
         f"{'; its collection is known to be for no commercial use' if is_closed else ''}."
     )
     is_open = not is_closed and OPEN.search(tile.terms) is not None
+    # Closed wins: who is told so wrongly asks, who is told free wrongly sells.
     licence = "Non-Commercial Government Licence" if is_closed else "OGL v3"
     return Credit(
         source=f"Scottish Remote Sensing Portal, LIDAR {tile.phase}",

@@ -13,25 +13,27 @@ from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import prepare_folder
+from basrelief.sources.archives import show_size
+from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
-from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.indices import find_edition, find_labels
 from basrelief.sources.fetch.offers import (
-    CREDITS,
     Brought,
     Offer,
     bring,
     showing_bytes,
     sum_bytes,
 )
-from basrelief.sources.fetch.place import Place, find_place, place_of_bounds, place_of_file
+from basrelief.sources.fetch.place import NamedPlace, find_place, place_of_bounds, place_of_file
 from basrelief.sources.fetch.tiles import write_tiles
 from basrelief.sources.lying import Lying
 from basrelief.sources.starter import NAME, Starter, write_starter
 
-LIDAR: dict[str, Any] = {"england": england, "wales": wales, "scotland": scotland}
+LIDAR: dict[str, Any] = {"England": england, "Wales": wales, "Scotland": scotland}
+"""By the country's name."""
 
 BYTES_A_SECOND = 4e6
 """What comes of a second: services that fill archives when asked are slower than the line."""
@@ -90,24 +92,27 @@ def fetch_place(
     """
     _check_wanted(wanted)
     typed = f"--out {str(folder)!r}"
+    # Before anybody is asked: a typing mistake should not wait for services.
     if folder.exists():
         _refuse_folder(folder, typed)
     place = _find_place(client, wanted)
-    client.say(f"{place.name}: {place.polygon.area / 1e6:.1f} km² of {place.country.title()}")
+    client.say(f"{place.name}: {place.polygon.area / 1e6:.1f} km² of {place.country.name}")
     offers = find_offers(client, place, wanted)
     for line in describe_offers(offers):
         client.say(line)
     n_bytes = sum_bytes(offers)
-    if n_bytes >= ASKED_BYTES and not agree(f"Bring {_show_bytes(n_bytes)}?"):
+    if n_bytes >= ASKED_BYTES and not agree(f"Bring {show_size(n_bytes, digits=2)}?"):
         client.say("nothing was brought")
         return None
     prepare_folder(folder, typed)
     with showing_bytes(client, offers) as counting:
         brought = bring(counting, offers, folder, client.say)
+    # Also of what came before a failure: it is whole, and the rest may never come.
     _write_tiles(folder)
     starter = None
     if (folder / NAME).exists():
         client.say(f"{folder / NAME}: is there already, and is kept as it is")
+    # A configuration of half a place would run, and nothing in its report would say so.
     elif not brought.failures:
         starter = write_starter(folder, "rasters")
         client.say(f"wrote {starter.path}")
@@ -115,7 +120,7 @@ def fetch_place(
     return starter
 
 
-def find_offers(client: Client, place: Place, wanted: Wanted) -> list[Offer]:
+def find_offers(client: Client, place: NamedPlace, wanted: Wanted) -> list[Offer]:
     """Find all that would be brought; nothing big is fetched.
 
     Raises
@@ -123,20 +128,12 @@ def find_offers(client: Client, place: Place, wanted: Wanted) -> list[Offer]:
     ServiceError
         If a service cannot be had, or has nothing of the place.
     """
-    edition = next(
-        (
-            e
-            for e in list_editions()
-            if e.country == place.country and wanted.year in (None, e.year)
-        ),
-        None,
-    )
-    labels = find_labels(client, place.country, wanted.year)
     # The labels decide of which census the areas must be.
-    year = 2021 if edition is None else edition.area_year
+    area_year = find_edition(place.country, wanted.year).area_year
+    labels = find_labels(client, place.country, wanted.year)
     crimes = find_crimes(client, place) if wanted.has_crime else []
-    lidar = LIDAR[place.country].find_lidar(client, place, wanted.resolution_m)
-    return [*find_boundaries(place, year), *labels, *crimes, *lidar]
+    lidar = LIDAR[place.country.name].find_lidar(client, place, wanted.resolution_m)
+    return [*find_boundaries(place, area_year), *labels, *crimes, *lidar]
 
 
 def try_services(client: Client) -> None:
@@ -150,7 +147,7 @@ def try_services(client: Client) -> None:
         If some do not answer as they should; says how many.
     """
     # A square kilometre in the middle of London, Cardiff and Edinburgh.
-    corners = {"england": (529, 183), "wales": (318, 176), "scotland": (325, 673)}
+    corners = {"England": (529, 183), "Wales": (318, 176), "Scotland": (325, 673)}
     faults = 0
     for country, (east_km, north_km) in corners.items():
         west, south = 1000.0 * east_km, 1000.0 * north_km
@@ -177,7 +174,7 @@ def try_services(client: Client) -> None:
         raise ServiceError(f"fetch --self-test: {faults} of the services did not answer so")
 
 
-def _try_boundaries(client: Client, place: Place) -> list[Offer]:
+def _try_boundaries(client: Client, place: NamedPlace) -> list[Offer]:
     """Bring boundaries where nobody keeps them: they are asked for only when they are brought."""
     offers = find_boundaries(place, 2021)
     with TemporaryDirectory() as folder:
@@ -195,25 +192,24 @@ def describe_offers(offers: Sequence[Offer]) -> list[str]:
     lines = []
     for kind, own in sorted(kinds.items()):
         n_files = f"{len(own)} file{'s' * (len(own) > 1)}"
+        # Of some files the year is known only once they lie here.
         known = [each.year for each in own if each.year is not None]
         years = f", {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "")
         unknown = " or more" if any(each.n_bytes is None for each in own) else ""
         terms = "; ".join(dict.fromkeys(_describe_terms(each) for each in own))
-        size = _show_bytes(sum_bytes(own))
+        size = show_size(sum_bytes(own), digits=2)
         lines.append(f"{kind}: {n_files}, {size}{unknown}{years if known else ''}; {terms}")
     total = sum_bytes(offers)
     minutes = max(1, round(total / BYTES_A_SECOND / 60))
-    lines.append(f"in all about {_show_bytes(total)}, some {minutes} min if services are quick")
+    lines.append(
+        f"in all about {show_size(total, digits=2)}, some {minutes} min if services are quick"
+    )
     return lines
 
 
 def _describe_terms(offer: Offer) -> str:
     mark = ", NON-COMMERCIAL USE ONLY" if offer.credit.is_non_commercial else ""
     return f"{offer.credit.source} ({offer.credit.licence}{mark})"
-
-
-def _show_bytes(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(n_bytes / 1e6, 1):.0f} MB"
 
 
 def _check_wanted(wanted: Wanted) -> None:
@@ -239,7 +235,7 @@ def _refuse_folder(folder: Path, typed: str) -> None:
         refuse_foreign_folder(folder, typed, (), "What is brought")
 
 
-def _find_place(client: Client, wanted: Wanted) -> Place:
+def _find_place(client: Client, wanted: Wanted) -> NamedPlace:
     if wanted.place is not None:
         return find_place(client, wanted.place, wanted.radius_m, wanted.is_by_nominatim)
     if wanted.bounds is not None:

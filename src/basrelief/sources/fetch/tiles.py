@@ -12,14 +12,15 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 import shapely
+from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
-from basrelief.sources.fetch.heights import NATIONAL_GRID, ground_of
+from basrelief.sources.coordinates import format_bounds, is_same_crs
 from basrelief.sources.formats import name_member
 from basrelief.sources.inputs import TILE_INDEX
-from basrelief.sources.places import is_same_crs
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID, lies_in_square
 from basrelief.sources.products import TileName, read_name
 from basrelief.sources.tiles import Tile, find_tiles
 
@@ -87,26 +88,25 @@ def _describe_file(file: Path, folder: Path) -> Iterator[Record]:
             "cell_m": tile.grid.cell_m,
             "square": said.square,
         }
-        ground = shapely.box(*tile.grid.bounds)
-        left = ground
+        square = shapely.box(*tile.grid.bounds)
+        left = square
         for survey in surveys:
-            piece = survey["geometry"].intersection(ground)
-            if piece.area > SLIVER * ground.area:
+            # What of it lies in the tile: indices are of whole counties.
+            piece = survey["geometry"].intersection(square)
+            if piece.area > SLIVER * square.area:
                 left = left.difference(piece)
                 yield base | survey | {"geometry": piece}
-        if left.area > SLIVER * ground.area:
+        if left.area > SLIVER * square.area:
             yield base | _date_by_name(said) | {"geometry": left}
 
 
 def _check_square(tile: Tile, said: TileName) -> None:
     """Refuse a tile that lies elsewhere than its name says: one of the two is wrong."""
-    if said.square is None:
-        return
-    square, ground = shapely.box(*ground_of(said.square)), shapely.box(*tile.grid.bounds)
-    if square.intersection(ground).area < min(square.area, ground.area) / 2:
+    # A name without a square promises nothing.
+    if said.square is not None and not lies_in_square(tile.grid, said.square):
         raise InputError(
-            f"{tile.name}: lies at {tile.grid.west:.0f}, {tile.grid.north:.0f}, and {said.square} "
-            "of its name elsewhere. Rename it, or fetch it again."
+            f"{tile.name}: covers {format_bounds(tile.grid.bounds)}, which is not {said.square} of "
+            "its name. Rename it, or fetch it again."
         )
 
 
@@ -133,6 +133,7 @@ def _read_index(file: Path, name: str) -> list[Record]:
             raise InputError(
                 f"{name}/{member}: the index of surveys cannot be read ({error}). Fetch it again."
             ) from error
+        # A table of attributes beside the index, under its name.
         if "geometry" not in table:
             continue
         table = _lay_on_grid(table, f"{name}/{member}")
@@ -149,7 +150,7 @@ def _lay_on_grid(table: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
     """Check that an index lies on the National Grid, as its tiles do."""
     if table.crs is None:
         return table.set_crs(NATIONAL_GRID)
-    if not is_same_crs(table.crs, NATIONAL_GRID, tuple(table.total_bounds)):
+    if not is_same_crs(table.crs, CRS.from_epsg(EPSG), tuple(table.total_bounds)):
         raise InputError(f"{name}: the index of surveys is not on the National Grid.")
     return table
 

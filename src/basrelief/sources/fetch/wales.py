@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from basrelief.sources.areas import list_names
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.heights import SHOWN, check_heights, fill_place
-from basrelief.sources.fetch.offers import Credit, Offer
-from basrelief.sources.fetch.place import Place
+from basrelief.sources.fetch.heights import FOLDERS, SHOWN, check_heights, list_squares_with
+from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.products import Product, read_name
+from basrelief.sources.wales import WALES
 
 TILE_M, CELL_M = 1_000, 1.0
 TILE_BYTES = 1_500_000
@@ -20,20 +22,9 @@ PAGE = 1_000
 """Tiles asked for at a time; the service may give fewer."""
 
 LINKS: Mapping[Product, str] = {"surface": "dsm_link", "terrain": "dtm_link"}
-FOLDERS: Mapping[Product, str] = {"surface": "lidar/dsm", "terrain": "lidar/dtm"}
-
-CREDIT = Credit(
-    source="Welsh Government, LIDAR 2020-2023",
-    licence="OGL v3",
-    # The catalogue's own field says "Not Specified".
-    statement=(
-        "Contains Welsh Government information licensed under the Open Government Licence v3.0."
-    ),
-    url="https://datamap.gov.wales/maps/lidar-data-download/",
-)
 
 
-def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]:
+def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find surface and terrain of a place in Wales, 1 m, in squares of a kilometre.
 
     Parameters
@@ -50,9 +41,10 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     ----------
     Welsh Government, https://datamap.gov.wales
     """
-    expected = fill_place(place.polygon, TILE_M)
+    expected = list_squares_with(place.polygon, TILE_M)
     tiles = {}
     for tile in _list_tiles(client, place):
+        # In capitals and without blanks, as squares are named here.
         square = str(tile.get("british_gr") or "").upper().replace(" ", "")
         tiles[square] = tile
     offers = []
@@ -73,7 +65,7 @@ def find_lidar(client: Client, place: Place, resolution_m: float) -> list[Offer]
     return offers
 
 
-def _list_tiles(client: Client, place: Place) -> Iterator[Mapping[str, Any]]:
+def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]]:
     """List the properties of the catalogue's tiles in a place, page by page."""
     url = "https://datamap.gov.wales/geoserver/ows"
     west, south, east, north = place.bounds
@@ -83,7 +75,7 @@ def _list_tiles(client: Client, place: Place) -> Iterator[Mapping[str, Any]]:
         "request": "GetFeature",
         "typeNames": "geonode:welsh_government_lidar_tile_catalogue_2020_2023",
         "outputFormat": "application/json",
-        "bbox": f"{west:.0f},{south:.0f},{east:.0f},{north:.0f},EPSG:27700",
+        "bbox": f"{west:.0f},{south:.0f},{east:.0f},{north:.0f},{NATIONAL_GRID}",
         # Pages of what is in no order may repeat one tile and leave out another.
         "sortBy": "british_gr",
         "count": PAGE,
@@ -107,6 +99,7 @@ def _list_tiles(client: Client, place: Place) -> Iterator[Mapping[str, Any]]:
                 f"datamap.gov.wales: gives the same {len(features)} of {total} tiles again and "
                 "again. Try a smaller place."
             )
+    # A truncated answer looks like a place that was not flown.
     if isinstance(total, int) and len(seen) < total:
         raise ServiceError(
             f"datamap.gov.wales: gives {len(seen)} of {total} tiles. Try again later."
@@ -132,6 +125,6 @@ def _offer(product: Product, square: str, link: str) -> Offer:
         name=f"{FOLDERS[product]}/{file}",
         n_bytes=TILE_BYTES,
         year=flown.year if flown else None,
-        credit=CREDIT,
+        credit=WALES.lidar,
         check=check_heights(square, CELL_M),
     )

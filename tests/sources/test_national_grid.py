@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basrelief.sources.squares import list_squares, name_square, read_square
+from basrelief.grid import Grid
+from basrelief.sources.national_grid import lies_in_square, list_squares, name_square, read_square
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 
@@ -69,3 +70,24 @@ def test_bounds_outside_the_grid_have_no_squares() -> None:
 def test_what_is_no_square_is_none(text: str) -> None:
     found = read_square(text)
     assert found is None or (text == "TQ" and np.ptp([found[0], found[2]]) == 100_000)
+
+
+@pytest.mark.parametrize(
+    ("west", "north", "cell_m", "shape", "lies"),
+    [
+        # The square, a part of it, and what is wholly elsewhere.
+        (525_000, 190_000, 1.0, (5000, 5000), True),
+        (526_000, 187_000, 2.0, (500, 500), True),
+        (535_000, 190_000, 1.0, (5000, 5000), False),
+        # Cells centred on the lines: half a cell on every side, or a whole one on two.
+        (524_999, 190_001, 2.0, (2501, 2501), True),
+        (524_998, 190_000, 2.0, (2501, 2501), True),
+        # Two cells beyond, and two squares in one tile.
+        (524_996, 190_000, 2.0, (2502, 2502), False),
+        (525_000, 190_000, 1.0, (5000, 10_000), False),
+    ],
+)
+def test_a_tile_lies_in_its_square_or_a_cell_beyond(
+    west: float, north: float, cell_m: float, shape: tuple[int, int], lies: bool
+) -> None:
+    assert lies_in_square(Grid(west, north, cell_m, shape), "tq28ne") is lies

@@ -10,6 +10,7 @@ from pyproj import CRS, Proj, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from basrelief.grid import Bounds
+from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
 
 SAME_M = 1.0
 """Two systems are one where they put points this near to each other: what ETRS89 and WGS 84 differ
@@ -24,7 +25,7 @@ OUTSIDE_DEGREES = 6.0
 
 NOT_OSGB36 = (
     "its CRS ({}) has every number of the British National Grid on another datum than OSGB36, "
-    "which puts it 100 m aside; if that is not meant, correct its CRS to EPSG:27700"
+    f"which puts it 100 m aside; if that is not meant, correct its CRS to {NATIONAL_GRID}"
 )
 """What is said of a National Grid that somebody wrote down by hand."""
 
@@ -75,6 +76,7 @@ def is_same_crs(one: CRS, other: CRS, bounds: Bounds) -> bool:
     if is_local(one) or is_local(other):
         return False
     near = SAME_M
+    # Without the numbers that lead to WGS 84: programs write others for one and the same datum.
     plain = [_drop_shift(each) for each in (one, other)]
     for k, each in enumerate((one, other)):
         # The numbers of such a shift are all that is known of its datum.
@@ -117,6 +119,7 @@ def measure_scale(crs: CRS, bounds: Bounds) -> float | None:
     the place lies where the projection has none.
     """
     base = _drop_shift(crs)
+    # In the middle: of a tile or a county the scale is the same to the fourth digit.
     x, y = (bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2
     try:
         projection = Proj(base)
@@ -132,6 +135,7 @@ def measure_scale(crs: CRS, bounds: Bounds) -> float | None:
 
 def is_outside(crs: CRS, bounds: Bounds) -> bool:
     """Tell whether a place lies far outside where its CRS is of use, as a wrong digit puts it."""
+    # Of a CRS that lies across the date line west is east of east.
     area = crs.area_of_use
     if area is None or area.west > area.east:
         return False
@@ -183,17 +187,18 @@ def find_vertical_axis(crs: CRS) -> tuple[float, str] | None:
 def settle_datum(crs: CRS, bounds: Bounds) -> CRS | None:
     """Give the known CRS that one without a datum stands for in a place; None if none is known."""
     # What official tiles of England are in, and programs before PROJ 6 wrote without its datum.
-    known = CRS.from_epsg(27700)
+    known = CRS.from_epsg(EPSG)
     return known if is_same_crs(crs, known, bounds) else None
 
 
 def is_national_grid_elsewhere(crs: CRS) -> bool:
     """Tell whether a CRS is Britain's National Grid by all its numbers, but on another datum."""
-    known = CRS.from_epsg(27700)
+    known = CRS.from_epsg(EPSG)
     base, operation = _drop_shift(crs), known.coordinate_operation
     own = base.coordinate_operation
     if own is None or operation is None or own.method_name != operation.method_name:
         return False
+    # By numbers, since a system that was written by hand has any name.
     numbers = [round(float(param.value), 6) for param in own.params]
     if numbers != [round(float(param.value), 6) for param in operation.params] or not has_datum(
         crs

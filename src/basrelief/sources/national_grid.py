@@ -1,13 +1,24 @@
-"""Squares of the British National Grid: what they are called, and which ground they are."""
+"""The British National Grid: its code, its extent, and its squares by their names."""
 
 from __future__ import annotations
 
 from osbng import BNGReference, bbox_to_bng, xy_to_bng
 from osbng.errors import BNGExtentError, BNGReferenceError
 
-from basrelief.grid import Bounds
+from basrelief.grid import Bounds, Grid
+
+EPSG = 27700
+
+NATIONAL_GRID = f"EPSG:{EPSG}"
+"""As a configuration, PROJ and GeoPandas take it."""
 
 WHOLE_GRID: Bounds = (0.0, 0.0, 700_000.0, 1_300_000.0)
+"""West, south, east, north in metres: seven by thirteen squares of 100 km (Ordnance Survey)."""
+
+BEYOND_CELLS = 1.0
+"""How far a tile may reach beyond its square. Tiles whose cells are centred on the square's lines
+have half a cell more on every side, or a whole one on two of them; beyond that it is another
+place."""
 
 
 def read_square(text: str) -> Bounds | None:
@@ -32,6 +43,31 @@ def read_square(text: str) -> Bounds | None:
     except BNGReferenceError:
         return None
     return (float(west), float(south), float(east), float(north))
+
+
+def locate_square(name: str) -> Bounds:
+    """Give the bounds of a square whose name is known to be one, in metres."""
+    bounds = read_square(name)
+    if bounds is None:
+        raise ValueError(f"{name} is no square of the National Grid.")
+    return bounds
+
+
+def lies_in_square(tile: Grid, name: str) -> bool:
+    """Tell whether a tile's cells lie in a square, whose name is known to be one.
+
+    A part of the square is enough: tiles are cut at coasts and borders, and archives of 5 km hold
+    tiles of one.
+
+    >>> lies_in_square(Grid(525_000, 190_001, 1.0, (5001, 5000)), "TQ28NE")
+    True
+    >>> lies_in_square(Grid(526_000, 190_000, 1.0, (5000, 5000)), "TQ28NE")
+    False
+    """
+    west, south, east, north = tile.bounds
+    own = locate_square(name)
+    beyond_m = max(own[0] - west, own[1] - south, east - own[2], north - own[3])
+    return beyond_m <= BEYOND_CELLS * tile.cell_m
 
 
 def name_square(easting: float, northing: float, side_m: int) -> str | None:
@@ -60,6 +96,7 @@ def list_squares(bounds: Bounds, side_m: int) -> list[str]:
     ['TQ28NW', 'TQ28NE']
     """
     west, south, east, north = WHOLE_GRID
+    # The library refuses bounds that reach beyond the grid, as those of Cornwall's coast do.
     inside = (
         max(bounds[0], west),
         max(bounds[1], south),
@@ -69,4 +106,4 @@ def list_squares(bounds: Bounds, side_m: int) -> list[str]:
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         return []
     found = [each.bng_ref_compact for each in bbox_to_bng(*inside, side_m)]
-    return sorted(found, key=lambda name: (read_square(name) or WHOLE_GRID)[1::-1])
+    return sorted(found, key=lambda name: locate_square(name)[1::-1])

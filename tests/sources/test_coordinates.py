@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pyproj import CRS
 
-from basrelief.sources.places import (
+from basrelief.sources.coordinates import (
     find_vertical_axis,
     flatten_crs,
     has_datum,

@@ -1,0 +1,121 @@
+"""Whose the inputs of a run are: as kept when they were fetched, or whose they usually are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from basrelief.config import InputError, Settings
+from basrelief.run import read_json
+from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
+from basrelief.sources.countries import Country, find_letters
+from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
+from basrelief.sources.inputs import FILES, PATTERNS, expand_pattern
+from basrelief.sources.licences import Credit
+
+CREDITS = "credits.json"
+"""Whose every file of a folder is, where it came from, and its SHA-256; written by fetch."""
+
+KEYS = (*PATTERNS, *FILES, "images")
+
+LIDAR_KEYS = ("dsm", "dtm", "images")
+BOUNDARY_KEYS = ("areas", "table")
+INDEX_KEYS = ("labels", "table")
+"""Keys of ``[data]`` with what is made of a country's LIDAR, has the codes of its areas, or its
+index."""
+
+
+@dataclass(frozen=True)
+class InputCredits:
+    """Whose the inputs of a run are, each publisher once."""
+
+    known: tuple[Credit, ...]
+    """Of files that were fetched and are as they came."""
+
+    usual: tuple[Credit, ...]
+    """Of whose the other files usually are, which nobody checked."""
+
+    @property
+    def words(self) -> list[tuple[str, str]]:
+        """Each source, and the words to set beside what is derived from it; what is known first."""
+        return [(each.source, each.words) for each in (*self.known, *self.usual)]
+
+
+def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCredits:
+    """Find whose the inputs of a run are.
+
+    A ``credits.json`` in the folder of an input or above it says so of the files that it lists;
+    the pages of the countries say whose the others usually are.
+
+    Parameters
+    ----------
+    area_ids
+        Codes of the run's areas: their first letters tell the country.
+    """
+    given = [key for key in KEYS if getattr(settings.data, key) is not None]
+    ledgers: dict[Path, Mapping[Path, Credit]] = {}
+    known: dict[Credit, None] = {}
+    others = set()
+    for key in given:
+        typed = getattr(settings.data, key)
+        files = [path for path, _ in expand_pattern(typed, settings.locate(typed))]
+        found = [_find_kept(path.absolute(), ledgers) for path in files]
+        known |= {credit: None for credit in found if credit is not None}
+        # A folder, or files that are no longer there: nobody said whose they were.
+        if None in found or not found:
+            others.add(key)
+    usual = [each for country in _find_countries(area_ids) for each in _list_usual(country, others)]
+    police = [METROPOLITAN_POLICE] if "crime" in others else []
+    return InputCredits(tuple(known), tuple(dict.fromkeys([*usual, *police])))
+
+
+def _find_countries(area_ids: Iterable[str | None]) -> list[Country]:
+    """Find of which countries areas are, by their codes."""
+    codes = [code for code in area_ids if isinstance(code, str)]
+    letters = find_letters(codes)
+    found = [country for letter, country in COUNTRY_BY_LETTER.items() if letter in letters]
+    # A page that shows no area has no code to tell by; then all are credited and none forgotten.
+    return found or ([ENGLAND] if codes else list(COUNTRIES))
+
+
+def _list_usual(country: Country, keys: set[str]) -> list[Credit]:
+    """List whose the inputs of a country usually are, for some keys of ``[data]``."""
+    pairs = (
+        (LIDAR_KEYS, country.lidar),
+        (INDEX_KEYS, country.index.credit),
+        (BOUNDARY_KEYS, country.boundaries),
+    )
+    return [credit for own, credit in pairs if keys.intersection(own)]
+
+
+def _find_kept(path: Path, ledgers: dict[Path, Mapping[Path, Credit]]) -> Credit | None:
+    """Find what was kept of a file when it was fetched; of several folders, the nearest says."""
+    for folder in path.parents:
+        if folder not in ledgers:
+            ledgers[folder] = _read_ledger(folder)
+        if path in ledgers[folder]:
+            return ledgers[folder][path]
+    return None
+
+
+def _read_ledger(folder: Path) -> Mapping[Path, Credit]:
+    """Read which files of a folder were fetched and are as they came, and whose they are."""
+    if not (folder / CREDITS).is_file():
+        return {}
+    try:
+        listed = read_json(folder / CREDITS)
+        return {
+            folder / each["file"]: Credit(**each["credit"])
+            for each in listed
+            # By size and not by hash: tiles are gigabytes, and the report reads none of them. A
+            # file that was put in another's place is somebody else's.
+            if _weigh(folder / each["file"]) == each["n_bytes"]
+        }
+    # Another program's file of this name; and whose the files usually are is better than none.
+    except (InputError, OSError, KeyError, TypeError):
+        return {}
+
+
+def _weigh(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
