@@ -5,6 +5,8 @@ from __future__ import annotations
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
+from basrelief.tell.intervals import write_range
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import format_number, name_recipe
 
 DIFFERENCES = {
@@ -18,6 +20,8 @@ DIFFERENCES = {
 def say_difference(record: Record, other: str) -> tuple[str, str] | None:
     """Say what a recipe adds to another, from ``difference, low, high, beats, is_beaten``.
 
+    The range stands with what it is, from ``interval``.
+
     Returns
     -------
     The sense, of `SENSES`, and the words behind it; None without an interval.
@@ -25,16 +29,17 @@ def say_difference(record: Record, other: str) -> tuple[str, str] | None:
     Examples
     --------
     >>> gain = {"difference": 0.186, "low": 0.121, "high": 0.247, "beats": True, "is_beaten": False}
+    >>> gain["interval"] = "refitted"
     >>> say_difference(gain, "place alone")
-    ('better', 'adds 0.19 (0.12 to 0.25) to place alone')
+    ('better', 'adds 0.19 (0.12 to 0.25; 95%) to place alone')
     >>> say_difference(gain | {"beats": False}, "place alone")
-    ('even', 'cannot be told from place alone: 0.19 (0.12 to 0.25)')
+    ('even', 'cannot be told from place alone: 0.19 (0.12 to 0.25; 95%)')
     """
     difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return None
-    amount = f"{format_number(difference)} ({format_number(low)} to {format_number(high)})"
-    sense = "better" if record["beats"] else "worse" if record["is_beaten"] else "even"
+    amount = f"{format_number(difference)} {write_range(low, high, record)}"
+    sense = tell_comparison(record)
     return sense, DIFFERENCES[sense].format(amount=amount, other=other)
 
 

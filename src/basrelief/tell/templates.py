@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
 from jinja2.nodes import EvalContext
 
-from basrelief.tell import words
+from basrelief.tell import intervals, words
 
 
 def open_templates(*wings: str) -> Environment:
@@ -29,6 +29,7 @@ def open_templates(*wings: str) -> Environment:
     )
     environment.filters["number"] = words.format_number
     environment.filters["percent"] = words.format_percent
+    environment.filters["interval_name"] = intervals.name_interval
     environment.filters["join_words"] = words.join_words
     environment.filters["target_name"] = words.name_target
     return environment

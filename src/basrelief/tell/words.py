@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
-from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
 
@@ -281,49 +280,3 @@ def name_scheme(scheme: str, settings: Settings) -> str:
         clear = f" and the {format_length(split.buffer_m)} around them" if split.buffer_m else ""
         return f"whole {format_length(split.block_m)} blocks{clear} held out"
     return HELD_OUT[scheme]
-
-
-HELD_FIXED = (
-    "its range is over the tested places drawn again, with the model held fixed, and narrower "
-    "than what is to be expected"
-)
-"""What an interval is where nothing was fitted anew."""
-
-
-def say_intervals(records: Iterable[Record]) -> str:
-    """Say what the intervals of some records are, and which of them are no 95 % interval.
-
-    Examples
-    --------
-    >>> say_intervals([{"interval": "resampled"}]).split(":")[0]
-    'No 95% interval can be given'
-    >>> say_intervals([{"interval": None}])
-    ''
-    """
-    kinds = {record["interval"] for record in records} - {None}
-    if kinds == {"resampled"}:
-        return f"No 95% interval can be given: {HELD_FIXED}."
-    sentences = []
-    if kinds & {"refitted", "few_districts", "drawn_in"}:
-        sentences.append(
-            "Intervals of 95% hold the skill to be expected: every fold was fitted anew to labels "
-            "drawn for the same areas."
-        )
-    if "drawn_in" in kinds:
-        sentences.append(
-            "Where LIDAR is told from chance, the lower end is the gain from which chance could "
-            "just reach the one observed: such a range holds what is to be expected about nine "
-            "times in ten."
-        )
-    if "few_districts" in kinds:
-        sentences.append(
-            "Of what knows districts, of which there are fewer than ten here, they can be too "
-            "narrow."
-        )
-    if "resampled" in kinds:
-        # Networks by area as well: none of them is fitted hundreds of times.
-        sentences.append(
-            "Of networks, and of whatever is tested by chip, no 95% interval can be given: "
-            f"{HELD_FIXED}."
-        )
-    return " ".join(sentences)

@@ -12,7 +12,9 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
 from basrelief.tell.gains import find_gain, say_difference
+from basrelief.tell.intervals import say_intervals, write_range
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
     format_percent,
@@ -22,7 +24,6 @@ from basrelief.tell.words import (
     name_scheme,
     name_target,
     name_targets,
-    say_intervals,
 )
 
 ALWAYS = 0.995
@@ -107,7 +108,7 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
     against = select(facts.judged.comparisons, versus=yardstick, **key)
     if not against:
         return ""
-    won = name_targets([record["target"] for record in against if record["beats"]])
+    won = name_targets([r["target"] for r in against if tell_comparison(r) == "better"])
     held_out = name_scheme(scheme, facts.settings)
     sentence = f"With {held_out} it beats {name_recipe(yardstick)} for {won or 'no score'}"
     means = select(facts.judged.over_targets, **key)
@@ -120,13 +121,13 @@ def _say_apart(record: Record) -> str:
     difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return ""
-    if not (record["beats"] or record["is_beaten"]):
-        ends = f"{format_number(low)} to {format_number(high)}"
-        return f"the two cannot be told apart ({format_number(difference)}, {ends})"
+    if tell_comparison(record) == "even":
+        amount = f"{format_number(difference)} {write_range(low, high, record)}"
+        return f"the two cannot be told apart: {amount}"
     # Without their signs and the smaller first: "lower" has said which way.
-    ends = " to ".join(format_number(abs(end)) for end in sorted((low, high), key=abs))
+    ends = write_range(*sorted((abs(low), abs(high))), record)
     word = "higher" if low > 0 else "lower"
-    return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
+    return f"its skill is {format_number(abs(difference))} {ends} {word}"
 
 
 def say_kept(record: Record | None, joins_place: bool) -> str:
@@ -256,7 +257,7 @@ def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> 
         against = select(facts.judged.comparisons, **versus)
         if not sees_lidar(knows.get(part, ())) or not against:
             continue
-        won = [name_target(record["target"]) for record in against if record["beats"]]
+        won = [name_target(r["target"]) for r in against if tell_comparison(r) == "better"]
         more = name_known(differ(knows[name], knows[part]))
         by = f" by what it knows of {more}" if more else ""
         named = join_words(won) if won else "no score"

@@ -12,10 +12,12 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
 from basrelief.tell.findings import Finding, name_preferred, say_r2
+from basrelief.tell.intervals import say_intervals
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
     join_words,
@@ -23,7 +25,6 @@ from basrelief.tell.words import (
     name_scheme,
     name_target,
     open_sentence,
-    say_intervals,
 )
 
 ENDS = (0.02, 0.98)
@@ -133,8 +134,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
     senses[finding.sense].append(name_apart("the mean", finding.knows))
     for other in select(comparisons, **key):
-        sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
-        senses[sense].append(name_apart(other["versus"], other["differs_in"]))
+        senses[tell_comparison(other)].append(name_apart(other["versus"], other["differs_in"]))
     return tuple(
         Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()

@@ -22,7 +22,7 @@ SHARE_NAMES = {0.2: "fifth", 0.1: "tenth"}
 
 VERSUS_CHANCE = {
     "better": "better than chance",
-    "even": "no better than chance",
+    "even": "cannot be told from chance",
     "worse": "worse than chance",
 }
 
@@ -54,14 +54,32 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "table": [record for record in targeting if record["recipe"] in told],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
         "is_public": facts.is_public,
+        "n_held": sum(tell_hits(record) != "even" for record in mine),
+        "n_tried": len(mine),
     }
+
+
+def tell_hits(record: Record) -> str:
+    """Tell whether a hit rate is better than a blind pick, as far as chance lets it be told.
+
+    Examples
+    --------
+    >>> tell_hits({"hit_rate": 0.75, "chance": 0.2, "low": 0.3, "high": 0.9, "holds": True})
+    'better'
+    >>> tell_hits({"hit_rate": 0.75, "chance": 0.2, "low": 0.3, "high": 0.9})
+    'even'
+    """
+    # One range among many lies above chance by luck: it has to hold over the whole table.
+    if not record.get("holds"):
+        return "even"
+    return tell_sense(record["low"], record["high"], record["chance"])
 
 
 def _show_hits(record: Record, failing: dict[str, list[str]]) -> Row:
     """Hold a hit rate against chance; ``failing`` are the targets that each recipe cannot tell."""
     low, high, chance = record["low"], record["high"], record["chance"]
-    without, sense = record["versus_hit_rate"], tell_sense(low, high, chance)
-    # One range among many lies above chance by luck: what cannot tell a score finds nobody by it.
+    without, sense = record["versus_hit_rate"], tell_hits(record)
+    # Whoever cannot be told to predict a score is not praised for whom it finds by that.
     if sense == "better" and record["target"] in failing.get(record["recipe"], []):
         sense = "even"
     # Beside the mean, which picks blindly, chance says it all.

@@ -19,17 +19,19 @@ from basrelief.tell.findings import (
     say_r2,
     warn_of_few,
     warn_of_leak,
+    warn_of_random,
 )
 from basrelief.tell.gains import find_gain
+from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_length,
     name_apart,
     name_scheme,
     name_target,
     name_targets,
-    say_intervals,
 )
 
 REASONS = {
@@ -119,7 +121,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "by_district": [note for t in facts.samples.targets if (note := facts.say_by_district(t))],
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
-        "is_random": facts.schemes == ["random"],
+        "random": warn_of_random(facts.schemes),
         "publication": facts.publication,
     }
 
@@ -161,7 +163,7 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             # Told apart from LIDAR alone, which would be given the credit for what place knows.
             gain = find_gain(facts, recipe, target, scheme, unit)
             # LIDAR alone is preferred for beating the mean: no pair of its own says so.
-            adds = gain is None or bool(gain["beats"])
+            adds = gain is None or tell_comparison(gain) == "better"
             joins = recipe in facts.joining
             why = say_preference(record, facts.judged.knows)
             found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
@@ -221,9 +223,11 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     statements = {
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
-        "joined": Statement("joined", f"LIDAR adds nothing that can be told to {REST}"),
-        "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
-        "mean": Statement("mean", "there is nothing to learn here beyond the mean"),
+        "joined": Statement("joined", f"that LIDAR adds to {REST} cannot be told"),
+        "plain": Statement(
+            "plain", "of LIDAR nothing can be told beside the best of place, district and size"
+        ),
+        "mean": Statement("mean", "nothing can be told beyond the mean"),
     }
     return [
         Group(key, statement, members[key]) for key, statement in statements.items() if members[key]
