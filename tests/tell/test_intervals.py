@@ -72,9 +72,7 @@ def told(
 
 
 @pytest.mark.parametrize("name", ["report.html", "public/report.html", "model_card.md"])
-def test_no_range_of_a_skill_stands_without_what_it_holds(
-    told: tuple[Run, str], name: str
-) -> None:
+def test_no_range_of_a_skill_stands_without_what_it_holds(told: tuple[Run, str], name: str) -> None:
     run, level = told
     text = re.sub(r"<[^>]+>", " ", (run.folder / name).read_text(encoding="utf-8"))
     ranges = re.findall(r"0\.20 to 0\.50[^|]{0,60}", text)

@@ -84,7 +84,10 @@ def tell(facts: Facts, name: str) -> Iterator[tuple[str, str]]:
     (statement,) = results.say_versus(finding, facts.judged.comparisons)
     for other in (MEAN, *(record["versus"] for record in facts.judged.comparisons)):
         yield statement.words, other
-    yield audit.say_audit(facts.judged.audit, facts.judged.comparisons)[-1], facts.judged.audit["recipes"][0]["versus"]
+    yield (
+        audit.say_audit(facts.judged.audit, facts.judged.comparisons)[-1],
+        facts.judged.audit["recipes"][0]["versus"],
+    )
     (layer,) = gather_layers(facts)
     yield layer.say(), MEAN
     yield layer.say(), yardstick

@@ -223,7 +223,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     better = {finding.target for finding in findings if finding.sense == "better"}
     opening = open_sentence(held_out)
     if not better:
-        return f"{opening}, no recipe can be told better than always predicting the mean, for any score."
+        return f"{opening}, no recipe can be told better than {THE_MEAN}, for any score."
     found = name_targets([target for target in targets if target in better])
     return (
         f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "

@@ -84,7 +84,9 @@ def say_intervals(records: Iterable[Record]) -> str:
         return f"No 95% interval can be given: {HELD_FIXED}."
     sentences = []
     if kinds & {"refitted", "few_districts", "drawn_in"}:
-        sentences.append("For these ranges every fold was fitted anew to labels drawn for the same areas.")
+        sentences.append(
+            "For these ranges every fold was fitted anew to labels drawn for the same areas."
+        )
     if "refitted" in kinds:
         sentences.append("Those marked 95% hold the skill to be expected so often.")
     if "drawn_in" in kinds:

@@ -17,11 +17,12 @@ from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
-from basrelief.tell.facts import Basis, Publication, read_facts
+from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
 from basrelief.tell.page.looks import embed_picture
+from basrelief.tell.publication import Basis, Publication
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),

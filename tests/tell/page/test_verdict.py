@@ -46,7 +46,9 @@ def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
 
 def test_worse_with_an_interval_that_includes_the_mean_cannot_be_told() -> None:
     finding = make_finding(-0.1, -0.3, 0.1)
-    assert finding.words.startswith("not told from always predicting the mean (the range includes 0")
+    assert finding.words.startswith(
+        "not told from always predicting the mean (the range includes 0"
+    )
     assert finding.sense == "even"
 
 

@@ -13,17 +13,18 @@ from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
 from basrelief.tell.cards.caveats import list_caveats, say_no_ranges
 from basrelief.tell.cards.data_sheet import tell_data
-from basrelief.tell.facts import Basis, Facts, choose_unit, select
+from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import say_headline, say_worth
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.models import Model
 from basrelief.tell.page.question import say_question
 from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import list_versions
+from basrelief.tell.publication import Basis
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import say_basis
 from basrelief.tell.templates import open_templates
-from basrelief.tell.training import say_shortfalls
+from basrelief.tell.training import say_precision, say_shortfalls
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -69,6 +70,11 @@ def tell_models(facts: Facts, narrowed: Facts, models: Sequence[Model]) -> dict[
     return {
         "models": [(facts.tell(model.name), model) for model in models],
         "shortfalls": say_shortfalls(facts.trainings),
+        "precisions": [
+            (facts.tell(training["recipe"]), said)
+            for training in facts.trainings
+            if (said := say_precision(training))
+        ],
         # Nobody can read off a recipe what its thirty-odd statistics are.
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,

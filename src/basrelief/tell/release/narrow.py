@@ -23,8 +23,9 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.tell.evaluation import Evaluation, read_ranked
-from basrelief.tell.facts import Basis, Described, Facts, Heat, Publication, select
+from basrelief.tell.facts import Described, Facts, Heat, select
 from basrelief.tell.provenance import OF_LABELS, Source
+from basrelief.tell.publication import Basis, Publication
 from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
