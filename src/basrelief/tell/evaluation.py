@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from basrelief.judge.yardsticks import differ
 from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
 
@@ -51,6 +52,14 @@ class Evaluation:
     def yardsticks(self) -> dict[str, str]:
         """By recipe, what differs from it in LIDAR alone."""
         return {record["recipe"]: record["yardstick"] for record in self.recipes}
+
+    def find_apart(self, one: str, other: str) -> Sequence[str]:
+        """Find what sets two recipes apart, by its codes: whoever tells of both names all of it."""
+        for record in self.comparisons:
+            if {record["recipe"], record["versus"]} == {one, other}:
+                return list(record["differs_in"])
+        # Pairs of what nobody asked for are not all listed.
+        return differ(self.knows.get(one, ()), self.knows.get(other, ()))
 
     @property
     def knows(self) -> dict[str, list[str]]:

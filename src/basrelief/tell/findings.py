@@ -12,6 +12,7 @@ from basrelief.tell.intervals import is_fixed
 from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (
     format_number,
+    is_lidar_alone,
     join_words,
     name_known,
     name_scheme,
@@ -54,7 +55,7 @@ class Finding:
 
         Beside the mean, which knows nothing, it may not pass for LIDAR alone.
         """
-        is_plain = name_known(self.knows) in ("", "LIDAR")
+        is_plain = not self.knows or is_lidar_alone(self.knows)
         return self.recipe if is_plain else f"{self.recipe} ({name_known(self.knows)})"
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
+from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
 
@@ -42,6 +43,9 @@ KNOWN_NAMES = {
     "size": "size",
 }
 """What a recipe knows, by its code in ``evaluate/recipes.json``."""
+
+WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
+"""Codes of what can be known without a flight."""
 
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
@@ -95,16 +99,28 @@ def name_known(codes: Sequence[str]) -> str:
     return join_words(name_each(codes))
 
 
+def is_lidar_alone(codes: Collection[str]) -> bool:
+    """Say whether what is known, or what two differ in, is LIDAR and nothing of where an area is.
+
+    Examples
+    --------
+    >>> is_lidar_alone(["heights"]), is_lidar_alone(["heights", "place"]), is_lidar_alone([])
+    (True, False, False)
+    """
+    # By what it must not be: how heights are read can be told by codes of its own.
+    return sees_lidar(codes) and not WITHOUT_LIDAR & set(codes)
+
+
 def name_apart(name: str, differs_in: Sequence[str]) -> str:
-    """Name a recipe with, in brackets, all that sets it apart from another, if anything does.
+    """Name a recipe with, in brackets, all that sets it apart from another.
 
     Examples
     --------
     >>> name_apart("place-alone", ["heights", "district"]), name_apart("stack", [])
-    ('place-alone [LIDAR, district]', 'stack')
+    ('place-alone [LIDAR, district]', 'stack [how it is used]')
     """
-    apart = ", ".join(name_each(differs_in))
-    return f"{name} [{apart}]" if apart else name
+    # Two recipes are never the same: what know the same use it in different ways.
+    return f"{name} [{', '.join(name_each(differs_in)) or 'how it is used'}]"
 
 
 def say_apart(differs_in: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from basrelief.tell.page.verdict import name_column
 from basrelief.tell.words import (
     HELD_OUT,
     format_number,
-    name_known,
+    is_lidar_alone,
     name_recipe,
     name_target,
     open_sentence,
@@ -198,7 +198,7 @@ def _say_against(record: Record, fixed: Collection[str]) -> str:
         sentences += f" {open_sentence(rival)} beats it with {_list_schemes(lost)}."
     # An empty list, not None: that means that the two were never compared.
     if won == [] and record["better"]:
-        is_lidar = name_known(record["differs_in"]) == "LIDAR"
+        is_lidar = is_lidar_alone(record["differs_in"])
         so = "that LIDAR adds to it" if is_lidar else "that it knows more than where an area is"
         sentences += f" It beats {rival} nowhere: {so} cannot be told."
     return f"{sentences} {apart}" if sentences else ""

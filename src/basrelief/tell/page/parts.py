@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
@@ -251,15 +251,15 @@ def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> 
 
 def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> str:
     """Say for which targets the whole beats LIDAR, or members, alone, and what sets them apart."""
-    sentences, knows = [], facts.judged.knows
+    sentences = []
     for part in parts:
         versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
         against = select(facts.judged.comparisons, **versus)
-        if not sees_lidar(knows.get(part, ())) or not against:
+        if not sees_lidar(facts.judged.knows.get(part, ())) or not against:
             continue
         won = [name_target(r["target"]) for r in against if tell_comparison(r) == "better"]
-        more = name_known(differ(knows[name], knows[part]))
-        by = f" by what it knows of {more}" if more else ""
+        more = name_known(facts.judged.find_apart(name, part))
+        by = f" by what it knows of {more}" if more else " by how it uses what both know"
         named = join_words(won) if won else "no score"
         sentences.append(f"It beats {parts[part]}{by} for {named}.")
     return " ".join(sentences)

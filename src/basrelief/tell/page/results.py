@@ -123,7 +123,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
-    difference. In brackets stands all that the two differ in; nothing where they know the same.
+    difference. In brackets stands all that the two differ in.
 
     Returns
     -------
@@ -132,7 +132,9 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     record = finding.record
     key = {name: record[name] for name in ("recipe", "target", "scheme", "unit")}
     senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
-    senses[finding.sense].append(name_apart("the mean", finding.knows))
+    # Of a recipe of which nothing is known here no more can be said than its name.
+    mean = name_apart("the mean", finding.knows) if finding.knows else "the mean"
+    senses[finding.sense].append(mean)
     for other in select(comparisons, **key):
         senses[tell_comparison(other)].append(name_apart(other["versus"], other["differs_in"]))
     return tuple(

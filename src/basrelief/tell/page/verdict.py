@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import BASELINES
-from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -165,7 +165,7 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             # LIDAR alone is preferred for beating the mean: no pair of its own says so.
             adds = gain is None or tell_comparison(gain) == "better"
             joins = recipe in facts.joining
-            why = say_preference(record, facts.judged.knows)
+            why = say_preference(record, facts.judged.find_apart)
             found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
     return found
 
@@ -262,25 +262,26 @@ def _say_rest(groups: Sequence[Group]) -> str:
     return f" For the other {COUNTS.get(n_others, n_others)} this cannot be shown."
 
 
-def say_preference(record: Record, knows: Mapping[str, Collection[str]]) -> str:
+def say_preference(record: Record, find_apart: Callable[[str, str], Sequence[str]]) -> str:
     """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
 
     Parameters
     ----------
-    knows
-        By recipe, the codes of what it knows: in brackets stands all that two differ in.
+    find_apart
+        Gives the codes of what sets two recipes apart: all of it stands in brackets.
 
     Examples
     --------
     >>> found = {"recipe": "vgg16", "reason": "simplest", "alike": ["dense"]}
     >>> found |= {"beaten": {"area-size": ["vgg16"]}}
-    >>> knows = {"area-size": ["size"], "vgg16": ["heights"], "dense": ["heights"]}
-    >>> say_preference(found, knows).split("; ")[1:]
-    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense cannot be told better']
+    >>> def find_apart(one, other):
+    ...     return [] if "dense" in (one, other) else ["heights", "size"]
+    >>> say_preference(found, find_apart).split("; ")[1:]
+    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense [how it is used] cannot be told better']
     """
 
     def name(other: str, beside: str) -> str:
-        return name_apart(other, differ(knows.get(other, ()), knows.get(beside, ())))
+        return name_apart(other, find_apart(other, beside))
 
     clauses = [REASONS[record["reason"]]]
     for lost, winners in record["beaten"].items():
