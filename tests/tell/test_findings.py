@@ -62,7 +62,7 @@ def test_several_targets_without_success_are_said_plainly() -> None:
 def test_better_without_an_interval_is_not_counted_as_better() -> None:
     finding = findings.find_findings([make_record(0.3, (None, None))], "area")[0]
     assert finding.sense == "even"
-    assert "too few places for a range" in finding.words
+    assert "too few blocks or areas for a range" in finding.words
 
 
 def test_what_is_by_chance_is_not_counted_as_better() -> None:
@@ -170,8 +170,8 @@ def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
         (-0.2, -0.4, 0.1, "not told from always predicting the mean (the range includes 0)"),
         (0.2, -0.1, 0.4, "not told from always predicting the mean (the range includes 0)"),
         (-1e-17, -0.1, 0.1, "not told from always predicting the mean (a skill so near 0"),
-        (0.2, None, None, "not told from always predicting the mean (too few places"),
-        (-0.2, None, None, "not told from always predicting the mean (too few places"),
+        (0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
+        (-0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
         (None, None, None, "cannot be judged"),
     ],
 )

@@ -31,7 +31,7 @@ UNTESTED = "neighbours of what is tested were learnt from, or no other labels we
 """Why a score can be left without a test against chance."""
 
 FEW = 30
-"""Fewer held-out places than this make a bootstrapped interval rough."""
+"""Fewer held-out areas or chips than this make a range rough itself."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def say_worth(record: Record) -> str:
         "by_chance": f"not told from {THE_MEAN} (among so many scores, one like it is chance)",
         "untested": f"not told from {THE_MEAN} (not held against chance: {UNTESTED})",
         "unsure": f"not told from {THE_MEAN} (the range includes 0)",
-        "no_interval": f"not told from {THE_MEAN} (too few places for a range)",
+        "no_interval": f"not told from {THE_MEAN} (too few blocks or areas for a range)",
         "unknown": "cannot be judged: what was observed does not vary",
     }[worth]
 
@@ -246,14 +246,14 @@ def say_errors(findings: Sequence[Finding]) -> str | None:
 
 
 def warn_of_few(findings: Sequence[Finding]) -> str | None:
-    """Warn where a verdict rests on so few places that its interval is rough itself."""
+    """Warn where a verdict rests on so few that its range is rough itself."""
     fewest = min(findings, key=lambda finding: finding.record["n"], default=None)
     if fewest is None or fewest.record["n"] >= FEW:
         return None
     return (
         f"{fewest.recipe} was judged on only {fewest.record['n']} held-out "
-        f"{fewest.record['unit']}s. With so few, the interval is itself uncertain and one odd "
-        "place can turn a verdict round: take it as a hint."
+        f"{fewest.record['unit']}s. With so few, the range is itself uncertain, and one odd "
+        f"{fewest.record['unit']} can turn a verdict round: take it as a hint."
     )
 
 

@@ -67,5 +67,5 @@ def say_gain(facts: Facts, recipe: str, target: str, scheme: str) -> str:
     other = name_recipe(record["versus"])
     found = say_difference(record, other)
     if found is None:
-        return f" What LIDAR adds to {other} cannot be told: there are too few places."
+        return f" What LIDAR adds to {other} cannot be told: there are too few blocks or areas."
     return f" With LIDAR it {found[1]}."

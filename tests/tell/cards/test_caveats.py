@@ -70,7 +70,7 @@ def test_where_no_score_may_be_told_the_card_does_not_call_that_well(judged: Fac
 
 def test_why_there_are_no_ranges_is_the_true_reason(judged: Facts) -> None:
     assert say_no_ranges([]) == "none: no score may be shown."
-    assert say_no_ranges(judged.scores) == "none: too few places were tested."
+    assert say_no_ranges(judged.scores) == "none: too few blocks or areas were tested."
 
 
 def test_claims_that_do_not_survive_are_warned_of(judged: Facts) -> None:

@@ -90,7 +90,7 @@ def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
     ("reason", "words"),
     [
         ("none_better", "nothing can be told"),
-        ("no_intervals", "too few places"),
+        ("no_intervals", "too few blocks or areas"),
         ("most_skill", "the one with most skill"),
         ("lidar_adds", "the simplest of those to which LIDAR adds"),
     ],

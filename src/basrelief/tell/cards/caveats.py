@@ -40,7 +40,7 @@ def say_no_ranges(scores: Sequence[Record]) -> str:
     """Say why no score of a card has a range."""
     if not scores:
         return "none: no score may be shown."
-    return "none: too few places were tested."
+    return "none: too few blocks or areas were tested."
 
 
 def _warn_of_nothing_told(scores: Sequence[Record]) -> str:

@@ -131,7 +131,7 @@ def _say_shared(same_label: float, same_area: float | None) -> str:
     sentence = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
     if same_area is not None:
         sentence += f", and {same_area:.0%} lie in the area,"
-    return f"{sentence} of a training chip: a score there says little about ground never seen."
+    return f"{sentence} of a training chip: a skill there says little about ground never seen."
 
 
 def _say_place(record: Record) -> str:
@@ -146,7 +146,7 @@ def _say_place(record: Record) -> str:
         return f"{sentence} That knowing where an area lies helps cannot be told."
     where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
     return (
-        f"{sentence} It looks good {where}: a LIDAR score there has to be held against it, and not "
+        f"{sentence} It looks good {where}: a skill of LIDAR there has to be held against it, and not "
         "against 0."
     )
 

@@ -105,8 +105,8 @@ SENTENCES = {
         "on real chips."
     ),
     ("edges", "areas"): (
-        "Within {edge_cells} cells of the edge of a block, ground says {value:.2f} times as much "
-        "as elsewhere, in size."
+        "Within {edge_cells} cells of the edge of what the network sees at once, ground says "
+        "{value:.2f} times as much as elsewhere, in size."
     ),
     ("edges", "chips"): (
         "In the outer eighth of a chip on each side heat is {value:.2f} times as strong as inside."
@@ -119,7 +119,7 @@ REASONS = {
     ("no map", "chips"): "There is no heat to compare.",
     ("predicted alike", "areas"): "All areas are predicted alike.",
     ("predicted alike", "chips"): "All chips are predicted alike.",
-    ("no edge", "areas"): "No area has ground both beside the edge of a block and elsewhere.",
+    ("no edge", "areas"): "No area has ground both beside the edge of what the network sees at once and elsewhere.",
 }
 """Why a check has no value."""
 

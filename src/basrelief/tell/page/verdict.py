@@ -35,7 +35,7 @@ from basrelief.tell.words import (
 )
 
 REASONS = {
-    "no_intervals": "too few places for intervals: nothing can be told from the mean",
+    "no_intervals": "too few blocks or areas for ranges: nothing can be told from the mean",
     "none_better": f"nothing can be told from {THE_MEAN}",
     "simplest": "the simplest that beats the mean and that nothing beats",
     "lidar_adds": "the simplest of those to which LIDAR adds what is no chance; "
