@@ -205,3 +205,18 @@ def test_two_that_know_the_same_are_said_to_use_it_otherwise(judged: Facts) -> N
     (finding, *_) = [each for each in facts.findings if each.recipe == "dense-vgg16"]
     (statement, *_) = results.say_versus(finding, same)
     assert "relief-statistics [how it is used]" in statement.words
+
+
+def test_how_lidar_is_read_and_what_learns_are_named_where_judging_tells_them(
+    judged: Facts,
+) -> None:
+    facts, _ = compare_all(judged)
+    how = [
+        record | {"differs_in": [], "differs_how": ["features", "learner"]}
+        for record in facts.judged.comparisons
+    ]
+    (finding, *_) = [each for each in facts.findings if each.recipe == "dense-vgg16"]
+    (statement, *_) = results.say_versus(finding, how)
+    assert "relief-statistics [how LIDAR is read, what learns]" in statement.words
+    both = replace(facts.judged, comparisons=how).find_apart("dense-vgg16", "random-features")
+    assert say_apart(both) == "The two differ in how LIDAR is read and what learns."

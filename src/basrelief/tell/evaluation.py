@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from basrelief.judge.yardsticks import differ
 from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
+from basrelief.tell.words import list_apart
 
 N_LISTED = 20
 """Areas of the ranked list that the page shows."""
@@ -57,7 +58,7 @@ class Evaluation:
         """Find what sets two recipes apart, by its codes: whoever tells of both names all of it."""
         for record in self.comparisons:
             if {record["recipe"], record["versus"]} == {one, other}:
-                return list(record["differs_in"])
+                return list_apart(record)
         # Pairs of what nobody asked for are not all listed.
         return differ(self.knows.get(one, ()), self.knows.get(other, ()))
 

@@ -7,6 +7,7 @@ from math import floor, log10
 
 from basrelief.config import Settings
 from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
+from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
 
@@ -47,6 +48,9 @@ KNOWN_NAMES = {
 WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
 """Codes of what can be known without a flight."""
 
+HOW_NAMES = {"features": "how LIDAR is read", "learner": "what learns"}
+"""What two recipes can differ in beside what they know, by its code in comparisons."""
+
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
 
@@ -85,7 +89,20 @@ def name_each(codes: Sequence[str]) -> list[str]:
     >>> name_each(["heights", "place", "district"])
     ['LIDAR', 'place', 'district']
     """
-    return list(dict.fromkeys(KNOWN_NAMES.get(code, code.replace("_", " ")) for code in codes))
+    names = KNOWN_NAMES | HOW_NAMES
+    # What has no name yet is told by its code: left out, it would pass for no difference.
+    return list(dict.fromkeys(names.get(code, code.replace("_", " ")) for code in codes))
+
+
+def list_apart(record: Record) -> list[str]:
+    """List the codes of all that two compared recipes differ in, known or done.
+
+    Examples
+    --------
+    >>> list_apart({"differs_in": ["place"], "differs_how": ["learner"]})
+    ['place', 'learner']
+    """
+    return [*record["differs_in"], *record.get("differs_how", ())]
 
 
 def name_known(codes: Sequence[str]) -> str:
@@ -111,8 +128,8 @@ def is_lidar_alone(codes: Collection[str]) -> bool:
     return sees_lidar(codes) and not WITHOUT_LIDAR & set(codes)
 
 
-def name_apart(name: str, differs_in: Sequence[str]) -> str:
-    """Name a recipe with, in brackets, all that sets it apart from another.
+def name_apart(name: str, apart: Sequence[str]) -> str:
+    """Name a recipe with, in brackets, all that sets it apart from another, by `list_apart`.
 
     Examples
     --------
@@ -120,10 +137,10 @@ def name_apart(name: str, differs_in: Sequence[str]) -> str:
     ('place-alone [LIDAR, district]', 'stack [how it is used]')
     """
     # Two recipes are never the same: what know the same use it in different ways.
-    return f"{name} [{', '.join(name_each(differs_in)) or 'how it is used'}]"
+    return f"{name} [{', '.join(name_each(apart)) or 'how it is used'}]"
 
 
-def say_apart(differs_in: Sequence[str]) -> str:
+def say_apart(apart: Sequence[str]) -> str:
     """Say all that two recipes differ in, which no comparison of them may leave out.
 
     Examples
@@ -133,10 +150,10 @@ def say_apart(differs_in: Sequence[str]) -> str:
     >>> say_apart([])
     'The two know the same, and differ in how they use it.'
     """
-    named = name_known(differs_in)
+    named = name_known(apart)
     if not named:
         return "The two know the same, and differ in how they use it."
-    return f"The two differ in {named}{' alone' if len(name_each(differs_in)) == 1 else ''}."
+    return f"The two differ in {named}{' alone' if len(name_each(apart)) == 1 else ''}."
 
 
 def name_targets(targets: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from basrelief.tell.words import (
     HELD_OUT,
     format_number,
     is_lidar_alone,
+    list_apart,
     name_recipe,
     name_target,
     open_sentence,
@@ -190,7 +191,7 @@ def _say_against(record: Record, fixed: Collection[str]) -> str:
     rival = name_recipe(record["versus"])
     won = None if record["beats"] is None else [s for s in record["beats"] if s not in fixed]
     lost = [scheme for scheme in record["is_beaten"] if scheme not in fixed]
-    apart = say_apart(record["differs_in"])
+    apart = say_apart(list_apart(record))
     sentences = ""
     if won:
         sentences += f" It beats {rival} with {_list_schemes(won)}."

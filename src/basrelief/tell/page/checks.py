@@ -119,7 +119,10 @@ REASONS = {
     ("no map", "chips"): "There is no heat to compare.",
     ("predicted alike", "areas"): "All areas are predicted alike.",
     ("predicted alike", "chips"): "All chips are predicted alike.",
-    ("no edge", "areas"): "No area has ground both beside the edge of what the network sees at once and elsewhere.",
+    (
+        "no edge",
+        "areas",
+    ): "No area has ground both beside the edge of what the network sees at once and elsewhere.",
 }
 """Why a check has no value."""
 

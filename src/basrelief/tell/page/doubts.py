@@ -25,5 +25,5 @@ def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
     return (
         f"For {name_targets(weak)}, {recipe} cannot be told better than always predicting the "
         f"mean, with {name_scheme(facts.shown_scheme, facts.settings)}: read nothing into its "
-        "ground there."
+        "maps there."
     )

@@ -114,8 +114,8 @@ def say_tried(records: Sequence[Record]) -> str:
     n_alone = sum(tell_sense(record["low"], record["high"]) != "even" for record in tried)
     return (
         f"{len(tried)} figures were tried together, and {n_held or 'none'} "
-        f"{'hold' if n_held > 1 else 'holds'} over all of them. Beside its own interval alone "
-        f"{n_alone} would; by luck alone it would be about {len(tried) / 20:.1g}."
+        f"{'hold' if n_held > 1 else 'holds'} over all of them. Judged one by one, {n_alone} "
+        f"would; by luck alone it would be about {len(tried) / 20:.1g}."
     )
 
 

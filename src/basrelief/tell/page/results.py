@@ -21,6 +21,7 @@ from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
     join_words,
+    list_apart,
     name_apart,
     name_scheme,
     name_target,
@@ -136,7 +137,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     mean = name_apart("the mean", finding.knows) if finding.knows else "the mean"
     senses[finding.sense].append(mean)
     for other in select(comparisons, **key):
-        senses[tell_comparison(other)].append(name_apart(other["versus"], other["differs_in"]))
+        senses[tell_comparison(other)].append(name_apart(other["versus"], list_apart(other)))
     return tuple(
         Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()
