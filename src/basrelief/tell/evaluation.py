@@ -76,6 +76,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
     shown
         Filters on the rows of ``residuals.parquet``.
     """
+    # Of pictures there are no relief statistics, and so no effects of slope.
     partial = folder / "partial.json"
     return Evaluation(
         comparisons=read_json(folder / "comparisons.json"),

@@ -9,6 +9,7 @@ from basrelief.tell.intervals import write_range
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import format_number, name_recipe
 
+# An amount stands in each: a difference that cannot be told may still be large.
 DIFFERENCES = {
     "better": "adds {amount} to {other}",
     "even": "cannot be told from {other}: {amount}",
@@ -53,6 +54,7 @@ def find_gain(
     None of LIDAR alone, whose yardstick is the mean: its skill is its gain; and where the two were
     not compared.
     """
+    # Over the mean a recipe that knows place would be given LIDAR's credit for it.
     yardstick = facts.judged.yardsticks.get(recipe, MEAN)
     key = {"recipe": recipe, "target": target, "scheme": scheme, "unit": unit}
     found = select(facts.judged.comparisons, versus=yardstick, **key)

@@ -20,8 +20,8 @@ REASONS = {"few_districts": "few districts", "drawn_in": "lower end by chance"}
 """Why a range has no level of 95 %, where its level does not say it."""
 
 HELD_FIXED = (
-    "the range is over the tested blocks or areas drawn again, with models held fixed, and narrower than "
-    "what is to be expected"
+    "the range is over the tested blocks or areas drawn again, with models held fixed, and "
+    "narrower than what is to be expected"
 )
 """What a range is where nothing was fitted anew."""
 

@@ -19,6 +19,7 @@ def open_templates(*wings: str) -> Environment:
     wings
         Folders beside this file, searched in this order. A wing adds filters of its own.
     """
+    # Strict: a figure that a template misspells must stop the report, not vanish from it.
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent / wing for wing in wings]),
         finalize=_write_plain,

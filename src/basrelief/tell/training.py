@@ -28,6 +28,7 @@ def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
     >>> say_shortfalls([record])[0].split(". ")[0]
     'Training of vgg16 was shortened: 2 of 20 epochs'
     """
+    # Together, those that fall short alike: eight recipes would make a banner of eight lines.
     short, random = _gather(trainings)
     sentences = [
         f"Training of {join_words(names)} was shortened: {length}. {_own(names)}."
@@ -101,6 +102,7 @@ def _own(names: Sequence[str]) -> str:
 
 def _rename(found: Any, labels: dict[str, str]) -> Any:
     """Put labels in the place of names, however deep."""
+    # Most runs are whole, and their tables can be of a country.
     if not labels:
         return found
     if isinstance(found, pd.DataFrame):

@@ -21,6 +21,7 @@ def list_caveats(narrowed: Facts) -> list[str]:
     """
     # Baselines are there to be beaten: what they lack is no caveat of the model.
     asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
+    # In the order in which they weigh: what was not done, what was not shown, what is odd.
     warnings = [
         *say_shortfalls(narrowed.trainings),
         _warn_of_nothing_told(asked),

@@ -147,8 +147,8 @@ def _say_place(record: Record) -> str:
         return f"{sentence} That knowing where an area lies helps cannot be told."
     where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
     return (
-        f"{sentence} It looks good {where}: a skill of LIDAR there has to be held against it, and not "
-        "against 0."
+        f"{sentence} It looks good {where}: a skill of LIDAR there has to be held against it, and "
+        "not against 0."
     )
 
 

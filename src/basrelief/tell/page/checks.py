@@ -276,6 +276,7 @@ def say_blind(controls: Sequence[Record]) -> str:
 
 
 def _head_columns(controls: Sequence[Record]) -> list[str]:
+    # Pictures have no height and areas no brightness: an empty column would look like a failure.
     known = {each["control"] for each in controls}
     return [words for kind, words in CONTROLS.items() if kind in known]
 
@@ -333,6 +334,7 @@ def _name_missed(controls: Sequence[Record]) -> str:
             missed.append(own or CONTROLS[each["control"]])
     if not by_test:
         return ""
+    # One test that tells a map from all controls is enough, so the nearest miss says most.
     test, missed = min(by_test.items(), key=lambda each: len(each[1]))
     return f"{test} comes nearest and cannot tell it from {join_words(missed)}"
 

@@ -94,8 +94,11 @@ def tell_kind(record: Record) -> str:
     >>> tell_kind({"contribution": 0.5, "low": 0.2, "high": 0.8})
     'even'
     """
-    # Of forty intervals of 95 % two leave 0 out by luck: only what holds over all of them counts.
-    return tell_sense(record["low"], record["high"]) if record.get("holds") else "even"
+    # Of forty intervals of 95 % two leave 0 out by luck: only what holds over all of them counts,
+    # and then its sign is known.
+    if not record.get("holds"):
+        return "even"
+    return "better" if record["contribution"] > 0 else "worse"
 
 
 def say_tried(records: Sequence[Record]) -> str:
@@ -107,6 +110,7 @@ def say_tried(records: Sequence[Record]) -> str:
     >>> say_tried([sure, sure | {"holds": False}, sure | {"low": None, "high": None}])[:62]
     '2 figures were tried together, and 1 holds over all of them. B'
     """
+    # Without an interval nothing was tried: a kind that lies in no chip, or on too few blocks.
     tried = [record for record in records if record["low"] is not None]
     if not tried:
         return ""

@@ -283,9 +283,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         claims=[record for record in judged.claims if has_both(record)],
         relocation=[record for record in judged.relocation if has_both(record)],
         recipes=[r for r in judged.recipes if r["recipe"] in {key[0] for key in kept}],
-        member_weights=[
-            record for record in judged.member_weights if has(record, record["recipe"])
-        ],
+        member_weights=[r for r in judged.member_weights if has(r, r["recipe"])],
         residuals=_keep_rows(judged.residuals, "area_id", release),
         ranked=judged.ranked.iloc[:0],
     )
