@@ -110,7 +110,10 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
         return ""
     won = name_targets([r["target"] for r in against if tell_comparison(r) == "better"])
     held_out = name_scheme(scheme, facts.settings)
-    sentence = f"With {held_out} it beats {name_recipe(yardstick)} for {won or 'no score'}"
+    other = name_recipe(yardstick)
+    # That it beats none is not known: it cannot be told.
+    found = f"it beats {other} for {won}" if won else f"that it beats {other} cannot be told"
+    sentence = f"With {held_out} {found}"
     means = select(facts.judged.over_targets, **key)
     apart = _say_apart(means[0]) if means and len(against) > 1 else ""
     return f"{sentence}; over all {len(against)} scores {apart}." if apart else f"{sentence}."
@@ -125,7 +128,8 @@ def _say_apart(record: Record) -> str:
         amount = f"{format_number(difference)} {write_range(low, high, record)}"
         return f"the two cannot be told apart: {amount}"
     # Without their signs and the smaller first: "lower" has said which way.
-    ends = write_range(*sorted((abs(low), abs(high))), record)
+    least, most = sorted((abs(low), abs(high)))
+    ends = write_range(least, most, record)
     word = "higher" if low > 0 else "lower"
     return f"its skill is {format_number(abs(difference))} {ends} {word}"
 
@@ -260,6 +264,8 @@ def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> 
         won = [name_target(r["target"]) for r in against if tell_comparison(r) == "better"]
         more = name_known(facts.judged.find_apart(name, part))
         by = f" by what it knows of {more}" if more else " by how it uses what both know"
-        named = join_words(won) if won else "no score"
-        sentences.append(f"It beats {parts[part]}{by} for {named}.")
+        beats = f"t beats {parts[part]}{by}"
+        sentences.append(
+            f"I{beats} for {join_words(won)}." if won else f"That i{beats} cannot be told."
+        )
     return " ".join(sentences)
