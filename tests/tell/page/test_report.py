@@ -125,9 +125,13 @@ def page(run: Run) -> str:
     return run.report.read_text(encoding="utf-8")
 
 
-def test_a_recipe_worse_than_the_mean_is_called_so_in_words(page: str) -> None:
-    top = page[: page.index('id="question"')]
-    assert "vgg16 is worse than always predicting the mean" in top
+def test_a_network_that_fails_is_told_with_its_range_and_without_a_claim(page: str) -> None:
+    top = page[page.index("<body") : page.index('id="question"')]
+    assert "vgg16 is not told from always predicting the mean (further off on what was" in top
+    assert "(−0.20 to −0.05)," in top
+    assert "models held fixed" in top
+    assert "▼" not in top
+    assert 'class="worse' not in top
     assert "Mean squared error: vgg16 0.385, always predicting the mean 0.385" in top
     assert "Only a random split was run" in top
 
