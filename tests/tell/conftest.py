@@ -105,6 +105,7 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     write_json(folder / "coverage.json", levels)
     hits = KEY | {"share": 0.2, "n": 20, "n_picked": 4, "hits": 3.0, "hit_rate": 0.75}
     rates = {"chance": 0.2, "low": 0.3, "high": 0.9, "versus": "mean", "versus_hit_rate": None}
+    rates["worth"] = "better"
     write_json(folder / "targeting.json", [hits | rates])
     # What areas are ranked by goes down; the prediction itself goes up and down.
     lift = np.linspace(1.4, -1.4, N_AREAS)

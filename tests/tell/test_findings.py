@@ -56,13 +56,13 @@ def test_several_targets_are_counted() -> None:
 
 def test_several_targets_without_success_are_said_plainly() -> None:
     said = headline(make_record(0.0, (-0.1, 0.1)), make_record(-0.2, (-0.3, -0.1), target="income"))
-    assert "no recipe is better than always predicting the mean, for any score" in said
+    assert "no recipe can be told better than always predicting the mean, for any score" in said
 
 
 def test_better_without_an_interval_is_not_counted_as_better() -> None:
     finding = findings.find_findings([make_record(0.3, (None, None))], "area")[0]
     assert finding.sense == "even"
-    assert "too few places for an interval" in finding.words
+    assert "too few blocks or areas for a range" in finding.words
 
 
 def test_what_is_by_chance_is_not_counted_as_better() -> None:
@@ -71,7 +71,7 @@ def test_what_is_by_chance_is_not_counted_as_better() -> None:
     said = headline(record, make_record(target="imd", worth="by_chance"))
     assert "among so many scores, one like it is chance" in said
     said = headline(record, make_record(-0.2, (-0.3, -0.1), target="imd"))
-    assert said.endswith("no recipe is better than always predicting the mean, for any score.")
+    assert said.endswith("can be told better than always predicting the mean, for any score.")
 
 
 def test_nothing_scored_is_said() -> None:
@@ -167,11 +167,11 @@ def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
     [
         (0.3, 0.1, 0.5, "better than always predicting the mean"),
         (-0.2, -0.4, -0.1, "worse than always predicting the mean"),
-        (-0.2, -0.4, 0.1, "worse than always predicting the mean, though the interval includes 0"),
-        (0.2, -0.1, 0.4, "no better than always predicting the mean (the interval includes 0)"),
-        (-1e-17, -0.1, 0.1, "no better than always predicting the mean"),
-        (0.2, None, None, "better than always predicting the mean here (too few places"),
-        (-0.2, None, None, "worse than always predicting the mean here (too few places"),
+        (-0.2, -0.4, 0.1, "not told from always predicting the mean (the range includes 0)"),
+        (0.2, -0.1, 0.4, "not told from always predicting the mean (the range includes 0)"),
+        (-1e-17, -0.1, 0.1, "not told from always predicting the mean (a skill so near 0"),
+        (0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
+        (-0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
         (None, None, None, "cannot be judged"),
     ],
 )
@@ -182,7 +182,27 @@ def test_what_a_score_is_worth_is_said(
     assert say_worth(record | {"worth": find_worth(record)}).startswith(words)
 
 
-def test_a_gain_that_chance_gives_too_is_said_to_be_no_better() -> None:
+def test_a_gain_that_chance_gives_too_is_said_not_to_be_told() -> None:
     said = say_worth(make_record(worth="by_chance"))
-    assert said.startswith("no better than always predicting the mean (among so many scores")
+    assert said.startswith("not told from always predicting the mean (among so many scores")
     assert "chance" in said
+
+
+@pytest.mark.parametrize(
+    ("worth", "sense"), [("worse", "even"), ("better", "better"), ("untested", "even")]
+)
+def test_with_the_model_held_fixed_only_a_claim_that_survives_has_a_sign(
+    worth: str, sense: str
+) -> None:
+    # Better is said only of claims that survive chance; of worse there is no claim.
+    record = make_record(-0.4, (-0.6, -0.2), worth=worth) | {"interval": "resampled"}
+    (finding,) = findings.find_findings([record], "area")
+    assert finding.sense == sense
+    assert finding.words.startswith("not told from") == (sense == "even")
+    (fitted,) = findings.find_findings([record | {"interval": "refitted"}], "area")
+    assert (fitted.sense == "worse") == (worth == "worse")
+
+
+@pytest.mark.parametrize("worth", ["no_better", "by_chance", "untested", "unsure", "no_interval"])
+def test_absence_is_never_told_as_proof(worth: str) -> None:
+    assert say_worth(make_record(worth=worth)).startswith("not told from")

@@ -19,7 +19,7 @@ from basrelief.tell.cards.cards import list_scores
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.maps.layers import gather_layers
 from basrelief.tell.page import audit, parts, results, targeting, verdict
-from basrelief.tell.words import KNOWN_NAMES, RECIPE_NAMES, name_each
+from basrelief.tell.words import KNOWN_NAMES, RECIPE_NAMES, name_each, say_apart
 
 RECIPES = list_recipes()
 SCHEME = "block"
@@ -84,7 +84,10 @@ def tell(facts: Facts, name: str) -> Iterator[tuple[str, str]]:
     (statement,) = results.say_versus(finding, facts.judged.comparisons)
     for other in (MEAN, *(record["versus"] for record in facts.judged.comparisons)):
         yield statement.words, other
-    yield audit.say_audit(facts.judged.audit)[-1], facts.judged.audit["recipes"][0]["versus"]
+    yield (
+        audit.say_audit(facts.judged.audit, facts.judged.comparisons)[-1],
+        facts.judged.audit["recipes"][0]["versus"],
+    )
     (layer,) = gather_layers(facts)
     yield layer.say(), MEAN
     yield layer.say(), yardstick
@@ -147,3 +150,73 @@ def test_r2_stands_beside_skill_where_numbers_are_told(judged: Facts) -> None:
 def test_whatever_can_be_known_and_needs_no_lidar_has_a_name_in_sentences() -> None:
     assert set(KNOWN_NAMES) == set(CODES)
     assert set(RECIPE_NAMES) == {MEAN, *BASELINES}
+
+
+def compare_all(facts: Facts) -> tuple[Facts, list[tuple[str, str]]]:
+    """Facts in which every recipe was asked for and held against all others, and those pairs.
+
+    The last of what a pair differs in is a code that no list of names knows: whatever judging
+    finds to set two recipes apart is to be told.
+    """
+    knows = {name: baseline.knows for name, baseline in BASELINES.items()}
+    knows |= {recipe.name: list_known(recipe, facts.samples) for recipe in RECIPES}
+    pairs = [(one, other) for one in knows for other in knows if one != other]
+    key = {"target": "crime", "scheme": SCHEME, "unit": "area", "interval": "refitted"}
+    comparisons = [
+        INTERVAL
+        | key
+        | {"recipe": one, "versus": other}
+        | {
+            "differs_in": [
+                *differ(knows[one], knows[other]),
+                f"way_of_{'_'.join(sorted((one, other)))}",
+            ]
+        }
+        for one, other in pairs
+    ]
+    recipes = [
+        {"recipe": name, "knows": list(known), "yardstick": find_yardstick(name, knows)}
+        for name, known in knows.items()
+    ]
+    judged = replace(facts.judged, comparisons=comparisons, recipes=recipes)
+    scores = [facts.scores[0] | {"recipe": name} for name in knows]
+    return replace(facts, judged=judged, scores=scores, asked=list(knows)), pairs
+
+
+def test_no_pair_on_the_page_is_compared_without_a_word_of_what_sets_it_apart(
+    judged: Facts,
+) -> None:
+    facts, pairs = compare_all(judged)
+    rows = results.gather(facts)["results"][0]["charts"][0].rows
+    versus = {row.label: " ".join(each.words for each in row.versus) for row in rows}
+    assert len(pairs) > 100
+    for one, other in pairs:
+        apart = name_each(facts.judged.find_apart(one, other))
+        assert f"{other} [{', '.join(apart)}]" in versus[one], (one, other)
+        lost = {"recipe": one, "reason": "simplest", "beaten": {other: [one]}, "alike": [other]}
+        said = verdict.say_preference(lost, facts.judged.find_apart)
+        assert said.count(f"[{', '.join(apart)}]") == 2, (one, other)
+        assert all(name in say_apart(facts.judged.find_apart(one, other)) for name in apart)
+
+
+def test_two_that_know_the_same_are_said_to_use_it_otherwise(judged: Facts) -> None:
+    facts, _ = compare_all(judged)
+    same = [record | {"differs_in": []} for record in facts.judged.comparisons]
+    (finding, *_) = [each for each in facts.findings if each.recipe == "dense-vgg16"]
+    (statement, *_) = results.say_versus(finding, same)
+    assert "relief-statistics [how it is used]" in statement.words
+
+
+def test_how_lidar_is_read_and_what_learns_are_named_where_judging_tells_them(
+    judged: Facts,
+) -> None:
+    facts, _ = compare_all(judged)
+    how = [
+        record | {"differs_in": [], "differs_how": ["features", "learner"]}
+        for record in facts.judged.comparisons
+    ]
+    (finding, *_) = [each for each in facts.findings if each.recipe == "dense-vgg16"]
+    (statement, *_) = results.say_versus(finding, how)
+    assert "relief-statistics [how LIDAR is read, what learns]" in statement.words
+    both = replace(facts.judged, comparisons=how).find_apart("dense-vgg16", "random-features")
+    assert say_apart(both) == "The two differ in how LIDAR is read and what learns."

@@ -18,7 +18,7 @@ from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.stage import tell_run
-from basrelief.tell.training import say_shortfalls, tell_names
+from basrelief.tell.training import say_precision, say_shortfalls, tell_names
 
 SHORT = {"recipe": "dense-vgg16", "is_asked": True, "is_shortened": True, "random_weights": []}
 SHORT |= {"epochs": 2, "epochs_of_recipe": 20, "steps_per_epoch": None, "steps_of_recipe": None}
@@ -51,7 +51,8 @@ def test_the_name_never_stands_without_the_word(run: Run, name: str) -> None:
     text = read_text((run.folder / name).read_text(encoding="utf-8"))
     assert text.count(TOLD) > 2
     banner = "Training of dense-vgg16 was shortened: 2 of 20 epochs."
-    assert text.count(banner) == 1
+    # The card has it twice: at its head, and in its list of caveats.
+    assert text.count(banner) == (2 if name == "model_card.md" else 1)
     rest = text.replace(banner, "").replace(TOLD, "")
     # In the settings it is what was asked for; in the data sheet's list no result.
     bare = [rest[m.start() - 60 : m.end() + 30] for m in re.finditer("dense-vgg16", rest)]
@@ -97,7 +98,7 @@ def test_pages_find_the_runs_files_by_the_code(
         (folder / "recipe.toml").write_text('kind = "dense"\nabout = "what it is"\n')
         kind: dict[str, Any] = {"recipe": "dense-vgg16", "target": "crime", "kind": "roofs"}
         kind |= {"contribution": 0.5, "low": 0.1, "high": 0.9, "share_of_ground": 1.0}
-        kind["unit"] = "target"
+        kind |= {"unit": "target", "holds": True}
         write_json(run.explain / "kinds.json", [kind])
         tell_run(open_settings, run)
         pages.append(run.report.read_text(encoding="utf-8"))
@@ -140,3 +141,29 @@ def test_recipes_that_fall_short_alike_are_said_together() -> None:
         "vgg16 began with random weights (vgg16), not with pretrained ones.",
     ]
     assert say_shortfalls([WHOLE]) == []
+
+
+@pytest.mark.parametrize(("precision", "is_told"), [("bf16", True), ("fp32", True), (None, False)])
+def test_page_and_card_say_in_which_precision_networks_counted(
+    write_judged: Callable[[Path], Run],
+    open_settings: Settings,
+    tmp_path: Path,
+    precision: str | None,
+    is_told: bool,
+) -> None:
+    run = write_judged(tmp_path / "run")
+    write_json(run.models / "recipes.json", [WHOLE | {"precision": precision}])
+    folder = run.models / "dense-vgg16" / "block" / "0-0"
+    folder.mkdir(parents=True)
+    (folder / "recipe.toml").write_text('kind = "dense"\nabout = "what it is"\n')
+    tell_run(open_settings, run)
+    for name in ("report.html", "model_card.md"):
+        text = (run.folder / name).read_text(encoding="utf-8").lower()
+        assert ("trained and predicted in" in text) == is_told
+        assert f"in {precision}" in text or not is_told
+
+
+def test_mixed_precision_of_the_courseworks_recipes_is_told_beside_keras() -> None:
+    said = say_precision({"recipe": "coursework-vgg16", "precision": "bf16"})
+    assert "the coursework's Keras counts in fp32" in said
+    assert "Keras" not in say_precision({"recipe": "vgg16", "precision": "bf16"})

@@ -15,7 +15,9 @@ from basrelief.learn.training_recipes import count_batches
 from basrelief.run import Record
 
 
-def describe_trainings(recipes: list[Recipe], settings: Settings, n_chips: int) -> list[Record]:
+def describe_trainings(
+    recipes: list[Recipe], settings: Settings, n_chips: int, precision: str | None = None
+) -> list[Record]:
     """Describe how far each recipe is trained, beside what it asks for itself.
 
     Parameters
@@ -24,12 +26,15 @@ def describe_trainings(recipes: list[Recipe], settings: Settings, n_chips: int) 
         As they are trained, the settings' own numbers in them.
     n_chips
         Chips that may be trained on: one pass over them is an epoch that has no length.
+    precision
+        In which networks count here (`arithmetic.Arithmetic.precision`): it differs by machine.
 
     Returns
     -------
     Of each recipe ``epochs, steps_per_epoch`` as trained, ``epochs_of_recipe, steps_of_recipe`` as
     the recipe has them (None where it is no network; steps of None are one pass over the training
-    chips)``, is_shortened`` and ``random_weights``: backbones that began with random weights.
+    chips)``, is_shortened``, ``random_weights``: backbones that began with random weights, and
+    ``precision``, None of what looks through no network.
     """
     # The recipes as they stand, before the settings put their own numbers in.
     models = settings.models.model_copy(update={"epochs": None, "steps_per_epoch": None})
@@ -38,6 +43,7 @@ def describe_trainings(recipes: list[Recipe], settings: Settings, n_chips: int) 
     return [
         _describe_length(recipe, own.get(recipe.name, recipe), n_chips)
         | {"random_weights": _find_random(recipe, settings)}
+        | {"precision": precision if list_backbones(recipe, settings) else None}
         for recipe in recipes
     ]
 

@@ -16,7 +16,7 @@ from basrelief.learn.encoders import check_network
 from basrelief.learn.final import write_model
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import check_labels, train_network
-from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, find_members
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, find_members, list_backbones
 from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
@@ -43,7 +43,12 @@ def train_recipes(settings: Settings, run: Run) -> None:
     baselines = choose_baselines(recipes, settings)
     knows = {recipe.name: list_known(recipe, samples) for recipe in [*recipes, *baselines]}
     n_chips = int(samples.chips["is_used"].sum())
-    trainings = describe_trainings([*recipes, *baselines], settings, n_chips)
+    # Only where a network counts: elsewhere nobody needs the device that was asked for.
+    has_networks = any(list_backbones(recipe, settings) for recipe in [*recipes, *baselines])
+    precision = choose_arithmetic(settings).precision if has_networks else None
+    if precision:
+        run.say(f"train: networks count in {precision}")
+    trainings = describe_trainings([*recipes, *baselines], settings, n_chips, precision)
     write_recipes(recipes, baselines, knows, trainings, settings, run)
     networks = [recipe for recipe in recipes if isinstance(recipe, NetworkRecipe)]
     folds = chip_folds(run, samples, settings) if networks else []

@@ -8,9 +8,10 @@ from basrelief.judge.verdicts import Answer, find_answers
 from basrelief.run import Run, read_json
 from basrelief.tell.words import name_target
 
+# Of what was planted too: one wording for both, so that a reader can compare them word by word.
 WORDS: dict[Answer, str] = {
     "lidar": "LIDAR tells it",
-    "place": "place tells it, and LIDAR adds nothing",
+    "place": "place tells it, and of LIDAR nothing can be told",
     "nothing": "there is nothing to learn",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from basrelief.judge.yardsticks import differ
 from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
+from basrelief.tell.words import list_apart
 
 N_LISTED = 20
 """Areas of the ranked list that the page shows."""
@@ -52,6 +54,14 @@ class Evaluation:
         """By recipe, what differs from it in LIDAR alone."""
         return {record["recipe"]: record["yardstick"] for record in self.recipes}
 
+    def find_apart(self, one: str, other: str) -> Sequence[str]:
+        """Find what sets two recipes apart, by its codes: whoever tells of both names all of it."""
+        for record in self.comparisons:
+            if {record["recipe"], record["versus"]} == {one, other}:
+                return list_apart(record)
+        # Pairs of what nobody asked for are not all listed.
+        return differ(self.knows.get(one, ()), self.knows.get(other, ()))
+
     @property
     def knows(self) -> dict[str, list[str]]:
         """By recipe, the codes of what it knows."""
@@ -66,6 +76,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
     shown
         Filters on the rows of ``residuals.parquet``.
     """
+    # Of pictures there are no relief statistics, and so no effects of slope.
     partial = folder / "partial.json"
     return Evaluation(
         comparisons=read_json(folder / "comparisons.json"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ from basrelief.sources.census import name_districts
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
 from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import Source
+from basrelief.tell.publication import Publication
 from basrelief.tell.training import tell_names
 from basrelief.tell.words import say_by_district
 
@@ -63,49 +64,6 @@ class Heat:
     picture: Path
     record: Record
     """Its entry in ``summary.json`` of its recipe."""
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """Something that is not handed out."""
-
-    item: str
-    count: int | None
-    """How many of them; None where that says nothing."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What the public version is drawn from, so that nothing in it can tell a withheld label."""
-
-    kind: Literal["run", "refit", "nothing"]
-    """``run``: the run never saw a withheld label; ``refit``: everything was fitted anew without
-    them; ``nothing``: that could not be done, and no figure that was learnt or averaged is told."""
-
-    n_without: int = 0
-    """Areas, or pictures of no known area, whose labels had to be left out."""
-
-    why: str = ""
-    """Why there is nothing, for the analyst alone."""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What the public page says of itself: sentences and counts, no codes of areas."""
-
-    basis: Basis
-    is_whole: bool
-    """Whether every area that was used is shown: the seed is told then, and only then."""
-
-    bounds: str
-    """Whose figures are shown, in a sentence."""
-
-    population: str
-    """How the bound on people could be applied, in a sentence."""
-
-    withheld: tuple[Withheld, ...]
 
 
 @dataclass(frozen=True)

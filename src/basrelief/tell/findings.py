@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from basrelief.config import SCHEMES, Settings
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
+from basrelief.tell.intervals import is_fixed
 from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (
     format_number,
+    is_lidar_alone,
     join_words,
     name_known,
     name_scheme,
@@ -29,7 +31,7 @@ UNTESTED = "neighbours of what is tested were learnt from, or no other labels we
 """Why a score can be left without a test against chance."""
 
 FEW = 30
-"""Fewer held-out places than this make a bootstrapped interval rough."""
+"""Fewer held-out areas or chips than this make a range rough itself."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Finding:
 
         Beside the mean, which knows nothing, it may not pass for LIDAR alone.
         """
-        is_plain = name_known(self.knows) in ("", "LIDAR")
+        is_plain = not self.knows or is_lidar_alone(self.knows)
         return self.recipe if is_plain else f"{self.recipe} ({name_known(self.knows)})"
 
     @property
@@ -68,13 +70,16 @@ class Finding:
 
     @property
     def words(self) -> str:
-        """Better than, no better than, or worse than the mean."""
+        """Better or worse than the mean, or not told from it and why."""
         return say_worth(self.record)
 
     @property
     def sense(self) -> str:
         """Which side of the mean it lies on, as far as chance lets it be told: one of `SENSES`."""
         worth = self.record["worth"]
+        # What holds models fixed is better only by a claim that survived; no claim says worse.
+        if worth == "worse" and is_fixed(self.record):
+            return "even"
         # Without an interval nobody knows whether it is luck.
         return worth if worth in ("better", "worse") else "even"
 
@@ -87,21 +92,21 @@ def say_worth(record: Record) -> str:
     >>> say_worth({"skill": 0.31, "worth": "better"})
     'better than always predicting the mean'
     >>> say_worth({"skill": -0.11, "worth": "unsure"})
-    'worse than always predicting the mean, though the interval includes 0'
+    'not told from always predicting the mean (the range includes 0)'
     """
-    worth, is_above = record["worth"], (record["skill"] or 0.0) > 0
-    sense = "better" if is_above else "worse"
-    # A gain that may be luck is told as none; a loss keeps its name, with the doubt beside it.
-    if worth == "unsure" and is_above:
-        return f"no better than {THE_MEAN} (the interval includes 0)"
+    worth = record["worth"]
+    # Nothing found is no proof of nothing: whatever shows no gain is told as not told, with why.
+    if worth == "worse" and is_fixed(record):
+        why = "further off on what was tested, with the model held fixed"
+        return f"not told from {THE_MEAN} ({why})"
     return {
         "better": f"better than {THE_MEAN}",
         "worse": f"worse than {THE_MEAN}",
-        "no_better": f"no better than {THE_MEAN}",
-        "by_chance": f"no better than {THE_MEAN} (among so many scores, one like it is chance)",
+        "no_better": f"not told from {THE_MEAN} (a skill so near 0 is not claimed)",
+        "by_chance": f"not told from {THE_MEAN} (among so many scores, one like it is chance)",
         "untested": f"not told from {THE_MEAN} (not held against chance: {UNTESTED})",
-        "unsure": f"worse than {THE_MEAN}, though the interval includes 0",
-        "no_interval": f"{sense} than {THE_MEAN} here (too few places for an interval)",
+        "unsure": f"not told from {THE_MEAN} (the range includes 0)",
+        "no_interval": f"not told from {THE_MEAN} (too few blocks or areas for a range)",
         "unknown": "cannot be judged: what was observed does not vary",
     }[worth]
 
@@ -133,7 +138,7 @@ def say_unshown(targets_of: Mapping[str, Sequence[str]]) -> list[str]:
     Parameters
     ----------
     targets_of
-        By recipe the targets for which it is no better than the mean.
+        By recipe the targets for which it cannot be told better than the mean.
 
     Examples
     --------
@@ -219,7 +224,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     better = {finding.target for finding in findings if finding.sense == "better"}
     opening = open_sentence(held_out)
     if not better:
-        return f"{opening}, no recipe is better than always predicting the mean, for any score."
+        return f"{opening}, no recipe can be told better than {THE_MEAN}, for any score."
     found = name_targets([target for target in targets if target in better])
     return (
         f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
@@ -241,14 +246,24 @@ def say_errors(findings: Sequence[Finding]) -> str | None:
 
 
 def warn_of_few(findings: Sequence[Finding]) -> str | None:
-    """Warn where a verdict rests on so few places that its interval is rough itself."""
+    """Warn where a verdict rests on so few that its range is rough itself."""
     fewest = min(findings, key=lambda finding: finding.record["n"], default=None)
     if fewest is None or fewest.record["n"] >= FEW:
         return None
     return (
         f"{fewest.recipe} was judged on only {fewest.record['n']} held-out "
-        f"{fewest.record['unit']}s. With so few, the interval is itself uncertain and one odd "
-        "place can turn a verdict round: take it as a hint."
+        f"{fewest.record['unit']}s. With so few, the range is itself uncertain, and one odd "
+        f"{fewest.record['unit']} can turn a verdict round: take it as a hint."
+    )
+
+
+def warn_of_random(schemes: Sequence[str]) -> str | None:
+    """Warn where a random split is all that was scored."""
+    if list(schemes) != ["random"]:
+        return None
+    return (
+        "Only a random split was run. It cannot tell knowing a place from recognising its "
+        "neighbours, so this verdict says nothing about new places."
     )
 
 

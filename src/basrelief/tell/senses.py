@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from basrelief.run import Record
+from basrelief.tell.intervals import is_fixed
+
 
 @dataclass(frozen=True)
 class Sense:
@@ -27,8 +30,9 @@ SENSES = {
     # What a preferred recipe rests on.
     "lidar": Sense("▲", "better", "needs LIDAR"),
     "both": Sense("▲◆", "better", "LIDAR and place together"),
-    "joined": Sense("●◆", "even", "the two together, LIDAR adding nothing that can be told"),
-    "plain": Sense("◆", "worse", "needs none"),
+    "joined": Sense("●◆", "even", "the two together; what LIDAR adds cannot be told"),
+    # In no colour: that what sees none is preferred does not say that LIDAR is worse.
+    "plain": Sense("◆", "even", "sees no LIDAR"),
     "mean": Sense("●", "even", "the mean"),
     # How often intervals hold what was observed: either miss is one.
     "holds": Sense("●", "better", "hold as often as meant"),
@@ -59,3 +63,23 @@ def tell_sense(low: float | None, high: float | None, against: float = 0.0) -> s
     if low is None or high is None:
         return "even"
     return "better" if low > against else "worse" if high < against else "even"
+
+
+def tell_comparison(record: Record) -> str:
+    """Tell which of two compared recipes is better, from ``beats``, ``is_beaten``, ``interval``.
+
+    Returns
+    -------
+    ``better``, ``worse``, or ``even`` where that cannot be told.
+
+    Examples
+    --------
+    >>> won = {"beats": True, "is_beaten": False, "interval": "refitted"}
+    >>> tell_comparison(won), tell_comparison(won | {"interval": "resampled"})
+    ('better', 'even')
+    """
+    # A sign is a claim, and a difference of two models held fixed is none: another training of
+    # either could turn it round.
+    if is_fixed(record):
+        return "even"
+    return "better" if record["beats"] else "worse" if record["is_beaten"] else "even"

@@ -28,6 +28,7 @@ def tell_run(settings: Settings, run: Run) -> None:
     """
     sources = read_sources(settings, run)
     facts = replace(read_facts(settings, run), sources=sources)
+    # Once for both cards and the catalogue: weights are hashed, and may be large.
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
     write_page(facts)

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
 from jinja2.nodes import EvalContext
 
-from basrelief.tell import words
+from basrelief.tell import intervals, words
 
 
 def open_templates(*wings: str) -> Environment:
@@ -19,6 +19,7 @@ def open_templates(*wings: str) -> Environment:
     wings
         Folders beside this file, searched in this order. A wing adds filters of its own.
     """
+    # Strict: a figure that a template misspells must stop the report, not vanish from it.
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent / wing for wing in wings]),
         finalize=_write_plain,
@@ -29,6 +30,7 @@ def open_templates(*wings: str) -> Environment:
     )
     environment.filters["number"] = words.format_number
     environment.filters["percent"] = words.format_percent
+    environment.filters["interval_name"] = intervals.name_interval
     environment.filters["join_words"] = words.join_words
     environment.filters["target_name"] = words.name_target
     return environment

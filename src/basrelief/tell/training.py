@@ -28,6 +28,7 @@ def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
     >>> say_shortfalls([record])[0].split(". ")[0]
     'Training of vgg16 was shortened: 2 of 20 epochs'
     """
+    # Together, those that fall short alike: eight recipes would make a banner of eight lines.
     short, random = _gather(trainings)
     sentences = [
         f"Training of {join_words(names)} was shortened: {length}. {_own(names)}."
@@ -37,6 +38,28 @@ def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
         f"{join_words(names)} began with random weights ({backbones}), not with pretrained ones."
         for backbones, names in random.items()
     ]
+
+
+def say_precision(training: Record) -> str:
+    """Say in which precision a recipe's networks counted; empty where it has none.
+
+    Examples
+    --------
+    >>> say_precision({"recipe": "vgg16", "precision": "bf16"})
+    'trained and predicted in bf16 (mixed precision)'
+    >>> say_precision({"recipe": "coursework-vgg16", "precision": "fp32"})
+    'trained and predicted in fp32'
+    """
+    precision = training.get("precision")
+    if precision is None:
+        return ""
+    said = f"trained and predicted in {precision}"
+    if precision == "fp32":
+        return said
+    # Those two are to follow the coursework to the digit, and this alone sets them apart.
+    is_coursework = training["recipe"].startswith("coursework-")
+    beside = "; the coursework's Keras counts in fp32" if is_coursework else ""
+    return f"{said} (mixed precision{beside})"
 
 
 def tell_names(found: Any, trainings: Sequence[Record]) -> Any:
@@ -79,6 +102,7 @@ def _own(names: Sequence[str]) -> str:
 
 def _rename(found: Any, labels: dict[str, str]) -> Any:
     """Put labels in the place of names, however deep."""
+    # Most runs are whole, and their tables can be of a country.
     if not labels:
         return found
     if isinstance(found, pd.DataFrame):

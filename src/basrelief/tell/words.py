@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
+from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
 from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
@@ -43,6 +44,12 @@ KNOWN_NAMES = {
     "size": "size",
 }
 """What a recipe knows, by its code in ``evaluate/recipes.json``."""
+
+WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
+"""Codes of what can be known without a flight."""
+
+HOW_NAMES = {"features": "how LIDAR is read", "learner": "what learns"}
+"""What two recipes can differ in beside what they know, by its code in comparisons."""
 
 MANY_TARGETS, MAX_PLACES = 4, 8
 """From so many targets on a report is of deprivation, and so many districts can be named."""
@@ -82,7 +89,20 @@ def name_each(codes: Sequence[str]) -> list[str]:
     >>> name_each(["heights", "place", "district"])
     ['LIDAR', 'place', 'district']
     """
-    return list(dict.fromkeys(KNOWN_NAMES.get(code, code.replace("_", " ")) for code in codes))
+    names = KNOWN_NAMES | HOW_NAMES
+    # What has no name yet is told by its code: left out, it would pass for no difference.
+    return list(dict.fromkeys(names.get(code, code.replace("_", " ")) for code in codes))
+
+
+def list_apart(record: Record) -> list[str]:
+    """List the codes of all that two compared recipes differ in, known or done.
+
+    Examples
+    --------
+    >>> list_apart({"differs_in": ["place"], "differs_how": ["learner"]})
+    ['place', 'learner']
+    """
+    return [*record["differs_in"], *record.get("differs_how", ())]
 
 
 def name_known(codes: Sequence[str]) -> str:
@@ -96,19 +116,31 @@ def name_known(codes: Sequence[str]) -> str:
     return join_words(name_each(codes))
 
 
-def name_apart(name: str, differs_in: Sequence[str]) -> str:
-    """Name a recipe with, in brackets, all that sets it apart from another, if anything does.
+def is_lidar_alone(codes: Collection[str]) -> bool:
+    """Say whether what is known, or what two differ in, is LIDAR and nothing of where an area is.
+
+    Examples
+    --------
+    >>> is_lidar_alone(["heights"]), is_lidar_alone(["heights", "place"]), is_lidar_alone([])
+    (True, False, False)
+    """
+    # By what it must not be: how heights are read can be told by codes of its own.
+    return sees_lidar(codes) and not WITHOUT_LIDAR & set(codes)
+
+
+def name_apart(name: str, apart: Sequence[str]) -> str:
+    """Name a recipe with, in brackets, all that sets it apart from another, by `list_apart`.
 
     Examples
     --------
     >>> name_apart("place-alone", ["heights", "district"]), name_apart("stack", [])
-    ('place-alone [LIDAR, district]', 'stack')
+    ('place-alone [LIDAR, district]', 'stack [how it is used]')
     """
-    apart = ", ".join(name_each(differs_in))
-    return f"{name} [{apart}]" if apart else name
+    # Two recipes are never the same: what know the same use it in different ways.
+    return f"{name} [{', '.join(name_each(apart)) or 'how it is used'}]"
 
 
-def say_apart(differs_in: Sequence[str]) -> str:
+def say_apart(apart: Sequence[str]) -> str:
     """Say all that two recipes differ in, which no comparison of them may leave out.
 
     Examples
@@ -118,10 +150,10 @@ def say_apart(differs_in: Sequence[str]) -> str:
     >>> say_apart([])
     'The two know the same, and differ in how they use it.'
     """
-    named = name_known(differs_in)
+    named = name_known(apart)
     if not named:
         return "The two know the same, and differ in how they use it."
-    return f"The two differ in {named}{' alone' if len(name_each(differs_in)) == 1 else ''}."
+    return f"The two differ in {named}{' alone' if len(name_each(apart)) == 1 else ''}."
 
 
 def name_targets(targets: Sequence[str]) -> str:
@@ -281,49 +313,3 @@ def name_scheme(scheme: str, settings: Settings) -> str:
         clear = f" and the {format_length(split.buffer_m)} around them" if split.buffer_m else ""
         return f"whole {format_length(split.block_m)} blocks{clear} held out"
     return HELD_OUT[scheme]
-
-
-HELD_FIXED = (
-    "its range is over the tested places drawn again, with the model held fixed, and narrower "
-    "than what is to be expected"
-)
-"""What an interval is where nothing was fitted anew."""
-
-
-def say_intervals(records: Iterable[Record]) -> str:
-    """Say what the intervals of some records are, and which of them are no 95 % interval.
-
-    Examples
-    --------
-    >>> say_intervals([{"interval": "resampled"}]).split(":")[0]
-    'No 95% interval can be given'
-    >>> say_intervals([{"interval": None}])
-    ''
-    """
-    kinds = {record["interval"] for record in records} - {None}
-    if kinds == {"resampled"}:
-        return f"No 95% interval can be given: {HELD_FIXED}."
-    sentences = []
-    if kinds & {"refitted", "few_districts", "drawn_in"}:
-        sentences.append(
-            "Intervals of 95% hold the skill to be expected: every fold was fitted anew to labels "
-            "drawn for the same areas."
-        )
-    if "drawn_in" in kinds:
-        sentences.append(
-            "Where LIDAR is told from chance, the lower end is the gain from which chance could "
-            "just reach the one observed: such a range holds what is to be expected about nine "
-            "times in ten."
-        )
-    if "few_districts" in kinds:
-        sentences.append(
-            "Of what knows districts, of which there are fewer than ten here, they can be too "
-            "narrow."
-        )
-    if "resampled" in kinds:
-        # Networks by area as well: none of them is fitted hundreds of times.
-        sentences.append(
-            "Of networks, and of whatever is tested by chip, no 95% interval can be given: "
-            f"{HELD_FIXED}."
-        )
-    return " ".join(sentences)

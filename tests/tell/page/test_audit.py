@@ -59,7 +59,7 @@ def test_what_is_gone_once_ground_is_held_out_is_called_the_neighbours_label() -
     said = say(scores, [], (compare("block", beats=False, unit="chip"),))
     assert said.startswith("dense on multiple deprivation, by chip: skill 0.70")
     assert "−0.05 with whole blocks" in said
-    assert "gone once ground is held out: it was the neighbours' label" in said
+    assert "cannot be told once ground is held out: neighbours' labels are enough" in said
     assert "Place alone beats it with whole blocks" in said
 
 
@@ -73,7 +73,7 @@ def test_what_holds_under_every_scheme_and_beats_place_is_said_to() -> None:
 def test_what_beats_place_nowhere_may_know_no_more_than_place() -> None:
     scores = [score("dense", "area", 0.4), score("dense", "lad", 0.05)]
     said = say(scores, [], (compare("area", beats=False),))
-    assert "with whole areas held out, and not with whole districts held out: part of" in said
+    assert "with whole areas held out, which cannot be told with whole districts held" in said
     assert said.endswith(
         "It beats place alone nowhere: that it knows more than where an area is cannot be told. "
         "The two differ in LIDAR and place."

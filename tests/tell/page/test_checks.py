@@ -64,8 +64,8 @@ SAID = [
     ),
     (
         AREAS | {"test": "edges", "value": 1.0758988287908227, "edge_cells": 2},
-        "Within 2 cells of the edge of a block, ground says 1.08 times as much as elsewhere, in "
-        "size.",
+        "Within 2 cells of the edge of what the network sees at once, ground says 1.08 times as "
+        "much as elsewhere, in size.",
     ),
     (
         CHIPS | {"test": "edges", "value": 0.5838191105313164},
@@ -81,7 +81,7 @@ SAID = [
     ),
     (
         AREAS | {"test": "edges", "value": None, "reason": "no edge", "edge_cells": 2},
-        "No area has ground both beside the edge of a block and elsewhere.",
+        "No area has ground both beside the edge of what the network sees at once and elsewhere.",
     ),
 ]
 

@@ -52,7 +52,7 @@ def test_a_map_of_what_does_not_work_is_doubted(
     change_scores(run, skill=0.0, skill_low=low)
     (said,) = say_doubts(read_facts(judged_settings, run))
     assert said.startswith("For crime, dense-vgg16 cannot be told better than always predicting")
-    assert said.endswith("read nothing into its ground there.")
+    assert said.endswith("read nothing into its maps there.")
 
 
 def test_of_a_recipe_that_joins_place_what_is_drawn_is_doubted(

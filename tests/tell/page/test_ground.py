@@ -27,6 +27,7 @@ MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT}
 
 def kind(name: str, value: float | None, low: float | None, high: float | None) -> dict[str, Any]:
     shares = {"share_of_ground": 0.25, "contribution": value, "low": low, "high": high}
+    shares |= {"holds": low is not None and high is not None and low * high > 0}
     return KEY | {"kind": name, "unit": ADDED_UNIT} | shares
 
 
@@ -255,7 +256,7 @@ def test_pictures_are_chosen_by_the_skill_of_lidar_and_not_of_place(
 
 def test_a_picture_says_how_its_cells_spread_and_what_lidar_is_worth(page: str) -> None:
     assert "Half of its cells lie between −0.35 and 0.55 per share of the area." in page
-    assert "LIDAR alone (dense-vgg16) has skill 0.40 (0.20 to 0.50)." in page
+    assert "LIDAR alone (dense-vgg16) has skill 0.40 (0.20 to 0.50; 95%)." in page
 
 
 def test_recipes_of_one_model_are_told_together() -> None:

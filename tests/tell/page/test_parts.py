@@ -117,8 +117,8 @@ def test_mean_lidar_place_and_both_stand_beside_each_other(facts: Facts) -> None
 
 def test_a_gain_is_said_with_its_interval(page: str, section: Reader) -> None:
     said = section(page, "parts")
-    assert "▲ both adds 0.11 (0.02 to 0.25) to place and district without LIDAR" in said
-    part = "dense-vgg16 cannot be told from always predicting the mean: 0.20 (−0.07 to 0.30)"
+    assert "▲ both adds 0.11 (0.02 to 0.25; 95%) to place and district without LIDAR" in said
+    part = "dense-vgg16 cannot be told from always predicting the mean: 0.20 (−0.07 to 0.30; 95%)"
     assert f"● {part}" in said
     assert "It beats LIDAR alone by what it knows of place and district for crime." in said
     # Place alone is no pair of it that differs in LIDAR alone.

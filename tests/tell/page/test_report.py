@@ -17,11 +17,12 @@ from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
 from basrelief.run import Run, write_json
-from basrelief.tell.facts import Basis, Publication, read_facts
+from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
 from basrelief.tell.page.looks import embed_picture
+from basrelief.tell.publication import Basis, Publication
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),
@@ -124,9 +125,13 @@ def page(run: Run) -> str:
     return run.report.read_text(encoding="utf-8")
 
 
-def test_a_recipe_worse_than_the_mean_is_called_so_in_words(page: str) -> None:
-    top = page[: page.index('id="question"')]
-    assert "vgg16 is worse than always predicting the mean" in top
+def test_a_network_that_fails_is_told_with_its_range_and_without_a_claim(page: str) -> None:
+    top = page[page.index("<body") : page.index('id="question"')]
+    assert "vgg16 is not told from always predicting the mean (further off on what was" in top
+    assert "(−0.20 to −0.05)," in top
+    assert "models held fixed" in top
+    assert "▼" not in top
+    assert 'class="worse' not in top
     assert "Mean squared error: vgg16 0.385, always predicting the mean 0.385" in top
     assert "Only a random split was run" in top
 

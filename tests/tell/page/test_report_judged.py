@@ -77,7 +77,7 @@ def test_who_would_be_found_is_held_against_chance_and_what_sees_no_lidar(
     assert found
     (chart,) = found["charts"]
     (row,) = chart["rows"]
-    assert row.note == "3 of 4 found; place and district without LIDAR 25%"
+    assert row.note == "3 of 4 found; place and district without LIDAR 25%, not told apart"
     assert "▲ better than chance" in said
     assert said.count("▨ outside") == 2
     assert "evaluate/targeting.csv" in said

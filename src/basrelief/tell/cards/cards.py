@@ -11,17 +11,20 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.measures import MEASURES
 from basrelief.run import Record, digest, replacing
 from basrelief.tell import words
+from basrelief.tell.cards.caveats import list_caveats, say_no_ranges
 from basrelief.tell.cards.data_sheet import tell_data
-from basrelief.tell.facts import Basis, Facts, choose_unit, select
-from basrelief.tell.findings import say_headline, say_worth, warn_of_few, warn_of_leak
+from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.findings import say_headline, say_worth
+from basrelief.tell.intervals import say_intervals
 from basrelief.tell.models import Model
 from basrelief.tell.page.question import say_question
 from basrelief.tell.page.verdict import show_verdict
 from basrelief.tell.provenance import list_versions
+from basrelief.tell.publication import Basis
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import say_basis
 from basrelief.tell.templates import open_templates
-from basrelief.tell.training import say_shortfalls
+from basrelief.tell.training import say_precision, say_shortfalls
 
 CARDS = {"model_card.md": "model_card.md.j2", "data_sheet.md": "data_sheet.md.j2"}
 
@@ -67,6 +70,11 @@ def tell_models(facts: Facts, narrowed: Facts, models: Sequence[Model]) -> dict[
     return {
         "models": [(facts.tell(model.name), model) for model in models],
         "shortfalls": say_shortfalls(facts.trainings),
+        "precisions": [
+            (facts.tell(training["recipe"]), said)
+            for training in facts.trainings
+            if (said := say_precision(training))
+        ],
         # Nobody can read off a recipe what its thirty-odd statistics are.
         "measures": MEASURES if any(m.recipe.kind == "statistics" for m in models) else (),
         "recipes": facts.recipes,
@@ -101,7 +109,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     return {
         "headline": headline,
         "scores": list_scores(narrowed),
-        "intervals": words.say_intervals(narrowed.scores),
+        "intervals": say_intervals(narrowed.scores) or say_no_ranges(narrowed.scores),
         "coverage": narrowed.keep_shown(coverage),
         "level": LEVEL,
         "districts": list_districts(facts, release),
@@ -155,40 +163,6 @@ def list_districts(facts: Facts, release: Release) -> list[Record]:
     ]
     targets = facts.samples.targets
     return sorted(rows, key=lambda row: (targets.index(row["target"]), str(row["name"])))
-
-
-def list_caveats(narrowed: Facts) -> list[str]:
-    """List what this run's own figures warn of."""
-    findings = narrowed.findings
-    # Baselines are there to be beaten: what they lack is no caveat of the model.
-    asked = [record for record in narrowed.scores if record["recipe"] in narrowed.asked]
-    warnings = [
-        warn_of_few(findings),
-        warn_of_leak(asked, narrowed.leakage, narrowed.settings),
-    ]
-    caveats = [warning for warning in warnings if warning]
-    # Told together: a sentence a target would say the same up to eight times.
-    worse: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.sense != "better":
-            worse.setdefault(finding.named, []).append(words.name_target(finding.target))
-    caveats += [
-        f"{recipe} cannot be told better than always predicting the mean for "
-        f"{words.join_words(targets)}."
-        for recipe, targets in worse.items()
-    ]
-    outside: dict[tuple[str, int], list[str]] = {}
-    for target, recipe in narrowed.shown.items():
-        n = len(narrowed.find_outside(recipe, target))
-        outside.setdefault((recipe, n), []).append(words.name_target(target))
-    caveats += [
-        f"{n} {'area lies' if n == 1 else 'areas lie'} outside what {recipe} was made for "
-        f"({words.join_words(targets)})."
-        for (recipe, n), targets in outside.items()
-        if n
-    ]
-    caveats += [note for t in narrowed.samples.targets if (note := narrowed.say_by_district(t))]
-    return caveats or ["This run's own figures warn of nothing; that is no proof that all is well."]
 
 
 def say_pretrained(facts: Facts, models: Sequence[Model]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -142,8 +141,8 @@ def tell_model(model: Model, facts: Facts) -> MLModelProperties:
     # What has a field of its own is not told again as a parameter.
     chosen = recipe.model_dump(mode="json", exclude={"kind", "name", "about"}, exclude_none=True)
     return MLModelProperties(
-        # The extension's schema allows letters, digits, dots, dashes and blanks.
-        name=re.sub(r"[^a-zA-Z0-9_.\-\s]", "-", f"basrelief {model.name} model"),
+        # The schema allows letters, digits, dots, dashes and blanks, and so do names of recipes.
+        name=f"basrelief {model.name} model",
         architecture=model.architecture,
         tasks={"regression"},
         framework="PyTorch" if is_network else "NumPy",

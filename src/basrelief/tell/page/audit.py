@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from basrelief.judge.audit import list_known
@@ -10,11 +10,14 @@ from basrelief.judge.baselines import BASELINES, PLACE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
+from basrelief.tell.findings import Finding
+from basrelief.tell.intervals import is_fixed
 from basrelief.tell.page.verdict import name_column
 from basrelief.tell.words import (
     HELD_OUT,
     format_number,
-    name_known,
+    is_lidar_alone,
+    list_apart,
     name_recipe,
     name_target,
     open_sentence,
@@ -43,7 +46,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         for scheme in facts.schemes
     ]
     # Many are folded behind the first: the table says the same.
-    sentences = say_audit(audit)
+    sentences = say_audit(audit, facts.judged.comparisons)
     n_first = len(sentences) if len(sentences) <= MANY_SENTENCES else 1
     return {
         "first": sentences[:n_first],
@@ -93,8 +96,7 @@ def find_tone(scores: Sequence[Record]) -> str:
     >>> find_tone([{"worth": "better"}]), find_tone([{"worth": "by_chance"}]), find_tone([])
     ('up', '', '')
     """
-    worth = scores[0]["worth"] if scores else None
-    return {"better": "up", "worse": "down"}.get(str(worth), "")
+    return {"better": "up", "worse": "down"}.get(Finding(scores[0]).sense, "") if scores else ""
 
 
 def tint(skill: float | None) -> int:
@@ -109,8 +111,8 @@ def tint(skill: float | None) -> int:
     return 0 if skill is None else round(STRONGEST * min(1.0, abs(skill)))
 
 
-def say_audit(audit: Record) -> list[str]:
-    """Say what the audit found, from ``evaluate/audit.json``.
+def say_audit(audit: Record, comparisons: Sequence[Record] = ()) -> list[str]:
+    """Say what the audit found, from ``evaluate/audit.json`` and ``evaluate/comparisons.json``.
 
     Returns
     -------
@@ -122,7 +124,7 @@ def say_audit(audit: Record) -> list[str]:
     if "random" in audit["same_label"]:
         sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
     sentences += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
-    return sentences + [_say_recipe(record) for record in audit["recipes"]]
+    return sentences + [_say_recipe(record, comparisons) for record in audit["recipes"]]
 
 
 def _say_shared(same_label: float, same_area: float | None) -> str:
@@ -130,7 +132,7 @@ def _say_shared(same_label: float, same_area: float | None) -> str:
     sentence = f"With chips at random, {same_label:.0%} of the test chips carry the very label"
     if same_area is not None:
         sentence += f", and {same_area:.0%} lie in the area,"
-    return f"{sentence} of a training chip: a score there says little about ground never seen."
+    return f"{sentence} of a training chip: a skill there says little about ground never seen."
 
 
 def _say_place(record: Record) -> str:
@@ -142,21 +144,23 @@ def _say_place(record: Record) -> str:
         f"{_list_skills(record, known)}."
     )
     if not good:
-        return f"{sentence} Knowing where an area lies says little about it."
+        return f"{sentence} That knowing where an area lies helps cannot be told."
     where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
     return (
-        f"{sentence} It looks good {where}: a LIDAR score there has to be held against it, and not "
-        "against 0."
+        f"{sentence} It looks good {where}: a skill of LIDAR there has to be held against it, and "
+        "not against 0."
     )
 
 
-def _say_recipe(record: Record) -> str:
+def _say_recipe(record: Record, comparisons: Sequence[Record]) -> str:
     """Say what a recipe's skill under the schemes means for one target."""
     named = f"{record['recipe']} on {name_target(record['target'])}, by {record['unit']}"
     if record["reading"] == "unknown":
         return f"{named}: cannot be judged, what was observed does not vary."
     skills = _list_skills(record, list_known(record))
-    return f"{named}: skill {skills}. {_say_reading(record)}{_say_against(record)}"
+    pair = {key: record[key] for key in ("recipe", "target", "unit", "versus")}
+    fixed = {each["scheme"] for each in select(comparisons, **pair) if is_fixed(each)}
+    return f"{named}: skill {skills}. {_say_reading(record)}{_say_against(record, fixed)}"
 
 
 def _say_reading(record: Record) -> str:
@@ -165,24 +169,29 @@ def _say_reading(record: Record) -> str:
     lost = [scheme for scheme in record["held_out"] if scheme not in better]
     if record["reading"] == "in_some":
         return (
-            f"It is better than the mean with {_list_schemes(better)}, and not with "
-            f"{_list_schemes(lost)}: part of what it knows is the place."
+            f"It is better than the mean with {_list_schemes(better)}, which cannot be told with "
+            f"{_list_schemes(lost)}: part of what it knows may be the place."
         )
     return {
         "random_only": ("Only chips at random were tried: nothing is known about other ground."),
         "leaks": (
-            "What looks good with chips at random is gone once ground is held out: it was "
-            "the neighbours' label, and not LIDAR."
+            "What looks good with chips at random cannot be told once ground is held out: "
+            "neighbours' labels are enough to explain it."
         ),
         "not_told": "It cannot be told from the mean under any scheme that holds out ground.",
         "everywhere": "It is better than the mean under every scheme that holds out ground.",
     }[record["reading"]]
 
 
-def _say_against(record: Record) -> str:
-    """Say under which schemes a recipe beats what it is held against besides the mean."""
-    won, lost, rival = record["beats"], record["is_beaten"], name_recipe(record["versus"])
-    apart = say_apart(record["differs_in"])
+def _say_against(record: Record, fixed: Collection[str]) -> str:
+    """Say under which schemes a recipe beats what it is held against besides the mean.
+
+    Not under those, ``fixed``, where the two were compared with models held fixed.
+    """
+    rival = name_recipe(record["versus"])
+    won = None if record["beats"] is None else [s for s in record["beats"] if s not in fixed]
+    lost = [scheme for scheme in record["is_beaten"] if scheme not in fixed]
+    apart = say_apart(list_apart(record))
     sentences = ""
     if won:
         sentences += f" It beats {rival} with {_list_schemes(won)}."
@@ -190,7 +199,7 @@ def _say_against(record: Record) -> str:
         sentences += f" {open_sentence(rival)} beats it with {_list_schemes(lost)}."
     # An empty list, not None: that means that the two were never compared.
     if won == [] and record["better"]:
-        is_lidar = name_known(record["differs_in"]) == "LIDAR"
+        is_lidar = is_lidar_alone(record["differs_in"])
         so = "that LIDAR adds to it" if is_lidar else "that it knows more than where an area is"
         sentences += f" It beats {rival} nowhere: {so} cannot be told."
     return f"{sentences} {apart}" if sentences else ""

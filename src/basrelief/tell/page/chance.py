@@ -39,6 +39,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     claims = facts.judged.claims
     if not claims:
         return None
+    # The scheme that the rest of the page shows stands open, the others are folded below it.
     moved = [
         (name_scheme(scheme, facts.settings), rows)
         for scheme in [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
@@ -55,6 +56,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
 
 def _count(claims: list[Record]) -> tuple[int, int]:
     """Count the claims that survive, and all."""
+    # What was held against nothing could not have survived, and is not counted as lost.
     tested = select(claims, is_tested=True)
     return sum(claim["holds"] for claim in tested), len(tested)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from basrelief.run import Record
 from basrelief.tell.findings import Finding
+from basrelief.tell.intervals import name_level
 from basrelief.tell.words import format_number, format_percent
 
 
@@ -64,6 +65,9 @@ class Point:
     beside: float | None = None
     """The same of what differs in LIDAR alone; None where that is the mean."""
 
+    level: str = ""
+    """How often its range holds what is to be expected; empty where the chart says it of all."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -109,7 +113,9 @@ class Chart:
 def plot_skill(finding: Finding) -> Point:
     """Plot a skill against the mean, which is 0."""
     record: Record = finding.record
-    return Point(record["skill"], record["skill_low"], record["skill_high"], finding.sense)
+    ends = (record["skill_low"], record["skill_high"])
+    # Ranges of four kinds stand side by side, so that each has to say what it is.
+    return Point(record["skill"], *ends, finding.sense, level=name_level(record))
 
 
 def choose_axis(rows: Iterable[Row]) -> Axis:

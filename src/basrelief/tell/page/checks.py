@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from basrelief.explain.controls import find_verdict
@@ -105,8 +105,8 @@ SENTENCES = {
         "on real chips."
     ),
     ("edges", "areas"): (
-        "Within {edge_cells} cells of the edge of a block, ground says {value:.2f} times as much "
-        "as elsewhere, in size."
+        "Within {edge_cells} cells of the edge of what the network sees at once, ground says "
+        "{value:.2f} times as much as elsewhere, in size."
     ),
     ("edges", "chips"): (
         "In the outer eighth of a chip on each side heat is {value:.2f} times as strong as inside."
@@ -119,7 +119,10 @@ REASONS = {
     ("no map", "chips"): "There is no heat to compare.",
     ("predicted alike", "areas"): "All areas are predicted alike.",
     ("predicted alike", "chips"): "All chips are predicted alike.",
-    ("no edge", "areas"): "No area has ground both beside the edge of a block and elsewhere.",
+    (
+        "no edge",
+        "areas",
+    ): "No area has ground both beside the edge of what the network sees at once and elsewhere.",
 }
 """Why a check has no value."""
 
@@ -185,6 +188,7 @@ def show_tests(
     records: Sequence[Record],
     charts: Mapping[str, Panel] | None = None,
     controls: Sequence[Record] = (),
+    doubted: Collection[tuple[str, str]] = (),
 ) -> list[Checks]:
     """Gather recipe by recipe what its tests come to, what failed first.
 
@@ -194,6 +198,8 @@ def show_tests(
     ----------
     controls
         Of ``explain/controls.json``.
+    doubted
+        Recipes and targets that cannot be told better than the mean.
     """
     alike: dict[str, list[str]] = {}
     for recipe in dict.fromkeys(record["recipe"] for record in records):
@@ -215,7 +221,10 @@ def show_tests(
             Checks(
                 recipe=join_words(recipes),
                 summary=_sum_up(list(verdicts.values())),
-                verdicts=[_say_verdict(*each, held) for each in verdicts.items()],
+                verdicts=[
+                    _say_verdict(target, verdict, held, _find_doubted(recipes, target, doubted))
+                    for target, verdict in verdicts.items()
+                ],
                 failed=failed,
                 others=[record for record in mine if record not in failed],
                 columns=_head_columns(held),
@@ -267,6 +276,7 @@ def say_blind(controls: Sequence[Record]) -> str:
 
 
 def _head_columns(controls: Sequence[Record]) -> list[str]:
+    # Pictures have no height and areas no brightness: an empty column would look like a failure.
     known = {each["control"] for each in controls}
     return [words for kind, words in CONTROLS.items() if kind in known]
 
@@ -283,13 +293,33 @@ def _say_told(held: Sequence[Record]) -> Statement:
     return Statement(sense, words)
 
 
-def _say_verdict(target: str | None, verdict: str, controls: Sequence[Record]) -> Statement:
-    """Say what the tests of one target's map come to, and what it is not told from."""
+def _find_doubted(
+    recipes: Sequence[str], target: str | None, doubted: Collection[tuple[str, str]]
+) -> list[str]:
+    return [recipe for recipe in recipes if (recipe, target) in doubted]
+
+
+def _say_verdict(
+    target: str | None, verdict: str, controls: Sequence[Record], doubted: Sequence[str]
+) -> Statement:
+    """Say what the tests of one target's map come to, and what it is not told from.
+
+    Parameters
+    ----------
+    doubted
+        Those of the map's recipes that cannot be told better than the mean.
+    """
     said = VERDICTS[verdict]
     words = f"{open_sentence(name_target(target))}: {said.words}" if target else said.words
     if verdict == "open":
         missed = _name_missed(select(controls, target=target))
         words += f" ({missed})" if missed else ""
+    if doubted:
+        # That a map is its model's says nothing of whether the model is right.
+        words += (
+            f"; but {join_words(doubted)} cannot be told better than always predicting the mean "
+            "here, so that the map shows what an answer that may be chance rests on"
+        )
     return Statement(said.sense, words)
 
 
@@ -304,6 +334,7 @@ def _name_missed(controls: Sequence[Record]) -> str:
             missed.append(own or CONTROLS[each["control"]])
     if not by_test:
         return ""
+    # One test that tells a map from all controls is enough, so the nearest miss says most.
     test, missed = min(by_test.items(), key=lambda each: len(each[1]))
     return f"{test} comes nearest and cannot tell it from {join_words(missed)}"
 

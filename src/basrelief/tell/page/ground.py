@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from basrelief.run import Record, read_json
 from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.findings import Finding, find_findings
+from basrelief.tell.intervals import write_range
 from basrelief.tell.maps.contributions import (
     choose_contribution,
     find_reach,
@@ -25,13 +26,12 @@ from basrelief.tell.maps.contributions import (
 )
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.page.checks import draw_moves, show_tests
+from basrelief.tell.page.doubts import is_doubted, say_doubt
 from basrelief.tell.page.kinds import show_heat, show_kinds
 from basrelief.tell.words import (
     count_places,
-    format_interval,
     format_number,
     format_percent,
-    name_scheme,
     name_target,
     name_targets,
     open_sentence,
@@ -49,9 +49,9 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     contributions = facts.tell(read_contributions(facts.run))
     panels = draw_pictures(facts, contributions)
     of_kinds, tests = _read(facts, "kinds"), _read(facts, "tests")
-    kinds, heat = show_kinds(facts, of_kinds), show_heat(of_kinds)
+    kinds, heat = show_kinds(facts, of_kinds), show_heat(facts, of_kinds)
     charts = draw_moves(order_targets(facts, contributions), _read(facts, "curves"), tests)
-    checks = show_tests(tests, charts, _read(facts, "controls"))
+    checks = show_tests(tests, charts, _read(facts, "controls"), find_doubted(facts, tests))
     if not (panels or kinds or heat or checks):
         return None
     doubts = say_doubts(facts)
@@ -200,8 +200,20 @@ def _say_skill(facts: Facts, record: Record) -> str:
     if finding is None:
         return ""
     record = finding.record
-    skill = format_interval(record["skill"], record["skill_low"], record["skill_high"])
-    return f" LIDAR alone ({finding.recipe}) has skill {skill}."
+    skill, low, high = (record[name] for name in ("skill", "skill_low", "skill_high"))
+    ends = "" if low is None or high is None else f" {write_range(low, high, record)}"
+    told = "" if finding.sense == "better" else f": {finding.words}"
+    return f" LIDAR alone ({finding.recipe}) has skill {format_number(skill)}{ends}{told}."
+
+
+def find_doubted(facts: Facts, tests: Sequence[Record]) -> set[tuple[str, str]]:
+    """Find the maps, by recipe and target, of recipes that cannot be told better than the mean."""
+    pairs = {(str(test["recipe"]), str(test["target"])) for test in tests}
+    return {
+        (recipe, target)
+        for recipe, target in pairs
+        if is_doubted(facts, facts.find_speaker(recipe), target)
+    }
 
 
 def say_doubts(facts: Facts) -> list[str]:
@@ -221,19 +233,3 @@ def say_doubts(facts: Facts) -> list[str]:
         named = name_targets(missing)
         sentences.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
     return sentences
-
-
-def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
-    """Name the targets that a recipe cannot predict; empty where it can predict them all."""
-    scheme = facts.shown_scheme
-    findings = [each for each in find_findings(facts.scores, scheme) if each.recipe == recipe]
-    senses = {each.target: each.sense for each in findings}
-    # What was not scored is not known to be any good.
-    weak = [target for target in dict.fromkeys(targets) if senses.get(target, "even") != "better"]
-    if not weak:
-        return ""
-    named = name_targets(weak)
-    return (
-        f"For {named}, {recipe} cannot be told better than always predicting the mean, with "
-        f"{name_scheme(scheme, facts.settings)}: read nothing into its ground there."
-    )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Heat, Panel
+from basrelief.tell.page.doubts import say_doubt
 from basrelief.tell.words import format_number
 
 KINDS = {
@@ -27,7 +28,15 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     groups: dict[tuple[str, str], list[Heat]] = {}
     for heat in facts.heat:
         groups.setdefault((heat.record["recipe"], heat.record["target"]), []).append(heat)
-    return {"gallery": [_show_group(group) for group in groups.values()]} if groups else None
+    if not groups:
+        return None
+    # Beside each: a network that fails lights up as brightly as one that works.
+    return {
+        "gallery": [
+            _show_group(group) | {"doubt": say_doubt(facts, recipe, [target])}
+            for (recipe, target), group in groups.items()
+        ]
+    }
 
 
 def _show_group(group: list[Heat]) -> dict[str, Any]:

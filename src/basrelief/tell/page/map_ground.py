@@ -16,7 +16,7 @@ from basrelief.run import Record, Run
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import find_reach
 from basrelief.tell.maps.layers import Layer
-from basrelief.tell.page.ground import say_doubt
+from basrelief.tell.page.doubts import say_doubt
 from basrelief.tell.page.kinds import KIND_WORDS
 
 MOST = np.iinfo(np.int16).max

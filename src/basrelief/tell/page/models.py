@@ -12,10 +12,11 @@ import pandas as pd
 from basrelief.learn.measures import MEASURES
 from basrelief.learn.training_recipes import KEEP_WORDS
 from basrelief.run import read_json
-from basrelief.tell.facts import Facts, Panel, read_recipe_of
+from basrelief.tell.facts import Facts, Panel, read_recipe_of, select
 from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
-from basrelief.tell.words import format_number
+from basrelief.tell.training import say_precision
+from basrelief.tell.words import format_number, open_sentence
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -31,9 +32,11 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
     code = facts.find_code(name)
     text = read_recipe_of(facts.run, code)
     recipe = tomllib.loads(text)
+    trained = select(facts.trainings, recipe=code)
     return {
         "name": name,
         "about": str(recipe.get("about", "")),
+        "precision": open_sentence(say_precision(trained[0])) if trained else "",
         "recipe": text,
         "panels": [
             _draw_history(name, scheme, path, recipe)

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
-from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
 from basrelief.tell.gains import find_gain, say_difference
+from basrelief.tell.intervals import say_intervals, write_range
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
     format_percent,
@@ -22,7 +24,6 @@ from basrelief.tell.words import (
     name_scheme,
     name_target,
     name_targets,
-    say_intervals,
 )
 
 ALWAYS = 0.995
@@ -107,9 +108,12 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
     against = select(facts.judged.comparisons, versus=yardstick, **key)
     if not against:
         return ""
-    won = name_targets([record["target"] for record in against if record["beats"]])
+    won = name_targets([r["target"] for r in against if tell_comparison(r) == "better"])
     held_out = name_scheme(scheme, facts.settings)
-    sentence = f"With {held_out} it beats {name_recipe(yardstick)} for {won or 'no score'}"
+    other = name_recipe(yardstick)
+    # That it beats none is not known: it cannot be told.
+    found = f"it beats {other} for {won}" if won else f"that it beats {other} cannot be told"
+    sentence = f"With {held_out} {found}"
     means = select(facts.judged.over_targets, **key)
     apart = _say_apart(means[0]) if means and len(against) > 1 else ""
     return f"{sentence}; over all {len(against)} scores {apart}." if apart else f"{sentence}."
@@ -120,13 +124,14 @@ def _say_apart(record: Record) -> str:
     difference, low, high = (record.get(key) for key in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return ""
-    if not (record["beats"] or record["is_beaten"]):
-        ends = f"{format_number(low)} to {format_number(high)}"
-        return f"the two cannot be told apart ({format_number(difference)}, {ends})"
+    if tell_comparison(record) == "even":
+        amount = f"{format_number(difference)} {write_range(low, high, record)}"
+        return f"the two cannot be told apart: {amount}"
     # Without their signs and the smaller first: "lower" has said which way.
-    ends = " to ".join(format_number(abs(end)) for end in sorted((low, high), key=abs))
+    least, most = sorted((abs(low), abs(high)))
+    ends = write_range(least, most, record)
     word = "higher" if low > 0 else "lower"
-    return f"its skill is {format_number(abs(difference))} ({ends}) {word}"
+    return f"its skill is {format_number(abs(difference))} {ends} {word}"
 
 
 def say_kept(record: Record | None, joins_place: bool) -> str:
@@ -250,15 +255,17 @@ def _say_gains(records: dict[str, Record], parts: dict[str, str], name: str) -> 
 
 def _say_others(facts: Facts, name: str, parts: dict[str, str], scheme: str) -> str:
     """Say for which targets the whole beats LIDAR, or members, alone, and what sets them apart."""
-    sentences, knows = [], facts.judged.knows
+    sentences = []
     for part in parts:
         versus = {"recipe": name, "versus": part, "scheme": scheme, "unit": "area"}
         against = select(facts.judged.comparisons, **versus)
-        if not sees_lidar(knows.get(part, ())) or not against:
+        if not sees_lidar(facts.judged.knows.get(part, ())) or not against:
             continue
-        won = [name_target(record["target"]) for record in against if record["beats"]]
-        more = name_known(differ(knows[name], knows[part]))
-        by = f" by what it knows of {more}" if more else ""
-        named = join_words(won) if won else "no score"
-        sentences.append(f"It beats {parts[part]}{by} for {named}.")
+        won = [name_target(r["target"]) for r in against if tell_comparison(r) == "better"]
+        more = name_known(facts.judged.find_apart(name, part))
+        by = f" by what it knows of {more}" if more else " by how it uses what both know"
+        beats = f"t beats {parts[part]}{by}"
+        sentences.append(
+            f"I{beats} for {join_words(won)}." if won else f"That i{beats} cannot be told."
+        )
     return " ".join(sentences)

@@ -49,6 +49,8 @@ def draw_public_page(narrowed: Facts) -> str:
 def draw_page(facts: Facts) -> str:
     """Draw the analyst's page, or the public page from narrowed facts, section by section."""
     environment = make_environment()
+    # Left out by what the section says of itself, not by its name: a new one is private until it
+    # says otherwise.
     listed = [section for section in SECTIONS if section.is_public or not facts.is_public]
     gathered = {section.id: section.gather(facts) for section in listed}
     present = {name: found for name, found in gathered.items() if found is not None}

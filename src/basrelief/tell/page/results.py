@@ -12,18 +12,20 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
 from basrelief.tell.findings import Finding, name_preferred, say_r2
+from basrelief.tell.intervals import say_intervals
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.verdict import Choice, find_choices
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
     join_words,
+    list_apart,
     name_apart,
     name_scheme,
     name_target,
     open_sentence,
-    say_intervals,
 )
 
 ENDS = (0.02, 0.98)
@@ -122,7 +124,7 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     """Say what a recipe beats, what it cannot be told from, and what beats it.
 
     Against the mean its own interval decides; against others the interval of the paired
-    difference. In brackets stands all that the two differ in; nothing where they know the same.
+    difference. In brackets stands all that the two differ in.
 
     Returns
     -------
@@ -131,10 +133,11 @@ def say_versus(finding: Finding, comparisons: Sequence[Record]) -> tuple[Stateme
     record = finding.record
     key = {name: record[name] for name in ("recipe", "target", "scheme", "unit")}
     senses: dict[str, list[str]] = {sense: [] for sense in VERSUS}
-    senses[finding.sense].append(name_apart("the mean", finding.knows))
+    # Of a recipe of which nothing is known here no more can be said than its name.
+    mean = name_apart("the mean", finding.knows) if finding.knows else "the mean"
+    senses[finding.sense].append(mean)
     for other in select(comparisons, **key):
-        sense = "better" if other["beats"] else "worse" if other["is_beaten"] else "even"
-        senses[sense].append(name_apart(other["versus"], other["differs_in"]))
+        senses[tell_comparison(other)].append(name_apart(other["versus"], list_apart(other)))
     return tuple(
         Statement(sense, f"{VERSUS[sense]} {join_words(names)}")
         for sense, names in senses.items()

@@ -52,6 +52,7 @@ class Section:
     """Whether it stands on the public page too: what does not say so is not published."""
 
 
+# From what every reader asks first to what only a few will check.
 SECTIONS = (
     Section("verdict", "Verdict", verdict.gather, is_public=True),
     Section("question", "What was asked", question.gather, is_public=True),

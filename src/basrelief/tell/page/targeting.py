@@ -9,7 +9,6 @@ from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.page.chart import SHARES, Point, Row, Statement
-from basrelief.tell.senses import tell_sense
 from basrelief.tell.words import (
     format_number,
     format_percent,
@@ -22,8 +21,7 @@ SHARE_NAMES = {0.2: "fifth", 0.1: "tenth"}
 
 VERSUS_CHANCE = {
     "better": "better than chance",
-    "even": "no better than chance",
-    "worse": "worse than chance",
+    "even": "cannot be told from chance",
 }
 
 
@@ -54,19 +52,39 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "table": [record for record in targeting if record["recipe"] in told],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
         "is_public": facts.is_public,
+        "n_held": sum(tell_hits(record) != "even" for record in mine),
+        "n_tried": len(mine),
     }
+
+
+def tell_hits(record: Record) -> str:
+    """Tell whether a hit rate is better than a blind pick's, as far as chance lets it be told.
+
+    Examples
+    --------
+    >>> tell_hits({"hit_rate": 0.75, "chance": 0.2, "worth": "better"})
+    'better'
+    >>> tell_hits({"hit_rate": 0.75, "chance": 0.2, "low": 0.3, "high": 0.9})
+    'even'
+    """
+    # One range among many lies above chance by luck: only what survives over all of them counts,
+    # and where nothing says that it does, it does not.
+    return "better" if record.get("worth") == "better" else "even"
 
 
 def _show_hits(record: Record, failing: dict[str, list[str]]) -> Row:
     """Hold a hit rate against chance; ``failing`` are the targets that each recipe cannot tell."""
     low, high, chance = record["low"], record["high"], record["chance"]
-    without, sense = record["versus_hit_rate"], tell_sense(low, high, chance)
-    # One range among many lies above chance by luck: what cannot tell a score finds nobody by it.
+    without, sense = record["versus_hit_rate"], tell_hits(record)
+    apart = "fewer beyond chance" if record.get("versus_worth") == "better" else "not told apart"
+    # Whoever cannot be told to predict a score is not praised for whom it finds by that.
     if sense == "better" and record["target"] in failing.get(record["recipe"], []):
         sense = "even"
     # Beside the mean, which picks blindly, chance says it all.
     beside = (
-        "" if without is None else f"; {name_recipe(record['versus'])} {format_percent(without)}"
+        ""
+        if without is None
+        else f"; {name_recipe(record['versus'])} {format_percent(without)}, {apart}"
     )
     # A mean over repeats, and whole only by chance.
     found = format_number(record["hits"], 1).removesuffix(".0")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from basrelief.judge.baselines import BASELINES
-from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -19,21 +19,23 @@ from basrelief.tell.findings import (
     say_r2,
     warn_of_few,
     warn_of_leak,
+    warn_of_random,
 )
 from basrelief.tell.gains import find_gain
+from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_joined
+from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_length,
     name_apart,
     name_scheme,
     name_target,
     name_targets,
-    say_intervals,
 )
 
 REASONS = {
-    "no_intervals": "too few places for intervals: nothing can be told from the mean",
+    "no_intervals": "too few blocks or areas for ranges: nothing can be told from the mean",
     "none_better": f"nothing can be told from {THE_MEAN}",
     "simplest": "the simplest that beats the mean and that nothing beats",
     "lidar_adds": "the simplest of those to which LIDAR adds what is no chance; "
@@ -119,7 +121,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "by_district": [note for t in facts.samples.targets if (note := facts.say_by_district(t))],
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
-        "is_random": facts.schemes == ["random"],
+        "random": warn_of_random(facts.schemes),
         "publication": facts.publication,
     }
 
@@ -161,9 +163,9 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             # Told apart from LIDAR alone, which would be given the credit for what place knows.
             gain = find_gain(facts, recipe, target, scheme, unit)
             # LIDAR alone is preferred for beating the mean: no pair of its own says so.
-            adds = gain is None or bool(gain["beats"])
+            adds = gain is None or tell_comparison(gain) == "better"
             joins = recipe in facts.joining
-            why = say_preference(record, facts.judged.knows)
+            why = say_preference(record, facts.judged.find_apart)
             found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
     return found
 
@@ -221,9 +223,11 @@ def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
     statements = {
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
-        "joined": Statement("joined", f"LIDAR adds nothing that can be told to {REST}"),
-        "plain": Statement("plain", "no LIDAR recipe beats the best of place, district and size"),
-        "mean": Statement("mean", "there is nothing to learn here beyond the mean"),
+        "joined": Statement("joined", f"that LIDAR adds to {REST} cannot be told"),
+        "plain": Statement(
+            "plain", "of LIDAR nothing can be told beside the best of place, district and size"
+        ),
+        "mean": Statement("mean", "nothing can be told beyond the mean"),
     }
     return [
         Group(key, statement, members[key]) for key, statement in statements.items() if members[key]
@@ -258,25 +262,26 @@ def _say_rest(groups: Sequence[Group]) -> str:
     return f" For the other {COUNTS.get(n_others, n_others)} this cannot be shown."
 
 
-def say_preference(record: Record, knows: Mapping[str, Collection[str]]) -> str:
+def say_preference(record: Record, find_apart: Callable[[str, str], Sequence[str]]) -> str:
     """Say why a recipe is preferred, from its record in ``evaluate/preferred.json``.
 
     Parameters
     ----------
-    knows
-        By recipe, the codes of what it knows: in brackets stands all that two differ in.
+    find_apart
+        Gives the codes of what sets two recipes apart: all of it stands in brackets.
 
     Examples
     --------
     >>> found = {"recipe": "vgg16", "reason": "simplest", "alike": ["dense"]}
     >>> found |= {"beaten": {"area-size": ["vgg16"]}}
-    >>> knows = {"area-size": ["size"], "vgg16": ["heights"], "dense": ["heights"]}
-    >>> say_preference(found, knows).split("; ")[1:]
-    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense cannot be told better']
+    >>> def find_apart(one, other):
+    ...     return [] if "dense" in (one, other) else ["heights", "size"]
+    >>> say_preference(found, find_apart).split("; ")[1:]
+    ['area-size is beaten by vgg16 [LIDAR, size]', 'dense [how it is used] cannot be told better']
     """
 
     def name(other: str, beside: str) -> str:
-        return name_apart(other, differ(knows.get(other, ()), knows.get(beside, ())))
+        return name_apart(other, find_apart(other, beside))
 
     clauses = [REASONS[record["reason"]]]
     for lost, winners in record["beaten"].items():

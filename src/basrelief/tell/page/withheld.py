@@ -13,6 +13,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather what is withheld; None on the analyst's page, which withholds nothing."""
     if facts.publication is None:
         return None
+    # A reason is asked only of whoever hands out chips, and stands only for that.
     publish = facts.settings.publish
     return {
         "publication": facts.publication,

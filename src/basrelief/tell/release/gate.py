@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.config import PublishSettings
 from basrelief.sources.census import RESIDENTS
-from basrelief.tell.facts import Withheld
+from basrelief.tell.publication import Withheld
 
 MIN_BEHIND = 10
 """Fewest areas behind an average, and behind what is left of one when every published area is

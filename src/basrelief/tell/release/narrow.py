@@ -24,8 +24,9 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.evaluation import Evaluation, read_ranked
-from basrelief.tell.facts import Basis, Described, Facts, Heat, Publication, select
+from basrelief.tell.facts import Described, Facts, Heat, select
 from basrelief.tell.provenance import OF_LABELS, Source
+from basrelief.tell.publication import Basis, Publication
 from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
@@ -288,9 +289,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         claims=[record for record in judged.claims if has_both(record)],
         relocation=[record for record in judged.relocation if has_both(record)],
         recipes=[r for r in judged.recipes if r["recipe"] in {key[0] for key in kept}],
-        member_weights=[
-            record for record in judged.member_weights if has(record, record["recipe"])
-        ],
+        member_weights=[r for r in judged.member_weights if has(r, r["recipe"])],
         residuals=_keep_rows(judged.residuals, "area_id", release),
         ranked=judged.ranked.iloc[:0],
     )

@@ -10,8 +10,9 @@ from dataclasses import asdict
 
 from basrelief.run import replacing, write_json
 from basrelief.tell.credits import list_credits
-from basrelief.tell.facts import Facts, Withheld
+from basrelief.tell.facts import Facts
 from basrelief.tell.findings import say_unshown
+from basrelief.tell.publication import Withheld
 from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import list_protection, say_cure

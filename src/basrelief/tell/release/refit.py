@@ -32,7 +32,8 @@ from basrelief.marks import is_finished, list_damaged, mark_of, run_stage
 from basrelief.run import Run, digest, read_json, read_record, replacing, write_json
 from basrelief.splits.stage import assign_splits
 from basrelief.tell.evaluation import Evaluation
-from basrelief.tell.facts import Basis, Described, Facts, read_facts
+from basrelief.tell.facts import Described, Facts, read_facts
+from basrelief.tell.publication import Basis
 from basrelief.tell.release.gate import Release
 
 READ = ("chips", "split", "train", "evaluate")

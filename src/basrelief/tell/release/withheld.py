@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from basrelief.config import PublishSettings
 from basrelief.marks import list_files
 from basrelief.run import read_json
-from basrelief.tell.facts import Basis, Facts, Withheld
+from basrelief.tell.facts import Facts
+from basrelief.tell.publication import Basis, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.words import name_targets
 
