@@ -7,8 +7,8 @@ import pytest
 
 from basrelief.config import DataSettings, Settings
 from basrelief.sources.census import COUNTRIES, RESIDENTS
+from basrelief.sources.credits import find_credits
 from basrelief.sources.targets import DOMAINS, NOT_BELOW_0, find_domains, find_target
-from basrelief.tell.credits import list_credits
 from basrelief.tell.release.gate import count_people
 
 SETTINGS = Settings(data=DataSettings(dsm="a", areas="b", labels="c", targets=["x"]))
@@ -30,7 +30,7 @@ SETTINGS = Settings(data=DataSettings(dsm="a", areas="b", labels="c", targets=["
 def test_credits_are_those_of_the_country(
     codes: list[Any], has: list[str], has_not: list[str]
 ) -> None:
-    told = list_credits(SETTINGS, codes)
+    told = find_credits(SETTINGS, codes).words
     text = " ".join(part for pair in told for part in pair)
     assert [each for each in has if each not in text] == []
     assert [each for each in has_not if each in text] == []

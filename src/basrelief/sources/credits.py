@@ -30,10 +30,10 @@ index."""
 class InputCredits:
     """Whose the inputs of a run are, each publisher once."""
 
-    known: tuple[Credit, ...]
+    known: tuple[Credit, ...] = ()
     """Of files that were fetched and are as they came."""
 
-    usual: tuple[Credit, ...]
+    usual: tuple[Credit, ...] = ()
     """Of whose the other files usually are, which nobody checked."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from basrelief.learn.shortening import label_recipes
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
+from basrelief.sources.credits import InputCredits, find_credits
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
 from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import Source
@@ -101,6 +102,9 @@ class Facts:
 
     sources: Sequence[Source] = ()
     """The input files, by hash."""
+
+    credits: InputCredits = field(default_factory=InputCredits)
+    """Whose the inputs are, as kept when they were fetched, or whose they usually are."""
 
     publication: Publication | None = None
     """What the public page says of itself; None on the analyst's."""
@@ -306,6 +310,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         joining=told(_find_joining(run, scores, judged.member_weights)),
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
+        credits=find_credits(settings, samples.areas["area_id"]),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from basrelief.run import read_json
-from basrelief.tell.credits import ENVIRONMENT_AGENCY, OPEN_GOVERNMENT, ORDNANCE_SURVEY
+from basrelief.sources.areas import list_names
+from basrelief.sources.credits import InputCredits
+from basrelief.sources.licences import Credit
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.data import list_counts, list_summary, say_flights
 from basrelief.tell.release.gate import MIN_BEHIND, Release
@@ -37,7 +40,7 @@ def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
         "distribution_said": say_distribution(facts, release),
         "min_behind": MIN_BEHIND,
     }
-    return answers | say_kind(facts, bool(facts.truth))
+    return answers | say_credits(facts.credits) | say_kind(facts, bool(facts.truth))
 
 
 def say_distribution(facts: Facts, release: Release) -> str:
@@ -53,6 +56,27 @@ def say_distribution(facts: Facts, release: Release) -> str:
         f"The chips stay in the run folder. For everybody is the folder public/: {figures}"
         f"{pictures}; publish.json says what was withheld and why."
     )
+
+
+def say_credits(credits: InputCredits) -> dict[str, str]:
+    """Say who makes the files, and which words their licences ask for."""
+    makers, words = [], []
+    if credits.known:
+        named = list_names([credit.source for credit in credits.known])
+        makers.append(f"What was fetched is of {named}.")
+        words.append(f"What was fetched asks for these words: {_quote(credits.known)}.")
+    if credits.usual:
+        named = list_names([credit.source for credit in credits.usual])
+        rest = "of the other files" if credits.known else "of such files"
+        makers.append(
+            f"The usual makers {rest} are {named}; whether these are theirs was not checked."
+        )
+        words.append(f"The usual makers ask for these words {rest}: {_quote(credits.usual)}.")
+    return {"makers_said": " ".join(makers), "licence_said": " ".join(words)}
+
+
+def _quote(credits: Sequence[Credit]) -> str:
+    return " ".join(f"'{words}'" for words in dict.fromkeys(credit.words for credit in credits))
 
 
 def say_kind(facts: Facts, is_town: bool) -> dict[str, str]:
@@ -73,16 +97,6 @@ HEIGHTS = {
     "acquired_said": (
         "Heights: laser scanning from the air, gridded by whoever published them. Scores: "
         "compiled by others from records and surveys. This run read files and measured nothing."
-    ),
-    "makers_said": (
-        "The usual makers are the Environment Agency (heights), the Office for National "
-        "Statistics (boundaries) and the ministry responsible for local government (scores); "
-        "whether these files are theirs was not checked."
-    ),
-    "licence_said": (
-        "If the files are of the usual makers, the Open Government Licence v3.0 asks for these "
-        f"words: '{OPEN_GOVERNMENT} v3.0.' '{ENVIRONMENT_AGENCY}' '{ORDNANCE_SURVEY}', with the "
-        "year. Counts of the Metropolitan Police come under its version 2."
     ),
 }
 
@@ -150,13 +164,5 @@ def _say_pictures(facts: Facts) -> dict[str, str]:
         "cleaning_said": (
             "Pictures without a row, unreadable ones and those of one colour were left out, the "
             f"others brought to {size} pixels; scores were joined by the picture's id."
-        ),
-        "makers_said": (
-            "Pictures of this kind have been made from heights of the Environment Agency and the "
-            "Indices of Deprivation; whether these were was not checked."
-        ),
-        "licence_said": (
-            "If the pictures were made from heights of the Environment Agency, the Open Government "
-            f"Licence v3.0 asks for these words: '{OPEN_GOVERNMENT} v3.0.' '{ENVIRONMENT_AGENCY}'"
         ),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts
 
 
@@ -14,5 +13,5 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 
 def gather_credits(facts: Facts) -> dict[str, Any]:
-    """Gather the words that sources usually ask for."""
-    return {"credits": list_credits(facts.settings, facts.samples.areas["area_id"])}
+    """Gather the words that sources ask for: those that were kept, and those usually asked for."""
+    return {"known": facts.credits.known, "usual": facts.credits.usual}

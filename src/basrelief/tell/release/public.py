@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from basrelief.run import replacing, write_json
-from basrelief.tell.credits import list_credits
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.publication import Withheld
@@ -76,7 +75,8 @@ def explain_table(narrowed: Facts) -> str:
             ],
             digits=handout.SIGNIFICANT,
             unshown=say_unshown(narrowed.find_failing()),
-            credits=list_credits(narrowed.settings, narrowed.samples.areas["area_id"]),
+            known=narrowed.credits.known,
+            usual=narrowed.credits.usual,
         )
     )
     return text
