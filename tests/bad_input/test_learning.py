@@ -334,6 +334,51 @@ def test_a_dense_recipe_is_refused_before_a_chip_is_cut(
     expect_line(place.config, "recipe 'mine'", *says)
 
 
+STACK = """\
+kind = "stack"
+name = "both"
+about = "a"
+members = {members}
+"""
+
+CLASHES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "a member twice": ({"one": "one"}, ["['one', 'one']", "'one' stands for two"]),
+    "two members of one name": ({"one": "one", "two": "ONE"}, ["'ONE' stands for two"]),
+    "a member called as a part of predictions": (
+        {"one": "one", "two": "Place"},
+        ["'Place' is a part of every prediction (mean, place, district)"],
+    ),
+    "a member called as another recipe of the run": (
+        {"one": "one", "two": "relief-statistics"},
+        ["two recipes of this run are named 'relief-statistics'", "other features"],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("kind", CLASHES)
+def test_features_of_one_name_are_refused_before_a_chip_is_cut(
+    kind: str, command: str, place: Any, expect_line: Callable[..., None]
+) -> None:
+    names, says = CLASHES[kind]
+    for file, name in names.items():
+        (place.folder / f"{file}.toml").write_text(DENSE.replace('"mine"', f'"{name}"'))
+    members = [f"{file}.toml" for file in (*names, "one")[:2]]
+    (place.folder / "both.toml").write_text(STACK.format(members=members))
+    place.configure(
+        models={"recipes": ["both.toml", "relief-statistics"], "weights": {"test_resnet": "none"}}
+    )
+    expect_line(place.config, "recipe ", *says, command=command)
+
+
+def test_one_recipe_in_two_stacks_is_no_clash(place: Any, run_command: Callable[..., int]) -> None:
+    for name in ("both", "again"):
+        text = STACK.format(members=["relief-statistics", "random-features"])
+        (place.folder / f"{name}.toml").write_text(text.replace('"both"', f'"{name}"'))
+    place.configure(models={"recipes": ["both.toml", "again.toml", "random-features"]})
+    assert run_command("check", str(place.config)) == 0
+
+
 def test_resolutions_that_do_not_fit_are_refused_before_a_chip_is_cut(
     place: Any, expect_line: Callable[..., None]
 ) -> None:

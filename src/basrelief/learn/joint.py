@@ -26,6 +26,7 @@ from basrelief.learn.place import (
     correlate_locations,
     interpolate_many,
 )
+from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
 
 SHARES = (0.2, 0.5, 0.8)
 """Shares of feature sets in what labels have in common; nothing and all of it besides."""
@@ -39,10 +40,6 @@ subsets: more sets leave fewer scales, so that candidates stay some hundreds."""
 
 DISTRICT_SHARES = (0.0, 0.3, 0.6)
 """Shares of the district in what areas have in common by where they are."""
-
-MEAN, PLACE, DISTRICT = "mean", "place", "district"
-PARTS = (MEAN, PLACE, DISTRICT)
-"""The parts of a prediction besides those of the feature sets."""
 
 Floats = NDArray[np.float64]
 

@@ -25,6 +25,10 @@ Variant = Literal["timm", "keras"]
 KERAS_BACKBONE = "resnetv2_50"
 """The backbone that Keras builds otherwise than timm does; VGG16 is the same in both."""
 
+MEAN, PLACE, DISTRICT = "mean", "place", "district"
+PARTS = (MEAN, PLACE, DISTRICT)
+"""The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
+
 
 class NetworkRecipe(Section):
     """A network that sees one chip and predicts its label."""
