@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.labelled import read_counts
-from basrelief.chips.pictures import ID_COLUMNS, choose_pictures, gather_areas, look_at_pictures
+from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_blocks, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
+from basrelief.chips.tables import Tables
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes
-from basrelief.sources.pictures import read_pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +56,7 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     chips = _lay_chips(settings, rasters, areas, ground)
     n_areas = len(areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets)
-    samples = _gather(settings, "heights", (chips, areas, membership), targets)
+    samples = _gather(settings, "heights", Tables(chips, areas, membership, targets))
     below = () if rasters.terrain is None else rasters.terrain.tiles
     terrain = f", {len(below)} of terrain" if below else ""
     lines = (
@@ -98,42 +95,24 @@ def _lay_chips(
 
 
 def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
-    data = settings.data
-    pictures = read_pictures(
-        settings.typed("images"),
-        settings.typed("table"),
-        targets=data.targets,
-        area_column=data.area_column,
-        notes=notes,
-    )
-    read_counts(settings, notes, None)
-    seen = look_at_pictures(settings, notes.run, pictures, lambda bands: None)
-    chosen = choose_pictures(settings, notes, pictures, seen)
-    shown, targets = chosen.shown, chosen.targets
-    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
-    areas, membership = gather_areas(shown, targets)
+    taken = take_pictures(settings, notes, None)
+    pictures, tables = taken.pictures, taken.tables
     lines = (
         f"{pictures.n_pictures} pictures, {pictures.n_rows} rows; "
         f"{len(pictures.pictures_without_row)} pictures without a row, "
         f"{len(pictures.rows_without_picture)} rows without a picture; "
-        f"{len(chosen.one_colour)} of one colour; {len(shown)} of use, in {len(areas)} areas",
+        f"{len(taken.one_colour)} of one colour; {len(taken.shown)} of use, in "
+        f"{len(tables.areas)} areas",
     )
-    samples = _gather(settings, "pictures", (chips, areas, membership), targets)
-    return Foreseen(samples, lines)
+    return Foreseen(_gather(settings, "pictures", tables), lines)
 
 
-def _gather(
-    settings: Settings,
-    kind: Any,
-    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
-    targets: Sequence[str],
-) -> Samples:
-    chips, areas, membership = tables
+def _gather(settings: Settings, kind: Literal["heights", "pictures"], tables: Tables) -> Samples:
     return Samples(
-        chips=chips,
-        areas=areas,
-        membership=membership,
-        targets=tuple(targets),
+        chips=tables.chips,
+        areas=tables.areas,
+        membership=tables.membership,
+        targets=tuple(tables.targets),
         kind=kind,
         size_px=settings.chips.size_px,
         resolution_m=settings.chips.resolution_m,
