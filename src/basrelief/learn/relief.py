@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from basrelief.chips.canvas import Canvas, Tiling, average_cells
+from basrelief.chips.canvas import Canvas, Tiling
 from basrelief.chips.pooling import Measuring, pool_place
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes, Pools
@@ -74,7 +74,7 @@ def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
     (2, row, col), how much it is the sum of. Roofs' heights come again, to be counted.
     """
     # Averaged first: a measure means the same at every resolution of the chips.
-    surface, ground = average_cells(canvas.heights, factor)
+    surface, ground = canvas.average(factor)
     grid, margin = canvas.grid.coarser(factor), canvas.margin_px // factor
     has_data = np.isfinite(
         surface[margin : margin + grid.shape[0], margin : margin + grid.shape[1]]
