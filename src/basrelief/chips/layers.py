@@ -106,7 +106,7 @@ def _damaged(path: object) -> InputError:
 
 
 def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
-    """Read a part of a zarr array of the chips stage.
+    """Read a part of a zarr array of the chips stage, in the shape that the selection has.
 
     Raises
     ------

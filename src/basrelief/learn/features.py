@@ -59,7 +59,7 @@ def read_features(recipe: AreaRecipe, settings: Settings, run: Run) -> list[pd.D
 
 
 def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Features of the given areas as a model sees them, (area, feature).
+    """Give features of areas as a model sees them, (area, feature), by their codes, (area,).
 
     Measures are on their scales. NaN where an area has no ground, or too little of what is
     measured.

@@ -139,6 +139,11 @@ def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
         ``labels`` is NaN where there is none.
     std : (target,)
 
+    Returns
+    -------
+    ()
+        One number, that gradients are taken of.
+
     Examples
     --------
     >>> labels = torch.tensor([[1.0], [torch.nan]])

@@ -52,7 +52,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
 
     def forward(self, chips: Tensor) -> Tensor:
-        """Reorder, subtract and divide: (chip, band, row, col)."""
+        """Reorder, subtract and divide, (chip, band, row, col) before and after."""
         return (chips[:, self.order] - self.mean) / self.std
 
 

@@ -63,7 +63,7 @@ def groups_of_areas(
 def blocks_of_areas(
     samples: Samples, area_ids: NDArray[np.str_], settings: Settings
 ) -> NDArray[np.str_]:
-    """Name the block of each area, (n,), by a point inside the area.
+    """Name the block of each area, (area,), by a point inside it; areas by their codes, (area,).
 
     Raises
     ------
@@ -86,7 +86,12 @@ def refuse_one_group(
     scheme: str,
     settings: Settings,
 ) -> None:
-    """Stop where all areas are in one group, (n,); say what would have worked.
+    """Stop where all areas are in one group; say what would have worked.
+
+    Parameters
+    ----------
+    groups, area_ids : (area,)
+        The group and the code of each.
 
     Raises
     ------
