@@ -18,6 +18,7 @@ import numpy as np
 
 from basrelief.config import InputError
 from basrelief.learn.file_heads import describe_head
+from basrelief.learn.magnitudes import find_number_fault
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -64,6 +65,9 @@ class Layer:
 
     name: str
     arrays: tuple[str, ...]
+
+    is_listed: bool = True
+    """Whether the file says after which layer it comes; else its name has to."""
 
 
 Model = list[Layer]
@@ -201,7 +205,9 @@ def _list_legacy(file: h5py.File, names: list[str]) -> Iterator[Model]:
     for name in listed if is_whole else sorted(names, key=_split_numbers):
         layers.setdefault(name.rpartition("/")[0], []).append(name)
     whole = [
-        Layer(parent, tuple(sorted(own, key=_rank_role))) for parent, own in layers.items() if own
+        Layer(parent, tuple(sorted(own, key=_rank_role)), is_whole)
+        for parent, own in layers.items()
+        if own
     ]
     yield whole
     for nested in dict.fromkeys(layer.name.removeprefix(top).split("/")[0] for layer in whole):
@@ -248,7 +254,8 @@ def _choose(
         if all(_shapes(parts[kind], arrays) == list(wanted[kind]) for kind in wanted)
     }
     if len(fitting) == 1:
-        return next(iter(fitting.values()))
+        parts = next(iter(fitting.values()))
+        return _find_disorder(parts) or parts
     if fitting:
         names = " and ".join(repr(layers[0]) for layers in list(fitting)[:2])
         return f"save one network alone: {len(fitting)} in it (from {names}) fit"
@@ -266,6 +273,20 @@ def _choose(
                 )
             return f"{say} the {len(shapes)} of"
     raise AssertionError
+
+
+def _find_disorder(parts: Mapping[str, Model]) -> str:
+    """Say which layers nothing puts in order, neither the file nor their numbers; empty if none."""
+    for kind, layers in parts.items():
+        # Only what follows the same word: "block10" comes after "block2", and "last" nowhere.
+        by_word = {re.sub(r"_?\d+", "", layer.name): layer for layer in layers}
+        if len(by_word) > 1 and not all(layer.is_listed for layer in layers):
+            names = " and ".join(repr(layer.name) for layer in list(by_word.values())[:2])
+            return (
+                f"nothing in it says in which order its {kind} come, {names} for example: save it "
+                "with Keras' save_weights, which lists them, for"
+            )
+    return ""
 
 
 def _part(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
@@ -291,9 +312,9 @@ def _read(where: str, stored: h5py.Dataset) -> Array:
     # Of any length and order of bytes: what is too large for a network becomes infinite.
     with np.errstate(over="ignore"):
         values = np.asarray(stored).astype(np.float32)
-    if not np.isfinite(values).all():
+    fault = find_number_fault(float(np.abs(values).max(initial=0.0)), values.ndim)
+    if fault:
         raise InputError(
-            f"{where}: {stored.name!r} holds numbers that are not finite, as a training leaves "
-            "that went astray. Give weights that were saved before that."
+            f"{where}: {stored.name!r} holds {fault}. Give weights that were saved before that."
         )
     return values
