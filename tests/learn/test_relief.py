@@ -122,7 +122,7 @@ def test_every_measure_is_there_in_order_for_areas_with_ground(features: pd.Data
 def test_blocks_leave_no_seams(
     place: Samples, features: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relief, "BLOCK_M", 1.0)
+    monkeypatch.setattr(relief, "TRACT_M", 1.0)
     again = relief_features(place, Run(place.folder, quiet=True))
     np.testing.assert_allclose(again, features, rtol=1e-3, atol=1e-4)
 

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.pictures import take_pictures
-from basrelief.chips.rasters import Rasters, find_blocks, index_squares, join_chips, open_place
+from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
 from basrelief.chips.tables import Tables
 from basrelief.config import InputError, Settings
@@ -49,6 +49,7 @@ def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
 
 def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     rasters, areas, targets = open_place(settings, notes)
+    # Outlines stand for data: reading every cell would take as long as cutting.
     tiles = shapely.box(*np.array([tile.grid.bounds for tile in rasters.surface.tiles]).T)
     ground = shapely.union_all(tiles)
     areas["ground_covered"] = shapely.area(shapely.intersection(areas.geometry.values, ground))
@@ -77,8 +78,8 @@ def _lay_chips(
     grid = Grid.over(rasters.surface.grid.bounds, settings.chips.resolution_m, unit=size_px)
     tree = shapely.STRtree(areas.geometry.values)
     squares: list[Any] = []
-    for block in find_blocks(settings, grid, areas, rasters.surface.grid.cell_m):
-        own = np.array([shapely.box(*chip.bounds) for chip in block.tiles(size_px)])
+    for tract in find_tracts(settings, grid, areas, rasters.surface.grid.cell_m):
+        own = np.array([shapely.box(*chip.bounds) for chip in tract.tiles(size_px)])
         touched = np.unique(tree.query(own, predicate="intersects")[0])
         squares += list(own[touched])
     shapes: NDArray[np.object_] = np.array(squares, dtype=object)
@@ -90,6 +91,7 @@ def _lay_chips(
             f"{settings.typed('dsm')}: no tile lies inside any area of {settings.typed('areas')}. "
             "Check that both show the same place."
         )
+    # Sums of shares can pass 1 in the last digit.
     valid = np.minimum(inside[has_data], 1.0).tolist()
     return index_squares(list(shapes[has_data]), valid, areas)
 

@@ -59,7 +59,9 @@ class Seen:
         self.shares.append(share)
         self.opaque.append(picture.opaque)
         self.unseen.update(picture.unseen)
+        # Of pixels, not of the file: a copy that was saved again is a copy all the same.
         self.content.append(hashlib.blake2b(picture.bands.tobytes(), digest_size=16).hexdigest())
+        # Of blank ones nobody asks whether they were resized.
         if share < 1.0:
             self.sizes[picture.width, picture.height] += 1
         return share
@@ -164,6 +166,7 @@ def _choose_pictures(
         )
         raise InputError(f"{settings.typed('images')}: every picture is of one colour.{clear}")
     if is_new_place:
+        # The model's targets, whatever the table has: what is not known is blank, not left out.
         targets = list(settings.data.targets)
         shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
     else:
@@ -289,6 +292,7 @@ def _note_twins(notes: Notes, settings: Settings, shown: pd.DataFrame, targets: 
     copies = shown[shown["same_as"] != shown["chip_id"]]
     if copies.empty:
         return
+    # Two labels of one picture are a bound that no model can get below.
     by_picture = shown[[*targets, "same_as"]].groupby("same_as")
     n_at_odds = int((by_picture.max() > by_picture.min()).any(axis=1).sum())
     at_odds = f"; {n_at_odds} pictures have several labels" if n_at_odds else ""

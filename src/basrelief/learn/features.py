@@ -151,7 +151,7 @@ def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, fold
 
 def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     """Say what features depend on: chips (empty where unknown), recipe, seed and weights."""
-    path = run.ground.folder / "stages" / "chips.json"
+    path = run.owner.folder / "stages" / "chips.json"
     mark: dict[str, Any] = {
         "chips": read_record(path),
         "recipe": format_recipe(recipe),

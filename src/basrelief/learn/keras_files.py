@@ -247,20 +247,20 @@ def _choose(
     wanted: Mapping[str, Sequence[Shapes]],
 ) -> dict[str, Model] | str:
     """Choose the one model whose layers have the shapes that are wanted; or say what keeps it."""
-    parted = [_part(model, arrays) for model in models]
+    by_model = [_sort_layers(model, arrays) for model in models]
     fitting = {
-        tuple(layer.name for kind in wanted for layer in parts[kind]): parts
-        for parts in parted
-        if all(_shapes(parts[kind], arrays) == list(wanted[kind]) for kind in wanted)
+        tuple(layer.name for kind in wanted for layer in by_kind[kind]): by_kind
+        for by_kind in by_model
+        if all(_shapes(by_kind[kind], arrays) == list(wanted[kind]) for kind in wanted)
     }
     if len(fitting) == 1:
-        parts = next(iter(fitting.values()))
-        return _find_disorder(parts) or parts
+        by_kind = next(iter(fitting.values()))
+        return _find_disorder(by_kind) or by_kind
     if fitting:
         names = " and ".join(repr(layers[0]) for layers in list(fitting)[:2])
         return f"save one network alone: {len(fitting)} in it (from {names}) fit"
     # Of the likeliest, the one with most layers: what is nested in another has fewer.
-    likeliest = max(parted, key=lambda parts: sum(map(len, parts.values())), default={})
+    likeliest = max(by_model, key=lambda by_kind: sum(map(len, by_kind.values())), default={})
     for kind, shapes in wanted.items():
         found = _shapes(likeliest.get(kind, []), arrays)
         if found != list(shapes):
@@ -275,9 +275,9 @@ def _choose(
     raise AssertionError
 
 
-def _find_disorder(parts: Mapping[str, Model]) -> str:
+def _find_disorder(by_kind: Mapping[str, Model]) -> str:
     """Say which layers nothing puts in order, neither the file nor their numbers; empty if none."""
-    for kind, layers in parts.items():
+    for kind, layers in by_kind.items():
         # Only what follows the same word: "block10" comes after "block2", and "last" nowhere.
         by_word = {re.sub(r"_?\d+", "", layer.name): layer for layer in layers}
         if len(by_word) > 1 and not all(layer.is_listed for layer in layers):
@@ -289,16 +289,16 @@ def _find_disorder(parts: Mapping[str, Model]) -> str:
     return ""
 
 
-def _part(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
+def _sort_layers(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
     """Tell a model's layers apart by what their arrays are; dense layers are left out."""
-    parts: dict[str, Model] = {"convolutions": [], "batch normalisations": []}
+    by_kind: dict[str, Model] = {"convolutions": [], "batch normalisations": []}
     for layer in model:
         ranks = [len(arrays[name].shape or ()) for name in layer.arrays]
         if ranks[0] == 4:
-            parts["convolutions"].append(layer)
+            by_kind["convolutions"].append(layer)
         elif ranks == [1, 1, 1, 1]:
-            parts["batch normalisations"].append(layer)
-    return parts
+            by_kind["batch normalisations"].append(layer)
+    return by_kind
 
 
 def _shapes(layers: Model, arrays: Mapping[str, h5py.Dataset]) -> list[Shapes]:

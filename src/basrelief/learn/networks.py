@@ -131,18 +131,13 @@ def train_network(
 
 
 def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
-    """Mean squared error over the labels that are there, in units of ``std``.
+    """Average squared errors over the labels that are there, in units of ``std``: one number, ().
 
     Parameters
     ----------
     predicted, labels : (chip, target), label units
         ``labels`` is NaN where there is none.
     std : (target,)
-
-    Returns
-    -------
-    ()
-        One number, that gradients are taken of.
 
     Examples
     --------

@@ -309,6 +309,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "stack": StackRecipe,
         "kriged": KrigedRecipe,
     }
+    # The kind first: against every model at once a misspelt key would be told for each.
     model = kinds.get(str(table.get("kind")))
     if model is None:
         raise InputError(
@@ -330,6 +331,7 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
     models = settings.models
     if not isinstance(recipe, NetworkRecipe):
         return recipe
+    # Into the recipe itself: beside a model stands how it was trained, not how it is published.
     train, optimiser = recipe.train, recipe.optimiser
     if models.steps_per_epoch is not None:
         steps = {"steps_per_epoch": models.steps_per_epoch}

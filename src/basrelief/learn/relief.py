@@ -19,7 +19,7 @@ CELL_M = 2.0
 """Side of the cells that are measured: finer ones are averaged, so that a measure means the same
 whatever the chips' resolution."""
 
-BLOCK_M = 1792.0
+TRACT_M = 1792.0
 """Side of the ground that is measured at once: the bound on memory."""
 
 LEAST_M2 = 100.0
@@ -46,7 +46,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     """
     factor = find_factor(samples, CELL_M)
     cell_m = factor * samples.resolution_m
-    n_chips = max(1, round(BLOCK_M / (samples.size_px * samples.resolution_m)))
+    n_chips = max(1, round(TRACT_M / (samples.size_px * samples.resolution_m)))
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
         return measure_relief(canvas, factor)

@@ -111,8 +111,8 @@ def _train_networks(
     """Train a network once a scheme, and once on everything."""
     rng = np.random.default_rng([settings.seed, zlib.crc32(b"final")])
     for fold in [*folds, final_fold(samples, rng)]:
-        place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
-        folder = run.models / recipe.name / place
+        where = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
+        folder = run.models / recipe.name / where
         # What a model is for is said last: without it half a training is no model.
         (folder / "model.json").unlink(missing_ok=True)
         train_network(recipe, samples, fold, folder, settings, run)
