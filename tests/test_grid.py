@@ -6,7 +6,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basrelief.grid import Grid, Window
+from basrelief.grid import Grid, Window, coarsen
 
 CELLS = st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0, 10.0])
 
@@ -121,3 +121,33 @@ def test_cells_lie_where_rasterio_puts_them() -> None:
     grid = Grid(500.0, 900.0, 2.0, (100, 50))
     assert grid.transform == rasterio.transform.from_origin(500.0, 900.0, 2.0, 2.0)
     assert rasterio.transform.array_bounds(100, 50, grid.transform) == grid.bounds
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+@pytest.mark.parametrize("more_than", [0.0, 0.5])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_coarsened_values_are_means_over_what_is_known(
+    factor: int, more_than: float, kind: type[np.floating]
+) -> None:
+    rng = np.random.default_rng(factor)
+    values = rng.normal(50, 20, (2, 4 * factor, 3 * factor)).astype(kind)
+    values[rng.uniform(size=values.shape) < 0.45] = np.nan
+    values[:, :factor, :factor] = np.nan
+    found = coarsen(values, factor, more_than)
+    assert found.dtype == np.dtype(kind)
+    assert found.shape == (2, 4, 3)
+    for band, row, col in np.ndindex(found.shape):
+        rows, cols = (slice(at * factor, (at + 1) * factor) for at in (row, col))
+        square = values[band, rows, cols].astype(np.float64)
+        known = square[np.isfinite(square)]
+        expected = known.mean() if len(known) > more_than * square.size else np.nan
+        # A float32 has seven digits, and a sum of 25 heights loses one of them.
+        np.testing.assert_allclose(found[band, row, col], expected, rtol=1e-6)
+
+
+def test_a_coarsened_mask_is_the_share_that_is_marked() -> None:
+    mask = np.random.default_rng(0).uniform(size=(6, 9)) < 0.4
+    found = coarsen(mask, 3)
+    corners = [[(3 * row, 3 * col) for col in range(3)] for row in range(2)]
+    expected = [[mask[i : i + 3, j : j + 3].mean() for i, j in line] for line in corners]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import re
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import basrelief
-from basrelief import stages
+from basrelief import cli, stages
 from basrelief.config import InputError, Settings
 from basrelief.marks import is_finished, read_mark, unmark_stage
 from basrelief.run import FORMAT, Run, check_format, read_json, write_json
@@ -264,7 +265,33 @@ def test_a_run_is_read_without_torch(town_run: Run) -> None:
 
 def test_every_stage_and_every_reader_has_a_public_function() -> None:
     functions = {stage.function.rsplit(".", 1)[1] for stage in STAGES}
-    assert functions | {"open_run", "run_all", "transfer_model"} <= set(basrelief.__all__)
+    assert functions | {"open_run", "run_all"} <= set(basrelief.__all__)
+
+
+def test_what_predicts_on_the_command_line_has_public_names() -> None:
+    tree = ast.parse(Path(cli.__file__).read_text(encoding="utf-8"))
+    command = next(each for each in tree.body if getattr(each, "name", "") == "predict")
+    imported = {
+        name.name
+        for each in ast.walk(command)
+        if isinstance(each, ast.ImportFrom)
+        for name in each.names
+    }
+    assert {"transfer_model", "transfer_to_pictures"} <= imported
+    assert imported | {"Run"} <= set(basrelief.__all__)
+
+
+def test_names_for_readers_load_no_torch() -> None:
+    code = (
+        "import sys, basrelief\n"
+        "basrelief.open_run, basrelief.RunReader, basrelief.Run, basrelief.InputError\n"
+        "basrelief.Settings, basrelief.load_settings, basrelief.Samples, basrelief.load_samples\n"
+        "basrelief.run_all, basrelief.run_stages, basrelief.make_chips, basrelief.assign_splits\n"
+        "print(*{'torch', 'timm'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_stages_read_from_stages_before_them() -> None:

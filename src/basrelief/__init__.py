@@ -28,6 +28,8 @@ _HOMES = {
     "tell_run": "tell.stage",
     "Place": "judge.transfer",
     "transfer_model": "judge.transfer",
+    "NewPictures": "judge.transfer_pictures",
+    "transfer_to_pictures": "judge.transfer_pictures",
 }
 
 __all__ = sorted(_HOMES)

@@ -22,7 +22,7 @@ from basrelief.names import RESERVED, find_clash
 from basrelief.toml import (
     Change,
     change_table,
-    parse_change,
+    find_dotted,
     read_toml,
     show,
     tell_missing,
@@ -262,17 +262,13 @@ class ModelSettings(Section):
             raise ValueError(
                 f"a table of backbones is wanted: weights = {{ vgg16 = {json.dumps(typed)} }}"
             )
-        # TOML takes a dot in a bare key for a table of its own; timm's names have dots.
-        for key, value in typed.items() if isinstance(typed, dict) else ():
-            if isinstance(value, dict) and value:
-                name, inner = key, value
-                while isinstance(inner, dict) and inner:
-                    first, inner = next(iter(inner.items()))
-                    name += f".{first}"
-                raise ValueError(
-                    "a name with a dot needs quotes: "
-                    f'weights = {{ "{name}" = {json.dumps(inner)} }}'
-                )
+        # timm's names have dots, and people write them bare.
+        dotted = find_dotted(typed) if isinstance(typed, dict) else None
+        if dotted is not None:
+            raise ValueError(
+                "a name with a dot needs quotes: "
+                f'weights = {{ "{dotted[0]}" = {json.dumps(dotted[1])} }}'
+            )
         return typed
 
 
@@ -385,13 +381,10 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
         raise InputError(f"{path}: {error}.") from error
     # By the file's name, so that two configurations in one folder do not share a run.
     table.setdefault("out", f"runs/{path.stem}")
-    changed = []
-    for text in changes:
-        try:
-            changed.append(parse_change(text))
-        except ValueError as error:
-            raise InputError(f"--set {text}: {error}.") from error
-        change_table(table, changed[-1])
+    try:
+        changed = change_table(table, changes)
+    except ValueError as error:
+        raise InputError(f"{error}.") from error
     try:
         # As text: a date, which TOML knows and no key wants, is then told as a wrong value.
         settings = Settings.model_validate_json(json.dumps(table, default=str))
@@ -408,5 +401,5 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
         what = "a number has too many digits, or tables lie too deep in each other"
         raise InputError(f"{path}: {what}.") from error
     settings._folder = path.resolve().parent
-    settings._changes = tuple(changed)
+    settings._changes = changed
     return settings

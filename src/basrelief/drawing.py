@@ -35,14 +35,14 @@ def finish_figure(figure: Figure, alt: str, *, is_alone: bool = False) -> str:
     In a page it takes the page's colours. One that stands alone brings white paper with it:
     not every program that shows SVG knows whether its own ground is dark.
     """
-    theme, ground = (PRINTED, PAPER) if is_alone else (THEME, "none")
+    theme, paper = (PRINTED, PAPER) if is_alone else (THEME, "none")
     buffer = io.StringIO()
     # The salt keeps the ids of several drawings on one page apart, and the bytes the same.
     with mpl.rc_context({"svg.hashsalt": alt}), warnings.catch_warnings():
         # A target may be named with signs that the font lacks. The text stays text: whoever looks
         # at the drawing sees them in a font of his own.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=220, facecolor=ground)
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=220, facecolor=paper)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,48 @@ def intersect_bounds(one: Bounds, other: Bounds) -> Bounds:
     """
     west, south = max(one[0], other[0]), max(one[1], other[1])
     return west, south, min(one[2], other[2]), min(one[3], other[3])
+
+
+def coarsen(values: NDArray[Any], factor: int, more_than: float = 0.0) -> NDArray[Any]:
+    """Average values over squares of cells: what `Grid.coarser` is to a grid.
+
+    Parameters
+    ----------
+    values : (..., row, col)
+        Sides are multiples of ``factor``; NaN is unknown. Of a mask (bool) the average is the
+        share that is marked.
+    factor
+        Cells a side of a square.
+    more_than
+        Share of a square of which more must be known for it to have a value.
+
+    Returns
+    -------
+    (..., row, col)
+        In the values' own type, float32 for a mask; NaN where too little is known.
+
+    Examples
+    --------
+    >>> coarsen(np.array([[1.0, np.nan, 5.0, 7.0], [np.nan, np.nan, np.nan, 9.0]]), 2, 0.5)
+    array([[nan,  7.]])
+    >>> coarsen(np.array([[True, False], [True, True]]), 2)
+    array([[0.75]], dtype=float32)
+    """
+    *before, n_rows, n_cols = values.shape
+    kind = np.float32 if values.dtype == np.bool_ else values.dtype
+    total = np.zeros((*before, n_rows // factor, n_cols // factor), dtype=kind)
+    n_known = np.zeros(total.shape, dtype=np.float32)
+    # Slice by slice: a sum over short axes would take ten times as long.
+    for row, col in np.ndindex(factor, factor):
+        some = values[..., row::factor, col::factor]
+        is_known = np.isfinite(some)
+        n_known += is_known
+        np.add(total, some, out=total, where=is_known)
+    blank = np.full(total.shape, np.nan, dtype=kind)
+    # Divided by what is known, not by all: nodata at an edge would pull heights towards 0.
+    is_enough = n_known > more_than * factor**2
+    mean: NDArray[Any] = np.divide(total, n_known, out=blank, where=is_enough)
+    return mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Run:
         object.__setattr__(self, "lender", lender)
 
     @property
-    def ground(self) -> Run:
+    def owner(self) -> Run:
         """The run that holds what was measured on the ground, which no label has a part in."""
         return self if self.lender is None else self.lender
 
@@ -106,7 +106,7 @@ class Run:
     @property
     def features(self) -> Path:
         """Features of areas, one folder a recipe that has its own."""
-        return self.ground.folder / "features"
+        return self.owner.folder / "features"
 
     @property
     def models(self) -> Path:

@@ -148,6 +148,8 @@ def fingerprint_stages(settings: Settings, run: Run) -> dict[str, str]:
     from basrelief.learn.choice import describe_recipes
 
     files = find_inputs(settings)
+    # Before gigabytes are hashed: a recipe that cannot be run is refused here.
+    recipes = describe_recipes(settings)
     # By what they hold and by their names, not by where the folder of all of them lies.
     hashes = hash_inputs([file.path for file in files], run)
     named = [
@@ -160,7 +162,7 @@ def fingerprint_stages(settings: Settings, run: Run) -> dict[str, str]:
         own = [values[section] for section in stage.sections]
         if stage.name == "train":
             # A recipe that comes with the program is no input file, and may change with it.
-            own += describe_recipes(settings)
+            own += recipes
         # Of the stages that read them alone: new weights need no new chips.
         stamps = [each for each in named if stage.inputs and each[0].startswith(stage.inputs)]
         before = [fingerprints[name] for name in stage.reads]

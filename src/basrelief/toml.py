@@ -136,14 +136,46 @@ def _parse_value(typed: str) -> Any:
     return found["value"] if len(found) == 1 else typed
 
 
-def change_table(table: dict[str, Any], change: Change) -> None:
-    """Put a value into a table, and into the tables in it that the key names."""
-    *outer, last = change.keys
-    for key in outer:
-        if not isinstance(table.get(key), dict):
-            table[key] = {}
-        table = table[key]
-    table[last] = change.value
+def change_table(table: dict[str, Any], texts: Sequence[str]) -> tuple[Change, ...]:
+    """Put values into a table, and into the tables in it that their keys name.
+
+    Parameters
+    ----------
+    texts
+        ``key=value`` each.
+
+    Raises
+    ------
+    ValueError
+        Says what is wrong with which.
+    """
+    changes = []
+    for text in texts:
+        try:
+            changes.append(parse_change(text))
+        except ValueError as error:
+            raise ValueError(f"--set {text}: {error}") from error
+        (*outer, last), inner = changes[-1].keys, table
+        for key in outer:
+            # What stands in the way of a table gives way: it is a change, not an addition.
+            if not isinstance(inner.get(key), dict):
+                inner[key] = {}
+            inner = inner[key]
+        inner[last] = changes[-1].value
+    return tuple(changes)
+
+
+def find_dotted(table: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Find a key that was torn at its dots, and its value: in a bare key a dot begins a table.
+
+    >>> find_dotted({"resnet18": {"a1_in1k": "none"}, "vgg16": "none"})
+    ('resnet18.a1_in1k', 'none')
+    """
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            first, inner = find_dotted(value) or next(iter(value.items()))
+            return f"{key}.{first}", inner
+    return None
 
 
 def _blamed(lines: list[str], message: str) -> list[str]:

@@ -193,6 +193,28 @@ def store_out(file: h5py.File) -> None:
     file.create_dataset("block1_conv1/kernel:0", (3, 3, 3, 4), "f4", external=outside)
 
 
+def write_vgg(file: h5py.File, value: float) -> None:
+    """Write a VGG11 as Keras 2 does, its first kernel all one value."""
+    inside, names = 3, list[str]()
+    for block, outside, n_layers in (
+        (1, 64, 1),
+        (2, 128, 1),
+        (3, 256, 2),
+        (4, 512, 2),
+        (5, 512, 2),
+    ):
+        for number in range(1, n_layers + 1):
+            names.append(f"block{block}_conv{number}")
+            layer = file.create_group(names[-1]).create_group(names[-1])
+            layer["kernel:0"] = np.full((3, 3, inside, outside), 0.01, np.float32)
+            layer["bias:0"] = np.zeros(outside, np.float32)
+            own = [f"{names[-1]}/{role}:0" for role in ("kernel", "bias")]
+            file[names[-1]].attrs["weight_names"] = [name.encode() for name in own]
+            inside = outside
+    file.attrs["layer_names"] = [name.encode() for name in names]
+    file["block1_conv1/block1_conv1/kernel:0"][...] = value
+
+
 def set_weights(**weights: str) -> Spoil:
     return lambda pictures: pictures.configure(models={"weights": weights})
 
@@ -231,6 +253,14 @@ REFUSED_BEFORE_CHIPS: dict[str, tuple[Spoil, list[str]]] = {
     "weights that are no numbers": (
         save_changed(lambda values: values / 0),
         ["a.pth", "'conv1.0.weight'", "not finite"],
+    ),
+    "weights that no network has": (
+        save_changed(lambda values: values + 1e38),
+        ["a.pth", "'conv1.0.weight'", "as large as 1e+38, which no network has"],
+    ),
+    "Keras' weights that no network has": (
+        spoil_vgg(lambda file: write_vgg(file, 1e38)),
+        ["a.h5", "block1_conv1", "as large as 1e+38, which no network has"],
     ),
     "weights in whole numbers": (
         save_changed(lambda values: values.to(torch.int16)),
@@ -332,6 +362,51 @@ def test_a_dense_recipe_is_refused_before_a_chip_is_cut(
     (place.folder / "mine.toml").write_text(text)
     place.configure(models={"recipes": ["mine.toml"], "weights": {backbone: "none"}})
     expect_line(place.config, "recipe 'mine'", *says)
+
+
+STACK = """\
+kind = "stack"
+name = "both"
+about = "a"
+members = {members}
+"""
+
+CLASHES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "a member twice": ({"one": "one"}, ["['one', 'one']", "'one' stands for two"]),
+    "two members of one name": ({"one": "one", "two": "ONE"}, ["'ONE' stands for two"]),
+    "a member called as a part of predictions": (
+        {"one": "one", "two": "Place"},
+        ["'Place' is a part of every prediction (mean, place, district)"],
+    ),
+    "a member called as another recipe of the run": (
+        {"one": "one", "two": "relief-statistics"},
+        ["two recipes of this run are named 'relief-statistics'", "other features"],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("kind", CLASHES)
+def test_features_of_one_name_are_refused_before_a_chip_is_cut(
+    kind: str, command: str, place: Any, expect_line: Callable[..., None]
+) -> None:
+    names, says = CLASHES[kind]
+    for file, name in names.items():
+        (place.folder / f"{file}.toml").write_text(DENSE.replace('"mine"', f'"{name}"'))
+    members = [f"{file}.toml" for file in (*names, "one")[:2]]
+    (place.folder / "both.toml").write_text(STACK.format(members=members))
+    place.configure(
+        models={"recipes": ["both.toml", "relief-statistics"], "weights": {"test_resnet": "none"}}
+    )
+    expect_line(place.config, "recipe ", *says, command=command)
+
+
+def test_one_recipe_in_two_stacks_is_no_clash(place: Any, run_command: Callable[..., int]) -> None:
+    for name in ("both", "again"):
+        text = STACK.format(members=["relief-statistics", "random-features"])
+        (place.folder / f"{name}.toml").write_text(text.replace('"both"', f'"{name}"'))
+    place.configure(models={"recipes": ["both.toml", "again.toml", "random-features"]})
+    assert run_command("check", str(place.config)) == 0
 
 
 def test_resolutions_that_do_not_fit_are_refused_before_a_chip_is_cut(

@@ -284,7 +284,8 @@ def test_a_recipe_given_as_a_file_is_the_default_by_its_name(tmp_path: Path) -> 
     write_json(tmp_path / "run.json", {"format": FORMAT})
     for name in ("a-baseline", "mine"):
         write_json(tmp_path / "models" / name / "final" / "model.json", {})
-    trained = [{"recipe": "mine", "is_asked": True}, {"recipe": "a-baseline", "is_asked": False}]
+    # Whatever the order: what was asked for is a field of its own.
+    trained = [{"recipe": "a-baseline", "is_asked": False}, {"recipe": "mine", "is_asked": True}]
     write_json(tmp_path / "models" / "recipes.json", trained)
     assert find_model(Run(tmp_path), None) == tmp_path / "models" / "mine" / "final"
 

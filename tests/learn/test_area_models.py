@@ -23,15 +23,13 @@ from basrelief.learn.area_models import (
     save_model,
 )
 from basrelief.learn.joint import (
-    DISTRICT,
-    MEAN,
-    PLACE,
     AreaTerms,
     JointProcess,
     gp_interpolation,
 )
 from basrelief.learn.linear import LinearModel, predict_linear
 from basrelief.learn.place import Locations, correlate
+from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
 from basrelief.splits.folds import block_of
 
 Floats = NDArray[np.float64]

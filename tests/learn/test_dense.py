@@ -12,9 +12,9 @@ import shapely
 import torch
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import average_cells
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.grid import coarsen
 from basrelief.learn import dense
 from basrelief.learn.dense import dense_features, forward, list_patches
 from basrelief.learn.extract import Extractor, load_extractor
@@ -200,7 +200,7 @@ def test_a_resolution_that_is_no_multiple_of_the_chips_is_refused(
 
 def test_coarser_pixels_are_averages_with_data_in_more_than_half() -> None:
     heights = np.array([[[1.0, 2.0, np.nan, np.nan], [3.0, np.nan, 5.0, 6.0]]], dtype=np.float32)
-    np.testing.assert_allclose(average_cells(heights, 2), [[[2.0, np.nan]]])
+    np.testing.assert_allclose(coarsen(heights, 2, more_than=0.5), [[[2.0, np.nan]]])
 
 
 def test_an_area_with_nothing_raised_has_no_features(tmp_path: Path, lay_place: Place) -> None:

@@ -12,9 +12,6 @@ from basrelief.judge.metrics import skill
 from basrelief.learn import joint
 from basrelief.learn.gaussian_process import GaussianProcess, fit_gaussian_process
 from basrelief.learn.joint import (
-    DISTRICT,
-    MEAN,
-    PLACE,
     AreaTerms,
     decompose_joint,
     fit_joint,
@@ -24,6 +21,7 @@ from basrelief.learn.joint import (
 )
 from basrelief.learn.linear import measure_spread, predict_linear, standardise
 from basrelief.learn.place import Locations, choose_scales, correlate
+from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
 
 Floats = NDArray[np.float64]
 NOISE = 0.3

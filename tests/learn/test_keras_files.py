@@ -127,6 +127,36 @@ def test_numbers_of_any_order_of_bytes_and_length_are_read(kind: str, tmp_path: 
     np.testing.assert_array_equal(torch.from_numpy(read), kernel)
 
 
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_layers_that_nothing_puts_in_order_are_refused(is_listed: bool, tmp_path: Path) -> None:
+    kernels = [np.full((3, 3, 4, 4), value, dtype=np.float32) for value in (1, 2)]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        # The network's own order; the alphabet has it the other way round.
+        for name, kernel in zip(("stem", "body"), kernels, strict=True):
+            file[f"{name}/kernel:0"], file[f"{name}/bias:0"] = kernel, np.zeros(4, np.float32)
+            if is_listed:
+                file[name].attrs["weight_names"] = [b"kernel:0", b"bias:0"]
+        if is_listed:
+            file.attrs["layer_names"] = [b"stem", b"body"]
+    wanted = {"convolutions": [[(3, 3, 4, 4), (4,)]] * 2, "batch normalisations": []}
+    if is_listed:
+        read = read_keras("models.weights", tmp_path / "a.h5", wanted, "vgg16", "Hint.")
+        assert [layer[0].max() for layer in read["convolutions"]] == [1, 2]
+        return
+    with pytest.raises(InputError, match="order its convolutions come, 'body' and 'stem'"):
+        read_keras("models.weights", tmp_path / "a.h5", wanted, "vgg16", "Hint.")
+
+
+def test_blocks_without_a_list_come_by_their_numbers(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(1, 13):
+            file[f"block{number}/kernel:0"] = np.full((3, 3, 4, 4), number, dtype=np.float32)
+            file[f"block{number}/bias:0"] = np.zeros(4, dtype=np.float32)
+    wanted = {"convolutions": [[(3, 3, 4, 4), (4,)]] * 12, "batch normalisations": []}
+    read = read_keras("models.weights", tmp_path / "a.h5", wanted, "vgg16", "Hint.")
+    assert [layer[0].max() for layer in read["convolutions"]] == list(range(1, 13))
+
+
 def test_numbers_too_large_for_a_network_are_refused(tmp_path: Path) -> None:
     path = write_small(tmp_path / "a.h5", np.full((3, 3, 3, 4), 1e300))
     with pytest.raises(InputError, match="numbers that are not finite"):

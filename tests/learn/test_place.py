@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from basrelief.learn import place
+from basrelief.learn import gaussian_process, place
 from basrelief.learn.gaussian_process import NOISE, fit_gaussian_process
 from basrelief.learn.joint import gp_interpolation
 from basrelief.learn.place import Locations, choose_scales, correlate, correlate_all
@@ -43,7 +43,7 @@ def test_a_smooth_field_is_found_and_noise_is_not(n_train: int) -> None:
 def test_the_nearest_alone_equal_one_process_where_all_are_near(
     monkeypatch: pytest.MonkeyPatch, max_whole: int
 ) -> None:
-    monkeypatch.setattr(place, "MANY", 49)
+    monkeypatch.setattr(gaussian_process, "MANY", 49)
     monkeypatch.setattr(place, "MAX_WHOLE", max_whole)
     xy, labels = make_field(60, 0.3, seed=1)
     predicted = interpolate(xy[:50], labels[:50], xy[50:], is_many=True)
@@ -64,7 +64,7 @@ def test_the_nearest_alone_equal_one_process_where_all_are_near(
 def test_targets_known_at_other_places_are_interpolated_from_theirs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(place, "MANY", 50)
+    monkeypatch.setattr(gaussian_process, "MANY", 50)
     monkeypatch.setattr(place, "MAX_WHOLE", 100)
     xy, labels = make_field(400, 0.1, seed=2)
     labels[:200, 1] = np.nan

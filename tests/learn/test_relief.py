@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from basrelief.chips.canvas import average_cells
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import measure_membership
 from basrelief.chips.store import Samples
-from basrelief.grid import Grid
+from basrelief.grid import Grid, coarsen
 from basrelief.learn import relief
 from basrelief.learn.measures import MEASURES
 from basrelief.learn.relief import relief_features
@@ -123,7 +122,7 @@ def test_every_measure_is_there_in_order_for_areas_with_ground(features: pd.Data
 def test_blocks_leave_no_seams(
     place: Samples, features: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relief, "BLOCK_M", 1.0)
+    monkeypatch.setattr(relief, "TRACT_M", 1.0)
     again = relief_features(place, Run(place.folder, quiet=True))
     np.testing.assert_allclose(again, features, rtol=1e-3, atol=1e-4)
 
@@ -177,7 +176,7 @@ def test_cells_are_averaged_over_what_is_known() -> None:
     heights = np.arange(32, dtype=np.float32).reshape(2, 4, 4)
     heights[0, 0, 0] = np.nan
     heights[:, 2:, 2:] = np.nan
-    found = average_cells(heights, 2)
+    found = coarsen(heights, 2, more_than=0.5)
     assert found[0, 0, 0] == pytest.approx((1 + 4 + 5) / 3)
     assert np.isnan(found[:, 1, 1]).all()
-    np.testing.assert_array_equal(average_cells(heights, 1), heights)
+    np.testing.assert_array_equal(coarsen(heights, 1, more_than=0.5), heights)

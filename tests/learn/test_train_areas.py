@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
 from basrelief.learn import gaussian_process
 from basrelief.learn import train_areas as room
 from basrelief.learn.area_models import (
@@ -24,9 +24,9 @@ from basrelief.learn.area_models import (
     predict_areas,
 )
 from basrelief.learn.features import gather_features, name_columns, read_features
-from basrelief.learn.joint import PLACE, AreaTerms, JointProcess, predict_joint
+from basrelief.learn.joint import AreaTerms, JointProcess, predict_joint
 from basrelief.learn.linear import predict_linear
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, StackRecipe, load_recipe
+from basrelief.learn.recipes import PLACE, AreaRecipe, NetworkRecipe, load_recipe
 from basrelief.learn.train_areas import AreaData, gather_area_data, train_areas
 from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import AreaFold, area_folds
@@ -183,16 +183,6 @@ def test_what_features_say_is_the_same_alone_and_with_place_on_top(
         )
         assert (alone.kind, kriged.kind) == ("linear", "process")
         assert alone.alone.to_bytes() == kriged.alone.to_bytes()
-
-
-def test_members_of_one_name_are_refused(trained: tuple[Run, Settings]) -> None:
-    run, settings = trained
-    recipe = read_own("two.toml", settings)
-    assert isinstance(recipe, StackRecipe)
-    twice = recipe.model_copy(update={"members": ["small.toml", "small.toml"]})
-    features = read_features(twice, settings, run)
-    with pytest.raises(InputError, match="'small' stands for two"):
-        gather_area_data(twice, features, load_samples(run), settings)
 
 
 def test_a_stack_gives_its_weight_to_members_that_know(trained: tuple[Run, Settings]) -> None:

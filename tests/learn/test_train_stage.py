@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import geopandas as gpd
@@ -250,3 +251,25 @@ def test_a_weights_file_that_is_missing_is_refused_at_the_start() -> None:
     models = ModelSettings(recipes=["vgg16"], weights={"vgg16": "gone.safetensors"})
     with pytest.raises(InputError, match=r"gone\.safetensors"):
         check_recipes(Settings(data=PICTURES, models=models))
+
+
+def test_more_sets_than_can_be_told_apart_are_refused_before_any_is_computed(
+    place: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(place.folder, tmp_path / "run", ignore=shutil.ignore_patterns("features"))
+    names = [f"filters-{k}" for k in range(7)]
+    for name in names:
+        text = f'kind = "random-features"\nname = "{name}"\nabout = "a"\nn_filters = 4\n'
+        (tmp_path / f"{name}.toml").write_text(text)
+    members = [f"{name}.toml" for name in names]
+    (tmp_path / "all.toml").write_text(
+        f'kind = "stack"\nname = "all"\nabout = "a"\nmembers = {members}\n'
+    )
+    joint = 'kind = "kriged"\nname = "joint"\nabout = "a"\ntrend = "all.toml"\n'
+    (tmp_path / "joint.toml").write_text(joint)
+    settings = make_settings(["joint.toml"])
+    settings._folder = tmp_path
+    run = Run(tmp_path / "run", quiet=True)
+    with pytest.raises(InputError, match=r"joins 7 feature sets .* at most 6"):
+        train_recipes(settings, run)
+    assert not run.features.exists()

@@ -54,6 +54,8 @@ def write_run(folder: Path) -> Run:
     place = {"recipe": "place-alone", "skill": 0.1, "skill_low": -0.1, "skill_high": 0.2}
     place |= {"worth": "unsure"}
     write_json(run.scores, [score, score | place])
+    trained = {"recipe": "dense-vgg16", "is_asked": True, "is_shortened": False}
+    write_json(run.models / "recipes.json", [trained | {"random_weights": []}])
     write_evaluation(folder / "evaluate", ids, crime)
     return run
 

@@ -8,24 +8,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from basrelief.config import InputError, ModelSettings, Settings
+from basrelief.config import InputError, Settings
 from basrelief.run import Run
 from basrelief.sources.census import name_districts
 from basrelief.tell.facts import find_asked, read_facts
 
 
-def test_what_was_asked_for_is_what_judging_took_for_it(
-    tmp_path: Path, judged_settings: Settings
-) -> None:
-    typed = tmp_path / "typed.toml"
-    typed.write_text('name = "mine"\nabout = "a"\nkind = "kriged"\ntrend = "dense-vgg16"\n')
-    models = ModelSettings(recipes=[str(typed), "relief-statistics"])
-    settings = judged_settings.model_copy(update={"models": models})
+def test_what_was_asked_for_is_what_training_wrote_down() -> None:
+    asked = {"mine": True, "relief-statistics": True, "dense-vgg16": False}
+    trained = [{"recipe": name, "is_asked": is_asked} for name, is_asked in asked.items()]
     names = ("place-alone", "relief-statistics", "dense-vgg16", "mine")
     scores = [{"recipe": name} for name in names]
     # What a recipe is made of is judged too, and was not asked for.
-    assert find_asked(scores, settings) == ["relief-statistics", "mine"]
-    assert find_asked(scores[:1], settings) == ["place-alone"]
+    assert find_asked(scores, trained) == ["relief-statistics", "mine"]
+    assert find_asked(scores[:1], trained) == ["place-alone"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from basrelief.chips.layers import Layer
 from basrelief.chips.store import HEIGHTS, Samples
 from basrelief.chips.zonal import Zoning
-from basrelief.grid import Grid
+from basrelief.grid import Grid, coarsen
 from basrelief.run import Run
 
 
@@ -43,6 +43,11 @@ class Canvas:
         edge, (n_rows, n_cols) = self.margin_px, self.grid.shape
         inner = self.values[0, edge : edge + n_rows, edge : edge + n_cols]
         return np.asarray(np.isfinite(inner))
+
+    def average(self, factor: int) -> NDArray[Any]:
+        """Average the values over squares of cells, (band, row, col), margin included."""
+        # More than half: a mean of a few cells at the edge of data would be noise.
+        return coarsen(self.values, factor, more_than=0.5)
 
 
 @dataclass(frozen=True)
@@ -111,40 +116,3 @@ def trim_canvas(canvas: Canvas, unit_px: int) -> Canvas:
     rows, cols = window
     values = canvas.values[:, rows.start : rows.stop + both, cols.start : cols.stop + both]
     return Canvas(canvas.grid.crop(window), values)
-
-
-def average_cells(heights: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average heights, (2, row, col), over squares of cells; NaN where half has no data.
-
-    Examples
-    --------
-    >>> average_cells(np.array([[[1.0, np.nan, 5.0, 7.0]] * 2], dtype=np.float32), 2)
-    array([[[nan,  6.]]], dtype=float32)
-    """
-    planes, rows, cols = heights.shape  # (plane, row, col)
-    total = np.zeros((planes, rows // factor, cols // factor), dtype=np.float32)
-    n_known = np.zeros(total.shape, dtype=np.float32)
-    # Slice by slice: a sum over short axes would take ten times as long.
-    for row, col in np.ndindex(factor, factor):
-        part = heights[:, row::factor, col::factor]
-        has_data = np.isfinite(part)
-        n_known += has_data
-        np.add(total, part, out=total, where=has_data)
-    # More than half: a mean of a few cells at the edge of data would be noise.
-    is_known = 2 * n_known > factor**2
-    blank = np.full(total.shape, np.nan, dtype=np.float32)
-    mean: NDArray[np.float32] = np.divide(total, n_known, out=blank, where=is_known)
-    return mean
-
-
-def share_of_cells(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
-    """Give the marked share of each cell of ``side`` pixels a side, (row, col).
-
-    Examples
-    --------
-    >>> share_of_cells(np.array([[True, False], [True, True]]), 2)
-    array([[0.75]], dtype=float32)
-    """
-    rows, cols = mask.shape
-    squares = mask.reshape(rows // side, side, cols // side, side)  # (row, within, col, within)
-    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))

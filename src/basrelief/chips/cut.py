@@ -1,4 +1,4 @@
-"""Cut rasters into surface and ground heights on a grid, a block of chips at a time."""
+"""Cut rasters into surface and ground heights on a grid, a tract of chips at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from basrelief.grid import Grid
 from basrelief.sources.lidar import Mosaic, Raster
 
 SPARE_CELLS = 2
-"""Cells around a block that are read besides: what a cell is resampled from."""
+"""Cells around a tract that are read besides: what a cell is resampled from."""
 
 
 def cut_heights(
-    block: Grid, surface: Mosaic, terrain: Mosaic | None, detail_m: float | None = None
+    tract: Grid, surface: Mosaic, terrain: Mosaic | None, detail_m: float | None = None
 ) -> NDArray[np.float32]:
-    """Cut a block out of rasters, with ground estimated where there is no terrain raster.
+    """Cut a tract out of rasters, with ground estimated where there is no terrain raster.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ def cut_heights(
     Returns
     -------
     (2, row, col), metres
-        Surface and ground on the block's cells; NaN is nodata in both.
+        Surface and ground on the tract's cells; NaN is nodata in both.
     """
-    # The ground of a cell depends on surface this far away: with less, blocks would show seams.
-    halo = ceil(HALO_M / block.cell_m)
-    wide = block.pad(halo)
+    # The ground of a cell depends on surface this far away: with less, tracts would show seams.
+    halo = ceil(HALO_M / tract.cell_m)
+    wide = tract.pad(halo)
     top = _resample(_read_detail(surface, wide, detail_m), wide)
     if terrain is None:
-        low = estimate_ground(top, block.cell_m)
+        low = estimate_ground(top, tract.cell_m)
     else:
         low = _resample(_read_detail(terrain, wide, detail_m), wide)
     heights = np.stack([top, low])[:, halo:-halo, halo:-halo]
@@ -53,7 +53,7 @@ def _read_detail(mosaic: Mosaic, grid: Grid, detail_m: float | None) -> Raster:
     if detail_m is None or mosaic.grid.cell_m > 0.99 * detail_m:
         native = mosaic.grid
         return mosaic.read(native.crop(native.cover(grid.bounds)).pad(SPARE_CELLS).bounds)
-    # One grid from the mosaic's own corner, so that blocks agree where they meet.
+    # One grid from the mosaic's own corner, so that tracts agree where they meet.
     coarse = Grid.over(mosaic.grid.bounds, detail_m)
     snapped = coarse.crop(coarse.cover(grid.bounds)).pad(SPARE_CELLS)
     return Raster(_resample(mosaic.read(snapped.bounds), snapped), snapped)

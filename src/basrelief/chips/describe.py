@@ -27,6 +27,7 @@ def describe_chips(settings: Settings, run: Run) -> None:
     crime are given, ``daily-crimes.csv`` and ``daily-crimes.svg``.
     """
     samples = load_samples(run)
+    # Of chips that overlap one area the label would count as often as there are chips.
     rows = rows_used(samples)
     unit = "pictures" if samples.kind == "pictures" else "areas"
     with replacing(run.describe) as part:
@@ -136,6 +137,7 @@ def draw_histogram(
     values = values[np.isfinite(values)]
     with mpl.rc_context(STYLE):
         figure, axes = start_figure(2.3)
+        # The square root is a usual choice; under eight bars two humps look like one.
         n_bins = int(np.clip(np.sqrt(len(values)) * 1.5, 8, 40))
         axes.hist(values, bins=n_bins, color=FIRST, edgecolor=PAPER, linewidth=0.5)
         # A margin of paper: the two colours are as bright as each other.

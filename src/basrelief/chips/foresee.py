@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips.labelled import read_counts
-from basrelief.chips.pictures import ID_COLUMNS, choose_pictures, gather_areas, look_at_pictures
-from basrelief.chips.rasters import Rasters, find_blocks, index_squares, join_chips, open_place
+from basrelief.chips.pictures import take_pictures
+from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
+from basrelief.chips.tables import Tables
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes
-from basrelief.sources.pictures import read_pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +49,7 @@ def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
 
 def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     rasters, areas, targets = open_place(settings, notes)
+    # Outlines stand for data: reading every cell would take as long as cutting.
     tiles = shapely.box(*np.array([tile.grid.bounds for tile in rasters.surface.tiles]).T)
     ground = shapely.union_all(tiles)
     areas["ground_covered"] = shapely.area(shapely.intersection(areas.geometry.values, ground))
@@ -59,7 +57,7 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     chips = _lay_chips(settings, rasters, areas, ground)
     n_areas = len(areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets)
-    samples = _gather(settings, "heights", (chips, areas, membership), targets)
+    samples = _gather(settings, "heights", Tables(chips, areas, membership, targets))
     below = () if rasters.terrain is None else rasters.terrain.tiles
     terrain = f", {len(below)} of terrain" if below else ""
     lines = (
@@ -80,8 +78,8 @@ def _lay_chips(
     grid = Grid.over(rasters.surface.grid.bounds, settings.chips.resolution_m, unit=size_px)
     tree = shapely.STRtree(areas.geometry.values)
     squares: list[Any] = []
-    for block in find_blocks(settings, grid, areas, rasters.surface.grid.cell_m):
-        own = np.array([shapely.box(*chip.bounds) for chip in block.tiles(size_px)])
+    for tract in find_tracts(settings, grid, areas, rasters.surface.grid.cell_m):
+        own = np.array([shapely.box(*chip.bounds) for chip in tract.tiles(size_px)])
         touched = np.unique(tree.query(own, predicate="intersects")[0])
         squares += list(own[touched])
     shapes: NDArray[np.object_] = np.array(squares, dtype=object)
@@ -93,47 +91,30 @@ def _lay_chips(
             f"{settings.typed('dsm')}: no tile lies inside any area of {settings.typed('areas')}. "
             "Check that both show the same place."
         )
+    # Sums of shares can pass 1 in the last digit.
     valid = np.minimum(inside[has_data], 1.0).tolist()
     return index_squares(list(shapes[has_data]), valid, areas)
 
 
 def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
-    data = settings.data
-    pictures = read_pictures(
-        settings.typed("images"),
-        settings.typed("table"),
-        targets=data.targets,
-        area_column=data.area_column,
-        notes=notes,
-    )
-    read_counts(settings, notes, None)
-    seen = look_at_pictures(settings, notes.run, pictures, lambda bands: None)
-    chosen = choose_pictures(settings, notes, pictures, seen)
-    shown, targets = chosen.shown, chosen.targets
-    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
-    areas, membership = gather_areas(shown, targets)
+    taken = take_pictures(settings, notes, None)
+    pictures, tables = taken.pictures, taken.tables
     lines = (
         f"{pictures.n_pictures} pictures, {pictures.n_rows} rows; "
         f"{len(pictures.pictures_without_row)} pictures without a row, "
         f"{len(pictures.rows_without_picture)} rows without a picture; "
-        f"{len(chosen.one_colour)} of one colour; {len(shown)} of use, in {len(areas)} areas",
+        f"{len(taken.one_colour)} of one colour; {len(taken.shown)} of use, in "
+        f"{len(tables.areas)} areas",
     )
-    samples = _gather(settings, "pictures", (chips, areas, membership), targets)
-    return Foreseen(samples, lines)
+    return Foreseen(_gather(settings, "pictures", tables), lines)
 
 
-def _gather(
-    settings: Settings,
-    kind: Any,
-    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
-    targets: Sequence[str],
-) -> Samples:
-    chips, areas, membership = tables
+def _gather(settings: Settings, kind: Literal["heights", "pictures"], tables: Tables) -> Samples:
     return Samples(
-        chips=chips,
-        areas=areas,
-        membership=membership,
-        targets=tuple(targets),
+        chips=tables.chips,
+        areas=tables.areas,
+        membership=tables.membership,
+        targets=tuple(tables.targets),
         kind=kind,
         size_px=settings.chips.size_px,
         resolution_m=settings.chips.resolution_m,

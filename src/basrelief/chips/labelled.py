@@ -99,8 +99,9 @@ def read_counts(settings: Settings, notes: Notes, folder: Path | None) -> CrimeC
     data = settings.data
     if data.crime is None:
         return None
-    wanted = [] if data.targets == "all" else data.targets
-    crime = read_crime(settings.typed("crime"), data.crime_years, notes, wanted)
+    # Years are chosen in which what was asked for by name is known; "all" asks for none by name.
+    named = expand_targets(data.targets, ())
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes, named)
     if folder is not None:
         count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
@@ -132,8 +133,8 @@ def read_labels_without(
         return read_labels(typed, list(targets), data.label_column, notes, left_out)[list(targets)]
     headings = read_label_headings(typed, data.label_column)
     own = [name for name in targets if find_target(headings, name) is not None]
-    wanted = [] if data.targets == "all" else data.targets
-    crime = read_crime(settings.typed("crime"), data.crime_years, notes, wanted, left_out)
+    named = expand_targets(data.targets, ())
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out)
     labels = read_labels(typed, own, data.label_column, notes, left_out)
     rates = find_rates(crime, labels["population"])
     # A category that stands in rows left out alone has no column.
@@ -168,7 +169,7 @@ def check_targets(
     # Whether no rows is a fault, and whose, the caller knows better.
     if len(rows) == 0:
         return targets
-    learnable: list[str] = []
+    learnable, named = list[str](), expand_targets(settings.data.targets, ())
     fault = ""
     for target in targets:
         found = _find_fault(rows[target].to_numpy(np.float64), unit)
@@ -177,7 +178,7 @@ def check_targets(
             continue
         fault = f"data.targets: {target!r} {found}"
         # Who asked for it by name wants it; who asked for all wants what there is.
-        if target in settings.data.targets:
+        if target in named:
             raise InputError(
                 f"{fault}, so there is nothing to learn. Choose another target, or data of a "
                 "larger place."
@@ -210,8 +211,9 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
     if crime is None:
         return read_labels(typed, data.targets, data.label_column, notes)
     headings = read_label_headings(typed, data.label_column)
-    targets = ["all"] if data.targets == "all" else data.targets
-    asked = [n for n in expand_targets(targets, crime.categories) if n in crime.counts]
+    # "all" may mean all categories of crime: the table need not hold a deprivation score.
+    targets = name_targets(settings, find_domains(headings), crime.categories)
+    asked = [name for name in targets if name in crime.counts]
     for name in asked:
         heading = find_target(headings, name)
         if heading is not None:
@@ -220,9 +222,6 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
                 f"category of {settings.typed('crime')}. Give one of them."
             )
     others = [name for name in targets if name not in asked]
-    # "all" may then mean all categories of crime: the table need not hold a deprivation score.
-    if not find_domains(headings):
-        others = [name for name in others if name != "all"]
     labels = read_labels(typed, others, data.label_column, notes)
     if asked and "population" not in labels:
         raise InputError(
@@ -301,9 +300,7 @@ def _note_lost(
             f"{typed}: {_name_areas(areas[~has_row], areas)} have no row and so no label; a table "
             "of other areas, or of another census, has other codes"
         )
-    if settings.data.targets == "all":
-        return
-    for target in settings.data.targets:
+    for target in expand_targets(settings.data.targets, ()):
         # Rates of crime are unknown for reasons of their own, which are said with the counts.
         if target not in labels or (crime is not None and target in crime.counts):
             continue

@@ -68,9 +68,9 @@ class Layer:
         # The usual case, without a copy.
         if inside == window:
             return read_array(self._array, (slice(None), *inside))
-        shape = tuple(part.stop - part.start for part in window)
+        shape = tuple(span.stop - span.start for span in window)
         values = np.full((len(self.bands), *shape), self._array.fill_value, self._array.dtype)
-        if all(part.stop > part.start for part in inside):
+        if all(span.stop > span.start for span in inside):
             values[:, within[0], within[1]] = read_array(self._array, (slice(None), *inside))
         return values
 
@@ -106,7 +106,7 @@ def _damaged(path: object) -> InputError:
 
 
 def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
-    """Read a part of a zarr array of the chips stage.
+    """Read a part of a zarr array of the chips stage, in the shape that the selection has.
 
     Raises
     ------

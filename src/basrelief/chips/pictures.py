@@ -59,7 +59,9 @@ class Seen:
         self.shares.append(share)
         self.opaque.append(picture.opaque)
         self.unseen.update(picture.unseen)
+        # Of pixels, not of the file: a copy that was saved again is a copy all the same.
         self.content.append(hashlib.blake2b(picture.bands.tobytes(), digest_size=16).hexdigest())
+        # Of blank ones nobody asks whether they were resized.
         if share < 1.0:
             self.sizes[picture.width, picture.height] += 1
         return share
@@ -86,6 +88,46 @@ def chips_from_pictures(
     is_new_place
         Whether a model is to predict them: then labels may be missing.
     """
+    taken = take_pictures(settings, notes, folder, is_new_place=is_new_place)
+    pictures, shown, targets = taken.pictures, taken.shown, taken.tables.targets
+    write_tables(settings, folder, taken.tables, {})
+    _write_quality(folder, taken)
+    unlabelled = 0 if is_new_place else int(shown[targets].isna().all(axis=1).sum())
+    notes.run.say(
+        f"chips: {pictures.n_pictures} pictures, {pictures.n_rows} rows; "
+        f"{len(pictures.pictures_without_row)} pictures without a row, "
+        f"{len(pictures.rows_without_picture)} rows without a picture; "
+        f"{len(taken.one_colour)} of one colour removed; {len(shown)} used"
+        + (f", {unlabelled} of them without a label" if unlabelled else "")
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Which pictures show something, and the tables that are made of them."""
+
+    pictures: Pictures
+    shown: pd.DataFrame
+    one_colour: pd.DataFrame
+    unreadable: pd.DataFrame
+    tables: Tables
+
+
+def take_pictures(
+    settings: Settings, notes: Notes, folder: Path | None, *, is_new_place: bool = False
+) -> Taken:
+    """Read the table, look at every picture, and choose those that show something.
+
+    Parameters
+    ----------
+    folder
+        Where bands and sums of crime go; None to write nothing.
+
+    Raises
+    ------
+    InputError
+        If no picture shows anything, too many cannot be read, or a target cannot be learnt.
+    """
     data, run = settings.data, notes.run
     pictures = read_pictures(
         settings.typed("images"),
@@ -97,52 +139,19 @@ def chips_from_pictures(
     )
     if read_counts(settings, notes, folder) is not None:
         run.say("crime: for the figure of daily crimes only; pictures' tables give no population")
-    with open_writer(folder, settings.chips.size_px) as writer:
-        seen = look_at_pictures(settings, run, pictures, writer.append)
-    chosen = choose_pictures(settings, notes, pictures, seen, is_new_place=is_new_place)
-    shown, targets = chosen.shown, chosen.targets
-    # Of a picture all counts: where one is transparent it is black, and so is nodata.
-    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
-    areas, membership = gather_areas(shown, targets)
-    write_tables(settings, folder, Tables(chips, areas, membership, targets), {})
-    near = shown[shown["commonest_colour"] >= NEAR_ONE_COLOUR]
-    one_colour, unreadable = chosen.one_colour, chosen.unreadable
-    _write_quality(folder, pictures, {"one": one_colour, "near": near, "unreadable": unreadable})
-    unlabelled = 0 if is_new_place else int(shown[targets].isna().all(axis=1).sum())
-    run.say(
-        f"chips: {pictures.n_pictures} pictures, {pictures.n_rows} rows; "
-        f"{len(pictures.pictures_without_row)} pictures without a row, "
-        f"{len(pictures.rows_without_picture)} rows without a picture; "
-        f"{len(one_colour)} of one colour removed; {len(shown)} used"
-        + (f", {unlabelled} of them without a label" if unlabelled else "")
-    )
+    if folder is None:
+        # Opened all the same: whether they can be read, and show anything, decides what is used.
+        seen = _look_at_pictures(settings, run, pictures, lambda bands: None)
+    else:
+        with open_writer(folder, settings.chips.size_px) as writer:
+            seen = _look_at_pictures(settings, run, pictures, writer.append)
+    return _choose_pictures(settings, notes, pictures, seen, is_new_place)
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Which pictures show something, and what can be learnt from them."""
-
-    shown: pd.DataFrame
-    one_colour: pd.DataFrame
-    unreadable: pd.DataFrame
-    targets: list[str]
-
-
-def choose_pictures(
-    settings: Settings,
-    notes: Notes,
-    pictures: Pictures,
-    seen: Seen,
-    *,
-    is_new_place: bool = False,
-) -> Chosen:
-    """Sort out pictures that show something; notes what is odd about them.
-
-    Raises
-    ------
-    InputError
-        If none does, or a target cannot be learnt.
-    """
+def _choose_pictures(
+    settings: Settings, notes: Notes, pictures: Pictures, seen: Seen, is_new_place: bool
+) -> Taken:
+    """Sort out pictures that show something; notes what is odd about them."""
     frame = pictures.frame.assign(
         commonest_colour=seen.shares, valid=seen.opaque, same_as=_find_twins(pictures, seen)
     )
@@ -157,6 +166,7 @@ def choose_pictures(
         )
         raise InputError(f"{settings.typed('images')}: every picture is of one colour.{clear}")
     if is_new_place:
+        # The model's targets, whatever the table has: what is not known is blank, not left out.
         targets = list(settings.data.targets)
         shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
     else:
@@ -165,7 +175,11 @@ def choose_pictures(
     _note_losses(notes, pictures, unreadable, seen)
     _note_looks(notes, settings, shown, seen)
     _note_twins(notes, settings, shown, targets)
-    return Chosen(shown, one_colour, unreadable, targets)
+    # Of a picture all counts: where one is transparent it is black, and so is nodata.
+    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
+    areas, membership = _gather_areas(shown, targets)
+    tables = Tables(chips, areas, membership, targets)
+    return Taken(pictures, shown, one_colour, unreadable, tables)
 
 
 def read_picture_labels(
@@ -196,19 +210,13 @@ def read_picture_labels(
     return pictures.frame.set_index("chip_id")[list(targets)]
 
 
-def look_at_pictures(
+def _look_at_pictures(
     settings: Settings,
     run: Run,
     pictures: Pictures,
     keep: Callable[[NDArray[np.uint8]], None],
 ) -> Seen:
-    """Open every picture, and hand those that show something to ``keep``.
-
-    Raises
-    ------
-    InputError
-        If too many cannot be read.
-    """
+    """Open every picture, and hand those that show something, (band, row, col), to ``keep``."""
     images, seen = settings.typed("images"), Seen()
     names = list(pictures.frame["picture"])
     for name in run.track(names, "reading pictures"):
@@ -284,6 +292,7 @@ def _note_twins(notes: Notes, settings: Settings, shown: pd.DataFrame, targets: 
     copies = shown[shown["same_as"] != shown["chip_id"]]
     if copies.empty:
         return
+    # Two labels of one picture are a bound that no model can get below.
     by_picture = shown[[*targets, "same_as"]].groupby("same_as")
     n_at_odds = int((by_picture.max() > by_picture.min()).any(axis=1).sum())
     at_odds = f"; {n_at_odds} pictures have several labels" if n_at_odds else ""
@@ -319,7 +328,7 @@ def commonest_colour_share(picture: NDArray[np.uint8]) -> float:
     return float(counts.max() / counts.sum())
 
 
-def gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make areas and membership from the table's own columns; empty where it has none."""
     placed = shown[shown["area_id"].notna()]
     grouped = placed.groupby("area_id", sort=True)
@@ -332,10 +341,12 @@ def gather_areas(shown: pd.DataFrame, targets: list[str]) -> tuple[pd.DataFrame,
     return areas, membership
 
 
-def _write_quality(folder: Path, pictures: Pictures, found: dict[str, pd.DataFrame]) -> None:
-    columns = ["chip_id", "picture", "commonest_colour"]
-    guard_table(found["one"][columns]).to_csv(folder / "one_colour.csv", index=False)
-    guard_table(found["near"][columns]).to_csv(folder / "near_one_colour.csv", index=False)
+def _write_quality(folder: Path, taken: Taken) -> None:
+    """Write which pictures show little, and how many there are of each kind."""
+    pictures, columns = taken.pictures, ["chip_id", "picture", "commonest_colour"]
+    near = taken.shown[taken.shown["commonest_colour"] >= NEAR_ONE_COLOUR]
+    guard_table(taken.one_colour[columns]).to_csv(folder / "one_colour.csv", index=False)
+    guard_table(near[columns]).to_csv(folder / "near_one_colour.csv", index=False)
     counts = {
         "pictures": pictures.n_pictures,
         "rows": pictures.n_rows,
@@ -343,15 +354,15 @@ def _write_quality(folder: Path, pictures: Pictures, found: dict[str, pd.DataFra
         "rows_without_picture": len(pictures.rows_without_picture),
         "duplicate_rows": len(pictures.duplicates),
         "matched": len(pictures.frame),
-        "unreadable": len(found["unreadable"]),
-        "one_colour": len(found["one"]),
-        "near_one_colour": len(found["near"]),
-        "used": len(pictures.frame) - len(found["unreadable"]) - len(found["one"]),
+        "unreadable": len(taken.unreadable),
+        "one_colour": len(taken.one_colour),
+        "near_one_colour": len(near),
+        "used": len(taken.shown),
         "names": {
             "pictures_without_row": list(pictures.pictures_without_row),
             "rows_without_picture": list(pictures.rows_without_picture),
             "duplicate_rows": list(pictures.duplicates),
-            "unreadable": list(found["unreadable"]["picture"]),
+            "unreadable": list(taken.unreadable["picture"]),
         },
     }
     write_json(folder / "counts.json", counts)

@@ -56,7 +56,7 @@ def pool_place(samples: Samples, areas: gpd.GeoDataFrame, measuring: Measuring, 
 
 def tabulate_pools(pools: Pools, columns: Sequence[Columns]) -> pd.DataFrame:
     """Set statistics side by side, a row an area by ``area_id``; NaN where one has none of it."""
-    area_ids, parts = list_areas(pools), list[pd.DataFrame]()
+    area_ids, tables = list_areas(pools), list[pd.DataFrame]()
     for planes, statistic, names in columns:
         values = np.full((len(area_ids), len(names)), np.nan, np.float32)
         pool = pools.get(planes, {})
@@ -64,6 +64,6 @@ def tabulate_pools(pools: Pools, columns: Sequence[Columns]) -> pd.DataFrame:
             if area_id in pool:
                 sums = pool[area_id]
                 values[row] = sums.mean if statistic == "mean" else sums.std
-        parts.append(pd.DataFrame(values, index=area_ids, columns=names))
-    table: pd.DataFrame = pd.concat(parts, axis=1).rename_axis("area_id")
+        tables.append(pd.DataFrame(values, index=area_ids, columns=names))
+    table: pd.DataFrame = pd.concat(tables, axis=1).rename_axis("area_id")
     return table

@@ -171,7 +171,7 @@ def _say_counts(
 def _cut_place(
     settings: Settings, run: Run, folder: Path, rasters: Rasters, areas: gpd.GeoDataFrame
 ) -> tuple[gpd.GeoDataFrame, NDArray[np.float64]]:
-    """Write the layer of heights, block by block, in bounded memory: the chips that touch an area.
+    """Write the layer of heights, tract by tract, in bounded memory: the chips that touch an area.
 
     Returns
     -------
@@ -180,18 +180,18 @@ def _cut_place(
     """
     size_px, cell_m = settings.chips.size_px, settings.chips.resolution_m
     grid = Grid.over(rasters.surface.grid.bounds, cell_m, unit=size_px)
-    blocks = find_blocks(settings, grid, areas, rasters.surface.grid.cell_m)
+    tracts = find_tracts(settings, grid, areas, rasters.surface.grid.cell_m)
     path = folder / "layers" / f"{HEIGHTS}.zarr"
     layer = create_layer(path, grid, HEIGHT_BANDS, rasters.surface.crs, size_px)
     zoning, covered = Zoning(areas), np.zeros(len(areas))  # cells with data by (area,)
     squares: list[shapely.Polygon] = []
     valid: list[float] = []
-    for block in run.track(blocks, "cutting chips"):
-        if not zoning.is_touched(block):
+    for tract in run.track(tracts, "cutting chips"):
+        if not zoning.is_touched(tract):
             continue
-        heights = cut_heights(block, rasters.surface, rasters.terrain, rasters.detail_m)
-        for chip in block.tiles(size_px):
-            rows, cols = block.find(chip)
+        heights = cut_heights(tract, rasters.surface, rasters.terrain, rasters.detail_m)
+        for chip in tract.tiles(size_px):
+            rows, cols = tract.find(chip)
             has_data = np.isfinite(heights[0, rows, cols])
             # Partial chips are kept: areas at the edge of the rasters keep their ground, and
             # min_valid decides only what networks see.
@@ -201,10 +201,10 @@ def _cut_place(
             else:
                 # What no chip holds is not stored: the layer and the chips are the same ground.
                 heights[:, rows, cols] = np.nan
-        covered += zoning.count_cells(block, np.isfinite(heights[0]))
-        # A block's cells are many, and no other block asks for them.
+        covered += zoning.count_cells(tract, np.isfinite(heights[0]))
+        # A tract's cells are many, and no other tract asks for them.
         zoning.forget()
-        layer.write(grid.find(block), heights)
+        layer.write(grid.find(tract), heights)
     if not squares:
         raise InputError(
             f"{settings.typed('dsm')}: no cell with data lies inside any area of "
@@ -213,10 +213,10 @@ def _cut_place(
     return index_squares(squares, valid, areas), covered * cell_m**2
 
 
-def find_blocks(
+def find_tracts(
     settings: Settings, grid: Grid, areas: gpd.GeoDataFrame, native_m: float
 ) -> list[Grid]:
-    """List the blocks of a grid within the bounds of the areas; rasters may reach far beyond.
+    """List the tracts of a grid within the bounds of the areas; rasters may reach far beyond.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def load_samples(run: Run) -> Samples:
         kind=facts["kind"],
         size_px=facts["size_px"],
         resolution_m=facts["resolution_m"],
-        folder=run.ground.chips,
+        folder=run.owner.chips,
     )
 
 
@@ -170,11 +170,11 @@ class PictureWriter:
         """Write what is pending."""
         if not self._pending:
             return
-        block = np.stack(self._pending)
-        end = self.n_written + len(block)
+        shard = np.stack(self._pending)
+        end = self.n_written + len(shard)
         # Grown a shard at a time: how many pictures can be read is known only at the end.
         self.array.resize((end, *self.array.shape[1:]))
-        self.array[self.n_written : end] = block
+        self.array[self.n_written : end] = shard
         self.n_written = end
         self._pending.clear()
 

@@ -22,7 +22,7 @@ def name_targets(
     Parameters
     ----------
     available
-        Columns of the table of labels.
+        Columns of the table of labels, by their short names.
     categories
         Categories of ``data.crime``. ``"all"``, alone or among names, stands for the IMD and
         its domains, those available, and these.

@@ -86,7 +86,7 @@ def _smooth(values: Heights, sigma: float) -> NDArray[np.float64]:
 
 
 def slope_degrees(heights: Heights, resolution_m: float) -> NDArray[np.float32]:
-    """Give the steepness of a surface, (row, col), in degrees from the horizontal.
+    """Give the steepness of a surface in degrees from the horizontal, (row, col) as its metres.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def render_relief(surface: Heights, ground: Heights, resolution_m: float) -> NDA
 
 
 def hillshade(surface: Heights, resolution_m: float) -> NDArray[np.float64]:
-    """Light a surface, (row, col) in metres, from the north-west at 45 degrees: 0 dark, 1 bright.
+    """Light a surface from the north-west at 45 degrees: (row, col) in metres, then in 0 to 1.
 
     References
     ----------

@@ -168,6 +168,7 @@ class Zoning:
         """Lay the areas that touch a grid on it."""
         if grid not in self._found:
             if len(self._found) >= MAX_GRIDS:
+                # The oldest: a walk over the place does not come back.
                 self._found.pop(next(iter(self._found)))
             self._found[grid] = find_zones(grid, self.areas.iloc[self._near(grid)])
         return self._found[grid]
@@ -246,9 +247,10 @@ class Sums:
         1.75
         """
         below = np.concatenate([[0.0], np.cumsum(self.counted)]) / self.counted.sum()
+        # Left: where nothing lies in a step, the value is the end of the last that has something.
         at = int(np.searchsorted(below, share, side="left"))
-        part = (share - below[at - 1]) / (below[at] - below[at - 1])
-        return float((at - 1 + part) * self.step)
+        beyond = (share - below[at - 1]) / (below[at] - below[at - 1])
+        return float((at - 1 + beyond) * self.step)
 
 
 Pools = dict[str, dict[str, Sums]]

@@ -28,7 +28,7 @@ from basrelief.explain.views import (
     pool_view,
     view_area,
 )
-from basrelief.grid import Grid
+from basrelief.grid import Grid, coarsen
 from basrelief.judge.resampling import MIN_GROUPS
 from basrelief.learn.extract import Extractor
 from basrelief.run import Run
@@ -169,22 +169,9 @@ def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Contr
     above = np.nan_to_num(surface - ground)
     looks = {Control("edges"): detect_edges(above), Control("height"): above}
     return {
-        control: average_cells(plane, scene.cell_px)[is_known][None]
+        control: coarsen(plane.astype(np.float64), scene.cell_px)[is_known][None]
         for control, plane in looks.items()
     }
-
-
-def average_cells(plane: NDArray[Any], cell_px: int) -> Floats:
-    """Average pixels over cells, (row, col) of each.
-
-    Examples
-    --------
-    >>> average_cells(np.array([[1.0, 3.0], [5.0, 7.0]]), 2)
-    array([[4.]])
-    """
-    rows, cols = (side // cell_px for side in plane.shape)
-    cells: Floats = plane.reshape(rows, cell_px, cols, cell_px).mean(axis=(1, 3), dtype=np.float64)
-    return cells
 
 
 def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:

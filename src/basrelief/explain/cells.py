@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import share_of_cells
 from basrelief.chips.zonal import Zones, Zoning
 from basrelief.explain.readout import DenseModel, FeatureMap, make_readout
+from basrelief.grid import coarsen
 from basrelief.learn.dense import Patch
 
 LEAST = 0.1
@@ -115,8 +115,8 @@ class Attributor:
 def list_area_cells(patch: Patch, cell_px: int, zoning: Zoning) -> dict[str, AreaCells]:
     """Find each area's cells with data in a patch, on the grid of a map."""
     # Any data at all: a map shows ground that a pool leaves out too, with what is spread to it.
-    has_data = share_of_cells(np.isfinite(patch.detail[0]), cell_px) > 0
-    counted = np.stack([share_of_cells(mask, cell_px).ravel() for mask in patch.counted])
+    has_data = coarsen(np.isfinite(patch.detail[0]), cell_px) > 0
+    counted = np.stack([coarsen(mask, cell_px).ravel() for mask in patch.counted])
     by_area = {}
     for area_id, cells, coverage in zoning.on(patch.grid.coarser(cell_px)).of_areas():
         keep = has_data.ravel()[cells]

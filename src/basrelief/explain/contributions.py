@@ -39,8 +39,7 @@ from basrelief.judge.stage import group_units
 from basrelief.learn.area_models import AreaModel, decompose, load_model
 from basrelief.learn.dense import Patch, find_multiple, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
-from basrelief.learn.joint import DISTRICT, PLACE
-from basrelief.learn.recipes import DenseRecipe, Ground, NetworkRecipe, read_recipe
+from basrelief.learn.recipes import DISTRICT, PLACE, DenseRecipe, Ground, NetworkRecipe, read_recipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.names import name_file
 from basrelief.run import MODEL, Run

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from basrelief.chips.canvas import share_of_cells
+from basrelief.grid import coarsen
 from basrelief.learn.grounds import (
     RAISED_M,
     ROUGH_M,
@@ -103,8 +103,8 @@ def share_kinds(
     A cell without a marked pixel has the shares of all its pixels with data.
     """
     each = [kinds == k for k in range(len(KINDS))]
-    counts = np.stack([share_of_cells(is_kind & mask, cell_px) for is_kind in each])
-    all_counts = np.stack([share_of_cells(is_kind, cell_px) for is_kind in each])
+    counts = np.stack([coarsen(is_kind & mask, cell_px) for is_kind in each])
+    all_counts = np.stack([coarsen(is_kind, cell_px) for is_kind in each])
     # What is spread to ground that does not count has to be of some kind, or kinds would not
     # add up to all.
     chosen = np.where(counts.sum(axis=0) > 0, counts, all_counts)

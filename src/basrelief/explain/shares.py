@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.explain.contributions import Scene
 from basrelief.explain.readout import keep_targets, sum_of_cells
-from basrelief.learn.joint import DISTRICT, PLACE
+from basrelief.learn.recipes import DISTRICT, PLACE
 from basrelief.run import Record, Run
 
 LEAST_SHARE = 0.05

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from basrelief.learn.area_models import AreaModel, Residual
-from basrelief.learn.gaussian_process import MANY, group_targets
+from basrelief.learn.gaussian_process import group_targets, sample_items
 from basrelief.learn.joint import AreaTerms, JointProcess
 from basrelief.learn.linear import LinearModel, measure_spread, predict_linear
 from basrelief.learn.place import choose_pairs, correlate_all, correlate_locations
@@ -117,7 +117,7 @@ def _weigh_residual(
             variance = variance_at.setdefault(scale, np.zeros(n_targets))
             variance[columns[which]] = (1 - noise) * known[:, which].var(axis=0)
     scales = np.array(sorted(variance_at))
-    some = xy[rng.choice(len(xy), min(MANY, len(xy)), replace=False)]
+    some = xy[sample_items(len(xy), rng)]
     apart = [_mean_apart(each) for each in correlate_all(cdist(some, some), scales)]
     spread = np.sqrt([variance_at[scale] for scale in scales])  # (scale, target)
     place = _bring_to_scale(spread, np.array(apart)[:, None])

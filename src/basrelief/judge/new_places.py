@@ -11,7 +11,7 @@ from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.choice import read_recipes
+from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.final import FinalModel
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.recipes import read_recipe
@@ -56,14 +56,15 @@ def find_model(run: Run, recipe: str | None) -> Path:
     typed = str(run.folder)
     check_format(run.folder)
     # Of this run alone: models of an earlier configuration may still lie beside them.
-    trained = [str(record["recipe"]) for record in read_recipes(run)]
-    found = [name for name in trained if (run.models / name / "final" / "model.json").exists()]
+    trained = read_recipes(run)
+    names = [str(record["recipe"]) for record in trained]
+    found = [name for name in names if (run.models / name / "final" / "model.json").exists()]
     if not found:
         raise InputError(
             f"{typed}: has no final model. Give the run folder of a finished `basrelief run`."
         )
-    # Baselines are trained too: a recipe that was asked for comes before them.
-    name = trained[0] if recipe is None else _name_recipe(recipe)
+    # Baselines are trained too, and nobody asked for their predictions.
+    name = list_asked(trained)[0] if recipe is None else _name_recipe(recipe)
     if name not in found:
         asked = f"--recipe {recipe!r}" if recipe else f"{typed}: its first recipe is {name!r}"
         raise InputError(

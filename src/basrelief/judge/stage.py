@@ -40,7 +40,7 @@ from basrelief.judge.tables import Tables, open_tables
 from basrelief.judge.targeting import measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
-from basrelief.learn.choice import choose_baselines, choose_recipes
+from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.knowledge import LIDAR
@@ -120,7 +120,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             inputs,
             relations,
             Knowledge(inputs.knows, yardsticks),
-            {recipe.name for recipe in recipes},
+            set(list_asked(read_recipes(run))),
             make_refitter(inputs),
             tables,
             Findings(),

@@ -15,7 +15,6 @@ from safetensors.numpy import save_file
 from scipy.optimize import nnls
 
 from basrelief.learn.joint import (
-    PLACE,
     AreaTerms,
     JointProcess,
     decompose_joint,
@@ -32,6 +31,7 @@ from basrelief.learn.linear import (
     predict_linear,
 )
 from basrelief.learn.place import Locations
+from basrelief.learn.recipes import PLACE
 from basrelief.run import replacing
 from basrelief.splits.folds import assign_folds
 

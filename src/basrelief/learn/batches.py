@@ -42,6 +42,10 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
     first_step
         Number of the first step since training began; ``n_steps`` batches are dealt from it.
 
+    Returns
+    -------
+    Of each step its rows, (batch,).
+
     Examples
     --------
     >>> [len(batch) for batch in cycle_rows(np.arange(5), 2, 4, first_step=0, seed=1)]
@@ -50,23 +54,28 @@ def cycle_rows(rows: Rows, batch_size: int, n_steps: int, first_step: int, seed:
     n_batches = count_batches(len(rows), batch_size)
     batches, shuffled, passed = [], rows, -1
     for step in range(first_step, first_step + n_steps):
-        number, place = divmod(step, n_batches)
+        number, at = divmod(step, n_batches)
         if number != passed:
             # Seeded by the pass: a run that goes on need not draw the passes before.
             rng = np.random.default_rng([seed, number])
             shuffled, passed = rng.permutation(rows), number
-        end = (place + 1) * batch_size if place < n_batches - 1 else len(rows)
-        batches.append(shuffled[place * batch_size : end])
+        end = (at + 1) * batch_size if at < n_batches - 1 else len(rows)
+        batches.append(shuffled[at * batch_size : end])
     return batches
 
 
 def deal_rows(rows: Rows, batch_size: int) -> list[Rows]:
-    """Deal rows, (n,), into batches in their own order, each row once."""
+    """Deal rows, (n,), into batches, (batch,), in their own order, each row once."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
 def read_ahead(samples: Samples, batches: list[Rows], bands: Bands) -> Iterator[Tensor]:
     """Read batches in order, the next one while the network works on this one.
+
+    Parameters
+    ----------
+    batches
+        Rows of chips, (batch,) each.
 
     Yields
     ------

@@ -128,6 +128,7 @@ def find_kept(history: list[Epoch], keep: Keep) -> int:
     if keep == "best_training_loss":
         whole = [row for row in history if not row.frozen]
         return min(whole or history, key=lambda row: row.loss).epoch
+    # The first of equals: later epochs only fit the training chips better.
     return min(history, key=lambda row: row.val_loss).epoch
 
 
@@ -161,10 +162,10 @@ def write_checkpoint(path: Path, behind: Behind, network: nn.Module, optimiser: 
     the number of the epoch.
     """
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
-    for place, state in optimiser.state_dict()["state"].items():
+    for number, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
             # An optimiser's state may hold plain numbers, and safetensors holds tensors alone.
-            tensors[f"optimiser.{place}.{key}"] = torch.as_tensor(value)
+            tensors[f"optimiser.{number}.{key}"] = torch.as_tensor(value)
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     facts = behind.facts()
     with replacing(path) as part:
@@ -225,8 +226,8 @@ def restore_optimiser(path: Path, optimiser: Optimizer) -> None:
     """Put a checkpoint's state into an optimiser of the same weights."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _read_below(path, "optimiser.").items():
-        place, _, name = key.partition(".")
-        state.setdefault(int(place), {})[name] = value
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = value
     # Rates are set from the step, so only what the optimiser gathered is restored.
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.recipes import (
+    PARTS,
     AreaRecipe,
+    LidarRecipe,
     NetworkRecipe,
     Recipe,
+    find_members,
     format_recipe,
     list_backbones,
     list_parts,
@@ -38,8 +41,8 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     Raises
     ------
     InputError
-        If a recipe that the user typed does not exist or does not suit the data, or weights are
-        given for a backbone that none of them has.
+        If a recipe that the user typed does not exist or does not suit the data, two sets of
+        features have one name, or weights are given for a backbone that none of them has.
     """
     recipes: list[Recipe] = []
     left_out = []
@@ -62,6 +65,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
             left_out.append(f"recipe {recipe.name} left out: {error}")
             continue
         recipes.append(recipe)
+    _check_feature_sets(recipes, settings)
     _check_weight_keys(recipes, settings)
     return recipes, left_out
 
@@ -137,6 +141,20 @@ def read_recipes(run: Run) -> list[Record]:
     return found
 
 
+def list_asked(trained: Sequence[Record]) -> list[str]:
+    """List the recipes that the user asked for, in the order typed; the others are baselines.
+
+    What was asked is answered from what training wrote down, not from the settings: a recipe's
+    file may have been renamed or changed since.
+
+    Parameters
+    ----------
+    trained
+        As `read_recipes` gives them.
+    """
+    return [str(record["recipe"]) for record in trained if record["is_asked"]]
+
+
 def name_weights(backbone: str, typed: str) -> str:
     """Write the key of ``[models]`` that gives a backbone its weights, ready to be pasted.
 
@@ -173,6 +191,36 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
         )
+
+
+def _check_feature_sets(recipes: list[Recipe], settings: Settings) -> None:
+    """Stop where sets of features, each known by its recipe's name, cannot be told apart."""
+    found: dict[str, LidarRecipe] = {}
+    for recipe in [*recipes, *choose_baselines(recipes, settings)]:
+        if isinstance(recipe, NetworkRecipe):
+            continue
+        members = find_members(recipe, settings)
+        # Each has a folder, and not every disk tells capitals from small letters.
+        names = [member.name.lower() for member in members]
+        for k, (member, name) in enumerate(zip(members, names, strict=True)):
+            if name in PARTS:
+                raise InputError(
+                    f"recipe {recipe.name!r}: {member.name!r} is a part of every prediction "
+                    f"({', '.join(PARTS)}), so no recipe with features of its own can be named "
+                    "so. Give it another name."
+                )
+            if name in names[:k]:
+                raise InputError(
+                    f"recipe {recipe.name!r}: its members {[each.name for each in members]} need "
+                    f"names of their own, and {member.name!r} stands for two. Leave one out, or "
+                    "give it another name."
+                )
+            # Features are kept by name: the second would be computed over the first.
+            if found.setdefault(name, member) != member:
+                raise InputError(
+                    f"recipe {recipe.name!r}: two recipes of this run are named {member.name!r} "
+                    "and have other features. Give one of them another name."
+                )
 
 
 def _check_weight_keys(recipes: list[Recipe], settings: Settings) -> None:

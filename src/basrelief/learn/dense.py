@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.canvas import Canvas, Tiling, average_cells, share_of_cells, walk_place
+from basrelief.chips.canvas import Canvas, Tiling, walk_place
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes, Pools, Zoning
 from basrelief.config import InputError, Settings
-from basrelief.grid import Grid
+from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe
@@ -52,7 +52,7 @@ class Patch:
 
     def weigh(self, pool: int, stage: int) -> NDArray[np.float32]:
         """Give the share of each cell of a stage that counts in a pool, (row, col)."""
-        return share_of_cells(self.counted[pool], self.strides[stage])
+        return coarsen(self.counted[pool], self.strides[stage])
 
 
 def dense_features(
@@ -142,7 +142,7 @@ def make_patch(
     return Patch(
         grid=canvas.grid,
         detail=canvas.heights[:, *inner],
-        heights=average_cells(canvas.heights, factor),
+        heights=canvas.average(factor),
         # With the halo still on: whether ground is rough depends on what lies around it.
         counted=[find_ground(canvas.heights, native_m, pool)[inner] for pool in recipe.pools],
         strides=tuple(factor * stride for stride in extractor.strides),

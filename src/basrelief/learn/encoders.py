@@ -53,7 +53,7 @@ class ScaleRelief(nn.Module):
         self.register_buffer("high", high.reshape(-1, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:
-        """Stretch and clip: (chip, band, row, col)."""
+        """Stretch and clip, (chip, band, row, col) before and after."""
         return ((chips - self.low) / (self.high - self.low)).clamp(0, 1) * 255
 
 
@@ -99,11 +99,11 @@ class Network(nn.Module):
         self.register_buffer("target_std", torch.ones(len(plan.targets)))
 
     def extract_maps(self, chips: Tensor) -> Tensor:
-        """Run the backbone: (chip, channel, row, col)."""
+        """Run the backbone on (chip, band, row, col): (chip, channel, row, col)."""
         return extract_map(self.backbone, self.normalise(self.scale(chips)))
 
     def forward(self, chips: Tensor) -> Tensor:
-        """Predict labels: (chip, target)."""
+        """Predict labels, (chip, target), of chips, (chip, band, row, col)."""
         maps = self.last_map(self.extract_maps(chips))
         # The head counts in fp32: bf16 would round a score of 0.5 to the nearest 0.004.
         with torch.autocast(maps.device.type, enabled=False):

@@ -152,9 +152,9 @@ def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> in
 def _furthest(plane: torch.Tensor, margin: int, side: int) -> int:
     """Find how many pixels beyond the margin's inner edge cells are spoilt."""
     rows, cols = torch.nonzero(plane[0].isnan().any(dim=0), as_tuple=True)
-    places, cell = torch.stack([rows, cols]), side // plane.shape[-1]
-    before = margin - cell * int(places.min())
-    behind = cell * (int(places.max()) + 1) - (side - margin)
+    spoilt, cell = torch.stack([rows, cols]), side // plane.shape[-1]
+    before = margin - cell * int(spoilt.min())
+    behind = cell * (int(spoilt.max()) + 1) - (side - margin)
     return max(before, behind)
 
 

@@ -59,7 +59,7 @@ def read_features(recipe: AreaRecipe, settings: Settings, run: Run) -> list[pd.D
 
 
 def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Features of the given areas as a model sees them, (area, feature).
+    """Give features of areas as a model sees them, (area, feature), by their codes, (area,).
 
     Measures are on their scales. NaN where an area has no ground, or too little of what is
     measured.
@@ -151,7 +151,7 @@ def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, fold
 
 def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     """Say what features depend on: chips (empty where unknown), recipe, seed and weights."""
-    path = run.ground.folder / "stages" / "chips.json"
+    path = run.owner.folder / "stages" / "chips.json"
     mark: dict[str, Any] = {
         "chips": read_record(path),
         "recipe": format_recipe(recipe),

@@ -40,6 +40,17 @@ def has_many(n_items: int) -> bool:
     return n_items > MANY
 
 
+def sample_items(n_items: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the items that speak for all of a place where these are many; all of them, where not.
+
+    Returns
+    -------
+    (item,)
+        Positions, in any order.
+    """
+    return rng.choice(n_items, min(MANY, n_items), replace=False)
+
+
 def fit_gaussian_process(
     components: Floats,
     Y: Floats,
@@ -94,10 +105,15 @@ def fit_gaussian_process(
 def group_targets(Y: Floats) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Group the targets that are known for the same items: what is solved once for all of them.
 
+    Parameters
+    ----------
+    Y : (item, target)
+        NaN where unknown.
+
     Returns
     -------
-    For each group the mask of the items (item,) and the columns of the targets. Targets that are
-    known nowhere are in none.
+    For each group the mask of the items, (item,), and the columns of the targets, (n,). Targets
+    that are known nowhere are in none.
 
     Examples
     --------

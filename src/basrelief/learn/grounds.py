@@ -62,7 +62,7 @@ def find_ground(heights: Heights, resolution_m: float, ground: Ground) -> NDArra
 
 
 def measure_departure(above: Heights, resolution_m: float) -> Heights:
-    """Measure how far heights, (row, col), depart from their neighbours' median, in metres.
+    """Measure how far heights depart from their neighbours' median, (row, col) in metres of both.
 
     Straight edges of roofs stay as they are; crowns and hedges depart all over.
     """
@@ -80,7 +80,7 @@ def measure_departure(above: Heights, resolution_m: float) -> Heights:
 
 
 def average_nearby(departure: Heights, resolution_m: float) -> Heights:
-    """Average departures, (row, col), over the square around each pixel."""
+    """Average departures over the square around each pixel, (row, col) before and after."""
     nearby: Heights = ndimage.uniform_filter(departure, find_window(resolution_m), mode="nearest")
     return nearby
 

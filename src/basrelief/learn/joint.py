@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations
 
@@ -26,6 +26,7 @@ from basrelief.learn.place import (
     correlate_locations,
     interpolate_many,
 )
+from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
 
 SHARES = (0.2, 0.5, 0.8)
 """Shares of feature sets in what labels have in common; nothing and all of it besides."""
@@ -39,10 +40,6 @@ subsets: more sets leave fewer scales, so that candidates stay some hundreds."""
 
 DISTRICT_SHARES = (0.0, 0.3, 0.6)
 """Shares of the district in what areas have in common by where they are."""
-
-MEAN, PLACE, DISTRICT = "mean", "place", "district"
-PARTS = (MEAN, PLACE, DISTRICT)
-"""The parts of a prediction besides those of the feature sets."""
 
 Floats = NDArray[np.float64]
 
@@ -175,6 +172,21 @@ def fit_joint(terms: AreaTerms, labels: Floats, n_scales: int | None = None) -> 
     )
 
 
+def check_sets(names: Sequence[str]) -> None:
+    """Stop where a process would join more feature sets, by their names, than it tells apart.
+
+    Raises
+    ------
+    InputError
+        Lists them.
+    """
+    if len(names) > MAX_SETS:
+        raise InputError(
+            f"a recipe joins {len(names)} feature sets with place ({', '.join(names)}); "
+            f"at most {MAX_SETS} can be told apart. Leave some out."
+        )
+
+
 def prepare_joint(terms: AreaTerms, n_scales: int | None = None) -> JointPrior:
     """Prepare what a process of feature sets, place and district takes for possible.
 
@@ -189,11 +201,7 @@ def prepare_joint(terms: AreaTerms, n_scales: int | None = None) -> JointPrior:
         If there are more sets than can be told apart.
     """
     n_sets, n_areas = len(terms.feature_sets), terms.n_areas
-    if n_sets > MAX_SETS:
-        raise InputError(
-            f"a recipe joins {n_sets} feature sets with place ({', '.join(terms.feature_sets)}); "
-            f"at most {MAX_SETS} can be told apart. Leave some out."
-        )
+    check_sets(list(terms.feature_sets))
     # Candidates are scales times subsets: more of one leave time for fewer of the other.
     if n_scales is None:
         n_scales = int(np.clip(MOST_GRID // 2**n_sets, 2, MOST_SCALES))

@@ -18,6 +18,7 @@ import numpy as np
 
 from basrelief.config import InputError
 from basrelief.learn.file_heads import describe_head
+from basrelief.learn.magnitudes import find_number_fault
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -64,6 +65,9 @@ class Layer:
 
     name: str
     arrays: tuple[str, ...]
+
+    is_listed: bool = True
+    """Whether the file says after which layer it comes; else its name has to."""
 
 
 Model = list[Layer]
@@ -201,7 +205,9 @@ def _list_legacy(file: h5py.File, names: list[str]) -> Iterator[Model]:
     for name in listed if is_whole else sorted(names, key=_split_numbers):
         layers.setdefault(name.rpartition("/")[0], []).append(name)
     whole = [
-        Layer(parent, tuple(sorted(own, key=_rank_role))) for parent, own in layers.items() if own
+        Layer(parent, tuple(sorted(own, key=_rank_role)), is_whole)
+        for parent, own in layers.items()
+        if own
     ]
     yield whole
     for nested in dict.fromkeys(layer.name.removeprefix(top).split("/")[0] for layer in whole):
@@ -241,19 +247,20 @@ def _choose(
     wanted: Mapping[str, Sequence[Shapes]],
 ) -> dict[str, Model] | str:
     """Choose the one model whose layers have the shapes that are wanted; or say what keeps it."""
-    parted = [_part(model, arrays) for model in models]
+    by_model = [_sort_layers(model, arrays) for model in models]
     fitting = {
-        tuple(layer.name for kind in wanted for layer in parts[kind]): parts
-        for parts in parted
-        if all(_shapes(parts[kind], arrays) == list(wanted[kind]) for kind in wanted)
+        tuple(layer.name for kind in wanted for layer in by_kind[kind]): by_kind
+        for by_kind in by_model
+        if all(_shapes(by_kind[kind], arrays) == list(wanted[kind]) for kind in wanted)
     }
     if len(fitting) == 1:
-        return next(iter(fitting.values()))
+        by_kind = next(iter(fitting.values()))
+        return _find_disorder(by_kind) or by_kind
     if fitting:
         names = " and ".join(repr(layers[0]) for layers in list(fitting)[:2])
         return f"save one network alone: {len(fitting)} in it (from {names}) fit"
     # Of the likeliest, the one with most layers: what is nested in another has fewer.
-    likeliest = max(parted, key=lambda parts: sum(map(len, parts.values())), default={})
+    likeliest = max(by_model, key=lambda by_kind: sum(map(len, by_kind.values())), default={})
     for kind, shapes in wanted.items():
         found = _shapes(likeliest.get(kind, []), arrays)
         if found != list(shapes):
@@ -268,16 +275,30 @@ def _choose(
     raise AssertionError
 
 
-def _part(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
+def _find_disorder(by_kind: Mapping[str, Model]) -> str:
+    """Say which layers nothing puts in order, neither the file nor their numbers; empty if none."""
+    for kind, layers in by_kind.items():
+        # Only what follows the same word: "block10" comes after "block2", and "last" nowhere.
+        by_word = {re.sub(r"_?\d+", "", layer.name): layer for layer in layers}
+        if len(by_word) > 1 and not all(layer.is_listed for layer in layers):
+            names = " and ".join(repr(layer.name) for layer in list(by_word.values())[:2])
+            return (
+                f"nothing in it says in which order its {kind} come, {names} for example: save it "
+                "with Keras' save_weights, which lists them, for"
+            )
+    return ""
+
+
+def _sort_layers(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
     """Tell a model's layers apart by what their arrays are; dense layers are left out."""
-    parts: dict[str, Model] = {"convolutions": [], "batch normalisations": []}
+    by_kind: dict[str, Model] = {"convolutions": [], "batch normalisations": []}
     for layer in model:
         ranks = [len(arrays[name].shape or ()) for name in layer.arrays]
         if ranks[0] == 4:
-            parts["convolutions"].append(layer)
+            by_kind["convolutions"].append(layer)
         elif ranks == [1, 1, 1, 1]:
-            parts["batch normalisations"].append(layer)
-    return parts
+            by_kind["batch normalisations"].append(layer)
+    return by_kind
 
 
 def _shapes(layers: Model, arrays: Mapping[str, h5py.Dataset]) -> list[Shapes]:
@@ -291,9 +312,9 @@ def _read(where: str, stored: h5py.Dataset) -> Array:
     # Of any length and order of bytes: what is too large for a network becomes infinite.
     with np.errstate(over="ignore"):
         values = np.asarray(stored).astype(np.float32)
-    if not np.isfinite(values).all():
+    fault = find_number_fault(float(np.abs(values).max(initial=0.0)), values.ndim)
+    if fault:
         raise InputError(
-            f"{where}: {stored.name!r} holds numbers that are not finite, as a training leaves "
-            "that went astray. Give weights that were saved before that."
+            f"{where}: {stored.name!r} holds {fault}. Give weights that were saved before that."
         )
     return values

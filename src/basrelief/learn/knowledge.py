@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from basrelief.chips.store import Samples
-from basrelief.learn import joint
+from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipes import KrigedRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
 HEIGHTS, PICTURES, SIZE = "heights", "pictures", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
-PLACE, DISTRICT = joint.PLACE, joint.DISTRICT
+PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 CODES = (HEIGHTS, PICTURES, PLACE, DISTRICT, SIZE)
 """Everything that can be known, in the order in which it is told: LIDAR as ``heights`` or as

@@ -43,7 +43,7 @@ def list_leftovers(
     Parameters
     ----------
     state
-        The network of a file, without what its names begin with.
+        The network of a file, tensors of any shape, without what its names begin with.
     wanted
         Names of the network's own state.
     classifiers

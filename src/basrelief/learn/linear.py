@@ -63,7 +63,7 @@ class Standard:
     """(feature,) Mean of the standardised features: not 0 where far values were cut off."""
 
     def apply(self, X: Floats) -> Floats:
-        """Standardise features, (n, feature): 0 on average over those that it was learnt from."""
+        """Standardise features, (n, feature) before and after: 0 on average where it was learnt."""
         Z: Floats = standardise(X, self.mean, self.scale) - self.shift
         return Z
 
@@ -116,7 +116,7 @@ def learn_standard(X: Floats) -> Standard:
 
 
 def average_known(labels: Floats) -> Floats:
-    """Mean of each target's known labels, (target,); NaN without one."""
+    """Average known labels, (item, target), over items: (target,); NaN without one."""
     # Not nanmean: a target without a label has no mean, and that is no fault here.
     mean: Floats = pd.DataFrame(labels).mean().to_numpy(np.float64)
     return mean

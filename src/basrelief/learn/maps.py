@@ -39,7 +39,13 @@ def extract_map(backbone: nn.Module, bands: Tensor) -> Tensor:
 
 
 def is_attending(backbone: nn.Module, bands: Tensor) -> bool:
-    """Say whether a backbone's last layers are something else than convolutions."""
+    """Say whether a backbone's last layers are something else than convolutions.
+
+    Parameters
+    ----------
+    bands : (chip, band, row, col)
+        Of any values: only the form of what the network makes of them is looked at.
+    """
     features: Any = backbone.forward_features(bands)  # type: ignore[operator]
     return isinstance(features, Tensor) and (features.ndim == 3 or _is_channels_last(backbone))
 

@@ -131,7 +131,7 @@ def train_network(
 
 
 def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
-    """Mean squared error over the labels that are there, in units of ``std``.
+    """Average squared errors over the labels that are there, in units of ``std``: one number, ().
 
     Parameters
     ----------

@@ -55,10 +55,10 @@ class KerasRMSprop(Optimizer):
 
 def make_optimiser(recipe: OptimiserRecipe, network: Network) -> Optimizer:
     """Make the optimiser of what is trainable now; each group knows its share of the rate."""
-    parts = ((network.head, 1.0), (network.backbone, recipe.backbone_factor))
+    modules = ((network.head, 1.0), (network.backbone, recipe.backbone_factor))
     groups = []
-    for part, factor in parts:
-        weights = [weight for weight in part.parameters() if weight.requires_grad]
+    for module, factor in modules:
+        weights = [weight for weight in module.parameters() if weight.requires_grad]
         if weights:
             groups.append({"params": weights, "factor": factor})
     if recipe.name == "keras-rmsprop":
@@ -90,5 +90,6 @@ def schedule_rate(
         return recipe.warm_up_learning_rate or recipe.learning_rate * (step + 1) / n_warm
     if recipe.schedule == "constant":
         return recipe.learning_rate
+    # Down to 0 at the end of the whole training: a longer one has other rates from its start.
     share = (step - n_warm) / (n_steps - n_warm)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))

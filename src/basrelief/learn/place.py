@@ -17,10 +17,10 @@ from scipy.spatial.distance import cdist
 
 from basrelief.chips.store import Samples
 from basrelief.learn.gaussian_process import (
-    MANY,
     NOISE,
     fit_gaussian_process,
     group_targets,
+    sample_items,
 )
 from basrelief.learn.threads import one_torch_thread, sparing_threads
 
@@ -189,7 +189,7 @@ def choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> 
     Length scale in metres, share of noise, and the targets (columns) that both belong to.
     """
     # Two numbers a target are learnt well from a sample; decompositions grow with its cube.
-    sample = rng.choice(len(train_xy), min(MANY, len(train_xy)), replace=False)
+    sample = sample_items(len(train_xy), rng)
     distance = cdist(train_xy[sample], train_xy[sample])
     scales = choose_scales(distance)
     correlations = correlate_all(distance, scales)

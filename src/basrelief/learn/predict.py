@@ -94,6 +94,6 @@ def predict_network(
 def predict_fold(
     folder: Path, samples: Samples, rows: NDArray[np.int64], settings: Settings
 ) -> NDArray[np.float64]:
-    """Predict chips, (row, target), as `predict_network`, with the network in a fold's folder."""
+    """Predict chips by their rows, (row,), with the network in a fold's folder: (row, target)."""
     network = load_network(folder, settings)
     return predict_network(network, samples, rows, choose_arithmetic(settings))

@@ -19,6 +19,7 @@ from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_poo
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes
 from basrelief.config import InputError
+from basrelief.grid import coarsen
 from basrelief.learn.recipes import RandomRecipe
 from basrelief.learn.relief import find_factor
 from basrelief.learn.threads import one_torch_thread
@@ -106,6 +107,10 @@ def whiten_patches(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     ----------
     patches : (n, n_cells)
 
+    Returns
+    -------
+    (n, n_cells)
+
     References
     ----------
     Coates and Ng (2012), Learning feature representations with k-means, section 3.
@@ -190,7 +195,7 @@ def respond(height: Heights, filters: Filters) -> NDArray[np.float32]:
 
 
 def average_height(heights: Heights, factor: int) -> Heights:
-    """Average height above ground in metres over cells, (row, col); NaN without any data.
+    """Average height above ground over cells, (row, col) in metres; NaN without any data.
 
     Parameters
     ----------
@@ -199,14 +204,9 @@ def average_height(heights: Heights, factor: int) -> Heights:
     factor
         Pixels a side of a cell.
     """
-    above = np.maximum(heights[0] - heights[1], 0.0)
-    n_rows, n_cols = (size // factor for size in above.shape)
-    cells = above.reshape(n_rows, factor, n_cols, factor)
-    has_data = np.isfinite(cells)
-    total = np.where(has_data, cells, 0.0).sum(axis=(1, 3))
-    n_known = has_data.sum(axis=(1, 3))
-    mean = np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
-    return mean.astype(np.float32)
+    # A surface under its ground is an error of one of the two, of a few centimetres.
+    above: Heights = coarsen(np.maximum(heights[0] - heights[1], 0.0), factor)
+    return above
 
 
 def save_filters(filters: Filters, path: Path) -> None:

@@ -25,6 +25,10 @@ Variant = Literal["timm", "keras"]
 KERAS_BACKBONE = "resnetv2_50"
 """The backbone that Keras builds otherwise than timm does; VGG16 is the same in both."""
 
+MEAN, PLACE, DISTRICT = "mean", "place", "district"
+PARTS = (MEAN, PLACE, DISTRICT)
+"""The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
+
 
 class NetworkRecipe(Section):
     """A network that sees one chip and predicts its label."""
@@ -305,6 +309,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "stack": StackRecipe,
         "kriged": KrigedRecipe,
     }
+    # The kind first: against every model at once a misspelt key would be told for each.
     model = kinds.get(str(table.get("kind")))
     if model is None:
         raise InputError(
@@ -326,6 +331,7 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
     models = settings.models
     if not isinstance(recipe, NetworkRecipe):
         return recipe
+    # Into the recipe itself: beside a model stands how it was trained, not how it is published.
     train, optimiser = recipe.train, recipe.optimiser
     if models.steps_per_epoch is not None:
         steps = {"steps_per_epoch": models.steps_per_epoch}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from basrelief.chips.canvas import Canvas, Tiling, average_cells
+from basrelief.chips.canvas import Canvas, Tiling
 from basrelief.chips.pooling import Measuring, pool_place
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes, Pools
@@ -19,7 +19,7 @@ CELL_M = 2.0
 """Side of the cells that are measured: finer ones are averaged, so that a measure means the same
 whatever the chips' resolution."""
 
-BLOCK_M = 1792.0
+TRACT_M = 1792.0
 """Side of the ground that is measured at once: the bound on memory."""
 
 LEAST_M2 = 100.0
@@ -46,7 +46,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     """
     factor = find_factor(samples, CELL_M)
     cell_m = factor * samples.resolution_m
-    n_chips = max(1, round(BLOCK_M / (samples.size_px * samples.resolution_m)))
+    n_chips = max(1, round(TRACT_M / (samples.size_px * samples.resolution_m)))
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
         return measure_relief(canvas, factor)
@@ -74,7 +74,7 @@ def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
     (2, row, col), how much it is the sum of. Roofs' heights come again, to be counted.
     """
     # Averaged first: a measure means the same at every resolution of the chips.
-    surface, ground = average_cells(canvas.heights, factor)
+    surface, ground = canvas.average(factor)
     grid, margin = canvas.grid.coarser(factor), canvas.margin_px // factor
     has_data = np.isfinite(
         surface[margin : margin + grid.shape[0], margin : margin + grid.shape[1]]

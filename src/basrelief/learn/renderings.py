@@ -35,6 +35,7 @@ def render_picture(
     surface, ground = heights
     if rendering == "shaded":
         return render_shaded(surface, ground, resolution_m).astype(np.float32)
+    # Above ground alone: a hill under a house is not the house.
     above = surface - ground
     if rendering == "contrast":
         bands = np.stack([np.clip(above / top, 0.0, 1.0) for top in CONTRAST_M])

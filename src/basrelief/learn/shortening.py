@@ -65,23 +65,23 @@ def label_recipe(record: Record) -> str:
     >>> label_recipe(record | {"is_shortened": False, "random_weights": []})
     'vgg16'
     """
-    parts = [f"shortened: {say_length(record)}"] if record["is_shortened"] else []
-    parts += ["random weights"] if record["random_weights"] else []
-    return f"{record['recipe']} ({'; '.join(parts)})" if parts else str(record["recipe"])
+    remarks = [f"shortened: {say_length(record)}"] if record["is_shortened"] else []
+    remarks += ["random weights"] if record["random_weights"] else []
+    return f"{record['recipe']} ({'; '.join(remarks)})" if remarks else str(record["recipe"])
 
 
 def say_length(record: Record) -> str:
     """Say how long a shortened training was, of how much, in a few words."""
-    parts = []
+    remarks = []
     if record["epochs"] < record["epochs_of_recipe"]:
-        parts.append(f"{record['epochs']} of {record['epochs_of_recipe']} epochs")
+        remarks.append(f"{record['epochs']} of {record['epochs_of_recipe']} epochs")
     steps, whole = record["steps_per_epoch"], record["steps_of_recipe"]
     if whole is None and steps is not None:
         # How many steps a whole pass is nobody can say: schemes differ.
-        parts.append(f"{steps} steps an epoch")
+        remarks.append(f"{steps} steps an epoch")
     elif whole is not None and steps < whole:
-        parts.append(f"{steps} of {whole} steps")
-    return ", ".join(parts)
+        remarks.append(f"{steps} of {whole} steps")
+    return ", ".join(remarks)
 
 
 def label_recipes(records: Iterable[Record]) -> dict[str, str]:

@@ -14,14 +14,22 @@ from basrelief.learn.choice import choose_baselines, choose_recipes, write_recip
 from basrelief.learn.dense import check_dense
 from basrelief.learn.encoders import check_network
 from basrelief.learn.final import write_model
+from basrelief.learn.gaussian_process import has_many
+from basrelief.learn.joint import check_sets
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import check_labels, train_network
-from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, find_members, list_backbones
+from basrelief.learn.recipes import (
+    DenseRecipe,
+    KrigedRecipe,
+    NetworkRecipe,
+    find_members,
+    list_backbones,
+)
 from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
 from basrelief.run import Run
-from basrelief.splits.heldout import ChipFold, chip_folds, final_fold
+from basrelief.splits.heldout import ChipFold, chip_folds, final_fold, find_usable_areas
 
 
 def train_recipes(settings: Settings, run: Run) -> None:
@@ -55,6 +63,11 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for network in networks:
         # Before the first is trained, which may take hours.
         _check_folds(network, samples, folds)
+    if not has_many(len(find_usable_areas(samples))):
+        # Beyond, place comes second to all sets together, and their number does not matter.
+        for recipe in recipes:
+            if isinstance(recipe, KrigedRecipe):
+                check_sets([member.name for member in find_members(recipe, settings)])
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:
@@ -109,8 +122,8 @@ def _train_networks(
     """Train a network once a scheme, and once on everything."""
     rng = np.random.default_rng([settings.seed, zlib.crc32(b"final")])
     for fold in [*folds, final_fold(samples, rng)]:
-        place = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
-        folder = run.models / recipe.name / place
+        where = Path("final") if fold.scheme == "final" else Path(fold.scheme, "0-0")
+        folder = run.models / recipe.name / where
         # What a model is for is said last: without it half a training is no model.
         (folder / "model.json").unlink(missing_ok=True)
         train_network(recipe, samples, fold, folder, settings, run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.config import InputError, Settings
+from basrelief.config import Settings
 from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_areas, save_model
 from basrelief.learn.features import copy_makers, features_of, gather_features, name_columns
 from basrelief.learn.final import write_model
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.joint import PARTS, AreaTerms
+from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.recipes import AreaRecipe, KrigedRecipe, find_members, format_recipe
 from basrelief.run import MODEL, Run, replacing
@@ -107,19 +106,8 @@ def gather_area_data(
     ----------
     features
         Of each of the recipe's members.
-
-    Raises
-    ------
-    InputError
-        If members, whose names tell parts of a prediction apart, cannot be told apart.
     """
     names = [member.name for member in find_members(recipe, settings)]
-    for name, count in Counter([*names, *PARTS]).items():
-        if count > 1:
-            raise InputError(
-                f"recipe {recipe.name!r}: its members {names} need names of their own, but for "
-                f"{', '.join(PARTS)}; {name!r} stands for two. Name one otherwise."
-            )
     usable, locations = find_usable_areas(samples), locate_areas(samples)
     # Place stays even where it is not joined: a set is fitted beside it.
     if not (isinstance(recipe, KrigedRecipe) and recipe.districts):

@@ -292,8 +292,8 @@ def _measure_walls(above: Heights, cell_m: float) -> Iterator[tuple[str, Plane]]
     doubled = steepness**2
     crossed = np.divide(doubled**2, power, out=np.zeros_like(doubled), where=power > 0)
     for name, turned in (("one_way_share", doubled), ("crossing_share", crossed)):
-        parts = [_mean_around(part.astype(np.float32), size) for part in (turned.real, turned.imag)]
-        yield name, Plane(np.hypot(*parts), total)
+        sides = [_mean_around(side.astype(np.float32), size) for side in (turned.real, turned.imag)]
+        yield name, Plane(np.hypot(*sides), total)
 
 
 def _cut(measured: Iterator[tuple[str, Plane]], margin: int) -> Iterator[tuple[str, Plane]]:

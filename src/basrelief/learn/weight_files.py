@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from basrelief.config import InputError
 from basrelief.learn.file_heads import describe_head
 from basrelief.learn.leftovers import list_leftovers
+from basrelief.learn.magnitudes import find_number_fault
 
 SAFETENSORS = ".safetensors"
 PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".tar")
@@ -287,10 +288,11 @@ def _check_numbers(where: str, state: State, wanted: State) -> None:
             )
         if wanted[key].is_floating_point() and not is_decimal:
             raise InputError(f"{where}: {key!r} is {values.dtype}, not plain decimal numbers.")
-        if is_decimal and not bool(torch.isfinite(values.float()).all()):
+        largest = float(values.double().abs().max()) if is_decimal and values.numel() else 0.0
+        fault = find_number_fault(largest, values.dim())
+        if fault:
             raise InputError(
-                f"{where}: {key!r} holds numbers that are not finite, as a training leaves that "
-                "went astray. Give weights that were saved before that."
+                f"{where}: {key!r} holds {fault}. Give weights that were saved before that."
             )
         if key.endswith("running_var") and bool((values.float() < 0).any()):
             raise InputError(

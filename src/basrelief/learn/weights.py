@@ -52,7 +52,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
 
     def forward(self, chips: Tensor) -> Tensor:
-        """Reorder, subtract and divide: (chip, band, row, col)."""
+        """Reorder, subtract and divide, (chip, band, row, col) before and after."""
         return (chips[:, self.order] - self.mean) / self.std
 
 
@@ -67,6 +67,7 @@ def check_weights(backbone: str, settings: Settings, variant: Variant = "timm") 
         none by name.
     """
     if not timm.is_model(backbone):
+        # timm has a thousand names: a list of them all would hide the one that is meant.
         close = difflib.get_close_matches(backbone, timm.list_models(), n=3)
         hint = f" Near it are {', '.join(close)}." if close else ""
         raise InputError(f"backbone = {backbone!r}: timm has no model of this name.{hint}")
@@ -121,6 +122,7 @@ def load_backbone(
     if path.suffix.lower() in keras_files.SUFFIXES:
         _load_keras(model, backbone, where, path)
         return model, keras_normalisation(backbone)
+    # A network of our own brings the normalisation that it learnt with.
     state, normalisation = _take_own(where, weight_files.read_state(where, path))
     wants = f"The file must be a timm state dict of {backbone}."
     if variant == "keras":
@@ -227,6 +229,7 @@ def _check_hub(backbone: str) -> None:
     if not repo:
         raise InputError(f"weights of {backbone!r}: timm has none. {_hint(backbone)}")
     names = ("model.safetensors", "pytorch_model.bin")
+    # Looked for on this machine first: people without a network have fetched them before.
     if any(isinstance(huggingface_hub.try_to_load_from_cache(repo, n), str) for n in names):
         return
     if hub.HF_HUB_OFFLINE or not _is_reachable(hub.ENDPOINT):
@@ -327,6 +330,7 @@ def _find_fault(name: str, values: Tensor | None, wanted: Tensor) -> str:
 
 def _load_keras(model: nn.Module, backbone: str, where: str, path: Path) -> None:
     """Load a file of Keras', kind by kind of layer, in the order in which Keras lists them."""
+    # Kind by kind: the two take turns in another order in Keras' list than in torch's.
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     kinds: dict[str, list[nn.Conv2d] | list[nn.BatchNorm2d]] = {
         "convolutions": list_convolutions(model),

@@ -63,7 +63,7 @@ def groups_of_areas(
 def blocks_of_areas(
     samples: Samples, area_ids: NDArray[np.str_], settings: Settings
 ) -> NDArray[np.str_]:
-    """Name the block of each area, (n,), by a point inside the area.
+    """Name the block of each area, (area,), by a point inside it; areas by their codes, (area,).
 
     Raises
     ------
@@ -86,7 +86,12 @@ def refuse_one_group(
     scheme: str,
     settings: Settings,
 ) -> None:
-    """Stop where all areas are in one group, (n,); say what would have worked.
+    """Stop where all areas are in one group; say what would have worked.
+
+    Parameters
+    ----------
+    groups, area_ids : (area,)
+        The group and the code of each.
 
     Raises
     ------
@@ -109,17 +114,17 @@ def refuse_one_group(
 def _suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Settings) -> str:
     """Find the largest whole fraction of the block's side that makes two blocks."""
     xy = _points_of_areas(samples, area_ids)
-    parts = 2
-    while (side := settings.split.block_m / parts) >= MIN_BLOCK_M:
+    n_pieces = 2
+    while (side := settings.split.block_m / n_pieces) >= MIN_BLOCK_M:
         # Rounded before it is tried: what is told must work when it is typed.
         if len(np.unique(block_of(xy, round(side, 1)))) >= 2:
             return f"split.block_m = {round(side, 1):g} makes 2; or use data from a larger place."
-        parts += 1
+        n_pieces += 1
     return "Use data from a larger place."
 
 
 def _points_of_areas(samples: Samples, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
     """Give a point inside each area, (n, 2), as easting and northing in metres."""
-    places = samples.areas.set_index("area_id").geometry.loc[area_ids.tolist()]
-    points = places.representative_point()
+    polygons = samples.areas.set_index("area_id").geometry.loc[area_ids.tolist()]
+    points = polygons.representative_point()
     return np.stack([points.x.to_numpy(), points.y.to_numpy()], axis=1)

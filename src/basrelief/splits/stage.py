@@ -155,14 +155,14 @@ def measure_leakage(
 
 
 def _assign_chips(samples: Samples, seed: int) -> pd.DataFrame:
-    """Deal chips as the coursework does: parts one after the other, each in shuffled order."""
+    """Deal chips as the coursework does: sets one after the other, each in shuffled order."""
     ids = samples.chips["chip_id"].to_numpy(dtype=object)[find_usable_chips(samples)]
     split = split_at_random(len(ids), seed)
     # In the order of the folds: 0 tests, 1 validates, 2 trains.
-    parts = (split.test, split.validation, split.train)
+    sets = (split.test, split.validation, split.train)
     frames = [
-        _frame("random", 0, "chip", ids[part], np.full(len(part), fold))
-        for fold, part in enumerate(parts)
+        _frame("random", 0, "chip", ids[rows], np.full(len(rows), fold))
+        for fold, rows in enumerate(sets)
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -179,7 +179,7 @@ def _frame(
 def _area_leakage(
     assigned: pd.DataFrame, samples: Samples, scheme: str, buffer_m: float
 ) -> dict[str, Any]:
-    """Average the sizes of the parts over all folds and repeats."""
+    """Average the sizes of the sets over all folds and repeats."""
     folds = hold_out_areas(assigned, samples, scheme, buffer_m)
     sizes = np.array([(len(fold.train), len(fold.test)) for fold in folds])
     n_train, n_test = sizes.mean(axis=0).tolist()
@@ -205,7 +205,7 @@ def _chip_leakage(fold: ChipFold, samples: Samples) -> dict[str, Any]:
     # Bit for bit: chips of one area carry the very same numbers, others hardly ever.
     seen = {row.tobytes() for row in labels[fold.train]}
     same_label = [row.tobytes() in seen for row in labels[fold.test]]
-    n_parts = len(fold.train) + len(fold.validation) + len(fold.test)
+    n_chips = len(fold.train) + len(fold.validation) + len(fold.test)
     return {
         "scheme": fold.scheme,
         "unit": "chip",
@@ -216,7 +216,7 @@ def _chip_leakage(fold: ChipFold, samples: Samples) -> dict[str, Any]:
         "share_same_label": float(np.mean(same_label)),
         "share_same_area": _share_same_area(fold, samples),
         "share_same_picture": _share_same_picture(fold, samples),
-        "n_removed_by_buffer": len(find_usable_chips(samples)) - n_parts,
+        "n_removed_by_buffer": len(find_usable_chips(samples)) - n_chips,
     }
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
-from basrelief.learn.choice import choose_recipes, read_recipes
+from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.shortening import label_recipes
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
@@ -280,11 +280,12 @@ def read_facts(settings: Settings, run: Run) -> Facts:
     """
     _check_finished(settings, run)
     scores: list[Record] = read_json(run.scores)
-    asked = find_asked(scores, settings)
+    trainings = read_recipes(run)
+    asked = find_asked(scores, trainings)
     scheme = choose_listed(record["scheme"] for record in scores)
     shown = [("recipe", "in", asked), ("scheme", "==", scheme)]
     judged = read_evaluation(run.folder / "evaluate", shown)
-    samples, trainings = load_samples(run), read_recipes(run)
+    samples = load_samples(run)
 
     def told(found: Any) -> Any:
         return tell_names(found, trainings)
@@ -335,11 +336,10 @@ def _check_finished(settings: Settings, run: Run) -> None:
         )
 
 
-def find_asked(scores: Sequence[Record], settings: Settings) -> list[str]:
+def find_asked(scores: Sequence[Record], trainings: Sequence[Record]) -> list[str]:
     """Name the scored recipes that the user asked for; all of them if none is known to be."""
     names = list(dict.fromkeys(record["recipe"] for record in scores))
-    recipes, _ = choose_recipes(settings)
-    wanted = {recipe.name for recipe in recipes}
+    wanted = list_asked(trainings)
     # Those that judging adds were not asked for: they are what has to be beaten.
     return [name for name in names if name in wanted] or names
 

@@ -163,7 +163,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if sum(parts):
         why = "few areas behind each, and those withheld could be found by subtraction"
         entries.append(Withheld("figures by district, band and tenth", sum(parts), why))
-    if (facts.run.ground.describe / "daily-crimes.csv").exists():
+    if (facts.run.owner.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
     n_maps = None if _is_refit(facts) else len(list_files(facts.run, ["maps"]))
