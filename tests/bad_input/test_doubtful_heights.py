@@ -112,6 +112,17 @@ def salted(values: Any) -> Any:
     return values
 
 
+def moved(east_m: float) -> Spoil:
+    """Write the place's raster a second time, so far away."""
+
+    def spoil(place: Any) -> None:
+        place.write_raster("far_dsm.tif", place.heights(), west=530_000.0 + east_m)
+        (place.folder / "dsm.tif").rename(place.folder / "own_dsm.tif")
+        place.configure(data={"dsm": "*_dsm.tif"})
+
+    return spoil
+
+
 def piped(name: str) -> Spoil:
     return lambda place: os.mkfifo(place.folder / name)
 
@@ -142,6 +153,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "a unit and a scale": (scaled_twice, ("its band is in 'mm'", "would convert twice")),
     "slopes": (renamed("slope_TQ38.tif"), ("slope_TQ38.tif is slope, by its name",)),
+    "feet that the name alone says": (renamed("dsm_ft.tif"), ("is in feet, by its name",)),
     "cells much finer than the rasters'": (
         lambda place: place.configure(chips={"resolution_m": 0.1}),
         ("chips.resolution_m = 0.1: the rasters' cells are 2 m", "0.2 or more"),
@@ -172,6 +184,11 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         changed(lambda v: salted(v + 60)),
         ("the value 0 stands in patches",),
     ),
+    "a tile that is elsewhere than the square of its name": (
+        renamed("TQ2080_DSM_2m.tif"),
+        ("TQ2080_DSM_2m.tif lies at 530000, 180000", "that its name says does not"),
+    ),
+    "a tile far from all others": (moved(100_000.0), ("more than 50 km from every other tile",)),
     "the National Grid on another datum": (
         lambda place: place.write_raster("dsm.tif", place.heights(), crs=f"{GRID} +units=m"),
         ("every number of the British National Grid on another datum",),

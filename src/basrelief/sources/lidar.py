@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import rasterio
+import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.errors import RasterioError
@@ -18,7 +20,16 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
-from basrelief.sources.plausible import FAR_M, HIGHEST_M, IMPOSSIBLE, LOWEST_M, MARKERS
+from basrelief.sources.national_grid import EPSG, locate_square
+from basrelief.sources.plausible import (
+    APART_GROUND_M,
+    FAR_M,
+    HIGHEST_M,
+    IMPOSSIBLE,
+    LOWEST_M,
+    MARKERS,
+)
+from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
@@ -207,6 +218,7 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
             "the file's own words, or those of an .aux.xml beside it; they are applied"
         )
     _note_gaps(tiles, typed, notes)
+    _note_lone(tiles, common, notes)
     return _align(tiles, common, typed)
 
 
@@ -275,6 +287,35 @@ def _refuse_far(tiles: tuple[Tile, ...]) -> None:
             f"{away[farthest] / 1000:,.0f} km from the middle{others}. Correct it (a digit too "
             "many?), or take it out."
         )
+
+
+def _note_lone(tiles: tuple[Tile, ...], crs: CRS, notes: Notes) -> None:
+    """Say which tiles lie far from all others, or elsewhere than the squares of their names."""
+    frames = np.array([shapely.box(*tile.grid.bounds) for tile in tiles])
+    near = shapely.STRtree(frames).query(shapely.buffer(frames, APART_GROUND_M))[0]
+    alone = np.flatnonzero(np.bincount(near, minlength=len(tiles)) == 1)
+    # Of two tiles each is as lone as the other.
+    lone = [tiles[k] for k in alone] if len(tiles) > 1 else []
+    _note_places(lone, f"more than {APART_GROUND_M / 1000:.0f} km from every other tile", notes)
+    if not is_same_crs(crs, CRS.from_epsg(EPSG), tiles[0].grid.bounds):
+        return
+    square_of = {tile: read_name(tile.name).square for tile in tiles}
+    strays = [
+        tile
+        for tile, name in square_of.items()
+        if name is not None and not overlap(tile.grid.bounds, locate_square(name))
+    ]
+    # A postcode looks like a square: SW12 is both, so it is said and not refused.
+    _note_places(strays, "and the square of the National Grid that its name says does not", notes)
+
+
+def _note_places(tiles: Sequence[Tile], why: str, notes: Notes) -> None:
+    """Doubt the places of tiles, in one line however many they are."""
+    if not tiles:
+        return
+    more = f" (so do {len(tiles) - 1} more)" if len(tiles) > 1 else ""
+    at = format_bounds(tiles[0].grid.bounds)
+    notes.add(f"{tiles[0].name} lies at {at}, {why}{more}: is its corner right?")
 
 
 def _note_gaps(tiles: tuple[Tile, ...], typed: Typed, notes: Notes) -> None:

@@ -30,11 +30,12 @@ from basrelief.sources.plausible import (
 )
 from basrelief.sources.products import (
     is_above_ground,
+    is_in_feet,
     tell_picture,
     tell_product,
 )
 from basrelief.sources.seen import Look, blank_bled
-from basrelief.sources.tiles import Tile
+from basrelief.sources.tiles import UNIT_TOLERANCE, Tile
 
 LOOK_CELLS = 512
 """Side of a window that is looked at."""
@@ -65,6 +66,12 @@ def check_products(typed: Typed, tiles: Sequence[Tile], wanted: str, notes: Note
             raise InputError(
                 f"{typed}: {tile.name} is {word}, by its name, and shows no heights. Narrow the "
                 "pattern to the heights themselves."
+            )
+        if is_in_feet(tile.name) and abs(tile.unit_m - 1) < UNIT_TOLERANCE:
+            raise InputError(
+                f"{typed}: {tile.name} is in feet, by its name, and nothing in it says so. If its "
+                "heights are, declare it: gdal_edit.py -units foot FILE; if they are metres, call "
+                "it otherwise."
             )
     high = next((tile.name for tile in tiles if is_above_ground(tile.name)), None)
     if high is not None:

@@ -166,6 +166,10 @@ STANDARD = 0.05
 """How near a mean is to 0 and a standard deviation to 1 where numbers were standardised (over more
 ground than is looked at): no place is, by its heights in metres."""
 
+APART_GROUND_M = 50_000.0
+"""Empty ground between a tile and all others from which it is told: places that are learnt from
+together are mostly one town, or towns of one county."""
+
 FAR_M = 1_500_000.0
 """A tile this far from the middle of the others has a digit too many: Great Britain is 1,300 km
 long."""

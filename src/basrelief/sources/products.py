@@ -30,6 +30,9 @@ PICTURES = r"hill_?shade|intensity|(?<![a-z])(?:slope|aspect|curvature|roughness
 ABOVE_GROUND = r"(?<![a-z])(?:ndsm|chm|ndom)(?![a-z])"
 """What heights above the ground are called, of all that stands on it or of crowns alone."""
 
+FEET = r"(?<![a-z])(?:ft|feet|foot|us_?ft|ft_?us)(?![a-z])"
+"""How names say that heights, or cells, are in feet."""
+
 KINDS: dict[Kind, str] = {
     "hillshade": r"hill_?shade|shaded",
     "intensity": r"intensity",
@@ -118,6 +121,15 @@ def is_above_ground(name: str) -> bool:
     (True, False)
     """
     return re.search(ABOVE_GROUND, re.split(r"[/\\]", name.lower())[-1]) is not None
+
+
+def is_in_feet(name: str) -> bool:
+    """Tell whether a file's own name says that something in it is in feet.
+
+    >>> is_in_feet("lidar/dsm_ft.tif"), is_in_feet("lidar/shaftesbury_dsm.tif")
+    (True, False)
+    """
+    return re.search(FEET, re.split(r"[/\\]", name.lower())[-1]) is not None
 
 
 def tell_flight(name: str) -> int | None:
