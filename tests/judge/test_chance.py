@@ -20,6 +20,7 @@ KNOWS = {
     "district": ("place", "district"),
     "joint": ("heights", "place", "district"),
     "network": ("heights",),
+    "size": ("size",),
 }
 
 
@@ -39,16 +40,17 @@ def make_refits(n_districts: int = 20) -> Refits:
 @pytest.mark.parametrize(
     ("one", "other", "kind"),
     [
-        ("relief", "", "no_lidar"),
-        ("joint", "district", "no_lidar"),
-        ("place", "", "no_pattern"),
-        ("joint", "", "no_pattern"),
-        ("relief", "place", None),
-        ("joint", "place", None),
-        ("district", "place", None),
+        ("relief", "", ("no_lidar", "moved")),
+        ("joint", "district", ("no_lidar", "moved")),
+        ("place", "", ("no_pattern",)),
+        ("joint", "", ("no_pattern",)),
+        ("size", "", ("no_pattern", "no_lidar", "moved")),
+        ("relief", "place", ()),
+        ("joint", "place", ()),
+        ("district", "place", ()),
     ],
 )
-def test_nothing_is_where_two_do_not_differ(one: str, other: str, kind: str | None) -> None:
+def test_nothing_is_where_two_do_not_differ(one: str, other: str, kind: tuple[str, ...]) -> None:
     assert find_nothing(KNOWS[one], KNOWS.get(other, ())) == kind
 
 

@@ -1,0 +1,68 @@
+"""What passes for a gain of the polygon's size, where labels are smooth and where they go by it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from basrelief.judge.baselines import SIZE, BaselineData
+from basrelief.judge.chance import SKILL, Refits
+from basrelief.judge.claims import Knowledge, list_claims, settle_claims
+from basrelief.judge.refit import refit_baseline, refit_skills
+from basrelief.judge.worlds import draw_worlds
+from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.joint import AreaTerms
+from basrelief.learn.place import Locations, correlate
+from basrelief.splits.heldout import AreaFold
+
+SIDE = 8
+TARGETS = ("crime", "health")
+KNOWN = Knowledge({SIZE: ("size",)}, {SIZE: MEAN})
+N_WORLDS = 39
+
+Floats = NDArray[np.float64]
+
+
+def smooth(rng: np.random.Generator, xy: Floats, n: int) -> Floats:
+    """Draw n fields of variance 1 in which neighbours are alike, (area, n)."""
+    apart = np.hypot(*(xy[:, None] - xy).T)
+    root = np.linalg.cholesky(0.7 * correlate(apart, 2.0) + 0.3 * np.eye(len(xy)))
+    return np.asarray(root @ rng.standard_normal((len(xy), n)))
+
+
+def claim(rng: np.random.Generator, of_size: float) -> dict[str | None, bool]:
+    """Whether size is claimed to tell each target, and their mean, where it gives a share."""
+    xy = np.argwhere(np.ones((SIDE, SIDE))).astype(np.float64)
+    ids = np.array([f"E{k:02d}" for k in range(len(xy))])
+    fields = smooth(rng, xy, 3)
+    size, labels = fields[:, 0], fields[:, 1:]
+    labels = np.sqrt(of_size) * size[:, None] + np.sqrt(1 - of_size) * labels
+    data = BaselineData("area", pd.Index(ids), labels, None, None, size, None, False)
+    block = (xy // 2) @ [4, 1]
+    folds = [
+        AreaFold("block", 0, int(k), ids[block % 4 != k], ids[block % 4 == k]) for k in range(4)
+    ]
+    learner, rows = refit_baseline(SIZE, data, 0), np.arange(len(xy))
+    worlds = draw_worlds(AreaTerms({}, Locations(xy)), labels, rows, N_WORLDS, rng)
+    real = refit_skills(learner, data, folds, labels)
+    skills = worlds.split(refit_skills(learner, data, folds, worlds.join()))
+    refits = Refits(TARGETS, KNOWN.knows, 1, {SIZE: skills})
+    key = {"recipe": SIZE, "scheme": "block", "unit": "area"}
+    records = [
+        key | {"target": target} | dict.fromkeys(SKILL, float(skill))
+        for target, skill in zip((*TARGETS, None), (*real, real.mean()), strict=True)
+    ]
+    found = settle_claims(list(list_claims(records, SKILL, KNOWN, refits)))
+    return {record["target"]: record["holds"] for record in found}
+
+
+@pytest.mark.parametrize(("of_size", "least", "most"), [(0.0, 0, 5), (0.7, 80, 100)])
+def test_size_is_claimed_where_it_tells_and_not_where_labels_are_smooth(
+    of_size: float, least: int, most: int
+) -> None:
+    claims = [claim(np.random.default_rng([7, k]), of_size) for k in range(100)]
+    assert least <= sum(any(each.values()) for each in claims) <= most
+    # The mean over targets is a claim like any other.
+    assert least <= sum(each[None] for each in claims) <= most
