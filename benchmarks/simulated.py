@@ -18,7 +18,7 @@ from basrelief.config import load_settings
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.inputs import EvaluationInputs
-from basrelief.judge.refit import N_REPEATS, Predict, refit_baseline, refit_recipe, refit_skills
+from basrelief.judge.refit import N_REPEATS, Predict, refit_baseline, refit_recipe, refit_scores
 from basrelief.judge.relocation import relocate
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import find_yardstick
@@ -94,7 +94,7 @@ class Ground:
         whole[self.rows] = columns.reshape(len(columns), -1)
         areas, folds = self.inputs.areas, self.folds[scheme]
         return {
-            name: refit_skills(self.learners[name], areas, folds, whole).reshape(columns.shape[1:])
+            name: refit_scores(self.learners[name], areas, folds, whole).skill.reshape(columns.shape[1:])
             for name in names
         }
 

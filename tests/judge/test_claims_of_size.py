@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from basrelief.judge.baselines import SIZE, BaselineData
 from basrelief.judge.chance import SKILL, Refits
 from basrelief.judge.claims import Knowledge, list_claims, settle_claims
-from basrelief.judge.refit import refit_baseline, refit_skills
+from basrelief.judge.refit import refit_baseline, refit_scores
 from basrelief.judge.worlds import draw_worlds
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.joint import AreaTerms
@@ -46,8 +46,8 @@ def claim(rng: np.random.Generator, of_size: float) -> dict[str | None, bool]:
     ]
     learner, rows = refit_baseline(SIZE, data, 0), np.arange(len(xy))
     worlds = draw_worlds(AreaTerms({}, Locations(xy)), labels, rows, N_WORLDS, rng)
-    real = refit_skills(learner, data, folds, labels)
-    skills = worlds.split(refit_skills(learner, data, folds, worlds.join()))
+    real = refit_scores(learner, data, folds, labels).skill
+    skills = worlds.split(refit_scores(learner, data, folds, worlds.join()).skill)
     refits = Refits(TARGETS, KNOWN.knows, 1, {SIZE: skills})
     key = {"recipe": SIZE, "scheme": "block", "unit": "area"}
     records = [

@@ -45,7 +45,7 @@ WHERE = frozenset({PLACE, DISTRICT})
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """Skills of the recipes of areas in other worlds, in one scheme."""
+    """What recipes come to in other worlds, in one scheme: skills, or how many would be found."""
 
     targets: tuple[str, ...]
     knows: Mapping[str, Collection[str]]
@@ -54,17 +54,17 @@ class Refits:
     n_districts: int
     """Of the areas that can be learnt from."""
 
-    skills: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
-    """By recipe and kind of world: (world, target)."""
+    values: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
+    """By recipe and kind of world: (world, target). Of the mean they are 0."""
 
     is_alone: bool = False
     """Whether a gain that was held against no world may be judged by its own interval."""
 
     def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
-        """Take the skill of one recipe over another's in each world, (world,).
+        """Take the value of one recipe over another's in each world, (world,).
 
         The mean over targets where ``target`` is None; None where either was not fitted anew, or
-        has no skill in some world.
+        has no value in some world.
         """
         mine = self._take(recipe, kind)
         theirs = np.zeros(1) if versus == MEAN else self._take(versus, kind)
@@ -158,13 +158,13 @@ class Refits:
             .reset_index()
             .melt("world", var_name="target", value_name="skill")
             .assign(recipe=recipe, scheme=scheme, unit=unit, kind=kind)
-            for kind, values in self.skills[recipe].items()
+            for kind, values in self.values[recipe].items()
         ]
         return pd.concat(frames, ignore_index=True)
 
     def _take(self, recipe: str, kind: Kind) -> Floats | None:
-        """Take a recipe's skills in the worlds of a kind, (world, target)."""
-        return self.skills.get(recipe, {}).get(kind)
+        """Take a recipe's values in the worlds of a kind, (world, target)."""
+        return self.values.get(recipe, {}).get(kind)
 
 
 def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ...]:

@@ -29,6 +29,7 @@ from basrelief.judge.compare import (
     order_recipes,
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
+from basrelief.judge.found import settle_found
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
@@ -37,7 +38,7 @@ from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
-from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
@@ -68,6 +69,8 @@ class Findings:
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     member_weights: list[Record] = field(default_factory=list)
+    lifts: dict[tuple[str, float], Refits] = field(default_factory=dict)
+    """By scheme and share: how many more of the worst areas would be found in other worlds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +184,10 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         unit: Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
         for unit in ("area", "chip")
     }
+    found.lifts |= {
+        (scheme, share): Refits(targets, inputs.knows, n_districts, is_alone=is_alone)
+        for share in SHARES
+    }
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -216,13 +223,15 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
 def _measure_chance(
     judge: Judge, predicted: SchemePredictions, scheme: str, refits: Refits
 ) -> None:
-    """Take a recipe's skills in other worlds, and keep them."""
-    if judge.refitter is None:
+    """Take what a recipe comes to in other worlds, and keep it."""
+    measures = judge.refitter and judge.refitter.measure(predicted, scheme)
+    if not measures:
         return
-    skills = judge.refitter.measure(predicted, scheme)
-    if skills:
-        refits.skills[predicted.recipe] = skills
-        judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
+    refits.values[predicted.recipe] = measures.skill
+    judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
+    if predicted.unit == "area":
+        for share, lifts in measures.lifts.items():
+            judge.found.lifts[scheme, share].values[predicted.recipe] = lifts
 
 
 def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:
@@ -325,7 +334,7 @@ def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
         "over_targets": verdicts.over_targets,
         "preferred": verdicts.preferred,
         "coverage": found.coverage,
-        "targeting": found.targeting,
+        "targeting": settle_found(found.targeting, verdicts.claims, judge.known, found.lifts),
         "failures": found.failures,
         "member_weights": found.member_weights,
         "audit": build_audit(verdicts.scores, comparisons, leakage, asked, yardsticks),
