@@ -256,7 +256,11 @@ def refit_recipe(data: AreaData, seed: int) -> Predict:
 
 
 def refit_scores(
-    predict: Predict, data: BaselineData, folds: Sequence[AreaFold], labels: Floats
+    predict: Predict,
+    data: BaselineData,
+    folds: Sequence[AreaFold],
+    labels: Floats,
+    n_threads: int = N_THREADS,
 ) -> Scored:
     """Fit every fold of a scheme to labels, and score the predictions of what it held out.
 
@@ -275,7 +279,7 @@ def refit_scores(
     # Single precision: chance is drawn by the thousand, and no digit of it is ever shown.
     fast: Any = labels.astype(np.float32)
     blocks = [fast[:, at : at + COLUMNS_AT_ONCE] for at in range(0, fast.shape[1], COLUMNS_AT_ONCE)]
-    with ThreadPoolExecutor(N_THREADS) as pool, threadpool_limits(1, user_api="blas"):
+    with ThreadPoolExecutor(n_threads) as pool, threadpool_limits(1, user_api="blas"):
         found = [_refit_columns(predict, data, folds, each, pool) for each in blocks]
     return Scored(
         np.concatenate([each.skill for each in found]),
