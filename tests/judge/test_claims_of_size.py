@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
-import pytest
 from numpy.typing import NDArray
 
 from basrelief.judge.baselines import SIZE, BaselineData
 from basrelief.judge.chance import SKILL, Refits
 from basrelief.judge.claims import Knowledge, list_claims, settle_claims
 from basrelief.judge.refit import refit_baseline, refit_scores
-from basrelief.judge.worlds import draw_worlds
+from basrelief.judge.worlds import Kind, draw_worlds
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, correlate
@@ -32,8 +33,13 @@ def smooth(rng: np.random.Generator, xy: Floats, n: int) -> Floats:
     return np.asarray(root @ rng.standard_normal((len(xy), n)))
 
 
-def claim(rng: np.random.Generator, of_size: float) -> dict[str | None, bool]:
-    """Whether size is claimed to tell each target, and their mean, where it gives a share."""
+def claim(
+    rng: np.random.Generator, of_size: float
+) -> tuple[dict[str | None, bool], dict[str | None, bool]]:
+    """Whether size is claimed to tell each target, and their mean, where it gives a share.
+
+    As it is, and as it would be if shuffled labels were all that it had to survive.
+    """
     xy = np.argwhere(np.ones((SIDE, SIDE))).astype(np.float64)
     ids = np.array([f"E{k:02d}" for k in range(len(xy))])
     fields = smooth(rng, xy, 3)
@@ -48,21 +54,33 @@ def claim(rng: np.random.Generator, of_size: float) -> dict[str | None, bool]:
     worlds = draw_worlds(AreaTerms({}, Locations(xy)), labels, rows, N_WORLDS, rng)
     real = refit_scores(learner, data, folds, labels).skill
     skills = worlds.split(refit_scores(learner, data, folds, worlds.join()).skill)
-    refits = Refits(TARGETS, KNOWN.knows, 1, {SIZE: skills})
     key = {"recipe": SIZE, "scheme": "block", "unit": "area"}
     records = [
         key | {"target": target} | dict.fromkeys(SKILL, float(skill))
         for target, skill in zip((*TARGETS, None), (*real, real.mean()), strict=True)
     ]
-    found = settle_claims(list(list_claims(records, SKILL, KNOWN, refits)))
-    return {record["target"]: record["holds"] for record in found}
+
+    def settle(kinds: Collection[Kind]) -> dict[str | None, bool]:
+        kept = {kind: each for kind, each in skills.items() if kind in kinds}
+        refits = Refits(TARGETS, KNOWN.knows, 1, {SIZE: kept})
+        found = settle_claims(list(list_claims(records, SKILL, KNOWN, refits)))
+        return {record["target"]: record["holds"] for record in found}
+
+    return settle(skills), settle(["no_pattern"])
 
 
-@pytest.mark.parametrize(("of_size", "least", "most"), [(0.0, 0, 5), (0.7, 80, 100)])
-def test_size_is_claimed_where_it_tells_and_not_where_labels_are_smooth(
-    of_size: float, least: int, most: int
-) -> None:
-    claims = [claim(np.random.default_rng([7, k]), of_size) for k in range(100)]
-    assert least <= sum(any(each.values()) for each in claims) <= most
+def test_size_is_not_claimed_where_labels_are_smooth() -> None:
+    claims, shuffled = zip(
+        *(claim(np.random.default_rng([7, k]), of_size=0.0) for k in range(100)), strict=True
+    )
+    most = 5 + 2 * np.sqrt(100 * 0.05 * 0.95)
+    assert sum(any(each.values()) for each in claims) <= most
     # The mean over targets is a claim like any other.
-    assert least <= sum(each[None] for each in claims) <= most
+    assert sum(each[None] for each in claims) <= 5
+    assert sum(any(each.values()) for each in shuffled) > 15
+
+
+def test_size_is_claimed_where_labels_go_by_it() -> None:
+    claims = [claim(np.random.default_rng([8, k]), of_size=0.7)[0] for k in range(20)]
+    assert sum(each[None] for each in claims) >= 16
+    assert sum(any(each[target] for target in TARGETS) for each in claims) >= 16
