@@ -21,7 +21,7 @@ def list_records(values: Any, errors: Any) -> list[dict[str, Any]]:
     for (kind, k), value in np.ndenumerate(values):
         wide = reach * errors[kind, k]
         ends = {"low": value - wide, "high": value + wide}
-        p = judge_interval(value, *ends.values(), N_REFITS)
+        p = judge_interval(value, ends["low"], ends["high"], N_REFITS)
         records.append({"target": TARGETS[k], "kind": str(kind)} | ends | {"p": p})
     return records
 

@@ -118,7 +118,7 @@ def test_a_mean_over_targets_is_bounded_by_the_spread_of_the_mean() -> None:
     refits = make_refits()
     mean = refits.gain("relief", "place", None, "alike")
     assert mean is not None
-    expected = refits.values["relief"]["alike"] - refits.values["place"]["alike"]
+    expected = refits.figures["relief"]["alike"] - refits.figures["place"]["alike"]
     assert mean == pytest.approx(expected.mean(axis=1))
     pair = {"recipe": "relief", "versus": "place", "difference": 0.1, "low": 0.0, "high": 0.2}
     assert refits.bound_pair(pair)["high"] == pytest.approx(0.1 + N_SPREADS * mean.std())
@@ -126,7 +126,7 @@ def test_a_mean_over_targets_is_bounded_by_the_spread_of_the_mean() -> None:
 
 def test_what_is_unknown_in_some_world_is_not_bounded_by_it() -> None:
     refits = make_refits()
-    refits.values["relief"]["alike"][3, 0] = np.nan
+    refits.figures["relief"]["alike"][3, 0] = np.nan
     assert refits.gain("relief", "mean", "crime", "alike") is None
     assert refits.gain("relief", "mean", "health", "alike") is not None
 

@@ -34,7 +34,7 @@ def make_lifts(drawn: Floats | None, recipes: tuple[str, ...]) -> dict[tuple[str
     for k, share in enumerate(SHARES):
         by_kind = {} if drawn is None else dict.fromkeys(("no_lidar", "moved"), drawn[k])
         by_kind |= {} if drawn is None else {"no_pattern": drawn[k]}
-        values: Any = {name: by_kind for name in recipes} if by_kind else {}
+        values: Any = dict.fromkeys(recipes, by_kind) if by_kind else {}
         lifts["block", share] = Refits(TARGETS, KNOWS, 20, values)
     return lifts
 
@@ -82,7 +82,9 @@ def test_those_who_are_found_far_beyond_chance_are_told() -> None:
 
 
 def test_no_more_than_chance_is_not_told_to_be_chance_or_worse() -> None:
-    assert {settle_one(rate, claim_all("relief"))["worth"] for rate in (0.0, 0.2, 0.3)} == {"unsure"}
+    assert {settle_one(rate, claim_all("relief"))["worth"] for rate in (0.0, 0.2, 0.3)} == {
+        "unsure"
+    }
 
 
 def test_nobody_is_found_by_what_has_no_skill() -> None:
@@ -100,7 +102,9 @@ def test_what_few_groups_leave_without_a_range_has_no_word() -> None:
 
 
 @pytest.mark.parametrize(("rate", "worth"), [(0.75, "better"), (0.65, "unsure")])
-def test_beside_place_what_place_finds_by_itself_counts_for_nothing(rate: float, worth: str) -> None:
+def test_beside_place_what_place_finds_by_itself_counts_for_nothing(
+    rate: float, worth: str
+) -> None:
     rng = np.random.default_rng(2)
     common, own = SPREAD * rng.standard_normal((2, 99, len(TARGETS)))
     lifts = {}

@@ -51,7 +51,7 @@ def test_refitted_to_the_real_labels_a_skill_is_the_runs_own(
     }
     for share, lifts in zip(SHARES, found.lifts, strict=True):
         # Single precision may break a tie otherwise: at most by one area of those picked.
-        most = 1.01 / count_picked(np.asarray(len(inputs.areas.ids)), share)
+        most = 1.01 / int(count_picked(np.asarray(len(inputs.areas.ids)), share))
         assert lifts == pytest.approx([hits[share, target] for target in targets], abs=most)
 
 

@@ -106,8 +106,7 @@ def fit_refits(scene: Scene) -> BlockRefits | None:
 def bound_kinds(
     refits: BlockRefits | None, area_ids: Collection[str]
 ) -> tuple[NDArray[np.float64] | None, int]:
-    """Give the standard errors of what kinds add to an average area, and how many refits they
-    are from.
+    """Give the standard errors of what kinds add to an average area, and the refits behind.
 
     Returns
     -------

@@ -54,7 +54,7 @@ class Refits:
     n_districts: int
     """Of the areas that can be learnt from."""
 
-    values: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
+    figures: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
     """By recipe and kind of world: (world, target). Of the mean they are 0."""
 
     is_alone: bool = False
@@ -158,13 +158,13 @@ class Refits:
             .reset_index()
             .melt("world", var_name="target", value_name="skill")
             .assign(recipe=recipe, scheme=scheme, unit=unit, kind=kind)
-            for kind, values in self.values[recipe].items()
+            for kind, values in self.figures[recipe].items()
         ]
         return pd.concat(frames, ignore_index=True)
 
     def _take(self, recipe: str, kind: Kind) -> Floats | None:
         """Take a recipe's values in the worlds of a kind, (world, target)."""
-        return self.values.get(recipe, {}).get(kind)
+        return self.figures.get(recipe, {}).get(kind)
 
 
 def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ...]:

@@ -94,7 +94,9 @@ class Refitter:
         if not is_lidar or not self.learners or not has_buffer:
             return None
         kinds: tuple[Kind, ...] = ("no_lidar", "moved")
-        held = {kind: self._hold_fixed(predicted, scheme, self.worlds.labels[kind]) for kind in kinds}
+        held = {
+            kind: self._hold_fixed(predicted, scheme, self.worlds.labels[kind]) for kind in kinds
+        }
         return Measures(
             {kind: scored.skill for kind, scored in held.items()},
             {
@@ -107,12 +109,13 @@ class Refitter:
         inputs = self.inputs
         folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
         tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
-        scored = refit_scores(
-            self.learners[name], inputs.areas, list(tracked), self.worlds.join()
-        )
+        scored = refit_scores(self.learners[name], inputs.areas, list(tracked), self.worlds.join())
         return Measures(
             self.worlds.split(scored.skill),
-            {share: self.worlds.split(each) for share, each in zip(SHARES, scored.lifts, strict=True)},
+            {
+                share: self.worlds.split(each)
+                for share, each in zip(SHARES, scored.lifts, strict=True)
+            },
         )
 
     def _hold_fixed(self, predicted: SchemePredictions, scheme: str, labels: Floats) -> Scored:

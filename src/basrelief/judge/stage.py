@@ -227,11 +227,11 @@ def _measure_chance(
     measures = judge.refitter and judge.refitter.measure(predicted, scheme)
     if not measures:
         return
-    refits.values[predicted.recipe] = measures.skill
+    refits.figures[predicted.recipe] = measures.skill
     judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
     if predicted.unit == "area":
         for share, lifts in measures.lifts.items():
-            judge.found.lifts[scheme, share].values[predicted.recipe] = lifts
+            judge.found.lifts[scheme, share].figures[predicted.recipe] = lifts
 
 
 def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:
@@ -267,8 +267,8 @@ def _compare_recipes(
     networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
     draws = Draws(np.random.default_rng(inputs.settings.seed))
-    means = average_targets(errors, groups, known.yardsticks, known.knows, draws)
-    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, known.knows, draws)
+    means = average_targets(errors, groups, known.yardsticks, inputs.traits, draws)
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, inputs.traits, draws)
     return Compared(
         **key,
         order=order,

@@ -124,7 +124,8 @@ def pick_worst(values: Floats, share: float) -> Floats:
 def count_picked(n: Rows, share: float) -> Rows:
     """Say how many of ``n`` areas, (...), a share of them is: at least one."""
     # Halves go up: rounding would take them to the even number.
-    return np.maximum(1, np.floor(share * n + 0.5)).astype(np.int64)
+    picked: Rows = np.maximum(1, np.floor(share * n + 0.5)).astype(np.int64)
+    return picked
 
 
 def measure_lifts(lift: Floats, truth: Floats, share: float) -> Floats:
