@@ -22,16 +22,16 @@ from basrelief.judge.applicability import (
 from basrelief.judge.importance import weigh_linear
 from basrelief.judge.new_places import (
     SCHEME,
-    YARDSTICK,
     find_model,
     holding_answer,
+    keep_known,
     read_shortfall,
+    score_answer,
     settle_settings,
-    weigh,
+    write_answer,
 )
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
-from basrelief.judge.scores import score_predictions, sum_up
-from basrelief.judge.tables import PREDICTIONS, open_table
+from basrelief.judge.scores import sum_up
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import (
     FinalModel,
@@ -41,6 +41,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
+from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -202,9 +203,6 @@ def _write(
     settings, training = how
     label = label_recipe(training)
     table = tabulate_place(found, model)
-    with open_table(out.predictions, PREDICTIONS) as file:
-        # A place of its own has no held-out errors to calibrate intervals on: all null.
-        file.append(table.reindex(columns=PREDICTIONS.names))
     with replacing(out.folder / "areas.gpkg") as part:
         lay_on_ground(found, model, place).to_file(part, driver="GPKG", layer="areas")
     n_areas, n_enough = len(samples.areas), int(samples.areas["is_used"].sum())
@@ -216,15 +214,7 @@ def _write(
         "areas_inside": inside,
         "areas_learnt_from": found.n_learnt_from,
     }
-    write_json(
-        out.folder / "predict.json",
-        {
-            "model": model.model_dump(mode="json", exclude={"features"}),
-            "training": training,
-            "place": vars(place),
-            "counts": counts,
-        },
-    )
+    write_answer(table, (model, training), vars(place), counts, out)
     out.say(
         f"predict {label}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
         f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
@@ -303,36 +293,23 @@ def _say_inside(inside: dict[str, int | None] | None) -> str:
 
 def score_place(
     table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
-) -> list[dict[str, Any]]:
-    """Score predictions where labels are; skill is against the training place's mean label.
+) -> list[Record]:
+    """Score predictions where labels are, and say how well; none where no area has one.
 
-    ``label`` is what the recipe is called in what is said.
-
-    Returns
-    -------
-    Records as in a run's ``scores.json``, each with ``compared_with`` and ``n_inside``, how
-    many of the areas are like those learnt from (None for networks).
+    ``label`` is what the recipe is called in what is said. See `score_answer`.
     """
-    known = table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
+    known = keep_known(table)
     if known.empty:
         out.say("predict: none of the areas predicted has a label, so nothing is scored")
         return []
     ids = np.array(sorted(set(known["id"])), dtype=str)
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
-    rng = np.random.default_rng(settings.seed)
-    records = score_predictions(known, {"area": blocks}, rng)
-    weighed = []
-    inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
-    for record in weigh(records):
-        n_inside = inside[record["target"]]
-        record["label"] = label
-        record["compared_with"] = YARDSTICK
-        record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
+    records = score_answer(known, {"area": blocks}, settings, label, HEIGHTS)
+    for record in records:
         summary = sum_up(record, versus="the mean label of the training place")
         out.say(
             f"predict {label}, {record['target']}, {record['n']} areas: {summary}"
             + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
         )
-        weighed.append(record)
-    return weighed
+    return records
