@@ -91,8 +91,7 @@ def _explain_model(
     )
     run.say(
         f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps: "
-        f"{verdicts['stands']} stand by a test that counts, {verdicts['fails']} fail one, "
-        f"{verdicts['open']} could not be told from maps that are wrong"
+        f"stands {verdicts['stands']}, fails {verdicts['fails']}, open {verdicts['open']}"
     )
     return set(model.recipes)
 

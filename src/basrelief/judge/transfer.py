@@ -31,7 +31,6 @@ from basrelief.judge.new_places import (
     write_answer,
 )
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
-from basrelief.judge.scores import sum_up
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import (
     FinalModel,
@@ -196,7 +195,7 @@ def _write(
     how: tuple[Settings, Record],
     out: Run,
 ) -> None:
-    """Write and say what was predicted, and how well where labels are there.
+    """Write what was predicted, and how well where labels are there.
 
     ``how`` are the place's settings, and how far the model was trained.
     """
@@ -215,18 +214,8 @@ def _write(
         "areas_learnt_from": found.n_learnt_from,
     }
     write_answer(table, (model, training), vars(place), counts, out)
-    out.say(
-        f"predict {label}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
-        f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
-        + _say_inside(inside)
-    )
-    if found.n_learnt_from:
-        out.say(
-            f"predict: the model learnt from {found.n_learnt_from} of these areas: what it says of "
-            "them, and a score on them, shows nothing of a new place"
-        )
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, label, out))
+        write_json(out.scores, score_place(table, samples, settings, label))
 
 
 def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
@@ -281,35 +270,14 @@ def lay_on_ground(found: PlacePrediction, model: FinalModel, place: Place) -> gp
     return drawn.reset_index(drop=True)
 
 
-def _say_inside(inside: dict[str, int | None] | None) -> str:
-    """Say how many areas are like those learnt from; nothing for networks."""
-    if not inside:
-        return ""
-    known = [f"{target} {n}" for target, n in inside.items() if n is not None]
-    rest = [target for target, n in inside.items() if n is None]
-    said = f"; like what it learnt from, by target: {', '.join(known)}" if known else ""
-    return f"{said}; nothing learnt, always the mean: {', '.join(rest)}" if rest else said
-
-
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str
 ) -> list[Record]:
-    """Score predictions where labels are, and say how well; none where no area has one.
-
-    ``label`` is what the recipe is called in what is said. See `score_answer`.
-    """
+    """Score predictions where labels are, see `score_answer`; none where no area has one."""
     known = keep_known(table)
     if known.empty:
-        out.say("predict: none of the areas predicted has a label, so nothing is scored")
         return []
     ids = np.array(sorted(set(known["id"])), dtype=str)
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
-    records = score_answer(known, {"area": blocks}, settings, label, HEIGHTS)
-    for record in records:
-        summary = sum_up(record, versus="the mean label of the training place")
-        out.say(
-            f"predict {label}, {record['target']}, {record['n']} areas: {summary}"
-            + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
-        )
-    return records
+    return score_answer(known, {"area": blocks}, settings, label, HEIGHTS)
