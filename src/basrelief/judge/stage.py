@@ -177,17 +177,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    targets, n_districts = inputs.samples.targets, inputs.n_districts
-    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
-    refits = {
-        unit: Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
-        for unit in ("area", "chip")
-    }
-    found.lifts |= {
-        (scheme, share): Refits(targets, inputs.knows, n_districts, is_alone=is_alone)
-        for share in SHARES
-    }
+    refits = {unit: _open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): _open_refits(inputs, scheme, "area") for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -218,6 +209,14 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
                 _compare_recipes(judge, by_recipe, groups, (scheme, unit), refits[unit])
             )
     return compared
+
+
+def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
+    """Make room for what recipes come to in other worlds, in one scheme."""
+    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
+    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    targets, n_districts = inputs.samples.targets, inputs.n_districts
+    return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
 
 
 def _measure_chance(
