@@ -18,7 +18,14 @@ from basrelief.config import load_settings
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.inputs import EvaluationInputs
-from basrelief.judge.refit import N_REPEATS, Predict, refit_baseline, refit_recipe, refit_skills
+from basrelief.judge.refit import (
+    N_REPEATS,
+    Predict,
+    Scored,
+    refit_baseline,
+    refit_recipe,
+    refit_scores,
+)
 from basrelief.judge.relocation import relocate
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import find_yardstick
@@ -87,16 +94,25 @@ class Ground:
         labels: Floats = np.linalg.cholesky(covariance) @ mixed
         return np.exp(labels) if law.is_skewed else labels
 
-    def skills(self, labels: Floats, scheme: str, names: list[str]) -> dict[str, Floats]:
-        """Take the skill of each recipe on drawn labels, (..., area, target) to (..., target)."""
+    def score(self, labels: Floats, scheme: str, names: list[str]) -> dict[str, Scored]:
+        """Score each recipe on drawn labels, (..., area, target), one figure a (..., target).
+
+        On one core, so that several of these can run beside each other.
+        """
         columns = np.moveaxis(labels, -2, 0)  # (area, ..., target)
         whole = np.full((len(self.inputs.areas.ids), columns[0].size), np.nan)
         whole[self.rows] = columns.reshape(len(columns), -1)
-        areas, folds = self.inputs.areas, self.folds[scheme]
-        return {
-            name: refit_skills(self.learners[name], areas, folds, whole).reshape(columns.shape[1:])
-            for name in names
-        }
+        areas, folds, shape = self.inputs.areas, self.folds[scheme], columns.shape[1:]
+        found = {}
+        for name in names:
+            scored = refit_scores(self.learners[name], areas, folds, whole, n_threads=1)
+            lifts = scored.lifts.reshape(len(scored.lifts), *shape)
+            found[name] = Scored(scored.skill.reshape(shape), lifts)
+        return found
+
+    def skills(self, labels: Floats, scheme: str, names: list[str]) -> dict[str, Floats]:
+        """Take the skill of each recipe on drawn labels, (..., area, target) to (..., target)."""
+        return {name: each.skill for name, each in self.score(labels, scheme, names).items()}
 
     def redraw(
         self, labels: Floats, kinds: tuple[Kind, ...], n_worlds: int, rng: np.random.Generator
@@ -117,9 +133,9 @@ class Ground:
                 drawn[kind] = simulate_labels(terms, labels, n_worlds, rng, is_smoother=is_null)
         return drawn
 
-    def refits(self, targets: tuple[str, ...], skills: dict[str, dict[Kind, Floats]]) -> Refits:
+    def refits(self, targets: tuple[str, ...], values: dict[str, dict[Kind, Floats]]) -> Refits:
         """Make what a run makes intervals and claims of."""
-        return Refits(targets, self.inputs.knows, self.inputs.n_districts, skills)
+        return Refits(targets, self.inputs.knows, self.inputs.n_districts, values)
 
 
 def open_ground(config: Path) -> Ground:

@@ -161,6 +161,7 @@ def predict(
     """
     from basrelief.judge.transfer import Place, transfer_model
     from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
+    from basrelief.tell.new_places import say_answer
 
     run, there = Run(trained, quiet), Run(out, quiet)
     of_rasters = (dsm, areas, dtm, crs, labels, label_column)
@@ -175,6 +176,8 @@ def predict(
                 "predict: give --dsm and --areas for rasters, or --images and --table for "
                 "pictures, and no option of the other."
             )
+    for line in say_answer(there):
+        there.say(line)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 from basrelief.explain.readout import find_models, sum_of_cells
 from basrelief.explain.stage import explain_recipes
-from basrelief.run import Run, read_json
+from basrelief.run import Run, read_json, write_json
 
 RECIPES = ("means", "on-top", "spreads", "two")
 TESTS = {"randomised weights", "deletion", "insertion", "flat chips", "edges", "completeness"}
@@ -33,6 +33,9 @@ def explained(
     run = Run(folder, quiet=True)
     predicted = pd.DataFrame({"recipe": RECIPES}).assign(scheme="area", unit="area")
     predicted.to_parquet(run.predictions)
+    claim = {"holds": True, "nothing": "no_lidar", "target": None, "recipe": "means"}
+    (run.folder / "evaluate").mkdir()
+    write_json(run.folder / "evaluate" / "claims.json", [claim])
     (run.explain / "gone").mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from basrelief.explain.cells import AreaCells, Contribution
 from basrelief.explain.kinds import EDGES, KINDS, share_kinds, tell_kinds
@@ -84,7 +85,7 @@ def make_tally(n_areas: int) -> dict[str, AreaSums]:
 
 def test_kinds_are_told_with_their_ground_and_what_they_add() -> None:
     errors = np.full((6, 1), 0.1)
-    records = list_kinds(make_tally(40), "dense", ("crime",), errors, 2.0)
+    records = list_kinds(make_tally(40), "dense", ("crime",), errors, 20)
     found = {record["kind"]: record for record in records}
     assert list(found) == [*KINDS, EDGES]
     shares = [record["share_of_ground"] for record in records]
@@ -92,9 +93,11 @@ def test_kinds_are_told_with_their_ground_and_what_they_add() -> None:
     added = [record["contribution"] for record in records]
     assert added == pytest.approx([0.0, 0.0, -1.5, 0.0, 3.0, 1.5])
     tall = found["tall buildings"]
-    assert (tall["low"], tall["high"]) == pytest.approx((2.8, 3.2))
+    reach = 0.1 * stats.t.ppf(0.975, 19)
+    assert (tall["low"], tall["high"]) == pytest.approx((3 - reach, 3 + reach))
+    assert tall["p"] == pytest.approx(2 * stats.t.sf(30, 19))
 
 
 def test_few_blocks_have_no_interval() -> None:
-    records = list_kinds(make_tally(5), "dense", ("crime",), None, 0.0)
+    records = list_kinds(make_tally(5), "dense", ("crime",), None, 0)
     assert {record["low"] for record in records} == {None}

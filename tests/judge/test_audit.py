@@ -28,6 +28,7 @@ def compare(recipe: str, scheme: str, unit: str, beats: bool, is_beaten: bool) -
     key = {"recipe": recipe, "versus": "place-alone", "target": "crime", "scheme": scheme}
     return key | {
         "differs_in": ["heights", "place"],
+        "differs_how": ["learner"],
         "unit": unit,
         "beats": beats,
         "is_beaten": is_beaten,
@@ -66,6 +67,7 @@ def test_what_is_gone_once_ground_is_held_out_is_told_to_leak() -> None:
     (found,) = build_audit(scores, against, [], ["vgg16"], {})["recipes"]
     assert (found["reading"], found["held_out"], found["better"]) == ("leaks", ["block"], [])
     assert (found["versus"], found["differs_in"]) == ("place-alone", ["heights", "place"])
+    assert found["differs_how"] == ["learner"]
     assert (found["beats"], found["is_beaten"]) == ([], ["block"])
 
 

@@ -20,6 +20,7 @@ KNOWS = {
     "district": ("place", "district"),
     "joint": ("heights", "place", "district"),
     "network": ("heights",),
+    "size": ("size",),
 }
 
 
@@ -39,16 +40,17 @@ def make_refits(n_districts: int = 20) -> Refits:
 @pytest.mark.parametrize(
     ("one", "other", "kind"),
     [
-        ("relief", "", "no_lidar"),
-        ("joint", "district", "no_lidar"),
-        ("place", "", "no_pattern"),
-        ("joint", "", "no_pattern"),
-        ("relief", "place", None),
-        ("joint", "place", None),
-        ("district", "place", None),
+        ("relief", "", ("no_lidar", "moved")),
+        ("joint", "district", ("no_lidar", "moved")),
+        ("place", "", ("no_pattern",)),
+        ("joint", "", ("no_pattern",)),
+        ("size", "", ("no_pattern", "no_lidar", "moved")),
+        ("relief", "place", ()),
+        ("joint", "place", ()),
+        ("district", "place", ()),
     ],
 )
-def test_nothing_is_where_two_do_not_differ(one: str, other: str, kind: str | None) -> None:
+def test_nothing_is_where_two_do_not_differ(one: str, other: str, kind: tuple[str, ...]) -> None:
     assert find_nothing(KNOWS[one], KNOWS.get(other, ())) == kind
 
 
@@ -116,7 +118,7 @@ def test_a_mean_over_targets_is_bounded_by_the_spread_of_the_mean() -> None:
     refits = make_refits()
     mean = refits.gain("relief", "place", None, "alike")
     assert mean is not None
-    expected = refits.skills["relief"]["alike"] - refits.skills["place"]["alike"]
+    expected = refits.figures["relief"]["alike"] - refits.figures["place"]["alike"]
     assert mean == pytest.approx(expected.mean(axis=1))
     pair = {"recipe": "relief", "versus": "place", "difference": 0.1, "low": 0.0, "high": 0.2}
     assert refits.bound_pair(pair)["high"] == pytest.approx(0.1 + N_SPREADS * mean.std())
@@ -124,7 +126,7 @@ def test_a_mean_over_targets_is_bounded_by_the_spread_of_the_mean() -> None:
 
 def test_what_is_unknown_in_some_world_is_not_bounded_by_it() -> None:
     refits = make_refits()
-    refits.skills["relief"]["alike"][3, 0] = np.nan
+    refits.figures["relief"]["alike"][3, 0] = np.nan
     assert refits.gain("relief", "mean", "crime", "alike") is None
     assert refits.gain("relief", "mean", "health", "alike") is not None
 

@@ -16,11 +16,11 @@ from basrelief.judge.compare import (
     compare_errors,
     compare_pairs,
     order_recipes,
-    prefer_recipe,
 )
+from basrelief.judge.preference import prefer_recipe
 from basrelief.judge.resampling import Draws, inflate_percentiles, resample_skills
 from basrelief.judge.verdicts import Compared, settle
-from basrelief.judge.yardsticks import MEAN
+from basrelief.judge.yardsticks import MEAN, Traits
 from basrelief.run import Record
 
 N_GROUPS, PER_GROUP = 30, 6
@@ -193,7 +193,7 @@ def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference(
     assert good["skill_low"] < 0.6 < good["skill_high"]
     assert good["low"] < 0.3 < good["high"]
     assert good["versus"] == "place-alone"
-    shared = ("difference", "low", "high", "differs_in")
+    shared = ("difference", "low", "high", "differs_in", "differs_how")
     assert good["over"]["place-alone"] == {key: good[key] for key in shared}
     assert place["over"]["good"]["difference"] == -good["difference"]
     # What sees no LIDAR is held against the mean, and its gain is its skill.
@@ -203,19 +203,23 @@ def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference(
     assert average(errors, GROUPS.replace("b0", None)) == []
 
 
-KNOWS = {"place-alone": ("place",), "good": ("heights", "place")}
+TRAITS = {
+    "place-alone": Traits(("place",), "", "gaussian_process"),
+    "good": Traits(("heights", "place"), "vgg16", "linear"),
+}
 
 
 def average(errors: dict[str, Errors], groups: pd.Series[Any] = GROUPS) -> list[dict[str, Any]]:
     yardsticks = {"good": "place-alone", "place-alone": "mean"}
-    return average_targets(errors, groups, yardsticks, KNOWS, draws())
+    return average_targets(errors, groups, yardsticks, TRAITS, draws())
 
 
 def test_each_comparison_says_all_that_the_two_differ_in() -> None:
     of_mean = draw_errors(1.0, 0.3, 2, seed=1)
-    errors = {name: Errors(0.5 * of_mean, of_mean) for name in KNOWS}
-    pairs = compare_pairs(errors, list(KNOWS), ("crime", "health"), GROUPS, KNOWS, draws())
+    errors = {name: Errors(0.5 * of_mean, of_mean) for name in TRAITS}
+    pairs = compare_pairs(errors, list(TRAITS), ("crime", "health"), GROUPS, TRAITS, draws())
     assert [pairs[target][0]["differs_in"] for target in pairs] == [["heights"]] * 2
+    assert [pairs[target][0]["differs_how"] for target in pairs] == [["learner"]] * 2
     good, place = average(errors)[::-1]
     assert (good["differs_in"], place["differs_in"]) == (["heights"], ["place"])
     assert good["over"]["mean"]["differs_in"] == ["heights", "place"]

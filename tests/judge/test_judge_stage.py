@@ -228,6 +228,9 @@ def test_each_comparison_names_all_that_the_two_differ_in(
     assert len(pairs) > 20
     for pair in pairs:
         assert set(pair["differs_in"]) == knows[pair["recipe"]] ^ knows[pair["versus"]]
+        # Two that know the same are two recipes by something else.
+        same = knows[pair["recipe"]] == knows[pair["versus"]]
+        assert bool(pair["differs_how"]) or not same or pair["recipe"] == pair["versus"]
     # A network sees LIDAR alone, so that its gain is over the mean.
     network = {r["versus"] for r in means if r["recipe"] == "coursework-vgg16"}
     assert network == {"mean"}

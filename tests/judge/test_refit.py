@@ -12,7 +12,8 @@ import pytest
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
 from basrelief.judge.inputs import EvaluationInputs
-from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_skills
+from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_scores
+from basrelief.judge.targeting import SHARES, count_picked
 from basrelief.run import Run, read_json
 
 
@@ -35,13 +36,23 @@ def test_refitted_to_the_real_labels_a_skill_is_the_runs_own(
     refitter = make_refitter(inputs)
     assert refitter is not None
     folds = [fold for fold in inputs.folds if fold.scheme == "block"]
-    found = refit_skills(refitter.learners[name], inputs.areas, folds, inputs.areas.labels)
+    found = refit_scores(refitter.learners[name], inputs.areas, folds, inputs.areas.labels)
     expected = {
         record["target"]: record["skill"]
         for record in read_json(town_run.scores)
         if (record["recipe"], record["scheme"], record["unit"]) == (name, "block", "area")
     }
-    assert found == pytest.approx([expected[target] for target in inputs.samples.targets], abs=1e-3)
+    targets = inputs.samples.targets
+    assert found.skill == pytest.approx([expected[target] for target in targets], abs=1e-3)
+    hits = {
+        (record["share"], record["target"]): record["hit_rate"] - record["chance"]
+        for record in read_json(town_run.folder / "evaluate" / "targeting.json")
+        if (record["recipe"], record["scheme"]) == (name, "block")
+    }
+    for share, lifts in zip(SHARES, found.lifts, strict=True):
+        # Single precision may break a tie otherwise: at most by one area of those picked.
+        most = 1.01 / int(count_picked(np.asarray(len(inputs.areas.ids)), share))
+        assert lifts == pytest.approx([hits[share, target] for target in targets], abs=most)
 
 
 def test_columns_do_not_know_each_other(inputs: EvaluationInputs) -> None:
@@ -50,8 +61,8 @@ def test_columns_do_not_know_each_other(inputs: EvaluationInputs) -> None:
     folds = [fold for fold in inputs.folds if fold.scheme == "lad"][:3]
     labels = inputs.areas.labels
     predict = refitter.learners["relief-statistics"]
-    together = refit_skills(predict, inputs.areas, folds, labels)
-    alone = [refit_skills(predict, inputs.areas, folds, labels[:, [k]])[0] for k in range(3)]
+    together = refit_scores(predict, inputs.areas, folds, labels).skill
+    alone = [refit_scores(predict, inputs.areas, folds, labels[:, [k]]).skill[0] for k in range(3)]
     assert together == pytest.approx(alone, abs=1e-4)
 
 
@@ -88,8 +99,11 @@ def test_fixed_predictions_are_scored_by_hand(inputs: EvaluationInputs) -> None:
         mean = labels[world, 20:40, 0].mean()
         truth, guess = labels[world, :6, 0], mean + frame["y_pred"] - 1.5
         expected = 1 - ((truth - guess) ** 2).sum() / ((truth - mean) ** 2).sum()
-        assert found[world, 0] == pytest.approx(expected)
-    assert np.isnan(found[:, 1]).all()
+        assert found.skill[world, 0] == pytest.approx(expected)
+        # One of six is picked, and it is the last.
+        hit = float(truth.argmax() == 5)
+        assert found.lifts[:, world, 0] == pytest.approx(hit - 1 / 6)
+    assert np.isnan(found.skill[:, 1]).all()
 
 
 def test_skills_in_other_worlds_are_written(town_run: Run, inputs: EvaluationInputs) -> None:

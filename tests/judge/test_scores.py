@@ -145,9 +145,7 @@ def test_what_cannot_be_had_is_null() -> None:
     assert record["skill"] is None
     assert record["spearman"] is None
     assert find_worth(record) == "unknown"
-    assert (
-        sum_up(record | {"worth": find_worth(record)}) == "skill unknown against the mean: unknown"
-    )
+    assert sum_up(record | {"worth": find_worth(record)}) == "skill unknown, unknown"
 
 
 def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:

@@ -13,13 +13,24 @@ import pytest
 import shapely
 
 from basrelief.chips.store import Samples
+from basrelief.config import Settings
 from basrelief.judge.baselines import BASELINES, gather_areas
-from basrelief.judge.yardsticks import MEAN, differ, find_yardstick
+from basrelief.judge.yardsticks import (
+    MEAN,
+    NOTHING,
+    Traits,
+    describe_recipe,
+    differ,
+    differ_how,
+    find_yardstick,
+    tell_apart,
+)
 from basrelief.learn.gaussian_process import MANY
 from basrelief.learn.knowledge import LIDAR, list_known
 from basrelief.learn.recipes import KrigedRecipe, Recipe, list_recipes
 
 RECIPES = list_recipes()
+SETTINGS = Settings.model_construct()
 
 
 def make_samples(n: int, lad: Any, kind: Literal["pictures", "heights"] = "heights") -> Samples:
@@ -96,3 +107,88 @@ def test_what_two_differ_in_is_the_same_from_either_side_and_leaves_nothing_out(
     for one, other in product(knows.values(), repeat=2):
         assert differ(one, other) == differ(other, one)
         assert set(differ(one, other)) | (set(one) & set(other)) == set(one) | set(other)
+
+
+def describe(recipe: Recipe, samples: Samples = SAMPLES["districts"]) -> Traits:
+    return describe_recipe(recipe, list_known(recipe, samples), SETTINGS)
+
+
+def change(recipe: Recipe, field: str) -> Recipe | None:
+    """Change one thing that a recipe's file says; None where there is nothing else to say."""
+    value: Any = getattr(recipe, field)
+    other: Any = {
+        "members": ["dense-vgg16", "random-features"],
+        "trend": "relief-statistics",
+        "pools": ["ground"],
+        "statistics": ["std"],
+        "rendering": "shaded",
+        "bands": ["relief"],
+        "preprocessing": "weights" if value != "weights" else "keras-vgg-255",
+        "variant": "timm" if value == "keras" else "keras",
+    }.get(field)
+    if other is None and isinstance(value, bool):
+        other = not value
+    elif other is None and isinstance(value, int | float):
+        other = value + 1
+    elif other is None and isinstance(value, list):
+        other = [*value, *value]
+    elif other is None and isinstance(value, str):
+        other = f"{value}-other"
+    elif other is None:
+        # A part of the recipe: its first number or truth.
+        name, inner = next(
+            (name, each) for name, each in value if isinstance(each, bool | int | float)
+        )
+        other = value.model_copy(update={name: not inner if isinstance(inner, bool) else inner + 1})
+    return None if other == value else recipe.model_copy(update={field: other})
+
+
+FIELDS = [
+    pytest.param(recipe, field, id=f"{recipe.name}-{field}")
+    for recipe in RECIPES
+    for field in type(recipe).model_fields
+    if field not in ("name", "about", "kind")
+]
+
+
+@pytest.mark.parametrize(("recipe", "field"), FIELDS)
+def test_whatever_a_recipes_file_says_otherwise_is_told(recipe: Recipe, field: str) -> None:
+    other = change(recipe, field)
+    assert other is not None
+    apart = tell_apart(describe(recipe), describe(other))
+    assert apart["differs_in"] or apart["differs_how"], (field, apart)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_recipe_by_another_name_is_the_same(recipe: Recipe) -> None:
+    renamed = recipe.model_copy(update={"name": "mine", "about": "mine too"})
+    assert tell_apart(describe(recipe), describe(renamed)) == tell_apart(NOTHING, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("dense-vgg16", "random-features", ("features",)),
+        ("dense-vgg16", "relief-statistics", ("features",)),
+        ("dense-vgg16", "stack", ("features",)),
+        ("dense-vgg16", "kriged-dense-vgg16", ("learner",)),
+        ("stack", "kriged-dense-vgg16", ("features", "learner")),
+        ("vgg16", "resnet50v2", ("features", "learner")),
+        ("vgg16", "dense-vgg16", ("features", "learner")),
+    ],
+)
+def test_how_two_recipes_read_and_learn_is_told_apart(
+    one: str, other: str, how: tuple[str, ...]
+) -> None:
+    by_name = {recipe.name: describe(recipe) for recipe in RECIPES}
+    assert differ_how(by_name[one], by_name[other]) == how
+    assert differ_how(by_name[other], by_name[one]) == how
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_recipe_and_its_yardstick_do_not_differ_in_how_they_learn(recipe: Recipe) -> None:
+    knows = {MEAN: ()} | know_all(SAMPLES["districts"])
+    learners = {name: baseline.learner for name, baseline in BASELINES.items()}
+    yardstick = find_yardstick(recipe.name, knows)
+    theirs = Traits(knows[yardstick], "", learners.get(yardstick, ""))
+    assert differ_how(describe(recipe), theirs) == ()

@@ -89,7 +89,12 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
     write_json(folder / "recipes.json", known)
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
-    told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
+    told = {
+        "differs_in": ["heights", "place"],
+        "differs_how": [],
+        "beats": True,
+        "is_beaten": False,
+    }
     write_json(folder / "comparisons.json", [beats | told | {"interval": "refitted"}])
     write_chance(folder)
     preferred = UNIT | {"reason": "simplest", "beaten": {}, "alike": []}

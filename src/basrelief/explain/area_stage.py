@@ -83,9 +83,7 @@ def _explain_model(
         targets = scene.model.targets
         findings.add("contributions", recipe, _list_maps(scene.model, recipe, paths))
         findings.add_checked(recipe, found)
-        findings.add(
-            "kinds", recipe, list_kinds(tally, recipe, targets, *bound_kinds(refits, tally))
-        )
+        findings.add_kinds(recipe, list_kinds(tally, recipe, targets, *bound_kinds(refits, tally)))
         write_areas(writer, tally, recipe, targets)
     verdicts = Counter(
         find_verdict([test for test in found.tests if test["target"] == target])
@@ -93,8 +91,7 @@ def _explain_model(
     )
     run.say(
         f"explain: {' and '.join(model.recipes)}: {len(paths)} contribution maps: "
-        f"{verdicts['stands']} stand by a test that counts, {verdicts['fails']} fail one, "
-        f"{verdicts['open']} could not be told from maps that are wrong"
+        f"stands {verdicts['stands']}, fails {verdicts['fails']}, open {verdicts['open']}"
     )
     return set(model.recipes)
 
@@ -107,9 +104,16 @@ def fit_refits(scene: Scene) -> BlockRefits | None:
 
 def bound_kinds(
     refits: BlockRefits | None, area_ids: Collection[str]
-) -> tuple[NDArray[np.float64] | None, float]:
-    """Give the standard errors of what kinds add, and how many of them an interval reaches."""
-    return (None, 0.0) if refits is None else (refits.measure_errors(area_ids), refits.reach)
+) -> tuple[NDArray[np.float64] | None, int]:
+    """Give the standard errors of what kinds add to an average area, and the refits behind.
+
+    Returns
+    -------
+    errors : (kind, target)
+        In the targets' units; the last kind is the edges. None without refits.
+    n_refits
+    """
+    return (None, 0) if refits is None else (refits.measure_errors(area_ids), len(refits.sums))
 
 
 def _list_maps(model: DenseModel, recipe: str, paths: Sequence[Path]) -> list[Record]:

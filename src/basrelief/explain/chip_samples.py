@@ -146,11 +146,10 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
     unlike = map_heat(random, cam_layer(random), chips, k)
     flat = map_heat(network, cam_layer(network), blank, k)
     squares = number_squares(heat.shape[1:])
-    piece, n_pieces = squares.ravel(), int(squares.max()) + 1
+    piece, n_pieces, groups = squares.ravel(), int(squares.max()) + 1, mapped.groups[tried].tolist()
 
     def predict(is_blank: Mask) -> Floats:
-        if is_blank.all():
-            # One chip that is blank all over stands for all of them.
+        if is_blank.all():  # one blank chip stands for all of them
             return np.repeat(_predict(network, blank, k), len(chips), axis=0)
         mask = torch.from_numpy(is_blank[:, None, squares]).to(chips.device)
         return _predict(network, torch.where(mask, blank, chips), k)
@@ -163,7 +162,7 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         share=1 / (n_pieces * np.bincount(piece)[piece]),
         piece=piece,
         predict=predict,
-        groups=mapped.groups[tried].tolist(),
+        groups=groups,
         others={network.plan.targets[j]: map_other(network, chips, j) for j in others},
         looks=look_at(chips, network.plan.bands),
         overshoot=0.5 / n_pieces,
@@ -176,7 +175,7 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         flat=list(_flatten(flat)),
         differ=measure_range,
         uneven=UNEVEN,
-        edges=size_rim(heat, mapped.groups[tried].tolist()),
+        edges=size_rim(heat, groups),
     )
     return explanation, batch
 

@@ -60,6 +60,11 @@ class Ground:
 
     draws: Draws
 
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        return len(set(self.groups))
+
     def bound(self, values: Floats) -> Interval:
         """Take the 95 % interval of a mean over samples, (sample,), by whole groups."""
         return self.bound_ratio(values, np.ones_like(values))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from basrelief.explain.checks import Checked
+from basrelief.explain.kind_claims import settle_kinds
 from basrelief.run import Record, write_json
 
 FILES = ("contributions", "tests", "controls", "curves", "kinds", "shares")
@@ -16,6 +17,9 @@ FILES = ("contributions", "tests", "controls", "curves", "kinds", "shares")
 class Findings:
     """Records of ``explain/<name>.json``, by name."""
 
+    claimed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By recipe, targets for which the report claims that LIDAR is worth having by it."""
+
     records: dict[str, list[Record]] = field(
         default_factory=lambda: {name: list[Record]() for name in FILES}
     )
@@ -23,6 +27,10 @@ class Findings:
     def add(self, name: str, recipe: str, records: Iterable[Record]) -> None:
         """Add records of one recipe to a file."""
         self.records[name].extend({"recipe": recipe} | record for record in records)
+
+    def add_kinds(self, recipe: str, records: Sequence[Record]) -> None:
+        """Add what one recipe makes of kinds of ground: of all its targets, told together."""
+        self.add("kinds", recipe, settle_kinds(records, self.claimed.get(recipe, ())))
 
     def add_checked(self, recipe: str, found: Checked) -> None:
         """Add what the checks of one recipe's maps found."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
 from basrelief.explain.controls import Ground
+from basrelief.explain.kind_claims import judge_interval
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM, tell_kinds
 from basrelief.judge.resampling import NO_INTERVAL
 from basrelief.run import Record
@@ -84,8 +85,8 @@ def list_heat_kinds(
     Returns
     -------
     Records of ``kinds.json`` without recipe and target; ``contribution`` is None where a kind
-    is in no chip, its interval over blocks None with too few of them. None at all where there
-    is no heat.
+    is in no chip, its interval over blocks None with too few of them; ``p`` is how often chance
+    gives as much of this one. None at all where there is no heat.
     """
     # In double precision: sums over millions of pixels are subtracted from each other.
     values = np.where(ground, heat, 0.0).astype(np.float64)
@@ -99,8 +100,10 @@ def list_heat_kinds(
         low, high = blocks.bound_ratio(above * weight, weight) if is_found else NO_INTERVAL
         record: dict[str, Any] = {"kind": name}
         record["share_of_ground"] = float((mask & ground).sum() / ground.sum())
-        record["contribution"] = float((above @ weight) / weight.sum()) if is_found else None
-        records.append(record | {"low": low, "high": high, "unit": HEAT_UNIT})
+        value = float((above @ weight) / weight.sum()) if is_found else None
+        p = None if value is None else judge_interval(value, low, high, blocks.n_groups)
+        ends = {"contribution": value, "low": low, "high": high}
+        records.append(record | ends | {"p": p, "unit": HEAT_UNIT})
     return records
 
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from basrelief.explain.cells import Contribution
 from basrelief.explain.kinds import KINDS
@@ -78,11 +77,6 @@ class BlockRefits:
         left_out = np.bincount([self.group[each] for each in area_ids], minlength=n_refits)
         means = self.sums / (len(area_ids) - left_out)[:, None, None]
         return jackknife(means)
-
-    @property
-    def reach(self) -> float:
-        """How many standard errors a 95 % interval reaches to each side."""
-        return float(stats.t.ppf(0.975, len(self.sums) - 1))
 
 
 def refit_without_blocks(

@@ -19,6 +19,7 @@ from basrelief.explain.controls import Ground
 from basrelief.explain.findings import Findings
 from basrelief.explain.gallery import draw_gallery
 from basrelief.explain.heat_kinds import list_heat_kinds, list_places
+from basrelief.judge.claims import find_claimed
 from basrelief.judge.resampling import Draws
 from basrelief.judge.stage import group_units
 from basrelief.learn.encoders import Network
@@ -40,7 +41,7 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     ``kinds.json`` what kinds of ground add, or how hot they are; ``areas.parquet`` tells for each
     area what its kinds of ground add.
     """
-    samples, findings = load_samples(run), Findings()
+    samples, findings = load_samples(run), Findings(find_claimed(run))
     predictions = pd.read_parquet(run.predictions)
     explained = explain_networks(samples, predictions, settings, run, findings)
     explained |= explain_areas(samples, set(predictions["recipe"]), settings, run, findings)
@@ -75,10 +76,12 @@ def explain_networks(
         key = {"recipe": name, "scheme": scheme}
         with replacing(run.explain / name) as part:
             part.mkdir()
-            summary = list[Record]()
+            summary, kinds = list[Record](), list[Record]()
             for target in run.track(samples.targets, f"explain {name}"):
                 of_target = tested[tested["target"] == target]
-                check_heat(name, network, samples, of_target, groups, settings.seed, findings)
+                kinds += check_heat(
+                    name, network, samples, of_target, groups, settings.seed, findings
+                )
                 if are_alike(of_target):
                     run.say(
                         f"explain: {name} predicts {target} alike for all {len(of_target)} chips: "
@@ -88,6 +91,7 @@ def explain_networks(
                 drawn = draw_gallery(network, samples, of_target, target, part)
                 summary += [key | record for record in drawn]
             write_json(part / "summary.json", summary)
+        findings.add_kinds(name, kinds)
         explained.add(name)
         run.say(f"explain: {name} (scheme {scheme}): {len(summary)} chips")
     return explained
@@ -128,7 +132,7 @@ def check_heat(
     groups: pd.Series[Any],
     seed: int,
     findings: Findings,
-) -> None:
+) -> list[Record]:
     """Check the heat of one target's test chips, and tell the kinds of ground that it lies on.
 
     Parameters
@@ -137,17 +141,21 @@ def check_heat(
         Rows of ``predictions.parquet`` of one target, one a chip.
     groups
         By chip, the block or area that it is resampled with.
+
+    Returns
+    -------
+    Records of ``kinds.json`` without recipe; what was checked is added to ``findings``.
     """
     mapped = map_chips(network, samples, tested, groups)
     if mapped is None:
-        return
+        return []
     explanation, batch = sample_chips(network, mapped, seed)
     found = check_maps(explanation, [batch], seed)
     ground, places = list_places(samples, mapped.rows, mapped.heat.shape[1:])
     blocks = Ground(mapped.groups.tolist(), Draws(np.random.default_rng(seed)))
     kinds = list_heat_kinds(mapped.heat, ground, places, blocks)
     findings.add_checked(recipe, found)
-    findings.add("kinds", recipe, [{"target": mapped.target} | record for record in kinds])
+    return [{"target": mapped.target} | record for record in kinds]
 
 
 def _is_trained_network(folder: Path) -> bool:

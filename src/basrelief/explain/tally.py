@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from basrelief.explain.cells import AreaCells, Contribution
+from basrelief.explain.kind_claims import judge_interval
 from basrelief.explain.kinds import ADDED_UNIT, EDGES, KINDS
 
 Floats = NDArray[np.float64]
@@ -87,7 +89,7 @@ def list_kinds(
     recipe: str,
     targets: tuple[str, ...],
     errors: Floats | None,
-    reach: float,
+    n_refits: int,
 ) -> list[dict[str, Any]]:
     """Say what each kind of ground adds to a prediction, on average over areas.
 
@@ -98,14 +100,15 @@ def list_kinds(
     errors
         Standard errors, (kind, target), of `basrelief.explain.refits`; None where there are too
         few blocks for any.
-    reach
-        How many of them an interval reaches to each side.
+    n_refits
+        Refits that these are from.
 
     Returns
     -------
     Records of ``kinds.json``: ``recipe, target, kind, share_of_ground``, ``contribution`` in
     the target's unit with its 95 % interval, which carries the model's own uncertainty and that
-    of the areas, ``low`` and ``high``, None without one, and ``unit``.
+    of the areas, ``low`` and ``high``, None without one; ``p``, how often chance gives as much of
+    this one; and ``unit``.
     """
     sums = list(tally.values())
     parts = np.stack([each.by_kind for each in sums]).mean(axis=0)  # (kind, target)
@@ -113,6 +116,7 @@ def list_kinds(
     # Edges are counted once a level, other kinds once: each is divided by its own sum.
     cells = sum(each.coverage for each in sums)
     shares = [*(ground[:-1] / cells), ground[-1] / sum(each.edge_coverage for each in sums)]
+    reach = 0.0 if errors is None else float(stats.t.ppf(0.975, n_refits - 1))
     records = []
     for k, target in enumerate(targets):
         for j, kind in enumerate((*KINDS, EDGES)):
@@ -122,5 +126,6 @@ def list_kinds(
             record["contribution"] = value
             record["low"] = None if wide is None else float(value - wide)
             record["high"] = None if wide is None else float(value + wide)
+            record["p"] = judge_interval(value, record["low"], record["high"], n_refits)
             records.append(record | {"unit": ADDED_UNIT})
     return records

@@ -112,7 +112,20 @@ def pool_view(scene: Scene, view: View, activations: Activations) -> Floats:
 
 
 def attribute_view(scene: Scene, view: View, activations: Activations, x: Floats) -> CellMap:
-    """Tell what each cell of a view adds to the area's predictions at its features ``x``."""
+    """Tell what each cell of a view adds to the area's predictions at its features.
+
+    Parameters
+    ----------
+    activations
+        Of the view, level by level.
+    x : (feature,)
+        The area's features, in the model's order; NaN where unknown.
+
+    Returns
+    -------
+    (row, col, target) and (row, col)
+        What cells add, in the targets' units, and the share of the area's weight in each.
+    """
     totals = {
         (feature_map, area_id): weight
         for level, patch, _ in activations

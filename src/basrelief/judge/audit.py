@@ -48,11 +48,12 @@ def build_audit(
     recipes
         The rows of ``table`` of what was asked for, with the schemes ``held_out`` (that hold
         out ground), of which it is ``better`` than the mean; what it is held ``versus`` besides
-        (its yardstick or, where that is the mean, place alone), in what the two ``differs_in``,
-        and in which schemes it ``beats`` that or ``is_beaten``; ``beats`` is None where the two
-        were not compared. And the ``reading``: ``unknown`` (no skill to be had), ``random_only``
-        (no ground was held out), ``leaks`` (good with chips at random, and gone once ground is
-        held out), ``not_told`` (from the mean), better ``everywhere``, or ``in_some`` schemes.
+        (its yardstick or, where that is the mean, place alone), what the two differ in
+        (``differs_in, differs_how``), and in which schemes it ``beats`` that or ``is_beaten``;
+        ``beats`` is None where the two were not compared. And the ``reading``: ``unknown`` (no
+        skill to be had), ``random_only`` (no ground was held out), ``leaks`` (good with chips at
+        random, and gone once ground is held out), ``not_told`` (from the mean), better
+        ``everywhere``, or ``in_some`` schemes.
     """
     table = tabulate_skills(scores)
     chips = [record for record in leakage if record["unit"] == "chip"]
@@ -123,7 +124,7 @@ def _read_recipe(
         "held_out": held_out,
         "better": better,
         "versus": rival,
-        "differs_in": tried[0]["differs_in"] if tried else [],
+        **{name: tried[0][name] if tried else [] for name in ("differs_in", "differs_how")},
         "beats": [record["scheme"] for record in tried if record["beats"]] if tried else None,
         "is_beaten": [record["scheme"] for record in tried if record["is_beaten"]],
         "reading": _sum_up(row, held_out, better),

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
+from basrelief.judge.yardsticks import GAUSSIAN_PROCESS
 from basrelief.learn import knowledge
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import gp_interpolation
@@ -235,24 +236,35 @@ class Baseline:
     knows: tuple[str, ...]
     """What it knows of an item, as `knowledge.CODES`."""
 
+    learner: str
+    """What learns."""
+
     predict: Predictor
 
 
 BASELINES = {
-    PLACE: Baseline(("locations",), (knowledge.PLACE,), partial(_interpolate, has_district=False)),
+    PLACE: Baseline(
+        ("locations",),
+        (knowledge.PLACE,),
+        GAUSSIAN_PROCESS,
+        partial(_interpolate, has_district=False),
+    ),
     PLACE_AND_DISTRICT: Baseline(
         ("locations", "counts_districts"),
         (knowledge.PLACE, knowledge.DISTRICT),
+        GAUSSIAN_PROCESS,
         partial(_interpolate, has_district=True),
     ),
     DISTRICT: Baseline(
         ("district",),
         (knowledge.DISTRICT,),
+        "district_mean",
         partial(_predict_from, field="district", predict=average_district),
     ),
     SIZE: Baseline(
         ("log_size",),
         (knowledge.SIZE,),
+        "least_squares",
         partial(_predict_from, field="log_size", predict=regress_on_size),
     ),
 }

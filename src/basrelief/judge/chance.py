@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from basrelief.judge.resampling import MIN_GROUPS
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN, differ
-from basrelief.learn.knowledge import DISTRICT, LIDAR, sees_lidar
+from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, sees_lidar
 from basrelief.run import Record
 
 N_SPREADS = 2.4
@@ -31,18 +31,21 @@ DIFFERENCE = ("difference", "low", "high")
 
 Floats = NDArray[np.float64]
 Nothing = Literal["no_lidar", "no_pattern"]
-"""Where there is nothing to gain: the ground says nothing, or nothing does."""
+"""The question of a claim: whether LIDAR is worth having, or whether anything tells labels."""
 
-WORLDS_OF: dict[Nothing, tuple[Kind, ...]] = {
-    "no_lidar": ("no_lidar", "moved"),
-    "no_pattern": ("no_pattern",),
-}
-"""The kinds of worlds where that is so."""
+SMOOTH: tuple[Kind, ...] = ("no_lidar", "moved")
+"""Worlds where neighbours are alike, and what lies on the ground says nothing."""
+
+SHUFFLED: tuple[Kind, ...] = ("no_pattern",)
+"""Worlds where nothing says anything."""
+
+WHERE = frozenset({PLACE, DISTRICT})
+"""What says where an area lies, and no more."""
 
 
 @dataclass(frozen=True, eq=False)
 class Refits:
-    """Skills of the recipes of areas in other worlds, in one scheme."""
+    """What recipes come to in other worlds, in one scheme: skills, or how many would be found."""
 
     targets: tuple[str, ...]
     knows: Mapping[str, Collection[str]]
@@ -51,17 +54,17 @@ class Refits:
     n_districts: int
     """Of the areas that can be learnt from."""
 
-    skills: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
-    """By recipe and kind of world: (world, target)."""
+    figures: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
+    """By recipe and kind of world: (world, target). Of the mean they are 0."""
 
     is_alone: bool = False
     """Whether a gain that was held against no world may be judged by its own interval."""
 
     def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
-        """Take the skill of one recipe over another's in each world, (world,).
+        """Take the value of one recipe over another's in each world, (world,).
 
         The mean over targets where ``target`` is None; None where either was not fitted anew, or
-        has no skill in some world.
+        has no value in some world.
         """
         mine = self._take(recipe, kind)
         theirs = np.zeros(1) if versus == MEAN else self._take(versus, kind)
@@ -74,12 +77,9 @@ class Refits:
     def by_chance(self, recipe: str, versus: str, target: str | None) -> dict[Kind, Floats]:
         """Take the gains where there is nothing to gain, by kind of world: (world,) each.
 
-        Where two differ in LIDAR alone nothing is that the ground says nothing; against the mean,
-        of what knows more than the ground, that nothing says anything. Empty where no such world
-        is known.
+        Such worlds are those of `find_nothing`. Empty where no such world is known.
         """
-        nothing = find_nothing(self.knows[recipe], self.knows.get(versus, ()))
-        kinds = () if nothing is None else WORLDS_OF[nothing]
+        kinds = find_nothing(self.knows[recipe], self.knows.get(versus, ()))
         gains = {kind: self.gain(recipe, versus, target, kind) for kind in kinds}
         return {kind: gain for kind, gain in gains.items() if gain is not None}
 
@@ -146,7 +146,7 @@ class Refits:
         more = set(self.knows[recipe]) - set(self.knows.get(versus, ()))
         # Skills of place vary as much where they are small: they come and go with what neighbours
         # happen to share. Shuffled labels do not show that, and held 73 to 81 % of the time.
-        kinds = WORLDS_OF["no_lidar"] if sees_lidar(more) else ()
+        kinds = SMOOTH if sees_lidar(more) else ()
         gains = [self.gain(recipe, versus, target, kind) for kind in kinds]
         return max((spread_of_gains(gain) for gain in gains if gain is not None), default=None)
 
@@ -158,27 +158,42 @@ class Refits:
             .reset_index()
             .melt("world", var_name="target", value_name="skill")
             .assign(recipe=recipe, scheme=scheme, unit=unit, kind=kind)
-            for kind, values in self.skills[recipe].items()
+            for kind, values in self.figures[recipe].items()
         ]
         return pd.concat(frames, ignore_index=True)
 
     def _take(self, recipe: str, kind: Kind) -> Floats | None:
-        """Take a recipe's skills in the worlds of a kind, (world, target)."""
-        return self.skills.get(recipe, {}).get(kind)
+        """Take a recipe's values in the worlds of a kind, (world, target)."""
+        return self.figures.get(recipe, {}).get(kind)
 
 
-def find_nothing(one: Collection[str], other: Collection[str]) -> Nothing | None:
-    """Find where one recipe has nothing over another, by what both know.
+def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ...]:
+    """Find the worlds where one recipe has nothing over another, by what both know.
+
+    A claim has to survive chance in each kind of them:
+
+    - LIDAR: neighbours are alike, and so is their ground. By luck the two go together over a
+      whole place, far more often than in shuffled labels: smooth worlds without LIDAR.
+    - Size of the polygon, against the mean: the same. Neighbours are of a size too, so smooth
+      worlds, which know of no size; and shuffled ones, as for anything that tells labels.
+    - Place and district, alone or beside LIDAR, against the mean: shuffled labels. Smooth worlds
+      are no chance for these: that labels go by where an area lies is the very claim.
+
+    Anything else differs in several things at once: no world is without just these.
 
     Examples
     --------
     >>> find_nothing(("heights", "place"), ("place",)), find_nothing(("place",), ())
-    ('no_lidar', 'no_pattern')
+    (('no_lidar', 'moved'), ('no_pattern',))
+    >>> find_nothing(("size",), ())
+    ('no_pattern', 'no_lidar', 'moved')
     """
     apart = set(differ(one, other))
     if apart and apart <= set(LIDAR):
-        return "no_lidar"
-    return None if other else "no_pattern"
+        return SMOOTH
+    if other:
+        return ()
+    return SHUFFLED if apart & WHERE else SHUFFLED + SMOOTH
 
 
 def bound_gain(value: float, spread: float, by_chance: float | None) -> tuple[float, float]:

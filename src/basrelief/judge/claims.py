@@ -14,7 +14,7 @@ from basrelief.judge.scores import SMALLEST_GAIN
 from basrelief.judge.worlds import Kind
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import sees_lidar
-from basrelief.run import Record
+from basrelief.run import Record, Run, read_json
 
 MAX_CHANCE = 0.05
 """How often a whole report may claim anything where there is nothing."""
@@ -180,6 +180,15 @@ def list_claims(
 def find_surviving(claims: Iterable[Record], nothing: Nothing) -> set[Key]:
     """Find which claims of `settle_claims` hold, of one question: their keys."""
     return {key_of(claim) for claim in claims if claim["holds"] and claim["nothing"] == nothing}
+
+
+def find_claimed(run: Run) -> dict[str, set[str]]:
+    """Find by recipe the targets for which a run's report claims that LIDAR is worth having."""
+    claimed: dict[str, set[str]] = {}
+    for claim in read_json(run.folder / "evaluate" / "claims.json"):
+        if claim["holds"] and claim["nothing"] == "no_lidar" and claim["target"] is not None:
+            claimed.setdefault(claim["recipe"], set()).add(claim["target"])
+    return claimed
 
 
 def key_of(record: Record) -> Key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.config import SCHEMES
 from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
-from basrelief.judge.yardsticks import MEAN, differ
+from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
 
 Floats = NDArray[np.float64]
@@ -175,20 +175,20 @@ def compare_pairs(
     order: list[str],
     targets: tuple[str, ...],
     groups: pd.Series[Any],
-    knows: Mapping[str, Collection[str]],
+    traits: Mapping[str, Traits],
     draws: Draws,
 ) -> dict[str, list[Record]]:
     """Compare every pair of recipes, the later in ``order`` with the earlier.
 
     Parameters
     ----------
-    knows
-        By recipe, the codes of what it knows.
+    traits
+        By recipe, what its predictions come from.
 
     Returns
     -------
-    By target, the records of `compare_errors` with ``recipe, versus, differs_in, target``; each
-    pair once. ``differs_in`` is what `differ` names.
+    By target, the records of `compare_errors` with ``recipe, versus, target`` and what
+    `tell_apart` names; each pair once.
     """
     pairs: dict[str, list[Record]] = {target: [] for target in targets}
     # Later against simpler, so that what beats says that more work pays.
@@ -196,8 +196,7 @@ def compare_pairs(
         found = compare_errors(errors[other], errors[simpler], groups, draws)
         for target, record in zip(targets, found, strict=True):
             key = {"recipe": other, "versus": simpler, "target": target}
-            apart = {"differs_in": list(differ(knows[other], knows[simpler]))}
-            pairs[target].append(key | apart | record)
+            pairs[target].append(key | tell_apart(traits[other], traits[simpler]) | record)
     return pairs
 
 
@@ -217,7 +216,7 @@ def average_targets(
     errors: dict[str, Errors],
     groups: pd.Series[Any],
     yardsticks: Mapping[str, str],
-    knows: Mapping[str, Collection[str]],
+    traits: Mapping[str, Traits],
     draws: Draws,
 ) -> list[Record]:
     """Average each recipe's skill over the targets, and compare it with the others'.
@@ -230,14 +229,14 @@ def average_targets(
         As for `sum_common`.
     yardsticks
         By recipe, what differs from it in LIDAR alone (`yardsticks.find_yardstick`).
-    knows
-        By recipe, the codes of what it knows.
+    traits
+        By recipe, what its predictions come from.
 
     Returns
     -------
     One record a recipe: ``recipe, n_targets, skill, skill_low, skill_high``; ``versus``, its
-    yardstick, and ``difference, low, high, differs_in`` against that; the same against each
-    recipe in ``over``, by its name. None where it cannot be had.
+    yardstick, and ``difference, low, high, differs_in, differs_how`` against that; the same
+    against each recipe in ``over``, by its name. None where it cannot be had.
     """
     if groups.isna().any():
         return []
@@ -250,77 +249,13 @@ def average_targets(
             "skill_low": alone["low"],
             "skill_high": alone["high"],
         }
-        over = {MEAN: alone | {"differs_in": list(differ(knows[name], ()))}}
+        over = {MEAN: alone | tell_apart(traits[name], NOTHING)}
         for other, theirs in errors.items():
-            apart = {"differs_in": list(differ(knows[name], knows[other]))}
+            apart = tell_apart(traits[name], traits[other])
             over[other] = _average_apart(mine, theirs, groups, draws) | apart
         versus = yardsticks[name]
         records.append(record | {"versus": versus} | over.get(versus, {}) | {"over": over})
     return records
-
-
-def prefer_recipe(
-    records: list[Record],
-    skills: dict[str, Record],
-    order: list[str],
-    able: list[str],
-    adding: Collection[str] = (),
-) -> Record:
-    """Choose the simplest recipe that beats the mean and that nothing else beats.
-
-    What beats nothing is not preferred for not being beaten: it is the mean, with more work. Where
-    LIDAR is known to add something, the choice is among the recipes with that gain: what sees
-    none would be preferred for being simple alone.
-
-    Parameters
-    ----------
-    records
-        Comparisons of one target, scheme and unit, between all recipes: each pair once.
-    skills
-        The recipes' records of ``scores.json``, by name.
-    order
-        Recipes from the simplest on, without the mean.
-    able
-        Those of them that are better than the mean, and not for what others know too.
-    adding
-        Those whose gain from LIDAR alone is no chance, and whose skill nothing without LIDAR has.
-
-    Returns
-    -------
-    recipe
-    reason
-        ``no_intervals`` (too few groups, so it is the mean), ``none_better`` (none beats the
-        mean, so it is the mean), ``lidar_adds`` (the simplest of ``adding`` that nothing beats),
-        ``simplest``, or ``most_skill`` (each that beats the mean is beaten by another).
-    beaten
-        The simpler ones that beat the mean, each with what beats it.
-    alike
-        The others that beat the mean and that nothing beats.
-    """
-    # What may be the mean is not preferred to it.
-    if not able:
-        has_none = all(skills[name]["skill_low"] is None for name in order)
-        reason = "no_intervals" if has_none else "none_better"
-        return {"recipe": MEAN, "reason": reason, "beaten": {}, "alike": []}
-    beaten_by: dict[str, list[str]] = {name: [] for name in order}
-    for record in records:
-        if record["beats"]:
-            beaten_by[record["versus"]].append(record["recipe"])
-        if record["is_beaten"]:
-            beaten_by[record["recipe"]].append(record["versus"])
-    unbeaten = [name for name in able if not beaten_by[name]]
-    reason = "simplest" if unbeaten else "most_skill"
-    with_gain = [name for name in unbeaten if name in adding]
-    if with_gain and with_gain[0] != unbeaten[0]:
-        unbeaten, reason = with_gain, "lidar_adds"
-    # Beating is not transitive: each may be beaten by another.
-    chosen = unbeaten[0] if unbeaten else max(able, key=lambda name: float(skills[name]["skill"]))
-    return {
-        "recipe": chosen,
-        "reason": reason,
-        "beaten": {name: beaten_by[name] for name in able[: able.index(chosen)] if beaten_by[name]},
-        "alike": [name for name in unbeaten if name != chosen],
-    }
 
 
 def order_recipes(names: list[str], networks: set[str]) -> list[str]:

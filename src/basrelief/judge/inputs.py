@@ -11,6 +11,7 @@ import numpy as np
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.baselines import BASELINES, BaselineData, gather_areas, gather_chips
+from basrelief.judge.yardsticks import Traits, describe_recipe
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.recipes import NetworkRecipe, Recipe
@@ -57,6 +58,19 @@ class EvaluationInputs:
         names = dict.fromkeys([*self.areas.baselines, *self.chips.baselines])
         of_recipes = {recipe.name: list_known(recipe, self.samples) for recipe in self.recipes}
         return {name: BASELINES[name].knows for name in names} | of_recipes
+
+    @cached_property
+    def traits(self) -> dict[str, Traits]:
+        """What the predictions of each baseline and recipe come from; baselines first."""
+        described = {
+            name: Traits(known, "", BASELINES[name].learner)
+            for name, known in self.knows.items()
+            if name in BASELINES
+        }
+        return described | {
+            recipe.name: describe_recipe(recipe, self.knows[recipe.name], self.settings)
+            for recipe in self.recipes
+        }
 
     @cached_property
     def n_districts(self) -> int:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
+from basrelief.judge.scores import score_predictions
+from basrelief.judge.tables import PREDICTIONS, open_table
 from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.choice import list_asked, read_recipes
@@ -26,7 +32,7 @@ from basrelief.marks import (
     refuse_strangers,
     sweep_parts,
 )
-from basrelief.run import Record, Run, check_format, prepare_folder, read_format
+from basrelief.run import Record, Run, check_format, prepare_folder, read_format, write_json
 from basrelief.sources.inputs import find_input_inside
 
 SCHEME = "transfer"
@@ -161,6 +167,74 @@ def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
             f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
             "it, or choose another folder."
         )
+
+
+def write_answer(
+    table: pd.DataFrame,
+    about: tuple[FinalModel, Record],
+    typed: Mapping[str, Any],
+    counts: Mapping[str, Any],
+    out: Run,
+) -> None:
+    """Write ``predictions.parquet`` and, of what they are, ``predict.json``.
+
+    Parameters
+    ----------
+    table
+        Rows of ``predictions.parquet``, with some of its columns.
+    about
+        The model, and how far it was trained.
+    typed, counts
+        What was given to be predicted, as typed, and how much of it was.
+    """
+    model, training = about
+    with open_table(out.predictions, PREDICTIONS) as file:
+        # A place of its own has no held-out errors to calibrate intervals on: all null.
+        file.append(table.reindex(columns=PREDICTIONS.names))
+    about_model = model.model_dump(mode="json", exclude={"features"})
+    answer = {"model": about_model, "training": training, "place": typed, "counts": counts}
+    write_json(out.folder / "predict.json", answer)
+
+
+def score_answer(
+    known: pd.DataFrame,
+    groups: Mapping[str, pd.Series[Any]],
+    settings: Settings,
+    label: str,
+    seen: str,
+) -> list[Record]:
+    """Score predictions where labels are; skill is against the mean label learnt from.
+
+    Parameters
+    ----------
+    known
+        Rows of ``predictions.parquet`` with a label, `keep_known`.
+    groups
+        By unit: what each item is resampled with, by id.
+    label
+        What the recipe is called, by how far it was trained.
+    seen
+        Code of what the recipe looks at.
+
+    Returns
+    -------
+    Records as in a run's ``scores.json``, each with ``compared_with`` and ``n_inside``, how
+    many of the areas are like those learnt from (None where that was not measured).
+    """
+    rng = np.random.default_rng(settings.seed)
+    key = ["target", "unit"]
+    inside = known.groupby(key, observed=True)["is_inside"].sum(min_count=1)
+    weighed = weigh(score_predictions(known, groups, rng), seen)
+    for record in weighed:
+        n_inside = inside[record["target"], record["unit"]]
+        own = None if pd.isna(n_inside) else int(n_inside)
+        record |= {"label": label, "compared_with": YARDSTICK, "n_inside": own}
+    return weighed
+
+
+def keep_known(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of ``predictions.parquet`` that can be scored."""
+    return table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
 
 
 def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:

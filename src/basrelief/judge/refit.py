@@ -19,6 +19,7 @@ from basrelief.chips.store import Samples
 from basrelief.judge.baselines import BaselineData, predict_baseline
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.predictions import SchemePredictions
+from basrelief.judge.targeting import SHARES, measure_lifts
 from basrelief.judge.worlds import Kind, Worlds, draw_worlds
 from basrelief.learn.area_models import fit_stack
 from basrelief.learn.features import features_of, read_features
@@ -47,6 +48,28 @@ predictions of the fold's test areas, (test area, column)."""
 
 
 @dataclass(frozen=True, eq=False)
+class Scored:
+    """How good predictions are for each of many labels."""
+
+    skill: Floats
+    """(...) NaN where nothing was tested."""
+
+    lifts: Floats
+    """(share, ...) For each of `SHARES`, see `measure_lifts`; NaN where nothing was tested."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What a recipe comes to in other worlds, in one scheme."""
+
+    skill: dict[Kind, Floats]
+    """(world, target) By kind of world."""
+
+    lifts: dict[float, dict[Kind, Floats]]
+    """(world, target) By share of the areas that is picked, and kind: see `measure_lifts`."""
+
+
+@dataclass(frozen=True, eq=False)
 class Refitter:
     """Holds the recipes and baselines of a run against the labels of other worlds."""
 
@@ -56,11 +79,11 @@ class Refitter:
     """By recipe and baseline: what is fitted anew. None where the place has too few areas to draw
     labels like theirs, or too many to fit hundreds of times."""
 
-    def measure(self, predicted: SchemePredictions, scheme: str) -> dict[Kind, Floats]:
-        """Take the skill in each world of each kind, (world, target), in one scheme.
+    def measure(self, predicted: SchemePredictions, scheme: str) -> Measures | None:
+        """Take skills, and how many of the worst would be found, in each world of each kind.
 
         What cannot be fitted anew, as a network, has its predictions held fixed, against the
-        labels of worlds where LIDAR says nothing.
+        labels of worlds where LIDAR says nothing. None where that would say nothing either.
         """
         if predicted.unit == "area" and predicted.recipe in self.learners:
             return self._refit(predicted.recipe, scheme)
@@ -69,22 +92,33 @@ class Refitter:
         has_buffer = scheme == "block" and self.inputs.settings.split.buffer_m > 0
         is_lidar = sees_lidar(self.inputs.knows[predicted.recipe])
         if not is_lidar or not self.learners or not has_buffer:
-            return {}
+            return None
         kinds: tuple[Kind, ...] = ("no_lidar", "moved")
-        return {
+        held = {
             kind: self._hold_fixed(predicted, scheme, self.worlds.labels[kind]) for kind in kinds
         }
+        return Measures(
+            {kind: scored.skill for kind, scored in held.items()},
+            {
+                share: {kind: scored.lifts[k] for kind, scored in held.items()}
+                for k, share in enumerate(SHARES)
+            },
+        )
 
-    def _refit(self, name: str, scheme: str) -> dict[Kind, Floats]:
+    def _refit(self, name: str, scheme: str) -> Measures:
         inputs = self.inputs
         folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
         tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
-        columns = self.worlds.join()
-        return self.worlds.split(
-            refit_skills(self.learners[name], inputs.areas, list(tracked), columns)
+        scored = refit_scores(self.learners[name], inputs.areas, list(tracked), self.worlds.join())
+        return Measures(
+            self.worlds.split(scored.skill),
+            {
+                share: self.worlds.split(each)
+                for share, each in zip(SHARES, scored.lifts, strict=True)
+            },
         )
 
-    def _hold_fixed(self, predicted: SchemePredictions, scheme: str, labels: Floats) -> Floats:
+    def _hold_fixed(self, predicted: SchemePredictions, scheme: str, labels: Floats) -> Scored:
         inputs, fold = self.inputs, self.inputs.chip_fold(scheme)
         assert fold is not None
         if predicted.unit == "chip":
@@ -130,8 +164,8 @@ def hold_fixed(
     data: BaselineData,
     train: NDArray[np.int64],
     labels: Floats,
-) -> Floats:
-    """Take the skill of fixed predictions in other worlds: how well they fit by luck.
+) -> Scored:
+    """Score fixed predictions in other worlds: how well they fit by luck.
 
     What a network adds to its training mean stays as it is; the labels, and their training mean,
     are the other world's. Neighbours are alike there too, so that a test of one piece of ground
@@ -150,10 +184,10 @@ def hold_fixed(
 
     Returns
     -------
-    (world, target)
-        NaN where nothing is tested.
+    (world, target) of each figure
     """
     skills = np.full((len(labels), len(targets)), np.nan)
+    lifts = np.full((len(SHARES), *skills.shape), np.nan)
     for k, target in enumerate(targets):
         rows = frame[frame["target"] == target]
         if rows.empty:
@@ -164,7 +198,10 @@ def hold_fixed(
         # Labels that are moved leave other areas without one.
         square, left = (np.nansum(each**2, axis=1) for each in (apart, apart - added))
         skills[:, k] = 1 - left / np.where(square > 0, square, np.nan)
-    return skills
+        truth = labels[:, at, k].T
+        lift = np.where(np.isfinite(truth), added[:, None], np.nan)
+        lifts[:, :, k] = [measure_lifts(lift, truth, share) for share in SHARES]
+    return Scored(skills, lifts)
 
 
 def label_chips(samples: Samples, labels: Floats) -> Floats:
@@ -221,10 +258,14 @@ def refit_recipe(data: AreaData, seed: int) -> Predict:
     return predict
 
 
-def refit_skills(
-    predict: Predict, data: BaselineData, folds: Sequence[AreaFold], labels: Floats
-) -> Floats:
-    """Fit every fold of a scheme to labels, and take the skill of what it held out.
+def refit_scores(
+    predict: Predict,
+    data: BaselineData,
+    folds: Sequence[AreaFold],
+    labels: Floats,
+    n_threads: int = N_THREADS,
+) -> Scored:
+    """Fit every fold of a scheme to labels, and score the predictions of what it held out.
 
     Parameters
     ----------
@@ -235,15 +276,18 @@ def refit_skills(
 
     Returns
     -------
-    (column,)
-        Skill, mean over repeats as in ``scores.json``; NaN where nothing was tested.
+    (column,) of each figure
+        Means over repeats, as in ``scores.json`` and ``targeting.json``.
     """
     # Single precision: chance is drawn by the thousand, and no digit of it is ever shown.
     fast: Any = labels.astype(np.float32)
     blocks = [fast[:, at : at + COLUMNS_AT_ONCE] for at in range(0, fast.shape[1], COLUMNS_AT_ONCE)]
-    with ThreadPoolExecutor(N_THREADS) as pool, threadpool_limits(1, user_api="blas"):
+    with ThreadPoolExecutor(n_threads) as pool, threadpool_limits(1, user_api="blas"):
         found = [_refit_columns(predict, data, folds, each, pool) for each in blocks]
-    return np.concatenate(found)
+    return Scored(
+        np.concatenate([each.skill for each in found]),
+        np.concatenate([each.lifts for each in found], axis=1),
+    )
 
 
 def _refit_columns(
@@ -252,28 +296,41 @@ def _refit_columns(
     folds: Sequence[AreaFold],
     labels: Floats,
     pool: ThreadPoolExecutor,
-) -> Floats:
-    """Take the skill of each column, (column,)."""
+) -> Scored:
+    """Score each column, (column,)."""
     repeats = sorted({fold.repeat for fold in folds})
     sums = np.zeros((2, len(repeats), labels.shape[1]))  # of the model, and of the mean
-    squares = pool.map(partial(_sum_squares, predict, data, labels), folds)
+    # Who would be found is asked of all areas at once, not of a fold's: a plane for each repeat.
+    lift = np.full((len(repeats), *labels.shape), np.nan, dtype=labels.dtype)
+    ready = pool.map(partial(_predict_tested, predict, data, labels), folds)
     # Added in the order of the folds, whichever is ready first.
-    for fold, square in zip(folds, squares, strict=True):
-        sums[:, repeats.index(fold.repeat)] += square
+    for fold, (tested, predicted, mean) in zip(folds, ready, strict=True):
+        repeat, truth = repeats.index(fold.repeat), labels[tested]
+        errors = np.stack([truth - predicted, truth - mean]).astype(np.float64) ** 2
+        # Where either is unknown the item is tested for neither.
+        is_known = np.isfinite(errors).all(axis=0)
+        sums[:, repeat] += np.where(is_known, errors, 0.0).sum(axis=1)
+        lift[repeat, tested] = np.where(is_known, predicted - mean, np.nan)
     is_tested = sums[1] > 0
     ratio = np.where(is_tested, sums[0] / np.where(is_tested, sums[1], 1.0), 0.0)
     n_tested = is_tested.sum(axis=0)
     skill: Floats = 1 - ratio.sum(axis=0) / np.where(n_tested, n_tested, np.nan)
-    return skill
+    return Scored(skill, np.stack([_average_lifts(lift, labels, share) for share in SHARES]))
 
 
-def _sum_squares(predict: Predict, data: BaselineData, labels: Floats, fold: AreaFold) -> Floats:
-    """Sum the squared errors of the model and of the training mean, (2, column)."""
-    truth, mean = labels[data.find(fold.test)], average_known(labels[data.find(fold.train)])
-    errors = np.stack([truth - predict(fold, labels), truth - mean]).astype(np.float64) ** 2
-    # Where either is unknown the item is tested for neither.
-    sums: Floats = np.where(np.isfinite(errors).all(axis=0), errors, 0.0).sum(axis=1)
-    return sums
+def _average_lifts(lift: Floats, labels: Floats, share: float) -> Floats:
+    """Average over repeats how much more would be found than by a blind pick, (column,)."""
+    truths = (np.where(np.isfinite(plane), labels, np.nan) for plane in lift)
+    found = [measure_lifts(plane, truth, share) for plane, truth in zip(lift, truths, strict=True)]
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _predict_tested(
+    predict: Predict, data: BaselineData, labels: Floats, fold: AreaFold
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Give a fold's test areas, (area,), their predictions, and the training mean, (column,)."""
+    tested, train = data.find(fold.test), data.find(fold.train)
+    return tested, predict(fold, labels), average_known(labels[train])
 
 
 def _rng(seed: int, fold: AreaFold) -> np.random.Generator:

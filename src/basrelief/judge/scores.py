@@ -146,17 +146,17 @@ def find_worth(record: Record, survives: bool | None = True) -> Worth:
     return "worse" if high < 0 else "unsure"
 
 
-def sum_up(record: Record, versus: str = "the mean") -> str:
-    """Sum a score up for a line of the terminal.
+def sum_up(record: Record) -> str:
+    """Give a score's figure and code, for a line of progress.
 
     Examples
     --------
     >>> sum_up({"skill": 0.314, "worth": "no_better"})
-    'skill 0.31 against the mean: no better'
+    'skill 0.31, no_better'
     """
     # Plus 0.0: what rounds to -0.00 is 0.
     skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
-    return f"skill {skill} against {versus}: {record['worth'].replace('_', ' ')}"
+    return f"skill {skill}, {record['worth']}"
 
 
 def _sum_errors(

@@ -29,6 +29,7 @@ from basrelief.judge.compare import (
     order_recipes,
 )
 from basrelief.judge.failures import find_neighbours, measure_failures
+from basrelief.judge.found import settle_found
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.intervals import add_intervals, measure_coverage
 from basrelief.judge.partial import measure_partial
@@ -37,7 +38,7 @@ from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import Tables, open_tables
-from basrelief.judge.targeting import measure_targeting, rank_areas
+from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
@@ -68,6 +69,8 @@ class Findings:
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     member_weights: list[Record] = field(default_factory=list)
+    lifts: dict[tuple[str, float], Refits] = field(default_factory=dict)
+    """By scheme and share: how many more of the worst areas would be found in other worlds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,13 +177,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    targets, n_districts = inputs.samples.targets, inputs.n_districts
-    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
-    refits = {
-        unit: Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
-        for unit in ("area", "chip")
-    }
+    refits = {unit: _open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): _open_refits(inputs, scheme, "area") for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -213,16 +211,26 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     return compared
 
 
+def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
+    """Make room for what recipes come to in other worlds, in one scheme."""
+    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
+    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    targets, n_districts = inputs.samples.targets, inputs.n_districts
+    return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
+
+
 def _measure_chance(
     judge: Judge, predicted: SchemePredictions, scheme: str, refits: Refits
 ) -> None:
-    """Take a recipe's skills in other worlds, and keep them."""
-    if judge.refitter is None:
+    """Take what a recipe comes to in other worlds, and keep it."""
+    measures = judge.refitter and judge.refitter.measure(predicted, scheme)
+    if not measures:
         return
-    skills = judge.refitter.measure(predicted, scheme)
-    if skills:
-        refits.skills[predicted.recipe] = skills
-        judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
+    refits.figures[predicted.recipe] = measures.skill
+    judge.tables.refits.append(refits.tabulate(predicted.recipe, scheme, predicted.unit))
+    if predicted.unit == "area":
+        for share, lifts in measures.lifts.items():
+            judge.found.lifts[scheme, share].figures[predicted.recipe] = lifts
 
 
 def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:
@@ -258,8 +266,8 @@ def _compare_recipes(
     networks = {each.name for each in inputs.recipes if isinstance(each, NetworkRecipe)}
     order = order_recipes(list(errors), networks)
     draws = Draws(np.random.default_rng(inputs.settings.seed))
-    means = average_targets(errors, groups, known.yardsticks, known.knows, draws)
-    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, known.knows, draws)
+    means = average_targets(errors, groups, known.yardsticks, inputs.traits, draws)
+    pairs = compare_pairs(errors, order, inputs.samples.targets, groups, inputs.traits, draws)
     return Compared(
         **key,
         order=order,
@@ -325,7 +333,7 @@ def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
         "over_targets": verdicts.over_targets,
         "preferred": verdicts.preferred,
         "coverage": found.coverage,
-        "targeting": found.targeting,
+        "targeting": settle_found(found.targeting, verdicts.claims, judge.known, found.lifts),
         "failures": found.failures,
         "member_weights": found.member_weights,
         "audit": build_audit(verdicts.scores, comparisons, leakage, asked, yardsticks),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,11 +97,12 @@ def pick_worst(values: Floats, share: float) -> Floats:
 
     Parameters
     ----------
-    values : (n,)
+    values : (n, ...)
+        Each column by itself; NaN for what is not there to be picked.
 
     Returns
     -------
-    (n,)
+    (n, ...)
         They sum to the number picked.
 
     Examples
@@ -110,18 +110,47 @@ def pick_worst(values: Floats, share: float) -> Floats:
     >>> pick_worst(np.array([3.0, 1.0, 2.0, 2.0, 0.0]), share=0.4).tolist()
     [1.0, 0.0, 0.5, 0.5, 0.0]
     """
-    n_picked = count_picked(len(values), share)
+    n_picked = count_picked(np.isfinite(values).sum(axis=0), share)
+    filled = np.where(np.isfinite(values), values, -np.inf)
     # No sort: a country is ranked for every target, recipe and repeat.
-    edge = np.partition(values, -n_picked)[-n_picked]
-    is_above, is_tied = values > edge, values == edge
-    weights: Floats = is_above + is_tied * ((n_picked - is_above.sum()) / is_tied.sum())
+    at = np.asarray(len(values) - n_picked)
+    edge = np.take_along_axis(np.partition(filled, np.unique(at), axis=0), at[None], axis=0)
+    is_above, is_tied = filled > edge, filled == edge
+    left = n_picked - is_above.sum(axis=0)
+    weights: Floats = is_above + is_tied * (left / is_tied.sum(axis=0))
     return weights
 
 
-def count_picked(n: int, share: float) -> int:
-    """Say how many of ``n`` areas a share of them is, at least one."""
-    # Halves go up: Python's round would take them to the even number.
-    return max(1, math.floor(share * n + 0.5))
+def count_picked(n: Rows, share: float) -> Rows:
+    """Say how many of ``n`` areas, (...), a share of them is: at least one."""
+    # Halves go up: rounding would take them to the even number.
+    picked: Rows = np.maximum(1, np.floor(share * n + 0.5)).astype(np.int64)
+    return picked
+
+
+def measure_lifts(lift: Floats, truth: Floats, share: float) -> Floats:
+    """Measure how much more of those picked are among the worst than a blind pick would find.
+
+    Parameters
+    ----------
+    lift, truth : (area, ...)
+        What areas are picked by, and what they are; both NaN where an area is not tested.
+
+    Returns
+    -------
+    (...)
+        The hit rate less that of a blind pick; NaN where nothing is tested.
+
+    Examples
+    --------
+    >>> truth = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> [float(measure_lifts(lift, truth, share=0.5)) for lift in (truth, -truth, 0 * truth)]
+    [0.5, -0.5, 0.0]
+    """
+    n = np.isfinite(lift).sum(axis=0)
+    n_picked = count_picked(n, share)
+    hits = (pick_worst(lift, share) * pick_worst(truth, share)).sum(axis=0)
+    return np.asarray(np.where(n > 0, hits / n_picked - n_picked / np.maximum(n, 1), np.nan))
 
 
 def _measure_beside(rows: pd.DataFrame, beside: pd.DataFrame | None, share: float) -> Record:
@@ -142,7 +171,7 @@ def _measure_share(
 ) -> Record:
     """Measure the hits among one share of the areas of one target."""
     n = int(rows["id"].nunique())
-    n_picked = count_picked(n, share)
+    n_picked = int(count_picked(np.asarray(n), share))
     rate = _hit_rate(rows, share)
     low, high = _resample_hits(rows, share, groups, draws)
     if low is not None and high is not None:

@@ -22,16 +22,15 @@ from basrelief.judge.applicability import (
 from basrelief.judge.importance import weigh_linear
 from basrelief.judge.new_places import (
     SCHEME,
-    YARDSTICK,
     find_model,
     holding_answer,
+    keep_known,
     read_shortfall,
+    score_answer,
     settle_settings,
-    weigh,
+    write_answer,
 )
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
-from basrelief.judge.scores import score_predictions, sum_up
-from basrelief.judge.tables import PREDICTIONS, open_table
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import (
     FinalModel,
@@ -41,6 +40,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
+from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -195,16 +195,13 @@ def _write(
     how: tuple[Settings, Record],
     out: Run,
 ) -> None:
-    """Write and say what was predicted, and how well where labels are there.
+    """Write what was predicted, and how well where labels are there.
 
     ``how`` are the place's settings, and how far the model was trained.
     """
     settings, training = how
     label = label_recipe(training)
     table = tabulate_place(found, model)
-    with open_table(out.predictions, PREDICTIONS) as file:
-        # A place of its own has no held-out errors to calibrate intervals on: all null.
-        file.append(table.reindex(columns=PREDICTIONS.names))
     with replacing(out.folder / "areas.gpkg") as part:
         lay_on_ground(found, model, place).to_file(part, driver="GPKG", layer="areas")
     n_areas, n_enough = len(samples.areas), int(samples.areas["is_used"].sum())
@@ -216,27 +213,9 @@ def _write(
         "areas_inside": inside,
         "areas_learnt_from": found.n_learnt_from,
     }
-    write_json(
-        out.folder / "predict.json",
-        {
-            "model": model.model_dump(mode="json", exclude={"features"}),
-            "training": training,
-            "place": vars(place),
-            "counts": counts,
-        },
-    )
-    out.say(
-        f"predict {label}: {len(found.areas)} of {n_areas} areas, {n_enough} of which have "
-        f"at least {model.chips.min_area_coverage:.0%} of their ground in the rasters"
-        + _say_inside(inside)
-    )
-    if found.n_learnt_from:
-        out.say(
-            f"predict: the model learnt from {found.n_learnt_from} of these areas: what it says of "
-            "them, and a score on them, shows nothing of a new place"
-        )
+    write_answer(table, (model, training), vars(place), counts, out)
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, label, out))
+        write_json(out.scores, score_place(table, samples, settings, label))
 
 
 def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
@@ -291,48 +270,14 @@ def lay_on_ground(found: PlacePrediction, model: FinalModel, place: Place) -> gp
     return drawn.reset_index(drop=True)
 
 
-def _say_inside(inside: dict[str, int | None] | None) -> str:
-    """Say how many areas are like those learnt from; nothing for networks."""
-    if not inside:
-        return ""
-    known = [f"{target} {n}" for target, n in inside.items() if n is not None]
-    rest = [target for target, n in inside.items() if n is None]
-    said = f"; like what it learnt from, by target: {', '.join(known)}" if known else ""
-    return f"{said}; nothing learnt, always the mean: {', '.join(rest)}" if rest else said
-
-
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
-) -> list[dict[str, Any]]:
-    """Score predictions where labels are; skill is against the training place's mean label.
-
-    ``label`` is what the recipe is called in what is said.
-
-    Returns
-    -------
-    Records as in a run's ``scores.json``, each with ``compared_with`` and ``n_inside``, how
-    many of the areas are like those learnt from (None for networks).
-    """
-    known = table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str
+) -> list[Record]:
+    """Score predictions where labels are, see `score_answer`; none where no area has one."""
+    known = keep_known(table)
     if known.empty:
-        out.say("predict: none of the areas predicted has a label, so nothing is scored")
         return []
     ids = np.array(sorted(set(known["id"])), dtype=str)
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
-    rng = np.random.default_rng(settings.seed)
-    records = score_predictions(known, {"area": blocks}, rng)
-    weighed = []
-    inside = known.groupby("target", observed=True)["is_inside"].sum(min_count=1)
-    for record in weigh(records):
-        n_inside = inside[record["target"]]
-        record["label"] = label
-        record["compared_with"] = YARDSTICK
-        record["n_inside"] = None if pd.isna(n_inside) else int(n_inside)
-        summary = sum_up(record, versus="the mean label of the training place")
-        out.say(
-            f"predict {label}, {record['target']}, {record['n']} areas: {summary}"
-            + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")
-        )
-        weighed.append(record)
-    return weighed
+    return score_answer(known, {"area": blocks}, settings, label, HEIGHTS)

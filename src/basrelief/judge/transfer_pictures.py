@@ -13,16 +13,15 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.new_places import (
     SCHEME,
-    YARDSTICK,
     find_model,
     holding_answer,
+    keep_known,
     read_shortfall,
+    score_answer,
     settle_settings,
-    weigh,
+    write_answer,
 )
 from basrelief.judge.predictions import average_over_areas, tabulate_predictions
-from basrelief.judge.scores import score_predictions, sum_up
-from basrelief.judge.tables import PREDICTIONS, open_table
 from basrelief.learn.final import FinalModel, predict_place, read_model
 from basrelief.learn.knowledge import PICTURES
 from basrelief.learn.shortening import label_recipe
@@ -82,7 +81,7 @@ def _settle_pictures(pictures: NewPictures, model: FinalModel, out: Run) -> Sett
 def _predict(
     pictures: NewPictures, folder: Path, model: FinalModel, how: tuple[Settings, Record], out: Run
 ) -> None:
-    """Take the pictures, predict them, and write and say what was predicted.
+    """Take the pictures, predict them, and write what was predicted.
 
     ``how`` are their settings, and how far the model was trained.
     """
@@ -91,22 +90,11 @@ def _predict(
     samples = load_samples(out)
     predicted = predict_place(folder, samples, settings, out).labels
     table = _tabulate(predicted, samples, model)
-    with open_table(out.predictions, PREDICTIONS) as file:
-        # Without held-out errors of a place of its own there are no intervals: all null.
-        file.append(table.reindex(columns=PREDICTIONS.names))
-    write_json(
-        out.folder / "predict.json",
-        {
-            "model": model.model_dump(mode="json", exclude={"features"}),
-            "training": training,
-            "place": vars(pictures),
-            "counts": read_json(out.chips / "counts.json") | {"predicted": len(predicted)},
-        },
-    )
+    counts = read_json(out.chips / "counts.json") | {"predicted": len(predicted)}
+    write_answer(table, (model, training), vars(pictures), counts, out)
     label = label_recipe(training)
-    out.say(f"predict {label}: {len(predicted)} pictures")
     if samples.chips[model.targets].notna().any(axis=None):
-        write_json(out.scores, _score(table, samples, settings, label, out))
+        write_json(out.scores, _score(table, samples, settings, label))
 
 
 def _tabulate(predicted: pd.DataFrame, samples: Samples, model: FinalModel) -> pd.DataFrame:
@@ -133,11 +121,8 @@ def _tabulate(predicted: pd.DataFrame, samples: Samples, model: FinalModel) -> p
     return joined.astype({"unit": "category", "id": "category"})
 
 
-def _score(
-    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, out: Run
-) -> list[Record]:
-    """Score predictions where labels are; skill is against the mean label learnt from."""
-    known = table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
+def _score(table: pd.DataFrame, samples: Samples, settings: Settings, label: str) -> list[Record]:
+    """Score predictions where labels are, see `score_answer`."""
     chips = samples.chips["chip_id"]
     # Pictures of one area err alike; one without an area stands for itself.
     area_of = samples.membership.drop_duplicates("chip_id").set_index("chip_id")["area_id"]
@@ -145,11 +130,4 @@ def _score(
     of_chip = of_chip.where(of_chip.notna(), other=pd.Series(chips.to_numpy(), index=of_chip.index))
     ids = samples.areas["area_id"]
     groups = {"chip": of_chip, "area": pd.Series(ids.to_numpy(), index=ids)}
-    rng = np.random.default_rng(settings.seed)
-    records = weigh(score_predictions(known, groups, rng), PICTURES)
-    for record in records:
-        record |= {"label": label, "compared_with": YARDSTICK, "n_inside": None}
-        units = "areas" if record["unit"] == "area" else "pictures"
-        summary = sum_up(record, versus="the mean label learnt from")
-        out.say(f"predict {label}, {record['target']}, {record['n']} {units}: {summary}")
-    return records
+    return score_answer(keep_known(table), groups, settings, label, PICTURES)

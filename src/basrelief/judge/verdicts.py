@@ -18,7 +18,8 @@ from basrelief.judge.claims import (
     list_claims,
     settle_claims,
 )
-from basrelief.judge.compare import choose_listed, prefer_recipe
+from basrelief.judge.compare import choose_listed
+from basrelief.judge.preference import prefer_recipe
 from basrelief.judge.relocation import rank
 from basrelief.judge.scores import SMALLEST_GAIN, find_worth
 from basrelief.judge.yardsticks import MEAN
@@ -28,7 +29,7 @@ Answer = Literal["lidar", "place", "nothing"]
 """What tells a target: LIDAR, alone or beside place; place, district or size without it; or
 nothing that is known."""
 
-GAIN = ("difference", "low", "high", "differs_in", "beats", "is_beaten")
+GAIN = ("difference", "low", "high", "differs_in", "differs_how", "beats", "is_beaten")
 """Of the gain over its yardstick, as they stand in a record of means over targets."""
 
 MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")

@@ -33,6 +33,7 @@ def compare(scheme: str, beats: bool, unit: str = "area") -> dict[str, Any]:
     key = {"recipe": "dense", "versus": "place-alone", "target": "imd", "scheme": scheme}
     return key | {
         "differs_in": ["heights", "place"],
+        "differs_how": [],
         "unit": unit,
         "beats": beats,
         "is_beaten": not beats,

@@ -169,7 +169,12 @@ def write_evaluation(
     folder: Path, ids: list[str], crime: np.ndarray, guess: np.ndarray, rank: int
 ) -> None:
     versus = {"versus": "place-alone", "difference": 0.3, "low": 0.1, "high": 0.5}
-    told = {"differs_in": ["heights", "place"], "beats": True, "is_beaten": False}
+    told = {
+        "differs_in": ["heights", "place"],
+        "differs_how": [],
+        "beats": True,
+        "is_beaten": False,
+    }
     told |= {"interval": "refitted"}
     write_json(folder / "comparisons.json", [UNIT | versus | told | {"n": N_AREAS}])
     write_chance(folder)
