@@ -138,11 +138,10 @@ class DataSettings(Section):
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
     label_year: Year | None = None
-    """Year that the labels speak of; by default the one that the table says its people are of."""
+    """Year that the labels speak of; by default that of the people in their table."""
 
     max_years_apart: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Areas that were flown longer before or after that year are left out, and those of which
-    it is not known; by default none is."""
+    """Areas flown farther from that year, or nobody knows when, are left out; by default none."""
 
     area_column: Name | None = None
     """Column of the area codes, only where it cannot be recognised."""
