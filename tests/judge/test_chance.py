@@ -92,6 +92,8 @@ def score(recipe: str, **more: Any) -> dict[str, Any]:
         ("network", "resampled", 20),
         ("district", "refitted", 20),
         ("district", "few_districts", 4),
+        ("place", "refitted", 20),
+        ("place", "few_districts", 4),
         ("relief", "drawn_in", 4),
     ],
 )

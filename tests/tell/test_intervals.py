@@ -17,8 +17,8 @@ from basrelief.tell.stage import tell_run
 
 HOLD = "Those marked 95% hold the skill to be expected so often"
 FIXED = "with models held fixed, and narrower than what is to be expected"
-DISTRICTS = "held what is to be expected 80 to 98 times in a hundred"
-DRAWN = "such a range holds what is to be expected about nine times in ten"
+DISTRICTS = "held what is to be expected 76 to 100 times in a hundred"
+DRAWN = "marked 80 to 96%, such ranges held what is to be expected so often"
 NETWORK = "Of networks, and of whatever is tested by chip, no 95% interval can be given"
 NONE = "No 95% interval can be given"
 

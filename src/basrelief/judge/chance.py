@@ -112,8 +112,9 @@ class Refits:
         Returns
         -------
         The record, and in ``interval`` where it comes from: ``refitted`` (every fold fitted anew
-        to other labels), ``few_districts`` (the same, for what knows districts of which there are
-        too few to tell how much they share: too narrow where that is most), ``drawn_in`` (the same,
+        to other labels), ``few_districts`` (the same, for what knows places or districts, where
+        there are too few districts to tell how much they share: too narrow where that is most),
+        ``drawn_in`` (the same,
         with a lower end drawn in to where chance could just reach: on simulated labels it held what
         is to be expected less often than its name would say, see benchmarks), ``resampled``
         (groups of tested items, the models held fixed: narrower than what is to be expected), or
@@ -129,7 +130,9 @@ class Refits:
         by_chance = self._spread_by_chance(recipe, versus, target)
         ends = bound_gain(value, spread_of_gains(alike), by_chance)
         apart = differ(self.knows[recipe], self.knows.get(versus, ()))
-        is_rough = DISTRICT in apart and self.n_districts < MIN_GROUPS
+        # Places that are near are of one district too: where few districts share much, what knows
+        # the place alone varies with them as well.
+        is_rough = {PLACE, DISTRICT} & set(apart) and self.n_districts < MIN_GROUPS
         low, high = ends
         is_drawn_in = value - low < N_SPREADS * spread_of_gains(alike) * (1 - 1e-9)
         kind = "few_districts" if is_rough else "drawn_in" if is_drawn_in else "refitted"

@@ -10,8 +10,8 @@ from basrelief.tell.words import format_number
 LEVELS = {
     "refitted": "95%",
     # A level is earned on simulated labels: these held too little to be called by one number.
-    "few_districts": "80 to 98%",
-    "drawn_in": "about 90%",
+    "few_districts": "76 to 100%",
+    "drawn_in": "80 to 96%",
     "resampled": "models held fixed",
 }
 """How often a range holds what is to be expected, by its kind in ``scores.json``."""
@@ -43,7 +43,7 @@ def name_interval(kind: str | None) -> str:
     Examples
     --------
     >>> name_interval("refitted"), name_interval("few_districts"), name_interval(None)
-    ('95%', '80 to 98%: few districts', '–')
+    ('95%', '76 to 100%: few districts', '–')
     """
     if kind is None:
         return "–"
@@ -62,7 +62,7 @@ def write_range(low: float, high: float, record: Record) -> str:
     Examples
     --------
     >>> write_range(0.12, 0.25, {"interval": "drawn_in"})
-    '(0.12 to 0.25; about 90%)'
+    '(0.12 to 0.25; 80 to 96%)'
     """
     level = name_level(record)
     ends = f"{format_number(low)} to {format_number(high)}"
@@ -92,14 +92,14 @@ def say_intervals(records: Iterable[Record]) -> str:
     if "drawn_in" in kinds:
         sentences.append(
             "Where LIDAR is told from chance, the lower end is the gain from which chance could "
-            "just reach the one observed: marked about 90%, such a range holds what is to be "
-            "expected about nine times in ten."
+            "just reach the one observed: marked 80 to 96%, such ranges held what is to be "
+            "expected so often on simulated labels of which LIDAR knows a part."
         )
     if "few_districts" in kinds:
         sentences.append(
-            "What knows districts, of which there are fewer than ten here, has no 95% interval: on "
-            "simulated labels such a range held what is to be expected 80 to 98 times in a "
-            "hundred, the less often the more districts share."
+            "What knows places or districts has no 95% interval here, for there are fewer than ten "
+            "districts: on simulated labels such a range held what is to be expected 76 to 100 "
+            "times in a hundred, the less often the more districts share."
         )
     if "resampled" in kinds:
         # Networks by area as well: none of them is fitted hundreds of times.
