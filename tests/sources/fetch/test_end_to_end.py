@@ -1,9 +1,10 @@
-"""One town from its name to folds, out of services that answer as the real ones do."""
+"""One town from its name to a report, out of services that answer as the real ones do."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ def publish_labels(site: Path) -> None:
     table.to_csv(path, index=False)
 
 
-def test_a_town_is_fetched_by_its_name_checked_and_split(
+def test_a_town_is_fetched_by_its_name_checked_and_reported(
     start: Callable[..., str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -59,8 +60,19 @@ def test_a_town_is_fetched_by_its_name_checked_and_split(
     only = ["--set", 'models.recipes=["relief-statistics"]']
     assert run_command("check", config, *only) == 0
     assert "64 areas touched, about 64 with" in capsys.readouterr().out
-    for stage in ("chips", "split"):
-        assert run_command(stage, config, "-q", *only) == 0
-    areas = pd.read_parquet(out / "runs" / "basrelief" / "chips" / "areas.parquet")
+    # Labels of pure noise: a report needs no more.
+    only += ["--set", "split.repeats=1", "--set", "evaluate.worlds=0"]
+    assert run_command("run", config, "-q", *only) == 0
+    run = out / "runs" / "basrelief"
+    areas = pd.read_parquet(run / "chips" / "areas.parquet")
     assert len(areas) == 64
     assert areas["is_used"].all()
+    # Of which year the scores are stands in the table's heading, when the ground was flown in the
+    # names of what the service hands out.
+    assert set(areas["label_year"]) == {2022}
+    assert areas["flown_to"].notna().all()
+    page, public = ((run / name).read_text() for name in ("report.html", "public/report.html"))
+    for credit in credits:
+        assert escape(credit["credit"]["statement"]) in page
+        assert escape(credit["credit"]["statement"]) in public
+    assert "The scores are of 2022" in page
