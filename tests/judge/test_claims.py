@@ -133,7 +133,11 @@ def pair(recipe: str, versus: str, value: float) -> dict[str, Any]:
     return key | {"target": "crime"} | ends
 
 
-def judge(chance: dict[str, float], values: dict[str, float]) -> Any:
+def judge(
+    chance: dict[str, float],
+    values: dict[str, float],
+    given: list[dict[str, Any]] | None = None,
+) -> Any:
     """Settle a report of one target: skills, and how far chance alone takes each recipe."""
     rng = np.random.default_rng(0)
     skills = {
@@ -142,7 +146,7 @@ def judge(chance: dict[str, float], values: dict[str, float]) -> Any:
     }
     refits = Refits(("crime",), KNOWS, 20, skills)  # type: ignore[arg-type]
     order = [name for name in KNOWS if name in values]
-    pairs = [
+    pairs = given or [
         pair(later, earlier, values[later] - values[earlier])
         for earlier, later in product(order, order)
         if order.index(later) > order.index(earlier)
@@ -196,6 +200,25 @@ def test_lidar_does_not_beat_place_where_its_own_gain_is_chance() -> None:
 def test_place_may_beat_lidar_by_its_interval() -> None:
     verdicts = judge({"place": 0.01, "relief": 0.01}, {"place": 0.5, "relief": 0.3})
     assert verdicts.pairs[0]["is_beaten"]
+
+
+def test_a_pair_with_models_held_fixed_beats_nothing() -> None:
+    fixed = pair("place", "relief", 0.2) | {"interval": "resampled"}
+    refits = Refits(("crime",), KNOWS, 20, {})
+    compared = Compared("block", "area", ["place", "relief"], {"crime": [fixed]}, [], refits)
+    verdicts = settle([score("place", 0.5), score("relief", 0.3)], [compared], KNOWN)
+    assert verdicts.pairs[0]["low"] > 0
+    assert not verdicts.pairs[0]["beats"]
+
+
+def test_who_has_more_skill_is_asked_on_common_items() -> None:
+    # A network's skill is of one fold, place's of all: on the one fold place has more.
+    chance = {"place": 0.02, "relief": 0.02}
+    own = {"place": 0.2, "relief": 0.45}
+    for difference, preferred in ((0.25, "relief"), (-0.15, "place")):
+        unsure = {"difference": difference, "low": -0.5, "high": 0.5}
+        verdicts = judge(chance, own, [pair("relief", "place", 0.0) | unsure])
+        assert verdicts.preferred[0]["recipe"] == preferred
 
 
 def test_every_gain_of_lidar_is_ranked_among_those_of_moved_labels() -> None:

@@ -135,7 +135,9 @@ def test_errors_are_laid_out_by_target_repeat_and_item() -> None:
 
 
 def compare(recipe: str, versus: str, beats: bool, is_beaten: bool = False) -> dict[str, Any]:
-    return {"recipe": recipe, "versus": versus, "beats": beats, "is_beaten": is_beaten}
+    difference = 0.1 * (beats - is_beaten)
+    record = {"recipe": recipe, "versus": versus, "difference": difference}
+    return record | {"beats": beats, "is_beaten": is_beaten}
 
 
 SKILLS: dict[str, dict[str, Any]] = {

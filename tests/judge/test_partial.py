@@ -99,6 +99,16 @@ def test_with_few_blocks_there_is_no_interval() -> None:
     assert np.isnan(none[0].value)
 
 
+def test_where_two_exposures_are_told_apart_in_one_block_alone_there_is_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    groups, x = np.arange(40) % 10, np.repeat(rng.normal(size=(40, 1)), 2, axis=1)
+    x[groups == 0, 1] += [1.0, -1.0, 1.0, -1.0]  # no shift, which the mean would take out
+    # A third of the replicates lack that block: in these the two are one.
+    (found,) = estimate_effects(rng.normal(size=(40, 1)), x, np.empty((40, 0)), groups, Draws(rng))
+    assert np.isfinite([effect.value for effect in found]).all()
+    assert np.isnan([(effect.low, effect.high) for effect in found]).all()
+
+
 def test_a_basis_leaves_out_what_adds_nothing() -> None:
     one = np.random.default_rng(3).normal(size=(30, 2))
     basis = find_basis(np.column_stack([one, one @ [1e-6, 2e6], np.zeros(30)]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from basrelief.chips.store import Samples
-from basrelief.judge.resampling import MIN_GROUPS, Draws, inflate_percentiles, or_none
+from basrelief.judge.resampling import MIN_GROUPS, N_REPLICATES, Draws, inflate_percentiles, or_none
 from basrelief.learn.measures import bring_to_scale
 from basrelief.run import Record
 
@@ -34,6 +34,10 @@ every 5 areas, 84 with one for every 20, and 77 without any."""
 
 MAX_CONDITION = 1e12
 """Resampled groups in which slope and altitude are more alike than this are left out."""
+
+LEAST_WHOLE = 0.95
+"""Share of the bootstrap replicates that can be regressed, from which they make an interval: where
+a hilly block or two carry all of an exposure, replicates without them say nothing of it."""
 
 LEAST_KEPT = 1e-6
 """Share of an exposure's variance below which the controls say all of it."""
@@ -148,8 +152,11 @@ def estimate_effects(
         value = np.linalg.lstsq(x, left, rcond=None)[0]
         if len(names) >= MIN_GROUPS:
             apart = _replicate(x, left, group, draws) - value
-            ends = np.percentile(apart, inflate_percentiles(len(names)), axis=0)
-            low, high = value + np.sqrt((n - 1) / free) * ends
+            # Where ground varies in a few groups alone, hardly a replicate can be regressed, and
+            # those that can are no fair draw of all.
+            if len(apart) >= LEAST_WHOLE * N_REPLICATES:
+                ends = np.percentile(apart, inflate_percentiles(len(names)), axis=0)
+                low, high = value + np.sqrt((n - 1) / free) * ends
     return [
         [
             Effect(n, len(names), *(float(part) for part in parts))

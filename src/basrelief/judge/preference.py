@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
+
+
+def list_ahead(comparisons: Iterable[Record]) -> set[tuple[str, str]]:
+    """List which recipe has more skill than which other on the items that both predict.
+
+    Examples
+    --------
+    >>> sorted(list_ahead([{"recipe": "a", "versus": "b", "difference": -0.1}]))
+    [('b', 'a')]
+    """
+    ahead = set()
+    for record in comparisons:
+        pair = (record["recipe"], record["versus"])
+        if record["difference"]:
+            ahead.add(pair if record["difference"] > 0 else pair[::-1])
+    return ahead
 
 
 def prefer_recipe(
@@ -40,7 +56,8 @@ def prefer_recipe(
     reason
         ``no_intervals`` (too few groups, so it is the mean), ``none_better`` (none beats the
         mean, so it is the mean), ``lidar_adds`` (the simplest of ``adding`` that nothing beats),
-        ``simplest``, or ``most_skill`` (each that beats the mean is beaten by another).
+        ``simplest``, or ``most_skill`` (each that beats the mean is beaten by another: the one that
+        has more skill than most others on what both predict).
     beaten
         The simpler ones that beat the mean, each with what beats it.
     alike
@@ -62,8 +79,13 @@ def prefer_recipe(
     with_gain = [name for name in unbeaten if name in adding]
     if with_gain and with_gain[0] != unbeaten[0]:
         unbeaten, reason = with_gain, "lidar_adds"
+    ahead = list_ahead(records)
     # Beating is not transitive: each may be beaten by another.
-    chosen = unbeaten[0] if unbeaten else max(able, key=lambda name: float(skills[name]["skill"]))
+    chosen = (
+        unbeaten[0]
+        if unbeaten
+        else max(able, key=lambda name: sum(one == name for one, _ in ahead))
+    )
     return {
         "recipe": chosen,
         "reason": reason,

@@ -19,7 +19,7 @@ from basrelief.judge.claims import (
     settle_claims,
 )
 from basrelief.judge.compare import choose_listed
-from basrelief.judge.preference import prefer_recipe
+from basrelief.judge.preference import list_ahead, prefer_recipe
 from basrelief.judge.relocation import rank
 from basrelief.judge.scores import SMALLEST_GAIN, find_worth
 from basrelief.judge.yardsticks import MEAN
@@ -207,37 +207,50 @@ class _Court:
         if value is None or low is None or abs(value) < SMALLEST_GAIN:
             return record | {"beats": False, "is_beaten": False}
         return record | {
-            "beats": low > 0 and self._may_beat(record, one, other),
-            "is_beaten": high < 0 and self._may_beat(record, other, one),
+            "beats": low > 0 and self._may_win(record, one, other),
+            "is_beaten": high < 0 and self._may_win(record, other, one),
         }
 
     def is_able(self, score: Record) -> bool:
         """Whether a recipe may be preferred: it is better, and not for what others know too."""
-        return score["worth"] == "better" and self._may_beat(score, score["recipe"], MEAN)
+        name = score["recipe"]
+        return score["worth"] == "better" and (
+            not self._is_of_lidar(name, MEAN) or self._has_claim(score, name)
+        )
 
     def find_adding(
         self, able: Sequence[str], skills: Mapping[str, Record], decided: Sequence[Record]
     ) -> list[str]:
         """Find where LIDAR's gain is no chance, and nothing that sees none has as much skill.
 
-        The first is of like with like. The second asks no interval: of a pair that differs in
-        more than LIDAR it says little.
+        The first is of like with like. The second asks no interval, for of a pair that differs in
+        more than LIDAR it says little, but it asks on common items: a network has one fold alone.
         """
         won = {(r["recipe"], r["versus"]) for r in decided if r["beats"]}
         won |= {(r["versus"], r["recipe"]) for r in decided if r["is_beaten"]}
-        blind = [r["skill"] for name, r in skills.items() if not self.known.sees_lidar(name)]
-        most = max((skill for skill in blind if skill is not None), default=-np.inf)
+        ahead = list_ahead(decided)
+        blind = [name for name in skills if name != MEAN and not self.known.sees_lidar(name)]
         found = []
         for name in able:
             versus = self.known.yardsticks[name]
             # To be able is to be better than the mean, for LIDAR alone by LIDAR's own claim.
             adds = versus == MEAN or (name, versus) in won
-            if self.known.sees_lidar(name) and adds and skills[name]["skill"] > most:
+            is_first = all((name, other) in ahead for other in blind)
+            if self.known.sees_lidar(name) and adds and is_first:
                 found.append(name)
         return found
 
-    def _may_beat(self, record: Record, one: str, other: str) -> bool:
-        """Whether one recipe may be said to beat another, whatever the interval."""
-        if not self.known.sees_lidar(one) or self.known.sees_lidar(other):
-            return True
-        return key_of(record | {"recipe": one}) in self.lidar
+    def _may_win(self, record: Record, one: str, other: str) -> bool:
+        """Whether one recipe may be said to beat another, if its interval says so."""
+        if self._is_of_lidar(one, other):
+            return self._has_claim(record, one)
+        # Ground that is drawn again with models held fixed varies less than skills do.
+        return bool(record.get("interval") != "resampled")
+
+    def _is_of_lidar(self, one: str, other: str) -> bool:
+        """Whether to beat another is to say something of LIDAR."""
+        return self.known.sees_lidar(one) and not self.known.sees_lidar(other)
+
+    def _has_claim(self, record: Record, name: str) -> bool:
+        """Whether a recipe's claim on LIDAR survives where a record is of."""
+        return key_of(record | {"recipe": name}) in self.lidar
