@@ -303,21 +303,6 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool | list)
 
 
-def find_texts(values: Mapping[str, Any]) -> list[str]:
-    """List the texts of a table, of the tables and lists in it too."""
-    found: list[str] = []
-    waiting: list[Any] = [values]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Mapping):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-        elif isinstance(value, str):
-            found.append(value)
-    return found
-
-
 def format_toml(values: dict[str, Any]) -> str:
     """Write values as TOML: those that stand alone first, then one table each of the others.
 

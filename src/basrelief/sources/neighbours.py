@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.config import InputError, Typed
-from basrelief.grid import Bounds, Window
+from basrelief.grid import Bounds, Window, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.lidar import AS_STORED, Mosaic
 from basrelief.sources.plausible import (
@@ -135,10 +135,7 @@ def _measure_step(mosaic: Mosaic, one: Tile, other: Tile) -> float | None:
 
 def _lines_across(mosaic: Mosaic, one: Tile, other: Tile) -> Iterator[NDArray[np.float32]]:
     """Read four lines of cells along a shared edge: two of one tile, then two of the other."""
-    west, south, east, north = (
-        pick(a, b)
-        for pick, a, b in zip((max, max, min, min), one.grid.bounds, other.grid.bounds, strict=True)
-    )
+    west, south, east, north = intersect_bounds(one.grid.bounds, other.grid.bounds)
     cell = one.grid.cell_m
     is_upright = east - west < cell / 2
     length = (north - south) if is_upright else (east - west)
