@@ -16,7 +16,7 @@ from basrelief.locks import LOCK
 from basrelief.names import OF_FILES
 from basrelief.run import PART, Run, read_record, write_json
 
-OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep"}
 """What a file manager leaves wherever it looks, and nobody misses."""
 
 OF_VIEWERS = (".aux.xml", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal")

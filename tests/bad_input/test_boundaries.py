@@ -66,6 +66,25 @@ def of_one_ring(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return drawn(shapely.Polygon(ring), 3)(areas)
 
 
+def uneven(n_rows: int) -> Spoil:
+    """A shapefile with the table of another one, as after editing it in a spreadsheet."""
+
+    def spoil(place: Any) -> None:
+        areas = place.areas()
+        for name, n in (("a.shp", len(areas)), ("b.shp", n_rows)):
+            areas.iloc[np.arange(n) % len(areas)].to_file(place.folder / name)
+        (place.folder / "b.dbf").replace(place.folder / "a.dbf")
+        place.configure(data={"areas": "a.shp"})
+
+    return spoil
+
+
+def back_and_forth(shape: Any) -> Any:
+    """A ring that encloses nothing."""
+    west, south, east, north = shape.bounds
+    return shapely.Polygon([(west, south), (east, north), (west, south)])
+
+
 def written(text: str, name: str) -> Spoil:
     def spoil(place: Any) -> None:
         (place.folder / name).write_text(text, encoding="utf-8")
@@ -197,6 +216,8 @@ CROSSED = shapely.Polygon(
 SQUARE = shapely.box(530_200, 180_900, 530_300, 181_000)
 
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a table with fewer rows than shapes": (uneven(60), ("100 shapes", "60 rows")),
+    "a table with more rows than shapes": (uneven(130), ("100 shapes", "130 rows")),
     "a pointer to a server": (written(VRT, "a.geojson"), ("a.geojson", "files or servers")),
     "a command": (written(STREAM, "a.json"), ("a.json", "files or servers")),
     "a pointer within JSON": (
@@ -281,6 +302,11 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
+    "a ring that encloses nothing": (
+        rewritten(drawn(back_and_forth, 3, 7)),
+        ("2 areas drawn as points or lines, without ground,",),
+        98,
+    ),
     **{
         f"areas without a shape in {name}": (
             rewritten(drawn(None, 3, 5), name),

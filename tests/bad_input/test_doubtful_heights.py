@@ -37,6 +37,20 @@ def halves(change: Callable[[Any], Any], across: bool = False) -> Spoil:
     return spoil
 
 
+def overlapping(apart_m: float) -> Spoil:
+    """Two tiles that share ten columns of cells, of which one has them higher."""
+
+    def spoil(place: Any) -> None:
+        values = place.heights()
+        first, second = values[:, :260].copy(), values[:, 250:]
+        first[:, 250:] += apart_m
+        place.write_raster("a.tif", first)
+        place.write_raster("b.tif", second, west=530_000.0 + 500)
+        place.configure(data={"dsm": "[ab].tif"})
+
+    return spoil
+
+
 def twice(names: tuple[str, str]) -> Spoil:
     """Two flights over the same ground, with an estate built between them in a small part of it."""
 
@@ -153,6 +167,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "a unit and a scale": (scaled_twice, ("its band is in 'mm'", "would convert twice")),
     "slopes": (renamed("slope_TQ38.tif"), ("slope_TQ38.tif is slope, by its name",)),
+    "neighbours that lie apart along a seam": (overlapping(40.0), ("share a seam of cells",)),
     "feet that the name alone says": (renamed("dsm_ft.tif"), ("is in feet, by its name",)),
     "cells much finer than the rasters'": (
         lambda place: place.configure(chips={"resolution_m": 0.1}),
@@ -208,6 +223,14 @@ def test_is_noted(place: Any, noted: Callable[..., Any], name: str) -> None:
     spoil, says = NOTED[name]
     spoil(place)
     noted(*says)
+
+
+def test_a_seam_of_equal_cells_is_taken_without_a_word(
+    place: Any, noted: Callable[..., Any]
+) -> None:
+    overlapping(0.0)(place)
+    noted()
+    assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
 
 
 @pytest.mark.parametrize("across", [False, True])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -41,6 +43,9 @@ from basrelief.sources.plausible import (
     MENDED_SHARE,
 )
 from basrelief.sources.sheets import N_SAMPLE
+
+SHX_HEAD, SHX_RECORD = 100, 8
+"""Bytes of a shapefile's index: its head, and each shape (ESRI, 1998)."""
 
 MAX_SCANNED_BYTES = 300 * 2**20
 """Files up to this size are gone through for areas without a place; of larger ones only what lies
@@ -233,6 +238,7 @@ def read_headings(typed: Typed, column: str | None = None) -> list[str]:
 
 def _scan_bounds(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     """Give the bounds of the areas that have a place; say how many have none, and refuse if all."""
+    _refuse_uneven(Path(layer.source.path), typed)
     if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
         return layer.bounds
     try:
@@ -252,6 +258,25 @@ def _scan_bounds(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     west, south = boxes[:2, has_place].min(axis=1).tolist()
     east, north = boxes[2:, has_place].max(axis=1).tolist()
     return west, south, east, north
+
+
+def _refuse_uneven(path: Path, typed: Typed) -> None:
+    """Stop where a shapefile's table has another number of rows than it has shapes.
+
+    They are joined by their places alone: edited elsewhere, each shape would get another's code.
+    """
+    beside = {each.suffix.lower(): each for each in path.parent.glob(f"{glob.escape(path.stem)}.*")}
+    if path.suffix.lower() != ".shp" or not {".shx", ".dbf"} <= set(beside):
+        return
+    with beside[".dbf"].open("rb") as file:
+        n_rows = int.from_bytes(file.read(8)[4:], "little")
+    n_shapes = (beside[".shx"].stat().st_size - SHX_HEAD) // SHX_RECORD
+    if n_rows != n_shapes:
+        raise InputError(
+            f"{typed}: has {n_shapes} shapes in {path.name} and {n_rows} rows in "
+            f"{beside['.dbf'].name}, so that codes would belong to other shapes. Fetch it again, "
+            "all its files together."
+        )
 
 
 def _read_codes(layer: Layer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
@@ -291,13 +316,14 @@ def _lay_on_grid(
     areas = areas[_is_on_earth(shapely.bounds(shapes).T)].to_crs(crs)
     areas = areas[_is_on_earth(shapely.bounds(areas.geometry.to_numpy()).T)]
     before = shapely.area(areas.geometry.to_numpy())
+    # By boxes: a ring that goes there and back has one, and nothing is left of it below.
+    frame = shapely.box(*bounds)
+    is_near = shapely.intersects(shapely.envelope(areas.geometry.to_numpy()), frame)
     # "structure" keeps holes as holes and leaves no lines behind.
     shapes = shapely.make_valid(areas.geometry.to_numpy(), method="structure", keep_collapsed=False)
     areas = areas.set_geometry(gpd.GeoSeries(_take_polygons(shapes), areas.index, crs=crs))
-    frame = shapely.box(*bounds)
     # The file was asked by a box, which lets in areas that touch the rasters or only come near.
     after = areas.area.to_numpy()
-    is_near = shapely.intersects(shapes, frame)
     is_drawn = after > 0
     if (is_near & ~is_drawn).any():
         codes = areas.loc[is_near & ~is_drawn, "area_id"].tolist()

@@ -75,7 +75,7 @@ STRANGERS = {
     b"CDF": "netCDF; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"GRIB": "GRIB; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"\x00\x00\x00\x0cjP": "JPEG 2000; convert it: gdal_translate -of GTiff IN OUT.tif",
-    b"PK\x03\x04": "a zip archive; its name should end in .zip",
+    b"PK\x03\x04": "a zip archive, or a workbook; an archive's name should end in .zip",
     b"\x1f\x8b": "packed by gzip; unpack it",
     b"7z\xbc\xaf": "a 7z archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",

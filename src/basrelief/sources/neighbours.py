@@ -36,6 +36,9 @@ MAX_PAIR_WINDOWS = 600
 MAX_SEAMS = 500
 """Pairs of neighbours that are compared: an even choice of more."""
 
+MAX_SEAM_WINDOWS = 8
+"""Windows in which the cells of a seam are compared."""
+
 MAX_SEAM_CELLS = 4096
 """Cells along an edge that are compared: of a longer one the middle."""
 
@@ -98,6 +101,12 @@ def check_seams(mosaic: Mosaic, tiles: Sequence[Tile], typed: Typed) -> None:
     InputError
         Names the two and the step.
     """
+    for one, other in _find_seams(list(tiles)):
+        if _is_torn(mosaic, one, other):
+            raise InputError(
+                f"{typed}: {one.name} and {other.name} share a seam of cells, and their heights "
+                f"there lie more than {SEAM_M:g} m apart. Cut one of them, or take one out."
+            )
     for one, other in _find_neighbours(tiles):
         step = _measure_step(mosaic, one, other)
         if step is not None and abs(step) > SEAM_M:
@@ -185,6 +194,32 @@ def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
     own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
     return own[:: -(-len(own) // MAX_PAIRS) or 1]
+
+
+def _find_seams(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
+    """List pairs of tiles that share no more ground than a seam, an even choice of many."""
+    squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
+    # A hair less, so that tiles that only touch are none.
+    inner = [
+        shapely.buffer(square, -tile.grid.cell_m / 4, join_style="mitre")
+        for square, tile in zip(squares, tiles, strict=True)
+    ]
+    pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
+    wide = {(one.path, other.path) for one, other in _find_pairs(tiles)}
+    own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
+    own = [pair for pair in own if (pair[0].path, pair[1].path) not in wide]
+    return own[:: -(-len(own) // MAX_SEAMS) or 1]
+
+
+def _is_torn(mosaic: Mosaic, one: Tile, other: Tile) -> bool:
+    """Tell whether the cells of a seam lie apart as no two surveys of the same ground do."""
+    apart = []
+    for here in _shared_windows(one, other, MAX_SEAM_WINDOWS):
+        there = other.grid.find(one.grid.crop(here))
+        step = mosaic.read_tile(one, here, AS_STORED) - mosaic.read_tile(other, there, AS_STORED)
+        apart.append(np.abs(step[np.isfinite(step)]))
+    cells = np.concatenate(apart) if apart else np.zeros(0)
+    return cells.size >= FEWEST_SEAM_CELLS and float(np.median(cells)) > SEAM_M
 
 
 def _is_different(mosaic: Mosaic, one: Tile, other: Tile, n_windows: int) -> bool:

@@ -163,7 +163,9 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
     # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"
-    reason = str(error).partition("\n")[0] or type(error).__name__
+    if not head:
+        return "is empty"
+    reason = str(error).partition("\n")[0].replace(str(path), path.name) or type(error).__name__
     return f"cannot be read ({reason})"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
+from basrelief.sources.crime_doubts import refuse_future
 from basrelief.sources.crime_files import (
     CrimeFile,
     Part,
@@ -91,6 +92,7 @@ def count_crimes(singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, note
     counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
     # A month whose crimes have no LSOA is of the files too.
     counts = counts.reindex(columns=covered.columns, fill_value=0)
+    refuse_future(covered, where)
     main = tuple(sorted(known["category"].unique()))
     return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
 
