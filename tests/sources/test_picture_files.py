@@ -112,7 +112,7 @@ def write_page(path: Path) -> None:
 
 UNREADABLE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "nothing in it": ("a.png", cut_at(0), "is empty"),
-    "cut off in its head": ("a.png", cut_at(20), "is empty"),
+    "cut off in its head": ("a.png", cut_at(20), "cannot be read"),
     "cut off at 60 bytes": ("a.png", cut_at(60), "cannot be read"),
     "half a picture": ("a.png", cut_at(0.5), "cannot be read"),
     "most of a picture": ("a.png", cut_at(0.9), "cannot be read"),
