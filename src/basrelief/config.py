@@ -23,6 +23,7 @@ from basrelief.toml import (
     Change,
     change_table,
     find_dotted,
+    format_value,
     read_toml,
     show,
     tell_missing,
@@ -259,14 +260,13 @@ class ModelSettings(Section):
     def _check_weights(cls, typed: Any) -> Any:
         if isinstance(typed, str):
             raise ValueError(
-                f"a table of backbones is wanted: weights = {{ vgg16 = {json.dumps(typed)} }}"
+                f"a table of backbones is wanted: weights = {format_value({'vgg16': typed})}"
             )
         # timm's names have dots, and people write them bare.
         dotted = find_dotted(typed) if isinstance(typed, dict) else None
         if dotted is not None:
             raise ValueError(
-                "a name with a dot needs quotes: "
-                f'weights = {{ "{dotted[0]}" = {json.dumps(dotted[1])} }}'
+                f"a name with a dot needs quotes: weights = {format_value(dict([dotted]))}"
             )
         return typed
 

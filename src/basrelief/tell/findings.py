@@ -161,9 +161,9 @@ def find_strictest(scores: Sequence[Record]) -> str | None:
 def find_findings(
     scores: Sequence[Record], scheme: str, knows: Mapping[str, Collection[str]] | None = None
 ) -> list[Finding]:
-    """Put each recipe's main score of a scheme into words.
+    """Put each recipe's main skill in a scheme into words.
 
-    The main score is per area, as areas are what a map would show; per chip where the
+    The main skill is per area, as areas are what a map would show; per chip where the
     scheme holds out chips, or no area has a score. ``knows`` has, by recipe, the codes of what
     it knows.
     """
