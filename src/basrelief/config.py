@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.names import RESERVED, find_clash
+from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
     change_table,
@@ -175,18 +175,9 @@ class DataSettings(Section):
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
         targets = [] if self.targets == "all" else list(dict.fromkeys(self.targets))
-        for name in targets:
-            # Files of maps do not tell capitals from small letters.
-            if name.lower() in RESERVED:
-                raise ValueError(
-                    f"targets: {name!r} is a name that the program uses itself; rename the column"
-                )
-            clash = find_clash(name, targets)
-            if clash is not None:
-                raise ValueError(
-                    f"targets: {name!r} and {clash!r} would be one column in maps and tables; "
-                    "rename one of the columns"
-                )
+        fault = find_target_fault(targets)
+        if fault is not None:
+            raise ValueError(f"targets: {fault}")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self
