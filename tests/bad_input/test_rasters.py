@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -483,7 +484,11 @@ def test_a_sound_raster_is_taken_without_a_word(
     spoil, covered = SOUND[name]
     spoil(place)
     areas = noted()
-    assert (place.run / "chips" / "notes.json").read_text().strip() == "[]"
+    said = json.loads((place.run / "chips" / "notes.json").read_text())
+    short = areas.index[areas["ground_covered"] < 0.5]
+    # Of the raster not a word; of areas that its holes leave without ground, how many they are.
+    assert len(said) == bool(len(short))
+    assert not len(short) or f"{len(short)} of the 100 areas here" in said[0]
     assert areas["ground_covered"].mean() == pytest.approx(covered, abs=0.011)
 
 

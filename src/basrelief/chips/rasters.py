@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
-from basrelief.chips.labelled import check_targets, read_labelled_areas
+from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import HEIGHTS
@@ -121,8 +121,15 @@ def join_chips(
     -------
     Targets that vary over the areas used, and the membership.
     """
-    areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
+    least = settings.chips.min_area_coverage
+    areas["is_used"] = areas["ground_covered"] >= least
     if is_to_learn:
+        short = areas[~areas["is_used"]]
+        if len(short):
+            notes.add(
+                f"{settings.typed('dsm')}: {name_areas(short, areas)} have heights on less than "
+                f"{least:.0%} of their ground (chips.min_area_coverage): left out"
+            )
         limit, typed = settings.data.max_years_apart, settings.typed("areas")
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
         # Again: what varies over all areas may not vary over those with enough ground.
