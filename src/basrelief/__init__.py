@@ -30,6 +30,7 @@ _HOMES = {
     "transfer_model": "judge.transfer",
     "NewPictures": "judge.transfer_pictures",
     "transfer_to_pictures": "judge.transfer_pictures",
+    "say_answer": "tell.new_places",
 }
 
 __all__ = sorted(_HOMES)
