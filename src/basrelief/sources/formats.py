@@ -93,7 +93,7 @@ listens at port 9), for formats let a file point to where the rest of it lies.""
 
 
 @dataclass(frozen=True)
-class Source:
+class GdalFile:
     """Something that GDAL may open, and with what."""
 
     path: str
@@ -220,7 +220,7 @@ def describe_stranger(head: bytes) -> str:
     return next(found, None) or next(lower, "of no kind that is read")
 
 
-def find_sources(path: Path, name: str) -> list[Source]:
+def find_gdal_files(path: Path, name: str) -> list[GdalFile]:
     """Find what GDAL may open as boundaries at a path: the file, or what a zip archive holds.
 
     Raises
@@ -240,14 +240,15 @@ def find_sources(path: Path, name: str) -> list[Source]:
         refuse_odd_neighbours([(path, name)])
         drivers = _match_vector(read_head(path, name), path.suffix, name)
         _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
-        return [Source(str(path.absolute()), name, drivers)]
+        return [GdalFile(str(path.absolute()), name, drivers)]
     members = list_members(path, name)
     geodatabases = sorted(
         {m[: m.lower().index(".gdb/") + 4] for m in members if ".gdb/" in m.lower()}
     )
     if geodatabases:
         return [
-            Source(name_member(path, each), f"{name}/{each}", GEODATABASE) for each in geodatabases
+            GdalFile(name_member(path, each), f"{name}/{each}", GEODATABASE)
+            for each in geodatabases
         ]
     wanted = (".shp", ".gpkg", ".fgb", ".kml", ".tab", ".mif", *JSON_SUFFIXES)
     chosen = [member for member in members if member.lower().endswith(wanted)]
@@ -261,7 +262,7 @@ def find_sources(path: Path, name: str) -> list[Source]:
         called = f"{name}/{member}"
         drivers = _match_vector(read_head(path, called, member), Path(member).suffix, called)
         _check_companions(Path(member).suffix, all_names, PurePosixPath(member), called)
-        found.append(Source(name_member(path, member), called, drivers))
+        found.append(GdalFile(name_member(path, member), called, drivers))
     return found
 
 
@@ -275,10 +276,10 @@ def name_member(path: Path, member: str) -> str:
     return f"/vsizip/{{{absolute}}}/{member}"
 
 
-def _open_folder(path: Path, name: str) -> Source:
+def _open_folder(path: Path, name: str) -> GdalFile:
     tables = [each.name for each in path.glob("*.gdbtable")]
     if path.suffix.lower() == ".gdb" and tables:
-        return Source(str(path.absolute()), name, GEODATABASE)
+        return GdalFile(str(path.absolute()), name, GEODATABASE)
     inside = sorted(
         each.name for each in path.iterdir() if each.suffix.lower() in (".shp", ".gpkg", ".geojson")
     )
