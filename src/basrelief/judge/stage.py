@@ -40,10 +40,10 @@ from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
+from basrelief.judge.worlds import MAX_AREAS
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
-from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.knowledge import LIDAR
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
@@ -214,7 +214,7 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
 def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
     """Make room for what recipes come to in other worlds, in one scheme."""
     # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme in HELD_OUT
     targets, n_districts = inputs.samples.targets, inputs.n_districts
     return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
 
