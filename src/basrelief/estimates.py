@@ -63,7 +63,7 @@ MEGABYTES = {
     "explaining": 2600,
     "row of an area": 0.02,
 }
-"""Most memory at a time; blocks are of one size however large the place."""
+"""Most memory at a time; tracts are of one size however large the place."""
 
 DISK = {
     # Per million cells of chips, or pixels of pictures.
@@ -157,7 +157,7 @@ def estimate_data(amounts: Amounts) -> list[Estimate]:
     size = amounts.n_mpx
     own = SECONDS["cutting"] * size if amounts.has_rasters else SECONDS["picture"] * amounts.n_items
     kind = "heights" if amounts.has_rasters else "pictures"
-    # Small places do not fill a block.
+    # Small places do not fill a tract.
     memory = MEGABYTES["beginning"] + MEGABYTES["cutting"] * min(1.0, 0.15 + size / 20)
     return [
         Estimate("chips", SECONDS["beginning"] + own, memory, DISK[kind] * size),
