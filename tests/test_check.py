@@ -90,7 +90,7 @@ def test_more_sets_than_can_be_joined_are_refused_by_check(
     joint = f'kind = "kriged"\nname = "j"\nabout = "a"\ntrend = "{tmp_path / "all.toml"}"\n'
     (tmp_path / "joint.toml").write_text(joint)
     recipes = f"models.recipes=['{tmp_path / 'joint.toml'}']"
-    words = ["--set", f"out={tmp_path / 'r'}", "--set", recipes]
+    words = ["--set", f"out={tmp_path / 'r'}", "--set", recipes, "--set", "models.weights={}"]
     assert run_command("check", str(town), *words) == 2
     assert "joins 7 feature sets with place" in capsys.readouterr().err
 
