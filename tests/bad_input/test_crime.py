@@ -165,6 +165,13 @@ def headings_of_rows(folder: Path) -> None:
     (folder / "counts.csv").write_text("lsoa_code,major_category,value,year,month\n")
 
 
+def a_month_to_come(folder: Path) -> None:
+    """As a clock that is wrong writes it, in one of many rows."""
+    write_street(
+        folder / "counts.csv", [*list_crimes(months_of(2019)), ("2097-01", CODES[0], "Burglary")]
+    )
+
+
 def years_of(counts: Any, *years: str) -> Callable[[Path], None]:
     return lambda folder: write_columns(folder / "counts-major-burglary.csv", [*years], counts)
 
@@ -190,6 +197,7 @@ REFUSED: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("rates", years_of(lambda k, _: 12.5 + k, "2019"), ("'2019' must hold whole counts", "12.5")),
     ("percent", years_of(lambda k, _: f"{k % 7 + 1}%", "2019"), ("'2019' must hold", "1%")),
     ("years to come", years_of(lambda k, _: k, "2019", "2097"), ("2097, which is still to come",)),
+    ("single crimes to come", a_month_to_come, ("counts of 2097-01, which is still to come",)),
     ("running totals", added_up, ("counts of 2019 never fall", "of single months")),
     (
         "a year that is not its months",

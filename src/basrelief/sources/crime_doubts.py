@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -17,13 +18,13 @@ NEARLY_ALL = 0.99
 """Share of rows that must do so; a single correction downwards makes no column one of counts."""
 
 
-def refuse_future(counts: pd.DataFrame, where: str) -> None:
+def refuse_future(periods: Iterable[str], where: str) -> None:
     """Stop where a period that has not begun has counts: a projection, or no period at all.
 
     Parameters
     ----------
-    counts
-        One column a period, ``YYYY`` or ``YYYYMM``; NaN where unknown.
+    periods
+        Those that have counts, ``YYYY`` or ``YYYYMM``.
 
     Raises
     ------
@@ -31,9 +32,9 @@ def refuse_future(counts: pd.DataFrame, where: str) -> None:
         Names the period.
     """
     today = dt.datetime.now(tz=dt.UTC)
-    for period in counts.columns:
+    for period in periods:
         now = today.strftime("%Y" if len(period) == 4 else "%Y%m")
-        if period > now and counts[period].notna().any():
+        if period > now:
             raise InputError(
                 f"{where}: has counts of {period[:4]}{'-' if period[4:] else ''}{period[4:]}, "
                 "which is still to come. Leave that column or those rows out, or empty."

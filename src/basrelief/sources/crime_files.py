@@ -175,7 +175,7 @@ def read_wide(file: CrimeFile, notes: Notes) -> Part:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
         labels = [np.full(len(counts), name_category(named))]
     refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
-    refuse_future(counts, where)
+    refuse_future(counts.columns[counts.notna().any()], where)
     doubt_running_totals(counts, where, notes)
     # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
     covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
@@ -198,7 +198,7 @@ def read_long(file: CrimeFile, notes: Notes) -> Part:
     keyed["n"] = _to_counts(table[names["value"]], names["value"], file, notes)
     # Not as a pivot table, which would leave out what is unknown.
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
-    refuse_future(wide, file.where)
+    refuse_future(wide.columns[wide.notna().any()], file.where)
     doubt_running_totals(wide, file.where, notes)
     labels = [
         name_categories(wide.index.get_level_values(k + 1).to_series(), file)

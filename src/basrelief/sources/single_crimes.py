@@ -9,6 +9,7 @@ import pandas as pd
 from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
+from basrelief.sources.crime_doubts import refuse_future
 from basrelief.sources.crime_files import (
     CrimeFile,
     Part,
@@ -40,6 +41,7 @@ def read_crimes(file: CrimeFile) -> pd.DataFrame:
     # A year alone would be counted as one with twelve months, of which eleven have nothing.
     if (months.str.len() == 4).any():
         raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
+    refuse_future(months.unique(), file.where)
     crime_id = file.by_name.get("crime id")
     return pd.DataFrame(
         {
