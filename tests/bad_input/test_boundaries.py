@@ -89,6 +89,23 @@ def shapefile(*without: str) -> Spoil:
     return spoil
 
 
+def another_s_codes(change: Change, name: str = "a.shp") -> Spoil:
+    """Shapes of one edition, codes of another: an area was split, so that all behind it shift."""
+
+    def spoil(place: Any) -> None:
+        shapefile()(place)
+        place.write_areas(change(place.areas()), "b.shp")
+        (place.folder / "b.dbf").replace(place.folder / "a.dbf")
+        if name.endswith(".zip"):
+            paths = sorted(place.folder.glob("a.*"))
+            with zipfile.ZipFile(place.folder / name, "w") as archive:
+                for path in paths:
+                    archive.write(path, f"in it/{path.name}")
+        place.configure(data={"areas": name})
+
+    return spoil
+
+
 def in_capitals(place: Any) -> None:
     shapefile()(place)
     for path in list(place.folder.glob("a.*")):
@@ -261,6 +278,18 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "a shapefile without its order": (shapefile(".shx"), ("a.shp: a.shx should lie beside it",)),
     "a shapefile alone": (shapefile(".shx", ".dbf"), ("a.dbf and a.shx should lie beside it",)),
+    "codes of another edition": (
+        another_s_codes(lambda areas: areas.iloc[1:]),
+        ("a.shp: has 100 shapes", ".dbf beside it 99 rows", "not of one shapefile"),
+    ),
+    "codes of a larger edition": (
+        another_s_codes(lambda areas: pd.concat([areas.iloc[:1], areas])),
+        ("a.shp: has 100 shapes", ".dbf beside it 101 rows"),
+    ),
+    "an archive with codes of another edition": (
+        another_s_codes(lambda areas: areas.iloc[1:], "a.zip"),
+        ("a.zip/in it/a.shp: has 100 shapes", ".dbf beside it 99 rows"),
+    ),
     "an archive without codes": (
         zipped("a.zip", "a", suffixes=(".shp", ".shx")),
         ("a.zip/in it/a.shp: a.dbf should lie beside it",),

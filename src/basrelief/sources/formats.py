@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -239,7 +239,10 @@ def find_sources(path: Path, name: str) -> list[Source]:
         check_file(path, name)
         refuse_odd_neighbours([(path, name)])
         drivers = _match_vector(read_head(path, name), path.suffix, name)
-        _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
+        beside = [each.name for each in path.parent.iterdir()]
+        _check_shapefile(
+            path.name, beside, path.name, lambda each: read_head(path.parent / each, each)
+        )
         return [Source(str(path.absolute()), name, drivers)]
     members = list_members(path, name)
     geodatabases = sorted(
@@ -256,11 +259,13 @@ def find_sources(path: Path, name: str) -> list[Source]:
             f"{name}: holds no boundaries ({', '.join(wanted)}) among its {len(members)} files. "
             "Give an archive that does, or unpack it."
         )
-    found, all_names = [], {member.lower() for member in members}
+    found = []
     for member in chosen:
         called = f"{name}/{member}"
         drivers = _match_vector(read_head(path, called, member), Path(member).suffix, called)
-        _check_companions(Path(member).suffix, all_names, PurePosixPath(member), called)
+        _check_shapefile(
+            member, members, called, lambda each: read_head(path, f"{name}/{each}", each)
+        )
         found.append(Source(name_member(path, member), called, drivers))
     return found
 
@@ -294,21 +299,56 @@ def _find_beside(path: Path, suffix: str) -> Path | None:
     return next((each for each in path.parent.iterdir() if each.name.lower() == wanted), None)
 
 
-def _check_companions(
-    suffix: str, present: Collection[str], path: Path | PurePosixPath, name: str | None = None
+def _check_shapefile(
+    shape: str, present: Iterable[str], name: str, read: Callable[[str], bytes]
 ) -> None:
-    """Refuse a shapefile without the files that hold its codes and its order."""
-    if suffix.lower() != ".shp":
+    """Refuse a shapefile without the files that hold its codes and its order, or with another's.
+
+    Parameters
+    ----------
+    shape, present
+        The file of shapes, and what lies beside it, as its folder or archive calls them.
+    name
+        As messages call the file of shapes.
+    read
+        Gives how one of ``present`` begins.
+    """
+    if not shape.lower().endswith(".shp"):
         return
-    stem = str(path.with_suffix("")) if name else path.stem
-    missing = [each for each in (".dbf", ".shx") if f"{stem}{each}".lower() not in present]
+    own = {each.lower(): each for each in present}
+    stem = str(PurePosixPath(shape).with_suffix(""))
+    beside = {suffix: own.get(f"{stem}{suffix}".lower()) for suffix in (".dbf", ".shx")}
+    missing = [suffix for suffix, each in beside.items() if each is None]
     if missing:
-        what = " and ".join(f"{path.stem}{each}" for each in missing)
+        what = " and ".join(f"{PurePosixPath(stem).name}{each}" for each in missing)
         raise InputError(
-            f"{name or path.name}: {what} should lie beside it"
+            f"{name}: {what} should lie beside it"
             f"{' (the codes of the areas are in the .dbf)' if '.dbf' in missing else ''}. "
             "A shapefile is several files: copy them all."
         )
+    n_rows, n_shapes = (
+        count(read(str(beside[suffix]))) for suffix, count in COUNTED_SHAPEFILE.items()
+    )
+    # GDAL pairs rows and shapes by their place: of two editions each area gets another's code.
+    if n_rows != n_shapes:
+        raise InputError(
+            f"{name}: has {n_shapes:,} shapes, and the .dbf beside it {n_rows:,} rows of codes: "
+            "they are not of one shapefile. Copy all its files anew from one source."
+        )
+
+
+def _count_rows(head: bytes) -> int:
+    """Count the rows of a .dbf by its header; what is marked as deleted counts."""
+    return int.from_bytes(head[4:8], "little")
+
+
+def _count_shapes(head: bytes) -> int:
+    """Count the shapes of a .shx by its header, which has its length in words of 2 bytes."""
+    return max(0, int.from_bytes(head[24:28], "big") * 2 - 100) // 8
+
+
+COUNTED_SHAPEFILE = {".dbf": _count_rows, ".shx": _count_shapes}
+"""How many areas the files of a shapefile hold (ESRI Shapefile Technical Description, 1998)."""
 
 
 def _match_vector(head: bytes, suffix: str, name: str) -> tuple[str, ...]:
