@@ -106,6 +106,26 @@ def another_s_codes(change: Change, name: str = "a.shp") -> Spoil:
     return spoil
 
 
+def two_points_at(k: int) -> Callable[[Any], None]:
+    def change(collection: Any) -> None:
+        ring = collection["features"][k]["geometry"]["coordinates"][0]
+        collection["features"][k]["geometry"]["coordinates"] = [[ring[0], ring[1], ring[0]]]
+
+    return change
+
+
+def rewritten_as_text(name: str, change: Callable[[Any], None]) -> Spoil:
+    """GeoJSON with what no geometry library would write."""
+
+    def spoil(place: Any) -> None:
+        collection = json.loads(place.areas().to_crs(4326).to_json())
+        change(collection)
+        (place.folder / name).write_text(json.dumps(collection))
+        place.configure(data={"areas": name})
+
+    return spoil
+
+
 def in_capitals(place: Any) -> None:
     shapefile()(place)
     for path in list(place.folder.glob("a.*")):
@@ -211,6 +231,7 @@ ENDLESS = shapely.Polygon([(np.inf, 0), (1, 1), (2, 0)])
 CROSSED = shapely.Polygon(
     [(530_300, 180_900), (530_400, 181_000), (530_400, 180_900), (530_300, 181_000)]
 )
+THERE_AND_BACK = shapely.Polygon([(530_310, 180_910), (530_390, 180_990), (530_350, 180_950)])
 SQUARE = shapely.box(530_200, 180_900, 530_300, 181_000)
 
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
@@ -255,6 +276,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "an area within another": (
         rewritten(drawn(shapely.box(530_210, 180_910, 530_250, 180_950), 3)),
         ("E01000003 and E01000004 share 100%",),
+    ),
+    "outlines that go there and back": (
+        rewritten(drawn(THERE_AND_BACK, *range(100))),
+        ("its areas here enclose no ground, such as E01000001",),
     ),
     "600,000 vertices": (
         rewritten(of_one_ring),
@@ -336,6 +361,19 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
         ),
         ("2 areas drawn as points or lines", "(E01000004, E01000005)"),
         98,
+    ),
+    **{
+        f"an outline that goes there and back in {name}": (
+            rewritten(drawn(THERE_AND_BACK, 3), name),
+            ("1 area drawn as points or lines, without ground, is left out (E01000004)",),
+            99,
+        )
+        for name in ("areas.gpkg", "a.geojson", "a.shp", "a.fgb")
+    },
+    "an outline of two points": (
+        rewritten_as_text("a.geojson", two_points_at(3)),
+        ("1 area", "left out (E01000004)"),
+        99,
     ),
     "an outline that crosses itself": (
         rewritten(drawn(CROSSED, 3)),

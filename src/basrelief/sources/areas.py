@@ -291,17 +291,20 @@ def _lay_on_grid(
     areas = areas[_is_on_earth(shapely.bounds(shapes).T)].to_crs(crs)
     areas = areas[_is_on_earth(shapely.bounds(areas.geometry.to_numpy()).T)]
     before = shapely.area(areas.geometry.to_numpy())
+    # By their boxes as drawn: mending leaves nothing of an outline that goes there and back.
+    is_near = _meets(shapely.bounds(areas.geometry.to_numpy()).T, bounds)
     # "structure" keeps holes as holes and leaves no lines behind.
     shapes = shapely.make_valid(areas.geometry.to_numpy(), method="structure", keep_collapsed=False)
     areas = areas.set_geometry(gpd.GeoSeries(_take_polygons(shapes), areas.index, crs=crs))
     frame = shapely.box(*bounds)
     # The file was asked by a box, which lets in areas that touch the rasters or only come near.
     after = areas.area.to_numpy()
-    is_near = shapely.intersects(shapes, frame)
     is_drawn = after > 0
-    if (is_near & ~is_drawn).any():
-        codes = areas.loc[is_near & ~is_drawn, "area_id"].tolist()
-        _note_left_out(notes, typed, codes, "drawn as points or lines, without ground,")
+    flat = areas.loc[is_near & ~is_drawn, "area_id"].tolist()
+    if flat and not is_drawn.any():
+        raise refuse(typed, f"its areas here enclose no ground, such as {flat[0]}")
+    if flat:
+        _note_left_out(notes, typed, flat, "drawn as points or lines, without ground,")
     is_inside = is_drawn & (shapely.area(areas.intersection(frame).values) > 0)
     is_mended = is_inside & (np.abs(after - before) > MENDED_SHARE * after)
     if is_mended.any():
@@ -311,6 +314,14 @@ def _lay_on_grid(
             f"{len(areas)}: what they enclose is taken ({list_names(codes, limit=5)})"
         )
     return areas[is_inside]
+
+
+def _meets(boxes: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:
+    """Mark the boxes, (4, box), that meet these bounds."""
+    west, south, east, north = bounds
+    return np.asarray(
+        (boxes[0] <= east) & (boxes[2] >= west) & (boxes[1] <= north) & (boxes[3] >= south)
+    )
 
 
 def _is_on_earth(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
