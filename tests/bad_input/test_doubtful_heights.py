@@ -37,6 +37,33 @@ def halves(change: Callable[[Any], Any], across: bool = False) -> Spoil:
     return spoil
 
 
+def seamed(
+    change: Callable[[Any], Any],
+    names: tuple[str, str] = ("a.tif", "b.tif"),
+    n_cells: int = 12,
+    across: bool = False,
+) -> Spoil:
+    """Two tiles that share a seam of cells, of which the second is changed."""
+
+    def spoil(place: Any) -> None:
+        values, at = place.heights(), 250 - n_cells
+        first, second = (values[:250], values[at:]) if across else (values[:, :250], values[:, at:])
+        where = {"north": 181_000.0 - 2 * at} if across else {"west": 530_000.0 + 2 * at}
+        place.write_raster(names[0], first)
+        place.write_raster(names[1], change(second).astype(np.float32), **where)
+        (place.folder / "dsm.tif").unlink()
+        place.configure(data={"dsm": "*.tif"})
+
+    return spoil
+
+
+def raised(values: Any, n_cells: int = 12) -> Any:
+    """A wall where the seam is, and nothing behind it."""
+    values = values.copy()
+    values[:, :n_cells] += 40
+    return values
+
+
 def twice(names: tuple[str, str]) -> Spoil:
     """Two flights over the same ground, with an estate built between them in a small part of it."""
 
@@ -132,10 +159,29 @@ def queried(place: Any) -> None:
         database.execute("CREATE VIEW more AS SELECT * FROM areas")
 
 
+OLD_AND_NEW = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
+
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "a neighbour in feet": (halves(lambda v: v * 3.2808), ("a.tif and b.tif share", "jump by")),
     "a neighbour in decimetres": (halves(lambda v: v * 10, across=True), ("heights jump by",)),
     "a neighbour above another sea": (halves(lambda v: v - 15), ("heights jump by 15.0",)),
+    "a wall along a seam": (seamed(raised), ("a.tif and b.tif show the same", "Take one out")),
+    "a wall along a narrow seam": (
+        seamed(lambda v: raised(v, 2), n_cells=2),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
+    "a neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, across=True),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
+    "a newer neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, OLD_AND_NEW),
+        ("_2020", "heights jump by 40.0"),
+    ),
+    "an older neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, OLD_AND_NEW[::-1], across=True),
+        ("_2020", "heights jump by 40.0"),
+    ),
     "new houses where nothing says what is new": (twice(("a.tif", "b.tif")), ("Take one out",)),
     "a surface in feet over a terrain in metres": (in_feet, ("above the terrain nearly",)),
     "a terrain that counts from another sea": (
@@ -170,6 +216,10 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
             terrain(lambda ground: ground)(place),
         ),
         ("b.tif is the terrain to the centimetre",),
+    ),
+    "a wall along a seam, in the older flight": (
+        seamed(raised, OLD_AND_NEW[::-1]),
+        ("show the same ground with different heights; the newer flight by name is taken",),
     ),
     "a terrain for a surface": (
         lambda place: place.write_raster("dsm.tif", ground_of(place)),
@@ -219,12 +269,26 @@ def test_sound_neighbours_are_taken_without_a_word(
     assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
 
 
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("n_cells", [1, 6, 12])
+def test_a_sound_seam_is_taken_without_a_word(
+    place: Any, noted: Callable[..., Any], n_cells: int, across: bool
+) -> None:
+    # Surveys agree to decimetres, and a crown may be gone.
+    seamed(
+        lambda values: values + 0.2 + 8 * (np.arange(values.size) % 5 == 0).reshape(values.shape),
+        n_cells=n_cells,
+        across=across,
+    )(place)
+    noted()
+    assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
+
+
 def test_the_newer_flight_is_read_though_little_of_it_differs(
     place: Any, noted: Callable[..., Any]
 ) -> None:
-    names = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
     old = place.heights().mean()
-    twice(names)(place)
+    twice(OLD_AND_NEW)(place)
     noted()
     import zarr
 
