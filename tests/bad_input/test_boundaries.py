@@ -413,6 +413,9 @@ SOUND: dict[str, Spoil] = {
     "a collection around the polygon": rewritten(
         drawn(lambda shape: shapely.GeometryCollection([shape, shape.centroid]), 3), "a.geojson"
     ),
+    "areas that go on beyond the rasters": rewritten(
+        lambda areas: areas.set_geometry(areas.translate(60, 60))
+    ),
     "heights in the outlines": rewritten(
         lambda areas: areas.set_geometry(
             gpd.GeoSeries(shapely.force_3d(areas.geometry.to_numpy(), 5.0), crs=areas.crs)

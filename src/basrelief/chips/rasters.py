@@ -22,6 +22,7 @@ from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
+from basrelief.sources.areas import list_names
 from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
@@ -69,6 +70,7 @@ def chips_from_rasters(
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
+    note_uncovered(settings, notes, areas, rasters)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = Tables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
@@ -103,6 +105,23 @@ def open_place(
     areas[flights.columns] = flights
     areas["years_apart"] = measure_years_apart(flights, areas["label_year"])
     return rasters, areas, targets
+
+
+def note_uncovered(
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, rasters: Rasters
+) -> None:
+    """Note which areas within the rasters' bounds have too little data, by ``ground_covered``."""
+    least, frame = settings.chips.min_area_coverage, shapely.box(*rasters.surface.grid.bounds)
+    within = shapely.area(shapely.intersection(areas.geometry.values, frame)) / areas.area
+    # Not those that the frame cuts: boundaries of a country always go on beyond a place.
+    is_short = (areas["ground_covered"] < least) & (within >= least)
+    if is_short.any():
+        codes = list_names(sorted(areas.loc[is_short, "area_id"]), limit=5)
+        notes.add(
+            f"{settings.typed('areas')}: {is_short.sum()} of the {len(areas)} areas here lie "
+            f"within the rasters' bounds and have data on less than {least:.0%} of their ground "
+            f"(chips.min_area_coverage): they are not used ({codes})"
+        )
 
 
 def join_chips(
