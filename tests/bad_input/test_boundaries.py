@@ -413,9 +413,6 @@ SOUND: dict[str, Spoil] = {
     "a collection around the polygon": rewritten(
         drawn(lambda shape: shapely.GeometryCollection([shape, shape.centroid]), 3), "a.geojson"
     ),
-    "areas that go on beyond the rasters": rewritten(
-        lambda areas: areas.set_geometry(areas.translate(60, 60))
-    ),
     "heights in the outlines": rewritten(
         lambda areas: areas.set_geometry(
             gpd.GeoSeries(shapely.force_3d(areas.geometry.to_numpy(), 5.0), crs=areas.crs)
@@ -459,6 +456,15 @@ def test_boundaries_are_taken_with_a_note(
     assert len(areas) == n_areas
     assert areas["crime"].notna().all()
     assert areas["ground_covered"].min() > 0.99
+
+
+def test_areas_that_go_on_beyond_the_rasters_get_no_word(
+    place: Any, noted: Callable[..., Any]
+) -> None:
+    rewritten(lambda areas: areas.set_geometry(areas.translate(60, 0)))(place)
+    areas = noted()
+    assert (place.run / "chips" / "notes.json").read_text().strip() == "[]"
+    assert (~areas["is_used"]).sum() == 10
 
 
 @pytest.mark.parametrize("name", SOUND)
