@@ -140,12 +140,12 @@ def read_label_headings(typed: Typed, column: str | None) -> list[str]:
     InputError
         If the file cannot be read or has no column of codes.
     """
-    return _list_columns(_open_coded(typed, column))
+    return _list_columns(_open_coded(typed, column, is_head=True))
 
 
 def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
     """Read the year of the areas off a table of labels; None where its sheets disagree."""
-    told = [coded.vintage for coded in _open_coded(typed, column)]
+    told = [coded.vintage for coded in _open_coded(typed, column, is_head=True)]
     return next((each for each in told if each is not None), None)
 
 
@@ -166,15 +166,15 @@ def _list_columns(sheets: list[Coded]) -> list[str]:
     return list(dict.fromkeys(c for coded in sheets for c in coded.sheet.columns if c))
 
 
-def _open_coded(typed: Typed, column: str | None) -> list[Coded]:
-    """Open a table: its sheets that have a column of area codes."""
+def _open_coded(typed: Typed, column: str | None, is_head: bool = False) -> list[Coded]:
+    """Open a table, or how it begins: its sheets that have a column of area codes."""
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
 
     def is_headings(columns: list[str]) -> bool:
         return column in columns if column else find_column(columns, "area_id") is not None
 
-    sheets = open_sheets(typed.path, str(typed), is_headings)
+    sheets = open_sheets(typed.path, str(typed), is_headings, is_head)
     coded = [sheet for sheet in sheets if is_headings(sheet.columns)]
     by_values: dict[int, list[str]] = {}
     # By values only where no heading tells: a sheet of lookups has codes of everything.
