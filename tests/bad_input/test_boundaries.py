@@ -126,6 +126,11 @@ def rewritten_as_text(name: str, change: Callable[[Any], None]) -> Spoil:
     return spoil
 
 
+def workbook(place: Any) -> None:
+    place.labels().to_excel(place.folder / "a.xlsx", index=False)
+    place.configure(data={"areas": "a.xlsx"})
+
+
 def in_capitals(place: Any) -> None:
     shapefile()(place)
     for path in list(place.folder.glob("a.*")):
@@ -248,6 +253,14 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "GML": (written('<gml:FeatureCollection xmlns:gml="a"/>', "a.gml"), ("GML", "ogr2ogr")),
     "a table": (lambda p: p.configure(data={"areas": "labels.csv"}), ("labels.csv", "GeoPackage")),
+    "a workbook": (
+        workbook,
+        (
+            "a.xlsx: cannot be read",
+            "it is a workbook or another Office document",
+            "Give a shapefile, GeoPackage",
+        ),
+    ),
     "a raster": (lambda p: p.configure(data={"areas": "dsm.tif"}), ("dsm.tif: cannot be read",)),
     "a folder": (in_folder, ("d: is a folder", '"d/areas.gpkg"')),
     "a pipe": (piped, ("areas.gpkg: is a pipe",)),
@@ -386,6 +399,11 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
         98,
     ),
     "codes in fractions": (numbered, ("1 area without a code is left out",), 99),
+    "codes in formulas": (
+        rewritten(coded(lambda codes: [f'="{code}"' for code in codes])),
+        ('100 area codes stand in formulas, as in ="E01000001": the text within is taken',),
+        100,
+    ),
     "names of 5,000 letters": (
         rewritten(lambda areas: areas.assign(LSOA11NM="n" * 5000)),
         ("100 names are cut to 120 letters",),

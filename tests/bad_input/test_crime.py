@@ -172,6 +172,20 @@ def a_month_to_come(folder: Path) -> None:
     )
 
 
+def rows_of(names: str, *cells: str) -> Callable[[Path], None]:
+    """Counts in rows, the same of every area: headings and cells behind the area's code."""
+
+    def write(folder: Path) -> None:
+        rows = [f"{code},{each}" for code in CODES for each in cells]
+        (folder / "counts.csv").write_text("\n".join([f"LSOA Code,{names}", *rows]))
+
+    return write
+
+
+def a_blank_month(folder: Path) -> None:
+    write_street(folder / "counts.csv", [*list_crimes(months_of(2019)), ("", CODES[0], "Burglary")])
+
+
 def years_of(counts: Any, *years: str) -> Callable[[Path], None]:
     return lambda folder: write_columns(folder / "counts-major-burglary.csv", [*years], counts)
 
@@ -198,6 +212,36 @@ REFUSED: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("percent", years_of(lambda k, _: f"{k % 7 + 1}%", "2019"), ("'2019' must hold", "1%")),
     ("years to come", years_of(lambda k, _: k, "2019", "2097"), ("2097, which is still to come",)),
     ("single crimes to come", a_month_to_come, ("counts of 2097-01, which is still to come",)),
+    (
+        "quarters",
+        rows_of(
+            "Major Category,Value,Year,Quarter",
+            *(f"Burglary,{k},2019,{k}" for k in range(1, 5)),
+        ),
+        ("has a column 'Quarter' beside the year", "or by month"),
+    ),
+    (
+        "days of a month",
+        rows_of(
+            "Major Category,Value,Year,Month,Day", "Burglary,3,2019,1,1", "Burglary,4,2019,1,2"
+        ),
+        ("rows must differ in one of 'LSOA Code', 'Major Category', 'period'", "201901"),
+    ),
+    (
+        "a month left blank",
+        rows_of("Major Category,Value,Year,Month", "Burglary,3,2019,1", "Burglary,4,2019,"),
+        ("100 of 200 rows have no year, or no month where others have one",),
+    ),
+    (
+        "a single crime without a month",
+        a_blank_month,
+        ("1 of 1801 rows have no year, or no month",),
+    ),
+    (
+        "a month in words",
+        rows_of("Major Category,Value,Month", "Burglary,3,Jan 2019"),
+        ("'Jan 2019' is no year and month (2019-01)", "201901"),
+    ),
     ("running totals", added_up, ("counts of 2019 never fall", "of single months")),
     (
         "a year that is not its months",

@@ -655,7 +655,11 @@ NOTED: dict[str, tuple[Spoil, str, int]] = {
     ),
     "pictures in a sub-folder besides": (move_below, "1 pictures in its sub-folders are not", N),
     "a torn picture": (tear_one, "1 pictures cannot be read and are left out: LIDAR_103.png", 23),
-    "two rows of an id": (double_row, "ids with more than one row, the first one taken: 100", N),
+    "two rows of an id": (
+        double_row,
+        "ids with more than one row, which differ; the first one is taken: 100",
+        N,
+    ),
 }
 
 

@@ -32,6 +32,7 @@ from basrelief.sources.census import (
     find_column,
     find_columns,
     find_vintage,
+    note_guarded,
     recognise_codes,
     tidy_codes,
 )
@@ -121,9 +122,10 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
         # Codes may be blank too; pandas would leave their group out, and nothing could be named.
         count = repeated.groupby(keys, dropna=False, sort=False).size().iloc[0]
         codes = list_names(repeated[keys].iloc[0].tolist())
-        raise InputError(
-            f"{where}: area codes must be unique, {codes} stands {count} times. {cure}"
-        )
+        what = "area codes must be unique"
+        if len(keys) > 1:
+            what = f"rows must differ in one of {', '.join(map(repr, keys))} at least"
+        raise InputError(f"{where}: {what}, {codes} stands {count} times. {cure}")
 
 
 def read_areas(
@@ -341,6 +343,7 @@ def _take_polygons(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
 
 def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
+    note_guarded(areas["area_id"].astype(object), str(typed), notes)
     codes = tidy_codes(areas["area_id"].astype(object))
     is_bare = codes.isna() | (codes == "")
     if is_bare.any():

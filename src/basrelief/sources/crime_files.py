@@ -34,6 +34,12 @@ from basrelief.sources.tables import open_table
 PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
 """A year, or a year and a month, with or without a dash."""
 
+FINER = re.compile(
+    r"(calendar |financial )?(quarter|qtr|q|season|half|half year|week|day|date)"
+    r"( number| no|)"
+)
+"""How parts of a year other than months are headed, in lower case."""
+
 VALUES = ("value", "count", "counts", "crimes", "number of crimes", "n", "total")
 """How long tables head their counts, in lower case."""
 
@@ -122,6 +128,7 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
         code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
     # 2018/19 is no year of any other table: rates would be of other months.
     refuse_financial_years(sheet.columns, where)
+    _refuse_finer(by_name, where)
     has_counts = _find_periods(sheet.columns) or _find_long(by_name)
     # They lie beside the crimes in every download, and have nearly the same columns.
     if "outcome type" in by_name or "object of search" in by_name:
@@ -138,6 +145,17 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
             f"{list_names(sheet.columns)}."
         )
     return CrimeFile(sheet, code, by_name, path.stem, frozenset(without))
+
+
+def _refuse_finer(by_name: dict[str, str], where: str) -> None:
+    """Stop where rows are of quarters or weeks: each would be taken for a whole year."""
+    finer = next((by_name[each] for each in by_name if FINER.fullmatch(each)), None)
+    if finer is not None and _find_long(by_name) and "month" not in by_name:
+        raise InputError(
+            f"{where}: has a column {finer!r} beside the year. Counts are taken by year (one row "
+            "an area, category and year) or by month (with a column month, 1 to 12): add them up, "
+            "or give those of months."
+        )
 
 
 def _find_periods(columns: Sequence[str]) -> dict[str, str]:
@@ -247,11 +265,18 @@ def check_periods(texts: pd.Series[str], file: CrimeFile) -> pd.Series[str]:
     InputError
         If one is none; shows it.
     """
+    is_blank = texts.isna() | texts.isin(["", "nan", "None"])
+    if is_blank.any():
+        raise InputError(
+            f"{file.where}: {is_blank.sum()} of {len(texts)} rows have no year, or no month where "
+            "others have one. Fill it in, or leave these rows out."
+        )
     refuse_financial_years(texts.unique(), file.where)
     found = texts.str.extract(f"^{PERIOD.pattern}$")
     if found[0].isna().any():
         raise InputError(
-            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01)."
+            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01). "
+            "Months are taken as 2019-01 or 201901, and years as 2019."
         )
     # In one form, so that files with dashes and without can be joined.
     return found[0] + found[1].fillna("")

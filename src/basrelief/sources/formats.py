@@ -76,6 +76,8 @@ STRANGERS = {
     b"GRIB": "GRIB; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"\x00\x00\x00\x0cjP": "JPEG 2000; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"PK\x03\x04": "a zip archive; its name should end in .zip",
+    b"\xd0\xcf\x11\xe0": "a workbook of old Excel, or another Office document",
+    b"PAR1": "Parquet; convert it: ogr2ogr OUT.gpkg IN",
     b"\x1f\x8b": "packed by gzip; unpack it",
     b"7z\xbc\xaf": "a 7z archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
@@ -86,6 +88,9 @@ STRANGERS = {
     b"<wfs": "GML; convert it: ogr2ogr OUT.gpkg IN",
 }
 """What is often given in the place of heights or boundaries, and what would help."""
+
+OFFICE = (b"[Content_Types].xml", b"docProps/", b"xl/", b"mimetypeapplication/vnd.oasis")
+"""What stands in the head of a zip archive that is a workbook or a text document."""
 
 OFFLINE = {"GDAL_HTTP_PROXY": "http://127.0.0.1:9", "GDAL_HTTP_MAX_RETRY": "0"}
 """What GDAL is told wherever it opens a file: a way into the network that leads nowhere (nothing
@@ -214,6 +219,8 @@ def describe_stranger(head: bytes) -> str:
         return "an ASCII grid with bytes that are no text; save it as plain ASCII"
     if any(pointer in head for pointer in POINTERS):
         return "a list of other files or servers, which are not followed; give the files themselves"
+    if text.startswith(b"PK\x03\x04") and any(each in head for each in OFFICE):
+        return "a workbook or another Office document; a table has no outlines and no heights"
     found = (word for magic, word in STRANGERS.items() if text.startswith(magic))
     # Names of elements come in any case, after a declaration of XML.
     lower = (word for magic, word in STRANGERS.items() if text.lower().startswith(magic.lower()))

@@ -16,6 +16,7 @@ from basrelief.sources.census import (
     find_column,
     find_columns,
     find_vintage,
+    note_guarded,
     recognise_codes,
     tidy_codes,
 )
@@ -274,6 +275,7 @@ def _take(
     """Read columns of one sheet, indexed by area code."""
     # Set by place: the codes may be a target's column too.
     table = coded.sheet.read([coded.code, *wanted]).set_axis(["area_id", *wanted], axis=1)
+    note_guarded(table["area_id"], coded.sheet.where, notes)
     table["area_id"] = tidy_codes(table["area_id"])
     is_coded = table["area_id"].notna() & (table["area_id"] != "")
     lost = table.loc[~is_coded, [c for c in wanted if c in checked]].notna().any(axis=1).sum()
