@@ -169,7 +169,21 @@ def tidy_text(text: str) -> str:
     'Crime Score'
     """
     # U+FEFF and U+200B take no room and are no white space to Python.
-    return " ".join(text.replace("\ufeff", "").replace("\u200b", "").split())
+    return compose(" ".join(text.replace("\ufeff", "").replace("\u200b", "").split()))
+
+
+def compose(text: str) -> str:
+    r"""Write accents in one way: a Mac's programs set them behind their letter, most others not.
+
+    >>> compose("cafe\u0301") == compose("caf\u00e9") == "caf\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def find_same(name: str, names: Iterable[str]) -> str | None:
+    """Find a name among others, as it stands there, whichever way accents are written."""
+    return next((each for each in names if compose(each) == compose(name)), None)
 
 
 def guard_cell(text: str) -> str:

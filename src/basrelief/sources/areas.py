@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, suggest, tidy_text
+from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, find_same, suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.boundaries import (
     OPEN_ERRORS,
@@ -77,8 +77,9 @@ def choose_code_column(
     """
     if column is not None:
         # What was typed is never held against what it looks like.
-        if column in columns:
-            return column
+        typed_column = find_same(column, columns)
+        if typed_column is not None:
+            return typed_column
         raise InputError(
             f"{typed.beside(key, column)}: {typed} has no such column. "
             f"It has: {list_names(columns)}.{suggest(column, columns)}"

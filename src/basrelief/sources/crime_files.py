@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.config import InputError
+from basrelief.names import compose
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names, refuse_repeats
 from basrelief.sources.census import (
@@ -110,7 +111,7 @@ def name_category(text: str) -> str:
     ('violence_against_the_person', 'theft')
     """
     # London's yearly file of all thefts is called "major-theft-all".
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
+    return re.sub(r"[^a-z0-9]+", "_", compose(text).lower()).strip("_").removesuffix("_all")
 
 
 def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:

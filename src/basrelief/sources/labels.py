@@ -10,6 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from basrelief.config import InputError, Typed
+from basrelief.names import find_same
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, refuse_repeats
 from basrelief.sources.census import (
@@ -173,7 +174,8 @@ def _open_coded(typed: Typed, column: str | None, is_head: bool = False) -> list
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
 
     def is_headings(columns: list[str]) -> bool:
-        return column in columns if column else find_column(columns, "area_id") is not None
+        found = find_same(column, columns) if column else find_column(columns, "area_id")
+        return found is not None
 
     sheets = open_sheets(typed.path, str(typed), is_headings, is_head)
     coded = [sheet for sheet in sheets if is_headings(sheet.columns)]
