@@ -37,6 +37,9 @@ N_TARGETS = 4
 CORRELATION = 0.5
 """Between targets."""
 
+NOMINAL = 0.95
+"""What `N_SPREADS` standard deviations on either side are meant to hold."""
+
 N_DRAWS = 300
 """Draws that a skill's expected value is the mean of."""
 
@@ -52,8 +55,8 @@ def main() -> None:
     parser.add_argument("--laws", default="", help="only laws whose name this pattern is found in")
     args = parser.parse_args()
     ground, start = open_ground(args.config), time.perf_counter()
-    print("| labels | scheme | of | expected | kind | intervals | half width | held |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| labels | scheme | of | expected | kind | intervals | half width | nominal | held |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for law in LAWS:
         if not re.search(args.laws, law.name):
             continue
@@ -118,7 +121,7 @@ def judge(
             half.setdefault(kind, []).append((found["high"] - found["low"]) / 2)
     for kind, each in sorted(held.items()):
         width, share = f"{np.median(half[kind]):.3f}", f"{np.mean(each):.0%}"
-        yield f"{expected:.3f}", kind, str(len(each)), width, share
+        yield f"{expected:.3f}", kind, str(len(each)), width, f"{NOMINAL:.0%}", share
 
 
 def choose_names(ground: Ground) -> list[str]:

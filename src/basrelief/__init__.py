@@ -26,10 +26,11 @@ _HOMES = {
     "explain_recipes": "explain.stage",
     "write_maps": "tell.maps.stage",
     "tell_run": "tell.stage",
-    "Place": "judge.transfer",
+    "NewRasters": "judge.transfer",
     "transfer_model": "judge.transfer",
     "NewPictures": "judge.transfer_pictures",
     "transfer_to_pictures": "judge.transfer_pictures",
+    "say_answer": "tell.new_places",
 }
 
 __all__ = sorted(_HOMES)

@@ -159,7 +159,7 @@ def predict(
 
     Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
     """
-    from basrelief.judge.transfer import Place, transfer_model
+    from basrelief.judge.transfer import NewRasters, transfer_model
     from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
     from basrelief.tell.new_places import say_answer
 
@@ -167,7 +167,7 @@ def predict(
     of_rasters = (dsm, areas, dtm, crs, labels, label_column)
     with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
         if dsm and areas and not (images or table):
-            place = Place(dsm, dtm, crs, areas, labels, area_column, label_column)
+            place = NewRasters(dsm, dtm, crs, areas, labels, area_column, label_column)
             transfer_model(run, place, there, recipe)
         elif images and table and not any(of_rasters):
             transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)

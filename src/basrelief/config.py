@@ -18,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.names import RESERVED, find_clash
+from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
     change_table,
     find_dotted,
+    format_value,
     read_toml,
     show,
     tell_missing,
@@ -174,18 +175,9 @@ class DataSettings(Section):
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
         targets = [] if self.targets == "all" else list(dict.fromkeys(self.targets))
-        for name in targets:
-            # Files of maps do not tell capitals from small letters.
-            if name.lower() in RESERVED:
-                raise ValueError(
-                    f"targets: {name!r} is a name that the program uses itself; rename the column"
-                )
-            clash = find_clash(name, targets)
-            if clash is not None:
-                raise ValueError(
-                    f"targets: {name!r} and {clash!r} would be one column in maps and tables; "
-                    "rename one of the columns"
-                )
+        fault = find_target_fault(targets)
+        if fault is not None:
+            raise ValueError(f"targets: {fault}")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self
@@ -259,14 +251,13 @@ class ModelSettings(Section):
     def _check_weights(cls, typed: Any) -> Any:
         if isinstance(typed, str):
             raise ValueError(
-                f"a table of backbones is wanted: weights = {{ vgg16 = {json.dumps(typed)} }}"
+                f"a table of backbones is wanted: weights = {format_value({'vgg16': typed})}"
             )
         # timm's names have dots, and people write them bare.
         dotted = find_dotted(typed) if isinstance(typed, dict) else None
         if dotted is not None:
             raise ValueError(
-                "a name with a dot needs quotes: "
-                f'weights = {{ "{dotted[0]}" = {json.dumps(dotted[1])} }}'
+                f"a name with a dot needs quotes: weights = {format_value(dict([dotted]))}"
             )
         return typed
 

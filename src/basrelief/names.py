@@ -111,6 +111,27 @@ def find_folder_fault(name: str) -> str | None:
     return None
 
 
+def find_target_fault(targets: list[str]) -> str | None:
+    """Say which target cannot be called so; None where all can.
+
+    Examples
+    --------
+    >>> find_target_fault(["crime", "Crime"])
+    "'crime' and 'Crime' would be one column in maps and tables; rename one of the columns"
+    """
+    for name in targets:
+        # Files of maps do not tell capitals from small letters.
+        if name.lower() in RESERVED:
+            return f"{name!r} is a name that the program uses itself; rename the column"
+        clash = find_clash(name, targets)
+        if clash is not None:
+            return (
+                f"{name!r} and {clash!r} would be one column in maps and tables; rename one of the "
+                "columns"
+            )
+    return None
+
+
 def find_clash(name: str, names: list[str]) -> str | None:
     """Find another target whose columns would be called as one of this one's."""
     mine = name.lower()

@@ -133,6 +133,7 @@ STAGES = (
         "tell.stage.tell_run",
         reads=("chips", "describe", "split", "train", "evaluate", "explain", "map"),
         sections=("publish",),
+        inputs="told.",
         writes=(
             *("report.html", "public", "publish.json", "release", "inputs.json", "stac"),
             *("model_card.md", "data_sheet.md"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -303,21 +304,6 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool | list)
 
 
-def find_texts(values: Mapping[str, Any]) -> list[str]:
-    """List the texts of a table, of the tables and lists in it too."""
-    found: list[str] = []
-    waiting: list[Any] = [values]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Mapping):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-        elif isinstance(value, str):
-            found.append(value)
-    return found
-
-
 def format_toml(values: dict[str, Any]) -> str:
     """Write values as TOML: those that stand alone first, then one table each of the others.
 
@@ -329,19 +315,33 @@ def format_toml(values: dict[str, Any]) -> str:
     seed = 7
     <BLANKLINE>
     [models]
-    weights = { "vgg16" = "none" }
+    weights = { vgg16 = "none" }
     <BLANKLINE>
     """
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines = [f"{key} = {_as_toml(value)}" for key, value in values.items() if key not in tables]
+
+    def write(pairs: Iterable[tuple[str, Any]]) -> list[str]:
+        return [f"{key} = {format_value(value)}" for key, value in pairs]
+
+    lines = write((key, value) for key, value in values.items() if key not in tables)
     for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_as_toml(value)}" for name, value in table.items())]
+        lines += ["", f"[{key}]", *write(table.items())]
     return "\n".join(lines) + "\n"
 
 
-def _as_toml(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Write one value as TOML, a table in one line.
+
+    >>> print(format_value({"resnet18.a1_in1k": "none"}))
+    { "resnet18.a1_in1k" = "none" }
+    """
     if isinstance(value, dict):
-        pairs = [f"{json.dumps(key)} = {_as_toml(item)}" for key, item in value.items()]
+        pairs = [f"{_format_key(key)} = {format_value(item)}" for key, item in value.items()]
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     # A JSON text, number, truth value or list is TOML as well.
     return json.dumps(value, ensure_ascii=False)
+
+
+def _format_key(key: str) -> str:
+    # A dot in a bare key of TOML begins a table of its own.
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)

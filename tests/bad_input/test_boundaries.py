@@ -240,6 +240,14 @@ THERE_AND_BACK = shapely.Polygon([(530_310, 180_910), (530_390, 180_990), (530_3
 SQUARE = shapely.box(530_200, 180_900, 530_300, 181_000)
 
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a table with fewer rows than shapes": (
+        another_s_codes(lambda areas: areas.iloc[:60]),
+        ("100 shapes", "60 rows"),
+    ),
+    "a table with more rows than shapes": (
+        another_s_codes(lambda areas: pd.concat([areas.iloc[:30], areas])),
+        ("100 shapes", "130 rows"),
+    ),
     "a pointer to a server": (written(VRT, "a.geojson"), ("a.geojson", "files or servers")),
     "a command": (written(STREAM, "a.json"), ("a.json", "files or servers")),
     "a pointer within JSON": (
@@ -348,6 +356,11 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
+    "a ring that encloses nothing": (
+        rewritten(drawn(THERE_AND_BACK, 3, 7)),
+        ("2 areas drawn as points or lines, without ground,",),
+        98,
+    ),
     **{
         f"areas without a shape in {name}": (
             rewritten(drawn(None, 3, 5), name),
@@ -476,12 +489,11 @@ def test_boundaries_are_taken_with_a_note(
     assert areas["ground_covered"].min() > 0.99
 
 
-def test_areas_that_go_on_beyond_the_rasters_get_no_word(
+def test_areas_that_go_on_beyond_the_rasters_are_named(
     place: Any, noted: Callable[..., Any]
 ) -> None:
     rewritten(lambda areas: areas.set_geometry(areas.translate(60, 0)))(place)
-    areas = noted()
-    assert (place.run / "chips" / "notes.json").read_text().strip() == "[]"
+    areas = noted("10 of the 100 areas here (E01000010, E01000020, ")
     assert (~areas["is_used"]).sum() == 10
 
 

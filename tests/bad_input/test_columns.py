@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from basrelief.config import InputError, Typed, load_settings
+from basrelief.config import DataSettings, InputError, Typed, load_settings
 from basrelief.drawing import finish_figure, start_figure
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import read_crime
@@ -277,3 +277,12 @@ def test_signs_that_no_font_has_are_drawn_without_a_warning() -> None:
     axes.set_title("\N{PILE OF POO} rate")
     # Warnings are errors here.
     assert "\N{PILE OF POO} rate" in finish_figure(figure, "a figure")
+
+
+def test_an_accent_is_one_letter_however_it_is_stored(tmp_path: Path) -> None:
+    one, two = "caf\u00e9", "cafe\u0301"
+    labels, _ = read(tmp_path, {two: SCORES}, target=one)
+    assert labels[one].tolist() == SCORES
+    # As a name that is typed twice.
+    settings = DataSettings(dsm="a", areas="b", labels="c", targets=[one, two])
+    assert set(settings.targets) == {one}

@@ -166,6 +166,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "a neighbour in decimetres": (halves(lambda v: v * 10, across=True), ("heights jump by",)),
     "a neighbour above another sea": (halves(lambda v: v - 15), ("heights jump by 15.0",)),
     "a wall along a seam": (seamed(raised), ("a.tif and b.tif show the same", "Take one out")),
+    "a wall along a seam, in the tile that is read first": (
+        seamed(raised, ("b.tif", "a.tif"), n_cells=10),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
     "a wall along a narrow seam": (
         seamed(lambda v: raised(v, 2), n_cells=2),
         ("a.tif and b.tif show the same", "Take one out"),
@@ -270,16 +274,16 @@ def test_sound_neighbours_are_taken_without_a_word(
 
 
 @pytest.mark.parametrize("across", [False, True])
-@pytest.mark.parametrize("n_cells", [1, 6, 12])
+@pytest.mark.parametrize(("n_cells", "apart_m"), [(1, 0.2), (6, 0.2), (10, 0.0), (12, 0.2)])
 def test_a_sound_seam_is_taken_without_a_word(
-    place: Any, noted: Callable[..., Any], n_cells: int, across: bool
+    place: Any, noted: Callable[..., Any], n_cells: int, apart_m: float, across: bool
 ) -> None:
-    # Surveys agree to decimetres, and a crown may be gone.
-    seamed(
-        lambda values: values + 0.2 + 8 * (np.arange(values.size) % 5 == 0).reshape(values.shape),
-        n_cells=n_cells,
-        across=across,
-    )(place)
+    def differ(values: Any) -> Any:
+        # Surveys agree to decimetres, and a crown may be gone.
+        is_gone = (np.arange(values.size) % 5 == 0).reshape(values.shape)
+        return values + apart_m + 40 * apart_m * is_gone
+
+    seamed(differ, n_cells=n_cells, across=across)(place)
     noted()
     assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
 

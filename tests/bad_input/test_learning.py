@@ -348,7 +348,7 @@ def test_is_refused_before_a_chip_is_cut(
 
 DENSE_REFUSED = {
     "attention over the picture": ("test_vit", "2", ["depends on more than", "such as 'vgg16'"]),
-    "windows of attention": ("swin_tiny_patch4_window7_224", "2", ["cannot be read block by"]),
+    "windows of attention": ("swin_tiny_patch4_window7_224", "2", ["cannot be read piece by"]),
     "means over the picture": ("mobilenetv3_small_050", "3", ["depends on more than the 512"]),
     "a stage that is not there": ("test_resnet", "9", ["stages = [9]", "stages 0 to 4"]),
 }

@@ -116,7 +116,8 @@ def test_a_case_that_is_read(tmp_path: Path, run_command: Callable[..., int], na
     chips = config.parent / "run" / "chips"
     notes = read_json(chips / "notes.json")
     assert [part for part in says if not any(part in note for note in notes)] == [], notes
-    assert notes == [] or says
+    # Of what is odd about tables: areas beside the rasters are named in every case.
+    assert [note for note in notes if "of their ground (chips.min_area" not in note] == [] or says
     areas = pd.read_parquet(chips / "areas.parquet").set_index("area_id")
     for column, (count, mean) in expected.items():
         assert areas[column].count() == count

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from basrelief.explain.checks import Checked, check_maps
-from basrelief.explain.controls import SHUFFLED, Control, Ground, detect_edges, find_verdict
+from basrelief.explain.controls import SHUFFLED, Control, Grouping, detect_edges, find_verdict
 from basrelief.explain.moves import (
     MOVES,
     SHARES,
@@ -257,9 +257,9 @@ def make_curves(n: int, ranked_ends_at: float) -> Floats:
     return np.stack([ends[:, None] * straight, 0.1 * rng.normal(size=(n, 1)) * straight])
 
 
-def alone(n: int) -> Ground:
+def alone(n: int) -> Grouping:
     """Samples on ground of their own."""
-    return Ground([str(k) for k in range(n)], Draws(np.random.default_rng(0)))
+    return Grouping([str(k) for k in range(n)], Draws(np.random.default_rng(0)))
 
 
 def test_the_area_between_straight_curves_is_half_of_how_far_they_end_apart() -> None:
@@ -385,8 +385,8 @@ def test_a_map_is_not_told_from_one_that_is_the_same() -> None:
 def test_intervals_are_over_ground_and_not_over_samples() -> None:
     values = np.random.default_rng(0).normal(size=12).repeat(20)
     draws = Draws(np.random.default_rng(0))
-    apart = Ground([str(k) for k in range(240)], draws).bound(values)
-    together = Ground([str(k // 20) for k in range(240)], draws).bound(values)
+    apart = Grouping([str(k) for k in range(240)], draws).bound(values)
+    together = Grouping([str(k // 20) for k in range(240)], draws).bound(values)
     wide, narrow = (float(np.ptp(np.array(each, dtype=float))) for each in (together, apart))
     assert wide / narrow == pytest.approx(20**0.5, rel=0.3)
-    assert Ground(["one"] * 240, draws).bound(values) == (None, None)
+    assert Grouping(["one"] * 240, draws).bound(values) == (None, None)

@@ -94,8 +94,8 @@ def test_maps_do_not_depend_on_how_the_ground_is_cut(
     built: tuple[Run, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maps = []
-    for name, block_px in (("whole", 1344), ("parts", 64)):
-        monkeypatch.setattr(dense, "BLOCK_PX", block_px)
+    for name, tract_px in (("whole", 1344), ("parts", 64)):
+        monkeypatch.setattr(dense, "TRACT_PX", tract_px)
         (tmp_path / name).mkdir()
         _, _, paths = draw(built, "means", tmp_path / name)
         with rasterio.open(paths[0]) as raster:

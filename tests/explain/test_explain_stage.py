@@ -88,6 +88,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         for target in ("crime", "income")
     ]
     pd.concat(tested).to_parquet(run.predictions)
+    (run.folder / "evaluate").mkdir()
+    write_json(run.folder / "evaluate" / "claims.json", [])
     (run.explain / "gone").mkdir(parents=True)
     stage.explain_recipes(SETTINGS, run)
     return run
@@ -141,8 +143,10 @@ def test_heat_is_told_by_kind_of_ground_and_beside_the_edges(run: Run) -> None:
     kinds = read_json(run.explain / "kinds.json")
     crime = [record for record in kinds if record["target"] == "crime"]
     assert [record["kind"] for record in crime] == [*KINDS, EDGES, TOP_AND_BOTTOM, SIDES]
-    keys = ["recipe", "target", "kind", "share_of_ground", "contribution", "low", "high", "unit"]
-    assert all(list(record) == keys for record in kinds)
+    keys = {"recipe", "target", "kind", "share_of_ground", "contribution", "low", "high", "unit"}
+    assert all(set(record) == keys | {"p", "holds"} for record in kinds)
+    # Nothing was claimed of LIDAR by this recipe, so that no kind of ground holds.
+    assert not any(record["holds"] for record in kinds)
     shares = [record["share_of_ground"] for record in crime[: len(KINDS)]]
     assert sum(shares) == pytest.approx(1.0)
 

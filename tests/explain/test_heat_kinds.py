@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.explain.controls import Ground
+from basrelief.explain.controls import Grouping
 from basrelief.explain.heat_kinds import list_heat_kinds, list_places, mark_rim
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.judge.resampling import Draws
@@ -34,7 +34,7 @@ def make_samples(kind: str) -> Samples:
 
 def tell(heat: NDArray[np.float32], kind: str = "heights") -> dict[str, dict[str, Any]]:
     ground, places = list_places(make_samples(kind), np.arange(N_CHIPS), (SIDE, SIDE))
-    blocks = Ground([str(k) for k in range(N_CHIPS)], Draws(np.random.default_rng(0)))
+    blocks = Grouping([str(k) for k in range(N_CHIPS)], Draws(np.random.default_rng(0)))
     return {each["kind"]: each for each in list_heat_kinds(heat, ground, places, blocks)}
 
 

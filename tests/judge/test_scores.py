@@ -148,6 +148,13 @@ def test_what_cannot_be_had_is_null() -> None:
     assert sum_up(record | {"worth": find_worth(record)}) == "skill unknown, unknown"
 
 
+def test_a_line_of_progress_says_worse_only_where_the_model_was_fitted_anew() -> None:
+    record = {"skill": -2.45, "worth": "worse", "interval": "resampled"}
+    assert sum_up(record) == "skill -2.45, not told"
+    assert sum_up(record | {"interval": "refitted"}) == "skill -2.45, worse"
+    assert sum_up(record | {"worth": "better"}) == "skill -2.45, better"
+
+
 def test_recipes_targets_schemes_and_units_are_scored_apart() -> None:
     frame = predict(8)
     both = pd.concat([frame, frame.assign(target="health", y_pred=0.0)])

@@ -15,7 +15,7 @@ from basrelief.chips.store import load_samples
 from basrelief.config import InputError
 from basrelief.judge.new_places import find_model, weigh
 from basrelief.judge.tables import PREDICTIONS
-from basrelief.judge.transfer import Place, settle_place, transfer_model
+from basrelief.judge.transfer import NewRasters, settle_place, transfer_model
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
@@ -23,9 +23,9 @@ from basrelief.sources.town import write_town
 from basrelief.tell.new_places import say_answer
 
 
-def place_of(folder: Path, *, dsm: str = "DSM", labels: bool = False) -> Place:
+def place_of(folder: Path, *, dsm: str = "DSM", labels: bool = False) -> NewRasters:
     """Name a town's files as a user would."""
-    return Place(
+    return NewRasters(
         dsm=f"{folder}/lidar/{dsm}_*.tif",
         dtm=f"{folder}/lidar/DTM_*.tif",
         crs=None,
@@ -309,7 +309,7 @@ def test_a_model_of_tq28ne_predicts_barbican(
     for stage in ("chips", "describe", "split", "train"):
         cli.app([stage, str(config), "--quiet"], standalone_mode=False)
     dsm = f"{shared_data}/lidar/barbican/dsm_*.tif"
-    place = Place(dsm, None, None, str(areas), str(labels))
+    place = NewRasters(dsm, None, None, str(areas), str(labels))
     out = Run(tmp_path / "out", quiet=True)
     transfer_model(Run(tmp_path / "run"), place, out, None)
     drawn = gpd.read_file(out.folder / "areas.gpkg")

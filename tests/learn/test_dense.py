@@ -127,12 +127,12 @@ def test_features_equal_brute_force_over_cells_cut_by_borders(
 
 
 @pytest.mark.parametrize("size_px", [32, 96])
-@pytest.mark.parametrize("block_px", [32, 64])
+@pytest.mark.parametrize("tract_px", [32, 64])
 def test_features_do_not_depend_on_how_the_ground_is_cut(
-    tmp_path: Path, lay_place: Place, monkeypatch: pytest.MonkeyPatch, size_px: int, block_px: int
+    tmp_path: Path, lay_place: Place, monkeypatch: pytest.MonkeyPatch, size_px: int, tract_px: int
 ) -> None:
     whole = pool(tmp_path / "whole", lay_place)
-    monkeypatch.setattr(dense, "BLOCK_PX", block_px)
+    monkeypatch.setattr(dense, "TRACT_PX", tract_px)
     assert_same(pool(tmp_path / "parts", lay_place, size_px=size_px), whole)
 
 
@@ -232,7 +232,7 @@ def test_a_pool_that_no_area_has_keeps_its_features(tmp_path: Path, lay_place: P
 def test_blocks_that_no_area_touches_are_not_looked_at(
     tmp_path: Path, lay_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense, "BLOCK_PX", 32)
+    monkeypatch.setattr(dense, "TRACT_PX", 32)
     run = lay_place(tmp_path, make_heights(), make_areas()[:1], size_px=32)
     extractor = make_extractor()
     patches = list(list_patches(load_samples(run), RECIPE, extractor, 1.0, run))

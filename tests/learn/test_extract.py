@@ -121,6 +121,6 @@ def test_the_halo_is_what_a_cell_sees_in_whole_cells(
 def test_a_network_that_sees_the_whole_picture_is_refused(backbone: str) -> None:
     recipe = RECIPE.model_copy(update={"backbone": backbone, "stages": [1]})
     models = SETTINGS.models.model_copy(update={"weights": {backbone: "none"}})
-    with pytest.raises(InputError, match="cannot be read block by block") as caught:
+    with pytest.raises(InputError, match="cannot be read piece by piece") as caught:
         load_extractor(recipe, SETTINGS.model_copy(update={"models": models}))
     assert "\n" not in str(caught.value)

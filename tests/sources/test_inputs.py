@@ -47,6 +47,20 @@ def test_a_changed_label_counts_in_a_folder_with_brackets(tmp_path: Path) -> Non
     assert names_of(settings) == [("data.table", "t.csv"), ("data.images", "pictures/LIDAR_1.png")]
 
 
+def test_whose_inputs_are_concerns_the_report_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "place/lidar/a.tif", "place/a.gpkg", "place/l.csv")
+    settings = settle(tmp_path, dsm="place/lidar/*.tif", areas="place/a.gpkg", labels="place/l.csv")
+    before = fingerprint_stages(settings, Run(tmp_path / "run"))
+    touch(tmp_path, "place/credits.json", "place/lidar/tiles.parquet", "truth.json")
+    known = names_of(settings)
+    assert ("told.credits", "place/credits.json") in known
+    assert ("told.truth", "truth.json") in known
+    assert ("data.dsm", "place/lidar/tiles.parquet") in known
+    (tmp_path / "place" / "lidar" / "tiles.parquet").unlink()
+    after = fingerprint_stages(settings, Run(tmp_path / "run"))
+    assert [stage for stage in before if before[stage] != after[stage]] == ["report"]
+
+
 def test_tiles_below_two_stars_are_inputs_at_any_depth(tmp_path: Path) -> None:
     touch(tmp_path, "lidar/a.tif", "lidar/x/b.tif", "lidar/x/y/c.tif", "lidar/x/d.txt")
     settings = settle(tmp_path, dsm="lidar/**/*.tif", areas="a.gpkg", labels="l.csv")

@@ -12,14 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.pictures import take_pictures
-from basrelief.chips.rasters import (
-    Rasters,
-    find_tracts,
-    index_squares,
-    join_chips,
-    note_uncovered,
-    open_place,
-)
+from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
 from basrelief.chips.tables import Tables
 from basrelief.config import InputError, Settings
@@ -61,7 +54,6 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     ground = shapely.union_all(tiles)
     areas["ground_covered"] = shapely.area(shapely.intersection(areas.geometry.values, ground))
     areas["ground_covered"] = np.minimum(areas["ground_covered"] / areas.area, 1.0)
-    note_uncovered(settings, notes, areas, rasters)
     chips = _lay_chips(settings, rasters, areas, ground)
     n_areas = len(areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets)

@@ -305,7 +305,7 @@ def _note_lost(
     has_row = areas["area_id"].isin(labels.index)
     if not has_row.all():
         notes.add(
-            f"{typed}: {_name_areas(areas[~has_row], areas)} have no row and so no label; a table "
+            f"{typed}: {name_areas(areas[~has_row], areas)} have no row and so no label; a table "
             "of other areas, or of another census, has other codes"
         )
     for target in expand_targets(settings.data.targets, ()):
@@ -315,10 +315,10 @@ def _note_lost(
         is_blank = areas["area_id"].isin(labels.index[labels[target].isna()])
         # Where all are blank the target is refused, which says more.
         if 0 < is_blank.sum() < has_row.sum():
-            notes.add(f"{typed}: {target!r} is not known in {_name_areas(areas[is_blank], areas)}")
+            notes.add(f"{typed}: {target!r} is not known in {name_areas(areas[is_blank], areas)}")
 
 
-def _name_areas(some: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> str:
+def name_areas(some: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> str:
     """Count areas and name the first five by code."""
     codes = list_names(sorted(some["area_id"]), limit=5)
     return f"{len(some)} of the {len(areas)} areas here ({codes})"
@@ -347,12 +347,12 @@ def _note_gaps(notes: Notes, areas: gpd.GeoDataFrame, crime: CrimeCounts, where:
     """Note which areas of the place have no counts, or lack months of the years that are taken."""
     absent = areas[~areas["area_id"].isin(crime.counts.index)]
     if len(absent):
-        notes.add(f"{where}: no counts for {_name_areas(absent, areas)}: their rates are unknown")
+        notes.add(f"{where}: no counts for {name_areas(absent, areas)}: their rates are unknown")
     here = areas[areas["area_id"].isin(crime.gaps)]
     for span in sorted({crime.gaps[code] for code in here["area_id"]}):
         some = here[here["area_id"].map(crime.gaps) == span]
         notes.add(
-            f"{where}: no counts of {span} for {_name_areas(some, areas)}: their rates are unknown"
+            f"{where}: no counts of {span} for {name_areas(some, areas)}: their rates are unknown"
         )
 
 

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
-from basrelief.chips.labelled import check_targets, read_labelled_areas
+from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import HEIGHTS
@@ -22,7 +22,6 @@ from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
-from basrelief.sources.areas import list_names
 from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
@@ -70,7 +69,6 @@ def chips_from_rasters(
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
-    note_uncovered(settings, notes, areas, rasters)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = Tables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
@@ -107,23 +105,6 @@ def open_place(
     return rasters, areas, targets
 
 
-def note_uncovered(
-    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, rasters: Rasters
-) -> None:
-    """Note which areas within the rasters' bounds have too little data, by ``ground_covered``."""
-    least, frame = settings.chips.min_area_coverage, shapely.box(*rasters.surface.grid.bounds)
-    within = shapely.area(shapely.intersection(areas.geometry.values, frame)) / areas.area
-    # Not those that the frame cuts: boundaries of a country always go on beyond a place.
-    is_short = (areas["ground_covered"] < least) & (within >= least)
-    if is_short.any():
-        codes = list_names(sorted(areas.loc[is_short, "area_id"]), limit=5)
-        notes.add(
-            f"{settings.typed('areas')}: {is_short.sum()} of the {len(areas)} areas here lie "
-            f"within the rasters' bounds and have data on less than {least:.0%} of their ground "
-            f"(chips.min_area_coverage): they are not used ({codes})"
-        )
-
-
 def join_chips(
     settings: Settings,
     notes: Notes,
@@ -140,8 +121,15 @@ def join_chips(
     -------
     Targets that vary over the areas used, and the membership.
     """
-    areas["is_used"] = areas["ground_covered"] >= settings.chips.min_area_coverage
+    least = settings.chips.min_area_coverage
+    areas["is_used"] = areas["ground_covered"] >= least
     if is_to_learn:
+        short = areas[~areas["is_used"]]
+        if len(short):
+            notes.add(
+                f"{settings.typed('dsm')}: {name_areas(short, areas)} have heights on less than "
+                f"{least:.0%} of their ground (chips.min_area_coverage): left out"
+            )
         limit, typed = settings.data.max_years_apart, settings.typed("areas")
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
         # Again: what varies over all areas may not vary over those with enough ground.

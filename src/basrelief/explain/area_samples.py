@@ -67,7 +67,7 @@ def check_areas(scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run
 
 
 def gather_explanation(scene: Scene, tally: Mapping[str, AreaSums]) -> Explanation:
-    """Gather the maps of all areas, of flat ground, and beside the edges of blocks."""
+    """Gather the maps of all areas, of flat ground, and beside the edges of tracts."""
     model = scene.model
     x = [model.describe(area_id) for area_id in tally]
     # Of each target, whatever map stands for it: (target, map).
@@ -203,7 +203,7 @@ def measure_deviation(maps: Sequence[NDArray[Any]]) -> Floats:
 
 
 def size_edges(sums: Sequence[AreaSums], n_targets: int, blocks: Sequence[str]) -> Edges:
-    """Compare contributions beside the edges of blocks with those elsewhere, area by area.
+    """Compare contributions beside the edges of tracts with those elsewhere, area by area.
 
     Areas that do not have both kinds of ground are left out.
 

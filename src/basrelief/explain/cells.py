@@ -70,7 +70,7 @@ class Attributor:
     """Side of the map's cells, in pixels of the chips."""
 
     totals: Mapping[tuple[FeatureMap, str], float]
-    """By feature map and area: the weight of all its cells there. An area may lie in many blocks,
+    """By feature map and area: the weight of all its cells there. An area may lie in many tracts,
     and a cell's share of it is known only when all of them were weighed."""
 
     features: Mapping[str, Floats]

@@ -24,7 +24,7 @@ from basrelief.explain.controls import (
     LOOKS,
     SHUFFLED,
     Control,
-    Ground,
+    Grouping,
     count_told,
     hold_against,
     hold_against_bound,
@@ -110,7 +110,7 @@ class Tried:
     """The controls of each target's map, in the order of ``moves``."""
 
     n_random: int
-    ground: Ground
+    grouping: Grouping
 
 
 def check_maps(explanation: Explanation, batches: Iterable[Batch], seed: int) -> Checked:
@@ -125,12 +125,12 @@ def check_maps(explanation: Explanation, batches: Iterable[Batch], seed: int) ->
     usual = explanation.differ(tried.maps)
     flat = np.sum([np.ptp(each, axis=0) for each in explanation.flat], axis=0)
     uneven = flat / np.where(usual > 0, usual, np.inf)
-    of, draws = explanation.of, tried.ground.draws
+    of, draws = explanation.of, tried.grouping.draws
     for k, (target, names) in enumerate(zip(explanation.targets, tried.names, strict=True)):
         spread = float(explanation.spread[k])
         if explanation.missing is not None:
             missing = explanation.missing[:, k] / max(spread, 1e-12)
-            everywhere = Ground(explanation.groups, draws)
+            everywhere = Grouping(explanation.groups, draws)
             found.add(target, of, [judge_sums(missing, k, names, everywhere)])
         found.add(target, of, [judge_similarity(tried, k)])
         reason = _find_stillness([each[:, k] for each in tried.maps], spread)
@@ -140,7 +140,7 @@ def check_maps(explanation: Explanation, batches: Iterable[Batch], seed: int) ->
                 found.add(target, of, [(left, [])])
                 continue
             moved = curves[:, :, k] / spread
-            found.add(target, of, [judge_move(move, moved, names, tried.ground)])
+            found.add(target, of, [judge_move(move, moved, names, tried.grouping)])
             found.curves.append({"target": target} | keep_curves(move, moved) | {"of": of})
         even, held = judge_flat(uneven, k, explanation.uneven, names)
         found.add(target, of, [(even | {"n": len(tried.maps)}, held)])
@@ -162,8 +162,8 @@ def try_samples(explanation: Explanation, batches: Iterable[Batch], seed: int) -
         moves.append(follow_predictions(batch, rng))
         n_random, names = len(batch.randomised), name_controls(explanation.targets, batch)
     curves = {move: np.concatenate([each[move] for each in moves], axis=1) for move in MOVES}
-    ground = Ground(groups, Draws(draws))
-    return Tried(maps, np.concatenate(alike, axis=1), curves, names, n_random, ground)
+    grouping = Grouping(groups, Draws(draws))
+    return Tried(maps, np.concatenate(alike, axis=1), curves, names, n_random, grouping)
 
 
 def compare_randomised(batch: Batch, rng: np.random.Generator) -> Floats:
@@ -197,7 +197,9 @@ def correlate_ranks(one: Values, other: Values) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def judge_sums(missing: Floats, target: int, controls: Sequence[Control], ground: Ground) -> Judged:
+def judge_sums(
+    missing: Floats, target: int, controls: Sequence[Control], grouping: Grouping
+) -> Judged:
     """Judge whether cells add up to predictions, by what is missing, in spreads of these.
 
     Parameters
@@ -210,19 +212,19 @@ def judge_sums(missing: Floats, target: int, controls: Sequence[Control], ground
     value = float(own.max())
     found = record_test("completeness", value, INEXACT, value <= INEXACT) | {"n": len(own)}
     # Cells add up to the same in any order.
-    held = [hold_against(SHUFFLED, value, np.zeros_like(own), ground)]
+    held = [hold_against(SHUFFLED, value, np.zeros_like(own), grouping)]
     for control, other in _pair_targets(controls, target, missing.T):
         worst = float(other.max())
         fails = worst > INEXACT
-        held.append(hold_against(control, worst, other - own, ground, fails=fails))
+        held.append(hold_against(control, worst, other - own, grouping, fails=fails))
     return found, held
 
 
 def judge_similarity(tried: Tried, target: int) -> Judged:
     """Judge whether maps depend on what was learnt, by rank correlations."""
-    similarity, controls, ground = tried.similarity, tried.names[target], tried.ground
+    similarity, controls, grouping = tried.similarity, tried.names[target], tried.grouping
     own, shuffled = similarity[:, :, target]
-    value, interval = float(own.mean()), ground.bound(own)
+    value, interval = float(own.mean()), grouping.bound(own)
     found = record_test("randomised weights", value, SIMILAR, abs(value) < SIMILAR, interval)
     of_controls = [(SHUFFLED, shuffled), *_pair_targets(controls, target, similarity[0].T)]
     # What knows no model is the same under any weights.
@@ -231,7 +233,7 @@ def judge_similarity(tried: Tried, target: int) -> Judged:
     for control, each in of_controls:
         like, fails = float(each.mean()), abs(float(each.mean())) >= SIMILAR
         better = np.abs(each) - np.abs(own)
-        held.append(hold_against(control, like, better, ground, fails=fails))
+        held.append(hold_against(control, like, better, grouping, fails=fails))
     return found | {"n": len(own), "n_random": tried.n_random}, held
 
 
@@ -264,7 +266,7 @@ def judge_edges(edges: Edges, target: int, controls: Sequence[Control], draws: D
         return leave_test("edges", TRACES, len(beside), reason) | deep, []
     # A ratio of sums: of samples with little ground elsewhere a mean of ratios would be all noise.
     value = float(beside.sum() / elsewhere.sum())
-    interval = Ground(edges.groups, draws).bound_ratio(beside, elsewhere)
+    interval = Grouping(edges.groups, draws).bound_ratio(beside, elsewhere)
     found = record_test("edges", value, TRACES, value <= TRACES, interval)
     total = edges.elsewhere.sum(axis=0)
     ratios = edges.beside.sum(axis=0) / np.where(total > 0, total, np.inf)

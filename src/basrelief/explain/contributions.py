@@ -55,7 +55,7 @@ from basrelief.run import MODEL, Run
 Mask = NDArray[np.bool_]
 
 EDGE_CELLS = 2
-"""Cells of a feature map beside the edge of a block that may show traces of it."""
+"""Cells of a feature map beside the edge of a tract that may show traces of it."""
 
 UNIT = "per share of the area"
 """Unit of a map's cells, behind the name of its target."""
@@ -184,7 +184,7 @@ class Scene:
         ]
 
     def patches(self, level: Level, run: Run) -> Iterator[Patch]:
-        """Go through the place, block by block."""
+        """Go through the place, tract by tract."""
         recipe, extractor = level.recipe, level.extractor
         return list_patches(self.samples, recipe, extractor, level.resolution_m, run)
 
@@ -237,7 +237,7 @@ def draw_contributions(
 ) -> tuple[dict[str, AreaSums], list[Path]]:
     """Draw a map of each target, in one pass of the network over the ground.
 
-    Memory is that of a block: what grows with the place is a file in the folder, which goes
+    Memory is that of a tract: what grows with the place is a file in the folder, which goes
     when the maps are written.
 
     Parameters
@@ -339,7 +339,7 @@ def _describe_cells(scene: Scene, level: Level, patch: Patch, kinds: StoredPlane
     cells = scene.cells_of(patch)
     shares = kinds.read(cells).reshape(-1, len(KINDS), cells.n_cells)
     is_edge = np.ones(cells.shape, dtype=bool)
-    # In cells of the coarsest stage, whose padding reaches furthest into a block.
+    # In cells of the coarsest stage, whose padding reaches furthest into a tract.
     deep = EDGE_CELLS * max(patch.strides) // scene.cell_px
     is_edge[deep:-deep, deep:-deep] = False
     of_pools = [1 + scene.grounds.index(pool) for pool in level.recipe.pools]

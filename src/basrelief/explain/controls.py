@@ -52,7 +52,7 @@ LOOKS = ("edges", "height", "brightness")
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class Grouping:
     """Which samples lie on ground that errs together, and how it is resampled."""
 
     groups: Sequence[str]
@@ -110,7 +110,7 @@ def agree(plane: Floats, own: Floats) -> Floats:
 
 
 def hold_against(
-    control: Control, value: float, better: Floats, ground: Ground, *, fails: bool = True
+    control: Control, value: float, better: Floats, grouping: Grouping, *, fails: bool = True
 ) -> Record:
     """Record how a control stood a test, and whether the test tells the map from it.
 
@@ -124,7 +124,7 @@ def hold_against(
         Whether the control fails the bound of a test that has one. Two that both pass are not
         told apart by how well.
     """
-    low, high = ground.bound(better)
+    low, high = grouping.bound(better)
     found = _note(control, value) | {"better": float(better.mean()), "low": low, "high": high}
     return found | {"tells": fails and low is not None and low > 0}
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples
-from basrelief.explain.controls import Ground
+from basrelief.explain.controls import Grouping
 from basrelief.explain.kind_claims import judge_interval
 from basrelief.explain.kinds import EDGES, HEAT_UNIT, KINDS, SIDES, TOP_AND_BOTTOM, tell_kinds
 from basrelief.judge.resampling import NO_INTERVAL
@@ -66,7 +66,7 @@ def list_places(
 
 
 def list_heat_kinds(
-    heat: Heat, ground: Mask, places: dict[str, Mask], blocks: Ground
+    heat: Heat, ground: Mask, places: dict[str, Mask], blocks: Grouping
 ) -> list[Record]:
     """Say how much higher heat is on each kind of ground than on the rest of the same chip.
 

@@ -16,7 +16,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.explain.controls import Control, Ground, agree, hold_against, is_beaten, record_test
+from basrelief.explain.controls import (
+    Control,
+    Grouping,
+    agree,
+    hold_against,
+    is_beaten,
+    record_test,
+)
 from basrelief.explain.samples import Batch, Floats, Mask, Values
 from basrelief.run import Record
 
@@ -170,7 +177,7 @@ def measure_between(move: Move, curves: Curves) -> Floats:
 
 
 def judge_move(
-    move: Move, curves: Curves, controls: Sequence[Control], ground: Ground
+    move: Move, curves: Curves, controls: Sequence[Control], grouping: Grouping
 ) -> tuple[Record, list[Record]]:
     """Judge whether a map ranks better than chance, and than its controls.
 
@@ -180,12 +187,12 @@ def judge_move(
         (order, sample, step), in standard deviations of the predictions.
     """
     between = measure_between(move, curves)
-    interval = ground.bound(between)
+    interval = grouping.bound(between)
     held = []
     for order, control in enumerate(controls, start=CHANCE_ORDER):
         better = measure_between(move, curves[[OWN, order]])
         value = float(measure_between(move, curves[[order, CHANCE_ORDER]]).mean())
-        held.append(hold_against(control, value, better, ground))
+        held.append(hold_against(control, value, better, grouping))
     # A mean above chance may be luck: all of the interval has to be.
     passes = None if interval[0] is None else interval[0] > CHANCE and not is_beaten(held)
     found = record_test(move, float(between.mean()), CHANCE, passes, interval)

@@ -1,4 +1,4 @@
-"""Planes over a place, worked on block by block, and their cloud-optimised GeoTIFFs."""
+"""Planes over a place, worked on tract by tract, and their cloud-optimised GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = 256
 
 
 class StoredPlanes:
-    """Planes of numbers over a place, kept on disk and worked on block by block."""
+    """Planes of numbers over a place, kept on disk and worked on tract by tract."""
 
     def __init__(self, grid: Grid, n_planes: int, path: Path) -> None:
         """Begin with zeros; ``path`` is a new file as large as the planes."""

@@ -15,7 +15,7 @@ from basrelief.config import SCHEMES, Settings
 from basrelief.explain.area_stage import explain_areas
 from basrelief.explain.checks import check_maps
 from basrelief.explain.chip_samples import are_alike, map_chips, sample_chips
-from basrelief.explain.controls import Ground
+from basrelief.explain.controls import Grouping
 from basrelief.explain.findings import Findings
 from basrelief.explain.gallery import draw_gallery
 from basrelief.explain.heat_kinds import list_heat_kinds, list_places
@@ -152,7 +152,7 @@ def check_heat(
     explanation, batch = sample_chips(network, mapped, seed)
     found = check_maps(explanation, [batch], seed)
     ground, places = list_places(samples, mapped.rows, mapped.heat.shape[1:])
-    blocks = Ground(mapped.groups.tolist(), Draws(np.random.default_rng(seed)))
+    blocks = Grouping(mapped.groups.tolist(), Draws(np.random.default_rng(seed)))
     kinds = list_heat_kinds(mapped.heat, ground, places, blocks)
     findings.add_checked(recipe, found)
     return [{"target": mapped.target} | record for record in kinds]

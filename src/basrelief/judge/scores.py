@@ -146,17 +146,43 @@ def find_worth(record: Record, survives: bool | None = True) -> Worth:
     return "worse" if high < 0 else "unsure"
 
 
+def is_fixed(record: Record) -> bool:
+    """Say whether a figure's range holds models fixed, so that as it stands it can claim nothing.
+
+    Examples
+    --------
+    >>> is_fixed({"interval": "resampled"}), is_fixed({"interval": "refitted"}), is_fixed({})
+    (True, False, False)
+    """
+    return record.get("interval") == "resampled"
+
+
+def name_worth(record: Record) -> str:
+    """Name what a score's ``worth`` may be called: ``not told`` where no claim bears it out.
+
+    Examples
+    --------
+    >>> worse = {"worth": "worse", "interval": "resampled"}
+    >>> name_worth(worse), name_worth(worse | {"interval": "refitted"})
+    ('not told', 'worse')
+    """
+    # With models held fixed what is better stands by a claim that survived; nobody claims worse.
+    if record["worth"] == "worse" and is_fixed(record):
+        return "not told"
+    return str(record["worth"]).replace("_", " ")
+
+
 def sum_up(record: Record) -> str:
-    """Give a score's figure and code, for a line of progress.
+    """Give a score's figure and what it is worth, for a line of progress.
 
     Examples
     --------
     >>> sum_up({"skill": 0.314, "worth": "no_better"})
-    'skill 0.31, no_better'
+    'skill 0.31, no better'
     """
     # Plus 0.0: what rounds to -0.00 is 0.
     skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
-    return f"skill {skill}, {record['worth']}"
+    return f"skill {skill}, {name_worth(record)}"
 
 
 def _sum_errors(

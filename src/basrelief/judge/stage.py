@@ -129,7 +129,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             Findings(),
         )
         if judge.refitter is not None:
-            size = f"{len(samples.areas)} areas x {len(samples.targets)} targets"
+            size = f"{len(find_usable_areas(samples))} areas x {len(samples.targets)} targets"
             run.say(
                 f"evaluate: every fold is fitted anew to labels of other worlds, {size}: minutes, "
                 "or an hour for many hundred (evaluate.worlds = 0 leaves it and every claim out)"

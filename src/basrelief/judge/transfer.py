@@ -48,7 +48,7 @@ from basrelief.splits.groups import blocks_of_areas
 
 
 @dataclass(frozen=True)
-class Place:
+class NewRasters:
     """Files of a place as typed, relative to the working directory."""
 
     dsm: str
@@ -77,7 +77,7 @@ class PlacePrediction:
     """How many of them the model learnt from; None for networks, which keep no list."""
 
 
-def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> None:
+def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None) -> None:
     """Predict every area of a place with enough ground, by a run's final model.
 
     Writes ``chips/`` and, in the folder of ``out``, ``predictions.parquet``, ``areas.gpkg``,
@@ -109,7 +109,7 @@ def transfer_model(trained: Run, place: Place, out: Run, recipe: str | None) -> 
         _write(found, samples, model, place, (settings, read_shortfall(trained, model)), out)
 
 
-def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
+def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
     # Not validated as a configuration is: a place to predict needs no labels.
     data = DataSettings.model_construct(
@@ -125,7 +125,7 @@ def settle_place(model: FinalModel, place: Place, out: Run) -> Settings:
     return settle_settings(model, data, out)
 
 
-def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
+def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
     """Refuse a place that cannot show what the model learnt from."""
     if model.kind == "pictures":
         raise InputError(
@@ -145,7 +145,7 @@ def _check_bands(model: FinalModel, place: Place, folder: Path) -> None:
         )
 
 
-def _check_ground(samples: Samples, place: Place, model: FinalModel) -> None:
+def _check_ground(samples: Samples, place: NewRasters, model: FinalModel) -> None:
     if not samples.areas["is_used"].any():
         raise InputError(
             f"--areas {place.areas!r}: no area has {model.chips.min_area_coverage:.0%} of its "
@@ -191,7 +191,7 @@ def _write(
     found: PlacePrediction,
     samples: Samples,
     model: FinalModel,
-    place: Place,
+    place: NewRasters,
     how: tuple[Settings, Record],
     out: Run,
 ) -> None:
@@ -254,7 +254,7 @@ def tabulate_place(found: PlacePrediction, model: FinalModel) -> pd.DataFrame:
     )
 
 
-def lay_on_ground(found: PlacePrediction, model: FinalModel, place: Place) -> gpd.GeoDataFrame:
+def lay_on_ground(found: PlacePrediction, model: FinalModel, place: NewRasters) -> gpd.GeoDataFrame:
     """Put predictions on the ground: one row a predicted area, in the rasters' CRS."""
     areas, near = found.areas, found.applicability
     unknown = pd.array([pd.NA] * len(areas), dtype="boolean")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
@@ -22,6 +20,7 @@ from basrelief.learn.recipes import (
 )
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
+from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
 BASELINE_RECIPES = ("relief-statistics", "random-features")
@@ -160,12 +159,10 @@ def name_weights(backbone: str, typed: str) -> str:
 
     Examples
     --------
-    >>> print(name_weights("vgg16", "none"), name_weights("resnet18.a1_in1k", "none"))
-    weights = { vgg16 = "none" } weights = { "resnet18.a1_in1k" = "none" }
+    >>> print(name_weights("resnet18.a1_in1k", "none"))
+    weights = { "resnet18.a1_in1k" = "none" }
     """
-    # A dot in a bare key of TOML begins a table of its own.
-    key = backbone if re.fullmatch(r"[A-Za-z0-9_-]+", backbone) else json.dumps(backbone)
-    return f"weights = {{ {key} = {json.dumps(typed, ensure_ascii=False)} }}"
+    return f"weights = {format_value({backbone: typed})}"
 
 
 def describe_recipes(settings: Settings) -> list[str]:

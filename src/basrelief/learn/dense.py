@@ -23,16 +23,16 @@ from basrelief.learn.recipes import DenseRecipe, find_multiple
 from basrelief.learn.renderings import render_picture
 from basrelief.run import Run
 
-BLOCK_PX = 960
+TRACT_PX = 960
 """Side of the ground that goes through the network at once, in its own pixels: about."""
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A block of ground before it goes through a network."""
+    """A tract of ground before it goes through a network."""
 
     grid: Grid
-    """Of the block without its halo, in the chips' own resolution."""
+    """Of the tract without its halo, in the chips' own resolution."""
 
     detail: NDArray[np.float32]
     """Surface and ground of the grid's cells in metres, (2, row, col); NaN is nodata."""
@@ -60,7 +60,7 @@ def dense_features(
 ) -> pd.DataFrame:
     """Pool a network's activations over each area's own ground, by fractional coverage.
 
-    Memory is that of a block, and a row an area.
+    Memory is that of a tract, and a row an area.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def dense_features(
     """
     areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
     pools, columns = Pools(), list[Columns]()
-    # One walk a resolution: blocks of all at once would not share a grid of cells.
+    # One walk a resolution: tracts of all at once would not share a grid of cells.
     for resolution_m in recipe.resolutions_m:
         measuring = _measure_at(samples, recipe, extractor, resolution_m)
         pools |= pool_place(samples, areas, measuring, run)
@@ -105,7 +105,7 @@ def _measure_at(
 def list_patches(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float, run: Run
 ) -> Iterator[Patch]:
-    """Go through a place block by block, for `forward` to send through a network.
+    """Go through a place tract by tract, for `forward` to send through a network.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
     Raises
     ------
     InputError
-        As `dense_features`, or if the backbone cannot be read block by block.
+        As `dense_features`, or if the backbone cannot be read tract by tract.
     """
     for resolution_m in recipe.resolutions_m:
         find_multiple(settings.chips.resolution_m, recipe, resolution_m)
@@ -174,11 +174,11 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
 
 
 def _tile_place(samples: Samples, extractor: Extractor, factor: int) -> Tiling:
-    """Tile a place with blocks of whole chips and whole cells, about `BLOCK_PX` pixels wide."""
+    """Tile a place with tracts of whole chips and whole cells, about `TRACT_PX` pixels wide."""
     cell_px = factor * max(extractor.strides)
-    # Whole chips, so that none is read for two blocks; whole cells, so that none is cut by a seam.
+    # Whole chips, so that none is read for two tracts; whole cells, so that none is cut by a seam.
     least = lcm(cell_px, samples.size_px)
-    side = max(1, BLOCK_PX * factor // samples.size_px // (least // samples.size_px)) * least
+    side = max(1, TRACT_PX * factor // samples.size_px // (least // samples.size_px)) * least
     return Tiling(side, extractor.halo_px * factor, cell_px, is_trimmed=True)
 
 

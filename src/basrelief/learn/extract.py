@@ -80,7 +80,7 @@ def load_extractor(recipe: DenseRecipe, settings: Settings) -> Extractor:
 
 
 def try_extractor(recipe: DenseRecipe, settings: Settings) -> None:
-    """Find out, before any ground is read, whether a backbone can be read block by block.
+    """Find out, before any ground is read, whether a backbone can be read tract by tract.
 
     Weights in a file are read for it; those that would be fetched are not.
 
@@ -193,7 +193,7 @@ def _freeze(
         raise InputError(
             f"recipe {recipe.name!r}: what {recipe.backbone!r} makes of a place at stages = "
             f"{recipe.stages} depends on more than the {MAX_REACH_PX} pixels around it, so that "
-            "it cannot be read block by block. Choose earlier stages, or a convolutional network "
+            "it cannot be read piece by piece. Choose earlier stages, or a convolutional network "
             "without means over the picture, such as 'vgg16' or 'resnet50'."
         )
     for module in backbone.modules():

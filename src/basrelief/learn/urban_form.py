@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 OPEN_M, HIGH_M, TALL_M = 0.5, 2.5, 10.0
-"""Heights above ground that part open ground, low things, buildings and blocks."""
+"""Heights above ground that part open ground, low things, buildings and towers."""
 
 SPECKLE_M = 14.0
 """Side of the window in which crowns are told from roofs."""
@@ -52,7 +52,7 @@ Numbers = NDArray[Any]
 
 
 def find_margin(cell_m: float) -> int:
-    """Give how many cells around a block any of its measures depends on."""
+    """Give how many cells around a tract any of its measures depends on."""
     return round(AROUND_M / cell_m) + SPARE_CELLS
 
 
@@ -81,12 +81,12 @@ class Cover:
 def measure_planes(
     surface: Heights, ground: Heights, cell_m: float, margin: int
 ) -> Iterator[tuple[str, Plane]]:
-    """Measure every plane of a block, one at a time.
+    """Measure every plane of a tract, one at a time.
 
     Parameters
     ----------
     surface, ground : (row, col), metres
-        With ``margin`` cells on each side beyond the block; NaN is nodata.
+        With ``margin`` cells on each side beyond the tract; NaN is nodata.
     cell_m
         Side of a cell, in metres.
     margin
@@ -94,7 +94,7 @@ def measure_planes(
 
     Yields
     ------
-    Name and plane, (row, col) of the block without its margin.
+    Name and plane, (row, col) of the tract without its margin.
     """
     yield from _cut(_measure_ground(ground, cell_m), margin)
     # Only altitude is compared with what lies far off: the rest needs less of the margin.

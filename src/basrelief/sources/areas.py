@@ -294,12 +294,12 @@ def _lay_on_grid(
     areas = areas[_is_on_earth(shapely.bounds(shapes).T)].to_crs(crs)
     areas = areas[_is_on_earth(shapely.bounds(areas.geometry.to_numpy()).T)]
     before = shapely.area(areas.geometry.to_numpy())
-    # By their boxes as drawn: mending leaves nothing of an outline that goes there and back.
-    is_near = _meets(shapely.bounds(areas.geometry.to_numpy()).T, bounds)
+    # By boxes: a ring that goes there and back has one, and nothing is left of it below.
+    frame = shapely.box(*bounds)
+    is_near = shapely.intersects(shapely.envelope(areas.geometry.to_numpy()), frame)
     # "structure" keeps holes as holes and leaves no lines behind.
     shapes = shapely.make_valid(areas.geometry.to_numpy(), method="structure", keep_collapsed=False)
     areas = areas.set_geometry(gpd.GeoSeries(_take_polygons(shapes), areas.index, crs=crs))
-    frame = shapely.box(*bounds)
     # The file was asked by a box, which lets in areas that touch the rasters or only come near.
     after = areas.area.to_numpy()
     is_drawn = after > 0
@@ -317,14 +317,6 @@ def _lay_on_grid(
             f"{len(areas)}: what they enclose is taken ({list_names(codes, limit=5)})"
         )
     return areas[is_inside]
-
-
-def _meets(boxes: NDArray[np.float64], bounds: Bounds) -> NDArray[np.bool_]:
-    """Mark the boxes, (4, box), that meet these bounds."""
-    west, south, east, north = bounds
-    return np.asarray(
-        (boxes[0] <= east) & (boxes[2] >= west) & (boxes[1] <= north) & (boxes[3] >= south)
-    )
 
 
 def _is_on_earth(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:

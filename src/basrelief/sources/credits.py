@@ -11,11 +11,8 @@ from basrelief.run import read_json
 from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country, find_letters
 from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
-from basrelief.sources.inputs import FILES, PATTERNS, expand_pattern
+from basrelief.sources.inputs import CREDITS, FILES, PATTERNS, expand_pattern
 from basrelief.sources.licences import Credit
-
-CREDITS = "credits.json"
-"""Whose every file of a folder is, where it came from, and its SHA-256; written by fetch."""
 
 KEYS = (*PATTERNS, *FILES, "images")
 

@@ -42,6 +42,10 @@ unasked."""
 TILE_INDEX = "tiles.parquet"
 """What fetching writes of rasters, in their folder or the one above: when each was flown."""
 
+CREDITS, TRUTH = "credits.json", "truth.json"
+"""What lies beside inputs, and is told of them alone: whose every fetched file of a folder is,
+where it came from, and its SHA-256; and what drives the scores of a made-up town."""
+
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 """What a picture's suffix says it is. Nothing else is opened: Pillow would run Ghostscript for a
 picture of PostScript, whatever it is called."""
@@ -91,7 +95,16 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     for key, names in (("recipes", recipes), ("weights", weights)):
         paths = sorted({settings.locate(name) for name in names})
         found += [InputFile(f"models.{key}", path) for path in paths if path.is_file()]
-    return found
+    return [*found, *_find_told(settings, found)]
+
+
+def _find_told(settings: Settings, found: Iterable[InputFile]) -> Iterator[InputFile]:
+    """Find what the report alone reads of the inputs' folders."""
+    above = {folder for file in found for folder in file.path.absolute().parents}
+    told = [("told.credits", folder / CREDITS) for folder in sorted(above)]
+    for key, path in (*told, ("told.truth", settings.locate(TRUTH))):
+        if path.is_file():
+            yield InputFile(key, path)
 
 
 def find_tile_index(file: Path) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from osbng import BNGReference, bbox_to_bng, xy_to_bng
 from osbng.errors import BNGExtentError, BNGReferenceError
 
-from basrelief.grid import Bounds, Grid
+from basrelief.grid import Bounds, Grid, intersect_bounds
 
 EPSG = 27700
 
@@ -95,14 +95,8 @@ def list_squares(bounds: Bounds, side_m: int) -> list[str]:
     >>> list_squares((524_000, 185_000, 530_000, 190_000), 5_000)
     ['TQ28NW', 'TQ28NE']
     """
-    west, south, east, north = WHOLE_GRID
     # The library refuses bounds that reach beyond the grid, as those of Cornwall's coast do.
-    inside = (
-        max(bounds[0], west),
-        max(bounds[1], south),
-        min(bounds[2], east),
-        min(bounds[3], north),
-    )
+    inside = intersect_bounds(bounds, WHOLE_GRID)
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         return []
     found = [each.bng_ref_compact for each in bbox_to_bng(*inside, side_m)]

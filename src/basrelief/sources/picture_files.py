@@ -163,6 +163,7 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
     # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"
+    # Not by its head: what may not be read has none either.
     if path.is_file() and path.stat().st_size == 0:
         return "is empty (0 bytes)"
     reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from basrelief.sources.pictures import read_pictures
 from basrelief.sources.products import Product, read_name
 from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
+from basrelief.toml import format_value
 
 NAME = "basrelief.toml"
 WIDTH = 96
@@ -318,7 +318,7 @@ def _format(starter: Starter, lying: Lying) -> str:
     for choice in starter.choices:
         lines += textwrap.wrap(choice.why, WIDTH, initial_indent="# ", subsequent_indent="# ")
         is_told = choice.value is not None
-        value = json.dumps(choice.value if is_told else choice.example, ensure_ascii=False)
+        value = format_value(choice.value if is_told else choice.example)
         lines += [f"{'' if is_told else '# '}{choice.key} = {value}", ""]
     lines += ["[models]", *_format_weights(lying)]
     return "\n".join(lines) + "\n"
@@ -328,8 +328,8 @@ def _format_weights(lying: Lying) -> list[str]:
     """Write which weights VGG16 is given, which the recipes by default use."""
     own = [name for name in lying.weights if "vgg16" in Path(name).name.lower()]
     why = "# Weights of VGG16, which recipes use by default; without this line over the network."
-    example = json.dumps(own[0] if own else "vgg16.safetensors", ensure_ascii=False)
-    return [why, f"{'' if own else '# '}weights = {{ vgg16 = {example} }}"]
+    given = format_value({"vgg16": own[0] if own else "vgg16.safetensors"})
+    return [why, f"{'' if own else '# '}weights = {given}"]
 
 
 def _count(names: Sequence[str]) -> str:

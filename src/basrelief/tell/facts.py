@@ -20,6 +20,7 @@ from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.sources.credits import InputCredits, find_credits
+from basrelief.sources.inputs import TRUTH
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
 from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import Source
@@ -386,8 +387,10 @@ def read_recipe_of(run: Run, name: str) -> str:
 def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:
     """Read what drives each target where the data are a synthetic town; empty elsewhere."""
     # Only a made-up town knows what drives its scores; it says so beside its configuration.
-    path = settings.locate("truth.json")
-    if not path.exists():
+    path = settings.locate(TRUTH)
+    truth = read_json(path) if path.is_file() else None
+    driven_by = truth.get("driven_by") if isinstance(truth, dict) else None
+    # Somebody else's file may have that name.
+    if not isinstance(driven_by, dict):
         return {}
-    driven_by = read_json(path).get("driven_by", {})
     return {target: driven_by[target] for target in targets if target in driven_by}

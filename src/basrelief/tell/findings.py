@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from basrelief.config import SCHEMES, Settings
+from basrelief.judge.scores import name_worth
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
-from basrelief.tell.intervals import is_fixed
 from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (
     format_number,
@@ -76,10 +76,7 @@ class Finding:
     @property
     def sense(self) -> str:
         """Which side of the mean it lies on, as far as chance lets it be told: one of `SENSES`."""
-        worth = self.record["worth"]
-        # What holds models fixed is better only by a claim that survived; no claim says worse.
-        if worth == "worse" and is_fixed(self.record):
-            return "even"
+        worth = name_worth(self.record)
         # Without an interval nobody knows whether it is luck.
         return worth if worth in ("better", "worse") else "even"
 
@@ -94,21 +91,19 @@ def say_worth(record: Record) -> str:
     >>> say_worth({"skill": -0.11, "worth": "unsure"})
     'not told from always predicting the mean (the range includes 0)'
     """
-    worth = record["worth"]
     # Nothing found is no proof of nothing: whatever shows no gain is told as not told, with why.
-    if worth == "worse" and is_fixed(record):
-        why = "further off on what was tested, with the model held fixed"
-        return f"not told from {THE_MEAN} ({why})"
+    fixed = "further off on what was tested, with the model held fixed"
     return {
         "better": f"better than {THE_MEAN}",
         "worse": f"worse than {THE_MEAN}",
-        "no_better": f"not told from {THE_MEAN} (a skill so near 0 is not claimed)",
-        "by_chance": f"not told from {THE_MEAN} (among so many scores, one like it is chance)",
+        "not told": f"not told from {THE_MEAN} ({fixed})",
+        "no better": f"not told from {THE_MEAN} (a skill so near 0 is not claimed)",
+        "by chance": f"not told from {THE_MEAN} (among so many scores, one like it is chance)",
         "untested": f"not told from {THE_MEAN} (not held against chance: {UNTESTED})",
         "unsure": f"not told from {THE_MEAN} (the range includes 0)",
-        "no_interval": f"not told from {THE_MEAN} (too few blocks or areas for a range)",
+        "no interval": f"not told from {THE_MEAN} (too few blocks or areas for a range)",
         "unknown": "cannot be judged: what was observed does not vary",
-    }[worth]
+    }[name_worth(record)]
 
 
 def say_r2(record: Record) -> str:
@@ -166,9 +161,9 @@ def find_strictest(scores: Sequence[Record]) -> str | None:
 def find_findings(
     scores: Sequence[Record], scheme: str, knows: Mapping[str, Collection[str]] | None = None
 ) -> list[Finding]:
-    """Put each recipe's main score of a scheme into words.
+    """Put each recipe's main skill in a scheme into words.
 
-    The main score is per area, as areas are what a map would show; per chip where the
+    The main skill is per area, as areas are what a map would show; per chip where the
     scheme holds out chips, or no area has a score. ``knows`` has, by recipe, the codes of what
     it knows.
     """

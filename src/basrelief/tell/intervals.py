@@ -16,6 +16,9 @@ LEVELS = {
 }
 """How often a range holds what is to be expected, by its kind in ``scores.json``."""
 
+REFITTED = frozenset(LEVELS) - {"resampled"}
+"""Kinds of range that come from fitting anew."""
+
 REASONS = {"few_districts": "few districts", "drawn_in": "lower end by chance"}
 """Why a range has no level of 95 %, where its level does not say it."""
 
@@ -24,17 +27,6 @@ HELD_FIXED = (
     "narrower than what is to be expected"
 )
 """What a range is where nothing was fitted anew."""
-
-
-def is_fixed(record: Record) -> bool:
-    """Say whether a figure's range holds models fixed, so that alone it can claim nothing.
-
-    Examples
-    --------
-    >>> is_fixed({"interval": "resampled"}), is_fixed({"interval": "refitted"}), is_fixed({})
-    (True, False, False)
-    """
-    return record.get("interval") == "resampled"
 
 
 def name_interval(kind: str | None) -> str:
@@ -83,7 +75,7 @@ def say_intervals(records: Iterable[Record]) -> str:
     if kinds == {"resampled"}:
         return f"No 95% interval can be given: {HELD_FIXED}."
     sentences = []
-    if kinds & {"refitted", "few_districts", "drawn_in"}:
+    if kinds & REFITTED:
         sentences.append(
             "For these ranges every fold was fitted anew to labels drawn for the same areas."
         )

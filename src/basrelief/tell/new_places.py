@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from basrelief.judge.scores import name_worth
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import Record, Run, read_json
-
-WORTH = {"no_better": "no better", "by_chance": "by chance", "no_interval": "no interval"}
-"""Codes of what a score is worth, where they are not words themselves."""
 
 
 def say_answer(out: Run) -> Iterator[str]:
@@ -65,7 +63,6 @@ def _say_score(record: Record) -> str:
     units = "areas" if record["unit"] == "area" else "pictures"
     # Plus 0.0: what rounds to -0.00 is 0.
     skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
-    worth = WORTH.get(record["worth"], record["worth"])
     said = f"predict {record['label']}, {record['target']}, {record['n']} {units}: "
-    said += f"skill {skill} against the mean label learnt from: {worth}"
+    said += f"skill {skill} against the mean label learnt from: {name_worth(record)}"
     return said + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")

@@ -24,11 +24,14 @@ ROLES = {
     "data.table": "table of scores",
     "models.recipes": "recipes and weights given",
     "models.weights": "recipes and weights given",
+    "told.credits": "whose fetched files are",
+    "told.truth": "truth of a made-up town",
 }
 """What files are to a run, by the key that names them, in the order of the report."""
 
-OF_LABELS = ("areas", "scores", "counts of crime", "table of scores")
-"""Roles of the files in which labels stand, or may: boundaries come with scores as columns."""
+OF_LABELS = ("areas", "scores", "counts of crime", "table of scores", "whose fetched files are")
+"""Roles of the files in which labels stand, or may, or their hashes: boundaries come with scores as
+columns."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from basrelief.judge.scores import is_fixed
 from basrelief.run import Record
-from basrelief.tell.intervals import is_fixed
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ SENSES = {
     # In no colour: that what sees none is preferred does not say that LIDAR is worse.
     "plain": Sense("◆", "even", "sees no LIDAR"),
     "mean": Sense("●", "even", "the mean"),
-    # How often intervals hold what was observed: either miss is one.
-    "holds": Sense("●", "better", "hold as often as meant"),
+    # How often intervals hold what was observed: either miss is one, and none is no proof.
+    "holds": Sense("●", "even", "no miss can be told"),
     "narrow": Sense("▼", "worse", "too narrow"),
     "wide": Sense("▲", "worse", "wider than need be"),
     # How an explanation stood a test.
     "passes": Sense("▲", "better", "passes"),
+    # A test that passes for a wrong map too clears none.
+    "uncounted": Sense("●", "even", "passes"),
     "unjudged": Sense("●", "even", "not judged"),
     "fails": Sense("▼", "worse", "fails"),
 }

@@ -49,13 +49,35 @@ def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     facts: Facts, section: Reader
 ) -> None:
     words = "every recipe but networks was fitted anew to both"
+    rate = "At most one such page in twenty would claim anything of LIDAR"
+    assert rate in section(report.draw_page(facts), "chance")
     assert words in section(report.draw_page(facts), "chance")
     rough = [record | {"interval": "few_districts"} for record in facts.scores]
     assert words in section(report.draw_page(replace(facts, scores=rough)), "chance")
     fixed = [record | {"interval": "resampled"} for record in facts.scores]
     page = report.draw_page(replace(tell(facts, relocation=[]), scores=fixed))
     assert words not in section(page, "chance")
+    assert rate not in section(page, "chance")
+    assert "stretched 1.5 times" in section(page, "chance")
     assert "moved and turned" not in section(page, "chance")
+
+
+def test_no_rate_is_told_of_a_page_whose_networks_could_claim(facts: Facts) -> None:
+    lidar, _ = facts.judged.claims
+    network = lidar | {"recipe": "vgg16", "holds": False}
+    scores = [*facts.scores, facts.scores[0] | {"recipe": "vgg16", "interval": "resampled"}]
+    said = chance.say_how([lidar, network], scores)
+    assert "Without networks at most one such page in twenty" in said
+    assert "8 of 100" in said
+    # One that was held against nothing can claim nothing.
+    assert "networks at most" not in chance.say_how([lidar, network | {"is_tested": False}], scores)
+
+
+def test_without_a_tested_claim_no_world_is_spoken_of(facts: Facts) -> None:
+    claims = [claim | {"is_tested": False} for claim in facts.judged.claims]
+    said = chance.say_how(claims, facts.scores)
+    assert "worlds" not in said
+    assert "in twenty" not in said
 
 
 def test_gains_stand_beside_those_with_the_labels_moved(facts: Facts, section: Reader) -> None:

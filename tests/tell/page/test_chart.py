@@ -52,7 +52,7 @@ def test_a_figure_without_an_interval_has_no_bar() -> None:
 
 def test_a_skill_far_below_zero_stays_on_the_chart_and_is_marked() -> None:
     row = Row("crime", (Point(-7.5, None, None, "worse"),))
-    assert (SKILLS.place(-7.5), SKILLS.place(0.0), SKILLS.place(1.0)) == (0.0, 50.0, 100.0)
+    assert (SKILLS.locate(-7.5), SKILLS.locate(0.0), SKILLS.locate(1.0)) == (0.0, 50.0, 100.0)
     assert SKILLS.cuts([row])
     assert choose_axis([row]).low == -1.0
     (arrow,) = re.findall(r'<svg class="dot" x="0.0%"[^>]*>(<path[^>]*>)', draw(row, SKILLS))

@@ -17,6 +17,7 @@ from basrelief.explain.kinds import ADDED_UNIT, HEAT_UNIT
 from basrelief.run import Run, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import checks, ground, kinds, report
+from basrelief.tell.senses import SENSES
 
 Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]
@@ -192,6 +193,13 @@ def test_no_test_that_cannot_fail_counts_for_a_map() -> None:
     assert shown.summary == "0 of 1 maps shown to hold, 1 not shown"
     (counted,) = checks.show_tests([*arithmetic, make_test("insertion", True) | {"counts": True}])
     assert counted.summary == "1 of 1 maps shown to hold"
+
+
+def test_only_a_test_that_counts_has_an_arrow_for_passing() -> None:
+    passing = make_test("edges", True)
+    (shown,) = checks.show_tests([passing, passing | {"test": "insertion", "counts": True}])
+    looks = [(SENSES[test["sense"]].sign, SENSES[test["sense"]].tone) for test in shown.others]
+    assert looks == [("●", "even"), ("▲", "better")]
 
 
 def test_what_a_map_cannot_be_told_from_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def add_joined(run: Run, kind: str) -> Run:
     recipe = f'name = "both"\nabout = "b"\nkind = "{kind}"\ntrend = "/home/planted/mine.toml"\n'
     (run.models / "both" / "final").mkdir(parents=True)
     (run.models / "both" / "final" / "recipe.toml").write_text(recipe)
+    trained = read_json(run.models / "recipes.json")
+    write_json(run.models / "recipes.json", [*trained, trained[0] | {"recipe": "both"}])
     scores = read_json(run.scores)
     others = [scores[0] | {"recipe": "both", "skill": 0.55}]
     others.append(scores[0] | {"recipe": BOTH, "skill": 0.25})
@@ -201,7 +204,27 @@ def test_weights_of_several_members_are_told_by_name() -> None:
 
 def test_a_probability_near_its_prior_tells_nothing() -> None:
     record = {"members": {"a": 0.5, "b": 0.97}, "fallback_share": 0.0, "weighed_by": "posterior"}
-    assert parts.say_kept(record, joins_place=True) == (
+    assert parts.say_kept(record, joins_place=True, adds=True) == (
         "The labels learnt from do not tell whether a says something beside place. "
         "By the labels learnt from, it is 97% likely that b says something beside place."
     )
+
+
+@pytest.mark.parametrize(
+    ("beats", "interval", "told"),
+    [(True, "refitted", True), (False, "refitted", False), (True, "resampled", False)],
+)
+def test_a_likelihood_is_told_only_where_the_gain_beside_it_is(
+    facts: Facts, beats: bool, interval: str, told: bool
+) -> None:
+    gain = {"beats": beats, "interval": interval}
+    against = [record | gain for record in facts.judged.comparisons]
+    likely = {"members": {KEY_PART: 0.97}, "weighed_by": "posterior"}
+    kept = [record | likely for record in facts.judged.member_weights]
+    judged = replace(facts.judged, comparisons=against, member_weights=kept)
+    found = parts.gather(replace(facts, judged=judged))
+    assert found is not None
+    ((chart,),) = (scheme["charts"] for scheme in found["parts"][0]["schemes"])
+    assert (chart.statement.sense == "better") is told
+    assert ("97% likely that LIDAR says something" in chart.because) is told
+    assert ("It is not told whether LIDAR adds anything" in chart.because) is not told

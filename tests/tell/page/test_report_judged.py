@@ -9,7 +9,8 @@ import pytest
 from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.page import report, targeting
+from basrelief.tell.page import report, sureness, targeting
+from basrelief.tell.senses import SENSES
 
 Reader = Callable[[str, str], str]
 N_AREAS, N_INNER = 20, 4
@@ -54,6 +55,32 @@ def test_the_audit_says_its_sentences_before_its_table(page: str, section: Reade
 def test_intervals_that_are_too_narrow_are_called_so(page: str, section: Reader) -> None:
     assert "▼ too narrow at 50%" in section(page, "sureness")
     assert "80%: 2.50 wide" in page
+
+
+def test_intervals_without_a_miss_are_in_no_colour(facts: Facts) -> None:
+    held = [r for r in facts.judged.coverage if r["level"] == 80]
+    found = sureness.gather(replace(facts, judged=replace(facts.judged, coverage=held)))
+    assert found is not None
+    (row,) = found["rows"]
+    assert row.statement.words == "no miss can be told"
+    assert SENSES[row.sense].tone == "even"
+
+
+@pytest.mark.parametrize(
+    ("interval", "said", "unsaid"),
+    [
+        ("refitted", "other labels of the same kind", "held fixed"),
+        ("resampled", "not with another training", "fitted anew"),
+    ],
+)
+def test_a_limit_says_of_ranges_what_they_are(
+    facts: Facts, section: Reader, interval: str, said: str, unsaid: str
+) -> None:
+    scores = [record | {"interval": interval} for record in facts.scores]
+    limits = section(report.draw_page(replace(facts, scores=scores)), "limits")
+    assert said in limits
+    assert unsaid not in limits
+    assert "No range covers other places or other years." in limits
 
 
 def test_failures_are_told_in_words_and_on_a_striped_map(page: str, section: Reader) -> None:

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from basrelief.config import Settings
+from basrelief.run import Run
+from basrelief.tell.facts import read_facts
+from basrelief.tell.page import report
 from basrelief.tell.page.slope import say_effects, say_kept
 
 
@@ -39,3 +46,19 @@ def test_a_warning_stands_where_place_says_nearly_all_of_it() -> None:
     assert say_kept([make_record(False)]) == []
     (warning,) = say_kept([make_record(False, kept=0.05)])
     assert "95% of its slope" in warning
+
+
+def test_only_with_place_held_equal_is_a_range_a_95_percent_interval_and_none_is_marked(
+    tmp_path: Path, write_judged: Callable[[Path], Run], judged_settings: Settings
+) -> None:
+    facts = read_facts(judged_settings, write_judged(tmp_path / "run"))
+    counts: dict[str, Any] = {"n": 99, "n_groups": 30}
+    partial = [
+        make_record(True, controls=held, **counts) for held in ("nothing", "form", "form_and_place")
+    ]
+    page = report.draw_page(replace(facts, judged=replace(facts.judged, partial=partial)))
+    table = page[page.index('class="effects"') : page.index("What a degree more")]
+    assert table.count("95% intervals") == 1
+    assert "built form and place held equal, 95% intervals" in table
+    assert "\u22120.40" in table
+    assert "<b>" not in table

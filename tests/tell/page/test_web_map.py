@@ -27,7 +27,11 @@ def make_areas(side: int = 6, corners_m: float = 20.0) -> gpd.GeoDataFrame:
 def test_areas_are_numbered_named_and_in_degrees() -> None:
     features = json.loads(write_geojson(make_areas()))["features"]
     assert [feature["id"] for feature in features] == list(range(36))
-    assert features[7]["properties"] == {"area_id": "E07", "area_name": "Made-up <7>"}
+    assert features[7]["properties"] == {
+        "area_id": "E07",
+        "area_name": "Made-up <7>",
+        "flown": None,
+    }
     west, south, east, north = shape(features[0]["geometry"]).bounds
     assert -0.2 < west < east < -0.1
     assert 51.4 < south < north < 51.6

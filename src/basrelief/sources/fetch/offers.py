@@ -25,9 +25,8 @@ from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.run import Record, read_json, replacing, write_json
 from basrelief.sources.archives import show_size
-from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
-from basrelief.sources.inputs import find_existing
+from basrelief.sources.inputs import CREDITS, find_existing
 from basrelief.sources.licences import Credit
 
 SPARE_BYTES = 2**30

@@ -14,7 +14,6 @@ from basrelief.grid import Bounds
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import prepare_folder
 from basrelief.sources.archives import show_size
-from basrelief.sources.credits import CREDITS
 from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
@@ -29,6 +28,7 @@ from basrelief.sources.fetch.offers import (
 )
 from basrelief.sources.fetch.place import NamedPlace, find_place, place_of_bounds, place_of_file
 from basrelief.sources.fetch.tiles import write_tiles
+from basrelief.sources.inputs import CREDITS
 from basrelief.sources.lying import Lying
 from basrelief.sources.starter import NAME, Starter, write_starter
 

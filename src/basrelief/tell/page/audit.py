@@ -7,11 +7,11 @@ from typing import Any
 
 from basrelief.judge.audit import list_known
 from basrelief.judge.baselines import BASELINES, PLACE
+from basrelief.judge.scores import is_fixed
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import Finding
-from basrelief.tell.intervals import is_fixed
 from basrelief.tell.page.verdict import name_column
 from basrelief.tell.words import (
     HELD_OUT,

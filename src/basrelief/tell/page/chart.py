@@ -22,8 +22,8 @@ class Axis:
     is_share: bool = False
     """Whether figures are shares, written in per cent, and not skills."""
 
-    def place(self, value: float) -> float:
-        """Give a value's place, in per cent of the axis from its left end."""
+    def locate(self, value: float) -> float:
+        """Locate a value, in per cent of the axis from its left end."""
         # One recipe that fails utterly would press all others into one line.
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)

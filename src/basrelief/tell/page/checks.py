@@ -342,7 +342,10 @@ def _name_missed(controls: Sequence[Record]) -> str:
 def _mark(record: Record, controls: Sequence[Record]) -> Record:
     """Give a test's record its sense and sentence, and its target a name."""
     target = name_target(record["target"]) if record["target"] else ""
-    added = {"sense": SENSE_OF_TEST[record["passes"]], "about": target}
+    sense = SENSE_OF_TEST[record["passes"]]
+    # What passes for a wrong map as well is in no colour of what is good.
+    sense = "uncounted" if sense == "passes" and not record["counts"] else sense
+    added = {"sense": sense, "about": target}
     held = select(controls, target=record["target"], test=record["test"])
     words = say_check(record) + _say_held(held)
     return record | added | {"words": words}

@@ -108,7 +108,7 @@ def say_tried(records: Sequence[Record]) -> str:
     --------
     >>> sure = {"contribution": 0.5, "low": 0.2, "high": 0.8, "holds": True}
     >>> say_tried([sure, sure | {"holds": False}, sure | {"low": None, "high": None}])[:62]
-    '2 figures were tried together, and 1 holds over all of them. B'
+    '2 figures were tried together, and 1 holds over all of them. J'
     """
     # Without an interval nothing was tried: a kind that lies in no chip, or on too few blocks.
     tried = [record for record in records if record["low"] is not None]

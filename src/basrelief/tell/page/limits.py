@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from basrelief.judge.scores import is_fixed
 from basrelief.tell.facts import Facts
+from basrelief.tell.intervals import REFITTED
 
 
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather which limits this run has."""
-    return {"has_crime": "crime" in facts.samples.targets, "has_districts": "lad" in facts.schemes}
+    return {
+        "has_crime": "crime" in facts.samples.targets,
+        "has_districts": "lad" in facts.schemes,
+        "has_refitted": any(record["interval"] in REFITTED for record in facts.scores),
+        "has_fixed": any(map(is_fixed, facts.scores)),
+    }
 
 
 def gather_credits(facts: Facts) -> dict[str, Any]:

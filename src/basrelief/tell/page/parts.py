@@ -134,8 +134,13 @@ def _say_apart(record: Record) -> str:
     return f"its skill is {format_number(abs(difference))} {ends} {word}"
 
 
-def say_kept(record: Record | None, joins_place: bool) -> str:
+def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> str:
     """Say how far the parts are trusted, and how often nothing was learnt.
+
+    Parameters
+    ----------
+    adds
+        Whether it is told of the recipe that LIDAR adds to it, for this target and scheme.
 
     Examples
     --------
@@ -145,14 +150,18 @@ def say_kept(record: Record | None, joins_place: bool) -> str:
     >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
     'Nothing could be learnt from LIDAR: it returns the mean.'
     >>> say_kept(record | {"weighed_by": "posterior"}, joins_place=True)
-    'The labels learnt from do not tell whether LIDAR says something beside place.'
-    >>> say_kept(record | {"weighed_by": "posterior", "members": {"a": 0.9}}, joins_place=True)
+    'It is not told whether LIDAR adds anything beside place.'
+    >>> record |= {"weighed_by": "posterior", "members": {"a": 0.9}}
+    >>> say_kept(record, joins_place=True, adds=True)
     'By the labels learnt from, it is 90% likely that LIDAR says something beside place.'
     """
     if record is None:
         return ""
     # One process of place and LIDAR has no inner folds: it weighs by how likely each is.
     if record["weighed_by"] == "posterior":
+        # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
+        if not adds:
+            return "It is not told whether LIDAR adds anything beside place."
         return " ".join(_say_posteriors(record["members"]))
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"
@@ -231,7 +240,8 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
     said = say_difference(against, name_recipe(against["versus"])) if against else None
     gain = Statement(*said) if said else None
     kept = select(facts.judged.member_weights, recipe=name, **key)
-    trust = say_kept(kept[0] if kept else None, name in facts.joining)
+    adds = gain is not None and gain.sense == "better"
+    trust = say_kept(kept[0] if kept else None, name in facts.joining, adds)
     return Chart(
         title=name_target(target),
         rows=_show_skills(records, parts, name),

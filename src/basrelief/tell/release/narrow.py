@@ -80,7 +80,7 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
         facts,
         settings=narrow_settings(facts.settings, asked, has_seed=is_whole),
         run=NOWHERE,
-        samples=narrow_samples(facts.samples, release),
+        samples=narrow_samples(facts.samples, release, facts.settings.data),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
         described=Described(facts.described.counts, narrow_summary(facts, release)),
         scores=scores,
@@ -153,11 +153,14 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
     )
 
 
-def narrow_samples(samples: Samples, release: Release) -> Samples:
+def narrow_samples(samples: Samples, release: Release, data: DataSettings) -> Samples:
     """Keep the areas shown, with name, district and labels; of the others, the outline alone."""
     areas = samples.areas
     is_shown = areas["area_id"].isin(release.shown)
-    names = ["area_id", "area_name", "lad", "ground_covered", *FLIGHTS, *samples.targets]
+    # Which years of crime are taken is decided by the counts of all areas, those withheld too.
+    is_chosen = data.crime is not None and data.crime_years is None and data.label_year is None
+    years = ("flown_from", "flown_to") if is_chosen else FLIGHTS
+    names = ["area_id", "area_name", "lad", "ground_covered", *years, *samples.targets]
     columns: dict[str, Any] = {name: areas[name].where(is_shown) for name in names if name in areas}
     # An area withheld looks like one that never counted.
     columns["is_used"] = is_shown
