@@ -93,7 +93,7 @@ class Typed:
         return "the working directory" if self.is_option else "the configuration file"
 
 
-class Section(BaseModel):
+class StrictTable(BaseModel):
     """A table of the configuration file: immutable, and strict about its keys."""
 
     # The lines under the keys are what an editor shows of them.
@@ -102,7 +102,7 @@ class Section(BaseModel):
     )
 
 
-class DataSettings(Section):
+class DataSettings(StrictTable):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
     images: PathText | None = None
@@ -183,7 +183,7 @@ class DataSettings(Section):
         return self
 
 
-class ChipSettings(Section):
+class ChipSettings(StrictTable):
     """How sources are cut into the squares a network sees."""
 
     # Backbones halve a picture five times.
@@ -206,7 +206,7 @@ class ChipSettings(Section):
         return self.size_px * self.resolution_m
 
 
-class SplitSettings(Section):
+class SplitSettings(StrictTable):
     """How folds are made."""
 
     schemes: Annotated[list[Scheme], Field(min_length=1)] | None = None
@@ -225,7 +225,7 @@ class SplitSettings(Section):
     """Smallest distance between training ground and a test area in scheme block, in metres."""
 
 
-class ModelSettings(Section):
+class ModelSettings(StrictTable):
     """Which recipes to run, with which weights, for how long."""
 
     recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
@@ -262,7 +262,7 @@ class ModelSettings(Section):
         return typed
 
 
-class EvaluateSettings(Section):
+class EvaluateSettings(StrictTable):
     """How far skills are tested against chance."""
 
     worlds: Annotated[int, Field(ge=0, le=10_000)] = 100
@@ -279,7 +279,7 @@ class EvaluateSettings(Section):
         return self
 
 
-class PublishSettings(Section):
+class PublishSettings(StrictTable):
     """What may be handed out, for the report's public version."""
 
     allow: Literal["areas", "chips", "nothing"] = "areas"
@@ -305,7 +305,7 @@ class PublishSettings(Section):
         return self
 
 
-class Settings(Section):
+class Settings(StrictTable):
     """All settings of a run, as read from one TOML file."""
 
     out: PathText = "run"

@@ -14,7 +14,7 @@ from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.locks import LOCK
 from basrelief.names import OF_FILES
-from basrelief.run import PART, Run, read_record, write_json
+from basrelief.run import ABOUT_RUN, PART, Run, read_record, write_json
 
 OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".keep", ".gitignore"}
 """What a file manager leaves wherever it looks, and how people keep an empty folder in Git."""
@@ -25,7 +25,7 @@ OF_VIEWERS = (".aux.xml", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal")
 EDITED = "edited"
 """The folder for what people changed of the program's files, kept when these are written anew."""
 
-OWN = {"run.json", "README.md", "config.json", "stages", EDITED}
+OWN = {ABOUT_RUN, "README.md", "config.json", "stages", EDITED}
 """What stands in a run folder and is of no stage."""
 
 FOR_PEOPLE = (

@@ -30,6 +30,9 @@ from basrelief.config import InputError
 MODEL = "model.safetensors"
 """The file of a trained model, whatever its kind: its metadata say which."""
 
+ABOUT_RUN = "run.json"
+"""The file that makes a folder a run's: format number, and version of the program."""
+
 T = TypeVar("T")
 
 Record = dict[str, Any]
@@ -50,7 +53,7 @@ README = f"""\
 | `report.html` | what was found, for the analyst: it shows single areas and chips |
 | `public/` | what may be handed out, and nothing else here, `release/` neither |
 | `maps/areas.gpkg` | the maps, for QGIS |
-| `scores.json` | every score, beside what no LIDAR at all would give |
+| `scores.json` | every skill and error, beside what no LIDAR at all would give |
 | `config.json` | the settings, resolved |
 
 In Python, without PyTorch: `basrelief.open_run("this folder")`. Every file, with columns and units,
@@ -279,14 +282,14 @@ def prepare_folder(folder: Path, typed: str) -> None:
 
 def begin_run(run: Run) -> None:
     """Say in a run folder that it is one, and what it holds (``run.json``, ``README.md``)."""
-    write_json(run.folder / "run.json", {"format": FORMAT, "version": __version__})
+    write_json(run.folder / ABOUT_RUN, {"format": FORMAT, "version": __version__})
     with replacing(run.folder / "README.md") as part:
         part.write_text(README, encoding="utf-8")
 
 
 def read_format(folder: Path) -> int | None:
     """Read the format of a run folder: 0 if it does not say, None where there is no mark of one."""
-    path = folder / "run.json"
+    path = folder / ABOUT_RUN
     if path.is_file():
         found = read_record(path).get("format", 0)
         # Not isinstance: to Python true is a whole number.

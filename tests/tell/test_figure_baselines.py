@@ -25,7 +25,7 @@ from basrelief.explain import gallery
 from basrelief.judge.tables import INTERVALS
 from basrelief.tell.maps import polygons, static_maps
 from basrelief.tell.maps.classes import classify_residuals, classify_values
-from basrelief.tell.maps.layers import Layer
+from basrelief.tell.maps.layers import MapLayer
 from basrelief.tell.page import drawn_maps, figures, overlays
 
 FOLDER = Path(__file__).parent / "baselines"
@@ -51,14 +51,14 @@ def make_areas() -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(used, geometry=squares, crs=27700)
 
 
-def make_layer() -> Layer:
+def make_layer() -> MapLayer:
     table = make_areas().assign(observed=[1.0, 2.0, 3.0], predicted=[1.5, 2.5, np.nan])
     table["residual"] = table["observed"] - table["predicted"]
     table["is_inside"] = pd.array([True, False, None], dtype="boolean")
     table[list(INTERVALS)] = np.nan
     classes = classify_values(table["observed"].to_numpy())
     residuals = classify_residuals(table["residual"].to_numpy(), 1)
-    return Layer(
+    return MapLayer(
         target="crime",
         recipe="means",
         code="means",
@@ -106,8 +106,10 @@ def draw_raster() -> str:
 DRAWN: dict[str, Callable[[], str]] = {
     "histogram": lambda: draw_histogram(is_alone=False),
     "histogram-alone": lambda: draw_histogram(is_alone=True),
-    "daily-crimes-alone": lambda: describe.draw_daily_crimes(make_daily()),
-    "daily-crimes": lambda: figures.draw_daily_crimes(make_daily(), "Crimes."),
+    "daily-crimes-alone": lambda: describe.draw_daily_crimes(
+        make_daily(), "Crimes.", is_alone=True
+    ),
+    "daily-crimes": lambda: describe.draw_daily_crimes(make_daily(), "Crimes."),
     "scatter": draw_scatter,
     "map": draw_map,
     "raster": draw_raster,
@@ -122,7 +124,7 @@ def make_heat() -> NDArray[np.float32]:
 
 
 def picture_overlay() -> bytes:
-    return overlays.draw_contributions(make_heat(), 0.8)
+    return overlays.shade_contributions(make_heat(), 0.8)
 
 
 def picture_heat() -> bytes:

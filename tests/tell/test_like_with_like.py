@@ -116,7 +116,7 @@ def tell(facts: Facts, name: str) -> Iterator[tuple[str, str]]:
         yield scheme["gains"][0].words, yardstick
         yield scheme["charts"][0].statement.words, yardstick
     yield verdict.gather(facts)["headline"], yardstick
-    (choice,) = verdict.find_choices(facts, "crime").values()
+    (choice,) = verdict.find_preferred(facts, "crime").values()
     _, *clauses = choice.reason.split("; ")
     yield from zip(clauses, BASELINES, strict=True)
 
@@ -175,7 +175,7 @@ def test_a_gain_from_lidar_is_told_over_what_differs_in_lidar_alone(
 def test_r2_stands_beside_skill_where_numbers_are_told(judged: Facts) -> None:
     (recipe,) = (each for each in RECIPES if isinstance(each, KrigedRecipe))
     facts = judge(judged, recipe)
-    (choice,) = verdict.find_choices(facts, "crime").values()
+    (choice,) = verdict.find_preferred(facts, "crime").values()
     assert choice.r2 == facts.scores[0]["r2"]
     (chart,) = results.gather(facts)["results"][0]["charts"]
     assert {row.note for row in chart.rows} == {"R² 0.50"}

@@ -15,6 +15,9 @@ from basrelief.sources.lidar import Mosaic, Raster
 SPARE_CELLS = 2
 """Cells around a tract that are read besides: what a cell is resampled from."""
 
+ANY_CRS = "EPSG:27700"
+"""One on both sides of resampling, whichever it is: the grid changes, the projection does not."""
+
 
 def cut_heights(
     tract: Grid, surface: Mosaic, terrain: Mosaic | None, detail_m: float | None = None
@@ -62,12 +65,11 @@ def _read_detail(mosaic: Mosaic, grid: Grid, detail_m: float | None) -> Raster:
 def _resample(raster: Raster, grid: Grid) -> Heights:
     """Resample to a grid, (row, col); a cell whose centre has no data gets none."""
     is_finer = raster.grid.cell_m < 0.99 * grid.cell_m
-    # One CRS on both sides, whichever it is: the grid changes, the projection does not.
     options = {
         "src_transform": raster.grid.transform,
         "dst_transform": grid.transform,
-        "src_crs": "EPSG:27700",
-        "dst_crs": "EPSG:27700",
+        "src_crs": ANY_CRS,
+        "dst_crs": ANY_CRS,
     }
     values = np.full(grid.shape, np.nan, dtype=np.float32)
     reproject(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
@@ -16,7 +16,7 @@ from basrelief.config import InputError, Settings
 from basrelief.drawing import finish_figure, start_figure
 from basrelief.names import guard_table, name_file
 from basrelief.run import Run, read_json, replacing, write_json
-from basrelief.style import FIRST, NOTE, PAPER, SECOND, SMALL, STYLE
+from basrelief.style import FIRST, PAPER, SECOND, SEQUENTIAL, SMALL, STYLE
 
 
 def describe_chips(settings: Settings, run: Run) -> None:
@@ -48,7 +48,8 @@ def describe_chips(settings: Settings, run: Run) -> None:
         if (run.chips / "crime.parquet").exists():
             daily = average_daily_crimes(pd.read_parquet(run.chips / "crime.parquet"))
             guard_table(daily).to_csv(part / "daily-crimes.csv", float_format="%.4f")
-            drawn = draw_daily_crimes(daily)
+            alt = f"Recorded crimes a day in {len(daily)} boroughs, by category."
+            drawn = draw_daily_crimes(daily, alt, is_alone=True)
             (part / "daily-crimes.svg").write_text(drawn, encoding="utf-8")
     for target in samples.targets:
         run.say(
@@ -100,24 +101,40 @@ def average_daily_crimes(counts: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order, most]
 
 
-def draw_daily_crimes(daily: pd.DataFrame) -> str:
-    """Draw average daily crimes by borough and category, as an SVG that stands alone.
+def draw_daily_crimes(daily: pd.DataFrame, alt: str, *, is_alone: bool = False) -> str:
+    """Draw recorded crimes a day: a row a borough, a column a category.
 
-    A panel a category with its own scale: bars of bicycle theft would vanish beside violence.
+    Parameters
+    ----------
+    daily
+        As ``describe/daily-crimes.csv``, boroughs as the index.
+    is_alone
+        Whether it is a file of its own, and no part of a page.
     """
-    with mpl.rc_context(STYLE | {"font.size": SMALL}):
-        size = (1.4 + 1.45 * daily.shape[1], 1.0 + 0.19 * len(daily))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(1, daily.shape[1], sharey=True, squeeze=False)[0]
-        for axes, category in zip(panels, daily.columns, strict=True):
-            axes.barh(list(daily.index), daily[category].to_numpy(np.float64), color=FIRST)
-            axes.set_title(fill(category.replace("_", " "), 16), fontsize=NOTE)
-        panels[0].invert_yaxis()
-        panels[0].margins(y=0.01)
-        figure.supxlabel("recorded crimes a day", fontsize=NOTE)
-        categories = ", ".join(str(category) for category in daily.columns)
-        alt = f"Bars: recorded crimes a day in {len(daily)} boroughs, by category: {categories}."
-        return finish_figure(figure, alt, is_alone=True)
+    # Days without a crime have no place on a scale of ratios.
+    values = np.ma.masked_less_equal(daily.to_numpy(np.float64), 0.0)
+    values = np.ma.masked_invalid(values)
+    style = STYLE | {"font.size": SMALL, "axes.spines.left": False, "axes.spines.bottom": False}
+    with mpl.rc_context(style):
+        figure, axes = start_figure(1.9 + 0.17 * len(daily))
+        # On a scale of ratios: bicycle theft would vanish beside violence.
+        norm = LogNorm(values.min(), values.max())
+        mesh = axes.pcolormesh(values, norm=norm, cmap=SEQUENTIAL, edgecolors=PAPER, linewidth=0.6)
+        axes.invert_yaxis()
+        axes.set_yticks(np.arange(len(daily)) + 0.5, [str(name) for name in daily.index])
+        names = [str(column).replace("_", " ") for column in daily.columns]
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=55, ha="left")
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0, pad=2)
+        bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.9, aspect=30, pad=0.02)
+        bar.set_label("recorded crimes a day")
+        bar.outline.set_visible(False)
+        bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        # The labels of 1, 2 and 5 leave no room for others.
+        bar.ax.xaxis.set_minor_locator(NullLocator())
+        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        bar.ax.collections[0].set_rasterized(True)
+        return finish_figure(figure, alt, is_alone=is_alone)
 
 
 def draw_histogram(

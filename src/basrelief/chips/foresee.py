@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
-from basrelief.chips.tables import Tables
+from basrelief.chips.tables import ChipTables
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes
@@ -57,7 +57,7 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     chips = _lay_chips(settings, rasters, areas, ground)
     n_areas = len(areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets)
-    samples = _gather(settings, "heights", Tables(chips, areas, membership, targets))
+    samples = _gather(settings, "heights", ChipTables(chips, areas, membership, targets))
     below = () if rasters.terrain is None else rasters.terrain.tiles
     terrain = f", {len(below)} of terrain" if below else ""
     lines = (
@@ -109,7 +109,9 @@ def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
     return Foreseen(_gather(settings, "pictures", tables), lines)
 
 
-def _gather(settings: Settings, kind: Literal["heights", "pictures"], tables: Tables) -> Samples:
+def _gather(
+    settings: Settings, kind: Literal["heights", "pictures"], tables: ChipTables
+) -> Samples:
     return Samples(
         chips=tables.chips,
         areas=tables.areas,

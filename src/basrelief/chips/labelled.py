@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.tables import name_targets
+from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, list_names, read_areas, read_headings
@@ -72,7 +72,7 @@ def read_labelled_areas(
     )
     _refuse_strangers(settings, areas, labels, crime)
     categories = crime.categories if crime is not None else ()
-    targets = name_targets(settings, list(labels.columns), categories)
+    targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
         is_place = column in ("msoa", "lad") and areas[column].isna().all()
         if is_place or column in targets or column == "population":
@@ -212,7 +212,7 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
         return read_labels(typed, data.targets, data.label_column, notes)
     headings = read_label_headings(typed, data.label_column)
     # "all" may mean all categories of crime: the table need not hold a deprivation score.
-    targets = name_targets(settings, find_domains(headings), crime.categories)
+    targets = choose_targets(settings, find_domains(headings), crime.categories)
     asked = [name for name in targets if name in crime.counts]
     for name in asked:
         heading = find_target(headings, name)

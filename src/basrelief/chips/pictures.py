@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.labelled import check_targets, read_counts
 from basrelief.chips.store import open_writer
-from basrelief.chips.tables import Tables, name_targets, write_tables
+from basrelief.chips.tables import ChipTables, choose_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
 from basrelief.run import Notes, Run, write_json
@@ -110,7 +110,7 @@ class Taken:
     shown: pd.DataFrame
     one_colour: pd.DataFrame
     unreadable: pd.DataFrame
-    tables: Tables
+    tables: ChipTables
 
 
 def take_pictures(
@@ -170,7 +170,7 @@ def _choose_pictures(
         targets = list(settings.data.targets)
         shown = shown.assign(**{name: np.nan for name in targets if name not in shown})
     else:
-        named = name_targets(settings, list(frame.columns))
+        named = choose_targets(settings, list(frame.columns))
         targets = check_targets(settings, notes, shown, named, "pictures used")
     _note_losses(notes, pictures, unreadable, seen)
     _note_looks(notes, settings, shown, seen)
@@ -178,7 +178,7 @@ def _choose_pictures(
     # Of a picture all counts: where one is transparent it is black, and so is nodata.
     chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
     areas, membership = _gather_areas(shown, targets)
-    tables = Tables(chips, areas, membership, targets)
+    tables = ChipTables(chips, areas, membership, targets)
     return Taken(pictures, shown, one_colour, unreadable, tables)
 
 

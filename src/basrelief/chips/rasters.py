@@ -17,7 +17,7 @@ from basrelief.chips.labelled import check_targets, name_areas, read_labelled_ar
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.store import HEIGHTS
-from basrelief.chips.tables import Tables, write_tables
+from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
@@ -70,7 +70,7 @@ def chips_from_rasters(
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
-    tables = Tables(chips, areas, membership, targets)
+    tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
     _say_counts(settings, run, folder, rasters, tables)
 
@@ -146,7 +146,7 @@ def join_chips(
 
 
 def _say_counts(
-    settings: Settings, run: Run, folder: Path, rasters: Rasters, tables: Tables
+    settings: Settings, run: Run, folder: Path, rasters: Rasters, tables: ChipTables
 ) -> None:
     """Write and say how much there is, and how much of it is used."""
     chips, areas, terrain = tables.chips, tables.areas, rasters.terrain

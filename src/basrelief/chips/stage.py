@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from basrelief.chips.pictures import chips_from_pictures
 from basrelief.chips.rasters import chips_from_rasters
 from basrelief.config import Settings
@@ -24,14 +28,11 @@ def make_chips(settings: Settings, run: Run) -> None:
     """
     # Whoever calls the stages one by one wants a folder that can be opened too.
     begin_run(run)
-    with replacing(run.chips) as part:
-        part.mkdir()
-        notes = Notes(run)
+    with _writing(run) as (part, notes):
         if settings.data.has_rasters:
             chips_from_rasters(settings, notes, part)
         else:
             chips_from_pictures(settings, notes, part)
-        notes.write(part / "notes.json")
 
 
 def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
@@ -49,11 +50,8 @@ def cut_like(settings: Settings, run: Run, detail_m: float) -> None:
     InputError
         As for `make_chips`, or if the rasters are coarser than ``detail_m``.
     """
-    with replacing(run.chips) as part:
-        part.mkdir()
-        notes = Notes(run)
+    with _writing(run) as (part, notes):
         chips_from_rasters(settings, notes, part, detail_m)
-        notes.write(part / "notes.json")
 
 
 def take_like(settings: Settings, run: Run) -> None:
@@ -69,8 +67,15 @@ def take_like(settings: Settings, run: Run) -> None:
     InputError
         As for `make_chips`.
     """
+    with _writing(run) as (part, notes):
+        chips_from_pictures(settings, notes, part, is_new_place=True)
+
+
+@contextmanager
+def _writing(run: Run) -> Iterator[tuple[Path, Notes]]:
+    """Give the folder of chips until it is whole, and where to note what is odd in the input."""
     with replacing(run.chips) as part:
         part.mkdir()
         notes = Notes(run)
-        chips_from_pictures(settings, notes, part, is_new_place=True)
+        yield part, notes
         notes.write(part / "notes.json")

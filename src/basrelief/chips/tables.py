@@ -14,7 +14,7 @@ from basrelief.run import write_json
 from basrelief.sources.targets import DOMAINS, expand_targets
 
 
-def name_targets(
+def choose_targets(
     settings: Settings, available: list[str], categories: Sequence[str] = ()
 ) -> list[str]:
     """List the targets of a run, each once, in the order typed.
@@ -32,7 +32,7 @@ def name_targets(
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
+class ChipTables:
     """What stands beside the pixels."""
 
     chips: pd.DataFrame
@@ -41,7 +41,9 @@ class Tables:
     targets: list[str]
 
 
-def write_tables(settings: Settings, folder: Path, tables: Tables, facts: dict[str, Any]) -> None:
+def write_tables(
+    settings: Settings, folder: Path, tables: ChipTables, facts: dict[str, Any]
+) -> None:
     """Write chips, areas, membership and what they are into a folder.
 
     Parameters

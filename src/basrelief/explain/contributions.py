@@ -109,7 +109,7 @@ class Scene:
     """What the model learnt from."""
 
     fitted: AreaModel
-    """The model with all its parts, of all targets of the run."""
+    """The model with all its components, of all targets of the run."""
 
     blocks: pd.Series[str]
     """The block of each area, which ground errs together with."""
@@ -117,8 +117,8 @@ class Scene:
     seed: int
 
     @cached_property
-    def parts(self) -> dict[str, NDArray[np.float64]]:
-        """What each part adds to the predictions of the areas, (area, target of the run) each."""
+    def components(self) -> dict[str, NDArray[np.float64]]:
+        """What each adds to the predictions of the areas, (area, target of the run) each."""
         area_ids = self.areas["area_id"].to_numpy(dtype=object).astype(str)
         rng = np.random.default_rng(self.seed)
         return decompose(self.fitted, self.data.terms(area_ids), rng)
@@ -129,12 +129,12 @@ class Scene:
         known = [self.samples.targets.index(target) for target in self.model.targets]
         added = np.zeros((len(self.areas), len(known)))
         for name in (PLACE, DISTRICT):
-            if name in self.parts:
-                added += self.parts[name][:, known]
+            if name in self.components:
+                added += self.components[name][:, known]
         return pd.DataFrame(added, index=self.areas["area_id"].to_numpy(dtype=object))
 
     def predict(self, area_id: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Predict an area, (target,), at features of its ground: all parts of the model together.
+        """Predict an area, (target,), at features of its ground, by the whole model.
 
         What place and district add stays as it is, whatever stands on the ground.
         """

@@ -20,12 +20,12 @@ Floats = NDArray[np.float64]
 
 
 def measure_shares(scene: Scene) -> list[Record]:
-    """Measure how much of the final model's predictions each part explains, target by target.
+    """Measure which share of the final model's predictions each component explains, by target.
 
-    The covariance of what a part adds to areas with the whole prediction, over areas, divided by
-    the prediction's variance: 1 where the part is all that differs, 0 where it does not go with
-    the prediction. Parts add up to 1. Of the areas that were learnt from place knows the labels
-    nearby, so its share is that of a map of known ground.
+    The covariance of what a component adds to areas with the whole prediction, over areas,
+    divided by the prediction's variance: 1 where the component is all that differs, 0 where it
+    does not go with the prediction. Components add up to 1. Of the areas that were learnt from
+    place knows the labels nearby, so its share is that of a map of known ground.
 
     Returns
     -------
@@ -34,16 +34,20 @@ def measure_shares(scene: Scene) -> list[Record]:
     not drawn), all None where every area is predicted alike; and ``n``, over how many areas.
     """
     targets, model = scene.samples.targets, scene.model
-    parts = {name: scene.parts[name] for name in (PLACE, DISTRICT) if name in scene.parts}
-    whole: Floats = np.sum(list(scene.parts.values()), axis=0)  # (area, target)
+    beside = {
+        name: scene.components[name] for name in (PLACE, DISTRICT) if name in scene.components
+    }
+    whole: Floats = np.sum(list(scene.components.values()), axis=0)  # (area, target)
     mapped = np.zeros_like(whole)
     x = [model.describe(area_id) for area_id in scene.areas["area_id"]]
     known = [targets.index(target) for target in model.targets]
     mapped[:, known] = np.stack([sum_of_cells(model, each) for each in x])
     found = []
     for k, target in enumerate(targets):
-        names = {"map": mapped, **parts}
-        shares = {name: explain_share(part[:, k], whole[:, k]) for name, part in names.items()}
+        names = {"map": mapped, **beside}
+        shares = {
+            name: explain_share(component[:, k], whole[:, k]) for name, component in names.items()
+        }
         record: Record = {"target": target, "map": None, PLACE: 0.0, DISTRICT: 0.0} | shares
         told = [record["map"], record[PLACE], record[DISTRICT]]
         rest = None if record["map"] is None else 1.0 - sum(told)
@@ -51,8 +55,8 @@ def measure_shares(scene: Scene) -> list[Record]:
     return found
 
 
-def explain_share(part: Floats, whole: Floats) -> float | None:
-    """Give the share of the variance of predictions, (area,), that a part of them explains.
+def explain_share(component: Floats, whole: Floats) -> float | None:
+    """Give the share of predictions' variance, (area,), that one of their components explains.
 
     Examples
     --------
@@ -65,7 +69,7 @@ def explain_share(part: Floats, whole: Floats) -> float | None:
     # Predictions that differ by rounding alone are alike.
     if not total > 1e-18 * max(1.0, float(np.abs(whole).max()) ** 2) * len(whole):
         return None
-    return float((part - part.mean()) @ apart) / total
+    return float((component - component.mean()) @ apart) / total
 
 
 def keep_explained(scene: Scene, shares: Sequence[Record], run: Run) -> Scene | None:

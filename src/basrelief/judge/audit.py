@@ -82,7 +82,7 @@ def tabulate_skills(scores: list[Record]) -> list[Record]:
     return list(rows.values())
 
 
-def list_known(row: Record) -> list[str]:
+def list_scored_schemes(row: Record) -> list[str]:
     """List the schemes under which a row has a skill, in the order in which they are told."""
     return [scheme for scheme in SCHEMES if row[scheme] is not None]
 
@@ -98,7 +98,7 @@ def _read_place(rows: list[Record]) -> list[Record]:
         # No area recipe is run on chips held out at random.
         if "chip" in by_unit:
             skills["random"] = by_unit["chip"]["random"]
-        good = [scheme for scheme in list_known(skills) if skills[scheme] >= GOOD]
+        good = [scheme for scheme in list_scored_schemes(skills) if skills[scheme] >= GOOD]
         found.append({"target": target} | skills | {"good": good})
     return found
 
@@ -110,7 +110,7 @@ def _read_recipe(
     yardsticks: Mapping[str, str],
 ) -> Record:
     """Read what a recipe's skills under the schemes come to, for one target and unit."""
-    yardstick, known = yardsticks.get(row["recipe"], MEAN), list_known(row)
+    yardstick, known = yardsticks.get(row["recipe"], MEAN), list_scored_schemes(row)
     # LIDAR alone that is no better than coordinates may know no more than where an area is.
     rival = PLACE if yardstick == MEAN else yardstick
     held_out = [scheme for scheme in known if scheme != "random"]

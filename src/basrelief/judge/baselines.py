@@ -16,7 +16,7 @@ from basrelief.judge.yardsticks import GAUSSIAN_PROCESS
 from basrelief.learn import knowledge
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import gp_interpolation
-from basrelief.learn.place import Locations, locate_areas, name_districts
+from basrelief.learn.place import Locations, code_districts, locate_areas
 from basrelief.splits.heldout import find_usable_areas
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ def gather_chips(samples: Samples) -> BaselineData:
         main = heaviest.reindex(chips["chip_id"]).map(lad)
     if samples.has_places:
         xy = chips[["easting", "northing"]].to_numpy(np.float64)
-        locations = Locations(xy, name_districts(main, chips["chip_id"]))
+        locations = Locations(xy, code_districts(main, chips["chip_id"]))
     return BaselineData(
         unit="chip",
         ids=pd.Index(chips["chip_id"].astype(str)),

@@ -14,7 +14,7 @@ from basrelief.config import DataSettings, InputError, Settings, SplitSettings
 from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.scores import score_predictions
-from basrelief.judge.tables import PREDICTIONS, open_table
+from basrelief.judge.tables import PREDICTIONS, open_parquet
 from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.choice import list_asked, read_recipes
@@ -188,7 +188,7 @@ def write_answer(
         What was given to be predicted, as typed, and how much of it was.
     """
     model, training = about
-    with open_table(out.predictions, PREDICTIONS) as file:
+    with open_parquet(out.predictions, PREDICTIONS) as file:
         # A place of its own has no held-out errors to calibrate intervals on: all null.
         file.append(table.reindex(columns=PREDICTIONS.names))
     about_model = model.model_dump(mode="json", exclude={"features"})

@@ -37,7 +37,7 @@ from basrelief.judge.predictions import SchemePredictions, predict_scheme
 from basrelief.judge.refit import Refitter, make_refitter
 from basrelief.judge.resampling import Draws
 from basrelief.judge.scores import score_predictions, sum_up
-from basrelief.judge.tables import Tables, open_tables
+from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.yardsticks import find_yardstick
@@ -61,7 +61,7 @@ BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 
 
 @dataclass
-class Findings:
+class Collected:
     """What is kept of every recipe and scheme: a few figures each."""
 
     scores: list[Record] = field(default_factory=list)
@@ -100,8 +100,8 @@ class Judge:
     refitter: Refitter | None
     """Fits recipes to the labels of other worlds; None where that cannot be done."""
 
-    tables: Tables
-    found: Findings
+    tables: EvaluationTables
+    found: Collected
 
 
 def evaluate_recipes(settings: Settings, run: Run) -> None:
@@ -126,7 +126,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             set(list_asked(read_recipes(run))),
             make_refitter(inputs),
             tables,
-            Findings(),
+            Collected(),
         )
         if judge.refitter is not None:
             size = f"{len(find_usable_areas(samples))} areas x {len(samples.targets)} targets"

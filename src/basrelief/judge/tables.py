@@ -89,7 +89,7 @@ class RankedList:
 
 
 @dataclass(frozen=True)
-class Tables:
+class EvaluationTables:
     """The open tables of one evaluation."""
 
     predictions: Table
@@ -100,24 +100,24 @@ class Tables:
 
 
 @contextmanager
-def open_table(path: Path, schema: pa.Schema) -> Iterator[Table]:
+def open_parquet(path: Path, schema: pa.Schema) -> Iterator[Table]:
     """Open a Parquet file to append to; it gets its name when it is whole."""
     with replacing(path) as part, pq.ParquetWriter(part, schema) as writer:
         yield Table(writer)
 
 
 @contextmanager
-def open_tables(run: Run) -> Iterator[Tables]:
+def open_tables(run: Run) -> Iterator[EvaluationTables]:
     """Open all tables; they get their names when all of them are whole."""
     folder = run.folder / "evaluate"
     # One stack: if any recipe fails, no table of another evaluation is replaced.
     with ExitStack() as stack:
         listed = stack.enter_context(replacing(folder / "targeting.csv"))
         enter = stack.enter_context
-        yield Tables(
-            predictions=enter(open_table(run.predictions, PREDICTIONS)),
-            residuals=enter(open_table(folder / "residuals.parquet", RESIDUALS)),
-            applicability=enter(open_table(folder / "applicability.parquet", APPLICABILITY)),
-            refits=enter(open_table(folder / "refits.parquet", REFITS)),
+        yield EvaluationTables(
+            predictions=enter(open_parquet(run.predictions, PREDICTIONS)),
+            residuals=enter(open_parquet(folder / "residuals.parquet", RESIDUALS)),
+            applicability=enter(open_parquet(folder / "applicability.parquet", APPLICABILITY)),
+            refits=enter(open_parquet(folder / "refits.parquet", REFITS)),
             ranked=RankedList(stack.enter_context(listed.open("w", encoding="utf-8", newline=""))),
         )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.recipes import (
-    PARTS,
+    COMPONENTS,
     AreaRecipe,
     LidarRecipe,
     NetworkRecipe,
@@ -15,7 +15,7 @@ from basrelief.learn.recipes import (
     find_members,
     format_recipe,
     list_backbones,
-    list_parts,
+    list_typed_members,
     load_recipe,
 )
 from basrelief.run import Record, Run, read_json, write_json
@@ -80,7 +80,7 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
     if not (settings.data.has_rasters and has_areas):
         return []
-    parts = [typed for recipe in recipes for typed in list_parts(recipe)]
+    parts = [typed for recipe in recipes for typed in list_typed_members(recipe)]
     baselines: dict[str, AreaRecipe] = {}
     for typed in [*parts, *BASELINE_RECIPES]:
         recipe = load_recipe(typed, settings)
@@ -116,7 +116,7 @@ def write_recipes(
             "unit": recipe.unit,
             "is_asked": recipe.name in asked,
             # By name: what was typed may be the path of a file.
-            "made_of": [load_recipe(typed, settings).name for typed in list_parts(recipe)],
+            "made_of": [load_recipe(typed, settings).name for typed in list_typed_members(recipe)],
             "knows": list(knows[recipe.name]),
         }
         | training
@@ -200,11 +200,11 @@ def _check_feature_sets(recipes: list[Recipe], settings: Settings) -> None:
         # Each has a folder, and not every disk tells capitals from small letters.
         names = [member.name.lower() for member in members]
         for k, (member, name) in enumerate(zip(members, names, strict=True)):
-            if name in PARTS:
+            if name in COMPONENTS:
                 raise InputError(
                     f"recipe {recipe.name!r}: {member.name!r} is a part of every prediction "
-                    f"({', '.join(PARTS)}), so no recipe with features of its own can be named "
-                    "so. Give it another name."
+                    f"({', '.join(COMPONENTS)}), so no recipe with features of its own can have "
+                    "its name. Give it another name."
                 )
             if name in names[:k]:
                 raise InputError(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from basrelief import __version__
 from basrelief.chips.store import Samples
-from basrelief.config import ChipSettings, InputError, Section, Settings
+from basrelief.config import ChipSettings, InputError, Settings, StrictTable
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.linear import predict_linear
@@ -32,7 +32,7 @@ from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 Ground = Literal["terrain", "estimated"]
 
 
-class Spread(Section):
+class Spread(StrictTable):
     """How a feature or label is spread over the areas that a model learnt from."""
 
     mean: float | None
@@ -43,7 +43,7 @@ class Spread(Section):
     high: float | None
 
 
-class FinalModel(Section):
+class FinalModel(StrictTable):
     """``model.json``: what must be the same, or known, where a model is to predict."""
 
     recipe: str

@@ -58,7 +58,7 @@ BROKEN = (
 
 
 @dataclass(frozen=True)
-class Layer:
+class KerasLayer:
     """A layer that has weights: its name in the file, and the names of its arrays in order."""
 
     name: str
@@ -68,7 +68,7 @@ class Layer:
     """Whether the file says after which layer it comes; else its name has to."""
 
 
-Model = list[Layer]
+Model = list[KerasLayer]
 
 
 def read_keras(
@@ -188,7 +188,7 @@ def _list_models(file: h5py.File, names: list[str]) -> list[Model]:
     for parent in sorted(numbered, key=_split_numbers):
         layer = parent.removesuffix("/vars")
         arrays = tuple(sorted(numbered[parent], key=_split_numbers))
-        containers.setdefault(layer.rpartition("/")[0], []).append(Layer(layer, arrays))
+        containers.setdefault(layer.rpartition("/")[0], []).append(KerasLayer(layer, arrays))
     legacy = [name for name in names if name.rpartition("/")[0] not in numbered]
     return [*containers.values(), *_list_legacy(file, legacy)]
 
@@ -203,7 +203,7 @@ def _list_legacy(file: h5py.File, names: list[str]) -> Iterator[Model]:
     for name in listed if is_whole else sorted(names, key=_split_numbers):
         layers.setdefault(name.rpartition("/")[0], []).append(name)
     whole = [
-        Layer(parent, tuple(sorted(own, key=_rank_role)), is_whole)
+        KerasLayer(parent, tuple(sorted(own, key=_rank_role)), is_whole)
         for parent, own in layers.items()
         if own
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -43,10 +43,6 @@ class LinearModel:
 
     is_fallback: NDArray[np.bool_]
     """(target,) Whether the target is predicted by its mean alone."""
-
-    def to_bytes(self) -> bytes:
-        """Give all its arrays as bytes: equal for models that are the same bit for bit."""
-        return b"".join(getattr(self, item.name).tobytes() for item in fields(self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,15 +59,15 @@ def locate_areas(samples: Samples) -> Locations:
     """Locate the areas of samples, in their order; one whose district is unknown shares none."""
     points = samples.areas.geometry.representative_point()
     xy = np.stack([points.x.to_numpy(np.float64), points.y.to_numpy(np.float64)], axis=1)
-    return Locations(xy, name_districts(samples.areas.get("lad"), samples.areas["area_id"]))
+    return Locations(xy, code_districts(samples.areas.get("lad"), samples.areas["area_id"]))
 
 
-def name_districts(codes: pd.Series[Any] | None, ids: pd.Series[Any]) -> NDArray[np.str_]:
+def code_districts(codes: pd.Series[Any] | None, ids: pd.Series[Any]) -> NDArray[np.str_]:
     """Name each item's district, (item,); one that is not known is the item's own.
 
     Examples
     --------
-    >>> name_districts(pd.Series(["E09", None]), pd.Series(["a", "b"])).tolist()
+    >>> code_districts(pd.Series(["E09", None]), pd.Series(["a", "b"])).tolist()
     ['E09', 'b']
     """
     own = ids.to_numpy(dtype=object).astype(str)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
-from basrelief.config import InputError, Section, Settings
+from basrelief.config import InputError, Settings, StrictTable
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.names import suggest
 from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
@@ -26,11 +26,11 @@ KERAS_BACKBONE = "resnetv2_50"
 """The backbone that Keras builds otherwise than timm does; VGG16 is the same in both."""
 
 MEAN, PLACE, DISTRICT = "mean", "place", "district"
-PARTS = (MEAN, PLACE, DISTRICT)
+COMPONENTS = (MEAN, PLACE, DISTRICT)
 """The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
 
 
-class NetworkRecipe(Section):
+class NetworkRecipe(StrictTable):
     """A network that sees one chip and predicts its label."""
 
     kind: Literal["network"]
@@ -88,7 +88,7 @@ class NetworkRecipe(Section):
         )
 
 
-class _OfAreas(Section):
+class _OfAreas(StrictTable):
     """What every recipe of areas has."""
 
     name: FolderName
@@ -256,7 +256,7 @@ def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> i
     return round(factor)
 
 
-def list_parts(recipe: Recipe) -> list[str]:
+def list_typed_members(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):
         return [recipe.trend]

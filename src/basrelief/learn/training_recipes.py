@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from basrelief.config import Section
+from basrelief.config import StrictTable
 
 Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
 Keep = Literal["best_validation_loss", "best_training_loss", "last"]
@@ -19,7 +19,7 @@ KEEP_WORDS: dict[Keep, str] = {
 """What is told of the epoch whose weights are kept."""
 
 
-class HeadRecipe(Section):
+class HeadRecipe(StrictTable):
     """What stands on top of the backbone."""
 
     kind: Literal["flatten", "pooled"] = "pooled"
@@ -32,7 +32,7 @@ class HeadRecipe(Section):
     """Share of values dropped after each dense layer (``pooled``: before the first too)."""
 
 
-class AugmentRecipe(Section):
+class AugmentRecipe(StrictTable):
     """How training chips are varied, as Keras' ImageDataGenerator words it."""
 
     shear_deg: Annotated[float, Field(ge=0, lt=90)] = 0.0
@@ -48,7 +48,7 @@ class AugmentRecipe(Section):
     """Vary the validation chips too (Keras does, with one generator for both subsets)."""
 
 
-class OptimiserRecipe(Section):
+class OptimiserRecipe(StrictTable):
     """How weights are moved."""
 
     name: Literal["keras-rmsprop", "adamw"] = "adamw"
@@ -81,7 +81,7 @@ class OptimiserRecipe(Section):
         return self
 
 
-class TrainRecipe(Section):
+class TrainRecipe(StrictTable):
     """How long training goes on, and on how much at a time."""
 
     trainable: Trainable

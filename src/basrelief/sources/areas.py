@@ -19,7 +19,7 @@ from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, find_same, 
 from basrelief.run import Notes
 from basrelief.sources.boundaries import (
     OPEN_ERRORS,
-    Layer,
+    BoundaryLayer,
     bring_bounds,
     describe_aside,
     find_layer,
@@ -200,7 +200,7 @@ def read_areas(
     return _tidy(areas, typed, notes)
 
 
-def _find_code_column(typed: Typed, layer: Layer, column: str | None) -> str:
+def _find_code_column(typed: Typed, layer: BoundaryLayer, column: str | None) -> str:
     """Settle which column holds the area codes: as typed, by its heading, or by its values."""
     by_values: list[str] = []
     if column is None and not find_columns(layer.headings, "area_id"):
@@ -234,7 +234,7 @@ def read_headings(typed: Typed, column: str | None = None) -> list[str]:
     return find_layer(typed, column).headings
 
 
-def _scan_bounds(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
+def _scan_bounds(layer: BoundaryLayer, code: str, typed: Typed, notes: Notes) -> Bounds:
     """Give the bounds of the areas that have a place; say how many have none, and refuse if all."""
     if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
         return layer.bounds
@@ -257,7 +257,7 @@ def _scan_bounds(layer: Layer, code: str, typed: Typed, notes: Notes) -> Bounds:
     return west, south, east, north
 
 
-def _read_codes(layer: Layer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
+def _read_codes(layer: BoundaryLayer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
     """Read the codes of some areas of a layer, (area,)."""
     table = pyogrio.read_dataframe(
         layer.source.path, layer=layer.name, columns=[code], read_geometry=False

@@ -33,7 +33,7 @@ from basrelief.sources.coordinates import (
     name_crs,
     overlap,
 )
-from basrelief.sources.formats import OFFLINE, Source, find_sources
+from basrelief.sources.formats import OFFLINE, GdalFile, find_gdal_files
 from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -47,10 +47,10 @@ VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view'"
 
 
 @dataclass(frozen=True)
-class Layer:
+class BoundaryLayer:
     """A layer of a file of boundaries, by its header."""
 
-    source: Source
+    source: GdalFile
     name: str
     info: dict[str, Any]
     """As pyogrio gives it."""
@@ -67,7 +67,7 @@ class Layer:
         return west, south, east, north
 
 
-def find_layer(typed: Typed, column: str | None) -> Layer:
+def find_layer(typed: Typed, column: str | None) -> BoundaryLayer:
     """Find the layer of areas in what was typed for ``areas``.
 
     Of several layers of polygons the one with area codes is taken; of several of these none.
@@ -84,7 +84,7 @@ def find_layer(typed: Typed, column: str | None) -> Layer:
     """
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    sources = find_sources(typed.path, typed.value)
+    sources = find_gdal_files(typed.path, typed.value)
     layers = [layer for source in sources for layer in _list(source)]
     # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
     drawn = [each for each in layers if _is_drawn(each)]
@@ -142,7 +142,9 @@ def say_reason(error: BaseException) -> str:
     return " ".join(str(error).split(";")[0].split("' ")[-1].split()).rstrip(".")
 
 
-def settle_layer_crs(layer: Layer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes) -> CRS:
+def settle_layer_crs(
+    layer: BoundaryLayer, bounds: Bounds, crs: CRS, typed: Typed, notes: Notes
+) -> CRS:
     """Settle in which CRS a layer's numbers are.
 
     Parameters
@@ -215,7 +217,7 @@ def bring_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds | None:
     return west, south, east, north
 
 
-def _list(source: Source) -> list[Layer]:
+def _list(source: GdalFile) -> list[BoundaryLayer]:
     """List the layers of a source, each with its header."""
     _refuse_views(source)
     try:
@@ -238,10 +240,10 @@ def _list(source: Source) -> list[Layer]:
             f"{source.name}: cannot be read as boundaries ({found}). "
             "Give a shapefile, a GeoPackage or a GeoJSON file of polygons."
         )
-    return [Layer(source, name, info) for name, info in zip(names, infos, strict=True)]
+    return [BoundaryLayer(source, name, info) for name, info in zip(names, infos, strict=True)]
 
 
-def _refuse_views(source: Source) -> None:
+def _refuse_views(source: GdalFile) -> None:
     """Refuse a GeoPackage with queries for layers: they may run for ever, and GDAL counts rows."""
     if "GPKG" not in source.drivers or source.path.startswith("/vsizip/"):
         return
@@ -258,7 +260,7 @@ def _refuse_views(source: Source) -> None:
         )
 
 
-def _is_drawn(layer: Layer) -> bool:
+def _is_drawn(layer: BoundaryLayer) -> bool:
     kind = str(layer.info["geometry_type"])
     return "Polygon" in kind or "Surface" in kind or kind in ("Unknown", "GeometryCollection")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from basrelief.config import InputError, Typed
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import tidy_codes
-from basrelief.sources.tables import open_table
+from basrelief.sources.tables import open_first_sheet
 
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 """Change codes of the ONS: one became one; one became several; several one; several several."""
@@ -95,7 +95,9 @@ def read_changes(typed: Typed) -> pd.DataFrame:
     InputError
         If it has no such columns, or its codes of change do not fit its pairs.
     """
-    sheet = open_table(typed.path, str(typed), lambda columns: _find(columns, "old") is not None)
+    sheet = open_first_sheet(
+        typed.path, str(typed), lambda columns: _find(columns, "old") is not None
+    )
     found = {name: _find(sheet.columns, name) for name in HEADINGS}
     missing = [HEADINGS[name][0].upper() for name, heading in found.items() if heading is None]
     if missing:

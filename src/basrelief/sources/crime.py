@@ -13,7 +13,7 @@ from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import note_guarded
-from basrelief.sources.crime_files import Part, open_file, read_long, read_wide
+from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.single_crimes import count_crimes, read_crimes
@@ -168,7 +168,7 @@ def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:
 
 def _read_parts(
     paths: Sequence[Path], where: str, notes: Notes, without: Collection[str]
-) -> list[Part]:
+) -> list[CrimeTable]:
     """Read files, each as it is laid out, but for the rows of some areas."""
     parts, singles = [], []
     for path in paths:
@@ -185,7 +185,7 @@ def _read_parts(
     return parts
 
 
-def _join(parts: list[Part], where: str, notes: Notes) -> pd.DataFrame:
+def _join(parts: list[CrimeTable], where: str, notes: Notes) -> pd.DataFrame:
     """Set the files side by side; a period may be in one file only, or the same in several."""
     stacked = pd.concat([part.counts for part in parts])
     grouped = stacked.groupby(level=["area_id", "category"])

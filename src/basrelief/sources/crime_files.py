@@ -30,7 +30,7 @@ from basrelief.sources.crime_doubts import doubt_running_totals, refuse_future
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.periods import refuse_financial_years
 from basrelief.sources.sheets import Sheet
-from basrelief.sources.tables import open_table
+from basrelief.sources.tables import open_first_sheet
 
 PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
 """A year, or a year and a month, with or without a dash."""
@@ -46,7 +46,7 @@ VALUES = ("value", "count", "counts", "crimes", "number of crimes", "n", "total"
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class CrimeTable:
     """What a file says, or several of one layout."""
 
     counts: pd.DataFrame
@@ -122,7 +122,9 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
     InputError
         If it cannot be read, or has no areas or counts.
     """
-    sheet = open_table(path, where, lambda columns: find_column(columns, "area_id") is not None)
+    sheet = open_first_sheet(
+        path, where, lambda columns: find_column(columns, "area_id") is not None
+    )
     by_name = {c.lower().replace("_", " "): c for c in reversed(sheet.columns) if c}
     code = find_column(sheet.columns, "area_id")
     if code is None:
@@ -176,7 +178,7 @@ def _find_long(by_name: dict[str, str]) -> dict[str, str]:
     return found | {meaning: by_name[name] for name, meaning in names if name in by_name}
 
 
-def read_wide(file: CrimeFile, notes: Notes) -> Part:
+def read_wide(file: CrimeFile, notes: Notes) -> CrimeTable:
     """Read counts that stand in one column a year or month."""
     where, periods = file.where, _find_periods(file.sheet.columns)
     file.sheet.check_columns(list(periods))
@@ -198,12 +200,12 @@ def read_wide(file: CrimeFile, notes: Notes) -> Part:
     doubt_running_totals(counts, where, notes)
     # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
     covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
-    return Part(
+    return CrimeTable(
         _group(counts, labels), covered, _name_boroughs(table, file), _main(labels), file.vintage
     )
 
 
-def read_long(file: CrimeFile, notes: Notes) -> Part:
+def read_long(file: CrimeFile, notes: Notes) -> CrimeTable:
     """Read counts that stand in one row an area, category and month."""
     names = _find_long(file.by_name)
     file.sheet.check_columns([names["value"]])
@@ -229,7 +231,7 @@ def read_long(file: CrimeFile, notes: Notes) -> Part:
     covered = rows.all().astype(float).unstack("period")  # noqa: PD010
     covered = covered.rename_axis(index=None, columns=None)
     filled = wide.fillna(0.0).rename_axis(columns=None)
-    return Part(
+    return CrimeTable(
         _group(filled, labels), covered, _name_boroughs(table, file), _main(labels), file.vintage
     )
 

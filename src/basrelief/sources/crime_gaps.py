@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
-from basrelief.sources.crime_files import Part
+from basrelief.sources.crime_files import CrimeTable
 
 SILENT = 15.0
 """Crimes that are usual in a month from which a month without any is no chance (one in a million)
@@ -86,7 +86,7 @@ class Known:
 
 
 def find_known(
-    parts: list[Part], table: pd.DataFrame, boroughs: pd.Series[str], where: str, notes: Notes
+    parts: list[CrimeTable], table: pd.DataFrame, boroughs: pd.Series[str], where: str, notes: Notes
 ) -> Known:
     """Find what is known: of which area and month, and of which category besides.
 
@@ -176,7 +176,7 @@ def _find_usual(counts: pd.DataFrame, groups: pd.Series[str], at_least: int) -> 
 
 
 def _join_covered(
-    parts: list[Part], boroughs: pd.Series[str], where: str, notes: Notes
+    parts: list[CrimeTable], boroughs: pd.Series[str], where: str, notes: Notes
 ) -> pd.DataFrame | None:
     """Join what is known of which area and month; None where gaps are unknown everywhere.
 
@@ -251,6 +251,6 @@ def _count_periods(period: str) -> int:
     return int(period) if len(period) == 4 else 12 * int(period[:4]) + int(period[4:])
 
 
-def _is_main(part: Part) -> NDArray[np.bool_]:
+def _is_main(part: CrimeTable) -> NDArray[np.bool_]:
     is_main: NDArray[np.bool_] = part.counts.index.get_level_values("category").isin(part.main)
     return is_main

@@ -98,7 +98,7 @@ listens at port 9), for formats let a file point to where the rest of it lies.""
 
 
 @dataclass(frozen=True)
-class Source:
+class GdalFile:
     """Something that GDAL may open, and with what."""
 
     path: str
@@ -227,7 +227,7 @@ def describe_stranger(head: bytes) -> str:
     return next(found, None) or next(lower, "of no kind that is read")
 
 
-def find_sources(path: Path, name: str) -> list[Source]:
+def find_gdal_files(path: Path, name: str) -> list[GdalFile]:
     """Find what GDAL may open as boundaries at a path: the file, or what a zip archive holds.
 
     Raises
@@ -250,14 +250,15 @@ def find_sources(path: Path, name: str) -> list[Source]:
         _check_shapefile(
             path.name, beside, path.name, lambda each: read_head(path.parent / each, each)
         )
-        return [Source(str(path.absolute()), name, drivers)]
+        return [GdalFile(str(path.absolute()), name, drivers)]
     members = list_members(path, name)
     geodatabases = sorted(
         {m[: m.lower().index(".gdb/") + 4] for m in members if ".gdb/" in m.lower()}
     )
     if geodatabases:
         return [
-            Source(name_member(path, each), f"{name}/{each}", GEODATABASE) for each in geodatabases
+            GdalFile(name_member(path, each), f"{name}/{each}", GEODATABASE)
+            for each in geodatabases
         ]
     wanted = (".shp", ".gpkg", ".fgb", ".kml", ".tab", ".mif", *JSON_SUFFIXES)
     chosen = [member for member in members if member.lower().endswith(wanted)]
@@ -273,7 +274,7 @@ def find_sources(path: Path, name: str) -> list[Source]:
         _check_shapefile(
             member, members, called, lambda each: read_head(path, f"{name}/{each}", each)
         )
-        found.append(Source(name_member(path, member), called, drivers))
+        found.append(GdalFile(name_member(path, member), called, drivers))
     return found
 
 
@@ -287,10 +288,10 @@ def name_member(path: Path, member: str) -> str:
     return f"/vsizip/{{{absolute}}}/{member}"
 
 
-def _open_folder(path: Path, name: str) -> Source:
+def _open_folder(path: Path, name: str) -> GdalFile:
     tables = [each.name for each in path.glob("*.gdbtable")]
     if path.suffix.lower() == ".gdb" and tables:
-        return Source(str(path.absolute()), name, GEODATABASE)
+        return GdalFile(str(path.absolute()), name, GEODATABASE)
     inside = sorted(
         each.name for each in path.iterdir() if each.suffix.lower() in (".shp", ".gpkg", ".geojson")
     )

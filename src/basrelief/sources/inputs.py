@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basrelief.config import Settings
+from basrelief.run import ABOUT_RUN
 
 PATTERNS = ("dsm", "dtm", "crime")
 """Keys of ``[data]`` that may match several files."""
@@ -158,7 +159,7 @@ def find_existing(path: Path) -> Path:
 
 def is_run_folder(folder: Path) -> bool:
     """Tell whether a folder is a run's: what a run draws on the ground is no input of the next."""
-    return (folder / "run.json").is_file()
+    return (folder / ABOUT_RUN).is_file()
 
 
 def _outside_runs(paths: Iterable[Path], start: Path) -> list[Path]:

@@ -32,7 +32,7 @@ from basrelief.sources.plausible import (
 from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
-from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_reason
+from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_gdal_reason
 
 MAX_OPEN = 32
 """Tiles held open at a time."""
@@ -158,7 +158,7 @@ class Mosaic:
                 scale, offset = dataset.scales[0], dataset.offsets[0]
         # What a broken file makes of its size is for NumPy to refuse.
         except (RasterioError, MemoryError, ValueError) as error:
-            reason = say_reason(error, tile.path, tile.name)
+            reason = say_gdal_reason(error, tile.path, tile.name)
             raise InputError(
                 f"{tile.name}: cannot be read to its end, it may be truncated ({reason}). "
                 "Fetch this tile again, or take it out."

@@ -19,7 +19,7 @@ from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_fo
 from basrelief.sources.labels import read_label_headings
 from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
-from basrelief.sources.tables import open_table
+from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
 
@@ -159,7 +159,7 @@ class Lying:
 
     def _names_pictures(self, name: str) -> bool:
         try:
-            return has_pictures(open_table(self.folder / name, name, has_pictures).columns)
+            return has_pictures(open_first_sheet(self.folder / name, name, has_pictures).columns)
         except InputError:
             return False
 

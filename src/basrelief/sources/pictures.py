@@ -25,7 +25,7 @@ from basrelief.sources.picture_names import (
     list_disagreements,
 )
 from basrelief.sources.sheets import Sheet
-from basrelief.sources.tables import open_table
+from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import check_range, find_target, find_targets, say_headings
 
 PARTS = frozenset(
@@ -193,7 +193,7 @@ def _open_table(typed: Typed) -> Sheet:
     """Open the table with one row a picture."""
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
-    return open_table(typed.path, str(typed), has_pictures)
+    return open_first_sheet(typed.path, str(typed), has_pictures)
 
 
 def has_pictures(headings: list[str]) -> bool:

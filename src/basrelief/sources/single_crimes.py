@@ -12,7 +12,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.crime_doubts import refuse_future
 from basrelief.sources.crime_files import (
     CrimeFile,
-    Part,
+    CrimeTable,
     check_periods,
     list_boroughs,
     name_categories,
@@ -56,7 +56,9 @@ def read_crimes(file: CrimeFile) -> pd.DataFrame:
     )
 
 
-def count_crimes(singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, notes: Notes) -> Part:
+def count_crimes(
+    singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, notes: Notes
+) -> CrimeTable:
     """Count single crimes by area, category and month.
 
     An area belongs to the force that recorded most of its crimes, and is known in the months of
@@ -94,7 +96,7 @@ def count_crimes(singles: list[tuple[CrimeFile, pd.DataFrame]], where: str, note
     # A month whose crimes have no LSOA is of the files too.
     counts = counts.reindex(columns=covered.columns, fill_value=0)
     main = tuple(sorted(known["category"].unique()))
-    return Part(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
+    return CrimeTable(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
 
 
 def _stack_crimes(

@@ -30,7 +30,7 @@ Route = Literal["pictures", "rasters"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class StarterLine:
     """A line of the configuration, and why it stands there."""
 
     key: str
@@ -49,12 +49,12 @@ class Choice:
 class Starter:
     """A configuration as it is filled."""
 
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[StarterLine] = field(default_factory=list)
     path: Path = Path()
 
     def add(self, key: str, value: Any, why: str, example: Any = None, needed: bool = True) -> None:
         """Add a line of ``[data]``."""
-        self.choices.append(Choice(key, value, why, example, needed))
+        self.choices.append(StarterLine(key, value, why, example, needed))
 
     @property
     def missing(self) -> list[str]:

@@ -91,7 +91,7 @@ def open_sheets(
     return [_open_text(data, where, is_headings, is_head)]
 
 
-def open_table(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
+def open_first_sheet(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
     """Open the first table of a file that has such headings, else its first.
 
     Raises

@@ -106,7 +106,7 @@ def bounded_gdal() -> Iterator[None]:
         yield
 
 
-def say_reason(error: BaseException, path: str, name: str) -> str:
+def say_gdal_reason(error: BaseException, path: str, name: str) -> str:
     """Say GDAL's own first reason, with the file as the user knows it."""
     # GDAL's sentence is the cause; rasterio's own only points at it.
     text = " ".join(str(error.__cause__ or error).split())
@@ -219,7 +219,7 @@ def _read_header(found: _Found) -> Tile:
     # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
     except (RasterioError, CRSError, ValueError) as error:
         raise InputError(
-            f"{name}: this is no raster that can be read ({say_reason(error, path, name)}). "
+            f"{name}: this is no raster that can be read ({say_gdal_reason(error, path, name)}). "
             "Narrow the pattern to ASCII grids, GeoTIFFs or zips of them, or fetch it again."
         ) from error
 

@@ -13,6 +13,7 @@ from basrelief.config import InputError
 
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
+"""Of the training set: what validates where no fold is free for it."""
 
 MIN_RANDOM = 7
 """The fewest items of which a random split makes three parts, none of them empty."""

@@ -15,12 +15,10 @@ from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.run import Run
 from basrelief.splits.clearance import find_chips_near, find_near_pairs
+from basrelief.splits.folds import VALIDATION_SHARE
 
 AREA_SCHEMES = ("area", "msoa", "lad", "block")
 """Schemes whose folds are made of areas."""
-
-VALIDATION_SHARE = 0.2
-"""Share of the training set that validates where no fold is free for it."""
 
 MAJORITY = 0.5
 """A chip belongs to the areas that have more than this share of its labelled ground."""

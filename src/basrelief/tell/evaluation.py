@@ -91,12 +91,12 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         relocation=read_json(folder / "relocation.json"),
         recipes=read_json(folder / "recipes.json"),
         member_weights=read_json(folder / "member_weights.json"),
-        residuals=read_rows(folder / "residuals.parquet", shown),
+        residuals=read_filtered(folder / "residuals.parquet", shown),
         ranked=read_ranked(folder, lambda rows: rows["rank"] <= N_LISTED),
     )
 
 
-def read_rows(path: Path, filters: list[tuple[str, str, Any]]) -> pd.DataFrame:
+def read_filtered(path: Path, filters: list[tuple[str, str, Any]]) -> pd.DataFrame:
     """Read the rows of a Parquet file that pass its filters."""
     frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
     return frame

@@ -21,9 +21,9 @@ from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.sources.credits import InputCredits, find_credits
 from basrelief.sources.inputs import TRUTH
-from basrelief.tell.evaluation import Evaluation, read_evaluation, read_rows
+from basrelief.tell.evaluation import Evaluation, read_evaluation, read_filtered
 from basrelief.tell.findings import Finding, beats_mean, find_findings
-from basrelief.tell.provenance import Source
+from basrelief.tell.provenance import InputRole
 from basrelief.tell.publication import Publication
 from basrelief.tell.training import tell_names
 from basrelief.tell.words import say_by_district
@@ -101,7 +101,7 @@ class Facts:
     unshown: tuple[str, ...] = ()
     """Targets of which nothing is shown by area, on the public page: see `find_failing`."""
 
-    sources: Sequence[Source] = ()
+    sources: Sequence[InputRole] = ()
     """The input files, by hash."""
 
     credits: InputCredits = field(default_factory=InputCredits)
@@ -298,7 +298,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         described=_read_described(run.describe),
         scores=told(scores),
         # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
-        predictions=told(read_rows(run.predictions, [*shown, ("repeat", "==", 0)])),
+        predictions=told(read_filtered(run.predictions, [*shown, ("repeat", "==", 0)])),
         folds=pd.read_parquet(run.splits / "folds.parquet"),
         leakage=read_json(run.splits / "leakage.json"),
         judged=Evaluation(**told(vars(judged))),

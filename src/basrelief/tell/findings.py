@@ -17,8 +17,8 @@ from basrelief.tell.words import (
     name_known,
     name_scheme,
     name_target,
-    name_targets,
     open_sentence,
+    write_targets,
 )
 
 THE_MEAN = "always predicting the mean"
@@ -141,7 +141,7 @@ def say_unshown(targets_of: Mapping[str, Sequence[str]]) -> list[str]:
     'Not shown for health and multiple deprivation'
     """
     return [
-        f"Not shown for {name_targets(targets)}: {recipe} cannot be told better than {THE_MEAN} "
+        f"Not shown for {write_targets(targets)}: {recipe} cannot be told better than {THE_MEAN} "
         "here, so that an order or a map of areas by it would show chance."
         for recipe, targets in targets_of.items()
     ]
@@ -207,7 +207,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     held_out = f"with {name_scheme(findings[0].scheme, settings)}"
     targets = list(dict.fromkeys(finding.target for finding in findings))
     recipes = list(dict.fromkeys(finding.named for finding in findings))
-    named = name_targets(targets)
+    named = write_targets(targets)
     if len({finding.words for finding in findings}) == 1:
         is_or_are = "is" if len(recipes) == 1 else "are"
         who = f"{join_words(recipes)} {is_or_are}"
@@ -220,7 +220,7 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     opening = open_sentence(held_out)
     if not better:
         return f"{opening}, no recipe can be told better than {THE_MEAN}, for any score."
-    found = name_targets([target for target in targets if target in better])
+    found = write_targets([target for target in targets if target in better])
     return (
         f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
         f"predicting the mean: {found}."

@@ -35,7 +35,7 @@ columns."""
 
 
 @dataclass(frozen=True)
-class Source:
+class InputRole:
     """The input files of one kind."""
 
     role: str
@@ -53,7 +53,7 @@ def list_versions() -> list[tuple[str, str]]:
     return [(name, version(name)) for name in LIBRARIES]
 
 
-def read_sources(settings: Settings, run: Run) -> list[Source]:
+def read_sources(settings: Settings, run: Run) -> list[InputRole]:
     """Hash the input files, those that are still there.
 
     Writes ``inputs.json`` (role, name, size and hash of every file).
@@ -78,7 +78,7 @@ def read_sources(settings: Settings, run: Run) -> list[Source]:
     ]
 
 
-def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:
+def gather_source(role: str, entries: list[dict[str, Any]]) -> InputRole:
     """Sum files of one kind up.
 
     Examples
@@ -90,7 +90,7 @@ def gather_source(role: str, entries: list[dict[str, Any]]) -> Source:
     ordered = sorted(entries, key=lambda entry: str(entry["name"]))
     # Two blanks between, as sha256sum writes them: anybody can check it with that alone.
     lines = "".join(f"{entry['sha256']}  {entry['name']}\n" for entry in ordered)
-    return Source(
+    return InputRole(
         role=role,
         n_files=len(ordered),
         n_bytes=sum(entry["bytes"] for entry in ordered),

@@ -156,12 +156,12 @@ def say_apart(apart: Sequence[str]) -> str:
     return f"The two differ in {named}{' alone' if len(name_each(apart)) == 1 else ''}."
 
 
-def name_targets(targets: Sequence[str]) -> str:
+def write_targets(targets: Sequence[str]) -> str:
     """Name several targets as a sentence does.
 
     Examples
     --------
-    >>> name_targets(["imd", "living_environment"])
+    >>> write_targets(["imd", "living_environment"])
     'multiple deprivation and living environment'
     """
     return join_words([name_target(target) for target in targets])
@@ -175,7 +175,7 @@ def name_report(targets: Sequence[str]) -> str:
     >>> name_report(["crime"]), name_report(["imd", "income", "health", "crime"])
     ('crime from LIDAR', 'deprivation from LIDAR')
     """
-    subject = name_targets(targets) if len(targets) < MANY_TARGETS else "deprivation"
+    subject = write_targets(targets) if len(targets) < MANY_TARGETS else "deprivation"
     return f"{subject} from LIDAR"
 
 
@@ -255,12 +255,12 @@ def format_number(value: float | None, places: int = 2) -> str:
     return text.lstrip("-") if is_zero else text.replace("-", "−")
 
 
-def count_places(size: float) -> int:
+def count_decimals(size: float) -> int:
     """Say how many decimal places show two figures of a size.
 
     Examples
     --------
-    >>> count_places(0.034), count_places(1.7), count_places(250.0)
+    >>> count_decimals(0.034), count_decimals(1.7), count_decimals(250.0)
     (3, 1, 0)
     """
     return max(0, 1 - floor(log10(size))) if size > 0 else 2
@@ -278,8 +278,8 @@ def format_interval(value: float | None, low: float | None, high: float | None) 
     """
     # An interval without width cannot say how many digits count.
     if value is None or low is None or high is None or low == high:
-        return format_number(value, count_places(abs(value or 0.0)))
-    places = count_places(high - low)
+        return format_number(value, count_decimals(abs(value or 0.0)))
+    places = count_decimals(high - low)
     ends = f"{format_number(low, places)} to {format_number(high, places)}"
     return f"{format_number(value, places)} ({ends})"
 

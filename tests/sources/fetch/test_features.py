@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import FeatureLayer, read_features, read_rows
+from basrelief.sources.fetch.features import FeatureLayer, query_features, query_rows
 from basrelief.sources.fetch.ons import CHANGES, LSOA
 
 HOST = "services1.arcgis.com"
@@ -40,7 +40,7 @@ def test_every_page_comes_wherever_the_flag_stands(
     way: str, geography: str, speak: Callable[[str], Client]
 ) -> None:
     client = speak(way)
-    areas = read_features(client, LSOA[2021], bounds=(500_010, 180_010, 503_990, 183_990))
+    areas = query_features(client, LSOA[2021], bounds=(500_010, 180_010, 503_990, 183_990))
     # 64 areas, 7 a page, in the order of their codes.
     assert areas["LSOA21CD"].tolist() == [f"E01000{k:03d}" for k in range(64)]
     assert areas.crs.to_epsg() == 27700
@@ -57,7 +57,7 @@ def test_long_lists_of_codes_are_posted_in_pieces(
 ) -> None:
     client = speak("plain")
     codes = [f"E0100{d}{k:03d}" for d in range(2) for k in range(64)]
-    table = read_rows(client, CHANGES, "LSOA11CD", [*codes, codes[3], "E01999999"])
+    table = query_rows(client, CHANGES, "LSOA11CD", [*codes, codes[3], "E01999999"])
     # One was split, and its code stands twice; the other half never had one of its own.
     wanted = sorted([*(code for code in codes if code != "E01001000"), "E01000007"])
     assert sorted(table["LSOA11CD"]) == wanted
@@ -81,17 +81,17 @@ def test_what_is_not_whole_or_not_right_is_refused(
     way: str, message: str, speak: Callable[[str], Client]
 ) -> None:
     with pytest.raises(ServiceError, match=message):
-        read_features(speak(way), LSOA[2021], bounds=(500_010, 180_010, 503_990, 183_990))
+        query_features(speak(way), LSOA[2021], bounds=(500_010, 180_010, 503_990, 183_990))
 
 
 def test_an_unknown_field_is_told(speak: Callable[[str], Client]) -> None:
     layer = FeatureLayer(LSOA[2021].service, ("LSOA21CD",), ("LSOA21CD", "F_LSOA"))
     with pytest.raises(ServiceError, match="Invalid query parameters"):
-        read_features(speak("plain"), layer)
+        query_features(speak("plain"), layer)
 
 
 def test_holes_and_what_lies_in_them_are_drawn(speak: Callable[[str], Client]) -> None:
-    found = read_features(speak("plain"), RINGS, where="CODE='A'").geometry.iloc[0]
+    found = query_features(speak("plain"), RINGS, where="CODE='A'").geometry.iloc[0]
     assert found.area == 100**2 - 60**2 + 20**2
     assert not found.contains(shapely.Point(30, 50))
     assert found.contains(shapely.Point(50, 50))
@@ -99,4 +99,4 @@ def test_holes_and_what_lies_in_them_are_drawn(speak: Callable[[str], Client]) -
 
 def test_a_feature_without_an_outline_is_refused(speak: Callable[[str], Client]) -> None:
     with pytest.raises(ServiceError, match="no outline of B"):
-        read_features(speak("plain"), RINGS)
+        query_features(speak("plain"), RINGS)

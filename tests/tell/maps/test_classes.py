@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from basrelief.style import read_rgb
-from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values, count_places
+from basrelief.tell.maps.classes import (
+    Classes,
+    classify_residuals,
+    classify_values,
+    count_decimals_of,
+)
 
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -68,4 +73,4 @@ def test_errors_too_small_to_show_are_all_in_the_middle(residuals: list[float]) 
 
 def test_one_odd_area_does_not_cost_the_others_their_digits() -> None:
     values = np.r_[np.random.default_rng(0).uniform(0, 1, 200), 1e6]
-    assert count_places(values) == 3
+    assert count_decimals_of(values) == 3

@@ -14,7 +14,7 @@ import pytest
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.maps.static_maps import draw_static
 
@@ -27,7 +27,7 @@ def facts(town_settings: Settings, town_run: Run) -> Facts:
 
 
 @pytest.fixture(scope="module")
-def layers(facts: Facts) -> list[Layer]:
+def layers(facts: Facts) -> list[MapLayer]:
     return gather_layers(facts)
 
 
@@ -100,7 +100,7 @@ def test_predicted_and_observed_have_the_same_classes(styles: pd.DataFrame) -> N
     assert predicted == observed
 
 
-def test_the_parquet_file_has_one_row_an_area(town_run: Run, layers: list[Layer]) -> None:
+def test_the_parquet_file_has_one_row_an_area(town_run: Run, layers: list[MapLayer]) -> None:
     table = gpd.read_parquet(town_run.maps / "areas.parquet")
     assert table["area_id"].is_unique
     assert table.crs == layers[0].table.crs
@@ -132,7 +132,7 @@ def test_a_drawing_has_four_maps_and_stands_by_itself(town_run: Run) -> None:
     assert "currentColor" not in svg
 
 
-def test_areas_outside_are_striped_in_the_drawing(layers: list[Layer]) -> None:
+def test_areas_outside_are_striped_in_the_drawing(layers: list[MapLayer]) -> None:
     layer = layers[0]
     assert ("<pattern" in draw_static(layer)) == bool(layer.is_outside.any())
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from shapely.geometry import MultiPolygon, Polygon, box
 
-from basrelief.chips.describe import draw_histogram
+from basrelief.chips.describe import draw_daily_crimes, draw_histogram
 from basrelief.drawing import MAX_SHAPES
 from basrelief.style import THEME
 from basrelief.tell.maps import polygons
@@ -140,7 +140,7 @@ def test_areas_outside_are_striped_and_others_are_not() -> None:
 
 def test_days_without_a_crime_can_be_drawn() -> None:
     daily = pd.DataFrame({"theft_bicycle": [2.0, 0.0, np.nan]}, index=["Barnet", "Brent", "Bexley"])
-    svg = figures.draw_daily_crimes(daily, "daily")
+    svg = draw_daily_crimes(daily, "daily")
     assert "theft bicycle" in svg
     assert "Bexley" in svg
 

@@ -18,7 +18,7 @@ from basrelief.config import Settings
 from basrelief.explain.area_sums import ADDS
 from basrelief.run import Run, write_json
 from basrelief.tell.facts import read_facts
-from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page import report as report_module
 from basrelief.tell.words import format_number
 
@@ -30,7 +30,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 
 
 @pytest.fixture(scope="module")
-def layers(town_settings: Settings, town_run: Run) -> list[Layer]:
+def layers(town_settings: Settings, town_run: Run) -> list[MapLayer]:
     return gather_layers(read_facts(town_settings, town_run))
 
 
@@ -103,19 +103,21 @@ def is_at_home(heard: str) -> bool:
     return heard.startswith(("file:", "blob:", "data:"))
 
 
-def pick_area(layers: list[Layer], place: int = 0) -> pd.Series[Any]:
+def pick_area(layers: list[MapLayer], place: int = 0) -> pd.Series[Any]:
     """Take an area that was predicted for every target."""
     predicted = pd.concat([layer.table["predicted"].notna() for layer in layers], axis=1)
     row: pd.Series[Any] = layers[0].table[predicted.all(axis=1)].iloc[place]
     return row
 
 
-def tell(layer: Layer, row: Any, column: str) -> str:
+def tell(layer: MapLayer, row: Any, column: str) -> str:
     """Write a number as the page should."""
     return format_number(float(layer.table.loc[row, column]), layer.classes.places)
 
 
-def test_an_area_clicked_tells_its_numbers(webgl: Any, town_run: Run, layers: list[Layer]) -> None:
+def test_an_area_clicked_tells_its_numbers(
+    webgl: Any, town_run: Run, layers: list[MapLayer]
+) -> None:
     page, heard = open_map(webgl, town_run.report)
     canvas = page.locator("#map-canvas canvas")
     box = canvas.bounding_box()
@@ -133,7 +135,7 @@ def test_an_area_clicked_tells_its_numbers(webgl: Any, town_run: Run, layers: li
 
 
 def test_another_score_and_layer_change_colours_legend_and_numbers(
-    webgl: Any, town_run: Run, layers: list[Layer]
+    webgl: Any, town_run: Run, layers: list[MapLayer]
 ) -> None:
     page, heard = open_map(webgl, town_run.report)
     area = pick_area(layers)
@@ -153,7 +155,7 @@ def test_another_score_and_layer_change_colours_legend_and_numbers(
 
 
 def test_everything_can_be_reached_by_keyboard(
-    webgl: Any, town_run: Run, layers: list[Layer]
+    webgl: Any, town_run: Run, layers: list[MapLayer]
 ) -> None:
     page, _ = open_map(webgl, town_run.report)
     area = pick_area(layers, 3)
@@ -184,7 +186,7 @@ def test_a_name_that_no_area_has_is_told(webgl: Any, town_run: Run) -> None:
     page.close()
 
 
-def test_a_legend_counts_every_area_once(webgl: Any, town_run: Run, layers: list[Layer]) -> None:
+def test_a_legend_counts_every_area_once(webgl: Any, town_run: Run, layers: list[MapLayer]) -> None:
     page, _ = open_map(webgl, town_run.report)
     for name in ("predicted", "observed", "observed − predicted", "width of the 80% interval"):
         page.get_by_label(name, exact=True).check()
@@ -195,7 +197,7 @@ def test_a_legend_counts_every_area_once(webgl: Any, town_run: Run, layers: list
 
 
 def test_without_webgl_a_picture_answers_as_the_map_would(
-    no_webgl: Any, town_run: Run, layers: list[Layer]
+    no_webgl: Any, town_run: Run, layers: list[MapLayer]
 ) -> None:
     page, heard = open_map(no_webgl, town_run.report)
     assert page.locator("#map-canvas").is_hidden()

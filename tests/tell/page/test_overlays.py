@@ -15,7 +15,7 @@ from rasterio.transform import from_origin
 from basrelief.run import Run, write_json
 from basrelief.tell.maps.contributions import read_contributions, write_rasters
 from basrelief.tell.page import overlays
-from basrelief.tell.page.overlays import draw_contributions, make_overlay
+from basrelief.tell.page.overlays import make_overlay, shade_contributions
 
 WEST, NORTH, CELL_M = 530000.0, 180000.0, 10.0
 RECORD = {
@@ -113,4 +113,4 @@ def test_where_nothing_contributes_there_is_no_overlay(tmp_path: Path, value: fl
 
 def test_pictures_are_small() -> None:
     values = np.random.default_rng(0).normal(size=(800, 800)).astype(np.float32)
-    assert len(draw_contributions(values, 2.0)) < overlays.MAX_BYTES
+    assert len(shade_contributions(values, 2.0)) < overlays.MAX_BYTES

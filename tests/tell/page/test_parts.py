@@ -181,7 +181,7 @@ def test_a_stack_is_held_against_its_members(
     tmp_path: Path, write_joined: Writer, settings: Settings
 ) -> None:
     facts = read_facts(settings, write_joined(tmp_path / "run", kind="stack"))
-    labels = list(parts.list_parts(facts, "both").values())
+    labels = list(parts.name_components(facts, "both").values())
     assert labels == ["dense-vgg16 alone", "place alone", "together"]
     assert not facts.joining
 

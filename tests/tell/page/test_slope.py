@@ -9,7 +9,7 @@ from basrelief.config import Settings
 from basrelief.run import Run
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import report
-from basrelief.tell.page.slope import say_effects, say_kept
+from basrelief.tell.page.slope import say_effects, warn_little_kept
 
 
 def make_record(differs: bool | None, target: str = "burglary", **more: Any) -> dict[str, Any]:
@@ -43,8 +43,8 @@ def test_a_rise_with_altitude_is_told_in_tens_of_metres() -> None:
 
 
 def test_a_warning_stands_where_place_says_nearly_all_of_it() -> None:
-    assert say_kept([make_record(False)]) == []
-    (warning,) = say_kept([make_record(False, kept=0.05)])
+    assert warn_little_kept([make_record(False)]) == []
+    (warning,) = warn_little_kept([make_record(False, kept=0.05)])
     assert "95% of its slope" in warning
 
 

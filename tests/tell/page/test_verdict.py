@@ -7,18 +7,18 @@ from basrelief.run import Record
 from basrelief.tell.findings import Finding
 from basrelief.tell.page.chart import Statement
 from basrelief.tell.page.results import say_versus
-from basrelief.tell.page.verdict import Choice, group_targets, say_preference, say_verdict
+from basrelief.tell.page.verdict import Preferred, group_by_worth, say_preference, say_verdict
 from basrelief.tell.senses import SENSES
 
 HOW = "however ground is held out"
 
 
-def choose(*recipes: str) -> dict[str, Choice]:
-    return {str(i): Choice(recipe, "", None) for i, recipe in enumerate(recipes)}
+def choose(*recipes: str) -> dict[str, Preferred]:
+    return {str(i): Preferred(recipe, "", None) for i, recipe in enumerate(recipes)}
 
 
-def headline(grid: dict[str, dict[str, Choice]]) -> str:
-    return say_verdict(group_targets(grid, HOW), len(grid))
+def headline(grid: dict[str, dict[str, Preferred]]) -> str:
+    return say_verdict(group_by_worth(grid, HOW), len(grid))
 
 
 def make_finding(skill: float, low: float | None, high: float | None) -> Finding:
@@ -41,7 +41,7 @@ def test_lidar_that_is_preferred_somewhere_is_not_praised_everywhere() -> None:
 def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
     grid = {"crime": choose("place-alone", "mean"), "health": choose("district-mean", "mean")}
     assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
-    assert [group.key for group in group_targets(grid, HOW)] == ["plain"]
+    assert [group.key for group in group_by_worth(grid, HOW)] == ["plain"]
 
 
 def test_worse_with_an_interval_that_includes_the_mean_cannot_be_told() -> None:
@@ -69,20 +69,20 @@ def test_what_is_beaten_by_another_is_said() -> None:
 
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
-    alone, both = (Choice("x", "", 0.3, joins_place=joins) for joins in (False, True))
+    alone, both = (Preferred("x", "", 0.3, joins_place=joins) for joins in (False, True))
     assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
-    (group,) = group_targets({"crime": {"lad": alone, "block": both}}, "everywhere")
+    (group,) = group_by_worth({"crime": {"lad": alone, "block": both}}, "everywhere")
     assert group.key == "always"
 
 
 def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
-    joined = Choice("x", "", 0.3, joins_place=True, adds=False)
+    joined = Preferred("x", "", 0.3, joins_place=True, adds=False)
     grid = {"crime": {"lad": joined}, "health": choose("mean")}
     assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
     assert headline({"crime": {"lad": joined}}) == (
         "For crime: that LIDAR adds to what is known without it cannot be told."
     )
-    mixed = {"lad": joined, "block": Choice("x", "", 0.3)}
+    mixed = {"lad": joined, "block": Preferred("x", "", 0.3)}
     assert headline({"crime": mixed}) == "For crime: LIDAR is worth having in some of the tests."
 
 

@@ -15,7 +15,7 @@ from basrelief.sources.census import name_msoa
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ENGLAND, ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import read_features
+from basrelief.sources.fetch.features import query_features
 from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
@@ -140,13 +140,13 @@ def _read_england_and_wales(
     client: Client, place: NamedPlace, year: int
 ) -> dict[str, gpd.GeoDataFrame]:
     """Read the layers of a place in England or Wales, by envelope."""
-    near = read_features(client, LSOA[year], bounds=place.bounds)
+    near = query_features(client, LSOA[year], bounds=place.bounds)
     areas = find_inside(near, place)
     # By the areas and not by the place: those at its edge reach beyond it.
     around = _bounds(areas)
-    msoas = read_features(client, MSOA[year], bounds=around)
-    districts = read_features(client, LAD, bounds=around)
-    wards = read_features(client, WARD, bounds=around)
+    msoas = query_features(client, MSOA[year], bounds=around)
+    districts = query_features(client, LAD, bounds=around)
+    wards = query_features(client, WARD, bounds=around)
     short = f"{year % 100}"
     in_msoa = join_parents(areas, msoas, f"MSOA{short}CD", place.name)
     in_lad = join_parents(areas, districts, "LAD25CD", place.name)
@@ -190,7 +190,7 @@ def _read_scotland(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFr
     areas = find_inside(near, place)
     around = _bounds(areas)
     zones = _read_zip(client, zones_url, {"InterZone": "msoa", "Name": "msoa_name"}, around)
-    districts = read_features(client, LAD, bounds=around)
+    districts = query_features(client, LAD, bounds=around)
     districts = districts.rename(columns={"LAD25CD": "lad", "LAD25NM": "lad_name"})
     in_zone = join_parents(areas, zones, "msoa", place.name)
     in_lad = join_parents(areas, districts, "lad", place.name)

@@ -14,7 +14,7 @@ from pyproj import Transformer
 from basrelief.run import replacing
 from basrelief.sources.england import POLICE_UK
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import read_features
+from basrelief.sources.fetch.features import query_features
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD
 from basrelief.sources.fetch.place import NamedPlace
@@ -74,7 +74,7 @@ def find_forces(client: Client, place: NamedPlace) -> list[str]:
     ServiceError
         If there is none.
     """
-    districts = read_features(client, LAD, bounds=place.bounds)
+    districts = query_features(client, LAD, bounds=place.bounds)
     shared = shapely.intersection(districts.geometry.to_numpy(), place.polygon)
     to_degrees = Transformer.from_crs(NATIONAL_GRID, "EPSG:4326", always_xy=True)
     forces: list[str] = []

@@ -44,7 +44,7 @@ class FeatureLayer:
         return f"{base}/{self.service}/FeatureServer/0/query"
 
 
-def read_features(
+def query_features(
     client: Client, layer: FeatureLayer, bounds: Bounds | None = None, where: str = "1=1"
 ) -> gpd.GeoDataFrame:
     """Read the features of a layer whose box meets bounds, or that meet a condition.
@@ -80,7 +80,7 @@ def read_features(
     return gpd.GeoDataFrame(table, geometry=shapes, crs=NATIONAL_GRID)
 
 
-def read_rows(
+def query_rows(
     client: Client, layer: FeatureLayer, column: str, codes: Sequence[str]
 ) -> pd.DataFrame:
     """Read the rows of a layer that have one of many codes, without their shapes.
@@ -88,7 +88,7 @@ def read_rows(
     Raises
     ------
     ServiceError
-        As of `read_features`.
+        As of `query_features`.
     """
     wanted = sorted(set(codes))
     features: list[Mapping[str, Any]] = []

@@ -10,7 +10,7 @@ from basrelief.config import InputError
 from basrelief.sources.changes import tidy_changes
 from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import read_features, read_rows
+from basrelief.sources.fetch.features import query_features, query_rows
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import CHANGES, LSOA
 from basrelief.sources.fetch.place import NamedPlace
@@ -32,7 +32,7 @@ def find_lookup(place: NamedPlace) -> list[Offer]:
         return []
 
     def make(client: Client, part: Path) -> None:
-        codes = read_features(client, LSOA[2021], bounds=place.bounds)["LSOA21CD"].tolist()
+        codes = query_features(client, LSOA[2021], bounds=place.bounds)["LSOA21CD"].tolist()
         read_lookup(client, codes).to_csv(part, index=False)
 
     what = "lookup from LSOAs of 2011 to those of 2021"
@@ -52,14 +52,14 @@ def read_lookup(client: Client, codes: list[str]) -> pd.DataFrame:
     ServiceError
         If it cannot be had, or is not whole.
     """
-    rows = read_rows(client, CHANGES, "LSOA21CD", codes)
+    rows = query_rows(client, CHANGES, "LSOA21CD", codes)
     lost = sorted(set(codes) - set(rows["LSOA21CD"]))
     if lost:
         raise ServiceError(f"ONS geography, {CHANGES.service}: knows nothing of {lost[0]}")
     # What an area was split into may lie beyond the place, and what was merged with it likewise.
     while True:
-        became = read_rows(client, CHANGES, "LSOA11CD", rows["LSOA11CD"].tolist())
-        came_of = read_rows(client, CHANGES, "LSOA21CD", became["LSOA21CD"].tolist())
+        became = query_rows(client, CHANGES, "LSOA11CD", rows["LSOA11CD"].tolist())
+        came_of = query_rows(client, CHANGES, "LSOA21CD", became["LSOA21CD"].tolist())
         wider = pd.concat([rows, came_of]).drop_duplicates(ignore_index=True)
         if len(wider) == len(rows):
             break

@@ -24,7 +24,7 @@ from basrelief.sources.census import COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
-from basrelief.sources.fetch.features import quote, read_features
+from basrelief.sources.fetch.features import query_features, quote
 from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
 from basrelief.sources.licences import Credit
@@ -230,13 +230,13 @@ def _find_districts(client: Client, typed: str) -> list[_Hit]:
     # In this form the ONS lists cities in alphabetical order, and nobody types it.
     forms = (typed, f"{typed}, City of", f"{typed}, County of", f"City of {typed}")
     listed = ",".join(quote(each.upper()) for each in forms)
-    found = read_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
+    found = query_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
     rows = zip(found["LAD25NM"], found["LAD25CD"], found.geometry, strict=True)
     return [_Hit(own, own, outline, code) for own, code, outline in rows]
 
 
 def _find_wards(client: Client, name: str, around_m: float) -> list[_Hit]:
-    found = read_features(client, WARD, where=f"UPPER(WD25NM)={quote(name.upper())}")
+    found = query_features(client, WARD, where=f"UPPER(WD25NM)={quote(name.upper())}")
     rows = zip(found["WD25NM"], found["LAD25NM"], found["WD25CD"], found.geometry, strict=True)
     return [_Hit(own, lad, outline, code) for own, lad, code, outline in rows]
 
@@ -255,7 +255,7 @@ def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
     for code, own, district in zip(
         chosen["msoa21cd"], chosen["msoa21hclnm"], chosen[lad], strict=True
     ):
-        drawn = read_features(client, MSOA[2021], where=f"MSOA21CD={quote(code)}")
+        drawn = query_features(client, MSOA[2021], where=f"MSOA21CD={quote(code)}")
         if len(drawn):
             hits.append(_Hit(own, district, drawn.geometry.iloc[0], code, MSOA_NAMES))
     return hits
@@ -333,7 +333,7 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
 def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
     """Find in which country most of the ground lies."""
     west, south, east, north = outline.bounds
-    lads = read_features(client, LAD, bounds=(west, south, east, north))
+    lads = query_features(client, LAD, bounds=(west, south, east, north))
     shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), outline))
     by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
     # Boxes of districts meet where their ground does not.

@@ -26,7 +26,7 @@ from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
-from basrelief.tell.words import name_target, name_targets
+from basrelief.tell.words import name_target, write_targets
 
 BANDS = {
     "relief": (
@@ -58,7 +58,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
     """
     items = [describe_model(model, facts) for model in models]
     if facts.samples.has_places:
-        items.append(describe_chips(facts))
+        items.append(make_chips_item(facts))
         items += [describe_raster(*raster, facts) for raster in find_rasters(facts)]
     catalogue = pystac.Catalog("basrelief", "The models of a run and what they draw on the ground.")
     for item in items:
@@ -75,11 +75,11 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
 
 def describe_model(model: Model, facts: Facts) -> pystac.Item:
     """Describe a final model, with the files that it is made of."""
-    targets = name_targets(model.final.targets)
+    targets = write_targets(model.final.targets)
     bands = name_bands(model)
     item = pystac.Item(
         f"model-{model.name}",
-        **locate_areas(facts),
+        **find_extent(facts),
         datetime=model.written,
         properties={
             "title": f"{facts.tell(model.name)}: {targets} from LIDAR",
@@ -188,7 +188,7 @@ def tell_input(model: Model) -> ModelInput:
     )
 
 
-def describe_chips(facts: Facts) -> pystac.Item:
+def make_chips_item(facts: Facts) -> pystac.Item:
     """Describe the store of chips: where the heights lie that everything rests on."""
     chips: Any = facts.samples.chips
     size = facts.samples.size_px
@@ -284,7 +284,7 @@ def project(item: pystac.Item, crs: Any, raster: Any) -> None:
     )
 
 
-def locate_areas(facts: Facts) -> dict[str, Any]:
+def find_extent(facts: Facts) -> dict[str, Any]:
     """Give the extent of the areas that were used; nothing where places are not known."""
     areas: Any = facts.samples.areas
     if not isinstance(areas, gpd.GeoDataFrame):

@@ -86,7 +86,7 @@ def classify_values(values: Floats) -> Classes:
     known = values[np.isfinite(values)]
     if not len(known):
         return Classes((), _shade(SEQUENTIAL, 1), 2)
-    places = count_places(known)
+    places = count_decimals_of(known)
     edges = np.quantile(known, np.arange(1, N_CLASSES) / N_CLASSES)
     # Rounded before they are used, so that the legend tells the truth.
     breaks = np.unique(np.round(edges, places))
@@ -118,12 +118,12 @@ def classify_residuals(residuals: Floats, places: int) -> Classes:
     return Classes(breaks, _shade(SIGNED, N_CLASSES), places)
 
 
-def count_places(values: Floats) -> int:
+def count_decimals_of(values: Floats) -> int:
     """Say how many decimal places tell a hundredth of the spread of values, (n,).
 
     Examples
     --------
-    >>> count_places(np.array([0.02, 0.38])), count_places(np.array([8.0, 51.0]))
+    >>> count_decimals_of(np.array([0.02, 0.38])), count_decimals_of(np.array([8.0, 51.0]))
     (3, 1)
     """
     known = values[np.isfinite(values)]

@@ -12,13 +12,13 @@ from basrelief.names import name_file
 from basrelief.reader import SHARED
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
-from basrelief.tell.maps.layers import VALUES, Layer
+from basrelief.tell.maps.layers import VALUES, MapLayer
 
 GPKG_VERSION = "1.2"
 """The one that every QGIS still in use reads without complaint."""
 
 
-def write_geopackage(layers: list[Layer], path: Path) -> None:
+def write_geopackage(layers: list[MapLayer], path: Path) -> None:
     """Write a layer a target, with the styles that QGIS looks for in ``layer_styles``.
 
     Columns: what the area is, ``observed``, ``predicted`` (held out, mean over repeats),
@@ -45,7 +45,7 @@ def write_geopackage(layers: list[Layer], path: Path) -> None:
     pyogrio.write_dataframe(styles, path, layer="layer_styles", driver="GPKG")
 
 
-def write_parquet(layers: list[Layer], path: Path) -> None:
+def write_parquet(layers: list[MapLayer], path: Path) -> None:
     """Write one row an area as GeoParquet, each layer's values as ``<target>_<column>``."""
     first = layers[0].table
     wide = first[[name for name in SHARED if name in first]]
@@ -54,7 +54,7 @@ def write_parquet(layers: list[Layer], path: Path) -> None:
     gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs).to_parquet(path)
 
 
-def list_layers(layers: list[Layer]) -> list[Record]:
+def list_layers(layers: list[MapLayer]) -> list[Record]:
     """Describe the layers for other programs: whose predictions, what they are worth, classes."""
     return [
         {

@@ -22,7 +22,7 @@ VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class MapLayer:
     """One target's map."""
 
     target: str
@@ -95,7 +95,7 @@ class Layer:
         return " ".join(sentences)
 
 
-def gather_layers(facts: Facts) -> list[Layer]:
+def gather_layers(facts: Facts) -> list[MapLayer]:
     """Gather one layer a target that any recipe asked for predicts by area.
 
     Shown is the recipe that the rest of the report shows for the target: the preferred one
@@ -132,14 +132,14 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
 
 def _make_layer(
     facts: Facts, table: gpd.GeoDataFrame, finding: Finding | None, target: str
-) -> Layer:
+) -> MapLayer:
     """Choose the classes of one target's map."""
     recipe, scheme = facts.shown[target], facts.shown_scheme
     observed = table["observed"].to_numpy(np.float64)
     # Predictions have the classes of what was observed: with their own they would look as varied.
     classes = classify_values(observed if np.isfinite(observed).any() else table["predicted"])
     width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
-    return Layer(
+    return MapLayer(
         target=target,
         recipe=recipe,
         code=facts.find_code(recipe),

@@ -15,7 +15,7 @@ from basrelief.names import name_file
 from basrelief.run import Record
 from basrelief.style import BLACK, EDGE, WHITE, read_rgb
 from basrelief.tell.maps.classes import Classes
-from basrelief.tell.maps.layers import Layer
+from basrelief.tell.maps.layers import MapLayer
 
 GEOMETRY = "geom"
 """Name of the geometry column; styles are looked up by it."""
@@ -51,7 +51,7 @@ class Rules:
         return DOCTYPE + Xml.tostring(root, encoding="unicode")
 
 
-def list_styles(layer: Layer) -> list[Record]:
+def list_styles(layer: MapLayer) -> list[Record]:
     """List a layer's rows of ``layer_styles``, the default first; the time is not among them.
 
     The predicted and the observed have the same classes. Areas outside the area of

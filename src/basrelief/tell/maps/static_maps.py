@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from basrelief.drawing import finish_figure
 from basrelief.style import FAINT, INK, INSIDE, NOTE, OUTSIDE, SMALL, STYLE
 from basrelief.tell.maps.classes import Classes
-from basrelief.tell.maps.layers import Layer, say_outside
+from basrelief.tell.maps.layers import MapLayer, say_outside
 from basrelief.tell.maps.polygons import draw_polygons, stripe_areas
 
 WIDTH_IN, HEIGHT_IN = 9.4, 10.6
 
 
-def draw_static(layer: Layer) -> str:
+def draw_static(layer: MapLayer) -> str:
     """Draw predicted, observed, residual and applicability as one SVG on white.
 
     Predicted and observed have the same classes. Stripes: outside the area of applicability.
@@ -52,14 +52,14 @@ def draw_static(layer: Layer) -> str:
         return finish_figure(figure, alt, is_alone=True)
 
 
-def _draw_classes(axes: Axes, layer: Layer, column: str, classes: Classes) -> None:
+def _draw_classes(axes: Axes, layer: MapLayer, column: str, classes: Classes) -> None:
     """Draw one column in classes, with their legend."""
     found = classes.find(layer.table[column].to_numpy(np.float64))
     _draw_shades(axes, layer, found, classes.colours)
     _add_legend(axes, list(zip(classes.colours, classes.labels, strict=True)))
 
 
-def _draw_applicability(axes: Axes, layer: Layer) -> None:
+def _draw_applicability(axes: Axes, layer: MapLayer) -> None:
     """Draw which areas are inside and outside; those not measured keep an outline."""
     is_outside = layer.is_outside.to_numpy()
     is_known = layer.table["is_inside"].notna().to_numpy()
@@ -77,7 +77,7 @@ def _draw_applicability(axes: Axes, layer: Layer) -> None:
 
 
 def _draw_shades(
-    axes: Axes, layer: Layer, found: NDArray[np.int64], colours: Sequence[str]
+    axes: Axes, layer: MapLayer, found: NDArray[np.int64], colours: Sequence[str]
 ) -> None:
     """Draw areas by class, from 0; below 0 is an outline."""
     shown = pd.Series(np.where(found >= 0, found, np.nan), index=layer.table["area_id"])

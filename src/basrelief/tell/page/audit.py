@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from basrelief.judge.audit import list_known
+from basrelief.judge.audit import list_scored_schemes
 from basrelief.judge.baselines import BASELINES, PLACE
 from basrelief.judge.scores import is_fixed
 from basrelief.judge.yardsticks import MEAN
@@ -123,7 +123,9 @@ def say_audit(audit: Record, comparisons: Sequence[Record] = ()) -> list[str]:
     # Chips at random may have been left out, and then nothing is shared.
     if "random" in audit["same_label"]:
         sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
-    sentences += [_say_place(record) for record in audit["place_alone"] if list_known(record)]
+    sentences += [
+        _say_place(record) for record in audit["place_alone"] if list_scored_schemes(record)
+    ]
     return sentences + [_say_recipe(record, comparisons) for record in audit["recipes"]]
 
 
@@ -137,7 +139,7 @@ def _say_shared(same_label: float, same_area: float | None) -> str:
 
 def _say_place(record: Record) -> str:
     """Say how far coordinates alone go for one target."""
-    known, good = list_known(record), record["good"]
+    known, good = list_scored_schemes(record), record["good"]
     name = name_target(record["target"])
     sentence = (
         f"{open_sentence(name)}: place alone, without any LIDAR, has skill "
@@ -157,7 +159,7 @@ def _say_recipe(record: Record, comparisons: Sequence[Record]) -> str:
     named = f"{record['recipe']} on {name_target(record['target'])}, by {record['unit']}"
     if record["reading"] == "unknown":
         return f"{named}: cannot be judged, what was observed does not vary."
-    skills = _list_skills(record, list_known(record))
+    skills = _list_skills(record, list_scored_schemes(record))
     pair = {key: record[key] for key in ("recipe", "target", "unit", "versus")}
     fixed = {each["scheme"] for each in select(comparisons, **pair) if is_fixed(each)}
     return f"{named}: skill {skills}. {_say_reading(record)}{_say_against(record, fixed)}"

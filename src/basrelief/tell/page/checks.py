@@ -149,7 +149,7 @@ def say_check(record: Record) -> str:
     return SENTENCES[record["test"], record["of"]].format(**record, moved=moved)
 
 
-def draw_moves(
+def draw_move_panels(
     targets: Sequence[str], curves: Sequence[Record], tests: Sequence[Record]
 ) -> dict[str, Panel]:
     """Draw each recipe's curves of deletion and insertion, of the first target that has them."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from basrelief.chips.describe import draw_histogram
+from basrelief.chips.describe import draw_daily_crimes, draw_histogram
 from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
-from basrelief.tell.page import drawn_maps, figures
+from basrelief.tell.page import drawn_maps
 from basrelief.tell.words import format_number, name_target
 
 COUNT_NAMES = {
@@ -161,7 +161,7 @@ def _show_daily_crimes(counted: pd.DataFrame | None) -> dict[str, Any] | None:
     )
     alt = f"Chart. {caption} Categories: {', '.join(categories)}."
     return {
-        "panels": [Panel(figures.draw_daily_crimes(daily, alt), caption)],
+        "panels": [Panel(draw_daily_crimes(daily, alt), caption)],
         "categories": ["all", *categories],
         # The sum first: boroughs are in order of it.
         "rows": [(str(name), [float(row.sum()), *row]) for name, row in daily.iterrows()],

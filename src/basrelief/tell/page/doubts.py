@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import find_findings
-from basrelief.tell.words import name_scheme, name_targets
+from basrelief.tell.words import name_scheme, write_targets
 
 
 def is_doubted(facts: Facts, recipe: str, target: str) -> bool:
@@ -23,7 +23,7 @@ def say_doubt(facts: Facts, recipe: str, targets: Sequence[str]) -> str:
     if not weak:
         return ""
     return (
-        f"For {name_targets(weak)}, {recipe} cannot be told better than always predicting the "
+        f"For {write_targets(weak)}, {recipe} cannot be told better than always predicting the "
         f"mean, with {name_scheme(facts.shown_scheme, facts.settings)}: read nothing into its "
         "maps there."
     )

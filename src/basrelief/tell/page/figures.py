@@ -8,19 +8,15 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from basrelief.drawing import MAX_SHAPES, finish_figure, start_figure
 from basrelief.style import (
     FAINT,
     FIRST,
     NOTE,
-    PAPER,
     SECOND,
-    SEQUENTIAL,
-    SMALL,
     SOLID,
     STYLE,
     WIDTH_IN,
@@ -106,40 +102,6 @@ def draw_deciles(by_decile: Sequence[Mapping[str, float]], alt: str) -> str:
         lower.set_ylabel("predicted − observed")
         lower.set_xlabel("tenth by prediction, 1 the highest")
         lower.set_xticks(range(1, 11))
-        return finish_figure(figure, alt)
-
-
-def draw_daily_crimes(daily: pd.DataFrame, alt: str) -> str:
-    """Draw recorded crimes a day: a row a borough, a column a category.
-
-    Parameters
-    ----------
-    daily
-        As ``describe/daily-crimes.csv``, boroughs as the index.
-    """
-    # Days without a crime have no place on a scale of ratios.
-    values = np.ma.masked_less_equal(daily.to_numpy(np.float64), 0.0)
-    values = np.ma.masked_invalid(values)
-    style = STYLE | {"font.size": SMALL, "axes.spines.left": False, "axes.spines.bottom": False}
-    with mpl.rc_context(style):
-        figure, axes = start_figure(1.9 + 0.17 * len(daily))
-        # On a scale of ratios: bicycle theft would vanish beside violence.
-        norm = LogNorm(values.min(), values.max())
-        mesh = axes.pcolormesh(values, norm=norm, cmap=SEQUENTIAL, edgecolors=PAPER, linewidth=0.6)
-        axes.invert_yaxis()
-        axes.set_yticks(np.arange(len(daily)) + 0.5, [str(name) for name in daily.index])
-        names = [str(column).replace("_", " ") for column in daily.columns]
-        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=55, ha="left")
-        axes.xaxis.tick_top()
-        axes.tick_params(length=0, pad=2)
-        bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.9, aspect=30, pad=0.02)
-        bar.set_label("recorded crimes a day")
-        bar.outline.set_visible(False)
-        bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        # The labels of 1, 2 and 5 leave no room for others.
-        bar.ax.xaxis.set_minor_locator(NullLocator())
-        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        bar.ax.collections[0].set_rasterized(True)
         return finish_figure(figure, alt)
 
 

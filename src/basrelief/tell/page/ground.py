@@ -25,16 +25,16 @@ from basrelief.tell.maps.contributions import (
     read_small,
 )
 from basrelief.tell.page import drawn_maps
-from basrelief.tell.page.checks import draw_moves, show_tests
+from basrelief.tell.page.checks import draw_move_panels, show_tests
 from basrelief.tell.page.doubts import is_doubted, say_doubt
 from basrelief.tell.page.kinds import show_heat, show_kinds
 from basrelief.tell.words import (
-    count_places,
+    count_decimals,
     format_number,
     format_percent,
     name_target,
-    name_targets,
     open_sentence,
+    write_targets,
 )
 
 N_PICTURES = 2
@@ -50,7 +50,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     panels = draw_pictures(facts, contributions)
     of_kinds, tests = _read(facts, "kinds"), _read(facts, "tests")
     kinds, heat = show_kinds(facts, of_kinds), show_heat(facts, of_kinds)
-    charts = draw_moves(order_targets(facts, contributions), _read(facts, "curves"), tests)
+    charts = draw_move_panels(order_targets(facts, contributions), _read(facts, "curves"), tests)
     checks = show_tests(tests, charts, _read(facts, "controls"), find_doubted(facts, tests))
     if not (panels or kinds or heat or checks):
         return None
@@ -119,7 +119,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
         return None
     name = name_target(record["target"])
     unit = record["unit"]
-    places = count_places(reach)
+    places = count_decimals(reach)
     # Rounded before it is used, so that the legend tells the truth.
     reach = round(reach, places)
     # What place adds lies on no cell, so that of a recipe with place only LIDAR's part is drawn.
@@ -230,6 +230,6 @@ def say_doubts(facts: Facts) -> list[str]:
     known = {target for targets in drawn.values() for target in targets}
     missing = [target for target in facts.samples.targets if target not in known]
     if drawn and missing:
-        named = name_targets(missing)
+        named = write_targets(missing)
         sentences.append(f"For {named} nothing is drawn: no such recipe found a use for LIDAR.")
     return sentences

@@ -15,7 +15,7 @@ from basrelief.explain.kinds import KINDS
 from basrelief.run import Record, Run
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import find_reach
-from basrelief.tell.maps.layers import Layer
+from basrelief.tell.maps.layers import MapLayer
 from basrelief.tell.page.doubts import say_doubt
 from basrelief.tell.page.kinds import KIND_WORDS
 
@@ -27,7 +27,7 @@ NO_SUM, NO_SHARE = -1 - MOST, 255
 """Codes of areas that nothing is told of."""
 
 
-def show_sums(facts: Facts, layer: Layer) -> Record | None:
+def show_sums(facts: Facts, layer: MapLayer) -> Record | None:
     """Gather what the ground of each area adds to its prediction by the recipe shown.
 
     Of areas without a held-out prediction nothing is told: they have too little ground or no
@@ -59,7 +59,7 @@ def show_sums(facts: Facts, layer: Layer) -> Record | None:
     }
 
 
-def say_notes(facts: Facts, layer: Layer) -> list[str]:
+def say_notes(facts: Facts, layer: MapLayer) -> list[str]:
     """Say what is not in the sums, and where nothing can be read into them."""
     speaker = facts.find_speaker(layer.recipe)
     place = "This is what LIDAR adds beside place." if layer.recipe in facts.joining else ""

@@ -43,7 +43,7 @@ def make_overlay(record: Record, run: Run) -> Record | None:
         reach = find_reach(values)
         if not reach > 0:
             return None
-        png = draw_contributions(values, reach)
+        png = shade_contributions(values, reach)
         if len(png) <= MAX_BYTES:
             break
         # Noise hardly packs, so how many pixels fit is known only once they are packed.
@@ -87,7 +87,7 @@ def warp_to_web(path: Path, longest: int) -> tuple[Floats, list[list[float]]]:
     return warped, corners
 
 
-def draw_contributions(values: Floats, reach: float) -> bytes:
+def shade_contributions(values: Floats, reach: float) -> bytes:
     """Draw contributions, (row, col), as a PNG of few colours: orange raises, purple lowers.
 
     The weaker, the more transparent, so that what lies below shows.

@@ -23,7 +23,7 @@ from basrelief.tell.words import (
     name_recipe,
     name_scheme,
     name_target,
-    name_targets,
+    write_targets,
 )
 
 ALWAYS = 0.995
@@ -45,7 +45,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
     shown = []
     for name in facts.asked:
-        parts = list_parts(facts, name)
+        parts = name_components(facts, name)
         found = [_show_scheme(facts, name, parts, scheme) for scheme in order] if parts else []
         schemes = [scheme for scheme in found if scheme]
         if schemes:
@@ -55,7 +55,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {"parts": shown, "intervals": say_intervals(means)} if shown else None
 
 
-def list_parts(facts: Facts, name: str) -> dict[str, str]:
+def name_components(facts: Facts, name: str) -> dict[str, str]:
     """Name the parts of a recipe, by the recipe that speaks for each; none for most.
 
     Returns
@@ -108,7 +108,7 @@ def _say_beaten(facts: Facts, name: str, scheme: str) -> str:
     against = select(facts.judged.comparisons, versus=yardstick, **key)
     if not against:
         return ""
-    won = name_targets([r["target"] for r in against if tell_comparison(r) == "better"])
+    won = write_targets([r["target"] for r in against if tell_comparison(r) == "better"])
     held_out = name_scheme(scheme, facts.settings)
     other = name_recipe(yardstick)
     # That it beats none is not known: it cannot be told.

@@ -9,7 +9,7 @@ from basrelief.config import Settings
 from basrelief.learn.knowledge import DISTRICT
 from basrelief.learn.recipes import list_recipes
 from basrelief.tell.facts import Facts
-from basrelief.tell.words import format_length, join_words, name_targets
+from basrelief.tell.words import format_length, join_words, write_targets
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
         "question": say_question(settings, facts.joined),
-        "terms": [("Predicted", name_targets(facts.samples.targets)), *recipes],
+        "terms": [("Predicted", write_targets(facts.samples.targets)), *recipes],
         # Files by name can tell where ground lies, and who worked on it.
         "files": [] if facts.is_public else _list_files(settings),
         "least_ground": settings.chips.min_area_coverage if facts.samples.has_places else None,

@@ -16,7 +16,7 @@ from basrelief.tell.intervals import say_intervals
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
-from basrelief.tell.page.verdict import Choice, find_choices
+from basrelief.tell.page.verdict import Preferred, find_preferred
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
@@ -56,7 +56,7 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
     charts = {scheme: _show_scheme(facts, target, scheme) for scheme in schemes}
     known = {scheme: chart for scheme, chart in charts.items() if chart}
     rows = [row for chart in known.values() for row in chart.rows]
-    choices, axis = find_choices(facts, target), choose_axis(rows)
+    choices, axis = find_preferred(facts, target), choose_axis(rows)
     return {
         "target": target,
         "by_district": facts.say_by_district(target),
@@ -70,7 +70,7 @@ def _show_target(facts: Facts, target: str, schemes: Sequence[str]) -> dict[str,
     }
 
 
-def _summarise(choices: dict[str, Choice], schemes: Sequence[str]) -> str:
+def _summarise(choices: dict[str, Preferred], schemes: Sequence[str]) -> str:
     """Name the recipes preferred for one target, for the line that opens its part."""
     # What is best for chips at random is no choice for a map.
     known = [scheme for scheme in schemes if scheme != "random" and scheme in choices]
@@ -90,7 +90,7 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     }
     if not by_recipe:
         return None
-    choice = find_choices(facts, target).get(scheme)
+    choice = find_preferred(facts, target).get(scheme)
     sizes = sorted({finding.record["n"] for finding in by_recipe.values()})
     n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     # Beside the figure itself, for it is the one that flatters.
@@ -107,7 +107,7 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     )
 
 
-def _show_recipe(facts: Facts, finding: Finding, choice: Choice | None) -> Row:
+def _show_recipe(facts: Facts, finding: Finding, choice: Preferred | None) -> Row:
     """Show one recipe's skill and, where it was asked for, what it beats."""
     is_asked = finding.recipe in facts.asked
     return Row(

@@ -7,7 +7,7 @@ from typing import Any
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
 from basrelief.tell.words import (
-    count_places,
+    count_decimals,
     format_interval,
     format_number,
     join_words,
@@ -49,7 +49,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "controls": held,
         "columns": ["for each", *(_head(control) for control in held)],
         "rows": rows,
-        "sentences": [say_effects(strictest), *say_kept(strictest)],
+        "sentences": [say_effects(strictest), *warn_little_kept(strictest)],
         "n": max(record["n"] for record in records),
         "n_groups": max(record["n_groups"] for record in records),
     }
@@ -88,7 +88,7 @@ def say_effects(records: list[Record]) -> str:
     )
 
 
-def say_kept(records: list[Record]) -> list[str]:
+def warn_little_kept(records: list[Record]) -> list[str]:
     """Warn where what is held equal says nearly all of an exposure."""
     kept = {record["exposure"]: record["kept"] for record in records if record["kept"] is not None}
     return [
@@ -101,7 +101,7 @@ def say_kept(records: list[Record]) -> list[str]:
 
 def _say(record: Record) -> str:
     direction = "more" if record["per_unit"] > 0 else "less"
-    places = count_places(record["high"] - record["low"])
+    places = count_decimals(record["high"] - record["low"])
     amount = format_number(abs(record["per_unit"]), places)
     a_unit = "a degree" if record["unit"] == "degree" else f"every {record['unit']}"
     return f"{name_target(record['target'])} {amount} {direction} {a_unit} of {record['exposure']}"

@@ -31,7 +31,7 @@ from basrelief.tell.words import (
     name_apart,
     name_scheme,
     name_target,
-    name_targets,
+    write_targets,
 )
 
 REASONS = {
@@ -59,7 +59,7 @@ SHORT = {"random": "chips at random", "area": "areas", "msoa": "MSOAs", "lad": "
 
 
 @dataclass(frozen=True)
-class Choice:
+class Preferred:
     """The preferred recipe for one target and scheme."""
 
     recipe: str
@@ -97,7 +97,7 @@ class Group:
     @property
     def named(self) -> str:
         """Its targets, as a sentence names them."""
-        return name_targets(self.targets)
+        return write_targets(self.targets)
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _list_groups(
     return groups if len(groups) > 1 else []
 
 
-def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
+def find_preferred(facts: Facts, target: str) -> dict[str, Preferred]:
     """Find the preferred recipe by scheme: of areas, or of chips where no area was scored."""
     found = {}
     for scheme in facts.schemes:
@@ -166,7 +166,7 @@ def find_choices(facts: Facts, target: str) -> dict[str, Choice]:
             adds = gain is None or tell_comparison(gain) == "better"
             joins = recipe in facts.joining
             why = say_preference(record, facts.judged.find_apart)
-            found[scheme] = Choice(recipe, why, skill, r2, joins, adds)
+            found[scheme] = Preferred(recipe, why, skill, r2, joins, adds)
     return found
 
 
@@ -176,7 +176,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
     Chips at random hold out no ground and are left to the audit.
     """
     schemes = [scheme for scheme in facts.schemes if scheme != "random"]
-    rows = {target: find_choices(facts, target) for target in facts.samples.targets}
+    rows = {target: find_preferred(facts, target) for target in facts.samples.targets}
     grid = {
         target: {scheme: row[scheme] for scheme in schemes if scheme in row}
         for target, row in rows.items()
@@ -188,7 +188,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         return None
     schemes = [scheme for scheme in schemes if any(scheme in row for row in grid.values())]
     how = f"with {name_scheme(schemes[0], facts.settings)}"
-    groups = group_targets(grid, how if len(schemes) == 1 else "however ground is held out")
+    groups = group_by_worth(grid, how if len(schemes) == 1 else "however ground is held out")
     shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
         "headline": say_verdict(groups, len(grid)),
@@ -207,7 +207,7 @@ def name_column(scheme: str, facts: Facts) -> str:
     return SHORT[scheme]
 
 
-def group_targets(grid: dict[str, dict[str, Choice]], how: str) -> list[Group]:
+def group_by_worth(grid: dict[str, dict[str, Preferred]], how: str) -> list[Group]:
     """Group targets by what their preferred recipes rest on, LIDAR first."""
     keys = ("always", "sometimes", "joined", "plain", "mean")
     members: dict[str, list[str]] = {key: [] for key in keys}

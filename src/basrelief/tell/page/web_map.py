@@ -19,7 +19,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.maps.contributions import choose_contribution, read_contributions
-from basrelief.tell.maps.layers import Layer, gather_layers
+from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page.map_ground import show_sums
 from basrelief.tell.page.overlays import make_overlay
 from basrelief.tell.senses import SENSES
@@ -76,7 +76,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def describe_layer(layer: Layer) -> Record:
+def describe_layer(layer: MapLayer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
     places = layer.classes.places
     table = layer.table.rename(columns={"lower_80": "low", "upper_80": "high"})
@@ -103,7 +103,7 @@ def describe_layer(layer: Layer) -> Record:
     }
 
 
-def _find_overlay(facts: Facts, layer: Layer, records: Sequence[Record]) -> Record | None:
+def _find_overlay(facts: Facts, layer: MapLayer, records: Sequence[Record]) -> Record | None:
     """Find a contribution map of a target: of the recipe shown where it has one."""
     record = choose_contribution(records, layer.target, layer.recipe)
     return make_overlay(record, facts.run) if record else None

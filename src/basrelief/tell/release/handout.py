@@ -30,7 +30,7 @@ NOTE = (
 )
 
 
-def tabulate_areas(facts: Facts) -> pd.DataFrame:
+def tabulate_public(facts: Facts) -> pd.DataFrame:
     """Lay out the areas shown, one row each.
 
     Parameters
@@ -87,7 +87,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     guard_table(table).to_csv(path, index=False, encoding="utf-8")
 
 
-def write_geojson(facts: Facts, table: pd.DataFrame, path: Path) -> None:
+def write_outlines(facts: Facts, table: pd.DataFrame, path: Path) -> None:
     """Write the table with its outlines, in degrees (RFC 7946)."""
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)]

@@ -25,7 +25,7 @@ from basrelief.run import Record, Run
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.evaluation import Evaluation, read_ranked
 from basrelief.tell.facts import Described, Facts, Heat, select
-from basrelief.tell.provenance import OF_LABELS, Source
+from basrelief.tell.provenance import OF_LABELS, InputRole
 from basrelief.tell.publication import Basis, Publication
 from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
@@ -106,7 +106,7 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
     return replace(narrowed, publication=publication)
 
 
-def narrow_sources(sources: Sequence[Source], *, is_whole: bool) -> list[Source]:
+def narrow_sources(sources: Sequence[InputRole], *, is_whole: bool) -> list[InputRole]:
     """Keep what tells files apart: size and hash, but not of labels of which some are withheld.
 
     With the hash of a table, whoever knows all of it but a few cells can try them out.

@@ -40,11 +40,11 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
         part.mkdir()
         (part / "report.html").write_text(page, encoding="utf-8")
         if is_open and release.shown:
-            table = handout.tabulate_areas(narrowed)
+            table = handout.tabulate_public(narrowed)
             handout.write_csv(table, part / "areas.csv")
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
             if narrowed.samples.has_places:
-                handout.write_geojson(narrowed, table, part / "areas.geojson")
+                handout.write_outlines(narrowed, table, part / "areas.geojson")
     # After the folder: it lists what really lies there.
     write_record(facts, narrowed, release)
     if not is_open:

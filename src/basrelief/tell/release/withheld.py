@@ -10,7 +10,7 @@ from basrelief.run import read_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.publication import Basis, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
-from basrelief.tell.words import name_targets
+from basrelief.tell.words import write_targets
 
 CLOSED = (
     "taking published figures away from published averages",
@@ -126,7 +126,7 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis)
         entries.append(Withheld("effects of slope and altitude", n_effects, why))
     if narrowed.unshown:
         why = "no better than always predicting the mean: what is seen in them may be chance"
-        named = f"predictions of areas, ranked or on a map: {name_targets(narrowed.unshown)}"
+        named = f"predictions of areas, ranked or on a map: {write_targets(narrowed.unshown)}"
         entries.append(Withheld(named, len(narrowed.unshown), why))
     n_extremes = len(facts.samples.targets)
     entries += [
