@@ -245,7 +245,7 @@ REFUSED_BEFORE_CHIPS: dict[str, tuple[Spoil, list[str]]] = {
         lambda p: p.weigh("gone.pth"),
         ['weights = { test_resnet = "gone.pth" }', "there is no such file"],
     ),
-    "a folder of weights": (lambda p: p.weigh("LIDAR"), ["not a kind of file that is read"]),
+    "a folder of weights": (lambda p: p.weigh("LIDAR"), ["LIDAR", "is a folder. Give the file"]),
     "a pipe of weights": (give_pipe, ["a.pth", "not an ordinary file"]),
     "a text for weights": (give_text, ["a.pth", "not a plain file of weights, or damaged"]),
     "a list for weights": (give_list, ["a.pt", "something of type list, not tensors by name"]),
@@ -737,7 +737,9 @@ def test_copies_on_both_sides_of_a_split_are_counted(
     assert chips.loc["108", "same_as"] == "100"
 
 
-STACK = 'kind = "stack"\nname = "a"\nabout = "a"\nmembers = ["relief-statistics", {!r}]\n'
+def own_stack(member: str) -> str:
+    return STACK.format(members=["relief-statistics", member]).replace('"both"', '"a"')
+
 
 EARLY: dict[str, tuple[dict[str, Any], dict[str, str], tuple[str, ...]]] = {
     "a folder for weights": (
@@ -757,17 +759,17 @@ EARLY: dict[str, tuple[dict[str, Any], dict[str, str], tuple[str, ...]]] = {
     ),
     "a member that is the stack itself": (
         {"recipes": ["a.toml"]},
-        {"a.toml": STACK.format("a.toml")},
+        {"a.toml": own_stack("a.toml")},
         ("'a': members: 'a.toml' is no recipe of areas that sees LIDAR alone",),
     ),
     "a ring of stacks": (
         {"recipes": ["a.toml"]},
-        {"a.toml": STACK.format("b.toml"), "b.toml": STACK.format("a.toml")},
+        {"a.toml": own_stack("b.toml"), "b.toml": own_stack("a.toml")},
         ("'a': members: 'b.toml' is no recipe of areas",),
     ),
     "a kind that there is not": (
         {"recipes": ["a.toml"]},
-        {"a.toml": STACK.format("vgg16").replace('"stack"', '"stak"')},
+        {"a.toml": own_stack("vgg16").replace('"stack"', '"stak"')},
         ("kind = 'stak'; allowed are network",),
     ),
     "resolutions that do not fit": (
