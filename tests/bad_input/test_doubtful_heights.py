@@ -78,9 +78,11 @@ def twice(names: tuple[str, str]) -> Spoil:
     return spoil
 
 
+GROUND = 20 + np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))
+
+
 def ground_of(place: Any) -> Any:
-    slope = np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))
-    return (20 + slope).astype(np.float32)
+    return GROUND.astype(np.float32)
 
 
 def terrain(change: Callable[[Any], Any]) -> Spoil:
@@ -161,7 +163,62 @@ def queried(place: Any) -> None:
 
 OLD_AND_NEW = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
 
+
+def fading(sides: str, width: int = 20) -> Spoil:
+    """Heights that fall to 0 towards some sides of the tile, as for blending."""
+
+    def change(values: Any) -> Any:
+        rows, cols = np.indices(values.shape)
+        n = len(values) - 1
+        far = {"w": cols, "e": n - cols, "n": rows, "s": n - rows}
+        for side in sides:
+            values *= np.clip(far[side] / width, 0, 1)
+        return values
+
+    return changed(change)
+
+
+def shore(values: Any) -> Any:
+    """The sea along a side, and a cliff behind it."""
+    values[:, :20] = np.random.default_rng(0).normal(0, 0.1, (len(values), 20))
+    return values
+
+
+def declared(value: float, change: Callable[[Any], Any] = np.rint) -> Spoil:
+    """Heights of which one is declared to be none."""
+    return lambda place: place.write_raster(
+        "dsm.tif", change(place.heights()).astype(np.float32), nodata=value
+    )
+
+
+def on_level_ground(values: Any) -> Any:
+    """The houses of the place on ground of one height."""
+    above = values - GROUND
+    return np.where(above > 1, 20 + above, 20)
+
+
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "heights negated": (changed(lambda v: -v), ("heights run from -", "are negated")),
+    "low heights negated": (changed(lambda v: 20 - v), ("most of them below the sea",)),
+    **{
+        f"a tile that fades to 0 over {width} cells": (
+            fading("wens", width),
+            ("dsm.tif: heights fall to 0 towards the sides", "cut the sides off"),
+        )
+        for width in (2, 20, 200)
+    },
+    "ground declared as no data": (
+        declared(20, on_level_ground),
+        ("dsm.tif declares 20 as no data, which is a height of the ground here", "-unsetnodata"),
+    ),
+    "one of many heights declared as no data": (
+        declared(27),
+        ("dsm.tif declares 27 as no data", "of 250,000 cells looked at have none"),
+    ),
+    "a terrain that lies 3.5 m too low": (
+        terrain(lambda ground: ground - 3.5),
+        ("3.5 m or more above the terrain nearly everywhere",),
+    ),
     "a neighbour in feet": (halves(lambda v: v * 3.2808), ("a.tif and b.tif share", "jump by")),
     "a neighbour in decimetres": (halves(lambda v: v * 10, across=True), ("heights jump by",)),
     "a neighbour above another sea": (halves(lambda v: v - 15), ("heights jump by 15.0",)),
@@ -214,6 +271,11 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a tile that fades to 0 towards a side": (fading("w"), ("towards a side: is it a shore?",)),
+    "sea level declared as no data, where ground is as high": (
+        declared(0, lambda values: np.rint(values - 22)),
+        ("dsm.tif declares 0 as no data, which is a height of the ground here",),
+    ),
     "a terrain among the surface": (
         lambda place: (
             halves(lambda v: ground_of(place)[:, 250:])(place),
@@ -286,6 +348,24 @@ def test_a_sound_seam_is_taken_without_a_word(
     seamed(differ, n_cells=n_cells, across=across)(place)
     noted()
     assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
+
+
+SOUND: dict[str, Spoil] = {
+    "ground below the sea": changed(lambda values: values - 60),
+    "a shore along a side": changed(shore),
+    "a void that no height comes near": declared(-500, holes(-500)),
+    "a terrain half a metre too low": terrain(lambda ground: ground - 0.5),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_is_taken_without_a_word_of_heights(
+    place: Any, noted: Callable[..., Any], name: str
+) -> None:
+    SOUND[name](place)
+    noted()
+    notes = json.loads((place.run / "chips" / "notes.json").read_text())
+    assert [note for note in notes if "chips.min_area_coverage" not in note] == []
 
 
 def test_the_newer_flight_is_read_though_little_of_it_differs(
