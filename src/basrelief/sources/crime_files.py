@@ -26,7 +26,11 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
-from basrelief.sources.crime_doubts import doubt_running_totals, refuse_future
+from basrelief.sources.crime_doubts import (
+    doubt_running_totals,
+    refuse_future,
+    refuse_rolling_sums,
+)
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.periods import refuse_financial_years
 from basrelief.sources.sheets import Sheet
@@ -198,6 +202,7 @@ def read_wide(file: CrimeFile, notes: Notes) -> CrimeTable:
     refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
     refuse_future(counts.columns[counts.notna().any()], where)
     doubt_running_totals(counts, where, notes)
+    refuse_rolling_sums(counts, where)
     # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
     covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
     return CrimeTable(
@@ -221,6 +226,7 @@ def read_long(file: CrimeFile, notes: Notes) -> CrimeTable:
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
     refuse_future(wide.columns[wide.notna().any()], file.where)
     doubt_running_totals(wide, file.where, notes)
+    refuse_rolling_sums(wide.fillna(0.0), file.where)
     labels = [
         name_categories(wide.index.get_level_values(k + 1).to_series(), file)
         for k in range(len(kinds))
