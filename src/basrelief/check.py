@@ -19,6 +19,7 @@ from basrelief.estimates import (
     estimate_stages,
     measure_amounts,
 )
+from basrelief.learn.beforehand import check_early
 from basrelief.run import Notes, Run
 from basrelief.sources.archives import show_size
 from basrelief.sources.inputs import find_existing
@@ -47,6 +48,7 @@ def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool
     if run.folder.exists():
         refuse_folder(settings, run)
     check_beforehand(settings)
+    check_early(settings)
     foreseen = foresee_chips(settings, Notes(run))
     for line in foreseen.lines:
         run.say(f"check: {line}")

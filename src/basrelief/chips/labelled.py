@@ -260,7 +260,7 @@ def _refuse_strangers(
     if crime is not None:
         tables.append((str(settings.typed("crime")), crime.counts.index, crime.vintage))
     for table, codes, told in tables:
-        n_matched = int(areas["area_id"].isin(codes).sum())
+        n_matched = int(_mark_known(areas["area_id"], codes).sum())
         vintage = settle_vintage(told, codes, table)
         refuse_other_vintage(table, vintage, str(where), drawn, (n_matched, len(areas)))
         # Some codes always differ (boundaries change); none in common is the wrong table.
@@ -271,6 +271,13 @@ def _refuse_strangers(
                 f"{where} (such as {areas['area_id'].iloc[0]!r}). "
                 + _explain_strangers(areas["area_id"], codes)
             )
+
+
+def _mark_known(area_ids: pd.Series[str], codes: pd.Index[str]) -> pd.Series[bool]:
+    """Mark the areas of a place that are among a table's codes."""
+    # The other way about first: pandas turns over each value that is asked for, one by one, and
+    # of a country's table few are of this place.
+    return area_ids.isin(codes[codes.isin(area_ids)])
 
 
 def _explain_strangers(drawn: pd.Series[str], codes: pd.Index[str]) -> str:
@@ -294,6 +301,7 @@ def _note_lost(
 ) -> None:
     """Note which areas of the place have no row in the table of labels, or a blank one."""
     typed = settings.typed("labels")
+    labels = labels[labels.index.isin(areas["area_id"])]
     has_row = areas["area_id"].isin(labels.index)
     if not has_row.all():
         notes.add(

@@ -37,9 +37,17 @@ from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
 from basrelief.judge.stage import group_units
 from basrelief.learn.area_models import AreaModel, decompose, load_model
-from basrelief.learn.dense import Patch, find_multiple, forward, list_patches
+from basrelief.learn.dense import Patch, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
-from basrelief.learn.recipes import DISTRICT, PLACE, DenseRecipe, Ground, NetworkRecipe, read_recipe
+from basrelief.learn.recipes import (
+    DISTRICT,
+    PLACE,
+    DenseRecipe,
+    Ground,
+    NetworkRecipe,
+    find_multiple,
+    read_recipe,
+)
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.names import name_file
 from basrelief.run import MODEL, Run
