@@ -11,6 +11,7 @@ from typing import Any, Literal
 from basrelief.config import InputError
 from basrelief.run import replacing
 from basrelief.sources.areas import list_names
+from basrelief.sources.changes import read_changes
 from basrelief.sources.coordinates import overlap
 from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
@@ -155,6 +156,7 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
         return
     starter.add("areas", pair.areas, pair.describe_areas())
     starter.add("labels", pair.labels.name, pair.describe_labels())
+    _choose_lookup(lying, starter, pair)
     _choose_crime(lying, starter, pair)
     _add_targets(starter, pair.labels)
 
@@ -264,6 +266,19 @@ def _leave_areas(lying: Lying, starter: Starter) -> None:
     if tables:
         why += f"; here lie {list_names(tables, 5)}"
     starter.add("labels", None, f"{why}.", tables[0] if tables else "labels.csv")
+
+
+def _choose_lookup(lying: Lying, starter: Starter, pair: Pair) -> None:
+    """Take a lookup between censuses that knows the areas; without use it changes nothing."""
+    for name in lying.lookups:
+        try:
+            pairs = read_changes(lying.typed("lookup", name))
+        except InputError:
+            continue
+        if not pair.codes.isdisjoint({*pairs["old"], *pairs["new"]}):
+            why = "What became of LSOAs of 2011: used where a table has those of another census "
+            starter.add("lookup", name, f"{why}than the boundaries.")
+            return
 
 
 def _choose_crime(lying: Lying, starter: Starter, pair: Pair) -> None:

@@ -19,6 +19,7 @@ from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
 from basrelief.sources.fetch.indices import find_edition, find_labels
+from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import (
     Brought,
     Offer,
@@ -133,7 +134,10 @@ def find_offers(client: Client, place: NamedPlace, wanted: Wanted) -> list[Offer
     labels = find_labels(client, place.country, wanted.year)
     crimes = find_crimes(client, place) if wanted.has_crime else []
     lidar = LIDAR[place.country.name].find_lidar(client, place, wanted.resolution_m)
-    return [*find_boundaries(place, area_year), *labels, *crimes, *lidar]
+    # Crimes have the codes of either census, whichever the police took; and so may tables that
+    # are laid beside what is brought.
+    lookup = find_lookup(place)
+    return [*find_boundaries(place, area_year), *lookup, *labels, *crimes, *lidar]
 
 
 def try_services(client: Client) -> None:
