@@ -63,13 +63,17 @@ class Starter:
         return [each.key for each in self.choices if each.value is None and each.is_needed]
 
 
-def write_starter(folder: Path, route: Route | None = None) -> Starter:
+def write_starter(
+    folder: Path, route: Route | None = None, label_year: int | None = None
+) -> Starter:
     """Write ``basrelief.toml`` into a folder, filled from the files that lie there.
 
     Parameters
     ----------
     route
         Whether the input is pictures or rasters; None to go by what lies there.
+    label_year
+        Of which most of the labels are about, where their table does not tell.
 
     Raises
     ------
@@ -89,6 +93,9 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
     starter = Starter(path=path)
     chosen = route or _tell_route(lying)
     (_fill_pictures if chosen == "pictures" else _fill_rasters)(lying, starter)
+    if label_year is not None:
+        why = "Most indicators of these labels are of about this year, by their office."
+        starter.add("label_year", label_year, why)
     try:
         with replacing(path) as part:
             part.write_text(_format(starter, lying), encoding="utf-8")
