@@ -126,6 +126,10 @@ class DataSettings(StrictTable):
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    lookup: PathText | None = None
+    """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
+    different censuses."""
+
     crime: PathText | None = None
     """Glob of tables of crime by area: one file a category with yearly columns, the Metropolitan
     Police's with monthly ones, counts in rows, or police.uk's single crimes."""

@@ -28,7 +28,7 @@ def check_beforehand(settings: Settings) -> None:
             if not expand_pattern(typed.value, typed.path):
                 # Called for its refusal, which says more than that there is none.
                 find_tiles(typed)
-    for key in ("areas", "crime"):
+    for key in ("areas", "lookup", "crime"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)
             if not typed.path.exists() and not expand_pattern(typed.value, typed.path):

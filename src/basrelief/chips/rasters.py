@@ -257,18 +257,19 @@ def find_tracts(
 def _open_rasters(settings: Settings, notes: Notes, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
-    surface = open_mosaic(typed, data.crs, notes)
+    surface = open_mosaic(typed, data.crs, notes, detail_m or settings.chips.resolution_m)
     check_products(typed, surface.tiles, "surface", notes)
     # A hundredth of slack: cells of files are not exactly what they are called.
-    if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
+    coarsest_m = max(tile.cells.cell_m for tile in surface.tiles)
+    if detail_m is not None and coarsest_m > 1.01 * detail_m:
         raise InputError(
-            f"{typed}: its cells are {surface.grid.cell_m:g} m, coarser than "
+            f"{typed}: its cells are {coarsest_m:g} m, coarser than "
             f"the {detail_m:g} m that the model learnt from. Give rasters of {detail_m:g} m or "
             "finer: those are averaged."
         )
     if data.dtm is None:
         return Rasters(surface, None, detail_m)
-    terrain = open_mosaic(settings.typed("dtm"), data.crs, notes)
+    terrain = open_mosaic(settings.typed("dtm"), data.crs, notes, surface.grid.cell_m)
     check_products(settings.typed("dtm"), terrain.tiles, "terrain", notes)
     check_same_grid(surface, terrain)
     return Rasters(surface, terrain, detail_m)

@@ -15,7 +15,7 @@ from basrelief.sources.inputs import CREDITS, KEYS, expand_pattern
 from basrelief.sources.licences import Credit
 
 LIDAR_KEYS = ("dsm", "dtm", "images")
-BOUNDARY_KEYS = ("areas", "table")
+BOUNDARY_KEYS = ("areas", "lookup", "table")
 INDEX_KEYS = ("labels", "table")
 """Keys of ``[data]`` with what is made of a country's LIDAR, has the codes of its areas, or its
 index."""

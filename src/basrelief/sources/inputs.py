@@ -14,7 +14,7 @@ from basrelief.run import ABOUT_RUN
 PATTERNS = ("dsm", "dtm", "crime")
 """Keys of ``[data]`` that may match several files."""
 
-FILES = ("areas", "labels", "table")
+FILES = ("areas", "labels", "lookup", "table")
 """Keys of ``[data]`` that name one."""
 
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
