@@ -49,7 +49,7 @@ N_TARGETS, CORRELATION = 8, 0.5
 STRETCHES = (1.0, 1.5, 2.0, 2.5)
 LIDAR, JOINT, PLACE = "dense", "joint", "place-alone"
 KNOWS = {LIDAR: ("heights",), JOINT: ("heights", "place"), PLACE: ("place",)}
-YARDSTICKS = {LIDAR: MEAN, JOINT: PLACE, PLACE: MEAN}
+BY_EYE = {LIDAR: {"heights": MEAN}, JOINT: {"heights": PLACE}, PLACE: {}}
 
 Floats = NDArray[np.float64]
 
@@ -168,8 +168,8 @@ def list_claims(
     errors: dict[str, Errors], scheme: str, groups: pd.Series[str], draws: Draws
 ) -> list[claims.Claim]:
     """List what a report may claim of LIDAR in one scheme."""
-    known = claims.Knowledge(KNOWS, YARDSTICKS)
-    traits = {name: Traits(each, "", "") for name, each in KNOWS.items()}
+    known = claims.Knowledge(KNOWS, BY_EYE)
+    traits = {name: Traits(each) for name, each in KNOWS.items()}
     targets = tuple(map(str, range(N_TARGETS)))
     refits = Refits(targets, KNOWS, 12, is_alone=True)
     key = {"scheme": scheme, "unit": "area"}
@@ -181,7 +181,7 @@ def list_claims(
         skills.append(key | {"recipe": LIDAR, "target": targets[k]} | named)
     for k, record in enumerate(compare_errors(errors[JOINT], errors[PLACE], groups, draws)):
         gains.append(key | {"recipe": JOINT, "versus": PLACE, "target": targets[k]} | record)
-    for record in average_targets(errors, groups, YARDSTICKS, traits, draws):
+    for record in average_targets(errors, groups, known.yardsticks, traits, draws):
         if record["recipe"] == LIDAR:
             skills.append(key | {name: record[name] for name in ("recipe", *SKILL)})
         elif record["recipe"] == JOINT:

@@ -49,7 +49,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for line in left_out:
         run.say(line)
     baselines = choose_baselines(recipes, settings)
-    knows = {recipe.name: list_known(recipe, samples) for recipe in [*recipes, *baselines]}
+    knows = {recipe.name: list_known(recipe, samples, settings) for recipe in [*recipes, *baselines]}
     n_chips = int(samples.chips["is_used"].sum())
     # Only where a network counts: elsewhere nobody needs the device that was asked for.
     has_networks = any(list_backbones(recipe, settings) for recipe in [*recipes, *baselines])
@@ -65,7 +65,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
         _check_folds(network, samples, folds)
     if not has_many(len(find_usable_areas(samples))):
         # Beyond, place comes second to all sets together, and their number does not matter.
-        for recipe in recipes:
+        for recipe in [*recipes, *baselines]:
             if isinstance(recipe, KrigedRecipe):
                 check_sets([member.name for member in find_members(recipe, settings)])
     if baselines:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from basrelief.judge.yardsticks import differ
+from basrelief.judge.yardsticks import differ, keep_lidar
 from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
 from basrelief.tell.words import list_apart
@@ -51,8 +51,8 @@ class Evaluation:
 
     @property
     def yardsticks(self) -> dict[str, str]:
-        """By recipe, what differs from it in LIDAR alone."""
-        return {record["recipe"]: record["yardstick"] for record in self.recipes}
+        """By recipe, what differs from it in LIDAR alone; the mean where nothing does."""
+        return keep_lidar({record["recipe"]: record["yardsticks"] for record in self.recipes})
 
     def find_apart(self, one: str, other: str) -> Sequence[str]:
         """Find what sets two recipes apart, by its codes: whoever tells of both names all of it."""

@@ -20,6 +20,7 @@ ROLES = {
     "data.areas": "areas",
     "data.labels": "scores",
     "data.crime": "counts of crime",
+    "data.tables": "tables by area",
     "data.images": "pictures",
     "data.table": "table of scores",
     "models.recipes": "recipes and weights given",
