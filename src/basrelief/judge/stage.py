@@ -50,9 +50,10 @@ from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
-HELD_OUT = ("block", "lad")
-"""Schemes in which next to nothing that is tested has a neighbour that was learnt from: elsewhere
-what neighbours share passes for knowledge, and no interval of models held fixed shows it."""
+HELD_OUT = "block"
+"""The scheme in which nothing that is tested has a neighbour that was learnt from: elsewhere, along
+districts' borders too, what neighbours share passes for knowledge, and no interval of models held
+fixed shows it."""
 
 BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
@@ -175,8 +176,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    refits = {unit: _open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
-    found.lifts |= {(scheme, share): _open_refits(inputs, scheme, "area") for share in SHARES}
+    refits = {unit: open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): open_refits(inputs, scheme, "area") for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -209,10 +210,10 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     return compared
 
 
-def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
+def open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
     """Make room for what recipes come to in other worlds, in one scheme."""
     # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme in HELD_OUT
+    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme == HELD_OUT
     targets, n_districts = inputs.samples.targets, inputs.n_districts
     return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
 
