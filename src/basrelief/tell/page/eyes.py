@@ -8,7 +8,7 @@ from typing import Any
 
 from basrelief.config import name_eye
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import LIDAR, PLACE, find_eyes
+from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
@@ -94,7 +94,7 @@ def say_release(facts: Facts, whole: str) -> list[str]:
     """
     tables = facts.settings.data.tables
     releases = [name_eye(key) for key, table in tables.items() if table.role == "last_release"]
-    twin = _find_twins(facts, whole).get(next(iter(LIDAR)))
+    twin = _find_twins(facts, whole).get(HEIGHTS)
     if not releases or twin is None:
         return []
     known = [eye for eye in find_eyes(facts.judged.knows.get(twin, ())) if eye not in releases]

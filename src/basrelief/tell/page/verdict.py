@@ -192,7 +192,8 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         return None
     schemes = [scheme for scheme in schemes if any(scheme in row for row in grid.values())]
     how = f"with {name_scheme(schemes[0], facts.settings)}"
-    groups = group_by_worth(grid, how if len(schemes) == 1 else "however ground is held out")
+    how = how if len(schemes) == 1 else "however ground is held out"
+    groups = group_by_worth(grid, how, name_each(facts.judged.list_eyes()[1:]))
     shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
         "headline": say_verdict(groups, len(grid)),
@@ -211,8 +212,19 @@ def name_column(scheme: str, facts: Facts) -> str:
     return SHORT[scheme]
 
 
-def group_by_worth(grid: dict[str, dict[str, Preferred]], how: str) -> list[Group]:
-    """Group targets by what their preferred recipes rest on, LIDAR first."""
+def group_by_worth(
+    grid: dict[str, dict[str, Preferred]], how: str, tables: Sequence[str] = ()
+) -> list[Group]:
+    """Group targets by what their preferred recipes rest on, LIDAR first.
+
+    Parameters
+    ----------
+    how
+        How ground was held out.
+    tables
+        Eyes that are tables, by name.
+    """
+    others = join_words(["place", "district", *tables, "size"]) if tables else "place, district and size"
     keys = ("always", "sometimes", "joined", "plain", "mean")
     members: dict[str, list[str]] = {key: [] for key in keys}
     for target, row in grid.items():
