@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
+from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.pictures import read_pictures
@@ -40,6 +41,7 @@ def check_beforehand(settings: Settings) -> None:
             read_label_headings(typed, data.label_column)
         else:
             read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
+    check_eye_tables(settings)
     if data.images is not None:
         read_pictures(
             settings.typed("images"),

@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
+from basrelief.chips.eyes import read_place_tables, write_place_tables
 from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
@@ -66,12 +67,15 @@ def chips_from_rasters(
     """
     run = notes.run
     rasters, areas, targets = open_place(settings, notes, folder, detail_m)
+    # A place that is only predicted has no tables: its model must not rest on any.
+    eyes = read_place_tables(settings, notes, areas) if detail_m is None else {}
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
+    write_place_tables(settings, notes, folder, eyes, areas)
     _say_counts(settings, run, folder, rasters, tables)
 
 
