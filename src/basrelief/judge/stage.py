@@ -127,7 +127,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             tables,
             Collected(),
         )
-        if judge.refitter is not None:
+        if judge.refitter is not None and judge.refitter.learners:
             size = f"{len(find_usable_areas(samples))} areas x {len(samples.targets)} targets"
             run.say(
                 f"evaluate: every fold is fitted anew to labels of other worlds, {size}: minutes, "
