@@ -69,7 +69,7 @@ def name_parts(facts: Facts, whole: str) -> dict[str, str]:
     """Name what is held against each other, by the recipe that speaks for it; the whole last."""
     knows, eyes = facts.judged.knows, facts.judged.list_eyes()
     twins = _find_twins(facts, whole)
-    speakers = _find_speakers(facts, whole)
+    speakers = name_sets(facts, whole)
     parts = {
         name: f"{name_known([eye])} alone"
         for eye in eyes
@@ -187,7 +187,7 @@ def _show_target(
 def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[str, str]) -> str:
     """Say how likely each eye whose gain is told says something beside the others."""
     twins, sentences = _find_twins(facts, whole), list[str]()
-    names = {eye: name for name, eye in _find_speakers(facts, whole).items()}
+    names = {eye: name for name, eye in name_sets(facts, whole).items()}
     for record in select(facts.judged.member_weights, recipe=whole, **key):
         for eye, twin in twins.items():
             # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
@@ -198,8 +198,8 @@ def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[s
     return " ".join(sentences)
 
 
-def _find_speakers(facts: Facts, whole: str) -> dict[str, str]:
-    """Find by feature set of the recipe of all eyes the eye that it is of."""
+def name_sets(facts: Facts, whole: str) -> dict[str, str]:
+    """Name by feature set of the recipe of all eyes the eye that it is of."""
     knows = facts.judged.knows
     members = {
         m for record in select(facts.judged.member_weights, recipe=whole) for m in record["members"]
