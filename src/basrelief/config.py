@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -102,6 +103,41 @@ class StrictTable(BaseModel):
     )
 
 
+class PhotoSettings(StrictTable):
+    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place; what several show is the median of them."""
+
+    bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
+    """Names of the bands: as the files describe theirs, or one for each that they have."""
+
+    # Of other masks nobody knows which numbers are clouds.
+    mask: Literal["SCL"] | None = None
+    """Band of the files with Sentinel-2's scene classification: clouds, their shadows and what was
+    saturated are left out."""
+
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """What stored numbers are multiplied with, only where files do not say it: 0.0001 of
+    Sentinel-2."""
+
+    offset: float = 0.0
+    """What is added then: -0.1 of Sentinel-2 from processing baseline 04.00 on (2022)."""
+
+    resolution_m: Annotated[float, Field(ge=0.01, le=1000)] | None = None
+    """Side of the cells that finer files are averaged to, in metres; by default their own."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        lower = [name.lower() for name in self.bands]
+        twice = next((name for name in lower if lower.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"bands: {twice!r} is given twice")
+        if self.offset and self.scale is None:
+            raise ValueError("offset needs scale, which it is added after")
+        return self
+
+
 class DataSettings(StrictTable):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
@@ -125,6 +161,9 @@ class DataSettings(StrictTable):
 
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
+
+    photo: PhotoSettings | None = None
+    """A photo of the place besides (route 2)."""
 
     crime: PathText | None = None
     """Glob of tables of crime by area: one file a category with yearly columns, the Metropolitan
@@ -170,6 +209,8 @@ class DataSettings(StrictTable):
         if missing:
             given = next(name for name in route if name not in missing)
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
+        if has_pictures and self.photo is not None:
+            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")
@@ -336,8 +377,8 @@ class Settings(StrictTable):
         return f"--set out={self.out!r}" if is_changed else f"out = {self.out!r}"
 
     def typed(self, key: str) -> Typed:
-        """Give a path or pattern of ``[data]`` as it was typed."""
-        value = getattr(self.data, key)
+        """Give a path or pattern of ``[data]``, or of a table in it, as it was typed."""
+        value = attrgetter(key)(self.data)
         assert value is not None
         changed = frozenset(c.keys[1] for c in self._changes if c.keys[0] == "data" and c.keys[1:])
         named = Typed(key, value, Path(), self._is_of_options, changed)

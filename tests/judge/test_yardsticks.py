@@ -53,7 +53,7 @@ SAMPLES = {
 def know_all(samples: Samples) -> dict[str, tuple[str, ...]]:
     """What every baseline that can be had, and every recipe, knows."""
     offered = {name: BASELINES[name].knows for name in gather_areas(samples).baselines}
-    return offered | {recipe.name: list_known(recipe, samples) for recipe in RECIPES}
+    return offered | {recipe.name: list_known(recipe, samples, SETTINGS) for recipe in RECIPES}
 
 
 @pytest.mark.parametrize("place", SAMPLES)
@@ -79,7 +79,7 @@ def test_the_yardstick_of_lidar_and_place_knows_the_district_where_they_do(
 ) -> None:
     (joint,) = (recipe for recipe in RECIPES if isinstance(recipe, KrigedRecipe))
     joint = joint.model_copy(update={"name": "mine", "districts": district})
-    knows = know_all(SAMPLES[place]) | {"mine": list_known(joint, SAMPLES[place])}
+    knows = know_all(SAMPLES[place]) | {"mine": list_known(joint, SAMPLES[place], SETTINGS)}
     assert find_yardstick("mine", knows) == expected
 
 
@@ -91,7 +91,7 @@ def test_lidar_alone_is_held_against_the_mean_and_so_is_what_sees_none() -> None
 
 def test_pictures_are_lidar_too() -> None:
     pictures = replace(SAMPLES["no district"], kind="pictures")
-    known = {recipe.name: list_known(recipe, pictures) for recipe in RECIPES}
+    known = {recipe.name: list_known(recipe, pictures, SETTINGS) for recipe in RECIPES}
     assert known["coursework-vgg16"] == ("pictures",)
     assert find_yardstick("coursework-vgg16", known) == MEAN
 
@@ -110,7 +110,7 @@ def test_what_two_differ_in_is_the_same_from_either_side_and_leaves_nothing_out(
 
 
 def describe(recipe: Recipe, samples: Samples = SAMPLES["districts"]) -> Traits:
-    return describe_recipe(recipe, list_known(recipe, samples), SETTINGS)
+    return describe_recipe(recipe, list_known(recipe, samples, SETTINGS), SETTINGS)
 
 
 def change(recipe: Recipe, field: str) -> Recipe | None:

@@ -47,7 +47,10 @@ def judged(
 def judge(facts: Facts, recipe: Recipe) -> Facts:
     """The facts of a run that was asked for one recipe, which beats every baseline."""
     knows = {name: baseline.knows for name, baseline in BASELINES.items()}
-    knows |= {recipe.name: list_known(recipe, facts.samples), "relief-statistics": ("heights",)}
+    knows |= {
+        recipe.name: list_known(recipe, facts.samples, facts.settings),
+        "relief-statistics": ("heights",),
+    }
     yardsticks = {name: find_yardstick(name, knows) for name in knows}
     key = {"recipe": recipe.name, "target": "crime", "scheme": SCHEME, "unit": "area"}
 
@@ -193,7 +196,7 @@ def compare_all(facts: Facts) -> tuple[Facts, list[tuple[str, str]]]:
     finds to set two recipes apart is to be told.
     """
     knows = {name: baseline.knows for name, baseline in BASELINES.items()}
-    knows |= {recipe.name: list_known(recipe, facts.samples) for recipe in RECIPES}
+    knows |= {recipe.name: list_known(recipe, facts.samples, facts.settings) for recipe in RECIPES}
     pairs = [(one, other) for one in knows for other in knows if one != other]
     key = {"target": "crime", "scheme": SCHEME, "unit": "area", "interval": "refitted"}
     comparisons = [

@@ -56,7 +56,9 @@ class EvaluationInputs:
     def knows(self) -> dict[str, tuple[str, ...]]:
         """What each baseline and recipe knows, as `learn.knowledge.CODES`; baselines first."""
         names = dict.fromkeys([*self.areas.baselines, *self.chips.baselines])
-        of_recipes = {recipe.name: list_known(recipe, self.samples) for recipe in self.recipes}
+        of_recipes = {
+            recipe.name: list_known(recipe, self.samples, self.settings) for recipe in self.recipes
+        }
         return {name: BASELINES[name].knows for name in names} | of_recipes
 
     @cached_property

@@ -5,34 +5,50 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from basrelief.chips.store import Samples
+from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.recipes import KrigedRecipe, Recipe
+from basrelief.learn.recipes import (
+    DenseRecipe,
+    KrigedRecipe,
+    LidarRecipe,
+    NetworkRecipe,
+    Recipe,
+    find_members,
+)
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, SIZE = "heights", "pictures", "size"
+HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
-CODES = (HEIGHTS, PICTURES, PLACE, DISTRICT, SIZE)
+CODES = (HEIGHTS, PICTURES, PHOTO, PLACE, DISTRICT, SIZE)
 """Everything that can be known, in the order in which it is told: LIDAR as ``heights`` or as
-``pictures``, ``place`` (coordinates), ``district`` (its code), ``size`` (of the polygon)."""
+``pictures``, a ``photo`` from above, ``place`` (coordinates), ``district`` (its code), ``size`` (of
+the polygon)."""
 
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for."""
 
 
-def list_known(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
+def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[str, ...]:
     """List what a recipe knows of the samples, as `CODES`.
 
     A recipe that joins place is given districts too; it knows them only where they count.
     """
-    known = {HEIGHTS if samples.kind == "heights" else PICTURES}
+    if isinstance(recipe, NetworkRecipe):
+        return (HEIGHTS if samples.kind == "heights" else PICTURES,)
+    known = {name_eye_of(member) for member in find_members(recipe, settings)}
     if isinstance(recipe, KrigedRecipe):
         known.add(PLACE)
         if recipe.districts and counts_districts(samples):
             known.add(DISTRICT)
     return order_codes(known)
+
+
+def name_eye_of(recipe: LidarRecipe) -> str:
+    """Name the eye that a feature set is of, by its code: of what looks at a layer, the layer's."""
+    return recipe.layer if isinstance(recipe, DenseRecipe) else HEIGHTS
 
 
 def counts_districts(samples: Samples) -> bool:

@@ -91,6 +91,10 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
+    if data.photo is not None:
+        typed = data.photo.files
+        photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
+        found += [InputFile("data.photo", each) for each in _with_companions(photos)]
     weights = [name for name in models.weights.values() if name != RANDOM]
     recipes = _follow_recipes(models.recipes or (), settings)
     for key, names in (("recipes", recipes), ("weights", weights)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,12 +19,13 @@ from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
+from basrelief.sources.town_photo import CELL_M, draw_photo, write_photo
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
-TOWN = ("lidar", "areas.gpkg", "labels.csv", "truth.json", "config.toml", "run")
+TOWN = ("lidar", "areas.gpkg", "labels.csv", "photo.tif", "truth.json", "config.toml", "run")
 """What stands in a town's folder, and its run."""
 
 TILE_M = 1000
@@ -39,6 +42,13 @@ TRUTH = {
     "living_environment": "share of ground built on, place, and noise",
     "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
 }
+
+UPKEEP = "upkeep"
+"""Score that a photo alone shows; published with it only."""
+
+UPKEEP_TRUTH = "share of the ground that is green on the photo: heights do not show it"
+UPKEEP_R2 = 0.85
+"""Share of its variance that green explains."""
 
 EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
 """What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
@@ -100,7 +110,21 @@ epochs  = 2
 """
 
 
-def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: float = 2.0) -> Path:
+PHOTO_CONFIG = """
+[data.photo]
+files = "photo.tif"
+bands = ["red", "green", "blue"]
+"""
+
+
+def write_town(
+    folder: Path,
+    *,
+    seed: int,
+    side_m: int = 3000,
+    resolution_m: float = 2.0,
+    has_photo: bool = False,
+) -> Path:
     """Write a synthetic town: LIDAR tiles, boundaries, labels, the truth and a configuration.
 
     Parameters
@@ -113,6 +137,8 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         Side of the square town, a whole number of kilometres.
     resolution_m
         Side of a LIDAR cell; a kilometre must be a whole number of them.
+    has_photo
+        Whether there is a photo too, and a score that it alone shows.
 
     Returns
     -------
@@ -144,13 +170,39 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
+    published = _publish(areas, labels, rng)
+    text, truth = CONFIG.format(seed=seed, resolution_m=resolution_m), TRUTH
+    if has_photo:
+        published[UPKEEP] = _photograph(folder / "photo.tif", areas, side_m, seed)
+        labels = labels.assign(**{UPKEEP: published[UPKEEP]})
+        text, truth = _add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
     with replacing(folder / "labels.csv") as part:
-        _publish(areas, labels, rng).to_csv(part, index=False)
-    write_json(folder / "truth.json", _tell_truth(areas, plan, labels))
+        published.to_csv(part, index=False)
+    write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
     config = folder / "config.toml"
     with replacing(config) as part:
-        part.write_text(CONFIG.format(seed=seed, resolution_m=resolution_m), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     return config
+
+
+def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> Plane:
+    """Write a photo of the town, and give the score that it shows, (area,)."""
+    # A stream of its own: with a photo or without, the town is the same.
+    rng = np.random.default_rng([seed, zlib.crc32(b"photo")])
+    grid = Grid.over((WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m), CELL_M)
+    photo, green = draw_photo(areas, grid, rng)
+    with replacing(path) as part:
+        write_photo(part, photo, grid)
+    shown = _standardise(green)
+    noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
+    return np.round(np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise, 3)
+
+
+def _add_photo(text: str) -> str:
+    """Add the photo, the score that it shows, and the recipe that looks at it."""
+    text = text.replace('"health"]', f'"health", "{UPKEEP}"]')
+    text = text.replace('"vgg16"]', '"dense-photo", "vgg16"]')
+    return text.replace("\n[chips]", f"{PHOTO_CONFIG}\n[chips]")
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
@@ -355,12 +407,12 @@ def _publish(
 
 
 def _tell_truth(
-    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame
+    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame, truth: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     """Say what drives each score and how each area is built."""
     names = [CHARACTERS[kind].name for kind in plan.character]
     return {
-        "driven_by": {str(name): TRUTH[str(name)] for name in labels},
+        "driven_by": {str(name): truth[str(name)] for name in labels},
         "expected": EXPECTED,
         "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
     }

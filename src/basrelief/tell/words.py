@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
+from basrelief.learn.knowledge import DISTRICT, PHOTO, PLACE, SIZE, sees_lidar
 from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
@@ -39,14 +39,15 @@ RECIPE_NAMES = {
 KNOWN_NAMES = {
     "heights": "LIDAR",
     "pictures": "LIDAR",
+    "photo": "the photo",
     "place": "place",
     "district": "district",
     "size": "size",
 }
 """What a recipe knows, by its code in ``evaluate/recipes.json``."""
 
-WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
-"""Codes of what can be known without a flight."""
+WITHOUT_LIDAR = {PHOTO, PLACE, DISTRICT, SIZE}
+"""Codes of what can be known without LIDAR."""
 
 HOW_NAMES = {"features": "how LIDAR is read", "learner": "what learns"}
 """What two recipes can differ in beside what they know, by its code in comparisons."""
