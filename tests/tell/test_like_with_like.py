@@ -47,10 +47,8 @@ def judged(
 def judge(facts: Facts, recipe: Recipe) -> Facts:
     """The facts of a run that was asked for one recipe, which beats every baseline."""
     knows = {name: baseline.knows for name, baseline in BASELINES.items()}
-    knows |= {
-        recipe.name: list_known(recipe, facts.samples, facts.settings),
-        "relief-statistics": ("heights",),
-    }
+    knows[recipe.name] = list_known(recipe, facts.samples, facts.settings)
+    knows["relief-statistics"] = ("heights",)
     yardsticks = {name: find_yardstick(name, knows) for name in knows}
     key = {"recipe": recipe.name, "target": "crime", "scheme": SCHEME, "unit": "area"}
 

@@ -195,7 +195,8 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
         write_photo(part, photo, grid)
     shown = _standardise(green)
     noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
-    return np.round(np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise, 3)
+    scores = np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise
+    return np.asarray(np.round(scores, 3))
 
 
 def _add_photo(text: str) -> str:
