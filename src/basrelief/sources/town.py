@@ -19,7 +19,15 @@ from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_photo import CELL_M, draw_photo, write_photo
+from basrelief.sources.town_photo import (
+    CELL_M,
+    UPKEEP,
+    UPKEEP_R2,
+    UPKEEP_TRUTH,
+    add_photo,
+    draw_photo,
+    write_photo,
+)
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -42,13 +50,6 @@ TRUTH = {
     "living_environment": "share of ground built on, place, and noise",
     "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
 }
-
-UPKEEP = "upkeep"
-"""Score that a photo alone shows; published with it only."""
-
-UPKEEP_TRUTH = "share of the ground that is green on the photo: heights do not show it"
-UPKEEP_R2 = 0.85
-"""Share of its variance that green explains."""
 
 EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
 """What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
@@ -110,13 +111,6 @@ epochs  = 2
 """
 
 
-PHOTO_CONFIG = """
-[data.photo]
-files = "photo.tif"
-bands = ["red", "green", "blue"]
-"""
-
-
 def write_town(
     folder: Path,
     *,
@@ -175,7 +169,7 @@ def write_town(
     if has_photo:
         published[UPKEEP] = _photograph(folder / "photo.tif", areas, side_m, seed)
         labels = labels.assign(**{UPKEEP: published[UPKEEP]})
-        text, truth = _add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
+        text, truth = add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
     with replacing(folder / "labels.csv") as part:
         published.to_csv(part, index=False)
     write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
@@ -197,13 +191,6 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
     noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
     scores = np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise
     return np.asarray(np.round(scores, 3))
-
-
-def _add_photo(text: str) -> str:
-    """Add the photo, the score that it shows, and the recipe that looks at it."""
-    text = text.replace('"health"]', f'"health", "{UPKEEP}"]')
-    text = text.replace('"vgg16"]', '"dense-photo", "vgg16"]')
-    return text.replace("\n[chips]", f"{PHOTO_CONFIG}\n[chips]")
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
