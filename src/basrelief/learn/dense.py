@@ -79,10 +79,11 @@ def dense_features(
     InputError
         If a resolution of the recipe is no multiple of the layer's.
     """
+    layer = find_layer(samples, recipe)
     areas = find_seen_areas(samples, recipe)[["area_id", "geometry"]]
     pools, columns = Pools(), list[Columns]()
     # One walk a resolution: tracts of all at once would not share a grid of cells.
-    for resolution_m in recipe.list_resolutions(find_layer(samples, recipe).grid.cell_m):
+    for resolution_m in recipe.list_resolutions(layer.grid.cell_m):
         measuring = _measure_at(samples, recipe, extractor, resolution_m)
         pools |= pool_place(samples, areas, measuring, run)
         columns += _name_columns(recipe, extractor, resolution_m)

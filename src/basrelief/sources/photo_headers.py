@@ -100,7 +100,7 @@ def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]
     is_left = [
         k
         for k, colour in enumerate(dataset.colorinterp)
-        if colour != ColorInterp.alpha and told[k] != (asked.mask or "").lower()
+        if colour != ColorInterp.alpha and not (asked.mask and told[k] == asked.mask.lower())
     ]
     # Some names that fit and others that do not are a misspelling, and no order to be trusted.
     if is_some or len(is_left) != len(wanted):

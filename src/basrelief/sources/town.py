@@ -19,15 +19,7 @@ from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_photo import (
-    CELL_M,
-    UPKEEP,
-    UPKEEP_R2,
-    UPKEEP_TRUTH,
-    add_photo,
-    draw_photo,
-    write_photo,
-)
+from basrelief.sources.town_photo import UPKEEP, UPKEEP_R2, UPKEEP_TRUTH, add_photo, take_photo
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -183,11 +175,9 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
     """Write a photo of the town, and give the score that it shows, (area,)."""
     # A stream of its own: with a photo or without, the town is the same.
     rng = np.random.default_rng([seed, zlib.crc32(b"photo")])
-    grid = Grid.over((WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m), CELL_M)
-    photo, green = draw_photo(areas, grid, rng)
+    bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
     with replacing(path) as part:
-        write_photo(part, photo, grid)
-    shown = _standardise(green)
+        shown = _standardise(take_photo(part, areas, bounds, rng))
     noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
     scores = np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise
     return np.asarray(np.round(scores, 3))

@@ -10,7 +10,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from basrelief.grid import Grid
+from basrelief.grid import Bounds, Grid
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.townscape import smooth_noise
 
@@ -41,20 +41,19 @@ bands = ["red", "green", "blue"]
 Plane = NDArray[np.float64]
 
 
-def draw_photo(
-    areas: gpd.GeoDataFrame, grid: Grid, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], Plane]:
-    """Draw a photo of a town, and say how green each of its areas is.
+def take_photo(
+    path: Path, areas: gpd.GeoDataFrame, bounds: Bounds, rng: np.random.Generator
+) -> Plane:
+    """Write a photo of a town, and say how green each of its areas is.
 
     Nothing of the relief is in it: what is paved lies anywhere, whatever stands there.
 
     Returns
     -------
-    photo : (3, row, col)
-        Red, green and blue, from 1: 0 in all three would be taken for no data.
-    green : (area,)
+    (area,)
         Share of the ground that is green, drawn for each area.
     """
+    grid = Grid.over(bounds, CELL_M)
     green = rng.uniform(0.15, 0.85, len(areas))
     shapes = zip(areas.geometry, range(len(areas)), strict=True)
     at = rasterize(shapes, out_shape=grid.shape, transform=grid.transform, fill=0, dtype="int32")
@@ -64,10 +63,12 @@ def draw_photo(
     is_green = rank < green[at]
     colours = np.where(is_green, np.reshape(GREEN, (3, 1, 1)), np.reshape(PAVED, (3, 1, 1)))
     grain = rng.normal(0, 6, (3, *grid.shape))
-    return np.clip(colours + grain, 1, 255).astype(np.uint8), green
+    # From 1: 0 in all three would be taken for no data.
+    _write_photo(path, np.clip(colours + grain, 1, 255).astype(np.uint8), grid)
+    return green
 
 
-def write_photo(path: Path, photo: NDArray[np.uint8], grid: Grid) -> None:
+def _write_photo(path: Path, photo: NDArray[np.uint8], grid: Grid) -> None:
     """Write a photo, (3, row, col), as a GeoTIFF with named bands and the day that it was taken."""
     n_bands, n_rows, n_cols = photo.shape
     with rasterio.open(
