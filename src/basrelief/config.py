@@ -76,6 +76,8 @@ class Typed:
         """
         key = key or self.key
         if self.is_option:
+            # An option stands for a whole table: the rest of it is the model's.
+            key = key.removesuffix(".files")
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
         return f"--set data.{key}" if key in self.changed else f"data.{key}"
@@ -103,11 +105,8 @@ class StrictTable(BaseModel):
     )
 
 
-class PhotoSettings(StrictTable):
-    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
-
-    files: PathText
-    """Glob of GeoTIFFs of the place; what several show is the median of them."""
+class PhotoReading(StrictTable):
+    """How the numbers of a photo are read: the same wherever a model is used."""
 
     bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
     """Names of the bands: as the files describe theirs, or one for each that they have."""
@@ -136,6 +135,13 @@ class PhotoSettings(StrictTable):
         if self.offset and self.scale is None:
             raise ValueError("offset needs scale, which it is added after")
         return self
+
+
+class PhotoSettings(PhotoReading):
+    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place; what several show is the median of them."""
 
 
 class DataSettings(StrictTable):

@@ -202,9 +202,9 @@ def _settle_cell(files: Sequence[PhotoFile], asked: PhotoSettings, typed: Typed)
     if asked.resolution_m is not None:
         if coarsest.cell_m > 1.01 * asked.resolution_m:
             raise InputError(
-                f"data.photo.resolution_m = {asked.resolution_m:g}: {coarsest.name} has cells of "
-                f"{coarsest.cell_m:g} m, and nothing finer is in it. Give {coarsest.cell_m:g} or "
-                "more."
+                f"{typed}: {coarsest.name} has cells of {coarsest.cell_m:g} m, coarser than the "
+                f"{asked.resolution_m:g} m of data.photo.resolution_m, or of what a model learnt "
+                "from. Give a finer photo, which is averaged, or ask for coarser cells."
             )
         return asked.resolution_m
     other = next((file for file in files if abs(file.cell_m / first.cell_m - 1) > 0.01), None)

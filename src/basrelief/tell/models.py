@@ -16,10 +16,16 @@ from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
+    RandomRecipe,
     Recipe,
+    StatisticsRecipe,
     read_recipe,
 )
 from basrelief.run import MODEL, Run
+from basrelief.tell.words import join_words
+
+LAYER_WORDS = {"heights": "the heights", "photo": "the photo"}
+"""What an area's features may be of."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Model:
     backbones: tuple[str, ...]
     """Networks that it, or what it is made of, has or looks through."""
 
+    layers: tuple[str, ...] = ("heights",)
+    """What it, or what it is made of, looks at."""
+
     @property
     def name(self) -> str:
         """The recipe's name."""
@@ -55,7 +64,8 @@ class Model:
         """What it predicts from."""
         if isinstance(self.recipe, NetworkRecipe):
             return f"{self.final.bands} bands of a chip"
-        seen = f"{len(self.final.features)} features of the heights of an area's own ground"
+        shown = join_words([LAYER_WORDS[layer] for layer in self.layers])
+        seen = f"{len(self.final.features)} features of {shown} of an area's own ground"
         if isinstance(self.recipe, KrigedRecipe):
             return f"{seen}; at home also its place and its neighbours' scores"
         return seen
@@ -92,6 +102,9 @@ def _read_model(folder: Path) -> Model:
     with safe_open(weights, "np") as file:
         # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    dense = [each for each in recipes if isinstance(each, DenseRecipe)]
+    others = [each for each in recipes if isinstance(each, StatisticsRecipe | RandomRecipe)]
+    layers = [*("heights" for _ in others), *(each.layer for each in dense)]
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
@@ -103,4 +116,5 @@ def _read_model(folder: Path) -> Model:
         sha256=hash_file(weights),
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         backbones=tuple(dict.fromkeys(seen)),
+        layers=tuple(sorted(set(layers))) or ("heights",),
     )
