@@ -61,9 +61,9 @@ def draw_photo(seed: int = 0) -> NDArray[np.float32]:
     """Fields of 4 cells, some ground without data."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(1, 255, (len(BANDS), SIDE // 4, SIDE // 4))
-    values = np.kron(values, np.ones((4, 4))).astype(np.float32)
-    values[:, 20:40, 60:80] = np.nan
-    return values
+    photo: NDArray[np.float32] = np.kron(values, np.ones((4, 4))).astype(np.float32)
+    photo[:, 20:40, 60:80] = np.nan
+    return photo
 
 
 def make_areas(corner: tuple[float, float] = CORNER) -> gpd.GeoDataFrame:

@@ -168,10 +168,10 @@ def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Contr
     margin = scene.margin_px
     values = view.canvas.values[:, margin : -margin or None, margin : -margin or None]
     if scene.model.layer == HEIGHTS:
-        shown, kind = np.nan_to_num(values[0] - values[1]), "height"
+        shown, control = np.nan_to_num(values[0] - values[1]), Control("height")
     else:
-        shown, kind = np.nan_to_num(values.mean(axis=0)), "brightness"
-    looks = {Control("edges"): detect_edges(shown), Control(kind): shown}
+        shown, control = np.nan_to_num(values.mean(axis=0)), Control("brightness")
+    looks = {Control("edges"): detect_edges(shown), control: shown}
     return {
         control: coarsen(plane.astype(np.float64), scene.cell_px)[is_known][None]
         for control, plane in looks.items()

@@ -23,6 +23,7 @@ from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
     KrigedRecipe,
+    LidarRecipe,
     find_members,
     format_recipe,
 )
@@ -96,8 +97,10 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
             folder.mkdir(parents=True)
             # A final model is used elsewhere, and must not need this run's folder.
             copy_makers(run.features / member.name, folder)
-            is_dense = isinstance(member, DenseRecipe)
-            settled = settle_resolutions(member, samples) if is_dense else member
+            if isinstance(member, DenseRecipe):
+                settled: LidarRecipe = settle_resolutions(member, samples)
+            else:
+                settled = member
             (folder / "recipe.toml").write_text(format_recipe(settled), encoding="utf-8")
         rows = [pd.Index(usable, name="area_id"), pd.Index(data.blocks, name="block")]
         learnt = pd.DataFrame(data.terms(usable).join(), index=rows, columns=names)

@@ -104,8 +104,8 @@ HEIGHTS = {
 def _say_heights(facts: Facts) -> dict[str, str]:
     settings, counts = facts.settings, read_json(facts.run.describe / "counts.json")
     # The rasters' own cells: chips may be finer than anything that was measured.
-    made_of = read_json(facts.run.chips / "chips.json")
-    cell, photo = made_of["native_resolution_m"], say_photo(made_of.get("photo"))
+    cell = read_json(facts.run.chips / "chips.json")["native_resolution_m"]
+    photo = say_photo(facts.described.photo)
     detail = f"cells of {format_length(cell)}"
     share = f"{settings.chips.min_area_coverage:.0%}"
     size, side = facts.samples.size_px, format_length(settings.chips.ground_m)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from basrelief.chips.describe import draw_daily_crimes, draw_histogram
-from basrelief.run import Record, read_json
+from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
@@ -51,7 +51,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
         "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
-        "photo": say_photo(read_json(facts.run.chips / "chips.json").get("photo")),
+        "photo": say_photo(described.photo),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -133,7 +133,8 @@ def say_photo(photo: Record | None) -> str:
         return f"{told} When it was taken is not known."
     when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
     return (
-        f"{told} It was taken {when}{f'; of {n_undated} files it is not known' * bool(n_undated)}."
+        f"{told} It was taken {when}"
+        f"{f'; of {n_undated} files it is not known' if n_undated else ''}."
     )
 
 
