@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -22,7 +23,8 @@ from basrelief.judge.yardsticks import (
     describe_recipe,
     differ,
     differ_how,
-    find_yardstick,
+    find_yardsticks,
+    keep_lidar,
     tell_apart,
 )
 from basrelief.learn.gaussian_process import MANY
@@ -54,6 +56,12 @@ def know_all(samples: Samples) -> dict[str, tuple[str, ...]]:
     """What every baseline that can be had, and every recipe, knows."""
     offered = {name: BASELINES[name].knows for name in gather_areas(samples).baselines}
     return offered | {recipe.name: list_known(recipe, samples, SETTINGS) for recipe in RECIPES}
+
+
+def find_yardstick(name: str, knows: Mapping[str, tuple[str, ...]]) -> str:
+    """What differs from a recipe in LIDAR alone, by what is known."""
+    traits = {each: Traits(known) for each, known in knows.items()}
+    return keep_lidar(find_yardsticks(traits))[name]
 
 
 OF_LIDAR = [recipe for recipe in RECIPES if recipe.name != "dense-photo"]
@@ -195,5 +203,5 @@ def test_a_recipe_and_its_yardstick_do_not_differ_in_how_they_learn(recipe: Reci
     knows = {MEAN: ()} | know_all(SAMPLES["districts"])
     learners = {name: baseline.learner for name, baseline in BASELINES.items()}
     yardstick = find_yardstick(recipe.name, knows)
-    theirs = Traits(knows[yardstick], "", learners.get(yardstick, ""))
+    theirs = Traits(knows[yardstick], {}, learners.get(yardstick, ""))
     assert differ_how(describe(recipe), theirs) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
+from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.pictures import read_pictures
@@ -28,7 +29,7 @@ def check_beforehand(settings: Settings) -> None:
         if not expand_pattern(typed.value, typed.path):
             # Called for its refusal, which says more than that there is none.
             find_raster_files(typed)
-    for key in ("areas", "crime"):
+    for key in ("areas", "lookup", "crime"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)
             if not typed.path.exists() and not expand_pattern(typed.value, typed.path):
@@ -40,6 +41,7 @@ def check_beforehand(settings: Settings) -> None:
             read_label_headings(typed, data.label_column)
         else:
             read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
+    check_eye_tables(settings)
     if data.images is not None:
         read_pictures(
             settings.typed("images"),

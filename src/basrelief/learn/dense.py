@@ -21,7 +21,7 @@ from basrelief.config import InputError, Settings
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
-from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.recipes import DenseRecipe, find_multiple
 from basrelief.learn.renderings import draw_layer
 from basrelief.run import Run
 
@@ -213,25 +213,6 @@ def find_seen_areas(samples: Samples, recipe: DenseRecipe) -> gpd.GeoDataFrame:
         # A sliver that a photo shows must not stand for an area.
         is_seen = is_seen & samples.areas["has_photo"].to_numpy(bool)
     return samples.areas[is_seen]
-
-
-def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
-    """Find how many cells of the layer are a pixel of the network.
-
-    Raises
-    ------
-    InputError
-        If it is no whole number.
-    """
-    factor = resolution_m / cell_m
-    # Resampling would blur the texture that the features rest on.
-    if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
-        key = "chips.resolution_m" if recipe.layer == HEIGHTS else "the photo's cells in metres"
-        raise InputError(
-            f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
-            f"multiples of {key} = {cell_m:g}. Change one of the two."
-        )
-    return round(factor)
 
 
 def _tile_place(layer: Layer, extractor: Extractor, factor: int) -> Tiling:

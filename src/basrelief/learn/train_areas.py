@@ -23,7 +23,7 @@ from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
     KrigedRecipe,
-    LidarRecipe,
+    SetRecipe,
     find_members,
     format_recipe,
 )
@@ -98,7 +98,7 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
             # A final model is used elsewhere, and must not need this run's folder.
             copy_makers(run.features / member.name, folder)
             if isinstance(member, DenseRecipe):
-                settled: LidarRecipe = settle_resolutions(member, samples)
+                settled: SetRecipe = settle_resolutions(member, samples)
             else:
                 settled = member
             (folder / "recipe.toml").write_text(format_recipe(settled), encoding="utf-8")

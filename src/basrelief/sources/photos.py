@@ -146,7 +146,7 @@ def read_photo_header(
     InputError
         If it is no photo, has not the bands, lies nowhere, or its numbers have no known scale.
     """
-    name, driver = raster.name, raster.choose_driver()
+    name, driver = raster.name, raster.choose_driver(raster.read_head())
     if driver != "GTiff":
         raise InputError(f"{name}: a photo is read as a GeoTIFF: gdal_translate IN OUT.tif")
     try:

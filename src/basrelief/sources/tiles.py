@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
+from basrelief.sources.ascii_grids import find_corner_fault
 from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
@@ -89,6 +91,14 @@ class Tile:
 
     fault: str | None = None
     """Why this cannot be a tile of heights, if so."""
+
+    own_grid: Grid | None = None
+    """The cells that the file has, where it is read on others beside tiles of another size."""
+
+    @property
+    def cells(self) -> Grid:
+        """The cells that the file has."""
+        return self.own_grid or self.grid
 
 
 @contextmanager
@@ -170,15 +180,19 @@ class RasterFile:
             return str(self.file.absolute())
         return name_member(self.file, self.member)
 
-    def choose_driver(self) -> str:
-        """Choose the one driver that may open it, by its first bytes; refuse an odd mask too.
+    def read_head(self) -> bytes:
+        """Read how it begins."""
+        return read_head(self.file, self.name, self.member)
+
+    def choose_driver(self, head: bytes) -> str:
+        """Choose the one driver that may open it, by how it begins; refuse an odd mask too.
 
         Raises
         ------
         InputError
             Says what it is instead.
         """
-        driver = _choose_driver(read_head(self.file, self.name, self.member), self.name)
+        driver = _choose_driver(head, self.name)
         if self.has_mask:
             _check_mask(self)
         return driver
@@ -212,7 +226,8 @@ def _choose_driver(head: bytes, name: str) -> str:
 
 def _read_header(found: RasterFile) -> Tile:
     file, member, name = found.file, found.member, found.name
-    driver, path = found.choose_driver(), found.path
+    head = found.read_head()
+    driver, path = found.choose_driver(head), found.path
     try:
         with bounded_gdal(), rasterio.open(path, driver=driver) as dataset:
             wkt = dataset.crs.to_wkt() if dataset.crs else None
@@ -233,7 +248,9 @@ def _read_header(found: RasterFile) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=_find_odd_band(dataset)
+                fault=(find_corner_fault(head) if driver == "AAIGrid" and cell.c == 0 else None)
+                or _find_odd_band(dataset)
+                or _find_odd_scale(dataset)
                 or _find_odd_cells(dataset)
                 or (find_stranger(dataset, file) if member is None else None)
                 or fault
@@ -329,6 +346,17 @@ def _find_odd_band(dataset: Any) -> str | None:
             "does. Give the heights themselves."
         )
     return None
+
+
+def _find_odd_scale(dataset: Any) -> str | None:
+    """Say why the scale or offset of an open raster makes no heights, or nothing."""
+    scale, offset = dataset.scales[0], dataset.offsets[0]
+    if isfinite(scale) and scale != 0 and isfinite(offset):
+        return None
+    return (
+        f"its numbers are scaled by {scale:g} and moved by {offset:g}, which makes no heights. "
+        "Take both away: gdal_translate -a_scale 1 -a_offset 0 IN OUT.tif"
+    )
 
 
 def _find_odd_cells(dataset: Any) -> str | None:

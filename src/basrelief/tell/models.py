@@ -12,13 +12,13 @@ from safetensors import safe_open
 from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
+from basrelief.learn.knowledge import name_eye_of, order_codes
 from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
-    RandomRecipe,
     Recipe,
-    StatisticsRecipe,
+    SetRecipe,
     read_recipe,
 )
 from basrelief.run import MODEL, Run
@@ -46,8 +46,8 @@ class Model:
     backbones: tuple[str, ...]
     """Networks that it, or what it is made of, has or looks through."""
 
-    layers: tuple[str, ...] = ("heights",)
-    """What it, or what it is made of, looks at."""
+    eyes: tuple[str, ...] = ()
+    """What the features are of that it predicts areas from, by code."""
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class Model:
         """What it predicts from."""
         if isinstance(self.recipe, NetworkRecipe):
             return f"{self.final.bands} bands of a chip"
-        shown = join_words([LAYER_WORDS[layer] for layer in self.layers])
+        shown = join_words([LAYER_WORDS.get(eye, f"the table {eye}") for eye in self.eyes])
         seen = f"{len(self.final.features)} features of {shown} of an area's own ground"
         if isinstance(self.recipe, KrigedRecipe):
             return f"{seen}; at home also its place and its neighbours' scores"
@@ -102,9 +102,7 @@ def _read_model(folder: Path) -> Model:
     with safe_open(weights, "np") as file:
         # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
-    dense = [each for each in recipes if isinstance(each, DenseRecipe)]
-    others = [each for each in recipes if isinstance(each, StatisticsRecipe | RandomRecipe)]
-    layers = [*("heights" for _ in others), *(each.layer for each in dense)]
+    sets = [each for each in recipes if isinstance(each, SetRecipe)]
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
@@ -116,5 +114,5 @@ def _read_model(folder: Path) -> Model:
         sha256=hash_file(weights),
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         backbones=tuple(dict.fromkeys(seen)),
-        layers=tuple(sorted(set(layers))) or ("heights",),
+        eyes=order_codes({name_eye_of(each) for each in sets}),
     )
