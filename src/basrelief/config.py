@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -44,7 +45,7 @@ from basrelief.values import (
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
-KNOWN_BESIDES = ("heights", "pictures", "lidar", "mean", "place", "district", "size")
+KNOWN_BESIDES = ("heights", "pictures", "photo", "lidar", "mean", "place", "district", "size")
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
 
@@ -91,6 +92,8 @@ class Typed:
         """
         key = key or self.key
         if self.is_option:
+            # An option stands for a whole table: the rest of it is the model's.
+            key = key.removesuffix(".files")
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
         named = f"{self.section}.{key}"
@@ -117,6 +120,45 @@ class StrictTable(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
+
+
+class PhotoReading(StrictTable):
+    """How the numbers of a photo are read: the same wherever a model is used."""
+
+    bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
+    """Names of the bands: as the files describe theirs, or one for each that they have."""
+
+    # Of other masks nobody knows which numbers are clouds.
+    mask: Literal["SCL"] | None = None
+    """Band of the files with Sentinel-2's scene classification: clouds, their shadows and what was
+    saturated are left out."""
+
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """What stored numbers are multiplied with, only where files do not say it: 0.0001 of
+    Sentinel-2."""
+
+    offset: float = 0.0
+    """What is added then: -0.1 of Sentinel-2 from processing baseline 04.00 on (2022)."""
+
+    resolution_m: Annotated[float, Field(ge=0.01, le=1000)] | None = None
+    """Side of the cells that finer files are averaged to, in metres; by default their own."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        lower = [name.lower() for name in self.bands]
+        twice = next((name for name in lower if lower.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"bands: {twice!r} is given twice")
+        if self.offset and self.scale is None:
+            raise ValueError("offset needs scale, which it is added after")
+        return self
+
+
+class PhotoSettings(PhotoReading):
+    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place; what several show is the median of them."""
 
 
 class TableSettings(StrictTable):
@@ -173,6 +215,8 @@ class DataSettings(StrictTable):
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    photo: PhotoSettings | None = None
+    """A photo of the place besides (route 2)."""
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -224,6 +268,8 @@ class DataSettings(StrictTable):
         if missing:
             given = next(name for name in route if name not in missing)
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
+        if has_pictures and self.photo is not None:
+            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")
@@ -408,8 +454,8 @@ class Settings(StrictTable):
         return f"--set out={self.out!r}" if is_changed else f"out = {self.out!r}"
 
     def typed(self, key: str) -> Typed:
-        """Give a path or pattern of ``[data]`` as it was typed."""
-        value = getattr(self.data, key)
+        """Give a path or pattern of ``[data]``, or of a table in it, as it was typed."""
+        value = attrgetter(key)(self.data)
         assert value is not None
         named = Typed(key, value, Path(), self._is_of_options, self._find_changed("data"))
         return self._place(named)

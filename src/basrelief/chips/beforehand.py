@@ -8,7 +8,7 @@ from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.pictures import read_pictures
-from basrelief.sources.tiles import find_tiles
+from basrelief.sources.tiles import find_raster_files
 
 
 def check_beforehand(settings: Settings) -> None:
@@ -23,12 +23,12 @@ def check_beforehand(settings: Settings) -> None:
         If a file is missing, or a table has not what it is asked for.
     """
     data, notes = settings.data, Notes(Run(settings.locate(settings.out), quiet=True))
-    for key in ("dsm", "dtm"):
-        if getattr(data, key) is not None:
-            typed = settings.typed(key)
-            if not expand_pattern(typed.value, typed.path):
-                # Called for its refusal, which says more than that there is none.
-                find_tiles(typed)
+    photo = [] if data.photo is None else ["photo.files"]
+    for key in (*(key for key in ("dsm", "dtm") if getattr(data, key) is not None), *photo):
+        typed = settings.typed(key)
+        if not expand_pattern(typed.value, typed.path):
+            # Called for its refusal, which says more than that there is none.
+            find_raster_files(typed)
     for key in ("areas", "lookup", "crime"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)

@@ -95,6 +95,10 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
+    if data.photo is not None:
+        typed = data.photo.files
+        photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
+        found += [InputFile("data.photo", each) for each in _with_companions(photos)]
     for eye in settings.table_eyes:
         is_whole = settings.find_table(eye).lookup in (None, "by-code")
         for key in ("file",) if is_whole else ("file", "lookup"):
