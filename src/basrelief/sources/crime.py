@@ -15,7 +15,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.census import note_guarded
 from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
-from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.single_crimes import count_crimes, read_crimes
 
 LOCKDOWN_YEARS = (2020, 2021)
@@ -93,7 +93,7 @@ def read_crime(
     where = str(typed)
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
-        raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed, "matches no file")
     parts = _read_parts(paths, where, notes, without)
     # A code of 2011 may be another area in 2021; counts of both cannot be added up.
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
