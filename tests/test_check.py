@@ -78,6 +78,23 @@ def test_what_a_run_refuses_check_refuses_in_the_same_line(
     assert capsys.readouterr().err == checked
 
 
+def test_more_sets_than_can_be_joined_are_refused_by_check(
+    town: Path, tmp_path: Path, run_command: Command, capsys: Captured
+) -> None:
+    for k in range(7):
+        text = f'kind = "random-features"\nname = "f{k}"\nabout = "a"\nn_filters = 4\n'
+        (tmp_path / f"f{k}.toml").write_text(text)
+    members = [str(tmp_path / f"f{k}.toml") for k in range(7)]
+    stack = f'kind = "stack"\nname = "all"\nabout = "a"\nmembers = {members}\n'
+    (tmp_path / "all.toml").write_text(stack)
+    joint = f'kind = "kriged"\nname = "j"\nabout = "a"\ntrend = "{tmp_path / "all.toml"}"\n'
+    (tmp_path / "joint.toml").write_text(joint)
+    recipes = f"models.recipes=['{tmp_path / 'joint.toml'}']"
+    words = ["--set", f"out={tmp_path / 'r'}", "--set", recipes, "--set", "models.weights={}"]
+    assert run_command("check", str(town), *words) == 2
+    assert "joins 7 feature sets with place" in capsys.readouterr().err
+
+
 def test_what_is_odd_is_noted(
     town: Path, tmp_path: Path, run_command: Command, capsys: Captured
 ) -> None:

@@ -209,6 +209,13 @@ def fetch(
     ] = None,
     crime: Annotated[bool, typer.Option("--crime", help="Recorded crimes too.")] = False,
     year: Annotated[int | None, typer.Option(help="Of the index; by default the newest.")] = None,
+    labels: Annotated[
+        Literal["index", "crimes", "london"],
+        typer.Option(
+            help="The index; rates of eight kinds of crime (England, 2025); or London's own "
+            "workbook (2019).",
+        ),
+    ] = "index",
     resolution: Annotated[float, typer.Option(metavar="METRES", help="Of cells wanted.")] = 1.0,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where downloads are kept for other places.")
@@ -241,7 +248,17 @@ def fetch(
         return
     if out is None:
         raise InputError("fetch: say where to, as in --out camden.")
-    wanted = Wanted(place, _read_bounds(bounds), areas, radius, crime, year, resolution, nominatim)
+    wanted = Wanted(
+        place=place,
+        bounds=_read_bounds(bounds),
+        areas=areas,
+        radius_m=radius,
+        has_crime=crime,
+        year=year,
+        labels=labels,
+        resolution_m=resolution,
+        is_by_nominatim=nominatim,
+    )
     with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
         starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))
     n_bytes = sum(each.stat().st_size for each in kept.rglob("*") if each.is_file())

@@ -29,12 +29,25 @@ from basrelief.toml import (
     tell_missing,
     tell_typed,
 )
-from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
+from basrelief.values import (
+    FolderName,
+    Metres,
+    Name,
+    PathText,
+    Prose,
+    Text,
+    Year,
+    check_path,
+)
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
+KNOWN_BESIDES = ("heights", "pictures", "lidar", "mean", "place", "district", "size")
+"""What can be known of areas beside tables, and what is predicted without any: no table is called
+so."""
+
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
@@ -60,7 +73,10 @@ class Typed:
 
     is_option: bool = False
     changed: frozenset[str] = frozenset()
-    """Keys of ``[data]`` that ``--set`` gave, and not the file."""
+    """Keys of ``section`` that ``--set`` gave, and not the file."""
+
+    section: str = "data"
+    """The table of the configuration that the key stands in."""
 
     def __str__(self) -> str:
         between = " " if self.is_option else "=" if self.key in self.changed else " = "
@@ -77,7 +93,8 @@ class Typed:
         if self.is_option:
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
-        return f"--set data.{key}" if key in self.changed else f"data.{key}"
+        named = f"{self.section}.{key}"
+        return f"--set {named}" if key in self.changed else named
 
     def beside(self, key: str, value: str) -> Typed:
         """Give what was typed for another setting of the same place."""
@@ -100,6 +117,36 @@ class StrictTable(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
+
+
+class TableSettings(StrictTable):
+    """A table of what else is known of areas, by their codes: an eye beside LIDAR."""
+
+    file: PathText
+    """CSV or XLSX, read as the table of labels is."""
+
+    columns: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
+    """Columns to learn from: numbers, by their headings. Of the last release of an index by default
+    the scores that are recognised."""
+
+    role: Literal["last_release"] | None = None
+    """``last_release``: what was published before of what is to be predicted."""
+
+    area_column: Name | None = None
+    """Column of the area codes, only where it cannot be recognised."""
+
+    lookup: PathText | Literal["by-code"] | None = None
+    """For a table of another census: the ONS' lookup from LSOAs of 2011 to those of 2021, by which
+    it is carried over; or ``by-code``: areas that kept their code are taken, the others unknown."""
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        if self.columns is None and self.role is None:
+            raise ValueError('columns missing: name those to learn from, as columns = ["..."]')
+        for name in self.columns or ():
+            if (self.columns or []).count(name) > 1:
+                raise ValueError(f"columns: {name!r} stands twice")
+        return self
 
 
 class DataSettings(StrictTable):
@@ -126,6 +173,10 @@ class DataSettings(StrictTable):
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    lookup: PathText | None = None
+    """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
+    different censuses."""
+
     crime: PathText | None = None
     """Glob of tables of crime by area: one file a category with yearly columns, the Metropolitan
     Police's with monthly ones, counts in rows, or police.uk's single crimes."""
@@ -149,6 +200,9 @@ class DataSettings(StrictTable):
 
     label_column: Name | None = None
     """Column of the area codes in the table of labels, only where it cannot be recognised."""
+
+    tables: Annotated[dict[FolderName, TableSettings], Field(max_length=20)] = {}
+    """What else is known of areas, a table each, by a name of the user's (route 2)."""
 
     @property
     def has_rasters(self) -> bool:
@@ -180,6 +234,24 @@ class DataSettings(StrictTable):
             raise ValueError(f"targets: {fault}")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tables(self) -> Self:
+        if self.tables and not self.has_rasters:
+            raise ValueError(
+                "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
+            )
+        names = [name_eye(key).lower() for key in self.tables]
+        for name, key in zip(names, self.tables, strict=True):
+            # Not every disk tells capitals from small letters, and each has a file.
+            if names.count(name) > 1:
+                raise ValueError(f"tables: two are called {name!r} ({key!r} is one of them)")
+            if name in KNOWN_BESIDES:
+                raise ValueError(
+                    f"tables: {key!r} is the name of something else that can be known of areas "
+                    f"({', '.join(KNOWN_BESIDES)}). Give the table another"
+                )
         return self
 
 
@@ -339,14 +411,51 @@ class Settings(StrictTable):
         """Give a path or pattern of ``[data]`` as it was typed."""
         value = getattr(self.data, key)
         assert value is not None
-        changed = frozenset(c.keys[1] for c in self._changes if c.keys[0] == "data" and c.keys[1:])
-        named = Typed(key, value, Path(), self._is_of_options, changed)
+        named = Typed(key, value, Path(), self._is_of_options, self._find_changed("data"))
+        return self._place(named)
+
+    def typed_table(self, eye: str, key: str = "file") -> Typed:
+        """Give a path of a table of ``[data.tables]`` as it was typed, by the eye's name."""
+        name = next(name for name in self.data.tables if name_eye(name) == eye)
+        value = getattr(self.data.tables[name], key)
+        changed = self._find_changed("data", "tables", name)
+        section = f"data.tables.{name}"
+        return self._place(Typed(key, value, Path(), changed=changed, section=section))
+
+    def find_table(self, eye: str) -> TableSettings:
+        """Give the settings of the table that an eye is."""
+        return next(table for name, table in self.data.tables.items() if name_eye(name) == eye)
+
+    @property
+    def table_eyes(self) -> list[str]:
+        """Names of the eyes that are tables, in the order typed."""
+        return [name_eye(name) for name in self.data.tables]
+
+    def _find_changed(self, *section: str) -> frozenset[str]:
+        """Find the keys of a table of the configuration that ``--set`` gave."""
+        n = len(section)
+        return frozenset(c.keys[n] for c in self._changes if c.keys[:n] == section and c.keys[n:])
+
+    def _place(self, named: Typed) -> Typed:
+        """Give what was typed its place on the disk."""
+        value = named.value
         try:
             # What is given as an option has not been checked as a configuration is.
             path = self.locate(check_path(value))
         except ValueError as error:
             raise InputError(f"{named.name()}: {error} (found {show(value)}).") from error
         return replace(named, path=path)
+
+
+def name_eye(key: str) -> str:
+    """Name the eye that a table is, by its key in ``[data.tables]``: as recipes are written.
+
+    Examples
+    --------
+    >>> name_eye("last_release")
+    'last-release'
+    """
+    return key.replace("_", "-")
 
 
 def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:

@@ -43,17 +43,18 @@ SECONDS = {
     "fitting": 0.06,
     "joining": 2.5,
     "judging": 0.08,
-    "judging a world": 0.0055,
+    "judging a world": 0.0075,
     # Per chip that goes through a network, and of it a million pixels.
     "chip": 0.012,
-    "network": 0.8,
+    "network": 1.8,
     "building a network": 12.0,
-    "explaining a chip": 0.08,
+    "explaining a chip": 0.13,
     "target of a report": 2.0,
 }
 """Seconds on `MACHINE`, wall clock. On tq28ne (99 areas, 26.5 million cells) a run of four
-recipes took 12 to 22 s for chips, 51 to 98 s for dense features and 180 to 191 s to train, 6.5
-to 13.7 min to evaluate and 27 to 49 min to explain."""
+recipes took 12 to 22 s for chips, 51 to 98 s for dense features and 165 to 191 s to train, 6.5
+to 16.5 min to evaluate and 27 to 49 min to explain. Networks are the least certain: with six
+processes beside, one training of the coursework's took 90 s and the same again 224 s."""
 
 MEGABYTES = {
     "beginning": 240,
@@ -63,7 +64,7 @@ MEGABYTES = {
     "explaining": 2600,
     "row of an area": 0.02,
 }
-"""Most memory at a time; blocks are of one size however large the place."""
+"""Most memory at a time; tracts are of one size however large the place."""
 
 DISK = {
     # Per million cells of chips, or pixels of pictures.
@@ -71,8 +72,8 @@ DISK = {
     "pictures": 1.8,
     "contribution": 0.07,
     # Per fold and recipe of areas, of a hundred areas.
-    "fold": 0.1,
-    "predictions": 0.02,
+    "fold": 0.07,
+    "predictions": 0.015,
     # A network's weights: those of VGG16.
     "backbone": 59.0,
     "dense backbone": 31.0,
@@ -157,7 +158,7 @@ def estimate_data(amounts: Amounts) -> list[Estimate]:
     size = amounts.n_mpx
     own = SECONDS["cutting"] * size if amounts.has_rasters else SECONDS["picture"] * amounts.n_items
     kind = "heights" if amounts.has_rasters else "pictures"
-    # Small places do not fill a block.
+    # Small places do not fill a tract.
     memory = MEGABYTES["beginning"] + MEGABYTES["cutting"] * min(1.0, 0.15 + size / 20)
     return [
         Estimate("chips", SECONDS["beginning"] + own, memory, DISK[kind] * size),
@@ -237,7 +238,9 @@ def _train_network(amounts: Amounts, recipe: NetworkRecipe) -> float:
     validated = n_validation
     if train.validation_steps is not None:
         validated = train.validation_steps * train.validation_batch_size
-    passes = train.epochs * (learnt + validated / 3)
+    # A chip that is looked at costs what one that is learnt from does: only the last layers are
+    # trained, and the gradient goes no further.
+    passes = train.epochs * (learnt + validated)
     a_chip = SECONDS["chip"] + SECONDS["network"] * amounts.mpx_a_chip
     return (amounts.n_schemes + 1) * (SECONDS["building a network"] + passes * a_chip)
 

@@ -20,7 +20,8 @@ KNOWS = {
     "relief": ("heights",),
     "joint": ("heights", "place"),
 }
-KNOWN = Knowledge(KNOWS, {"place": MEAN, "relief": MEAN, "joint": "place"})
+BY_EYE = {"place": {}, "relief": {"heights": MEAN}, "joint": {"heights": "place"}}
+KNOWN = Knowledge(KNOWS, BY_EYE)
 
 
 def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:

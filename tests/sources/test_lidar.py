@@ -247,7 +247,6 @@ def test_a_crs_with_heights_counts_as_its_horizontal_part(tmp_path: Path) -> Non
     ("other", "message"),
     [
         ({"crs": "EPSG:32630"}, r"a\.tif is in EPSG:27700, b\.tif in EPSG:32630"),
-        ({"cell": 1.0}, r"a\.tif has cells of 2 m, b\.tif of 1 m"),
         ({"west": 1020.5}, r"b\.tif lies 0\.25 of a cell off the grid of a\.tif"),
     ],
 )

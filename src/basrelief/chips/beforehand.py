@@ -5,6 +5,7 @@ from __future__ import annotations
 from basrelief.chips.labelled import read_counts
 from basrelief.config import Settings
 from basrelief.run import Notes, Run
+from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.lidar import open_mosaic
@@ -17,24 +18,27 @@ read once, where it is needed."""
 
 
 def check_files(settings: Settings) -> None:
-    """Look whether there are files where the settings say.
+    """Look whether there are files where the settings say, and columns in tables of eyes.
 
     Raises
     ------
     InputError
         If one is missing.
     """
-    for key in ("dsm", "dtm", "areas", "crime"):
+    for key in ("dsm", "dtm", "areas", "lookup", "crime"):
         if getattr(settings.data, key) is None:
             continue
         typed = settings.typed(key)
         # A folder of boundaries is refused where it is opened, with what to take of it.
-        if (key == "areas" and typed.path.exists()) or expand_pattern(typed.value, typed.path):
+        if key in ("areas", "lookup") and typed.path.exists():
+            continue
+        if expand_pattern(typed.value, typed.path):
             continue
         if key in ("dsm", "dtm"):
             # Called for its refusal, which says more than that there is none.
             find_tiles(typed)
         raise refuse_absent(typed)
+    check_eye_tables(settings)
 
 
 def check_beforehand(settings: Settings) -> None:

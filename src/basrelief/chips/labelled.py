@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.chips.carried import Lookup, carry_tables, open_lookup
 from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
@@ -62,7 +63,7 @@ def read_labelled_areas(
     """
     data = settings.data
     crime = read_counts(settings, notes, folder)
-    labels = _read_own_labels(settings, notes, crime)
+    labels, asked = _read_own_labels(settings, notes, crime)
     areas = read_areas(
         settings.typed("areas"),
         column=data.area_column,
@@ -70,7 +71,10 @@ def read_labelled_areas(
         bounds=surface.grid.bounds,
         notes=notes,
     )
-    _refuse_strangers(settings, areas, labels, crime)
+    lookup = open_lookup(settings, areas)
+    labels, crime = carry_tables(settings, notes, lookup, labels, crime)
+    _refuse_strangers(settings, areas, labels, crime, lookup)
+    labels = _join_rates(labels, crime, asked)
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -108,7 +112,10 @@ def read_counts(settings: Settings, notes: Notes, folder: Path | None) -> CrimeC
 
 
 def read_labels_without(
-    settings: Settings, targets: Sequence[str], left_out: Collection[str]
+    settings: Settings,
+    targets: Sequence[str],
+    left_out: Collection[str],
+    areas: gpd.GeoDataFrame,
 ) -> pd.DataFrame:
     """Read the labels of areas from tables as if some of their rows did not stand there.
 
@@ -121,6 +128,8 @@ def read_labels_without(
         Of a finished chips stage.
     left_out
         Areas by code.
+    areas
+        Of a finished chips stage.
 
     Returns
     -------
@@ -129,13 +138,19 @@ def read_labels_without(
     data, typed = settings.data, settings.typed("labels")
     # What was odd about the tables was said of all their rows.
     notes = Notes(Run(settings.locate(settings.out), quiet=True))
-    if data.crime is None:
-        return read_labels(typed, list(targets), data.label_column, notes, left_out)[list(targets)]
+    lookup = open_lookup(settings, areas)
+    # Of what an area withheld was split from, its other parts have the same score.
+    left_out = left_out if lookup is None else lookup.trace_back(left_out)
     headings = read_label_headings(typed, data.label_column)
     own = [name for name in targets if find_target(headings, name) is not None]
-    named = expand_targets(data.targets, ())
-    crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out)
+    crime = None
+    if data.crime is not None:
+        named = expand_targets(data.targets, ())
+        crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out)
     labels = read_labels(typed, own, data.label_column, notes, left_out)
+    labels, crime = carry_tables(settings, notes, lookup, labels, crime)
+    if crime is None:
+        return labels[list(targets)]
     rates = find_rates(crime, labels["population"])
     # A category that stands in rows left out alone has no column.
     rates = rates.reindex(columns=[name for name in targets if name not in own])
@@ -202,14 +217,16 @@ def _find_fault(values: NDArray[np.float64], unit: str) -> str | None:
     return None
 
 
-def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None) -> pd.DataFrame:
-    """Read labels and rates of crime; empty where a model's place has no labels."""
+def _read_own_labels(
+    settings: Settings, notes: Notes, crime: CrimeCounts | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read labels, none where a model's place has none; and name the rates of crime asked for."""
     data = settings.data
     if data.labels is None:
-        return pd.DataFrame()
+        return pd.DataFrame(), []
     typed = settings.typed("labels")
     if crime is None:
-        return read_labels(typed, data.targets, data.label_column, notes)
+        return read_labels(typed, data.targets, data.label_column, notes), []
     headings = read_label_headings(typed, data.label_column)
     # "all" may mean all categories of crime: the table need not hold a deprivation score.
     targets = choose_targets(settings, find_domains(headings), crime.categories)
@@ -229,9 +246,16 @@ def _read_own_labels(settings: Settings, notes: Notes, crime: CrimeCounts | None
             f"'Total population') in {typed}. Add one, or leave "
             "data.crime out."
         )
-    if asked:
-        labels = labels.join(find_rates(crime, labels["population"])[asked])
-    return labels
+    return labels, asked
+
+
+def _join_rates(
+    labels: pd.DataFrame, crime: CrimeCounts | None, asked: Sequence[str]
+) -> pd.DataFrame:
+    """Set rates of crime beside labels."""
+    if crime is None or not asked:
+        return labels
+    return labels.join(find_rates(crime, labels["population"])[list(asked)])
 
 
 def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collection[str]) -> float:
@@ -247,7 +271,11 @@ def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collectio
 
 
 def _refuse_strangers(
-    settings: Settings, areas: gpd.GeoDataFrame, labels: pd.DataFrame, crime: CrimeCounts | None
+    settings: Settings,
+    areas: gpd.GeoDataFrame,
+    labels: pd.DataFrame,
+    crime: CrimeCounts | None,
+    lookup: Lookup | None,
 ) -> None:
     """Stop where a table is of another vintage than the boundaries, or knows none of them."""
     data, where = settings.data, settings.typed("areas")
@@ -255,7 +283,8 @@ def _refuse_strangers(
     tables = []
     if data.labels is not None:
         typed = settings.typed("labels")
-        told = find_label_vintage(typed, data.label_column)
+        # What was carried over is of the boundaries' own census now.
+        told = find_label_vintage(typed, data.label_column) if lookup is None else None
         tables.append((str(typed), labels.index, told))
     if crime is not None:
         tables.append((str(settings.typed("crime")), crime.counts.index, crime.vintage))

@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
+from basrelief.chips.eyes import read_place_tables, write_place_tables
 from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
@@ -66,12 +67,15 @@ def chips_from_rasters(
     """
     run = notes.run
     rasters, areas, targets = open_place(settings, notes, folder, detail_m)
+    # A place that is only predicted has no tables: its model must not rest on any.
+    eyes = read_place_tables(settings, notes, areas) if detail_m is None else {}
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
+    write_place_tables(settings, notes, folder, eyes, areas)
     _say_counts(settings, run, folder, rasters, tables)
 
 
@@ -257,18 +261,19 @@ def find_tracts(
 def _open_rasters(settings: Settings, notes: Notes, detail_m: float | None) -> Rasters:
     """Open surface and terrain; refuse what is coarser than a model learnt from."""
     data, typed = settings.data, settings.typed("dsm")
-    surface = open_mosaic(typed, data.crs, notes)
+    surface = open_mosaic(typed, data.crs, notes, detail_m or settings.chips.resolution_m)
     check_products(typed, surface.tiles, "surface", notes)
     # A hundredth of slack: cells of files are not exactly what they are called.
-    if detail_m is not None and surface.grid.cell_m > 1.01 * detail_m:
+    coarsest_m = max(tile.cells.cell_m for tile in surface.tiles)
+    if detail_m is not None and coarsest_m > 1.01 * detail_m:
         raise InputError(
-            f"{typed}: its cells are {surface.grid.cell_m:g} m, coarser than "
+            f"{typed}: its cells are {coarsest_m:g} m, coarser than "
             f"the {detail_m:g} m that the model learnt from. Give rasters of {detail_m:g} m or "
             "finer: those are averaged."
         )
     if data.dtm is None:
         return Rasters(surface, None, detail_m)
-    terrain = open_mosaic(settings.typed("dtm"), data.crs, notes)
+    terrain = open_mosaic(settings.typed("dtm"), data.crs, notes, surface.grid.cell_m)
     check_products(settings.typed("dtm"), terrain.tiles, "terrain", notes)
     check_same_grid(surface, terrain)
     return Rasters(surface, terrain, detail_m)

@@ -193,7 +193,7 @@ class Scene:
         return patch.grid.coarser(self.cell_px)
 
     def area_cells(self, patch: Patch) -> dict[str, AreaCells]:
-        """List each area's cells in a patch."""
+        """List each area's cells in a patch, (cell,) each, by area."""
         return list_area_cells(patch, self.cell_px, self.zoning)
 
     def _sides_px(self) -> list[int]:
@@ -304,7 +304,7 @@ def _weigh_place(
             sums.add(cells, covered.reshape(1, *cells.shape), len(model.targets))
     features = {area_id: model.describe(area_id) for area_id in tally}
     if refits is not None:
-        model = replace(model, linear=refits.widen(model.linear))
+        model = replace(model, linear=refits.append_refits(model.linear))
     return Attributor(model, scene.zoning, scene.cell_px, totals, features), tally
 
 

@@ -17,7 +17,13 @@ from basrelief.learn.final import read_model
 from basrelief.learn.joint import JointProcess
 from basrelief.learn.linear import REACH, LinearModel, predict_linear
 from basrelief.learn.measures import bring_to_scale
-from basrelief.learn.recipes import DenseRecipe, LidarRecipe, NetworkRecipe, read_recipe
+from basrelief.learn.recipes import (
+    DenseRecipe,
+    NetworkRecipe,
+    SetRecipe,
+    TableRecipe,
+    read_recipe,
+)
 from basrelief.run import MODEL, Run
 
 Floats = NDArray[np.float64]
@@ -82,7 +88,7 @@ class DenseModel:
     linear: LinearModel
     """Of these targets alone. Where place is joined, what features say beside it."""
 
-    members: tuple[LidarRecipe, ...]
+    members: tuple[SetRecipe, ...]
     folder: Path
     """The final model's."""
 
@@ -226,11 +232,13 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     members = []
     for path in paths:
         member = read_recipe(path / "recipe.toml")
-        assert isinstance(member, LidarRecipe)
+        assert isinstance(member, SetRecipe)
         members.append(member)
     dense = [member for member in members if isinstance(member, DenseRecipe)]
     assert not isinstance(read_recipe(folder / "recipe.toml"), NetworkRecipe)
     if not dense:
+        if any(isinstance(member, TableRecipe) for member in members):
+            run.say(f"explain: {name} has no map on the ground: what it knows is of whole areas")
         return None
     if any("mean" not in member.statistics for member in dense):
         run.say(f"explain: {name} left out: it pools spreads without means (statistics)")

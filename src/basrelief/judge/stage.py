@@ -6,7 +6,6 @@ rows, and one squared error an item, target and repeat for each recipe of a sche
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +39,10 @@ from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
-from basrelief.judge.yardsticks import find_yardstick
+from basrelief.judge.worlds import MAX_AREAS
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
-from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.knowledge import LIDAR
+from basrelief.learn.knowledge import LIDAR, find_eyes, list_known
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
@@ -52,9 +50,10 @@ from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
-HELD_OUT = ("block", "lad")
-"""Schemes in which next to nothing that is tested has a neighbour that was learnt from: elsewhere
-what neighbours share passes for knowledge, and no interval of models held fixed shows it."""
+HELD_OUT = "block"
+"""The scheme in which nothing that is tested has a neighbour that was learnt from: elsewhere, along
+districts' borders too, what neighbours share passes for knowledge, and no interval of models held
+fixed shows it."""
 
 BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
@@ -111,10 +110,10 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     """
     samples = load_samples(run)
     recipes, _ = choose_recipes(settings)
-    inputs = EvaluationInputs(
-        samples, settings, run, [*recipes, *choose_baselines(recipes, settings)]
-    )
-    yardsticks = {name: find_yardstick(name, inputs.knows) for name in inputs.knows}
+    trained = [*recipes, *choose_baselines(recipes, settings)]
+    # What a recipe is held against has fewer eyes, and has to come before it.
+    trained.sort(key=lambda recipe: len(find_eyes(list_known(recipe, samples, settings))))
+    inputs = EvaluationInputs(samples, settings, run, trained)
     relations = Relations(
         group_units(samples, settings), _find_districts(samples), find_neighbours(samples)
     )
@@ -122,7 +121,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
         judge = Judge(
             inputs,
             relations,
-            Knowledge(inputs.knows, yardsticks),
+            Knowledge(inputs.knows, inputs.yardsticks),
             set(list_asked(read_recipes(run))),
             make_refitter(inputs),
             tables,
@@ -177,8 +176,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    refits = {unit: _open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
-    found.lifts |= {(scheme, share): _open_refits(inputs, scheme, "area") for share in SHARES}
+    refits = {unit: open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): open_refits(inputs, scheme, "area") for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -211,10 +210,10 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     return compared
 
 
-def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
+def open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
     """Make room for what recipes come to in other worlds, in one scheme."""
     # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme == HELD_OUT
     targets, n_districts = inputs.samples.targets, inputs.n_districts
     return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
 
@@ -291,10 +290,10 @@ def _average_r2(mean: Record, key: Record, scores: list[Record]) -> Record:
     return {"r2": float(np.mean(found)) if is_known else None}
 
 
-def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> list[Record]:
-    """List what each recipe and baseline knows, and what differs from it in LIDAR alone."""
+def _list_recipes(inputs: EvaluationInputs) -> list[Record]:
+    """List what each recipe and baseline knows, and what differs from it in one eye alone."""
     return [
-        {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
+        {"recipe": name, "knows": list(known), "yardsticks": inputs.yardsticks[name]}
         for name, known in inputs.knows.items()
     ]
 
@@ -322,11 +321,11 @@ def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
         pd.DataFrame(scores).to_parquet(part, index=False)
     write_json(run.scores, scores)
     asked, yardsticks = judge.asked, judge.known.yardsticks
-    comparisons = list_comparisons(verdicts.pairs, asked, yardsticks)
+    comparisons = list_comparisons(verdicts.pairs, asked, judge.known.by_eye)
     leakage = read_json(run.splits / "leakage.json")
     found = judge.found
     records = {
-        "recipes": _list_recipes(judge.inputs, yardsticks),
+        "recipes": _list_recipes(judge.inputs),
         "comparisons": comparisons,
         "claims": verdicts.claims,
         "relocation": verdicts.relocation,

@@ -21,15 +21,16 @@ from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import (
     KrigedRecipe,
-    LidarRecipe,
     NetworkRecipe,
     Recipe,
+    SetRecipe,
+    TableRecipe,
     read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 
-Ground = Literal["terrain", "estimated"]
+GroundSource = Literal["terrain", "estimated"]
 
 
 class Spread(StrictTable):
@@ -52,7 +53,7 @@ class FinalModel(StrictTable):
     bands: str
     """``relief`` or ``shaded`` of a network; ``heights`` where areas are described."""
 
-    ground: Ground | None
+    ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
 
     native_resolution_m: float | None
@@ -200,7 +201,12 @@ def _compute_features(folder: Path, samples: Samples, settings: Settings, run: R
     # Sorted by their leading number: the order in which features were joined.
     for path in sorted((folder / "members").iterdir()):
         member = read_recipe(path / "recipe.toml")
-        assert isinstance(member, LidarRecipe)
+        assert isinstance(member, SetRecipe)
+        if isinstance(member, TableRecipe):
+            raise InputError(
+                f"{folder}: the model rests on the table {member.table!r}, which a new place does "
+                "not have here. Give a model of LIDAR alone with --recipe."
+            )
         tables.append(bring_to_scale(make_features(member, samples, settings, run, path)))
     joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
     return joined.set_axis(name_columns(tables), axis=1)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
-from basrelief.config import InputError, Settings, StrictTable
+from basrelief.config import InputError, Settings, StrictTable, name_eye
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.names import suggest
 from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
@@ -151,8 +151,17 @@ class DenseRecipe(_OfAreas):
     """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
 
 
+class TableRecipe(_OfAreas):
+    """Columns of a table by area, and a linear model on them."""
+
+    kind: Literal["table"]
+
+    table: Text
+    """Name of the eye that the table is: its key in ``[data.tables]``, with ``-`` for ``_``."""
+
+
 class StackRecipe(_OfAreas):
-    """Several recipes that see LIDAR alone, with weights learnt on inner folds."""
+    """Several recipes with features of their own, with weights learnt on inner folds."""
 
     kind: Literal["stack"]
 
@@ -161,21 +170,24 @@ class StackRecipe(_OfAreas):
 
 
 class KrigedRecipe(_OfAreas):
-    """LIDAR and place together: what a recipe of LIDAR alone looks at, and where areas are."""
+    """Eyes and place together: what recipes that see no place look at, and where areas are."""
 
     kind: Literal["kriged"]
 
-    trend: Text
-    """Name or path of a recipe of areas that sees LIDAR alone."""
+    trend: Text | Annotated[list[Text], Field(min_length=1)]
+    """Name or path of a recipe of areas that joins no place, or several: each is a part."""
 
     districts: bool = True
     """Whether areas of one district have something in common besides their distance."""
 
 
 LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
-"""A recipe with features of its own."""
+"""A recipe with features of heights."""
 
-AreaRecipe = LidarRecipe | StackRecipe | KrigedRecipe
+SetRecipe = LidarRecipe | TableRecipe
+"""A recipe with a feature set of its own."""
+
+AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe
 Recipe = NetworkRecipe | AreaRecipe
 
 
@@ -201,7 +213,10 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
     names = _shipped_names()
     if typed in names:
         return _override(_parse(_shipped(typed), typed), settings)
+    if name_eye(typed) in settings.table_eyes:
+        return _of_table(name_eye(typed))
     if not typed.endswith(".toml"):
+        names += settings.table_eyes
         raise InputError(
             f"models.recipes: no recipe {typed!r}. There are {', '.join(names)}; "
             f"a recipe of your own is given as the path of a .toml file.{suggest(typed, names)}"
@@ -210,10 +225,23 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
         table = read_toml(settings.locate(typed))
     except ValueError as error:
         raise InputError(f"models.recipes: {typed!r}: {error}.") from error
-    return _override(_check(table, typed), settings)
+    recipe = _check(table, typed)
+    if isinstance(recipe, TableRecipe) and recipe.table not in settings.table_eyes:
+        eyes = settings.table_eyes
+        raise InputError(
+            f"recipe {typed!r}: table: no table {recipe.table!r} in [data.tables] "
+            f"({', '.join(eyes) or 'which is empty'}).{suggest(recipe.table, eyes)}"
+        )
+    return _override(recipe, settings)
 
 
-def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
+def _of_table(eye: str) -> TableRecipe:
+    """Make the recipe that a table is by itself."""
+    about = f"the table {eye} alone: its columns, and a linear model"
+    return TableRecipe(kind="table", name=eye, about=about, table=eye)
+
+
+def find_members(recipe: AreaRecipe, settings: Settings) -> list[SetRecipe]:
     """Find the recipes with features of their own that a recipe rests on; itself, if it has.
 
     Raises
@@ -221,18 +249,18 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
     InputError
         If a member does not exist, is a network, or rests on others where it may not.
     """
-    if isinstance(recipe, LidarRecipe):
+    if isinstance(recipe, SetRecipe):
         return [recipe]
-    if isinstance(recipe, KrigedRecipe):
-        trend = load_recipe(recipe.trend, settings)
-        # Place comes in once, beside the trend.
-        if isinstance(trend, NetworkRecipe | KrigedRecipe):
-            raise _refuse_member(recipe, "trend", recipe.trend)
-        return find_members(trend, settings)
-    members = []
-    for typed in recipe.members:
+    members: list[SetRecipe] = []
+    for typed in list_typed_members(recipe):
         member = load_recipe(typed, settings)
-        if not isinstance(member, LidarRecipe):
+        if isinstance(recipe, KrigedRecipe):
+            # Place comes in once, beside the trend.
+            if isinstance(member, NetworkRecipe | KrigedRecipe):
+                raise _refuse_member(recipe, "trend", typed)
+            members += find_members(member, settings)
+            continue
+        if not isinstance(member, SetRecipe):
             raise _refuse_member(recipe, "members", typed)
         members.append(member)
     return members
@@ -259,7 +287,7 @@ def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> i
 def list_typed_members(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):
-        return [recipe.trend]
+        return [recipe.trend] if isinstance(recipe.trend, str) else recipe.trend
     return recipe.members if isinstance(recipe, StackRecipe) else []
 
 
@@ -273,8 +301,8 @@ def list_backbones(recipe: Recipe, settings: Settings) -> list[str]:
 
 def _refuse_member(recipe: AreaRecipe, key: str, typed: str) -> InputError:
     return InputError(
-        f"recipe {recipe.name!r}: {key}: {typed!r} is no recipe of areas that sees LIDAR alone. "
-        "Give one such as 'dense-vgg16' or 'relief-statistics'."
+        f"recipe {recipe.name!r}: {key}: {typed!r} is no recipe of areas with features of its own. "
+        "Give one such as 'dense-vgg16' or 'relief-statistics', or the name of a table."
     )
 
 
@@ -324,6 +352,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "statistics": StatisticsRecipe,
         "random-features": RandomRecipe,
         "dense": DenseRecipe,
+        "table": TableRecipe,
         "stack": StackRecipe,
         "kriged": KrigedRecipe,
     }

@@ -16,7 +16,7 @@ from basrelief.run import ABOUT_RUN
 PATTERNS = ("dsm", "dtm", "crime")
 """Keys of ``[data]`` that may match several files."""
 
-FILES = ("areas", "labels", "table")
+FILES = ("areas", "labels", "lookup", "table")
 """Keys of ``[data]`` that name one."""
 
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
@@ -62,6 +62,10 @@ RANDOM = "none"
 """What stands in the place of a weights file where weights are random."""
 
 
+KEYS = (*PATTERNS, *FILES, "images")
+"""Keys of ``[data]`` that name files."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """A file that a run reads."""
@@ -80,7 +84,7 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     """
     data, models = settings.data, settings.models
     found = []
-    for key in (*PATTERNS, *FILES, "images"):
+    for key in KEYS:
         typed = getattr(data, key)
         if typed is None:
             continue
@@ -93,6 +97,11 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
+    for eye in settings.table_eyes:
+        is_whole = settings.find_table(eye).lookup in (None, "by-code")
+        for key in ("file",) if is_whole else ("file", "lookup"):
+            path = settings.typed_table(eye, key).path
+            found += [InputFile("data.tables", each) for each in _files_of(path)]
     weights = [name for name in models.weights.values() if name != RANDOM]
     recipes = _follow_recipes(models.recipes or (), settings)
     for key, names in (("recipes", recipes), ("weights", weights)):

@@ -20,6 +20,7 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
+from basrelief.sources.mixed_cells import resample, settle_cells, widen
 from basrelief.sources.national_grid import EPSG, locate_square
 from basrelief.sources.plausible import (
     APART_GROUND_M,
@@ -148,6 +149,16 @@ class Mosaic:
         InputError
             If it cannot be read to its end.
         """
+        if tile.own_grid is None:
+            return self._read_cells(tile, asked, belief)
+        wanted = tile.grid.crop(asked)
+        window = widen(tile.own_grid, wanted)
+        # Only heights that are believed: an average with a marker is neither.
+        own = self._read_cells(tile, window, belief)
+        return resample(own, tile.own_grid.crop(window), wanted)
+
+    def _read_cells(self, tile: Tile, asked: Window, belief: Belief | None) -> NDArray[np.float32]:
+        """Read a window of a file's own cells."""
         try:
             with bounded_gdal():
                 dataset = self._open(tile)
@@ -180,7 +191,9 @@ class Mosaic:
         return self._datasets[tile.path]
 
 
-def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
+def open_mosaic(
+    typed: Typed, crs: str | None, notes: Notes, wanted_m: float | None = None
+) -> Mosaic:
     """Find the tiles that a pattern matches and check that they belong together.
 
     Parameters
@@ -191,6 +204,9 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
         CRS of tiles that carry none, as typed in ``data.crs``.
     notes
         Takes what is odd about the headers.
+    wanted_m
+        Side of the cells that chips are cut to, in metres: where tiles have cells of several
+        sizes it decides on which they are read.
 
     Raises
     ------
@@ -219,7 +235,7 @@ def open_mosaic(typed: Typed, crs: str | None, notes: Notes) -> Mosaic:
         )
     _note_gaps(tiles, typed, notes)
     _note_lone(tiles, common, notes)
-    return _align(tiles, common, typed)
+    return _align(settle_cells(tiles, wanted_m, typed, notes), common, typed)
 
 
 def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
@@ -347,17 +363,10 @@ def _note_gaps(tiles: tuple[Tile, ...], typed: Typed, notes: Notes) -> None:
 
 
 def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:
-    """Put tiles on the grid of the first, or say which does not fit."""
+    """Put tiles of one size of cells on the grid of the first, or say which does not fit."""
     first = tiles[0]
     cell, west, north = first.grid.cell_m, first.grid.west, first.grid.north
     for tile in tiles:
-        # A difference too small to see in one cell adds up over a tile's width.
-        n_cells = max(tile.grid.shape)
-        if abs(tile.grid.cell_m - cell) * n_cells > GRID_TOLERANCE * cell:
-            raise InputError(
-                f"{typed}: {first.name} has cells of {cell:g} m, {tile.name} of "
-                f"{tile.grid.cell_m:g} m. Give tiles of one resolution."
-            )
         shifts = ((tile.grid.west - west) / cell, (tile.grid.north - north) / cell)
         shift = max(abs(value - round(value)) for value in shifts)
         if shift > GRID_TOLERANCE:

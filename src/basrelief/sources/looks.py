@@ -159,7 +159,7 @@ def believe_heights(
     for tile in touched:
         # Of what is looked at alone: such grids are parsed as text, a second a tile.
         if tile.driver == "AAIGrid":
-            check_text(tile.file, tile.member, tile.name, tile.grid.shape)
+            check_text(tile.file, tile.member, tile.name, tile.cells.shape)
     mosaic = order_tiles(mosaic, touched, typed, notes)
     # After the order is settled, since a seam is told of what will be read.
     check_seams(mosaic, touched, typed)

@@ -14,6 +14,7 @@ from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
 from basrelief.sources.boundaries import find_layer
 from basrelief.sources.census import find_column
+from basrelief.sources.changes import is_lookup
 from basrelief.sources.crime_files import open_file
 from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
@@ -151,6 +152,17 @@ class Lying:
             domains = tuple(find_domains(headings))
             found.append(LabelTable(name, known, domains, tuple(headings)))
         return sorted(found, key=lambda table: -len(table.known))
+
+    @cached_property
+    def lookups(self) -> list[str]:
+        """Tables of what became of the LSOAs of 2011."""
+        return [name for name in self._ending(TABLE_SUFFIXES) if self._is_lookup(name)]
+
+    def _is_lookup(self, name: str) -> bool:
+        try:
+            return is_lookup(open_first_sheet(self.folder / name, name, is_lookup).columns)
+        except InputError:
+            return False
 
     @cached_property
     def picture_tables(self) -> list[str]:

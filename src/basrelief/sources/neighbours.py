@@ -21,7 +21,7 @@ from basrelief.sources.plausible import (
     SEAM_M,
 )
 from basrelief.sources.products import tell_flight
-from basrelief.sources.tiles import Tile
+from basrelief.sources.tiles import UNIT_TOLERANCE, Tile
 
 MAX_PAIRS = 500
 """Pairs of tiles on the same ground that are compared: an even choice of more."""
@@ -60,6 +60,7 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
         If two show it with different heights, and their names do not say which is newer.
     """
     newer: list[tuple[Tile, Tile]] = []
+    finer: list[tuple[Tile, Tile]] = []
     pairs, seams = _find_pairs(touched), _find_seams(touched)
     # A few pairs are compared closely, many loosely: the time is the same.
     n_windows = min(max(MAX_PAIR_WINDOWS // max(len(pairs), 1), 3), 16)
@@ -68,7 +69,12 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
     different += [pair for pair in seams if _is_apart(_compare(mosaic, pair, SEAM_WINDOWS))]
     for one, other in different:
         flights = tell_flight(one.name), tell_flight(other.name)
+        sides = one.cells.cell_m, other.cells.cell_m
         if None in flights or flights[0] == flights[1]:
+            # At the walls of a house coarser cells show other heights of the same flight.
+            if abs(sides[0] - sides[1]) > UNIT_TOLERANCE * sides[0]:
+                finer.append((one, other) if sides[0] < sides[1] else (other, one))
+                continue
             raise InputError(
                 f"{typed}: {one.name} and {other.name} show the same ground with different "
                 "heights, and nothing in their names says which flight is newer. Take one out."
@@ -84,9 +90,21 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
             f"{typed}: {first.name} and {second.name} show the same ground with different heights"
             f"{more}; the newer flight by name is taken"
         )
+    if finer:
+        first, second = finer[0]
+        more = f", and {len(finer) - 1} more such pairs" if len(finer) > 1 else ""
+        notes.add(
+            f"{typed}: {first.name} and {second.name} show the same ground{more}, and their names "
+            "do not say which is newer; the finer is taken"
+        )
     # Always: what differs may lie between the windows that were compared.
-    tiles = tuple(sorted(mosaic.tiles, key=lambda tile: -(tell_flight(tile.name) or 0)))
+    tiles = tuple(sorted(mosaic.tiles, key=_rank))
     return mosaic.believe(mosaic.belief, tiles)
+
+
+def _rank(tile: Tile) -> tuple[int, float]:
+    """Rank tiles over one another: the newest flight first, of one flight the finest cells."""
+    return -(tell_flight(tile.name) or 0), tile.cells.cell_m
 
 
 def check_seams(mosaic: Mosaic, tiles: Sequence[Tile], typed: Typed) -> None:

@@ -95,7 +95,7 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
 
     Parameters
     ----------
-    cells
+    cells : (row,)
         Texts, or what a workbook holds; None where blank.
     kind
         Decides where a comma could mean either: counts are whole, scores are small.

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from basrelief.config import InputError
 from basrelief.run import replacing
 from basrelief.sources.areas import list_names
+from basrelief.sources.changes import read_changes
 from basrelief.sources.coordinates import overlap
 from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
@@ -62,13 +63,17 @@ class Starter:
         return [each.key for each in self.choices if each.value is None and each.is_needed]
 
 
-def write_starter(folder: Path, route: Route | None = None) -> Starter:
+def write_starter(
+    folder: Path, route: Route | None = None, label_year: int | None = None
+) -> Starter:
     """Write ``basrelief.toml`` into a folder, filled from the files that lie there.
 
     Parameters
     ----------
     route
         Whether the input is pictures or rasters; None to go by what lies there.
+    label_year
+        Of which most of the labels are about, where their table does not tell.
 
     Raises
     ------
@@ -88,6 +93,9 @@ def write_starter(folder: Path, route: Route | None = None) -> Starter:
     starter = Starter(path=path)
     chosen = route or _tell_route(lying)
     (_fill_pictures if chosen == "pictures" else _fill_rasters)(lying, starter)
+    if label_year is not None:
+        why = "Most indicators of these labels are of about this year, by their office."
+        starter.add("label_year", label_year, why)
     try:
         with replacing(path) as part:
             part.write_text(_format(starter, lying), encoding="utf-8")
@@ -155,6 +163,7 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
         return
     starter.add("areas", pair.areas, pair.describe_areas())
     starter.add("labels", pair.labels.name, pair.describe_labels())
+    _choose_lookup(lying, starter, pair)
     _choose_crime(lying, starter, pair)
     _add_targets(starter, pair.labels)
 
@@ -264,6 +273,19 @@ def _leave_areas(lying: Lying, starter: Starter) -> None:
     if tables:
         why += f"; here lie {list_names(tables, 5)}"
     starter.add("labels", None, f"{why}.", tables[0] if tables else "labels.csv")
+
+
+def _choose_lookup(lying: Lying, starter: Starter, pair: Pair) -> None:
+    """Take a lookup between censuses that knows the areas; without use it changes nothing."""
+    for name in lying.lookups:
+        try:
+            pairs = read_changes(lying.typed("lookup", name))
+        except InputError:
+            continue
+        if not pair.codes.isdisjoint({*pairs["old"], *pairs["new"]}):
+            why = "What became of LSOAs of 2011: used where a table has those of another census "
+            starter.add("lookup", name, f"{why}than the boundaries.")
+            return
 
 
 def _choose_crime(lying: Lying, starter: Starter, pair: Pair) -> None:

@@ -92,6 +92,14 @@ class Tile:
     fault: str | None = None
     """Why this cannot be a tile of heights, if so."""
 
+    own_grid: Grid | None = None
+    """The cells that the file has, where it is read on others beside tiles of another size."""
+
+    @property
+    def cells(self) -> Grid:
+        """The cells that the file has."""
+        return self.own_grid or self.grid
+
 
 @contextmanager
 def bounded_gdal() -> Iterator[None]:

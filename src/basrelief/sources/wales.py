@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS
-from basrelief.sources.licences import Credit, credit_open
+from basrelief.sources.licences import OGL, Credit, credit_open
 from basrelief.sources.ranks import describe_ranked
 
 WIMD_DOMAINS = (
@@ -19,6 +19,17 @@ WIMD = describe_ranked(
         "https://www.gov.wales/welsh-index-multiple-deprivation",
     ),
     WIMD_DOMAINS,
+)
+
+# Of its archive of older surveys; the words stand on the catalogue's page.
+NATURAL_RESOURCES_WALES = Credit(
+    source="LIDAR archive of Natural Resources Wales",
+    licence="OGL v3",
+    statement=(
+        "Contains Natural Resources Wales information © Natural Resources Wales and Database "
+        "Right. All rights Reserved."
+    ),
+    url=OGL,
 )
 
 WALES = Country(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
+from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
 from basrelief.sources.targets import BY_DISTRICT
@@ -43,10 +43,7 @@ KNOWN_NAMES = {
     "district": "district",
     "size": "size",
 }
-"""What a recipe knows, by its code in ``evaluate/recipes.json``."""
-
-WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
-"""Codes of what can be known without a flight."""
+"""What a recipe knows, by its code in ``evaluate/recipes.json``; a table goes by its own name."""
 
 HOW_NAMES = {"features": "how LIDAR is read", "learner": "what learns"}
 """What two recipes can differ in beside what they know, by its code in comparisons."""
@@ -123,9 +120,11 @@ def is_lidar_alone(codes: Collection[str]) -> bool:
     --------
     >>> is_lidar_alone(["heights"]), is_lidar_alone(["heights", "place"]), is_lidar_alone([])
     (True, False, False)
+    >>> is_lidar_alone(["heights", "features"]), is_lidar_alone(["heights", "census"])
+    (True, False)
     """
-    # By what it must not be: how heights are read can be told by codes of its own.
-    return sees_lidar(codes) and not WITHOUT_LIDAR & set(codes)
+    # What is known of a table goes by the user's name for it: all but these may be one.
+    return sees_lidar(codes) and set(codes) <= {*LIDAR, *HOW_NAMES}
 
 
 def name_apart(name: str, apart: Sequence[str]) -> str:

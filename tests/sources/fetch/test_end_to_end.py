@@ -54,7 +54,8 @@ def test_a_town_is_fetched_by_its_name_checked_and_reported(
     out, cache = tmp_path / "out", str(tmp_path / "cache")
     assert run_command("fetch", "--place", "Testham", "--out", str(out), "--cache", cache) == 0
     credits = json.loads((out / "credits.json").read_text())
-    assert len(credits) == 2 + 2 * 16
+    # Boundaries, lookup and labels; and surface and terrain of each square kilometre.
+    assert len(credits) == 3 + 2 * 16
     assert all(len(each["sha256"]) == 64 for each in credits)
     config = str(out / "basrelief.toml")
     only = ["--set", 'models.recipes=["relief-statistics"]']
@@ -65,6 +66,7 @@ def test_a_town_is_fetched_by_its_name_checked_and_reported(
     assert run_command("run", config, "-q", *only) == 0
     run = out / "runs" / "basrelief"
     areas = pd.read_parquet(run / "chips" / "areas.parquet")
+    assert 'lookup = "lookups/lsoa11-lsoa21.csv"' in (out / "basrelief.toml").read_text()
     assert len(areas) == 64
     assert areas["is_used"].all()
     # Of which year the scores are stands in the table's heading, when the ground was flown in the

@@ -22,11 +22,15 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.indices import find_labels, list_editions
 from basrelief.sources.fetch.ods import read_sheet
 from basrelief.sources.fetch.offers import bring
-from basrelief.sources.labels import find_label_vintage, read_labels
+from basrelief.sources.fetch.rank_tables import read_scotland
+from basrelief.sources.labels import find_label_vintage, find_label_year, read_labels
 from basrelief.sources.scotland import SCOTLAND
 from basrelief.sources.wales import WALES
 
-HOSTS = ("assets.publishing.service.gov.uk", "www.gov.uk", "www.gov.wales", "www.gov.scot")
+HOSTS = (
+    *("assets.publishing.service.gov.uk", "www.gov.uk", "www.gov.wales", "www.gov.scot"),
+    "data.london.gov.uk",
+)
 IOD = next(each for each in list_editions() if (each.name, each.year) == ("IoD", 2025))
 
 
@@ -40,7 +44,8 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(site: Path, start: Callable[..., str], make_client: Callable[..., Client]) -> Client:
-    return make_client(dict.fromkeys(HOSTS, start("folder", str(site))))
+    files = dict.fromkeys(HOSTS, start("folder", str(site)))
+    return make_client(files | {"www.nomisweb.co.uk": f"{start('nomis')}/plain"})
 
 
 def put(site: Path, url: str, body: bytes) -> None:
@@ -199,6 +204,12 @@ def test_ranks_of_wales_become_normal_scores(
     assert brought.failures == ()
     labels = read(brought.files[0], tmp_path, ["imd_from_rank", "crime_from_rank"])
     assert len(labels) == n
+    # The index comes without people, who are of another office and of another year.
+    n_areas = {2011: 34_753, 2021: 35_672}[area_year]
+    assert labels["population"].loc["W01000005"] == 1000 + n_areas - 1909 + 5
+    assert find_label_year(Typed("labels", "l", brought.files[0]), None) is None
+    credit = json.loads((tmp_path / "out" / "credits.json").read_text())[0]["credit"]
+    assert "Office for National Statistics" in credit["statement"]
     # The most deprived has rank 1 and the highest score, as scores of England have it.
     assert labels["imd_from_rank"].idxmax() == "W01000000"
     wanted = norm.ppf(1 - (np.arange(1, n + 1) - 0.5) / n)
@@ -237,6 +248,43 @@ def test_ranks_of_scotland_come_with_people_and_ties(
     assert labels["imd_from_rank"].is_monotonic_decreasing
 
 
+def test_rates_of_kinds_of_crime_come_when_asked_for(
+    client: Client, site: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["Notes: see the technical report"])
+    sheet = book.create_sheet("IoD25 Crime Domain")
+    rates = ("Burglary (rate per 1,000 at-risk properties)", "Theft (rate per 1,000 at-risk)")
+    sheet.append(["LSOA code (2021)", "LSOA name (2021)", *rates])
+    for k in range(40):
+        sheet.append([f"E010{k:05d}", "Testham 001A", k / 2, k / 4])
+    book.save(tmp_path / "8.xlsx")
+    (edition,) = (each for each in list_editions() if each.kind == "crimes")
+    put(site, edition.url, (tmp_path / "8.xlsx").read_bytes())
+    brought = bring(client, find_labels(client, ENGLAND, kind="crimes"), tmp_path / "out", print)
+    assert brought.failures == ()
+    labels = read(brought.files[0], tmp_path, ["burglary", "theft"])
+    assert (labels["burglary"]["E01000008"], labels["theft"]["E01000008"]) == (4.0, 2.0)
+    with pytest.raises(InputError, match="no table of rates by kind of crime of Wales"):
+        find_labels(client, WALES, kind="crimes")
+
+
+def test_the_workbook_of_london_is_sought_where_it_lay_before(
+    client: Client, site: Path, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["geography code", "Income Score (rate)"])
+    book.worksheets[0].append(["E01000001", 0.25])
+    book.save(tmp_path / "l.xlsx")
+    (edition,) = (each for each in list_editions() if each.kind == "london")
+    put(site, str(edition.other_url), (tmp_path / "l.xlsx").read_bytes())
+    brought = bring(client, find_labels(client, ENGLAND, kind="london"), tmp_path / "out", print)
+    assert brought.failures == ()
+    assert brought.files[0].name == "id-2019-for-london.xlsx"
+    assert read(brought.files[0], tmp_path, ["income"])["income"].to_dict() == {"E01000001": 0.25}
+    assert edition.area_year == 2011
+
+
 def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ods").write_bytes(b"<html>")
     with pytest.raises(ServiceError, match="cannot be read as a workbook"):
@@ -251,7 +299,7 @@ def test_the_real_ranks_of_scotland_are_read(tmp_path: Path) -> None:
     case = Path(__file__).parents[4] / "shared" / "cases" / "geo" / "25_simd2020_ranks_xlsx"
     if not case.is_dir():
         pytest.skip(f"no cases at {case}")
-    table = indices._read_scotland(case / "SIMD+2020v2+-+ranks.xlsx")
+    table = read_scotland(case / "SIMD+2020v2+-+ranks.xlsx")
     assert len(table) == 6976
     assert table.set_index("code").loc["S01006506", "crime"] == 4664
     edition = list_editions()[-1]

@@ -28,4 +28,7 @@ def test_a_lookup_is_whole_for_every_area_that_it_has(
     split = pairs[pairs["change"] == "S"]
     assert split["new"].tolist() == ["E01000007", "E01001000"]
     assert set(split["old"]) == {"E01000007"}
+    # The ground that the service has of the old one lies in one of its parts alone.
+    assert split["shared_m2"].tolist() == [250_000.0, 0.0]
+    assert pairs.loc[pairs["change"] == "U", "shared_m2"].isna().all()
     assert find_lookup(NamedPlace("g", place.polygon, SCOTLAND)) == []

@@ -8,8 +8,7 @@ import pytest
 from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.offers import bring
-from basrelief.sources.fetch.population import find_people, read_people
+from basrelief.sources.fetch.population import read_people
 from basrelief.sources.labels import find_label_vintage, read_labels
 
 
@@ -24,14 +23,14 @@ def test_people_of_every_area_come_page_by_page(
     speak: Callable[[str], Client], tmp_path: Path, year: int, n: int, latest: int
 ) -> None:
     client = speak("plain")
-    brought = bring(client, find_people(year), tmp_path / "out", client.say)
-    assert brought.failures == ()
-    typed = Typed("population", "people.csv", brought.files[0])
+    path = tmp_path / "people.csv"
+    read_people(client, year).to_csv(path, index=False)
+    typed = Typed("population", "people.csv", path)
     notes = Notes(Run(tmp_path / "run", quiet=True))
     people = read_labels(typed, targets=[], column=None, notes=notes)["population"]
     assert len(people) == n
     assert people["E01030000"] == 31_000
-    assert f"mid {latest}" in brought.files[0].read_text()[:200]
+    assert f"mid {latest}" in path.read_text()[:200]
     vintage = find_label_vintage(typed, None)
     assert vintage is not None
     assert vintage[0] == year

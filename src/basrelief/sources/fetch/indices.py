@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.sources.countries import Country
-from basrelief.sources.england import ENGLAND
-from basrelief.sources.fetch.client import Client, ServiceError, read_kept
-from basrelief.sources.fetch.ods import read_sheet
+from basrelief.sources.england import ENGLAND, ONS
+from basrelief.sources.fetch.client import Client, NotThereError, ServiceError, read_kept
 from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.population import read_people
+from basrelief.sources.fetch.rank_tables import read_scotland, read_wales
+from basrelief.sources.licences import Credit
 from basrelief.sources.ranks import SUFFIX, score_ranks
 from basrelief.sources.scotland import SCOTLAND
-from basrelief.sources.tables import read_bytes
 from basrelief.sources.wales import WALES
-from basrelief.sources.workbooks import open_workbook
+
+Kind = Literal["index", "crimes", "london"]
+"""The index and its domains; rates of eight kinds of crime that went into it; or the index of
+London's areas alone, as the Greater London Authority hands it out."""
 
 READ = "1 October 2026"
 """When the addresses and hashes below were last known to be right."""
@@ -48,13 +53,20 @@ class Edition:
     pattern: str = ""
     """How the file is called in that list, which GOV.UK alone has."""
 
+    kind: Kind = "index"
+    label_year: int | None = None
+    """Of which most of its indicators are about; None where the headings of its people tell."""
+
+    other_url: str | None = None
+    """Where it lay before its office moved it, asked where it is not at ``url``."""
+
     sha256: str | None = None
     read: Callable[[Path], pd.DataFrame] | None = None
     """Makes a table of codes, names and ranks of it; None where the file is a table as it is."""
 
 
 def find_labels(
-    client: Client, country: Country, year: int | None = None, *, with_crimes: bool = False
+    client: Client, country: Country, year: int | None = None, kind: Kind = "index"
 ) -> list[Offer]:
     """Offer an index of deprivation.
 
@@ -62,23 +74,16 @@ def find_labels(
     ----------
     year
         Of the release; by default the newest.
-    with_crimes
-        Of England in 2025 also File 8, which has rates of eight kinds of crime.
 
     Raises
     ------
     InputError
         If there is no such release; lists those that are known.
     """
-    edition = find_edition(country, year)
-    offers = [_offer(client, edition)]
-    # Earlier editions publish no rates by kind of crime.
-    if with_crimes and edition.name == "IoD" and edition.year == 2025:
-        offers.append(_offer(client, FILE_8))
-    return offers
+    return [_offer(client, find_edition(country, year, kind))]
 
 
-def find_edition(country: Country, year: int | None = None) -> Edition:
+def find_edition(country: Country, year: int | None = None, kind: Kind = "index") -> Edition:
     """Find a release of a country's index, by default the newest.
 
     Its ``area_year`` is that of the boundaries to be fetched with it.
@@ -88,11 +93,17 @@ def find_edition(country: Country, year: int | None = None) -> Edition:
     InputError
         If there is no such release; lists those that are known.
     """
-    known = [each for each in list_editions() if each.country == country]
+    known = [each for each in list_editions() if (each.country, each.kind) == (country, kind)]
     edition = next((each for each in known if year in (None, each.year)), None)
     if edition is None:
-        years = ", ".join(str(each.year) for each in known)
-        raise InputError(f"there is no index of {country.name} of {year}; known are {years}")
+        years = ", ".join(str(each.year) for each in known) or "none"
+        named = {
+            "index": "index",
+            "crimes": "table of rates by kind of crime",
+            "london": "London's workbook",
+        }
+        of_year = f" of {year}" if year is not None else ""
+        raise InputError(f"there is no {named[kind]} of {country.name}{of_year}; known are {years}")
     return edition
 
 
@@ -107,21 +118,24 @@ def list_editions() -> tuple[Edition, ...]:
             *("WIMD", WALES, 2025, 2021, 1_917),
             f"{wales}/2025-11/wimd-2025-index-and-domain-ranks-by-small-area.ods",
             *("wimd-2025-from-ranks.csv", 300_000),
-            read=_read_wales,
+            label_year=2023,
+            read=read_wales,
         ),
         Edition(
             *("WIMD", WALES, 2019, 2011, 1_909),
             f"{wales}/2022-02/welsh-index-multiple-deprivation-2019-index-and-domain-ranks-by-"
             "small-area.ods",
             *("wimd-2019-from-ranks.csv", 300_000),
-            read=_read_wales,
+            label_year=2017,
+            read=read_wales,
         ),
         Edition(
             *("SIMD", SCOTLAND, 2020, 2011, 6_976),
             f"{scotland}/2020/01/{simd}/documents/{simd}/{simd}/govscot%3Adocument/"
             "SIMD%2B2020v2%2B-%2Branks.xlsx",
             *("simd-2020v2-from-ranks.csv", 900_000),
-            read=_read_scotland,
+            label_year=2017,
+            read=read_scotland,
         ),
     )
 
@@ -130,6 +144,8 @@ def _list_english() -> tuple[Edition, ...]:
     """List the releases of File 7, which has scores and people beside the ranks."""
     media = "https://assets.publishing.service.gov.uk/media"
     older = "https://assets.publishing.service.gov.uk/government/uploads/system/uploads"
+    london = "https://data.london.gov.uk/download"
+    workbook = "9ee0cf66-e6f9-4e38-8eec-79c1d897e248/ID%202019%20for%20London.xlsx"
     iod_2025 = "File_7_IoD2025_All_Ranks_Scores_Deciles_Population_Denominators.csv"
     iod_2019 = "File_7_-_All_IoD2019_Scores__Ranks__Deciles_and_Population_Denominators_3.csv"
     iod_2015 = (
@@ -141,7 +157,7 @@ def _list_english() -> tuple[Edition, ...]:
             *("IoD", ENGLAND, 2025, 2021, 33_755),
             f"{media}/691ded56d140bbbaa59a2a7d/{iod_2025}",
             *(iod_2025, 9_400_000, r"File_7_.*\.csv$"),
-            "b1b716aa2e476449f987b9de3e08255b4794eabfd270626de5de18b2f5eff3ef",
+            sha256="b1b716aa2e476449f987b9de3e08255b4794eabfd270626de5de18b2f5eff3ef",
         ),
         Edition(
             *("IoD", ENGLAND, 2019, 2011, 32_844),
@@ -153,15 +169,21 @@ def _list_english() -> tuple[Edition, ...]:
             f"{older}/attachment_data/file/467774/{iod_2015}",
             *(iod_2015, 9_000_000, r"File_7_.*\.csv$"),
         ),
+        # Earlier editions publish no rates by kind of crime.
+        Edition(
+            *("IoD", ENGLAND, 2025, 2021, 33_755),
+            f"{media}/691dec012c6b98ecdbc500d4/File_8_IoD2025_Underlying_Indicators.xlsx",
+            *("File_8_IoD2025_Underlying_Indicators.xlsx", 20_000_000, r"File_8_.*\.xlsx$"),
+            kind="crimes",
+        ),
+        Edition(
+            *("IoD", ENGLAND, 2019, 2011, 4_835),
+            f"{london}/2l15g/{workbook}",
+            *("id-2019-for-london.xlsx", 4_500_000),
+            kind="london",
+            other_url=f"{london}/indices-of-deprivation/{workbook}",
+        ),
     )
-
-
-FILE_8 = Edition(
-    *("IoD", ENGLAND, 2025, 2021, 33_755),
-    "https://assets.publishing.service.gov.uk/media/691dec012c6b98ecdbc500d4/"
-    "File_8_IoD2025_Underlying_Indicators.xlsx",
-    *("File_8_IoD2025_Underlying_Indicators.xlsx", 20_000_000, r"File_8_.*\.xlsx$"),
-)
 
 
 def _offer(client: Client, edition: Edition) -> Offer:
@@ -175,7 +197,7 @@ def _offer(client: Client, edition: Edition) -> Offer:
     what = f"{edition.name} {edition.year}, {edition.n_areas:,} areas of {edition.area_year}"
     if edition.read is not None:
         what += ", normal scores made of ranks: no scores are published that could be learnt"
-    elif edition.file == FILE_8.file:
+    elif edition.kind == "crimes":
         what = f"{edition.name} {edition.year}, rates of eight kinds of crime"
 
     def make(client: Client, part: Path) -> None:
@@ -183,7 +205,8 @@ def _offer(client: Client, edition: Edition) -> Offer:
         if edition.read is None:
             part.write_bytes(path.read_bytes())
         else:
-            _convert(edition.read(path), edition).to_csv(part, index=False)
+            made = _convert(edition.read(path), edition)
+            _add_people(client, made, edition).to_csv(part, index=False)
 
     return Offer(
         what,
@@ -191,8 +214,21 @@ def _offer(client: Client, edition: Edition) -> Offer:
         f"labels/{edition.file}",
         n_bytes,
         edition.year,
-        edition.country.index.credit,
+        _credit(edition),
         make=make,
+    )
+
+
+def _credit(edition: Edition) -> Credit:
+    """Say whose an edition is; of Wales the people beside it, too."""
+    own = edition.country.index.credit
+    if edition.country != WALES:
+        return own
+    people = ONS.in_year(datetime.now(UTC).year)
+    return replace(
+        own,
+        source=f"{own.source}; people: {people.source}",
+        statement=f"{own.statement} {people.statement}",
     )
 
 
@@ -235,7 +271,12 @@ def _download(client: Client, edition: Edition, url: str) -> Path:
     kept = f"labels/{edition.name.lower()}-{edition.year}/{url.rpartition('/')[2]}"
     # Read before the download, which writes over it.
     before = read_kept(client.cache / kept).get("sha256")
-    path = client.download(url, kept, check=lambda part: _check(part, edition))
+    try:
+        path = client.download(url, kept, check=lambda part: _check(part, edition))
+    except NotThereError:
+        if edition.other_url is None:
+            raise
+        path = client.download(edition.other_url, kept, check=lambda part: _check(part, edition))
     found = hash_file(path)
     named = f"{edition.name} {edition.year} ({path.name})"
     if before is not None and before != found:
@@ -249,7 +290,7 @@ def _check(path: Path, edition: Edition) -> None:
     """Refuse what is no index, or not all of it."""
     where = f"{edition.name} {edition.year}"
     # It is looked at when it is read as labels; here only a page of words is kept out.
-    if edition.file == FILE_8.file:
+    if edition.kind != "index":
         if path.read_bytes()[:2] != b"PK":
             raise ServiceError(f"{where}: what came is no workbook")
         return
@@ -289,77 +330,17 @@ def _convert(table: pd.DataFrame, edition: Edition) -> pd.DataFrame:
     return made
 
 
-def _read_wales(path: Path) -> pd.DataFrame:
-    """Read ranks of the Welsh index: ``code, name, lad_name`` and a column a domain."""
-    names = {
-        "lsoa code": "code",
-        "lsoa name": "name",
-        "local authority name": "lad_name",
-        "wimd 2019": "imd",
-        "wimd 2025": "imd",
-        "income": "income",
-        "employment": "employment",
-        "health": "health",
-        "education": "education",
-        "access to services": "access",
-        "housing": "housing",
-        "community safety": "crime",
-        "physical environment": "physical_environment",
-    }
-    # Rows end with their last cell that holds anything; a table wants all of one length.
-    headings, *rows = read_sheet(path, "LSOA code")
-    cells = [[*row, *[""] * (len(headings) - len(row))][: len(headings)] for row in rows]
-    return _tidy(pd.DataFrame(cells, columns=headings), names, r"W01\d{6}", path.name)
+def _add_people(client: Client, made: pd.DataFrame, edition: Edition) -> pd.DataFrame:
+    """Set people beside ranks that come without: rates of crime and a release need them.
 
-
-def _read_scotland(path: Path) -> pd.DataFrame:
-    """Read ranks of the Scottish index: ``code, lad_name, population`` and a column a domain."""
-    names = {
-        "data_zone": "code",
-        "council_area": "lad_name",
-        "total_population": "population",
-        "simd2020v2_rank": "imd",
-        "simd2020v2_income_domain_rank": "income",
-        "simd2020_employment_domain_rank": "employment",
-        "simd2020_health_domain_rank": "health",
-        "simd2020_education_domain_rank": "education",
-        "simd2020_access_domain_rank": "access",
-        "simd2020_crime_domain_rank": "crime",
-        "simd2020_housing_domain_rank": "housing",
-    }
+    Under a heading without a year: these are of the latest, and not of the labels' year.
+    """
+    if edition.country != WALES:
+        return made
     try:
-        sheets = open_workbook(read_bytes(path, path.name), path.name, _has_zones)
-    except InputError as error:
-        # What came from a service is no fault of the user's files.
-        raise ServiceError(str(error)) from error
-    found = next((sheet for sheet in sheets if _has_zones(sheet.columns)), None)
-    if found is None:
-        raise ServiceError(f"{path.name}: no sheet has columns Data_Zone and Council_area")
-    table = found.read([heading for heading in dict.fromkeys(found.columns) if heading])
-    return _tidy(table, names, r"S01\d{6}", path.name)
-
-
-def _has_zones(columns: list[str]) -> bool:
-    # A sheet of notes explains the columns, one a row: none of its rows has two of them.
-    return {"Data_Zone", "Council_area"} <= set(columns)
-
-
-def _tidy(table: pd.DataFrame, names: dict[str, str], code: str, where: str) -> pd.DataFrame:
-    """Take the columns that are known, and the rows with a code; ranks become numbers."""
-    # Backwards, so that of two columns with one heading the first is taken.
-    by_name = {str(c).strip().lower(): c for c in reversed(list(table.columns))}
-    known = {by_name[name]: short for name, short in names.items() if name in by_name}
-    missing = sorted(set(names.values()) - set(known.values()))
-    if missing:
-        raise ServiceError(f"{where}: has no column of {', '.join(missing)}. It was changed there.")
-    found = table[list(known)].rename(columns=known)
-    # Below the areas stand notes, and sums of the country.
-    found = found[found["code"].astype(str).str.strip().str.fullmatch(code)]
-    for column in set(found.columns) - {"code", "name", "lad_name"}:
-        try:
-            found[column] = pd.to_numeric(found[column])
-        except (ValueError, TypeError) as error:
-            raise ServiceError(f"{where}: {column} has what is no number ({error})") from error
-    if found["code"].duplicated().any():
-        raise ServiceError(f"{where}: gives an area twice")
-    return found.reset_index(drop=True)
+        people = read_people(client, edition.area_year)
+    except ServiceError as error:
+        client.say(f"{edition.name} {edition.year} comes without people: {error}")
+        return made
+    codes = f"LSOA code ({edition.area_year})"
+    return made.assign(population=made[codes].map(people.set_index(codes).iloc[:, 0]))

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import InputError
-from basrelief.sources.changes import tidy_changes
+from basrelief.sources.changes import GROUND, measure_ground, tidy_changes
 from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.features import query_features, query_rows
+from basrelief.sources.fetch.features import (
+    N_CODES,
+    FeatureLayer,
+    query_features,
+    query_rows,
+    quote,
+)
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import CHANGES, LSOA
 from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.scotland import SCOTLAND
 
 LOOKUP = "lookups/lsoa11-lsoa21.csv"
@@ -26,7 +36,7 @@ def find_lookup(place: NamedPlace) -> list[Offer]:
     -------
     list of Offer
         A table as `read_changes` takes it, whole for every LSOA of 2011 whose ground a place's
-        LSOAs of 2021 have.
+        LSOAs of 2021 have, with the ground that changed ones share.
     """
     if place.country == SCOTLAND:
         return []
@@ -45,7 +55,8 @@ def read_lookup(client: Client, codes: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The lookup's own columns: all that the areas came of, and all that became of these.
+        The lookup's own columns: all that the areas came of, and all that became of these. Beside
+        them ``shared_m2``, NaN where nothing changed.
 
     Raises
     ------
@@ -69,4 +80,35 @@ def read_lookup(client: Client, codes: list[str]) -> pd.DataFrame:
         tidy_changes(named[["old", "new", "change"]], f"ONS geography, {CHANGES.service}")
     except InputError as error:
         raise ServiceError(str(error)) from error
-    return rows.sort_values(["LSOA11CD", "LSOA21CD"], ignore_index=True)
+    rows = rows.sort_values(["LSOA11CD", "LSOA21CD"], ignore_index=True)
+    return rows.assign(**{GROUND: _measure(client, rows)})
+
+
+def _measure(client: Client, rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Measure the ground that changed areas share, (row,); NaN where nothing changed."""
+    is_changed = (rows["CHGIND"] != "U").to_numpy()
+    pairs = rows.loc[is_changed].rename(columns={"LSOA11CD": "old", "LSOA21CD": "new"})
+    # Here and not when it is used: who runs it has the boundaries of one census alone.
+    drawn = [
+        query_drawn(client, LSOA[year], sorted(set(pairs[side])))
+        for year, side in ((2011, "old"), (2021, "new"))
+    ]
+    shared = np.full(len(rows), np.nan)
+    shared[is_changed] = measure_ground(pairs, *drawn).round(1)
+    return shared
+
+
+def query_drawn(client: Client, layer: FeatureLayer, codes: list[str]) -> gpd.GeoSeries:
+    """Read the polygons of areas by code, in EPSG:27700."""
+    found = [
+        query_features(
+            client,
+            layer,
+            where=f"{layer.key[0]} IN ({','.join(map(quote, codes[k : k + N_CODES]))})",
+        )
+        for k in range(0, len(codes), N_CODES)
+    ]
+    if not found:
+        return gpd.GeoSeries([], crs=NATIONAL_GRID)
+    shapes: gpd.GeoSeries = pd.concat(found).set_index(layer.key[0]).geometry
+    return shapes

@@ -9,11 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.offers import Offer
-
-PEOPLE = "labels/people.csv"
 
 N_PAGE = 25_000
 """Rows that NOMIS gives at once to those without a key."""
@@ -28,8 +24,8 @@ DATASETS = {
 URL = "https://www.nomisweb.co.uk/api/v01/dataset/{}.data.csv"
 
 
-def find_people(year: int) -> list[Offer]:
-    """Offer the people of every LSOA of England and Wales, all ages, of the latest year there is.
+def read_people(client: Client, year: int) -> pd.DataFrame:
+    """Read the people of every LSOA of England and Wales, all ages, of the latest year there is.
 
     Parameters
     ----------
@@ -38,21 +34,8 @@ def find_people(year: int) -> list[Offer]:
 
     Returns
     -------
-    list of Offer
-        One table with a column of codes and one headed ``Total population: mid 2024``, as
-        `read_labels` and the table of people of counts of crime expect.
-    """
-    url = URL.format(DATASETS[year][0])
-
-    def make(client: Client, part: Path) -> None:
-        read_people(client, year).to_csv(part, index=False)
-
-    what = f"people of LSOAs of {year}, latest mid-year estimate"
-    return [Offer(what, url, PEOPLE, 800_000, None, ONS, make=make)]
-
-
-def read_people(client: Client, year: int) -> pd.DataFrame:
-    """Read what `find_people` offers.
+    DataFrame
+        A column of codes, ``LSOA code (2021)``, and one headed ``Total population: mid 2024``.
 
     Raises
     ------

@@ -18,7 +18,8 @@ from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
-from basrelief.sources.fetch.indices import find_edition, find_labels
+from basrelief.sources.fetch.indices import Kind, find_edition, find_labels
+from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import (
     Brought,
     Offer,
@@ -61,6 +62,8 @@ class Wanted:
     has_crime: bool = False
     year: int | None = None
     """Of the index of deprivation; by default the newest."""
+
+    labels: Kind = "index"
 
     resolution_m: float = 1.0
     is_by_nominatim: bool = False
@@ -114,7 +117,8 @@ def fetch_place(
         client.say(f"{folder / NAME}: is there already, and is kept as it is")
     # A configuration of half a place would run, and nothing in its report would say so.
     elif not brought.failures:
-        starter = write_starter(folder, "rasters")
+        edition = find_edition(place.country, wanted.year, wanted.labels)
+        starter = write_starter(folder, "rasters", edition.label_year)
         client.say(f"wrote {starter.path}")
     _refuse_failures(brought, offers, folder)
     return starter
@@ -129,11 +133,14 @@ def find_offers(client: Client, place: NamedPlace, wanted: Wanted) -> list[Offer
         If a service cannot be had, or has nothing of the place.
     """
     # The labels decide of which census the areas must be.
-    area_year = find_edition(place.country, wanted.year).area_year
-    labels = find_labels(client, place.country, wanted.year)
+    area_year = find_edition(place.country, wanted.year, wanted.labels).area_year
+    labels = find_labels(client, place.country, wanted.year, wanted.labels)
     crimes = find_crimes(client, place) if wanted.has_crime else []
     lidar = LIDAR[place.country.name].find_lidar(client, place, wanted.resolution_m)
-    return [*find_boundaries(place, area_year), *labels, *crimes, *lidar]
+    # Crimes have the codes of either census, whichever the police took; and so may tables that
+    # are laid beside what is brought.
+    lookup = find_lookup(place)
+    return [*find_boundaries(place, area_year), *lookup, *labels, *crimes, *lidar]
 
 
 def try_services(client: Client) -> None:

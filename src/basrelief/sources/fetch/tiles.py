@@ -162,7 +162,7 @@ def _read_survey(row: Any, keys: dict[str, Any]) -> Record:
         value = row[keys[key]] if key in keys else None
         return None if value is None or pd.isna(value) else value
 
-    first, last = _read_day(get("sd_flown")), _read_day(get("ed_flown"))
+    first, last = read_day(get("sd_flown")), read_day(get("ed_flown"))
     year = get("srvy_year")
     if (first is None or last is None) and year is not None and str(year)[:4].isdigit():
         # One day alone is the beginning or the end of an unknown span within its year.
@@ -180,15 +180,16 @@ def _read_survey(row: Any, keys: dict[str, Any]) -> Record:
     }
 
 
-def _read_day(value: Any) -> date | None:
+def read_day(value: Any) -> date | None:
     """Read a day as tables write it; None for what stands for none."""
     if value is None:
         return None
     text = str(value).removesuffix(".0")
     if re.fullmatch(r"\d{8}", text):
         text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    # Of the country whose index it is: days come first where bars stand between.
-    day = pd.to_datetime(text, dayfirst="/" in text, errors="coerce")
+    # Of the country whose index it is: days come first where they are written in figures.
+    is_day_first = re.match(r"\d{1,2}[/-]\d", text) is not None
+    day = pd.to_datetime(text, dayfirst=is_day_first, errors="coerce")
     if pd.isna(day) or day.year < FIRST_YEAR:
         return None
     return date(day.year, day.month, day.day)

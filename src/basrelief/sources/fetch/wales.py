@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +14,10 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import FOLDERS, SHOWN, check_heights, list_squares_with
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.fetch.tiles import read_day
+from basrelief.sources.fetch.welsh_archive import LAYER, offer_older
 from basrelief.sources.national_grid import NATIONAL_GRID
-from basrelief.sources.products import Product, read_name
+from basrelief.sources.products import Product
 from basrelief.sources.wales import WALES
 
 TILE_M, CELL_M = 1_000, 1.0
@@ -21,11 +25,23 @@ TILE_BYTES = 1_500_000
 PAGE = 1_000
 """Tiles asked for at a time; the service may give fewer."""
 
+CATALOGUE = "geonode:welsh_government_lidar_tile_catalogue_2020_2023"
 LINKS: Mapping[Product, str] = {"surface": "dsm_link", "terrain": "dtm_link"}
+
+
+@dataclass(frozen=True)
+class _Link:
+    """Where a tile lies, and when it was flown."""
+
+    url: str
+    flown: str
+    """Day or year, as names have it: ``20210302``; empty where the catalogue says none."""
 
 
 def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find surface and terrain of a place in Wales, 1 m, in squares of a kilometre.
+
+    Of squares that the survey of 2020 to 2023 has not, those of older surveys are offered.
 
     Parameters
     ----------
@@ -43,41 +59,89 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
     """
     expected = list_squares_with(place.polygon, TILE_M)
     tiles = {}
-    for tile in _list_tiles(client, place):
+    for feature in _list_tiles(client, place, CATALOGUE, "british_gr"):
+        tile = feature["properties"]
         # In capitals and without blanks, as squares are named here.
         square = str(tile.get("british_gr") or "").upper().replace(" ", "")
         tiles[square] = tile
+    found = {product: _pick(tiles, expected, key) for product, key in LINKS.items()}
+    older: list[Mapping[str, Any]] = []
+    if any(len(links) < len(expected) for links in found.values()):
+        older = list(_list_tiles(client, place, LAYER, "gb_ng"))
     offers = []
-    for product, key in LINKS.items():
-        links = {s: str(tiles[s][key]) for s in expected if s in tiles and tiles[s].get(key)}
+    for product, links in found.items():
         absent = [square for square in expected if square not in links]
-        if product == "surface" and not links:
+        filled = offer_older(older, product, absent)
+        if product == "surface" and not (links or filled):
             raise ServiceError(
-                f"datamap.gov.wales: has no surface of {place.name} from 2020 to 2023. Older "
-                "surveys, in millimetres, are to be fetched by hand: https://datamap.gov.wales"
+                f"datamap.gov.wales: has no surface of {place.name}, neither of 2020 to 2023 nor "
+                "in its archive. Give heights of your own, or another place."
             )
         if absent:
-            client.say(
-                f"datamap.gov.wales: has no {product} of {list_names(absent, limit=SHOWN)} "
-                f"({len(absent)} of {len(expected)} tiles); the ground there has no data"
-            )
-        offers += [_offer(product, square, link) for square, link in links.items()]
+            _say_absent(client, product, (len(expected), absent), filled)
+        offers += [_offer(product, square, tile) for square, tile in links.items()]
+        offers += filled
     return offers
 
 
-def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]]:
-    """List the properties of the catalogue's tiles in a place, page by page."""
+def _pick(
+    tiles: Mapping[str, Mapping[str, Any]], squares: Sequence[str], key: str
+) -> dict[str, _Link]:
+    """Pick the links of a product, by square, with the day of flight where it is said."""
+    return {
+        square: _Link(str(tiles[square][key]), _read_flight(tiles[square].get("date")))
+        for square in squares
+        if square in tiles and tiles[square].get(key)
+    }
+
+
+def _read_flight(text: Any) -> str:
+    """Read a day, or a year alone, which must not become its first day."""
+    said = str(text or "").strip()
+    if re.fullmatch(r"(?:19|20)\d{2}", said):
+        return said
+    day = read_day(said or None)
+    return f"{day:%Y%m%d}" if day else ""
+
+
+def _say_absent(
+    client: Client, product: Product, counted: tuple[int, list[str]], filled: Sequence[Offer]
+) -> None:
+    """Say which squares the survey has not, and what stands in for it."""
+    n_all, absent = counted
+    years = sorted({offer.year for offer in filled if offer.year is not None})
+    rest = "the ground there has no data"
+    if years:
+        flown = list_names([str(year) for year in years], limit=SHOWN)
+        rest = f"older surveys are brought for them where there are any (flown {flown})"
+    client.say(
+        f"datamap.gov.wales: has no {product} of {list_names(absent, limit=SHOWN)} of 2020 to 2023 "
+        f"({len(absent)} of {n_all} tiles); {rest}"
+    )
+
+
+def _list_tiles(
+    client: Client, place: NamedPlace, layer: str, key: str
+) -> Iterator[Mapping[str, Any]]:
+    """List a catalogue's tiles in a place, page by page, as GeoJSON.
+
+    Parameters
+    ----------
+    key
+        The property that names a tile's square; of an archive several surveys have one.
+    """
     url = "https://datamap.gov.wales/geoserver/ows"
     west, south, east, north = place.bounds
     asked = {
         "service": "WFS",
         "version": "2.0.0",
         "request": "GetFeature",
-        "typeNames": "geonode:welsh_government_lidar_tile_catalogue_2020_2023",
+        "typeNames": layer,
         "outputFormat": "application/json",
         "bbox": f"{west:.0f},{south:.0f},{east:.0f},{north:.0f},{NATIONAL_GRID}",
         # Pages of what is in no order may repeat one tile and leave out another.
-        "sortBy": "british_gr",
+        "sortBy": key,
+        "srsName": NATIONAL_GRID,
         "count": PAGE,
     }
     seen: set[str] = set()
@@ -87,9 +151,9 @@ def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]
         features = answer.get("features") if isinstance(answer, dict) else None
         if not isinstance(features, list):
             raise ServiceError(f"datamap.gov.wales: answers without tiles ({str(answer)[:80]})")
-        new = [each for each in features if _name_tile(each) not in seen]
-        seen |= {_name_tile(each) for each in new}
-        yield from (each["properties"] for each in new)
+        new = [each for each in features if _name_tile(each, key) not in seen]
+        seen |= {_name_tile(each, key) for each in new}
+        yield from new
         n_given += len(features)
         total = answer.get("numberMatched", n_given)
         if not features or total == n_given:
@@ -106,25 +170,27 @@ def _list_tiles(client: Client, place: NamedPlace) -> Iterator[Mapping[str, Any]
         )
 
 
-def _name_tile(feature: Any) -> str:
+def _name_tile(feature: Any, key: str) -> str:
+    """Name a row of a catalogue: by all that it says, for a square may have several surveys."""
     try:
-        return str(feature["properties"]["british_gr"])
-    except (KeyError, TypeError):
+        return f"{feature['properties'][key]} {sorted(feature['properties'].items())}"
+    except (KeyError, TypeError, AttributeError):
         raise ServiceError(
-            f"datamap.gov.wales: has {str(feature)[:80]} among its tiles, without british_gr. The "
+            f"datamap.gov.wales: has {str(feature)[:80]} among its tiles, without {key}. The "
             "catalogue has changed."
         ) from None
 
 
-def _offer(product: Product, square: str, link: str) -> Offer:
-    file = PurePosixPath(urlsplit(link).path).name
-    flown = read_name(file).flown_to
+def _offer(product: Product, square: str, tile: _Link) -> Offer:
+    file = PurePosixPath(urlsplit(tile.url).path).name
+    # Names of files say no day, and by their days flights and labels are held together.
+    days = f"{tile.flown}_" if tile.flown else ""
     return Offer(
         what=f"{product} {square}, {CELL_M:g} m, 2020-2023",
-        url=link,
-        name=f"{FOLDERS[product]}/{file}",
+        url=tile.url,
+        name=f"{FOLDERS[product]}/{days}{file}",
         n_bytes=TILE_BYTES,
-        year=flown.year if flown else None,
+        year=int(tile.flown[:4]) if tile.flown else None,
         credit=WALES.lidar,
         check=check_heights(square, CELL_M),
     )

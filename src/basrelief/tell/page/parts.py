@@ -7,7 +7,7 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import sees_lidar
+from basrelief.learn.knowledge import LIDAR, find_eyes, sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
@@ -62,6 +62,9 @@ def name_components(facts: Facts, name: str) -> dict[str, str]:
     -------
     Labels by recipe, the whole last.
     """
+    # With other eyes than LIDAR a recipe is told of by eye.
+    if set(find_eyes(facts.judged.knows.get(name, ()))) - set(LIDAR):
+        return {}
     without = {other: name_recipe(other) for other in (PLACE, _find_yardstick(facts, name))}
     without.pop(MEAN, None)
     if name in facts.joining:
@@ -162,7 +165,7 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
         # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
         if not adds:
             return "It is not told whether LIDAR adds anything beside place."
-        return " ".join(_say_posteriors(record["members"]))
+        return " ".join(say_posterior(record["members"]))
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"
     if nothing >= ALWAYS:
@@ -177,7 +180,7 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     return f"Inner folds kept {kept}{rest}."
 
 
-def _say_posteriors(members: dict[str, float]) -> Iterator[str]:
+def say_posterior(members: dict[str, float]) -> Iterator[str]:
     """Say of each feature set how likely it says something; it was one half before any label."""
     for name, share in members.items():
         who = "LIDAR says something" if len(members) == 1 else f"{name} says something"

@@ -125,7 +125,7 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
     Without its seed nobody can deal the run's folds again: the default stands in its stead.
     """
     data = settings.data
-    keys = ("images", "table", "dsm", "dtm", "areas", "labels", "crime")
+    keys = ("images", "table", "dsm", "dtm", "areas", "labels", "lookup", "crime")
     # Built up from what is named here: a key that is added later stays private until it is.
     given: dict[str, Any] = {key: NAMELESS for key in keys if getattr(data, key) is not None}
     return Settings(

@@ -233,7 +233,7 @@ def _make_samples(settings: Settings, run: Run, release: Release, public: Run) -
     samples = load_samples(run)
     if samples.has_places:
         left_out = set(samples.areas["area_id"]) - release.shown
-        labels = read_labels_without(settings, samples.targets, left_out)
+        labels = read_labels_without(settings, samples.targets, left_out, samples.areas)
     else:
         is_withheld = find_withheld_pictures(samples, release, settings.publish)
         only = set(samples.chips.loc[~is_withheld, "chip_id"])

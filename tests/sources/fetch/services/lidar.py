@@ -41,6 +41,9 @@ NO_TERRAIN = "TQ38SW"
 SURFACE, TERRAIN = "lidar_composite_first_return_dsm", "lidar_composite_dtm"
 COVERAGE = "df4e3ec3-315e-48aa-aaaf-b5ae74d7b2bb__Lidar_Composite_"
 WALES = [f"SO{x}{y}" for x in range(20, 24) for y in range(40, 43)]
+# Its archive: year, side of a cell, the tile's west, south and side, and whether it has terrain.
+# One reaches over squares of the newer survey.
+ARCHIVE = [(2007, 2, 323_000, 240_000, 2000, False), (2012, 1, 324_000, 240_000, 1000, True)]
 # Scotland: collection, square, licence, last year.
 OPEN = "Scottish Government copyright. Licence: Open Government Licence v3."
 CLOSED = "Non-Commercial Government Licence applies. Contains HES data."
@@ -121,6 +124,46 @@ def make_archive(product: str, square: str, cell_m: float) -> bytes:
     return buffer.getvalue()
 
 
+def outline_older(row: tuple[Any, ...]) -> Any:
+    _, _, west, south, side, _ = row
+    return shapely.box(west, south, west + side, south + side)
+
+
+def describe_older(row: tuple[Any, ...]) -> dict[str, Any]:
+    year, cell, *_, has_terrain = row
+    # Without the beginning of an address, as most rows have it.
+    name = f"lle.blob.core.windows.net/lidar/{cell}m_res_SO24_{year}_"
+    return {
+        "type": "Feature",
+        "properties": {
+            **{"gb_ng": "SO2440", "_10k": "SO24 ", "year": str(year), "resolution": cell},
+            "dsm_url": f"{name}dsm.zip",
+            "dtm_url": f"{name}dtm.zip" if has_terrain else "",
+        },
+        "geometry": shapely.geometry.mapping(outline_older(row)),
+    }
+
+
+def make_older(path: str) -> bytes:
+    """An archive of a survey: a grid of millimetres as text, two of its cells without data."""
+    row = next(each for each in ARCHIVE if str(each[0]) in path)
+    year, cell, west, south, side, _ = row
+    add = 5.0 if "dsm" in path else 0.0
+    raster = make_raster(west, south, side, cell, add)
+    with rasterio.MemoryFile(raster) as memory, memory.open() as dataset:
+        values = np.round(dataset.read(1) * 1000).astype(int)
+    values[0, :2] = -9999
+    n = side // cell
+    head = f"ncols {n}\r\nnrows {n}\r\nxllcorner {west}\r\nyllcorner {south}\r\ncellsize {cell}\r\n"
+    lines = [" ".join(map(str, line)) for line in values]
+    text = "\r\n".join([f"{head}NODATA_value -9999", *lines, ""])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        word = "dsm_D" if "dsm" in path else "dtm_F"
+        archive.writestr(f"{word}0000878_{year}0328_{year}0328_mm_units.asc", text)
+    return buffer.getvalue()
+
+
 class Lidar(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -146,6 +189,8 @@ class Lidar(BaseHTTPRequestHandler):
             self.give_coverage(path.split("/")[1], query)
         elif host == "wales":
             self.find_welsh(query)
+        elif host == "lle":
+            self.give(200, make_older(path))
         elif host in ("blob", "s3"):
             square = re.search(r"[A-Z]{2}\d+[NS]?[EW]?", path)
             assert square is not None
@@ -246,12 +291,18 @@ class Lidar(BaseHTTPRequestHandler):
         area = shapely.box(west, south, east, north)
         tiles = [s for s in WALES if area.intersects(shapely.box(*ground(s)))]
         start = 0 if "no-page" in FAULTS else int(query["startIndex"][0])
+        if query["typeNames"][0].endswith("archive"):
+            found = [row for row in ARCHIVE if area.intersects(outline_older(row))]
+            features = [describe_older(row) for row in found[start : start + 1]]
+            self.give(200, json.dumps({"features": features, "numberMatched": len(found)}))
+            return
         blob = "https://dmwproductionblob.blob.core.windows.net/lidar"
         features = [
             {
                 "type": "Feature",
                 "properties": {
                     "british_gr": s,
+                    "date": None if s == "SO2240" else "02-03-2021",
                     "dsm_link": f"{blob}/{s}_dsm_32bit.tif",
                     "dtm_link": None if s == "SO2341" else f"{blob}/{s}_dtm_32bit.tif",
                 },

@@ -1,6 +1,6 @@
 """NOMIS over made-up people, as its own process: pages, and the ways in which it fails.
 
-Addresses begin with a way to behave. Area ``k`` has ``1000 + k`` people.
+Addresses begin with a way to behave. Area ``k`` has ``1000 + k`` people; the last are Welsh.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+N_WELSH = 1_909
 N_AREAS = {"NM_2014_1": ("TYPE151", 35_672, 2024), "NM_2010_1": ("TYPE298", 34_753, 2020)}
+
+
+def name_area(k: int, n_areas: int) -> str:
+    """Codes of England, then of Wales from W01000000 on."""
+    welsh = k - (n_areas - N_WELSH)
+    return f"E010{k:05d}" if welsh < 0 else f"W01{welsh:06d}"
 
 
 class Nomis(BaseHTTPRequestHandler):
@@ -31,7 +38,7 @@ class Nomis(BaseHTTPRequestHandler):
             people = "" if way == "gap" and k == 7 else 1000 + k
             row = {
                 "DATE_NAME": year,
-                "GEOGRAPHY_CODE": f"E010{k:05d}",
+                "GEOGRAPHY_CODE": name_area(k, N_AREAS[name.partition(".")[0]][1]),
                 "OBS_VALUE": people,
                 "RECORD_COUNT": n_areas,
             }
