@@ -62,6 +62,7 @@ def read_crime(
     notes: Notes,
     wanted: Collection[str] = (),
     without: Collection[str] = (),
+    among: Collection[str] | None = None,
 ) -> CrimeCounts:
     """Read counts of crime.
 
@@ -83,6 +84,9 @@ def read_crime(
     without
         Areas whose rows are left out before anything is made of them: what is decided of the
         others is then decided without them.
+    among
+        Areas of the place: years are taken by default that are complete in these, wherever else
+        the files have counts. By default all areas.
 
     Raises
     ------
@@ -108,7 +112,10 @@ def read_crime(
     known = find_known(parts, table, boroughs, where, notes)
     covered = known.covered
     is_whole = _find_whole_years(table, covered)
-    chosen = _choose_years(is_whole, known, table, (years, wanted), where)
+    is_here = is_whole.index.isin(list(among if among is not None else is_whole.index))
+    # Areas of another census, or another place, have no say, and are refused or carried later.
+    asked = is_whole[is_here] if is_here.any() else is_whole
+    chosen = _choose_years(asked, known, table, (years, wanted), where)
     categories = tuple(dict.fromkeys(name for part in parts for name in part.main))
     _note_categories(known, (categories, wanted, chosen), where, notes)
     summed = _sum_years(table, known, chosen)
