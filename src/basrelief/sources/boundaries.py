@@ -249,12 +249,12 @@ def _refuse_views(source: GdalFile) -> None:
     if "GPKG" not in source.drivers or source.path.startswith("/vsizip/"):
         return
     with closing(sqlite3.connect(f"file:{quote(source.path)}?mode=ro", uri=True)) as database:
-        # A damaged name is no text, and only shown.
+        # A name may be no text, and be a query all the same.
         database.text_factory = lambda name: name.decode(errors="replace")
         try:
             found = [str(name) for (name,) in database.execute(VIEWS)]
-        except sqlite3.Error:
-            # What is broken is for GDAL to say.
+        except (sqlite3.Error, UnicodeDecodeError):
+            # What is broken is for GDAL to say; SQLite's own message may quote damaged bytes.
             return
     if found:
         raise InputError(
