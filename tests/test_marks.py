@@ -201,8 +201,9 @@ def test_what_a_killed_run_left_half_is_swept_and_nothing_else(tmp_path: Path) -
     assert [path for path in tmp_path.rglob("*") if path.name != "models"] == [kept]
 
 
-def test_what_a_file_manager_leaves_is_no_reason_to_refuse(tmp_path: Path) -> None:
-    (tmp_path / ".DS_Store").touch()
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", ".gitkeep", ".gitignore"])
+def test_what_is_nobody_s_work_is_no_reason_to_refuse(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
     refuse_foreign_folder(tmp_path, "out = 'a'", (), "A run")
 
 

@@ -19,6 +19,7 @@ from basrelief.estimates import (
     estimate_stages,
     measure_amounts,
 )
+from basrelief.learn.beforehand import check_early
 from basrelief.run import Notes, Run
 from basrelief.sources.archives import show_size
 from basrelief.sources.inputs import find_existing
@@ -47,6 +48,7 @@ def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool
     if run.folder.exists():
         refuse_folder(settings, run)
     check_beforehand(settings)
+    check_early(settings)
     foreseen = foresee_chips(settings, Notes(run))
     for line in foreseen.lines:
         run.say(f"check: {line}")
@@ -73,16 +75,17 @@ def _foresee_stages(settings: Settings, run: Run, foreseen: Foreseen) -> list[Es
     """Deal folds and look at recipes as a run would; say what went well before a refusal."""
     # Here, and not above: checking recipes loads torch, and most checks stop at a file before.
     from basrelief.learn.choice import choose_recipes
-    from basrelief.learn.stage import check_recipes
+    from basrelief.learn.stage import check_joined, check_recipes
 
     try:
         folds, _ = deal_folds(foreseen.samples, settings, run)
         amounts = measure_amounts(foreseen.samples, folds)
         run.say(f"check: {_count_folds(amounts)}")
-        _, left_out = choose_recipes(settings)
+        recipes, left_out = choose_recipes(settings)
         for line in left_out:
             run.say(line)
         check_recipes(settings)
+        check_joined(recipes, foreseen.samples, settings)
     except InputError:
         # What is at fault concerns folds or recipes; how long cutting takes is known all the same.
         _say_estimates(run.say, estimate_data(measure_amounts(foreseen.samples, None)))

@@ -16,8 +16,8 @@ from basrelief.locks import LOCK
 from basrelief.names import OF_FILES
 from basrelief.run import ABOUT_RUN, PART, Run, read_record, write_json
 
-OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep"}
-"""What a file manager leaves wherever it looks, and nobody misses."""
+OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".keep", ".gitignore"}
+"""What a file manager leaves wherever it looks, and how people keep an empty folder in Git."""
 
 OF_VIEWERS = (".aux.xml", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal")
 """How what QGIS and other programs leave beside a map that they open ends."""

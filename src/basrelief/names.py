@@ -134,10 +134,9 @@ def find_target_fault(targets: list[str]) -> str | None:
 
 def find_clash(name: str, names: list[str]) -> str | None:
     """Find another target whose columns would be called as one of this one's."""
-    # One letter with an accent or two signs that are drawn as one: nobody can tell them apart.
-    mine = unicodedata.normalize("NFC", name).lower()
+    mine = name.lower()
     for other in names:
-        theirs = unicodedata.normalize("NFC", other).lower()
+        theirs = other.lower()
         is_figure = mine.startswith(f"{theirs}_") and FIGURE.fullmatch(mine[len(theirs) + 1 :])
         if other != name and (mine == theirs or is_figure):
             return other
@@ -191,7 +190,21 @@ def tidy_text(text: str) -> str:
     'Crime Score'
     """
     # U+FEFF and U+200B take no room and are no white space to Python.
-    return " ".join(text.replace("\ufeff", "").replace("\u200b", "").split())
+    return compose(" ".join(text.replace("\ufeff", "").replace("\u200b", "").split()))
+
+
+def compose(text: str) -> str:
+    r"""Write accents in one way: a Mac's programs set them behind their letter, most others not.
+
+    >>> compose("cafe\u0301") == compose("caf\u00e9") == "caf\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def find_same(name: str, names: Iterable[str]) -> str | None:
+    """Find a name among others, as it stands there, whichever way accents are written."""
+    return next((each for each in names if compose(each) == compose(name)), None)
 
 
 def guard_cell(text: str) -> str:

@@ -52,7 +52,7 @@ README = f"""\
 |---|---|
 | `report.html` | what was found, for the analyst: it shows single areas and chips |
 | `public/` | what may be handed out, and nothing else here, `release/` neither |
-| `maps/areas.gpkg` | the maps, for QGIS |
+| `maps/areas.gpkg` | the maps, for QGIS, where the input is rasters |
 | `scores.json` | every skill and error, beside what no LIDAR at all would give |
 | `config.json` | the settings, resolved |
 

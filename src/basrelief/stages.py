@@ -326,7 +326,10 @@ def run_all(
         if not is_new and not is_finished(run, "chips", fingerprints["chips"]):
             _check_beforehand(settings)
         if "train" in forced or not is_finished(run, "train", fingerprints["train"]):
-            # What would stop the run hours later is found at the start.
+            # What would stop the run hours later is found at the start; first what needs no torch.
+            from basrelief.learn.beforehand import check_early
+
+            check_early(settings)
             from basrelief.learn.stage import check_recipes
 
             check_recipes(settings)
@@ -370,6 +373,9 @@ def run_one(
                     f"settings as they are now. Run: basrelief {earlier} {again}"
                 )
         if name == "train":
+            from basrelief.learn.beforehand import check_early
+
+            check_early(settings)
             from basrelief.learn.stage import check_recipes
 
             check_recipes(settings)

@@ -8,7 +8,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from basrelief.names import find_control_fault, find_fault, find_folder_fault, find_path_fault
+from basrelief.names import (
+    compose,
+    find_control_fault,
+    find_fault,
+    find_folder_fault,
+    find_path_fault,
+)
 
 Year = Annotated[int, Field(ge=1900, le=2100)]
 
@@ -53,7 +59,8 @@ def check_path(path: str) -> str:
 Prose = Annotated[str, StringConstraints(min_length=1, max_length=4096, strip_whitespace=True)]
 """Words for people, of as many lines as they like."""
 
-Name = Annotated[Text, _refuse(find_fault, "a name")]
+# A table's headings are composed too: what looks the same is one name.
+Name = Annotated[Text, AfterValidator(compose), _refuse(find_fault, "a name")]
 """What a person calls a target, or a column is called."""
 
 FolderName = Annotated[Text, _refuse(find_folder_fault, "a recipe's name")]

@@ -66,25 +66,6 @@ def of_one_ring(areas: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return drawn(shapely.Polygon(ring), 3)(areas)
 
 
-def uneven(n_rows: int) -> Spoil:
-    """A shapefile with the table of another one, as after editing it in a spreadsheet."""
-
-    def spoil(place: Any) -> None:
-        areas = place.areas()
-        for name, n in (("a.shp", len(areas)), ("b.shp", n_rows)):
-            areas.iloc[np.arange(n) % len(areas)].to_file(place.folder / name)
-        (place.folder / "b.dbf").replace(place.folder / "a.dbf")
-        place.configure(data={"areas": "a.shp"})
-
-    return spoil
-
-
-def back_and_forth(shape: Any) -> Any:
-    """A ring that encloses nothing."""
-    west, south, east, north = shape.bounds
-    return shapely.Polygon([(west, south), (east, north), (west, south)])
-
-
 def written(text: str, name: str) -> Spoil:
     def spoil(place: Any) -> None:
         (place.folder / name).write_text(text, encoding="utf-8")
@@ -106,6 +87,48 @@ def shapefile(*without: str) -> Spoil:
             (place.folder / f"a{suffix}").unlink()
 
     return spoil
+
+
+def another_s_codes(change: Change, name: str = "a.shp") -> Spoil:
+    """Shapes of one edition, codes of another: an area was split, so that all behind it shift."""
+
+    def spoil(place: Any) -> None:
+        shapefile()(place)
+        place.write_areas(change(place.areas()), "b.shp")
+        (place.folder / "b.dbf").replace(place.folder / "a.dbf")
+        if name.endswith(".zip"):
+            paths = sorted(place.folder.glob("a.*"))
+            with zipfile.ZipFile(place.folder / name, "w") as archive:
+                for path in paths:
+                    archive.write(path, f"in it/{path.name}")
+        place.configure(data={"areas": name})
+
+    return spoil
+
+
+def two_points_at(k: int) -> Callable[[Any], None]:
+    def change(collection: Any) -> None:
+        ring = collection["features"][k]["geometry"]["coordinates"][0]
+        collection["features"][k]["geometry"]["coordinates"] = [[ring[0], ring[1], ring[0]]]
+
+    return change
+
+
+def rewritten_as_text(name: str, change: Callable[[Any], None]) -> Spoil:
+    """GeoJSON with what no geometry library would write."""
+
+    def spoil(place: Any) -> None:
+        collection = json.loads(place.areas().to_crs(4326).to_json())
+        change(collection)
+        (place.folder / name).write_text(json.dumps(collection))
+        place.configure(data={"areas": name})
+
+    return spoil
+
+
+def workbook(place: Any) -> None:
+    place.labels().to_excel(place.folder / "a.xlsx", index=False)
+    place.configure(data={"areas": "a.xlsx"})
 
 
 def in_capitals(place: Any) -> None:
@@ -213,11 +236,18 @@ ENDLESS = shapely.Polygon([(np.inf, 0), (1, 1), (2, 0)])
 CROSSED = shapely.Polygon(
     [(530_300, 180_900), (530_400, 181_000), (530_400, 180_900), (530_300, 181_000)]
 )
+THERE_AND_BACK = shapely.Polygon([(530_310, 180_910), (530_390, 180_990), (530_350, 180_950)])
 SQUARE = shapely.box(530_200, 180_900, 530_300, 181_000)
 
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
-    "a table with fewer rows than shapes": (uneven(60), ("100 shapes", "60 rows")),
-    "a table with more rows than shapes": (uneven(130), ("100 shapes", "130 rows")),
+    "a table with fewer rows than shapes": (
+        another_s_codes(lambda areas: areas.iloc[:60]),
+        ("100 shapes", "60 rows"),
+    ),
+    "a table with more rows than shapes": (
+        another_s_codes(lambda areas: pd.concat([areas.iloc[:30], areas])),
+        ("100 shapes", "130 rows"),
+    ),
     "a pointer to a server": (written(VRT, "a.geojson"), ("a.geojson", "files or servers")),
     "a command": (written(STREAM, "a.json"), ("a.json", "files or servers")),
     "a pointer within JSON": (
@@ -231,6 +261,14 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "GML": (written('<gml:FeatureCollection xmlns:gml="a"/>', "a.gml"), ("GML", "ogr2ogr")),
     "a table": (lambda p: p.configure(data={"areas": "labels.csv"}), ("labels.csv", "GeoPackage")),
+    "a workbook": (
+        workbook,
+        (
+            "a.xlsx: cannot be read",
+            "it is a workbook or another Office document",
+            "Give a shapefile, GeoPackage",
+        ),
+    ),
     "a raster": (lambda p: p.configure(data={"areas": "dsm.tif"}), ("dsm.tif: cannot be read",)),
     "a folder": (in_folder, ("d: is a folder", '"d/areas.gpkg"')),
     "a pipe": (piped, ("areas.gpkg: is a pipe",)),
@@ -260,6 +298,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         rewritten(drawn(shapely.box(530_210, 180_910, 530_250, 180_950), 3)),
         ("E01000003 and E01000004 share 100%",),
     ),
+    "outlines that go there and back": (
+        rewritten(drawn(THERE_AND_BACK, *range(100))),
+        ("its areas here enclose no ground, such as E01000001",),
+    ),
     "600,000 vertices": (
         rewritten(of_one_ring),
         ("E01000004 has 600,001 vertices", "generalised"),
@@ -282,6 +324,18 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "a shapefile without its order": (shapefile(".shx"), ("a.shp: a.shx should lie beside it",)),
     "a shapefile alone": (shapefile(".shx", ".dbf"), ("a.dbf and a.shx should lie beside it",)),
+    "codes of another edition": (
+        another_s_codes(lambda areas: areas.iloc[1:]),
+        ("a.shp: has 100 shapes", ".dbf beside it 99 rows", "not of one shapefile"),
+    ),
+    "codes of a larger edition": (
+        another_s_codes(lambda areas: pd.concat([areas.iloc[:1], areas])),
+        ("a.shp: has 100 shapes", ".dbf beside it 101 rows"),
+    ),
+    "an archive with codes of another edition": (
+        another_s_codes(lambda areas: areas.iloc[1:], "a.zip"),
+        ("a.zip/in it/a.shp: has 100 shapes", ".dbf beside it 99 rows"),
+    ),
     "an archive without codes": (
         zipped("a.zip", "a", suffixes=(".shp", ".shx")),
         ("a.zip/in it/a.shp: a.dbf should lie beside it",),
@@ -303,7 +357,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
     "a ring that encloses nothing": (
-        rewritten(drawn(back_and_forth, 3, 7)),
+        rewritten(drawn(THERE_AND_BACK, 3, 7)),
         ("2 areas drawn as points or lines, without ground,",),
         98,
     ),
@@ -334,6 +388,19 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
         ("2 areas drawn as points or lines", "(E01000004, E01000005)"),
         98,
     ),
+    **{
+        f"an outline that goes there and back in {name}": (
+            rewritten(drawn(THERE_AND_BACK, 3), name),
+            ("1 area drawn as points or lines, without ground, is left out (E01000004)",),
+            99,
+        )
+        for name in ("areas.gpkg", "a.geojson", "a.shp", "a.fgb")
+    },
+    "an outline of two points": (
+        rewritten_as_text("a.geojson", two_points_at(3)),
+        ("1 area", "left out (E01000004)"),
+        99,
+    ),
     "an outline that crosses itself": (
         rewritten(drawn(CROSSED, 3)),
         ("outlines that cross themselves are mended, 1 of", "(E01000004)"),
@@ -345,6 +412,11 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
         98,
     ),
     "codes in fractions": (numbered, ("1 area without a code is left out",), 99),
+    "codes in formulas": (
+        rewritten(coded(lambda codes: [f'="{code}"' for code in codes])),
+        ('100 area codes stand in formulas, as in ="E01000001": the text within is taken',),
+        100,
+    ),
     "names of 5,000 letters": (
         rewritten(lambda areas: areas.assign(LSOA11NM="n" * 5000)),
         ("100 names are cut to 120 letters",),
@@ -415,6 +487,14 @@ def test_boundaries_are_taken_with_a_note(
     assert len(areas) == n_areas
     assert areas["crime"].notna().all()
     assert areas["ground_covered"].min() > 0.99
+
+
+def test_areas_that_go_on_beyond_the_rasters_are_named(
+    place: Any, noted: Callable[..., Any]
+) -> None:
+    rewritten(lambda areas: areas.set_geometry(areas.translate(60, 0)))(place)
+    areas = noted("10 of the 100 areas here (E01000010, E01000020, ")
+    assert (~areas["is_used"]).sum() == 10
 
 
 @pytest.mark.parametrize("name", SOUND)

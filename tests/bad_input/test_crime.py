@@ -169,6 +169,27 @@ def headings_of_rows(folder: Path) -> None:
     (folder / "counts.csv").write_text("lsoa_code,major_category,value,year,month\n")
 
 
+def a_month_to_come(folder: Path) -> None:
+    """As a clock that is wrong writes it, in one of many rows."""
+    write_street(
+        folder / "counts.csv", [*list_crimes(months_of(2019)), ("2097-01", CODES[0], "Burglary")]
+    )
+
+
+def rows_of(names: str, *cells: str) -> Callable[[Path], None]:
+    """Counts in rows, the same of every area: headings and cells behind the area's code."""
+
+    def write(folder: Path) -> None:
+        rows = [f"{code},{each}" for code in CODES for each in cells]
+        (folder / "counts.csv").write_text("\n".join([f"LSOA Code,{names}", *rows]))
+
+    return write
+
+
+def a_blank_month(folder: Path) -> None:
+    write_street(folder / "counts.csv", [*list_crimes(months_of(2019)), ("", CODES[0], "Burglary")])
+
+
 def years_of(counts: Any, *years: str) -> Callable[[Path], None]:
     return lambda folder: write_columns(folder / "counts-major-burglary.csv", [*years], counts)
 
@@ -186,6 +207,16 @@ def year_beside_months(folder: Path) -> None:
     write_columns(folder / "counts.csv", periods, lambda k, _: BURGLARIES[k], "Burglary")
 
 
+def rolling(n_months: int) -> Callable[[Path], None]:
+    """Sums of so many months each, given as counts of months."""
+    months = [month.replace("-", "") for month in months_of(2018, 2019, 2022)]
+    single = np.random.default_rng(0).poisson(4.0, (100, len(months) + n_months - 1))
+    sums = np.lib.stride_tricks.sliding_window_view(single, n_months, axis=1).sum(axis=2)
+    return lambda folder: write_columns(
+        folder / "counts.csv", months, lambda k, at: sums[k, at], "Burglary"
+    )
+
+
 REFUSED: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("no LSOA anywhere", without_areas, ("holds no count of any area",)),
     ("crimes to come", crimes_to_come, ("has counts of 2099-01", "still to come")),
@@ -195,6 +226,39 @@ REFUSED: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
     ("rates", years_of(lambda k, _: 12.5 + k, "2019"), ("'2019' must hold whole counts", "12.5")),
     ("percent", years_of(lambda k, _: f"{k % 7 + 1}%", "2019"), ("'2019' must hold", "1%")),
     ("years to come", years_of(lambda k, _: k, "2019", "2097"), ("2097, which is still to come",)),
+    ("single crimes to come", a_month_to_come, ("counts of 2097-01, which is still to come",)),
+    (
+        "quarters",
+        rows_of(
+            "Major Category,Value,Year,Quarter",
+            *(f"Burglary,{k},2019,{k}" for k in range(1, 5)),
+        ),
+        ("has a column 'Quarter' beside the year", "or by month"),
+    ),
+    (
+        "days of a month",
+        rows_of(
+            "Major Category,Value,Year,Month,Day", "Burglary,3,2019,1,1", "Burglary,4,2019,1,2"
+        ),
+        ("rows must differ in one of 'LSOA Code', 'Major Category', 'period'", "201901"),
+    ),
+    (
+        "a month left blank",
+        rows_of("Major Category,Value,Year,Month", "Burglary,3,2019,1", "Burglary,4,2019,"),
+        ("100 of 200 rows have no year, or no month where others have one",),
+    ),
+    (
+        "a single crime without a month",
+        a_blank_month,
+        ("1 of 1801 rows have no year, or no month",),
+    ),
+    (
+        "a month in words",
+        rows_of("Major Category,Value,Month", "Burglary,3,Jan 2019"),
+        ("'Jan 2019' is no year and month (2019-01)", "201901"),
+    ),
+    ("sums of twelve months each", rolling(12), ("as crimes do by chance alone", "single months")),
+    ("sums of three months each", rolling(3), ("as much as crimes do by chance alone",)),
     ("running totals", added_up, ("counts of 2019 never fall", "of single months")),
     (
         "a year that is not its months",
@@ -228,3 +292,52 @@ def test_years_that_never_fall_get_a_word(place: Place, noted: Callable[..., Any
     years_of(lambda k, at: (at + 1) * (k + 1), "2017", "2018", "2019")(place.folder)
     count_crime(place)
     assert noted("never fall from 2017 to 2019")["burglary"][1] == 4.0
+
+
+def test_counts_that_differ_by_chance_are_taken(place: Place, noted: Callable[..., Any]) -> None:
+    rolling(1)(place.folder)
+    count_crime(place)
+    assert noted()["burglary"].mean() == pytest.approx(12 * 4.0, rel=0.05)
+
+
+def test_a_crime_that_is_copied_down_a_sheet_counts_once(
+    place: Place, noted: Callable[..., Any]
+) -> None:
+    crimes = list_crimes(months_of(2018, 2019, 2022))
+    ids = [hashlib.sha256(str(k).encode()).hexdigest() for k in range(len(crimes))]
+    # As published, a few IDs stand twice, and count so.
+    again = [0] * 500 + [1]
+    write_street(
+        place.folder / "counts.csv",
+        crimes + [crimes[k] for k in again],
+        ids + [ids[k] for k in again],
+    )
+    count_crime(place)
+    areas = noted("501 of 5901 crimes stand there again", "more than 10 times are counted once")
+    expected = 12.0 * BURGLARIES
+    expected[1] += 1 / 3
+    np.testing.assert_allclose(areas["burglary"], expected)
+
+
+@pytest.mark.parametrize("months", [months_of(2019)[:3], months_of(2019)])
+def test_a_second_force_counts_where_its_months_are_whole(
+    place: Place, noted: Callable[..., Any], months: list[str]
+) -> None:
+    write_street(place.folder / "counts1.csv", list_crimes(months_of(2019)))
+    write_street(
+        place.folder / "counts2.csv",
+        [(month, c, "Burglary") for month in months for c in CODES[:50]],
+    )
+    second = pd.read_csv(place.folder / "counts2.csv", dtype=str)
+    second.assign(**{"Falls within": "Railway Police"}).to_csv(
+        place.folder / "counts2.csv", index=False
+    )
+    count_crime(place)
+    is_whole = len(months) == 12
+    says = (
+        "150 crimes that Railway Police recorded in 50 areas of Testshire are left out: its files "
+        "have none of 2019-04, 2019-05, 2019-06, 2019-07, 2019-08 and 4 more"
+    )
+    areas = noted(*[] if is_whole else [says])
+    expected = 12 * BURGLARIES + 12 * is_whole * (np.arange(100) < 50)
+    np.testing.assert_allclose(areas["burglary"], expected)

@@ -37,18 +37,31 @@ def halves(change: Callable[[Any], Any], across: bool = False) -> Spoil:
     return spoil
 
 
-def overlapping(apart_m: float) -> Spoil:
-    """Two tiles that share ten columns of cells, of which one has them higher."""
+def seamed(
+    change: Callable[[Any], Any],
+    names: tuple[str, str] = ("a.tif", "b.tif"),
+    n_cells: int = 12,
+    across: bool = False,
+) -> Spoil:
+    """Two tiles that share a seam of cells, of which the second is changed."""
 
     def spoil(place: Any) -> None:
-        values = place.heights()
-        first, second = values[:, :260].copy(), values[:, 250:]
-        first[:, 250:] += apart_m
-        place.write_raster("a.tif", first)
-        place.write_raster("b.tif", second, west=530_000.0 + 500)
-        place.configure(data={"dsm": "[ab].tif"})
+        values, at = place.heights(), 250 - n_cells
+        first, second = (values[:250], values[at:]) if across else (values[:, :250], values[:, at:])
+        where = {"north": 181_000.0 - 2 * at} if across else {"west": 530_000.0 + 2 * at}
+        place.write_raster(names[0], first)
+        place.write_raster(names[1], change(second).astype(np.float32), **where)
+        (place.folder / "dsm.tif").unlink()
+        place.configure(data={"dsm": "*.tif"})
 
     return spoil
+
+
+def raised(values: Any, n_cells: int = 12) -> Any:
+    """A wall where the seam is, and nothing behind it."""
+    values = values.copy()
+    values[:, :n_cells] += 40
+    return values
 
 
 def twice(names: tuple[str, str]) -> Spoil:
@@ -65,9 +78,11 @@ def twice(names: tuple[str, str]) -> Spoil:
     return spoil
 
 
+GROUND = 20 + np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))
+
+
 def ground_of(place: Any) -> Any:
-    slope = np.add.outer(np.linspace(0, 9, 500), np.linspace(0, 5, 500))
-    return (20 + slope).astype(np.float32)
+    return GROUND.astype(np.float32)
 
 
 def terrain(change: Callable[[Any], Any]) -> Spoil:
@@ -146,10 +161,88 @@ def queried(place: Any) -> None:
         database.execute("CREATE VIEW more AS SELECT * FROM areas")
 
 
+OLD_AND_NEW = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
+
+
+def fading(sides: str, width: int = 20) -> Spoil:
+    """Heights that fall to 0 towards some sides of the tile, as for blending."""
+
+    def change(values: Any) -> Any:
+        rows, cols = np.indices(values.shape)
+        n = len(values) - 1
+        far = {"w": cols, "e": n - cols, "n": rows, "s": n - rows}
+        for side in sides:
+            values *= np.clip(far[side] / width, 0, 1)
+        return values
+
+    return changed(change)
+
+
+def shore(values: Any) -> Any:
+    """The sea along a side, and a cliff behind it."""
+    values[:, :20] = np.random.default_rng(0).normal(0, 0.1, (len(values), 20))
+    return values
+
+
+def declared(value: float, change: Callable[[Any], Any] = np.rint) -> Spoil:
+    """Heights of which one is declared to be none."""
+    return lambda place: place.write_raster(
+        "dsm.tif", change(place.heights()).astype(np.float32), nodata=value
+    )
+
+
+def on_level_ground(values: Any) -> Any:
+    """The houses of the place on ground of one height."""
+    above = values - GROUND
+    return np.where(above > 1, 20 + above, 20)
+
+
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "heights negated": (changed(lambda v: -v), ("heights run from -", "are negated")),
+    "low heights negated": (changed(lambda v: 20 - v), ("most of them below the sea",)),
+    **{
+        f"a tile that fades to 0 over {width} cells": (
+            fading("wens", width),
+            ("dsm.tif: heights fall to 0 towards the sides", "cut the sides off"),
+        )
+        for width in (2, 20, 200)
+    },
+    "ground declared as no data": (
+        declared(20, on_level_ground),
+        ("dsm.tif declares 20 as no data, which is a height of the ground here", "-unsetnodata"),
+    ),
+    "one of many heights declared as no data": (
+        declared(27),
+        ("dsm.tif declares 27 as no data", "of 250,000 cells looked at have none"),
+    ),
+    "a terrain that lies 3.5 m too low": (
+        terrain(lambda ground: ground - 3.5),
+        ("3.5 m or more above the terrain nearly everywhere",),
+    ),
     "a neighbour in feet": (halves(lambda v: v * 3.2808), ("a.tif and b.tif share", "jump by")),
     "a neighbour in decimetres": (halves(lambda v: v * 10, across=True), ("heights jump by",)),
     "a neighbour above another sea": (halves(lambda v: v - 15), ("heights jump by 15.0",)),
+    "a wall along a seam": (seamed(raised), ("a.tif and b.tif show the same", "Take one out")),
+    "a wall along a seam, in the tile that is read first": (
+        seamed(raised, ("b.tif", "a.tif"), n_cells=10),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
+    "a wall along a narrow seam": (
+        seamed(lambda v: raised(v, 2), n_cells=2),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
+    "a neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, across=True),
+        ("a.tif and b.tif show the same", "Take one out"),
+    ),
+    "a newer neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, OLD_AND_NEW),
+        ("_2020", "heights jump by 40.0"),
+    ),
+    "an older neighbour above another sea behind a seam": (
+        seamed(lambda v: v + 40, OLD_AND_NEW[::-1], across=True),
+        ("_2020", "heights jump by 40.0"),
+    ),
     "new houses where nothing says what is new": (twice(("a.tif", "b.tif")), ("Take one out",)),
     "a surface in feet over a terrain in metres": (in_feet, ("above the terrain nearly",)),
     "a terrain that counts from another sea": (
@@ -167,7 +260,6 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "a unit and a scale": (scaled_twice, ("its band is in 'mm'", "would convert twice")),
     "slopes": (renamed("slope_TQ38.tif"), ("slope_TQ38.tif is slope, by its name",)),
-    "neighbours that lie apart along a seam": (overlapping(40.0), ("share a seam of cells",)),
     "feet that the name alone says": (renamed("dsm_ft.tif"), ("is in feet, by its name",)),
     "cells much finer than the rasters'": (
         lambda place: place.configure(chips={"resolution_m": 0.1}),
@@ -179,12 +271,21 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 }
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "a tile that fades to 0 towards a side": (fading("w"), ("towards a side: is it a shore?",)),
+    "sea level declared as no data, where ground is as high": (
+        declared(0, lambda values: np.rint(values - 22)),
+        ("dsm.tif declares 0 as no data, which is a height of the ground here",),
+    ),
     "a terrain among the surface": (
         lambda place: (
             halves(lambda v: ground_of(place)[:, 250:])(place),
             terrain(lambda ground: ground)(place),
         ),
         ("b.tif is the terrain to the centimetre",),
+    ),
+    "a wall along a seam, in the older flight": (
+        seamed(raised, OLD_AND_NEW[::-1]),
+        ("show the same ground with different heights; the newer flight by name is taken",),
     ),
     "a terrain for a surface": (
         lambda place: place.write_raster("dsm.tif", ground_of(place)),
@@ -225,14 +326,6 @@ def test_is_noted(place: Any, noted: Callable[..., Any], name: str) -> None:
     noted(*says)
 
 
-def test_a_seam_of_equal_cells_is_taken_without_a_word(
-    place: Any, noted: Callable[..., Any]
-) -> None:
-    overlapping(0.0)(place)
-    noted()
-    assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
-
-
 @pytest.mark.parametrize("across", [False, True])
 def test_sound_neighbours_are_taken_without_a_word(
     place: Any, noted: Callable[..., Any], across: bool
@@ -242,12 +335,44 @@ def test_sound_neighbours_are_taken_without_a_word(
     assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
 
 
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize(("n_cells", "apart_m"), [(1, 0.2), (6, 0.2), (10, 0.0), (12, 0.2)])
+def test_a_sound_seam_is_taken_without_a_word(
+    place: Any, noted: Callable[..., Any], n_cells: int, apart_m: float, across: bool
+) -> None:
+    def differ(values: Any) -> Any:
+        # Surveys agree to decimetres, and a crown may be gone.
+        is_gone = (np.arange(values.size) % 5 == 0).reshape(values.shape)
+        return values + apart_m + 40 * apart_m * is_gone
+
+    seamed(differ, n_cells=n_cells, across=across)(place)
+    noted()
+    assert json.loads((place.run / "chips" / "notes.json").read_text()) == []
+
+
+SOUND: dict[str, Spoil] = {
+    "ground below the sea": changed(lambda values: values - 60),
+    "a shore along a side": changed(shore),
+    "a void that no height comes near": declared(-500, holes(-500)),
+    "a terrain half a metre too low": terrain(lambda ground: ground - 0.5),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_is_taken_without_a_word_of_heights(
+    place: Any, noted: Callable[..., Any], name: str
+) -> None:
+    SOUND[name](place)
+    noted()
+    notes = json.loads((place.run / "chips" / "notes.json").read_text())
+    assert [note for note in notes if "chips.min_area_coverage" not in note] == []
+
+
 def test_the_newer_flight_is_read_though_little_of_it_differs(
     place: Any, noted: Callable[..., Any]
 ) -> None:
-    names = ("DSM_TQ38_20030101_20030101.tif", "DSM_TQ38_20200101_20200101.tif")
     old = place.heights().mean()
-    twice(names)(place)
+    twice(OLD_AND_NEW)(place)
     noted()
     import zarr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tomllib
 import warnings
 from collections.abc import Callable
@@ -244,7 +245,7 @@ REFUSED_BEFORE_CHIPS: dict[str, tuple[Spoil, list[str]]] = {
         lambda p: p.weigh("gone.pth"),
         ['weights = { test_resnet = "gone.pth" }', "there is no such file"],
     ),
-    "a folder of weights": (lambda p: p.weigh("LIDAR"), ["not a kind of file that is read"]),
+    "a folder of weights": (lambda p: p.weigh("LIDAR"), ["LIDAR", "is a folder. Give the file"]),
     "a pipe of weights": (give_pipe, ["a.pth", "not an ordinary file"]),
     "a text for weights": (give_text, ["a.pth", "not a plain file of weights, or damaged"]),
     "a list for weights": (give_list, ["a.pt", "something of type list, not tensors by name"]),
@@ -655,7 +656,11 @@ NOTED: dict[str, tuple[Spoil, str, int]] = {
     ),
     "pictures in a sub-folder besides": (move_below, "1 pictures in its sub-folders are not", N),
     "a torn picture": (tear_one, "1 pictures cannot be read and are left out: LIDAR_103.png", 23),
-    "two rows of an id": (double_row, "ids with more than one row, the first one taken: 100", N),
+    "two rows of an id": (
+        double_row,
+        "ids with more than one row, which differ; the first one is taken: 100",
+        N,
+    ),
 }
 
 
@@ -730,3 +735,62 @@ def test_copies_on_both_sides_of_a_split_are_counted(
     shared = [int(own) % 8 in seen for own in folds.index[folds == 0]]
     assert record["share_same_picture"] == pytest.approx(np.mean(shared))
     assert chips.loc["108", "same_as"] == "100"
+
+
+def own_stack(member: str) -> str:
+    return STACK.format(members=["relief-statistics", member]).replace('"both"', '"a"')
+
+
+EARLY: dict[str, tuple[dict[str, Any], dict[str, str], tuple[str, ...]]] = {
+    "a folder for weights": (
+        {"recipes": ["vgg16"], "weights": {"vgg16": "wf"}},
+        {"wf/a.txt": ""},
+        ('weights = { vgg16 = "wf" }: is a folder. Give the file',),
+    ),
+    "a table for weights": (
+        {"recipes": ["vgg16"], "weights": {"vgg16": "labels.csv"}},
+        {},
+        ('"labels.csv" }: not a kind of file that is read', ".safetensors"),
+    ),
+    "weights that are not there": (
+        {"recipes": ["vgg16"], "weights": {"vgg16": "absent.h5"}},
+        {},
+        ("there is no such file",),
+    ),
+    "a member that is the stack itself": (
+        {"recipes": ["a.toml"]},
+        {"a.toml": own_stack("a.toml")},
+        ("'a': members: 'a.toml' is no recipe of areas that sees LIDAR alone",),
+    ),
+    "a ring of stacks": (
+        {"recipes": ["a.toml"]},
+        {"a.toml": own_stack("b.toml"), "b.toml": own_stack("a.toml")},
+        ("'a': members: 'b.toml' is no recipe of areas",),
+    ),
+    "a kind that there is not": (
+        {"recipes": ["a.toml"]},
+        {"a.toml": own_stack("vgg16").replace('"stack"', '"stak"')},
+        ("kind = 'stak'; allowed are network",),
+    ),
+    "resolutions that do not fit": (
+        {"recipes": ["dense-vgg16"], "weights": {"vgg16": "none"}},
+        {},
+        ("resolutions_m = [1.0] must be whole multiples of chips.resolution_m = 2",),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("kind", EARLY)
+def test_what_needs_no_network_is_refused_before_torch_is_loaded(
+    kind: str, command: str, place: Any, refused: Callable[..., None], monkeypatch: Any
+) -> None:
+    models, files, says = EARLY[kind]
+    (place.folder / "wf").mkdir()
+    for name, text in files.items():
+        (place.folder / name).write_text(text)
+    place.configure(models=models)
+    # No module of this name can be imported: it is the one that loads torch.
+    monkeypatch.setitem(sys.modules, "basrelief.learn.stage", None)
+    monkeypatch.setattr("basrelief.check.foresee_chips", lambda *_: pytest.fail("read heights"))
+    refused(*says, command=command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,42 @@ def test_a_target_that_cannot_be_a_name_is_refused_at_the_start(
     place.configure(data={"targets": names})
     refused("data", *says, command="run")
     assert not place.run.exists()
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("heading", [COMPOSED, DECOMPOSED])
+def test_accents_in_two_forms_are_one_name(
+    place: Place, noted: Callable[..., Any], typed: str, heading: str
+) -> None:
+    truth = place.labels()["crime"]
+    labels = place.labels().set_axis([f"{heading} code", heading], axis=1)
+    labels.to_csv(place.folder / "labels.csv", index=False)
+    place.write_areas(place.areas().rename(columns={"LSOA11CD": f"{heading} code"}))
+    columns = {"area_column": f"{typed} code", "label_column": f"{typed} code"}
+    place.configure(data={"targets": [typed], **columns})
+    np.testing.assert_allclose(noted()[COMPOSED], truth)
+
+
+def test_one_name_in_two_forms_is_one_target(place: Place, noted: Callable[..., Any]) -> None:
+    place.labels().rename(columns={"crime": COMPOSED}).to_csv(
+        place.folder / "labels.csv", index=False
+    )
+    place.configure(data={"targets": [COMPOSED, DECOMPOSED]})
+    noted()
+    about = json.loads((place.run / "chips" / "chips.json").read_text())
+    assert about["targets"] == [COMPOSED]
+
+
+def test_two_columns_of_one_name_that_differ_are_refused(
+    place: Place, refused: Callable[..., None]
+) -> None:
+    labels = place.labels().rename(columns={"crime": COMPOSED})
+    labels.assign(**{DECOMPOSED: range(100)}).to_csv(place.folder / "labels.csv", index=False)
+    place.configure(data={"targets": [COMPOSED, DECOMPOSED]})
+    refused("2 columns are called 'caf\u00e9', and they differ", command="run")
 
 
 RECIPES = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,14 @@ def celled(value: float) -> Spoil:
 
 def rewritten(name: str = "dsm.tif", **profile: Any) -> Spoil:
     return lambda place: place.write_raster(name, place.heights(), **profile)
+
+
+def rewritten_scale(scale: float) -> Spoil:
+    def spoil(place: Any) -> None:
+        with rasterio.open(place.folder / "dsm.tif", "r+") as file:
+            file.scales = (scale,)
+
+    return spoil
 
 
 def in_unit(unit: str, by: float) -> Spoil:
@@ -295,6 +304,19 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "an encrypted archive": (encrypted, ("t.zip/a.tif: is encrypted",)),
     "a broken archive": (cut_inside, ("t.zip/a.tif: cannot be read to its end", "Bad CRC-32")),
     "an archive without a raster": (zipped("t.zip", {"a.txt": b"a"}), ("t.zip: holds no raster",)),
+    "a corner and a centre": (
+        written_as_text(lambda text: text.replace("xllcorner", "XLLCENTER")),
+        ("its header has xllcenter and yllcorner, and needs xllcorner and yllcorner, or",),
+    ),
+    "no corner": (
+        written_as_text(lambda text: re.sub(r"[xy]llcorner.*\n", "", text)),
+        ("its header says not where its corner lies, and needs xllcorner",),
+    ),
+    "a scale that is no number": (
+        rewritten_scale(np.nan),
+        ("dsm.tif", "scaled by nan and moved by 0, which makes no heights"),
+    ),
+    "a scale of 0": (rewritten_scale(0.0), ("scaled by 0 and moved by 0",)),
     "a word among the numbers": (
         written_as_text(lambda text: text.replace(" 20.1", " void ", 1)),
         ("dsm.asc: 'void' stands among its numbers",),
@@ -419,6 +441,15 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
         ("tq_DTM.tif is a terrain model by its name", "nothing stands on it"),
         1.0,
     ),
+    "areas in a gap": (
+        patched(-9999),
+        (
+            "40 of the 100 areas here (E01000001, E01000002, E01000003, E01000004, E01000011 and "
+            "35 more) have heights on less than 50% of their ground (chips.min_area_coverage): "
+            "left out",
+        ),
+        0.6,
+    ),
     "a tile lost among others": (in_nine, ("no tile covers 530332, 180336",), 0.882),
     "feet by the band": (in_unit("ft", 1 / 0.3048), ("dsm.tif: heights are in ft",), 1.0),
     "survey feet": (in_unit("US survey foot", 3937 / 1200), ("US survey foot",), 1.0),
@@ -437,6 +468,14 @@ SOUND: dict[str, tuple[Spoil, float]] = {
     "a zip of a Mac": (zipped("t.zip", {"a.tif": None, "__MACOSX/._a.tif": b"x"}), 1.0),
     "a zip with a brace": (zipped("ds}m.zip", {"a.tif": None}), 1.0),
     "a zip with braces": (zipped("{d}s.zip", {"{a/}b.tif": None}), 1.0),
+    "an ASCII grid by the centre of its corner's cell": (
+        written_as_text(
+            lambda text: text.replace("xllcorner 530000", "xllcenter 530001").replace(
+                "yllcorner 180000", "yllcenter 180001"
+            )
+        ),
+        1.0,
+    ),
     "an ASCII grid": (written_as_text(lambda text: text), 1.0),
     "an ASCII grid with Windows' ends of lines": (
         written_as_text(lambda text: text.replace("\n", "\r\n")),

@@ -400,6 +400,12 @@ NOTED: list[tuple[str, Spoil, Callable[[pd.Series[float]], pd.Series[float]], tu
         lose(*range(6)),
         ("6 of the 100 areas here", FIRST_FIVE, "another census"),
     ),
+    (
+        "codes in formulas",
+        with_codes(lambda codes: '="' + codes + '"'),
+        lose(),
+        ('100 area codes stand in formulas, as in ="E01000001": the text within is taken',),
+    ),
     ("one far off", with_cells("1e6"), lambda v: v.where(v.index != 0, 1e6), ("far from all",)),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,18 @@ import pytest
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
+from basrelief.judge import stage, worlds
+from basrelief.judge.baselines import predict_baseline
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_scores
 from basrelief.judge.targeting import SHARES, count_picked
+from basrelief.learn import gaussian_process
+from basrelief.learn.area_models import fit_areas, predict_areas
+from basrelief.learn.features import read_features
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe
+from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run, read_json
+from basrelief.splits.heldout import find_usable_areas
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +141,51 @@ def test_the_town_gives_its_planted_answers(tmp_path: Path, seed: int) -> None:
     lines, agree = compare_answers(run, tmp_path / "truth.json")
     assert agree, lines
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize("name", ["relief-statistics", "place-alone", "on-top"])
+def test_of_many_areas_what_is_refitted_is_what_a_run_fits(
+    inputs: EvaluationInputs, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the stage's own functions, fold by fold, in double precision."""
+    monkeypatch.setattr(gaussian_process, "MANY", 40)
+    recipe = KrigedRecipe(kind="kriged", name="on-top", about="x", trend="relief-statistics")
+    inputs = replace(inputs, recipes=[*inputs.recipes, recipe])
+    refitter = make_refitter(inputs)
+    assert refitter is not None
+    assert set(refitter.worlds.labels) == {"alike", "no_lidar", "no_pattern", "moved"}
+    folds = [fold for fold in inputs.folds if fold.scheme == "block" and fold.repeat == 0][:3]
+    labels = inputs.areas.labels
+    found = refit_scores(refitter.learners[name], inputs.areas, folds, labels).skill
+    square = np.zeros((2, labels.shape[1]))
+    for fold in folds:
+        rng = np.random.default_rng([inputs.settings.seed, crc32(b"block"), fold.repeat, fold.fold])
+        train, test = inputs.areas.find(fold.train), inputs.areas.find(fold.test)
+        if name == "place-alone":
+            guess = predict_baseline(name, inputs.areas, train, test, rng)
+        else:
+            of = next(each for each in inputs.recipes if each.name == name)
+            assert not isinstance(of, NetworkRecipe)
+            features = read_features(of, inputs.settings, inputs.run)
+            data = gather_area_data(of, features, inputs.samples, inputs.settings)
+            model = fit_areas(data.learn_from(fold.train), rng, joins_place=data.joins_place)
+            guess = predict_areas(model, data.terms(fold.test), rng)
+        mean = np.nanmean(labels[train], axis=0)
+        square += [((labels[test] - each) ** 2).sum(axis=0) for each in (guess, mean)]
+    assert found == pytest.approx(1 - square[0] / square[1], abs=5e-3)
+
+
+def test_beyond_what_can_be_refitted_ranges_speak_with_blocks_alone(
+    inputs: EvaluationInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not stage.open_refits(inputs, "block", "area").is_alone
+    n_usable = len(find_usable_areas(inputs.samples))
+    for module in (stage, worlds):
+        monkeypatch.setattr(module, "MAX_AREAS", n_usable - 1)
+    refitter = make_refitter(inputs)
+    assert refitter is not None
+    assert not refitter.learners
+    assert set(refitter.worlds.labels) == {"no_pattern"}
+    assert stage.open_refits(inputs, "block", "area").is_alone
+    for scheme, unit in (("lad", "area"), ("area", "area"), ("block", "chip")):
+        assert not stage.open_refits(inputs, scheme, unit).is_alone

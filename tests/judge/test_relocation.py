@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from basrelief.judge.relocation import rank, relocate
+from basrelief.learn import gaussian_process
 
 XY = np.array([530_000, 180_000]) + np.random.default_rng(0).uniform(0, 5000, (100, 2))
 
@@ -25,6 +26,20 @@ def test_neighbours_keep_neighbours_labels() -> None:
     still, random = np.median(apart[np.arange(100), near]), np.median(apart)
     assert np.median(moved) < 2.5 * still
     assert np.median(moved) < random / 3
+
+
+def test_of_many_areas_each_takes_the_nearest_moved_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = relocate(XY, 30, np.random.default_rng(1))
+    monkeypatch.setattr(gaussian_process, "MANY", 99)
+    nearest = relocate(XY, 30, np.random.default_rng(1))
+    apart = np.linalg.norm(XY[:, None] - XY[None], axis=2)
+    # The same motions: what one way gives an area lies near what the other does.
+    off = np.take_along_axis(apart[nearest.ravel()], once.ravel()[:, None], axis=1)
+    assert np.median(off) < np.median(apart) / 4
+    assert np.mean([len(np.unique(each)) for each in nearest]) > 55
+    near = np.argsort(apart, axis=1)[:, 1]
+    moved = np.array([np.median(apart[each, each[near]]) for each in nearest])
+    assert np.median(moved) < 2.5 * np.median(apart[np.arange(100), near])
 
 
 def test_labels_go_elsewhere() -> None:

@@ -1,4 +1,4 @@
-"""Rectangles of a place read from a layer, with what lies around them, tile by tile."""
+"""Rectangles of a place read from a layer, with what lies around them, tract by tract."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Tiling:
 def walk_place(
     samples: Samples, zoning: Zoning, tiling: Tiling, run: Run, label: str, layer: str = HEIGHTS
 ) -> Iterator[Canvas]:
-    """Go through the ground of a place that areas have, tile by tile; tiles without data are none.
+    """Go through the ground that areas have, tract by tract; one without data is left out.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ def walk_place(
     layer
         Which of the place's layers is read.
     """
-    tiles = [
-        tile for tile in samples.extent(layer).tiles(tiling.side_px) if zoning.is_touched(tile)
+    tracts = [
+        tract for tract in samples.extent(layer).tiles(tiling.side_px) if zoning.is_touched(tract)
     ]
-    # Only tiles that areas touch: rasters reach far beyond a place with few areas.
+    # Only tracts that areas touch: rasters reach far beyond a place with few areas.
     source = samples.layers[layer]
-    for tile in run.track(tiles, label):
-        canvas = read_canvas(source, tile.snap(tiling.unit_px), tiling.halo_px)
+    for tract in run.track(tracts, label):
+        canvas = read_canvas(source, tract.snap(tiling.unit_px), tiling.halo_px)
         if canvas.has_data.any():
             # Fewer cells go through networks, and along a coast most would be empty.
             yield trim_canvas(canvas, tiling.unit_px) if tiling.is_trimmed else canvas

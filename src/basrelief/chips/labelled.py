@@ -74,7 +74,8 @@ def read_labelled_areas(
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
-    labels = _join_rates(labels, crime, asked)
+    if crime is not None and asked:
+        labels = labels.join(find_rates(crime, labels["population"])[asked])
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -249,15 +250,6 @@ def _read_own_labels(
     return labels, asked
 
 
-def _join_rates(
-    labels: pd.DataFrame, crime: CrimeCounts | None, asked: Sequence[str]
-) -> pd.DataFrame:
-    """Set rates of crime beside labels."""
-    if crime is None or not asked:
-        return labels
-    return labels.join(find_rates(crime, labels["population"])[list(asked)])
-
-
 def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collection[str]) -> float:
     """Find the year that labels speak of; NaN where neither the user nor a table says one."""
     data = settings.data
@@ -289,7 +281,7 @@ def _refuse_strangers(
     if crime is not None:
         tables.append((str(settings.typed("crime")), crime.counts.index, crime.vintage))
     for table, codes, told in tables:
-        n_matched = int(areas["area_id"].isin(codes).sum())
+        n_matched = int(_mark_known(areas["area_id"], codes).sum())
         vintage = settle_vintage(told, codes, table)
         refuse_other_vintage(table, vintage, str(where), drawn, (n_matched, len(areas)))
         # Some codes always differ (boundaries change); none in common is the wrong table.
@@ -300,6 +292,13 @@ def _refuse_strangers(
                 f"{where} (such as {areas['area_id'].iloc[0]!r}). "
                 + _explain_strangers(areas["area_id"], codes)
             )
+
+
+def _mark_known(area_ids: pd.Series[str], codes: pd.Index[str]) -> pd.Series[bool]:
+    """Mark the areas of a place that are among a table's codes."""
+    # The other way about first: pandas turns over each value that is asked for, one by one, and
+    # of a country's table few are of this place.
+    return area_ids.isin(codes[codes.isin(area_ids)])
 
 
 def _explain_strangers(drawn: pd.Series[str], codes: pd.Index[str]) -> str:
@@ -323,6 +322,7 @@ def _note_lost(
 ) -> None:
     """Note which areas of the place have no row in the table of labels, or a blank one."""
     typed = settings.typed("labels")
+    labels = labels[labels.index.isin(areas["area_id"])]
     has_row = areas["area_id"].isin(labels.index)
     if not has_row.all():
         notes.add(

@@ -23,6 +23,11 @@ from basrelief.grid import Grid, Window
 SHARD_SIDE = 8
 """Chunks along a side of what is one file: the unit of writing."""
 
+# Bits side by side: neighbouring heights share their leading bits. The last one tells a flipped
+# bit, which unpacks to other values without a word.
+COMPRESSORS = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
+"""How the pieces of layers and of pictures are packed."""
+
 CONVENTIONS = [
     {"uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "name": "spatial:"},
     {"uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f", "name": "proj:"},
@@ -142,9 +147,7 @@ def create_layer(
         # A chunk is what is read at once; a file holds many, or a country would be millions.
         shards=(len(bands), SHARD_SIDE * chunk_px, SHARD_SIDE * chunk_px),
         dtype=dtype,
-        # Bits side by side: neighbouring heights share their leading bits.
-        # The last one tells a flipped bit, which unpacks to other values without a word.
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
+        compressors=COMPRESSORS,
         fill_value=fill,
         dimension_names=("band", "row", "col"),
         attributes=_describe(grid, bands, crs, fill),

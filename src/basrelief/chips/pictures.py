@@ -256,7 +256,7 @@ def _note_losses(notes: Notes, pictures: Pictures, unreadable: pd.DataFrame, see
         )
     if pictures.duplicates:
         names = ", ".join(pictures.duplicates[:10])
-        notes.add(f"ids with more than one row, the first one taken: {names}")
+        notes.add(f"ids with more than one row, which differ; the first one is taken: {names}")
 
 
 def _note_looks(notes: Notes, settings: Settings, shown: pd.DataFrame, seen: Seen) -> None:

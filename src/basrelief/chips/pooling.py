@@ -1,4 +1,4 @@
-"""From ground to features of areas: a function measures a tile, one driver walks the place."""
+"""From ground to features of areas: a function measures a tract, one driver walks the place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Measuring:
 
     tiling: Tiling
     measure: Callable[[Canvas], Iterable[Planes]]
-    """Makes planes of a tile. Each goes when its sums are taken."""
+    """Makes planes of a tract. Each goes when its sums are taken."""
 
     layer: str = HEIGHTS
 
@@ -40,15 +40,15 @@ class Columns(NamedTuple):
 
 
 def pool_place(samples: Samples, areas: gpd.GeoDataFrame, measuring: Measuring, run: Run) -> Pools:
-    """Measure a place tile by tile and sum what lies in each area, by fractions of cells.
+    """Measure a place tract by tract and sum what lies in each area, by fractions of cells.
 
-    Memory is that of a tile, and a row an area.
+    Memory is that of a tract, and a row an area.
     """
     pools, zoning = Pools(), Zoning(areas)
     for canvas in walk_place(
         samples, zoning, measuring.tiling, run, measuring.label, measuring.layer
     ):
-        # One at a time: hundreds of channels of a tile at once would not fit.
+        # One at a time: hundreds of channels of a tract at once would not fit.
         for planes in measuring.measure(canvas):
             pool_planes(pools, planes, zoning.on(planes.grid))
     return pools

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, Crc32cCodec
 
-from basrelief.chips.layers import Layer, open_array, open_layer, read_array
+from basrelief.chips.layers import COMPRESSORS, Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
 from basrelief.grid import Grid
@@ -135,8 +134,9 @@ class Samples:
         return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
 
 
-def load_samples(run: Run) -> Samples:
-    """Read what the chips stage wrote (pixels stay on disk)."""
+def load_samples(run: Run | Path | str) -> Samples:
+    """Read what the chips stage wrote in a run, or in the folder of one (pixels stay on disk)."""
+    run = run if isinstance(run, Run) else Run(Path(run))
     facts = read_json(run.chips / "chips.json")
     has_places = facts["kind"] == "heights"
     read = gpd.read_parquet if has_places else pd.read_parquet
@@ -190,8 +190,7 @@ def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
         # a file each would be more than some file systems bear.
         shards=(SHARD_PICTURES, 3, size_px, size_px),
         dtype="uint8",
-        # The last one tells a flipped bit, which unpacks to other values without a word.
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
+        compressors=COMPRESSORS,
         fill_value=0,
         dimension_names=("picture", "band", "row", "col"),
         attributes={"bands": ["red", "green", "blue"], "units": ["1", "1", "1"]},

@@ -22,7 +22,7 @@ N_STEPS = 200
 """Steps in which values are counted for their quantiles; the last holds all that is above."""
 
 MAX_GRIDS = 8
-"""Grids whose coverage is remembered: those of one tile, or of one area's view."""
+"""Grids whose coverage is remembered: those of one tract, or of one area's view."""
 
 FEW, DENSE = 4, 8
 """Of so many planes sums are quickest plane by plane; of more, where areas hold at least an
@@ -65,7 +65,7 @@ class Zones:
         counts : (row, col)
             Marks, or shares from 0 to 1. Weights have its precision; of marks, the coverage's.
         """
-        # The planes of one tile often count the same cells: the last answer is kept for them.
+        # The planes of one tract often count the same cells: the last answer is kept for them.
         if self._weighed is None or self._weighed[0] is not counts:
             dtype = counts.dtype if np.issubdtype(counts.dtype, np.floating) else np.float64
             flat = counts.ravel()
@@ -180,7 +180,7 @@ class Zoning:
         return counted
 
     def forget(self) -> None:
-        """Let go of what was found: a tile is left for the next."""
+        """Let go of what was found: a tract is left for the next."""
         self._found.clear()
 
     def _near(self, grid: Grid) -> NDArray[np.int64]:
@@ -211,7 +211,7 @@ class Planes:
 
 @dataclass(eq=False)
 class Sums:
-    """Weighted sums over one area's cells, added to tile by tile."""
+    """Weighted sums over one area's cells, added to tract by tract."""
 
     weight: float = 0.0
     """Cells that count, by their share inside the area."""
@@ -258,16 +258,16 @@ Pools = dict[str, dict[str, Sums]]
 
 
 def pool_planes(pools: Pools, planes: Planes, zones: Zones) -> None:
-    """Add what a tile's planes hold of each area that they have any of."""
+    """Add what a tract's planes hold of each area that they have any of."""
     pool, weighed = pools.setdefault(planes.name, {}), zones.weigh(planes.counts)
     values = planes.values.reshape(len(planes.values), planes.grid.n_cells)
     total = weighed.sum(values)
-    # Squares rather than two passes: a tile is gone when the area's mean is known.
+    # Squares rather than two passes: a tract is gone when the area's mean is known.
     square = weighed.sum(values**2) if planes.has_spread else np.zeros_like(total)
     for k, (area_id, cells, weight) in enumerate(weighed.of_areas()):
         sums = pool.setdefault(area_id, Sums())
         sums.weight += float(weight.sum())
-        # Not in place: the first sum is a number, and later ones are views of this tile's.
+        # Not in place: the first sum is a number, and later ones are views of this tract's.
         sums.total = sums.total + total[k]
         sums.square = sums.square + square[k]
         if planes.step is not None:

@@ -113,7 +113,7 @@ class Attributor:
 
 
 def list_area_cells(patch: Patch, cell_px: int, zoning: Zoning) -> dict[str, AreaCells]:
-    """Find each area's cells with data in a patch, on the grid of a map."""
+    """Find each area's cells with data in a patch, on the grid of a map: (cell,) each, by area."""
     # Any data at all: a map shows ground that a pool leaves out too, with what is spread to it.
     has_data = coarsen(np.isfinite(patch.detail[0]), cell_px) > 0
     counted = np.stack([coarsen(mask, cell_px).ravel() for mask in patch.counted])

@@ -37,9 +37,17 @@ from basrelief.explain.tally import AreaSums, CellFacts
 from basrelief.grid import Grid
 from basrelief.judge.stage import group_units
 from basrelief.learn.area_models import AreaModel, decompose, load_model
-from basrelief.learn.dense import Patch, find_multiple, forward, list_patches
+from basrelief.learn.dense import Patch, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
-from basrelief.learn.recipes import DISTRICT, PLACE, DenseRecipe, Ground, NetworkRecipe, read_recipe
+from basrelief.learn.recipes import (
+    DISTRICT,
+    PLACE,
+    DenseRecipe,
+    Ground,
+    NetworkRecipe,
+    find_multiple,
+    read_recipe,
+)
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.names import name_file
 from basrelief.run import MODEL, Run
@@ -185,7 +193,7 @@ class Scene:
         return patch.grid.coarser(self.cell_px)
 
     def area_cells(self, patch: Patch) -> dict[str, AreaCells]:
-        """List each area's cells in a patch."""
+        """List each area's cells in a patch, (cell,) each, by area."""
         return list_area_cells(patch, self.cell_px, self.zoning)
 
     def _sides_px(self) -> list[int]:
@@ -296,7 +304,7 @@ def _weigh_place(
             sums.add(cells, covered.reshape(1, *cells.shape), len(model.targets))
     features = {area_id: model.describe(area_id) for area_id in tally}
     if refits is not None:
-        model = replace(model, linear=refits.widen(model.linear))
+        model = replace(model, linear=refits.append_refits(model.linear))
     return Attributor(model, scene.zoning, scene.cell_px, totals, features), tally
 
 

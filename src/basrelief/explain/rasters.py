@@ -27,15 +27,15 @@ class StoredPlanes:
         # The system keeps in memory what it can of such a file, and no more.
         self._values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
 
-    def add(self, block: Grid, values: NDArray[np.float32], first: int = 0) -> None:
-        """Add a block, (plane, row, col), to the planes from the first on, as far as they reach."""
-        here, within = self.grid.clip(self.grid.find(block))
+    def add(self, tract: Grid, values: NDArray[np.float32], first: int = 0) -> None:
+        """Add a tract, (plane, row, col), to the planes from the first on, as far as they reach."""
+        here, within = self.grid.clip(self.grid.find(tract))
         self._values[first : first + len(values), *here] += values[:, *within]
 
-    def read(self, block: Grid) -> NDArray[np.float32]:
-        """Read a block of all planes, (plane, row, col); 0 beyond the place."""
-        here, within = self.grid.clip(self.grid.find(block))
-        values = np.zeros((len(self._values), *block.shape), dtype=np.float32)
+    def read(self, tract: Grid) -> NDArray[np.float32]:
+        """Read a tract of all planes, (plane, row, col); 0 beyond the place."""
+        here, within = self.grid.clip(self.grid.find(tract))
+        values = np.zeros((len(self._values), *tract.shape), dtype=np.float32)
         values[:, *within] = self._values[:, *here]
         return values
 

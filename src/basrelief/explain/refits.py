@@ -26,7 +26,7 @@ from basrelief.explain.kinds import KINDS
 from basrelief.explain.readout import find_linear
 from basrelief.explain.tally import CellFacts, add_by_kind
 from basrelief.judge.resampling import MIN_GROUPS
-from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_stack
+from basrelief.learn.area_models import INNER_FOLDS, AreaModel, TrainingAreas, fit_stack
 from basrelief.learn.joint import JointProcess, fit_joint
 from basrelief.learn.linear import LinearModel
 from basrelief.learn.train_areas import AreaData
@@ -34,8 +34,6 @@ from basrelief.splits.folds import assign_folds
 
 MAX_REFITS = 20
 """Groups of blocks that are left out in turn: bounds the time, whatever the place."""
-
-INNER_FOLDS = 5
 
 Floats = NDArray[np.float64]
 
@@ -57,13 +55,13 @@ class BlockRefits:
         _, n_refits, n_targets = self.coef.shape
         object.__setattr__(self, "sums", np.zeros((n_refits, len(KINDS) + 1, n_targets)))
 
-    def widen(self, linear: LinearModel) -> LinearModel:
+    def append_refits(self, linear: LinearModel) -> LinearModel:
         """Put the refits' coefficients beside the model's own, as if they were more targets."""
         again = self.coef.reshape(len(self.coef), -1)
         return replace(linear, coef=np.concatenate([linear.coef, again], axis=1))
 
     def add(self, found: Contribution, facts: CellFacts) -> None:
-        """Add what cells contribute by each refit; columns as `widen` puts them."""
+        """Add what cells contribute by each refit; columns as `append_refits` puts them."""
         n_refits, n_kinds, n_targets = self.sums.shape
         added = np.zeros((n_kinds, n_refits * n_targets))
         add_by_kind(added, found.take(slice(n_targets, None)), facts)

@@ -1,4 +1,4 @@
-"""Sums of contributions by area: in all, by kind of ground, and beside the edges of blocks."""
+"""Sums of contributions by area: in all, by kind of ground, and beside the edges of tracts."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class AreaSums:
         self.edge_coverage += float(own.coverage.sum())
 
     def add(self, found: Contribution, facts: CellFacts) -> None:
-        """Add what some cells contribute."""
+        """Add what some cells contribute, (cell, target)."""
         is_edge = facts.is_edge[found.cells]
         self.total += found.values.sum(axis=0)
         add_by_kind(self.by_kind, found, facts)

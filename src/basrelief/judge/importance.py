@@ -48,7 +48,7 @@ class Importance:
         return np.asarray(total > 0)
 
     def take(self, targets: Rows) -> Importance:
-        """Keep some of the targets, by their positions."""
+        """Keep some of the targets, by their positions (n,)."""
         return Importance(
             self.features[:, targets], self.scales, self.place[:, targets], self.district[targets]
         )

@@ -21,7 +21,7 @@ from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.predictions import SchemePredictions
 from basrelief.judge.targeting import SHARES, measure_lifts
 from basrelief.judge.worlds import Kind, Worlds, draw_worlds
-from basrelief.learn.area_models import fit_stack
+from basrelief.learn.area_models import fit_areas, fit_stack, predict_areas
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
 from basrelief.learn.knowledge import sees_lidar
@@ -244,16 +244,19 @@ def refit_baseline(name: str, data: BaselineData, seed: int) -> Predict:
 
 
 def refit_recipe(data: AreaData, seed: int) -> Predict:
-    """Make what fits a recipe of areas to any labels; not where the place has many areas."""
+    """Make what fits a recipe of areas to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
         rows = data.labels.index.get_indexer(fold.train.tolist())
         areas = replace(data.learn_from(fold.train), labels=labels[rows])
-        new = data.terms(fold.test)
+        new, rng = data.terms(fold.test), _rng(seed, fold)
+        if data.is_many:
+            model = fit_areas(areas, rng, joins_place=data.joins_place)
+            return predict_areas(model, new, rng)
         # What predicts, and no more: `fit_areas` fits what LIDAR says alone as well.
         if data.joins_place:
             return predict_joint(fit_joint(areas.terms, areas.labels), new)
-        return predict_linear(fit_stack(areas, _rng(seed, fold)), new.join())
+        return predict_linear(fit_stack(areas, rng), new.join())
 
     return predict
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+
+from basrelief.learn.gaussian_process import has_many
 
 Floats = NDArray[np.float64]
 
@@ -15,7 +18,8 @@ def relocate(xy: Floats, n_motions: int, rng: np.random.Generator) -> NDArray[np
     All areas are turned about the middle of the place by any angle, mirrored or not, and moved by
     any distance; what leaves the place's bounds on one side comes back on the other. Each area
     then takes the label of one moved area, each label once, so that they lie as near to where
-    they were moved as they can. Neighbours keep neighbours' labels, but for the seam.
+    they were moved as they can. Of many areas each takes the nearest moved area's, which another
+    may take too. Neighbours keep neighbours' labels, but for the seam.
 
     Parameters
     ----------
@@ -38,8 +42,13 @@ def relocate(xy: Floats, n_motions: int, rng: np.random.Generator) -> NDArray[np
         angle, mirror = rng.uniform(0, 2 * np.pi), rng.choice([-1.0, 1.0])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turned = ((xy - middle) * [mirror, 1.0]) @ turn.T
-        moved = turned + rng.uniform(0, size)
-        apart = _measure_round(xy - west_south, np.mod(moved, size), size)
+        moved = np.mod(turned + rng.uniform(0, size), size)
+        if has_many(len(xy)):
+            # To take each once is a matter of the cube of their number.
+            tree = cKDTree(np.minimum(moved, np.nextafter(size, 0)), boxsize=size)
+            taken[motion] = tree.query(np.mod(xy - west_south, size))[1]
+            continue
+        apart = _measure_round(xy - west_south, moved, size)
         # Each label once: means and variances stay what they are.
         taken[motion] = linear_sum_assignment(apart**2)[1]
     return taken

@@ -180,9 +180,13 @@ def sum_up(record: Record) -> str:
     >>> sum_up({"skill": 0.314, "worth": "no_better"})
     'skill 0.31, no better'
     """
+    return f"skill {write_skill(record)}, {name_worth(record)}"
+
+
+def write_skill(record: Record) -> str:
+    """Write a score's skill with two decimals, or that it is unknown."""
     # Plus 0.0: what rounds to -0.00 is 0.
-    skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
-    return f"skill {skill}, {name_worth(record)}"
+    return "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
 
 
 def _sum_errors(

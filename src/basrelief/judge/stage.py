@@ -40,10 +40,10 @@ from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
+from basrelief.judge.worlds import MAX_AREAS
 from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
-from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.knowledge import LIDAR
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
@@ -52,9 +52,10 @@ from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
-HELD_OUT = ("block", "lad")
-"""Schemes in which next to nothing that is tested has a neighbour that was learnt from: elsewhere
-what neighbours share passes for knowledge, and no interval of models held fixed shows it."""
+HELD_OUT = "block"
+"""The scheme in which nothing that is tested has a neighbour that was learnt from: elsewhere, along
+districts' borders too, what neighbours share passes for knowledge, and no interval of models held
+fixed shows it."""
 
 BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
@@ -177,8 +178,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    refits = {unit: _open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
-    found.lifts |= {(scheme, share): _open_refits(inputs, scheme, "area") for share in SHARES}
+    refits = {unit: open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): open_refits(inputs, scheme, "area") for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -211,10 +212,10 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     return compared
 
 
-def _open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
+def open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
     """Make room for what recipes come to in other worlds, in one scheme."""
     # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = has_many(len(find_usable_areas(inputs.samples))) and scheme in HELD_OUT
+    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme == HELD_OUT
     targets, n_districts = inputs.samples.targets, inputs.n_districts
     return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
 

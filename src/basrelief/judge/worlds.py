@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.judge.relocation import relocate
-from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.linear import measure_spread
 from basrelief.learn.simulate import simulate_labels
@@ -19,6 +18,9 @@ Kind = Literal["alike", "no_lidar", "no_pattern", "moved"]
 
 MIN_AREAS = 30
 """With fewer areas to learn from, the process that labels are drawn from is make-believe."""
+
+MAX_AREAS = 5000
+"""With more, hundreds of fits take days: London has 4,835 LSOAs."""
 
 Floats = NDArray[np.float64]
 
@@ -69,8 +71,8 @@ def draw_worlds(
     Parameters
     ----------
     terms
-        Of the areas that can be learnt from. Without places, or of too few areas or too many for
-        a process of them, there is ``no_pattern`` alone.
+        Of the areas that can be learnt from. Without places, or of too few areas or too many, there
+        is ``no_pattern`` alone.
     labels : (area, target)
         Of all areas; NaN where unknown.
     rows : (usable area,)
@@ -79,7 +81,7 @@ def draw_worlds(
     usable, xy = labels[rows], terms.locations.xy
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
     drawn: dict[Kind, Floats] = {"no_pattern": usable[shuffled]}
-    if xy is not None and len(rows) >= MIN_AREAS and not has_many(len(rows)):
+    if xy is not None and MIN_AREAS <= len(rows) <= MAX_AREAS:
         mean, spread = measure_spread(usable)
         nothing = terms.leave_out(terms.feature_sets)
         drawn |= {

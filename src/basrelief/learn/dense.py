@@ -15,11 +15,11 @@ from basrelief.chips.canvas import Canvas, Tiling, walk_place
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
 from basrelief.chips.store import Samples
 from basrelief.chips.zonal import Planes, Pools, Zoning
-from basrelief.config import InputError, Settings
+from basrelief.config import Settings
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
-from basrelief.learn.recipes import DenseRecipe
+from basrelief.learn.recipes import DenseRecipe, find_multiple
 from basrelief.learn.renderings import render_picture
 from basrelief.run import Run
 
@@ -171,24 +171,6 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
     for resolution_m in recipe.resolutions_m:
         find_multiple(settings.chips.resolution_m, recipe, resolution_m)
     try_extractor(recipe, settings)
-
-
-def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
-    """Find how many pixels of the chips are a pixel of the network.
-
-    Raises
-    ------
-    InputError
-        If it is no whole number.
-    """
-    factor = resolution_m / chips_m
-    # Resampling would blur the texture that the features rest on.
-    if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
-        raise InputError(
-            f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
-            f"multiples of chips.resolution_m = {chips_m:g}. Change one of the two."
-        )
-    return round(factor)
 
 
 def _tile_place(samples: Samples, extractor: Extractor, factor: int) -> Tiling:

@@ -29,7 +29,7 @@ from basrelief.learn.recipes import (
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
 
-Ground = Literal["terrain", "estimated"]
+GroundSource = Literal["terrain", "estimated"]
 
 
 class Spread(StrictTable):
@@ -52,7 +52,7 @@ class FinalModel(StrictTable):
     bands: str
     """``relief`` or ``shaded`` of a network; ``heights`` where areas are described."""
 
-    ground: Ground | None
+    ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
 
     native_resolution_m: float | None

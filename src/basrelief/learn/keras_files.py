@@ -20,8 +20,6 @@ from basrelief.config import InputError
 from basrelief.learn.file_heads import describe_head
 from basrelief.learn.magnitudes import find_number_fault
 
-SUFFIXES = (".h5", ".hdf5", ".keras")
-
 ARCHIVED = "model.weights.h5"
 """What a ``.keras`` archive calls the file of its weights."""
 

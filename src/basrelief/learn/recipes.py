@@ -238,6 +238,24 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
     return members
 
 
+def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
+    """Find how many pixels of the chips are a pixel of the network.
+
+    Raises
+    ------
+    InputError
+        If it is no whole number.
+    """
+    factor = resolution_m / chips_m
+    # Resampling would blur the texture that the features rest on.
+    if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
+        raise InputError(
+            f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
+            f"multiples of chips.resolution_m = {chips_m:g}. Change one of the two."
+        )
+    return round(factor)
+
+
 def list_typed_members(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):

@@ -36,7 +36,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     """Compute the relief statistics of every area.
 
     `measures.describe_measures` says what each is. Every cell is measured with what lies
-    around it, whichever tile that is in; cells count by the fraction of them in the area.
+    around it, whichever tract that is in; cells count by the fraction of them in the area.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
 
 
 def measure_relief(canvas: Canvas, factor: int) -> Iterator[Planes]:
-    """Measure every plane of a tile, one at a time.
+    """Measure every plane of a tract, one at a time.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _finish(pools: Pools, area_id: str, cell_m: float) -> dict[str, float]:
         total, count = (*np.asarray(sums.total).tolist(), sums.weight)[:2]
         found[name] = total / count if count * cell_m**2 >= LEAST_M2 else np.nan
     mean, square = found["roof_height_mean_m"], found["roof_height_square_m2"]
-    # From sums of squares, which can be gathered tile by tile.
+    # From sums of squares, which can be gathered tract by tract.
     found["roof_height_variation"] = max(square - mean**2, 0.0) ** 0.5 / mean
     for share in (50, 90):
         is_known = np.isfinite(mean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
+    Recipe,
     find_members,
     list_backbones,
 )
@@ -63,11 +65,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for network in networks:
         # Before the first is trained, which may take hours.
         _check_folds(network, samples, folds)
-    if not has_many(len(find_usable_areas(samples))):
-        # Beyond, place comes second to all sets together, and their number does not matter.
-        for recipe in recipes:
-            if isinstance(recipe, KrigedRecipe):
-                check_sets([member.name for member in find_members(recipe, settings)])
+    check_joined(recipes, samples, settings)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:
@@ -99,6 +97,22 @@ def check_recipes(settings: Settings) -> None:
             if isinstance(member, DenseRecipe):
                 choose_arithmetic(settings)
                 check_dense(member, settings)
+
+
+def check_joined(recipes: Sequence[Recipe], samples: Samples, settings: Settings) -> None:
+    """Stop where a recipe joins more feature sets with place than can be told apart.
+
+    Raises
+    ------
+    InputError
+        Lists them.
+    """
+    if has_many(len(find_usable_areas(samples))):
+        # Place comes second to all sets together, and their number does not matter.
+        return
+    for recipe in recipes:
+        if isinstance(recipe, KrigedRecipe):
+            check_sets([member.name for member in find_members(recipe, settings)])
 
 
 def _check_folds(recipe: NetworkRecipe, samples: Samples, folds: list[ChipFold]) -> None:

@@ -21,8 +21,6 @@ from basrelief.learn.leftovers import list_leftovers
 from basrelief.learn.magnitudes import find_number_fault
 
 SAFETENSORS = ".safetensors"
-PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".tar")
-SUFFIXES = (SAFETENSORS, *PICKLED)
 
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "module", "network", "net", "weights")
 """Where trainers keep the weights in what they save; the first that is there counts."""

@@ -18,6 +18,12 @@ from torch import Tensor, nn
 from basrelief.config import InputError, Settings
 from basrelief.hashes import hash_file
 from basrelief.learn import keras_files, weight_files
+from basrelief.learn.beforehand import (
+    KERAS_SUFFIXES,
+    check_path,
+    hint_file,
+    hint_keras,
+)
 from basrelief.learn.choice import name_weights
 from basrelief.learn.keras_resnet import KerasResNet50V2
 from basrelief.learn.recipes import Variant
@@ -25,9 +31,6 @@ from basrelief.learn.weight_files import State, take_prefixed
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Mean blue, green, red that the Oxford VGG weights were trained with."""
-
-KERAS_CLASSES = {"vgg16": "VGG16", "vgg19": "VGG19", "resnetv2_50": "ResNet50V2"}
-"""Backbones that Keras has too, and what it calls them."""
 
 HUB_WAIT_S = 5.0
 """How long an answer of the hub is waited for before it counts as out of reach."""
@@ -75,12 +78,12 @@ def check_weights(backbone: str, settings: Settings, variant: Variant = "timm") 
     if typed is None and variant == "keras":
         raise InputError(
             f"weights of {backbone!r} as Keras builds it: they come from a file alone. "
-            f"{_hint_keras(backbone)} {_hint(backbone)}"
+            f"{hint_keras(backbone)} {hint_file(backbone)}"
         )
     if typed is None:
         _check_hub(backbone)
     elif typed != "none":
-        _check_file(backbone, typed, settings.locate(typed), variant)
+        check_path(backbone, typed, settings.locate(typed), variant)
 
 
 def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
@@ -94,7 +97,7 @@ def stamp_weights(backbone: str, settings: Settings) -> list[Any]:
 def suit_keras(backbone: str, settings: Settings) -> bool:
     """Say whether pictures prepared as Keras does suit a backbone's weights: its own, or random."""
     typed = settings.models.weights.get(backbone) or ""
-    return typed == "none" or Path(typed).suffix.lower() in keras_files.SUFFIXES
+    return typed == "none" or Path(typed).suffix.lower() in KERAS_SUFFIXES
 
 
 def load_backbone(
@@ -119,14 +122,14 @@ def load_backbone(
         return model, usual
     path = settings.locate(typed)
     where = f"models.{name_weights(backbone, typed)}"
-    if path.suffix.lower() in keras_files.SUFFIXES:
+    if path.suffix.lower() in KERAS_SUFFIXES:
         _load_keras(model, backbone, where, path)
         return model, keras_normalisation(backbone)
     # A network of our own brings the normalisation that it learnt with.
     state, normalisation = _take_own(where, weight_files.read_state(where, path))
     wants = f"The file must be a timm state dict of {backbone}."
     if variant == "keras":
-        wants = f"This recipe has Keras' network, not timm's. {_hint_keras(backbone)}"
+        wants = f"This recipe has Keras' network, not timm's. {hint_keras(backbone)}"
     model.load_state_dict(weight_files.fit_state(where, state, model, wants))
     return model, normalisation or usual
 
@@ -213,21 +216,10 @@ def _strip(model: Any) -> nn.Module:
     return stripped
 
 
-def _hint(backbone: str) -> str:
-    return (
-        f'Give a file under [models], {name_weights(backbone, "FILE")}, or "none" for random ones.'
-    )
-
-
-def _hint_keras(backbone: str) -> str:
-    name = KERAS_CLASSES.get(backbone, "VGG16")
-    return f"Keras writes one: keras.applications.{name}(include_top=False).save_weights(FILE)."
-
-
 def _check_hub(backbone: str) -> None:
     repo = _facts_of(backbone).hf_hub_id
     if not repo:
-        raise InputError(f"weights of {backbone!r}: timm has none. {_hint(backbone)}")
+        raise InputError(f"weights of {backbone!r}: timm has none. {hint_file(backbone)}")
     names = ("model.safetensors", "pytorch_model.bin")
     # Looked for on this machine first: people without a network have fetched them before.
     if any(isinstance(huggingface_hub.try_to_load_from_cache(repo, n), str) for n in names):
@@ -235,7 +227,7 @@ def _check_hub(backbone: str) -> None:
     if hub.HF_HUB_OFFLINE or not _is_reachable(hub.ENDPOINT):
         raise InputError(
             f"weights of {backbone!r}: not on this machine, and {hub.ENDPOINT} is out of reach. "
-            f"{_hint(backbone)}"
+            f"{hint_file(backbone)}"
         )
 
 
@@ -268,33 +260,9 @@ def _load_by_name(backbone: str, size_px: int) -> nn.Module:
     except Exception as error:  # the hub's client raises many kinds
         raise InputError(
             f"weights of {backbone!r}: could not be fetched ({type(error).__name__}). "
-            f"{_hint(backbone)}"
+            f"{hint_file(backbone)}"
         ) from error
     return _strip(model)
-
-
-def _check_file(backbone: str, typed: str, path: Path, variant: Variant) -> None:
-    where, suffix = f"models.{name_weights(backbone, typed)}", path.suffix.lower()
-    if suffix not in (*keras_files.SUFFIXES, *weight_files.SUFFIXES):
-        raise InputError(
-            f"{where}: not a kind of file that is read. Allowed are Keras' .h5, .weights.h5 and "
-            f'.keras, PyTorch\'s {", ".join(weight_files.SUFFIXES)}, and "none".'
-        )
-    is_keras = suffix in keras_files.SUFFIXES
-    if is_keras and not backbone.startswith("vgg") and variant != "keras":
-        raise InputError(
-            f"{where}: Keras files are read for VGG networks, and for ResNet50V2 in recipes with "
-            f"variant = 'keras' (coursework-resnet50v2); timm's {backbone} is another network. "
-            "Give a timm file, or leave out the recipe that wants it."
-        )
-    if is_keras and "th_kernels" in path.name:
-        raise InputError(
-            f"{where}: kernels of Theano are mirrored, and the file does not say so itself. Give "
-            "the file whose name has tf_kernels in its place."
-        )
-    if not path.is_file():
-        what = "not an ordinary file" if path.exists() else "there is no such file"
-        raise InputError(f"{where}: {what}. {_hint(backbone)}")
 
 
 def _take_own(where: str, state: State) -> tuple[State, Normalise | None]:
@@ -341,7 +309,7 @@ def _load_keras(model: nn.Module, backbone: str, where: str, path: Path) -> None
         kind: [[tuple(tensor.shape) for tensor in tensors] for tensors in layers]
         for kind, layers in own.items()
     }
-    stored = keras_files.read_keras(where, path, shapes, backbone, _hint_keras(backbone))
+    stored = keras_files.read_keras(where, path, shapes, backbone, hint_keras(backbone))
     with torch.no_grad():
         for kind, layers in own.items():
             for arrays, tensors in zip(stored[kind], layers, strict=True):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -17,7 +15,7 @@ from pyproj import CRS
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
-from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, suggest, tidy_text
+from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, find_same, suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.boundaries import (
     OPEN_ERRORS,
@@ -34,6 +32,7 @@ from basrelief.sources.census import (
     find_column,
     find_columns,
     find_vintage,
+    note_guarded,
     recognise_codes,
     tidy_codes,
 )
@@ -43,9 +42,6 @@ from basrelief.sources.plausible import (
     MENDED_SHARE,
 )
 from basrelief.sources.sheets import N_SAMPLE
-
-SHX_HEAD, SHX_RECORD = 100, 8
-"""Bytes of a shapefile's index: its head, and each shape (ESRI, 1998)."""
 
 MAX_SCANNED_BYTES = 300 * 2**20
 """Files up to this size are gone through for areas without a place; of larger ones only what lies
@@ -81,8 +77,9 @@ def choose_code_column(
     """
     if column is not None:
         # What was typed is never held against what it looks like.
-        if column in columns:
-            return column
+        typed_column = find_same(column, columns)
+        if typed_column is not None:
+            return typed_column
         raise InputError(
             f"{typed.beside(key, column)}: {typed} has no such column. "
             f"It has: {list_names(columns)}.{suggest(column, columns)}"
@@ -126,9 +123,10 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
         # Codes may be blank too; pandas would leave their group out, and nothing could be named.
         count = repeated.groupby(keys, dropna=False, sort=False).size().iloc[0]
         codes = list_names(repeated[keys].iloc[0].tolist())
-        raise InputError(
-            f"{where}: area codes must be unique, {codes} stands {count} times. {cure}"
-        )
+        what = "area codes must be unique"
+        if len(keys) > 1:
+            what = f"rows must differ in one of {', '.join(map(repr, keys))} at least"
+        raise InputError(f"{where}: {what}, {codes} stands {count} times. {cure}")
 
 
 def read_areas(
@@ -238,7 +236,6 @@ def read_headings(typed: Typed, column: str | None = None) -> list[str]:
 
 def _scan_bounds(layer: BoundaryLayer, code: str, typed: Typed, notes: Notes) -> Bounds:
     """Give the bounds of the areas that have a place; say how many have none, and refuse if all."""
-    _refuse_uneven(Path(layer.source.path), typed)
     if typed.path.is_file() and typed.path.stat().st_size > MAX_SCANNED_BYTES:
         return layer.bounds
     try:
@@ -258,25 +255,6 @@ def _scan_bounds(layer: BoundaryLayer, code: str, typed: Typed, notes: Notes) ->
     west, south = boxes[:2, has_place].min(axis=1).tolist()
     east, north = boxes[2:, has_place].max(axis=1).tolist()
     return west, south, east, north
-
-
-def _refuse_uneven(path: Path, typed: Typed) -> None:
-    """Stop where a shapefile's table has another number of rows than it has shapes.
-
-    They are joined by their places alone: edited elsewhere, each shape would get another's code.
-    """
-    beside = {each.suffix.lower(): each for each in path.parent.glob(f"{glob.escape(path.stem)}.*")}
-    if path.suffix.lower() != ".shp" or not {".shx", ".dbf"} <= set(beside):
-        return
-    with beside[".dbf"].open("rb") as file:
-        n_rows = int.from_bytes(file.read(8)[4:], "little")
-    n_shapes = (beside[".shx"].stat().st_size - SHX_HEAD) // SHX_RECORD
-    if n_rows != n_shapes:
-        raise InputError(
-            f"{typed}: has {n_shapes} shapes in {path.name} and {n_rows} rows in "
-            f"{beside['.dbf'].name}, so that codes would belong to other shapes. Fetch it again, "
-            "all its files together."
-        )
 
 
 def _read_codes(layer: BoundaryLayer, code: str, asked: NDArray[np.bool_]) -> list[Any]:
@@ -325,9 +303,11 @@ def _lay_on_grid(
     # The file was asked by a box, which lets in areas that touch the rasters or only come near.
     after = areas.area.to_numpy()
     is_drawn = after > 0
-    if (is_near & ~is_drawn).any():
-        codes = areas.loc[is_near & ~is_drawn, "area_id"].tolist()
-        _note_left_out(notes, typed, codes, "drawn as points or lines, without ground,")
+    flat = areas.loc[is_near & ~is_drawn, "area_id"].tolist()
+    if flat and not is_drawn.any():
+        raise refuse(typed, f"its areas here enclose no ground, such as {flat[0]}")
+    if flat:
+        _note_left_out(notes, typed, flat, "drawn as points or lines, without ground,")
     is_inside = is_drawn & (shapely.area(areas.intersection(frame).values) > 0)
     is_mended = is_inside & (np.abs(after - before) > MENDED_SHARE * after)
     if is_mended.any():
@@ -356,6 +336,7 @@ def _take_polygons(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
 
 def _tidy(areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> gpd.GeoDataFrame:
     """Give every column its type and the rows their order."""
+    note_guarded(areas["area_id"].astype(object), str(typed), notes)
     codes = tidy_codes(areas["area_id"].astype(object))
     is_bare = codes.isna() | (codes == "")
     if is_bare.any():

@@ -17,6 +17,8 @@ NUMBERS = b"0123456789+-.eE \t\r\n"
 WORDS = re.compile(rb"[+-]?(nan|inf|infinity|1\.#\w+)", re.IGNORECASE)
 """What may stand for no number; GDAL reads these as such."""
 
+CORNER = re.compile(rb"[xy]ll(?:corner|center)")
+
 HEADER = re.compile(rb"\s*([A-Za-z_]+)\s+\S+[ \t]*\r?\n?")
 
 
@@ -55,6 +57,25 @@ def check_text(path: Path, member: str | None, name: str, shape: tuple[int, int]
             f"{name}: says {shape[0]} rows of {shape[1]} and holds {count:,} numbers instead of "
             f"{shape[0] * shape[1]:,}: it cannot be read to its end. Fetch it again."
         )
+
+
+def find_corner_fault(head: bytes) -> str | None:
+    """Say why the header of an ASCII grid gives no corner; None where it gives one.
+
+    GDAL then puts the grid at 0, 0, without a word.
+
+    >>> find_corner_fault(b"xllcorner 1 YLLCORNER 2") is None
+    True
+    """
+    header = head[: len(head) - len(_skip_header(head))].lower()
+    keys = [key.decode() for key in CORNER.findall(header)]
+    if {"xllcorner", "yllcorner"} <= set(keys) or {"xllcenter", "yllcenter"} <= set(keys):
+        return None
+    found = f"has {' and '.join(keys)}" if keys else "says not where its corner lies"
+    return (
+        f"its header {found}, and needs xllcorner and yllcorner, or xllcenter and yllcenter. "
+        "Correct it, or fetch it again."
+    )
 
 
 def _count_words(text: bytes) -> int:

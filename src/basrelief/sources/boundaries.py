@@ -18,6 +18,7 @@ from pyproj.exceptions import CRSError, ProjError
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.names import find_same
 from basrelief.run import Notes
 from basrelief.sources.census import find_columns
 from basrelief.sources.coordinates import (
@@ -266,7 +267,7 @@ def _is_drawn(layer: BoundaryLayer) -> bool:
 
 def _has_codes(headings: Sequence[str], column: str | None) -> bool:
     if column is not None:
-        return column in headings
+        return find_same(column, headings) is not None
     return bool(find_columns(headings, "area_id"))
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from basrelief.config import InputError
 from basrelief.names import tidy_text
+from basrelief.run import Notes
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.scotland import SCOTLAND
 from basrelief.sources.wales import WALES
@@ -44,6 +45,9 @@ CODE = re.compile(r"(?:[EWSNJKL][0-9]{8}|95[A-Z]{2}[0-9]{2}[SW][0-9])", re.IGNOR
 
 NAMED_CODE = re.compile(rf"({CODE.pattern})(?: ?[:|] ?| [-–] )\S.*", re.IGNORECASE)
 """A code with the area's name behind it, as Nomis has it: "E01000001 : City of London 001A"."""
+
+GUARDED = re.compile(r'=\s*"([^"]*)"')
+"""A text as people keep a spreadsheet from changing it: a formula that gives it."""
 
 NEW_CODES = {
     2011: (("E01032483", "E01033768"), ("W01001897", "W01001958")),
@@ -180,8 +184,21 @@ def tidy_codes(codes: pd.Series) -> pd.Series:
     return codes.map(_tidy_code, na_action="ignore")
 
 
+def note_guarded(codes: pd.Series, where: str, notes: Notes) -> None:
+    """Note that codes stand in formulas, which `tidy_codes` takes off."""
+    texts = [tidy_text(code) for code in codes if isinstance(code, str) and "=" in code]
+    guarded = [text for text in texts if GUARDED.fullmatch(text)]
+    if guarded:
+        notes.add(
+            f"{where}: {len(guarded)} area codes stand in formulas, as in {guarded[0]}: the text "
+            "within is taken"
+        )
+
+
 def _tidy_code(code: Any) -> str:
     text = tidy_text(str(code))
+    if text.startswith("=") and (guarded := GUARDED.fullmatch(text)):
+        text = tidy_text(guarded[1])
     if CODE.fullmatch(text):
         return text.upper()
     named = NAMED_CODE.fullmatch(text)

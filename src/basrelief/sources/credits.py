@@ -11,10 +11,8 @@ from basrelief.run import read_json
 from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country, find_letters
 from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
-from basrelief.sources.inputs import CREDITS, FILES, PATTERNS, expand_pattern
+from basrelief.sources.inputs import CREDITS, KEYS, expand_pattern
 from basrelief.sources.licences import Credit
-
-KEYS = (*PATTERNS, *FILES, "images")
 
 LIDAR_KEYS = ("dsm", "dtm", "images")
 BOUNDARY_KEYS = ("areas", "lookup", "table")

@@ -12,6 +12,7 @@ import pandas as pd
 from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
+from basrelief.sources.census import note_guarded
 from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern
@@ -172,6 +173,7 @@ def _read_parts(
     parts, singles = [], []
     for path in paths:
         file = open_file(path, f"{where}: {path.name}", without)
+        note_guarded(file.sheet.read([file.code])[file.code], file.where, notes)
         if file.has_single_crimes:
             singles.append((file, read_crimes(file)))
         elif file.has_columns_of_counts:

@@ -1,9 +1,11 @@
-"""Columns that look like counts of crime and are none: of times to come, or added up."""
+"""Columns that look like counts of crime and are none: of times to come, added up, or smoothed."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from basrelief.config import InputError
@@ -16,14 +18,20 @@ three years a quarter of all rows do so, of six months fewer, and never nearly a
 NEARLY_ALL = 0.99
 """Share of rows that must do so; a single correction downwards makes no column one of counts."""
 
+TOO_EVEN, FEWEST_STEPS, FEWEST_CRIMES = 0.5, 500, 1000
+"""Share of their own sum that squares of steps from month to month come to, on average, in sums of
+several months or smoothed counts: 1 where crimes happen one by one, and more where some come
+together or seasons differ; a third in sums of 3 months, a twelfth in those of 12. Of as many steps
+and crimes it is known to a tenth."""
 
-def refuse_future(counts: pd.DataFrame, where: str) -> None:
+
+def refuse_future(periods: Iterable[str], where: str) -> None:
     """Stop where a period that has not begun has counts: a projection, or no period at all.
 
     Parameters
     ----------
-    counts
-        One column a period, ``YYYY`` or ``YYYYMM``; NaN where unknown.
+    periods
+        Those that have counts, ``YYYY`` or ``YYYYMM``.
 
     Raises
     ------
@@ -31,9 +39,9 @@ def refuse_future(counts: pd.DataFrame, where: str) -> None:
         Names the period.
     """
     today = dt.datetime.now(tz=dt.UTC)
-    for period in counts.columns:
+    for period in periods:
         now = today.strftime("%Y" if len(period) == 4 else "%Y%m")
-        if period > now and counts[period].notna().any():
+        if period > now:
             raise InputError(
                 f"{where}: has counts of {period[:4]}{'-' if period[4:] else ''}{period[4:]}, "
                 "which is still to come. Leave that column or those rows out, or empty."
@@ -63,6 +71,38 @@ def doubt_running_totals(counts: pd.DataFrame, where: str, notes: Notes) -> None
                 f"{where}: counts of {year} never fall from month to month in any area: each "
                 "month seems to hold those before it too. Give the counts of single months."
             )
+
+
+def refuse_rolling_sums(counts: pd.DataFrame, where: str) -> None:
+    """Stop where counts of months differ less from month to month than crimes do by chance.
+
+    Parameters
+    ----------
+    counts
+        A row an area and category, a column a period; NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        Says how little they differ.
+    """
+    months = sorted(period for period in counts.columns if len(period) == 6)
+    some = counts[months].to_numpy(np.float64)
+    # What never changes is made up, or shared out, and no sum of what changes.
+    some = some[np.nanmax(some, axis=1, initial=-1) > np.nanmin(some, axis=1, initial=np.inf)]
+    is_next = np.diff([12 * int(month[:4]) + int(month[4:]) for month in months]) == 1
+    squares = (np.diff(some, axis=1) ** 2)[:, is_next]
+    sums = (some[:, 1:] + some[:, :-1])[:, is_next]
+    is_known = np.isfinite(squares)
+    if is_known.sum() < FEWEST_STEPS or sums[is_known].sum() < FEWEST_CRIMES:
+        return
+    share = float(squares[is_known].sum() / sums[is_known].sum())
+    if share < TOO_EVEN:
+        raise InputError(
+            f"{where}: counts differ from one month to the next {share**0.5:.0%} as much as crimes "
+            "do by chance alone: sums of several months each, or smoothed. Give the counts of "
+            "single months, or of years."
+        )
 
 
 def _never_falls(counts: pd.DataFrame) -> bool:

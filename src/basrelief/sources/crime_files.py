@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.config import InputError
+from basrelief.names import compose
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names, refuse_repeats
 from basrelief.sources.census import (
@@ -25,7 +26,11 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
-from basrelief.sources.crime_doubts import doubt_running_totals, refuse_future
+from basrelief.sources.crime_doubts import (
+    doubt_running_totals,
+    refuse_future,
+    refuse_rolling_sums,
+)
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.periods import refuse_financial_years
 from basrelief.sources.sheets import Sheet
@@ -33,6 +38,12 @@ from basrelief.sources.tables import open_first_sheet
 
 PERIOD = re.compile(r"((?:19|20)[0-9]{2})(?:[-/]?(0[1-9]|1[0-2]))?")
 """A year, or a year and a month, with or without a dash."""
+
+FINER = re.compile(
+    r"(calendar |financial )?(quarter|qtr|q|season|half|half year|week|day|date)"
+    r"( number| no|)"
+)
+"""How parts of a year other than months are headed, in lower case."""
 
 VALUES = ("value", "count", "counts", "crimes", "number of crimes", "n", "total")
 """How long tables head their counts, in lower case."""
@@ -104,7 +115,7 @@ def name_category(text: str) -> str:
     ('violence_against_the_person', 'theft')
     """
     # London's yearly file of all thefts is called "major-theft-all".
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_").removesuffix("_all")
+    return re.sub(r"[^a-z0-9]+", "_", compose(text).lower()).strip("_").removesuffix("_all")
 
 
 def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
@@ -124,6 +135,7 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
         code = next((sheet.columns[at] for at in recognise_codes(sheet.sample())), None)
     # 2018/19 is no year of any other table: rates would be of other months.
     refuse_financial_years(sheet.columns, where)
+    _refuse_finer(by_name, where)
     has_counts = _find_periods(sheet.columns) or _find_long(by_name)
     # They lie beside the crimes in every download, and have nearly the same columns.
     if "outcome type" in by_name or "object of search" in by_name:
@@ -140,6 +152,17 @@ def open_file(path: Path, where: str, without: Collection[str]) -> CrimeFile:
             f"{list_names(sheet.columns)}."
         )
     return CrimeFile(sheet, code, by_name, path.stem, frozenset(without))
+
+
+def _refuse_finer(by_name: dict[str, str], where: str) -> None:
+    """Stop where rows are of quarters or weeks: each would be taken for a whole year."""
+    finer = next((by_name[each] for each in by_name if FINER.fullmatch(each)), None)
+    if finer is not None and _find_long(by_name) and "month" not in by_name:
+        raise InputError(
+            f"{where}: has a column {finer!r} beside the year. Counts are taken by year (one row "
+            "an area, category and year) or by month (with a column month, 1 to 12): add them up, "
+            "or give those of months."
+        )
 
 
 def _find_periods(columns: Sequence[str]) -> dict[str, str]:
@@ -177,8 +200,9 @@ def read_wide(file: CrimeFile, notes: Notes) -> CrimeTable:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
         labels = [np.full(len(counts), name_category(named))]
     refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
-    refuse_future(counts, where)
+    refuse_future(counts.columns[counts.notna().any()], where)
     doubt_running_totals(counts, where, notes)
+    refuse_rolling_sums(counts, where)
     # A blank may be a 0 to some and unknown to others: its area is then unknown in that month.
     covered = counts.notna().groupby(level=0).all().astype(float) if kinds else None
     return CrimeTable(
@@ -200,8 +224,9 @@ def read_long(file: CrimeFile, notes: Notes) -> CrimeTable:
     keyed["n"] = _to_counts(table[names["value"]], names["value"], file, notes)
     # Not as a pivot table, which would leave out what is unknown.
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010
-    refuse_future(wide, file.where)
+    refuse_future(wide.columns[wide.notna().any()], file.where)
     doubt_running_totals(wide, file.where, notes)
+    refuse_rolling_sums(wide.fillna(0.0), file.where)
     labels = [
         name_categories(wide.index.get_level_values(k + 1).to_series(), file)
         for k in range(len(kinds))
@@ -249,11 +274,18 @@ def check_periods(texts: pd.Series[str], file: CrimeFile) -> pd.Series[str]:
     InputError
         If one is none; shows it.
     """
+    is_blank = texts.isna() | texts.isin(["", "nan", "None"])
+    if is_blank.any():
+        raise InputError(
+            f"{file.where}: {is_blank.sum()} of {len(texts)} rows have no year, or no month where "
+            "others have one. Fill it in, or leave these rows out."
+        )
     refuse_financial_years(texts.unique(), file.where)
     found = texts.str.extract(f"^{PERIOD.pattern}$")
     if found[0].isna().any():
         raise InputError(
-            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01)."
+            f"{file.where}: {texts[found[0].isna()].iloc[0]!r} is no year and month (2019-01). "
+            "Months are taken as 2019-01 or 201901, and years as 2019."
         )
     # In one form, so that files with dashes and without can be joined.
     return found[0] + found[1].fillna("")

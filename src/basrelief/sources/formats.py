@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,7 +75,9 @@ STRANGERS = {
     b"CDF": "netCDF; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"GRIB": "GRIB; convert it: gdal_translate -of GTiff IN OUT.tif",
     b"\x00\x00\x00\x0cjP": "JPEG 2000; convert it: gdal_translate -of GTiff IN OUT.tif",
-    b"PK\x03\x04": "a zip archive, or a workbook; an archive's name should end in .zip",
+    b"PK\x03\x04": "a zip archive; its name should end in .zip",
+    b"\xd0\xcf\x11\xe0": "a workbook of old Excel, or another Office document",
+    b"PAR1": "Parquet; convert it: ogr2ogr OUT.gpkg IN",
     b"\x1f\x8b": "packed by gzip; unpack it",
     b"7z\xbc\xaf": "a 7z archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
@@ -86,6 +88,9 @@ STRANGERS = {
     b"<wfs": "GML; convert it: ogr2ogr OUT.gpkg IN",
 }
 """What is often given in the place of heights or boundaries, and what would help."""
+
+OFFICE = (b"[Content_Types].xml", b"docProps/", b"xl/", b"mimetypeapplication/vnd.oasis")
+"""What stands in the head of a zip archive that is a workbook or a text document."""
 
 OFFLINE = {"GDAL_HTTP_PROXY": "http://127.0.0.1:9", "GDAL_HTTP_MAX_RETRY": "0"}
 """What GDAL is told wherever it opens a file: a way into the network that leads nowhere (nothing
@@ -214,6 +219,8 @@ def describe_stranger(head: bytes) -> str:
         return "an ASCII grid with bytes that are no text; save it as plain ASCII"
     if any(pointer in head for pointer in POINTERS):
         return "a list of other files or servers, which are not followed; give the files themselves"
+    if text.startswith(b"PK\x03\x04") and any(each in head for each in OFFICE):
+        return "a workbook or another Office document; a table has no outlines and no heights"
     found = (word for magic, word in STRANGERS.items() if text.startswith(magic))
     # Names of elements come in any case, after a declaration of XML.
     lower = (word for magic, word in STRANGERS.items() if text.lower().startswith(magic.lower()))
@@ -239,7 +246,10 @@ def find_gdal_files(path: Path, name: str) -> list[GdalFile]:
         check_file(path, name)
         refuse_odd_neighbours([(path, name)])
         drivers = _match_vector(read_head(path, name), path.suffix, name)
-        _check_companions(path.suffix, {each.name.lower() for each in path.parent.iterdir()}, path)
+        beside = [each.name for each in path.parent.iterdir()]
+        _check_shapefile(
+            path.name, beside, path.name, lambda each: read_head(path.parent / each, each)
+        )
         return [GdalFile(str(path.absolute()), name, drivers)]
     members = list_members(path, name)
     geodatabases = sorted(
@@ -257,11 +267,13 @@ def find_gdal_files(path: Path, name: str) -> list[GdalFile]:
             f"{name}: holds no boundaries ({', '.join(wanted)}) among its {len(members)} files. "
             "Give an archive that does, or unpack it."
         )
-    found, all_names = [], {member.lower() for member in members}
+    found = []
     for member in chosen:
         called = f"{name}/{member}"
         drivers = _match_vector(read_head(path, called, member), Path(member).suffix, called)
-        _check_companions(Path(member).suffix, all_names, PurePosixPath(member), called)
+        _check_shapefile(
+            member, members, called, lambda each: read_head(path, f"{name}/{each}", each)
+        )
         found.append(GdalFile(name_member(path, member), called, drivers))
     return found
 
@@ -295,21 +307,56 @@ def _find_beside(path: Path, suffix: str) -> Path | None:
     return next((each for each in path.parent.iterdir() if each.name.lower() == wanted), None)
 
 
-def _check_companions(
-    suffix: str, present: Collection[str], path: Path | PurePosixPath, name: str | None = None
+def _check_shapefile(
+    shape: str, present: Iterable[str], name: str, read: Callable[[str], bytes]
 ) -> None:
-    """Refuse a shapefile without the files that hold its codes and its order."""
-    if suffix.lower() != ".shp":
+    """Refuse a shapefile without the files that hold its codes and its order, or with another's.
+
+    Parameters
+    ----------
+    shape, present
+        The file of shapes, and what lies beside it, as its folder or archive calls them.
+    name
+        As messages call the file of shapes.
+    read
+        Gives how one of ``present`` begins.
+    """
+    if not shape.lower().endswith(".shp"):
         return
-    stem = str(path.with_suffix("")) if name else path.stem
-    missing = [each for each in (".dbf", ".shx") if f"{stem}{each}".lower() not in present]
+    own = {each.lower(): each for each in present}
+    stem = str(PurePosixPath(shape).with_suffix(""))
+    beside = {suffix: own.get(f"{stem}{suffix}".lower()) for suffix in (".dbf", ".shx")}
+    missing = [suffix for suffix, each in beside.items() if each is None]
     if missing:
-        what = " and ".join(f"{path.stem}{each}" for each in missing)
+        what = " and ".join(f"{PurePosixPath(stem).name}{each}" for each in missing)
         raise InputError(
-            f"{name or path.name}: {what} should lie beside it"
+            f"{name}: {what} should lie beside it"
             f"{' (the codes of the areas are in the .dbf)' if '.dbf' in missing else ''}. "
             "A shapefile is several files: copy them all."
         )
+    n_rows, n_shapes = (
+        count(read(str(beside[suffix]))) for suffix, count in COUNTED_SHAPEFILE.items()
+    )
+    # GDAL pairs rows and shapes by their place: of two editions each area gets another's code.
+    if n_rows != n_shapes:
+        raise InputError(
+            f"{name}: has {n_shapes:,} shapes, and the .dbf beside it {n_rows:,} rows of codes: "
+            "they are not of one shapefile. Copy all its files anew from one source."
+        )
+
+
+def _count_rows(head: bytes) -> int:
+    """Count the rows of a .dbf by its header; what is marked as deleted counts."""
+    return int.from_bytes(head[4:8], "little")
+
+
+def _count_shapes(head: bytes) -> int:
+    """Count the shapes of a .shx by its header, which has its length in words of 2 bytes."""
+    return max(0, int.from_bytes(head[24:28], "big") * 2 - 100) // 8
+
+
+COUNTED_SHAPEFILE = {".dbf": _count_rows, ".shx": _count_shapes}
+"""How many areas the files of a shapefile hold (ESRI Shapefile Technical Description, 1998)."""
 
 
 def _match_vector(head: bytes, suffix: str, name: str) -> tuple[str, ...]:

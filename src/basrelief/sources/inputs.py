@@ -60,6 +60,10 @@ RANDOM = "none"
 """What stands in the place of a weights file where weights are random."""
 
 
+KEYS = (*PATTERNS, *FILES, "images")
+"""Keys of ``[data]`` that name files."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """A file that a run reads."""
@@ -78,7 +82,7 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     """
     data, models = settings.data, settings.models
     found = []
-    for key in (*PATTERNS, *FILES, "images"):
+    for key in KEYS:
         typed = getattr(data, key)
         if typed is None:
             continue

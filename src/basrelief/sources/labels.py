@@ -10,12 +10,14 @@ from typing import Literal
 import pandas as pd
 
 from basrelief.config import InputError, Typed
+from basrelief.names import find_same
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, refuse_repeats
 from basrelief.sources.census import (
     find_column,
     find_columns,
     find_vintage,
+    note_guarded,
     recognise_codes,
     tidy_codes,
 )
@@ -140,12 +142,12 @@ def read_label_headings(typed: Typed, column: str | None) -> list[str]:
     InputError
         If the file cannot be read or has no column of codes.
     """
-    return _list_columns(_open_coded(typed, column))
+    return _list_columns(_open_coded(typed, column, is_head=True))
 
 
 def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
     """Read the year of the areas off a table of labels; None where its sheets disagree."""
-    told = [coded.vintage for coded in _open_coded(typed, column)]
+    told = [coded.vintage for coded in _open_coded(typed, column, is_head=True)]
     return next((each for each in told if each is not None), None)
 
 
@@ -166,15 +168,16 @@ def _list_columns(sheets: list[Coded]) -> list[str]:
     return list(dict.fromkeys(c for coded in sheets for c in coded.sheet.columns if c))
 
 
-def _open_coded(typed: Typed, column: str | None) -> list[Coded]:
-    """Open a table: its sheets that have a column of area codes."""
+def _open_coded(typed: Typed, column: str | None, is_head: bool = False) -> list[Coded]:
+    """Open a table, or how it begins: its sheets that have a column of area codes."""
     if not typed.path.exists():
         raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
 
     def is_headings(columns: list[str]) -> bool:
-        return column in columns if column else find_column(columns, "area_id") is not None
+        found = find_same(column, columns) if column else find_column(columns, "area_id")
+        return found is not None
 
-    sheets = open_sheets(typed.path, str(typed), is_headings)
+    sheets = open_sheets(typed.path, str(typed), is_headings, is_head)
     coded = [sheet for sheet in sheets if is_headings(sheet.columns)]
     by_values: dict[int, list[str]] = {}
     # By values only where no heading tells: a sheet of lookups has codes of everything.
@@ -274,6 +277,7 @@ def _take(
     """Read columns of one sheet, indexed by area code."""
     # Set by place: the codes may be a target's column too.
     table = coded.sheet.read([coded.code, *wanted]).set_axis(["area_id", *wanted], axis=1)
+    note_guarded(table["area_id"], coded.sheet.where, notes)
     table["area_id"] = tidy_codes(table["area_id"])
     is_coded = table["area_id"].notna() & (table["area_id"] != "")
     lost = table.loc[~is_coded, [c for c in wanted if c in checked]].notna().any(axis=1).sum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, isfinite
 
 import geopandas as gpd
 import numpy as np
@@ -14,6 +14,7 @@ from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.ascii_grids import check_text
 from basrelief.sources.coordinates import find_lon_lat
+from basrelief.sources.fades import check_fades
 from basrelief.sources.lidar import AS_STORED, Belief, Mosaic
 from basrelief.sources.neighbours import check_seams, find_touched, order_tiles
 from basrelief.sources.plausible import (
@@ -21,9 +22,12 @@ from basrelief.sources.plausible import (
     FEWEST_SMOOTH,
     FEWEST_VALUES,
     LEAST_RELIEF_M,
+    LONE_M,
+    MARKERS,
     PATCH_SHARE,
     SMOOTH_M,
     SMOOTH_SHARE,
+    SPARE_MARKERS,
     STANDARD,
     TOO_HIGH_SHARE,
     find_limits,
@@ -159,6 +163,7 @@ def believe_heights(
     mosaic = order_tiles(mosaic, touched, typed, notes)
     # After the order is settled, since a seam is told of what will be read.
     check_seams(mosaic, touched, typed)
+    check_fades(mosaic, touched, typed, notes)
     lowest, highest = find_limits(find_lon_lat(mosaic.crs, mosaic.grid.bounds))
     look, n_bled = _look_over(mosaic, windows, (lowest, highest), ())
     if look.n_cells == 0:
@@ -170,6 +175,7 @@ def believe_heights(
     if look.n_cells == 0:
         return mosaic
     _refuse_units(look, typed, mosaic, highest)
+    _doubt_nodata(mosaic, touched, (look, windows), typed, notes)
     # Of surfaces alone: a terrain may be level.
     if typed.key == "dsm":
         _doubt_surface(look, typed, notes)
@@ -233,6 +239,55 @@ def _refuse_units(look: Look, typed: Typed, mosaic: Mosaic, highest: float) -> N
         )
 
 
+def _doubt_nodata(
+    mosaic: Mosaic,
+    tiles: Sequence[Tile],
+    looked: tuple[Look, Sequence[Bounds]],
+    typed: Typed,
+    notes: Notes,
+) -> None:
+    """Stop where what is declared as no data is a height of this ground, so that ground is lost."""
+    look, windows = looked
+    declared = {tile.nodata for tile in tiles if tile.nodata is not None and not tile.is_scaled}
+    # What is not a number is no height, and equals nothing.
+    for nodata in sorted(value for value in declared if isfinite(value)):
+        own = [tile for tile in tiles if tile.nodata == nodata]
+        value = nodata * own[0].unit_m
+        # A little beyond what is left: where the ground itself is lost, roofs are left.
+        spare = 0.0 if nodata in SPARE_MARKERS else LONE_M
+        is_height = look.lowest - spare <= value <= look.highest + spare
+        if nodata in MARKERS or not is_height:
+            continue
+        n_lost, n_cells = _count_lost(mosaic, own, windows)
+        what = (
+            f"{typed}: {own[0].name} declares {nodata:g} as no data, which is a height of the "
+            f"ground here, and {n_lost:,} of {n_cells:,} cells looked at have none"
+        )
+        if nodata not in SPARE_MARKERS and n_lost > PATCH_SHARE * n_cells:
+            raise InputError(
+                f"{what}. If they are ground, take it back: gdal_edit.py -unsetnodata FILE; if "
+                "they are none, write them otherwise: gdalwarp -dstnodata -9999 IN OUT.tif"
+            )
+        if n_lost:
+            notes.add(f"{what}: they are taken as ground without data")
+
+
+def _count_lost(
+    mosaic: Mosaic, tiles: Sequence[Tile], windows: Sequence[Bounds]
+) -> tuple[int, int]:
+    """Count the cells without data of some tiles in windows, and all of their cells there."""
+    n_lost = n_cells = 0
+    for tile in tiles:
+        for bounds in windows:
+            shared = intersect_bounds(tile.grid.bounds, bounds)
+            if shared[0] >= shared[2] or shared[1] >= shared[3]:
+                continue
+            values = mosaic.read_tile(tile, tile.grid.clip(tile.grid.cover(shared))[0], AS_STORED)
+            n_lost += int(np.isnan(values).sum())
+            n_cells += values.size
+    return n_lost, n_cells
+
+
 def _doubt_surface(look: Look, typed: Typed, notes: Notes) -> None:
     """Stop where a surface has no relief that metres could be, and say where next to none."""
     # First of all: what is all one also has no spread and no steps.
@@ -246,6 +301,12 @@ def _doubt_surface(look: Look, typed: Typed, notes: Notes) -> None:
         raise InputError(
             f"{typed}: heights run from {span}, less than a house is high. Are they in another "
             "unit, or scaled to 0 and 1? Give heights in metres."
+        )
+    if look.is_sunk:
+        raise InputError(
+            f"{typed}: heights run from {span}, most of them below the sea, and more is sunk into "
+            "the ground than stands on it, as where heights are negated or are depths. Give "
+            "heights above the sea: gdal_translate -a_scale -1 IN OUT.tif"
         )
     mean, spread = look.mean_and_spread
     if abs(mean) < STANDARD and abs(spread - 1) < STANDARD:

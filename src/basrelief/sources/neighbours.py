@@ -33,11 +33,11 @@ MAX_PAIR_WINDOWS = 600
 """Windows a side of all pairs together, 3 to 16 of each: a few tiles are compared whole, up to
 2,000 cells a side, and of thousands no more is read than a minute takes."""
 
+SEAM_WINDOWS = 8
+"""Windows along a seam: a median needs no more."""
+
 MAX_SEAMS = 500
 """Pairs of neighbours that are compared: an even choice of more."""
-
-MAX_SEAM_WINDOWS = 8
-"""Windows in which the cells of a seam are compared."""
 
 MAX_SEAM_CELLS = 4096
 """Cells along an edge that are compared: of a longer one the middle."""
@@ -61,12 +61,13 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
     """
     newer: list[tuple[Tile, Tile]] = []
     finer: list[tuple[Tile, Tile]] = []
-    pairs = _find_pairs(touched)
+    pairs, seams = _find_pairs(touched), _find_seams(touched)
     # A few pairs are compared closely, many loosely: the time is the same.
     n_windows = min(max(MAX_PAIR_WINDOWS // max(len(pairs), 1), 3), 16)
-    for one, other in pairs:
-        if not _is_different(mosaic, one, other, n_windows):
-            continue
+    different = [pair for pair in pairs if _is_different(_compare(mosaic, pair, n_windows))]
+    # Of a seam only what makes a wall matters: the few cells themselves do not.
+    different += [pair for pair in seams if _is_apart(_compare(mosaic, pair, SEAM_WINDOWS))]
+    for one, other in different:
         flights = tell_flight(one.name), tell_flight(other.name)
         sides = one.cells.cell_m, other.cells.cell_m
         if None in flights or flights[0] == flights[1]:
@@ -80,7 +81,7 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
             )
         newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
     # Then the order means nothing, and stays that of the names.
-    if not pairs:
+    if not (pairs or newer or finer):
         return mosaic
     if newer:
         first, second = newer[0]
@@ -119,13 +120,10 @@ def check_seams(mosaic: Mosaic, tiles: Sequence[Tile], typed: Typed) -> None:
     InputError
         Names the two and the step.
     """
-    for one, other in _find_seams(list(tiles)):
-        if _is_torn(mosaic, one, other):
-            raise InputError(
-                f"{typed}: {one.name} and {other.name} share a seam of cells, and their heights "
-                f"there lie more than {SEAM_M:g} m apart. Cut one of them, or take one out."
-            )
-    for one, other in _find_neighbours(tiles):
+    ranks = {tile.name: rank for rank, tile in enumerate(mosaic.tiles)}
+    # Of a seam the first tile is read to its end, and the wall would stand there.
+    seams = [sorted(pair, key=lambda tile: ranks[tile.name]) for pair in _find_seams(tiles)]
+    for one, other in (*_find_neighbours(tiles), *seams):
         step = _measure_step(mosaic, one, other)
         if step is not None and abs(step) > SEAM_M:
             raise InputError(
@@ -162,7 +160,8 @@ def _measure_step(mosaic: Mosaic, one: Tile, other: Tile) -> float | None:
 
 def _lines_across(mosaic: Mosaic, one: Tile, other: Tile) -> Iterator[NDArray[np.float32]]:
     """Read four lines of cells along a shared edge: two of one tile, then two of the other."""
-    west, south, east, north = intersect_bounds(one.grid.bounds, other.grid.bounds)
+    beyond = _cut_off(one.grid.bounds, other.grid.bounds)
+    west, south, east, north = intersect_bounds(one.grid.bounds, beyond)
     cell = one.grid.cell_m
     is_upright = east - west < cell / 2
     length = (north - south) if is_upright else (east - west)
@@ -171,11 +170,7 @@ def _lines_across(mosaic: Mosaic, one: Tile, other: Tile) -> Iterator[NDArray[np
     if n_cells < FEWEST_SEAM_CELLS:
         return
     spare = (length - n_cells * cell) / 2
-    is_turned = (
-        one.grid.bounds[0] > other.grid.bounds[0]
-        if is_upright
-        else one.grid.bounds[1] < other.grid.bounds[1]
-    )
+    is_turned = one.grid.bounds[0] > beyond[0] if is_upright else one.grid.bounds[1] < beyond[1]
     # From the west to the east, or from the north to the south.
     order = (other, one) if is_turned else (one, other)
     for tile, offsets in zip(order, ((-1.5, -0.5), (0.5, 1.5)), strict=True):
@@ -197,10 +192,24 @@ def _lines_across(mosaic: Mosaic, one: Tile, other: Tile) -> Iterator[NDArray[np
             yield values
 
 
+def _cut_off(one: Bounds, other: Bounds) -> Bounds:
+    """Give the second tile's bounds without what the first covers of it, so that they touch."""
+    west, south, east, north = other
+    shared = intersect_bounds(one, other)
+    if shared[2] - shared[0] <= shared[3] - shared[1]:
+        if west < one[0]:
+            return west, south, min(east, one[0]), north
+        return max(west, one[2]), south, east, north
+    if south < one[1]:
+        return west, south, east, min(north, one[1])
+    return west, max(south, one[3]), east, north
+
+
 def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     """List pairs of tiles that share more ground than a seam, an even choice of many."""
     squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
-    seam_m = SEAM_CELLS * tiles[0].grid.cell_m / 2 if tiles else 0.0
+    # Half a cell more: a seam of as many cells as are allowed is no pair, however it is rounded.
+    seam_m = (SEAM_CELLS + 0.5) * tiles[0].grid.cell_m / 2 if tiles else 0.0
     # Shrunk by half a seam each, so that neighbours no longer touch.
     inner = [
         shapely.box(w + seam_m, s + seam_m, e - seam_m, n - seam_m)
@@ -214,41 +223,40 @@ def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     return own[:: -(-len(own) // MAX_PAIRS) or 1]
 
 
-def _find_seams(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
-    """List pairs of tiles that share no more ground than a seam, an even choice of many."""
+def _find_seams(tiles: Sequence[Tile]) -> list[tuple[Tile, Tile]]:
+    """List pairs of tiles that share a seam of cells and no more, an even choice of many."""
     squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
-    # A hair less, so that tiles that only touch are none.
-    inner = [
-        shapely.buffer(square, -tile.grid.cell_m / 4, join_style="mitre")
-        for square, tile in zip(squares, tiles, strict=True)
-    ]
-    pairs = shapely.STRtree(inner).query(inner, predicate="intersects").T
-    wide = {(one.path, other.path) for one, other in _find_pairs(tiles)}
-    own = [(tiles[a], tiles[b]) for a, b in pairs if a < b]
-    own = [pair for pair in own if (pair[0].path, pair[1].path) not in wide]
-    return own[:: -(-len(own) // MAX_SEAMS) or 1]
+    found = shapely.STRtree(squares).query(squares, predicate="overlaps").T
+    seams = []
+    for a, b in found[found[:, 0] < found[:, 1]]:
+        west, south, east, north = intersect_bounds(tiles[a].grid.bounds, tiles[b].grid.bounds)
+        width = min(east - west, north - south) / tiles[a].grid.cell_m
+        smallest = min(*tiles[a].grid.shape, *tiles[b].grid.shape)
+        # Tiles a hair off the grid share a hundredth of a cell.
+        if 0.5 < width < SEAM_CELLS + 0.5 < smallest:
+            seams.append((tiles[a], tiles[b]))
+    return seams[:: -(-len(seams) // MAX_SEAMS) or 1]
 
 
-def _is_torn(mosaic: Mosaic, one: Tile, other: Tile) -> bool:
-    """Tell whether the cells of a seam lie apart as no two surveys of the same ground do."""
-    apart = []
-    for here in _shared_windows(one, other, MAX_SEAM_WINDOWS):
-        there = other.grid.find(one.grid.crop(here))
-        step = mosaic.read_tile(one, here, AS_STORED) - mosaic.read_tile(other, there, AS_STORED)
-        apart.append(np.abs(step[np.isfinite(step)]))
-    cells = np.concatenate(apart) if apart else np.zeros(0)
-    return cells.size >= FEWEST_SEAM_CELLS and float(np.median(cells)) > SEAM_M
-
-
-def _is_different(mosaic: Mosaic, one: Tile, other: Tile, n_windows: int) -> bool:
-    """Tell whether two tiles have different heights on the ground that they share."""
-    n_cells = n_different = 0
+def _compare(mosaic: Mosaic, pair: tuple[Tile, Tile], n_windows: int) -> NDArray[np.float32]:
+    """Take the first tile's heights less the second's where both have some, (cell,), in metres."""
+    one, other = pair
+    steps = []
     for here in _shared_windows(one, other, n_windows):
         there = other.grid.find(one.grid.crop(here))
         step = mosaic.read_tile(one, here, AS_STORED) - mosaic.read_tile(other, there, AS_STORED)
-        n_cells += int(np.isfinite(step).sum())
-        n_different += int((np.abs(step) > DIFFERENT_M).sum())
-    return n_different > DIFFERENT_SHARE * max(n_cells, 1)
+        steps.append(step[np.isfinite(step)])
+    return np.concatenate(steps) if steps else np.empty(0, np.float32)
+
+
+def _is_different(steps: NDArray[np.float32]) -> bool:
+    """Tell from the heights of one tile less another's whether they are of different flights."""
+    return bool((np.abs(steps) > DIFFERENT_M).sum() > DIFFERENT_SHARE * max(steps.size, 1))
+
+
+def _is_apart(steps: NDArray[np.float32]) -> bool:
+    """Tell by the rule of edges whether the cells of a seam make a wall."""
+    return bool(steps.size >= FEWEST_SEAM_CELLS and abs(np.median(steps)) > SEAM_M)
 
 
 def _shared_windows(one: Tile, other: Tile, n_windows: int) -> list[Window]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,6 +33,11 @@ MAX_SIZE = 1e15
 OUTLYING = 1000
 """Half spreads from the middle beyond which a value is worth a word: theft in the busiest streets
 of London lies 400 from that of the usual street."""
+
+USUAL = re.compile(
+    r"[+-]?(?:(?P<three>[1-9][0-9]{0,2}\.[0-9]{3})|[0-9]{1,15}(?P<decimals>\.[0-9]{1,15})?)"
+)
+"""How nearly all numbers of large tables are written: read at once, as a country has a million."""
 
 PLAIN = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 GROUPED = re.compile(r"[0-9]{1,3}(?:[ '’][0-9]{3})+(?:[.,][0-9]+)?")
@@ -70,6 +74,12 @@ class _Column:
     texts: dict[int, str] = field(default_factory=dict)
     """By row what is still text, without sign, blanks and percent."""
 
+    dot_three: dict[int, str] = field(default_factory=dict)
+    """By row what was read at once with three digits behind a point, which may mean thousands."""
+
+    decimal: tuple[int, str] | None = None
+    """Row and text of the first that was read at once and has other decimals."""
+
     signs: dict[int, float] = field(default_factory=dict)
     percents: set[int] = field(default_factory=set)
     marks: Counter[str] = field(default_factory=Counter)
@@ -85,7 +95,7 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
 
     Parameters
     ----------
-    cells
+    cells : (row,)
         Texts, or what a workbook holds; None where blank.
     kind
         Decides where a comma could mean either: counts are whole, scores are small.
@@ -123,6 +133,9 @@ def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",
 def _sort_cells(cells: pd.Series[Any], column: _Column) -> None:
     """Take what is a number already, and clean what is text."""
     for row, cell in enumerate(cells):
+        if isinstance(cell, str):
+            _take_text(row, cell, column)
+            continue
         if cell is None or cell is pd.NA or cell is pd.NaT:
             continue
         if isinstance(cell, bool | np.bool_):
@@ -132,10 +145,20 @@ def _sort_cells(cells: pd.Series[Any], column: _Column) -> None:
                 f"{str(cell)!r}, a date: spreadsheets make dates of numbers such as 1.2; format "
                 "the column as numbers and type them again"
             )
-        if isinstance(cell, str):
-            _clean(row, cell, column)
-            continue
         column.floats[row] = _to_float(str(cell))
+
+
+def _take_text(row: int, cell: str, column: _Column) -> None:
+    """Read a number that is written as usual at once; clean any other text."""
+    usual = USUAL.fullmatch(cell)
+    if usual is None:
+        _clean(row, cell, column)
+        return
+    column.floats[row] = float(cell)
+    if usual["three"] is not None:
+        column.dot_three[row] = cell
+    elif usual["decimals"] is not None and column.decimal is None:
+        column.decimal = row, cell.lstrip("+-")
 
 
 def _to_float(text: str) -> float:
@@ -176,50 +199,62 @@ def _read_texts(column: _Column, kind: Kind, separator: str) -> None:
         if is_comma_decimal:
             text = text.replace(".", "").replace(",", ".")
         column.floats[row] = column.signs[row] * _to_float(text.replace(",", ""))
+    if is_comma_decimal:
+        for row, text in column.dot_three.items():
+            column.floats[row] = float(text.replace(".", ""))
 
 
 @dataclass(frozen=True)
 class _Forms:
-    """Texts of a column by how they are written; a text may be of several forms."""
+    """Texts of a column by how they are written, mostly the first; a text may be of several."""
 
-    english: list[str]
+    english: str | None
     """A point before decimals, or commas between thousands beside it."""
 
     comma_three: list[int]
     """Rows in which three digits stand behind the only comma: decimals or thousands."""
 
-    continental: list[str]
-    """A comma before decimals and nothing else; those with points between thousands first."""
+    continental: str | None
+    """A comma before decimals and nothing else; one with points between thousands if there is."""
 
-    dot_three: list[str]
+    dot_three: str | None
     """Three digits behind every point."""
 
     has_thousands: bool
     """Whether points stand between thousands for sure."""
 
 
-def _sort_forms(texts: Mapping[int, str]) -> _Forms:
+def _sort_forms(column: _Column) -> _Forms:
     """Sort texts by how they are written."""
-    thousands = [t for t in texts.values() if CONTINENTAL.fullmatch(t)]
-    decimal = [
+    texts = column.texts
+    thousands = next((t for t in texts.values() if CONTINENTAL.fullmatch(t)), None)
+    decimal = (
         t for t in texts.values() if DECIMAL_COMMA.fullmatch(t) and not COMMA_THREE.fullmatch(t)
-    ]
-    return _Forms(
-        [t for t in texts.values() if ENGLISH.fullmatch(t) or _has_decimal_point(t)],
-        [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)],
-        [*thousands, *decimal],
-        [t for t in texts.values() if DOT_THREE.fullmatch(t)],
-        has_thousands=bool(thousands),
     )
+    english = ((k, t) for k, t in texts.items() if ENGLISH.fullmatch(t) or _has_decimal_point(t))
+    three = ((k, t) for k, t in texts.items() if DOT_THREE.fullmatch(t))
+    usual = ((k, t.lstrip("+-")) for k, t in column.dot_three.items())
+    return _Forms(
+        _first(next(english, None), column.decimal),
+        [row for row, t in texts.items() if COMMA_THREE.fullmatch(t)],
+        thousands or next(decimal, None),
+        _first(next(three, None), next(usual, None)),
+        has_thousands=thousands is not None,
+    )
+
+
+def _first(*found: tuple[int, str] | None) -> str | None:
+    """Give the text that stands in the first row."""
+    return min((each for each in found if each is not None), default=(0, None))[1]
 
 
 def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
     """Whether a comma stands before decimals; a fault where both may be meant."""
-    forms = _sort_forms(column.texts)
-    first = next(iter(forms.continental), None)
+    forms = _sort_forms(column)
+    first = forms.continental
     if first and (forms.english or (forms.dot_three and not forms.has_thousands)):
         raise _NumberError(
-            f"{first!r} beside {[*forms.english, *forms.dot_three][0]!r}: a comma and a point "
+            f"{first!r} beside {forms.english or forms.dot_three!r}: a comma and a point "
             "before decimals. Write all numbers in one way"
         )
     if first:
@@ -229,7 +264,7 @@ def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
         )
         return True
     if forms.dot_three and not forms.english and not forms.comma_three:
-        shown = forms.dot_three[0]
+        shown = forms.dot_three
         if kind == "count":
             # Every point has three digits behind it, and people are whole.
             column.remarks.append(

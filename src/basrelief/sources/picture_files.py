@@ -163,9 +163,13 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
     # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":
         return f"is {kind}, and called {path.suffix}"
-    if not head:
-        return "is empty"
-    reason = str(error).partition("\n")[0].replace(str(path), path.name) or type(error).__name__
+    # Not by its head: what may not be read has none either.
+    if path.is_file() and path.stat().st_size == 0:
+        return "is empty (0 bytes)"
+    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    # Pillow names the file by its place on this machine, and notes are published.
+    reason = reason.replace(repr(str(path)), "it").replace(str(path), path.name)
+    reason = reason or type(error).__name__
     return f"cannot be read ({reason})"
 
 

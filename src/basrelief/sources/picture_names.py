@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from basrelief.config import InputError
+from basrelief.names import compose
 
 PREFIX = "LIDAR_"
 """How the coursework's picture names begin, before the id; in capitals or not."""
@@ -147,7 +147,7 @@ def name_id(name: str) -> str:
     >>> name_id("LIDAR_12.png"), name_id("lidar_0007.PNG"), name_id("12.png")
     ('12', '0007', '12')
     """
-    stem = PurePosixPath(_normalise(name)).stem
+    stem = PurePosixPath(compose(name)).stem
     return stem[len(PREFIX) :] if stem.upper().startswith(PREFIX) else stem
 
 
@@ -159,7 +159,7 @@ def list_ends(path: str) -> list[str]:
     >>> list_ends("C:/x/LIDAR_1.png")
     ['c:/x/lidar_1', 'x/lidar_1', 'lidar_1']
     """
-    *folders, name = PurePosixPath(_normalise(path)).parts or ("",)
+    *folders, name = PurePosixPath(compose(path)).parts or ("",)
     parts = [*folders, PurePosixPath(name).stem if name else ""]
     return ["/".join(parts[at:]).lower() for at in range(len(parts)) if parts[-1]]
 
@@ -177,15 +177,10 @@ def list_disagreements(one: Found, other: Found) -> Iterable[int]:
 
 def _tidy_number(text: str) -> str:
     """Write a whole number as one: software that met a gap in a column saves 12 as 12.0."""
-    text = _normalise(text.strip())
+    text = compose(text.strip())
     whole = WHOLE.fullmatch(text)
     return whole[1] if whole else text
 
 
 def _strip_zeros(number: str) -> str:
     return number.lstrip("0") or "0"
-
-
-def _normalise(text: str) -> str:
-    # A Mac writes an accent as a sign of its own.
-    return unicodedata.normalize("NFC", text)

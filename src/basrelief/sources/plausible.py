@@ -144,13 +144,27 @@ BELOW_M, BELOW_SHARE = 1.0, 0.02
 """Surface and terrain are swapped where a larger share of the surface lies a metre below the
 terrain than above it, and at least this one; sound pairs have a hundredth (water, flights)."""
 
-APART_M = 4.0
+APART_M = 1.0
 """Height above terrain that a surface comes below somewhere (its lowest hundredth): streets,
-gardens and gaps in crowns show the ground, and two surveys of it differ by decimetres."""
+gardens and gaps in crowns show the ground, and two surveys of it differ by decimetres. In the City
+of London it is 0.0."""
 
 SEAM_M, FEWEST_SEAM_CELLS = 3.0, 30
 """Step from one tile to its neighbour, along their whole edge and beyond what the ground rises
 there anyway, from which they have not the same unit or sea: surveys agree to decimetres."""
+
+FADE_CELLS, FADE_PART, FADE_M, FADE_SHARE = 16, 0.5, 0.5, 0.95
+"""Heights fade towards a tile's side where of its cells nearly all have less than half of what lies
+so many cells further in, and half a metre less: no shore keeps to the side of a tile as near as
+that, and ground a little above the sea has no such slope all along it."""
+
+FEWEST_FADED = 100
+"""Cells along a side from which that says something: as many metres of quay may be straight."""
+
+SUNK_CELLS = 61
+"""Side of the square, wider than a house and narrower than a hill, about whose mean heights are
+skewed upwards, for houses and trees stand on the ground: by 1.1 to 1.6 in the City of London,
+Newcastle and suburbs. Downwards, and mostly below the sea, they are negated."""
 
 LEAST_RELIEF_M = 2.0
 """Between the lowest and the highest cell of any place with a house or a tree lies more."""

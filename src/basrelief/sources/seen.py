@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
+from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter, uniform_filter
 
 from basrelief.sources.plausible import (
     AROUND_CELLS,
@@ -27,6 +27,7 @@ from basrelief.sources.plausible import (
     PATCH_JUMP_M,
     PATCH_SHARE,
     SPARE_MARKERS,
+    SUNK_CELLS,
     WALL_M,
 )
 
@@ -48,6 +49,10 @@ class Look:
 
     total: float = 0.0
     total_squared: float = 0.0
+
+    n_below_sea: int = 0
+    about_cubed: float = 0.0
+    """Sum of cubes of how far heights lie from the mean around them, where most are below 0."""
 
     n_by_value: dict[float, int] = field(default_factory=dict)
     """Cells of values that patches of one exact value have."""
@@ -75,6 +80,9 @@ class Look:
         self.highest = max(self.highest, float(known.max()))
         self.total += float(known.sum(dtype=np.float64))
         self.total_squared += float(np.square(known, dtype=np.float64).sum())
+        self.n_below_sea += int((known < 0).sum())
+        if np.median(known) < 0:
+            self.about_cubed += float((_leave_mean(values) ** 3).sum())
         # Thinned: a hundred windows would otherwise keep 30 million heights.
         self.sample.append(known[:: max(1, known.size // 2000)])
         # Along rows alone: walls run both ways, and half of the steps tell as much.
@@ -167,6 +175,11 @@ class Look:
         return mean, max(self.total_squared / self.n_cells - mean**2, 0.0) ** 0.5
 
     @property
+    def is_sunk(self) -> bool:
+        """Whether most ground lies below the sea, and more is sunk into it than stands on it."""
+        return self.n_below_sea > self.n_cells / 2 and self.about_cubed < 0
+
+    @property
     def all_steps(self) -> Heights:
         """Steps from cell to cell, thinned, (n,)."""
         return np.concatenate(self.steps) if self.steps else np.empty(0, np.float32)
@@ -186,6 +199,14 @@ class Look:
             or hundredth > bound.hundredth
         )
         return hundredth if is_odd else None
+
+
+def _leave_mean(values: Heights) -> NDArray[np.float64]:
+    """Take the mean around from heights, (row, col) with NaN; give those known, (cell,)."""
+    is_known = np.isfinite(values)
+    filled = np.where(is_known, values, np.median(values[is_known])).astype(np.float64)
+    about: NDArray[np.float64] = (filled - uniform_filter(filled, SUNK_CELLS))[is_known]
+    return about
 
 
 def blank_bled(values: Heights) -> int:

@@ -17,6 +17,7 @@ from basrelief.sources.crime_files import (
     list_boroughs,
     name_categories,
 )
+from basrelief.sources.crime_gaps import SILENT
 
 CRIME_ID = r"[0-9a-f]{64}"
 """How police.uk writes the ID of a crime; other columns of that name may hold anything."""
@@ -24,6 +25,9 @@ CRIME_ID = r"[0-9a-f]{64}"
 COPIED_SHARE = 0.1
 """Share of IDs that stand again from which files were joined with themselves: as published, one in
 fifty does (City of London, 2019)."""
+
+MOST_TIMES = 10
+"""Times that one ID may stand in what is published: three at most do (City of London, 2019)."""
 
 FEW, FEW_OF_MOST = 2.0, 0.05
 """Crimes an area and month, of all kinds, below which no force is known to fall in a district that
@@ -41,6 +45,7 @@ def read_crimes(file: CrimeFile) -> pd.DataFrame:
     # A year alone would be counted as one with twelve months, of which eleven have nothing.
     if (months.str.len() == 4).any():
         raise InputError(f"{file.where}: a crime has no month in column {names[1]!r}.")
+    refuse_future(months.unique(), file.where)
     crime_id = file.by_name.get("crime id")
     return pd.DataFrame(
         {
@@ -73,6 +78,7 @@ def count_crimes(
     known = crimes[~lost]
     # Along borders two forces record: each area is of one, or its months would be of both.
     forces = known.groupby("area_id")["force"].agg(lambda each: each.value_counts().index[0])
+    known = _leave_out_guests(known, forces, where, notes)
     boroughs = known.dropna(subset=["borough"]).groupby("area_id")["borough"].first()
     boroughs = boroughs.reindex(forces.index).astype(object)
     covered = pd.DataFrame(
@@ -94,7 +100,6 @@ def count_crimes(
     counts = pd.crosstab([known["area_id"], known["category"]], known["month"])
     # A month whose crimes have no LSOA is of the files too.
     counts = counts.reindex(columns=covered.columns, fill_value=0)
-    refuse_future(covered, where)
     main = tuple(sorted(known["category"].unique()))
     return CrimeTable(counts.astype(float), covered, boroughs, main, singles[0][0].vintage)
 
@@ -136,8 +141,15 @@ def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFram
     is_repeat = has_id & keyed.duplicated(["crime_id", "area_id", "month", "category"])
     # Of the whole: a file that stands twice repeats all of its crimes, an office a few.
     is_copied = is_repeat.sum() > COPIED_SHARE * max(has_id.sum(), 1)
+    n_times = keyed[has_id].groupby("crime_id")["month"].transform("size")
+    # A row that was copied down a sheet is far more often there than an office's repeats.
+    is_stuck = is_repeat & (n_times.reindex(keyed.index) > MOST_TIMES)
+    is_taken_out = is_repeat if is_copied else is_stuck
     if is_repeat.any():
-        what = "each is counted once" if is_copied else "all are counted, as they are published"
+        what = "all are counted, as they are published"
+        if is_stuck.any():
+            what = f"those of more than {MOST_TIMES} times are counted once"
+        what = "each is counted once" if is_copied else what
         notes.add(
             f"{where}: {is_repeat.sum()} of {len(crimes)} crimes stand there again, with the same "
             f"Crime ID, month, area and category: {what}"
@@ -149,7 +161,35 @@ def _drop_repeats(crimes: pd.DataFrame, where: str, notes: Notes) -> pd.DataFram
             f"{where}: {n_at_odds} crimes have the Crime ID of another in a different month, area "
             "or category: all are counted"
         )
-    return crimes[~is_repeat].reset_index(drop=True) if is_copied else crimes
+    return crimes[~is_taken_out].reset_index(drop=True)
+
+
+def _leave_out_guests(
+    known: pd.DataFrame, forces: pd.Series[str], where: str, notes: Notes
+) -> pd.DataFrame:
+    """Leave out what other forces recorded in an area, where months of theirs are missing.
+
+    Counted, those months would have more crime than the others, and the area a rate of neither.
+    """
+    own = known["area_id"].map(forces)
+    is_left_out = pd.Series(data=False, index=known.index)
+    months = known.groupby("force")["month"].unique().map(set)
+    n_crimes = known["force"].value_counts()
+    pairs = pd.DataFrame({"guest": known["force"], "host": own}).drop_duplicates()
+    for guest, host in pairs[pairs["guest"] != pairs["host"]].itertuples(index=False):
+        missing = sorted(months[host] - months[guest])
+        # A row may lack its force; and where a few crimes are usual, a month may have none.
+        if not guest or n_crimes[guest] / len(months[guest]) * len(missing) < SILENT:
+            continue
+        is_guest = (known["force"] == guest) & (own == host)
+        is_left_out |= is_guest
+        n_areas = known.loc[is_guest, "area_id"].nunique()
+        named = list_names([f"{month[:4]}-{month[4:]}" for month in missing], limit=5)
+        notes.add(
+            f"{where}: {is_guest.sum()} crimes that {guest} recorded in {n_areas} areas of "
+            f"{host} are left out: its files have none of {named}"
+        )
+    return known[~is_left_out]
 
 
 def _find_strange(

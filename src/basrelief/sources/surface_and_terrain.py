@@ -80,8 +80,8 @@ def compare_terrain(
     low = float(np.percentile(above, 1))
     if low > APART_M:
         raise InputError(
-            f"{dsm} and {dtm}: the surface lies {low:.0f} m or more above the terrain nearly "
-            "everywhere. Are both in metres, above the same sea?"
+            f"{dsm} and {dtm}: the surface lies {round(low, 1):g} m or more above the terrain "
+            "nearly everywhere. Are both in metres, above the same sea, and of the same ground?"
         )
 
 

@@ -10,6 +10,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from basrelief.config import InputError
@@ -23,6 +24,9 @@ from basrelief.sources.sheets import (
     find_headings,
     tidy_headings,
 )
+
+HEAD_LETTERS = 2**20
+"""How much of a text is split into rows where only headings and a sample are asked for."""
 
 MAX_BYTES = 2**30
 """A gigabyte: a hundred times the English Indices, and what still fits into memory as text."""
@@ -48,7 +52,9 @@ END = ["\0"]
 """A row that no table has, set behind the last one."""
 
 
-def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> list[Sheet]:
+def open_sheets(
+    path: Path, where: str, is_headings: Callable[[list[str]], bool], is_head: bool = False
+) -> list[Sheet]:
     """Open a CSV file or a workbook: its tables, with their headings.
 
     Parameters
@@ -57,6 +63,9 @@ def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]
         The file, and how messages name it.
     is_headings
         Tells a row of headings from a title above it.
+    is_head
+        Whether headings and a sample are all that is asked for: of a long text the rest is then
+        neither split nor checked.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def open_sheets(path: Path, where: str, is_headings: Callable[[list[str]], bool]
         from basrelief.sources.workbooks import open_workbook
 
         return open_workbook(data, where, is_headings)
-    return [_open_text(data, where, is_headings)]
+    return [_open_text(data, where, is_headings, is_head)]
 
 
 def open_first_sheet(path: Path, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
@@ -122,7 +131,9 @@ def _refuse_device(path: Path, where: str) -> None:
         raise InputError(f"{where}: is {what}. Give a table as CSV or XLSX.")
 
 
-def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]) -> Sheet:
+def _open_text(
+    data: bytes, where: str, is_headings: Callable[[list[str]], bool], is_head: bool
+) -> Sheet:
     """Read a text with separators; blank cells are None."""
     if not data.strip():
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
@@ -131,7 +142,10 @@ def _open_text(data: bytes, where: str, is_headings: Callable[[list[str]], bool]
         raise InputError(f"{where}: is {kind}, not a table of text. {CURE}")
     text = _decode(data, where)
     separator = _choose_separator(text, is_headings)
-    numbered = _split(text, separator, where)
+    is_long = is_head and len(text) > HEAD_LETTERS
+    head = _split_head(text[:HEAD_LETTERS], separator) if is_long else []
+    # What cannot be told by its head is for the whole to say.
+    numbered = head or _split(text, separator, where)
     if not numbered:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
     at = find_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
@@ -199,6 +213,14 @@ def _split(text: str, separator: str, where: str) -> list[tuple[int, list[str]]]
     return rows
 
 
+def _split_head(head: str, separator: str) -> list[tuple[int, list[str]]]:
+    """Split how a text begins into rows as `_split` does, but for the last: it may be cut."""
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+    with suppress(csv.Error):
+        return [(reader.line_num, row) for row in reader if any(row)][:-1]
+    return []
+
+
 def _refuse_quote(where: str, line: int) -> InputError:
     return InputError(
         f'{where}: a quote (") that begins at about line {line} is not closed, so that the rows '
@@ -208,18 +230,23 @@ def _refuse_quote(where: str, line: int) -> InputError:
 
 def _check_rows(width: int, below: list[tuple[int, list[str]]], separator: str, where: str) -> None:
     """Stop where rows are longer than the headings, or cells hold rows."""
-    firsts = {_shape(row[0]) for _, row in below}
+    firsts: set[str] = set()
     for line, row in below:
-        if any(row[width:]):
+        if len(row) > width and any(row[width:]):
             raise InputError(
                 f"{where}: line {line} has {len(row)} cells, the headings {width}. A "
                 f"{SEPARATORS[separator]} within a cell needs quotes around the cell; and every "
                 "column needs a heading."
             )
-        for cell in row:
+        # Asked of the whole row first: of a million rows hardly one has such a cell.
+        joined = "".join(row)
+        for cell in row if "\n" in joined or "\r" in joined else ():
             # A quote that is closed in a later row makes one cell of all rows between.
             pieces = re.split(r"[\r\n]+", cell)[1:] if "\n" in cell or "\r" in cell else []
             split = [piece.split(separator) for piece in pieces]
+            # Of all rows, which takes its time: hardly a table has cells with line breaks.
+            if split and not firsts:
+                firsts = {_shape(row[0]) for _, row in below}
             if any(len(part) >= max(width, 2) and _shape(part[0]) in firsts for part in split):
                 raise _refuse_quote(where, line)
 

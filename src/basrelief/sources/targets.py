@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -53,11 +52,6 @@ def find_target(columns: Sequence[str], target: str) -> str | None:
     plain = tidy_text(target)
     if plain in columns:
         return plain
-    # A Mac writes an accent as a sign of its own, and it is drawn as the letter that was typed.
-    drawn = unicodedata.normalize("NFC", plain)
-    alike = [column for column in columns if unicodedata.normalize("NFC", str(column)) == drawn]
-    if len(alike) == 1:
-        return alike[0]
     return next(filter(None, (index.find(columns, target) for index in INDICES)), None)
 
 

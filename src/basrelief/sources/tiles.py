@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
+from basrelief.sources.ascii_grids import find_corner_fault
 from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
@@ -189,7 +191,8 @@ def _choose_driver(head: bytes, name: str) -> str:
 
 def _read_header(found: _Found) -> Tile:
     file, member, name = found.file, found.member, found.name
-    driver = _choose_driver(read_head(file, name, member), name)
+    head = read_head(file, name, member)
+    driver = _choose_driver(head, name)
     path = str(file.absolute()) if member is None else name_member(file, member)
     if found.has_mask:
         _check_mask(found)
@@ -213,7 +216,9 @@ def _read_header(found: _Found) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=_find_odd_band(dataset)
+                fault=(find_corner_fault(head) if driver == "AAIGrid" and cell.c == 0 else None)
+                or _find_odd_band(dataset)
+                or _find_odd_scale(dataset)
                 or _find_odd_cells(dataset)
                 or (_find_stranger(dataset, file) if member is None else None)
                 or fault
@@ -309,6 +314,17 @@ def _find_odd_band(dataset: Any) -> str | None:
             "does. Give the heights themselves."
         )
     return None
+
+
+def _find_odd_scale(dataset: Any) -> str | None:
+    """Say why the scale or offset of an open raster makes no heights, or nothing."""
+    scale, offset = dataset.scales[0], dataset.offsets[0]
+    if isfinite(scale) and scale != 0 and isfinite(offset):
+        return None
+    return (
+        f"its numbers are scaled by {scale:g} and moved by {offset:g}, which makes no heights. "
+        "Take both away: gdal_translate -a_scale 1 -a_offset 0 IN OUT.tif"
+    )
 
 
 def _find_odd_cells(dataset: Any) -> str | None:

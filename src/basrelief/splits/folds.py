@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from basrelief.config import InputError
 
@@ -56,6 +55,9 @@ def split_at_random(n_items: int, seed: int) -> RandomSplit:
             f"split.schemes: scheme 'random' needs at least {MIN_RANDOM} chips that are used and "
             f"labelled, found {n_items}. Add data, or use smaller chips (chips.size_px)."
         )
+    # Here, for it takes a second: a typed name that is wrong is refused before.
+    from sklearn.model_selection import train_test_split
+
     rest, test = train_test_split(np.arange(n_items), test_size=TEST_SHARE, random_state=seed)
     # Cut off, as Keras does: a fifth of 519 pictures are 103 and not 104.
     n_validation = int(VALIDATION_SHARE * len(rest))

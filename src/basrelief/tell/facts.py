@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.recipes import KrigedRecipe, Recipe, read_recipe
 from basrelief.learn.shortening import label_recipes
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
@@ -367,21 +367,21 @@ def _find_joining(run: Run, scores: Sequence[Record], kept: Sequence[Record]) ->
     names = list(dict.fromkeys(record["recipe"] for record in scores))
     for name in order_recipes(names, set()):
         # As it was trained: the file that the user gave may have changed since.
-        recipe = tomllib.loads(read_recipe_of(run, name))
-        if recipe.get("kind") == "kriged":
-            trend = str(recipe.get("trend"))
+        recipe = read_trained(run, name)
+        if isinstance(recipe, KrigedRecipe):
+            trend = recipe.trend
             members = {member for r in select(kept, recipe=name) for member in r["members"]}
             known = [trend] if trend in names else sorted(members)
             found[name] = known[0] if len(known) == 1 else ""
     return found
 
 
-def read_recipe_of(run: Run, name: str) -> str:
-    """Read the recipe's TOML beside a trained model; empty where none was trained."""
+def read_trained(run: Run, name: str) -> Recipe | None:
+    """Read the recipe beside a trained model, as it stands there; None where none was trained."""
     folder = run.models / name
     # Of a fold where it has folds; its members' recipes lie deeper.
     paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
-    return paths[0].read_text(encoding="utf-8") if paths else ""
+    return read_recipe(paths[0]) if paths else None
 
 
 def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from basrelief.judge.scores import name_worth
+from basrelief.judge.scores import name_worth, write_skill
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import Record, Run, read_json
 
@@ -61,8 +61,6 @@ def _say_score(record: Record) -> str:
     'predict stack, crime, 20 areas: skill 0.31 against the mean label learnt from: no better'
     """
     units = "areas" if record["unit"] == "area" else "pictures"
-    # Plus 0.0: what rounds to -0.00 is 0.
-    skill = "unknown" if record["skill"] is None else f"{round(record['skill'], 2) + 0.0:.2f}"
     said = f"predict {record['label']}, {record['target']}, {record['n']} {units}: "
-    said += f"skill {skill} against the mean label learnt from: {name_worth(record)}"
+    said += f"skill {write_skill(record)} against the mean label learnt from: {name_worth(record)}"
     return said + ("; none of them is like those learnt from" if record["n_inside"] == 0 else "")

@@ -16,7 +16,7 @@ from basrelief.run import Record, Run, read_json
 from basrelief.style import DIVERGING
 from basrelief.tell.maps import qgis
 
-Floats = NDArray[np.float32]
+Singles = NDArray[np.float32]
 
 MAX_PX = 800
 """Longest side of a map as it is read to be shown, in cells."""
@@ -76,7 +76,7 @@ def name_unit(record: Record) -> str:
     return f"{record['target']}, {record['unit']}"
 
 
-def read_small(path: Path, longest: int) -> tuple[Floats, rasterio.Affine, object]:
+def read_small(path: Path, longest: int) -> tuple[Singles, rasterio.Affine, object]:
     """Read a raster with at most ``longest`` cells a side, averaged; NaN is nodata.
 
     Returns
@@ -92,7 +92,7 @@ def read_small(path: Path, longest: int) -> tuple[Floats, rasterio.Affine, objec
         return values.astype(np.float32).filled(np.nan), raster.transform @ scale, raster.crs
 
 
-def find_reach(values: Floats) -> float:
+def find_reach(values: Singles) -> float:
     """Find the size that colours end at, so that one odd cell, (row, col), pales no other."""
     sizes = np.abs(values[np.isfinite(values)])
     return float(np.quantile(sizes, SHOWN_SHARE)) if len(sizes) else 0.0

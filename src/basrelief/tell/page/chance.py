@@ -40,9 +40,8 @@ RATES = {
 
 ALONE_HOW = (
     f"So each gain was judged by its own range, stretched {ALONE:g} times because it holds models "
-    "fixed, and among as many gains as there are. How often such a page claims what is not there "
-    "was not measured; by ranges that were not stretched 13 of 100 did (600 areas, blocks held "
-    "out, ten gains)."
+    "fixed, and among as many gains as there are, with blocks held out alone. On made-up places of "
+    "600 areas at most 3 of 100 such pages claimed what is not there."
 )
 """How gains are judged where areas are too many for fitting anew, and what was measured."""
 

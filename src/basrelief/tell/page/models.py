@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from basrelief.learn.measures import MEASURES
-from basrelief.learn.training_recipes import KEEP_WORDS
+from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe, format_recipe
+from basrelief.learn.training_recipes import KEEP_WORDS, Keep
 from basrelief.run import read_json
-from basrelief.tell.facts import Facts, Panel, read_recipe_of, select
+from basrelief.tell.facts import Facts, Panel, read_trained, select
 from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
 from basrelief.tell.training import say_precision
@@ -30,33 +30,33 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 def _show_model(facts: Facts, name: str) -> dict[str, Any]:
     code = facts.find_code(name)
-    text = read_recipe_of(facts.run, code)
-    recipe = tomllib.loads(text)
+    recipe = read_trained(facts.run, code)
     trained = select(facts.trainings, recipe=code)
     return {
         "name": name,
-        "about": str(recipe.get("about", "")),
+        "about": recipe.about if recipe else "",
         "precision": open_sentence(say_precision(trained[0])) if trained else "",
-        "recipe": text,
+        "recipe": format_recipe(recipe) if recipe else "",
         "panels": [
-            _draw_history(name, scheme, path, recipe)
+            _draw_history(name, scheme, path, recipe.train.keep)
             # The curves that say most about new ground come first.
             for scheme in STRICT_FIRST
             # Networks are trained once a scheme, on its first fold.
-            if (path := facts.run.models / code / scheme / "0-0" / "history.csv").exists()
+            if isinstance(recipe, NetworkRecipe)
+            and (path := facts.run.models / code / scheme / "0-0" / "history.csv").exists()
         ],
-        "measures": MEASURES if recipe.get("kind") == "statistics" else (),
+        "measures": MEASURES if isinstance(recipe, StatisticsRecipe) else (),
     }
 
 
-def _draw_history(name: str, scheme: str, path: Path, recipe: dict[str, Any]) -> Panel:
+def _draw_history(name: str, scheme: str, path: Path, keep: Keep) -> Panel:
     history = pd.read_csv(path)
     best = history.iloc[int(np.nanargmin(history["val_loss"]))]
     kept = read_json(path.with_name("finished.json"))["kept_epoch"]
     caption = (
         f"{len(history)} epochs in {history['seconds'].sum() / 60:.1f} min; validation loss is "
         f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}. "
-        f"The weights are those of epoch {kept}, {KEEP_WORDS[recipe['train']['keep']]}."
+        f"The weights are those of epoch {kept}, {KEEP_WORDS[keep]}."
     )
     alt = f"Learning curves of {name}, scheme {scheme}: {caption}"
     return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {caption}")

@@ -14,7 +14,7 @@ from rasterio.warp import calculate_default_transform, reproject
 
 from basrelief.run import Record, Run
 from basrelief.style import LOWERS, RAISES, read_rgb
-from basrelief.tell.maps.contributions import MAX_PX, Floats, find_reach, read_small
+from basrelief.tell.maps.contributions import MAX_PX, Singles, find_reach, read_small
 
 MAX_BYTES = 1_400_000
 """A picture larger than this is made with fewer pixels."""
@@ -53,7 +53,7 @@ def make_overlay(record: Record, run: Run) -> Record | None:
     return about | {"recipe": record["recipe"]}
 
 
-def warp_to_web(path: Path, longest: int) -> tuple[Floats, list[list[float]]]:
+def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
     """Read a raster small and warp it to the web's projection.
 
     Returns
@@ -87,7 +87,7 @@ def warp_to_web(path: Path, longest: int) -> tuple[Floats, list[list[float]]]:
     return warped, corners
 
 
-def shade_contributions(values: Floats, reach: float) -> bytes:
+def shade_contributions(values: Singles, reach: float) -> bytes:
     """Draw contributions, (row, col), as a PNG of few colours: orange raises, purple lowers.
 
     The weaker, the more transparent, so that what lies below shows.
