@@ -18,7 +18,7 @@ from basrelief.run import Notes, Run
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import indices
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.indices import find_labels, list_editions, try_labels
 from basrelief.sources.fetch.ods import read_sheet
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.rank_tables import read_scotland
@@ -260,6 +260,14 @@ def test_the_workbook_of_london_is_sought_where_it_lay_before(
     assert brought.files[0].name == "id-2019-for-london.xlsx"
     assert read(brought.files[0], tmp_path, ["income"])["income"].to_dict() == {"E01000001": 0.25}
     assert edition.area_year == 2011
+
+
+def test_a_look_at_the_releases_says_which_has_gone(client: Client, site: Path) -> None:
+    for edition in (each for each in list_editions() if each.country == ENGLAND):
+        put(site, edition.other_url or edition.url, b"PK")
+    assert len(try_labels(client, ENGLAND)) == 5
+    with pytest.raises(ServiceError, match=r"www\.gov\.scot.*404"):
+        try_labels(client, SCOTLAND)
 
 
 def test_a_workbook_that_is_none_is_refused(tmp_path: Path, write_ods: Callable[..., None]) -> None:

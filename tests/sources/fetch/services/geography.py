@@ -55,7 +55,7 @@ def make_layers() -> dict[str, list[tuple[dict[str, Any], list[Any]]]]:
         letter = DISTRICTS[d][0][0]
         lad = {"LAD25CD": DISTRICTS[d][0], "LAD25NM": DISTRICTS[d][1]}
         for k, west, south in draw_cells(d, 2000):
-            name = "Abbey" if k == 0 else f"{lad['LAD25NM']} Ward {k}"
+            name = "Abbey" if k == 0 and letter == "E" else f"{lad['LAD25NM']} Ward {k}"
             ward = {"WD25CD": f"{letter}050000{d}{k}", "WD25NM": name}
             layers["WD_MAY"].append((ward | lad, square(west, south, 2000)))
         for k, west, south in draw_cells(d, 1000):
