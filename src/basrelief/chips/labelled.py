@@ -75,7 +75,8 @@ def read_labelled_areas(
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
-    labels = _join_rates(labels, crime, asked)
+    if crime is not None and asked:
+        labels = labels.join(find_rates(crime, labels["population"])[asked])
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -259,15 +260,6 @@ def _read_own_labels(
             "data.crime out."
         )
     return labels, asked
-
-
-def _join_rates(
-    labels: pd.DataFrame, crime: CrimeCounts | None, asked: Sequence[str]
-) -> pd.DataFrame:
-    """Set rates of crime beside labels."""
-    if crime is None or not asked:
-        return labels
-    return labels.join(find_rates(crime, labels["population"])[list(asked)])
 
 
 def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collection[str]) -> float:
