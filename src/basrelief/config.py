@@ -135,9 +135,9 @@ class TableSettings(StrictTable):
     area_column: Name | None = None
     """Column of the area codes, only where it cannot be recognised."""
 
-    lookup: PathText | Literal["by-code"] | None = None
-    """For a table of another census: the ONS' lookup from LSOAs of 2011 to those of 2021, by which
-    it is carried over; or ``by-code``: areas that kept their code are taken, the others unknown."""
+    by_code: bool = False
+    """For a table of another census that ``data.lookup`` does not lead from: areas that kept their
+    code are taken, and the others are unknown."""
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:

@@ -73,7 +73,7 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
     "another census": (
         lambda table: table.rename(columns={CODE: "LSOA21CD"}),
         {},
-        ("LSOAs of 2021", "data.tables.census.lookup", "by-code"),
+        ("LSOAs of 2021", "data.tables.census.by_code = true"),
     ),
     "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
     "no such code column": (
@@ -140,7 +140,7 @@ def test_of_another_census_areas_that_kept_their_code_are_taken_where_that_is_as
     place: Place,
 ) -> None:
     table = people(place).rename(columns={CODE: "lsoa01_code"})
-    give(place, table.iloc[2:], lookup="by-code")
+    give(place, table.iloc[2:], by_code=True)
     found, notes = read(place)
     assert found["rent"].isna().sum() == 2
     assert any("knows nothing of 2 of the" in note for note in notes)
