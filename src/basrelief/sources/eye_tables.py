@@ -150,9 +150,11 @@ def _read_table(
     )
     told = settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
     told = find_sheets_vintage(sheets)
-    if carry is not None:
+    # A code is never given again: whoever has the same code has the same ground.
+    is_by_code = settings.find_table(eye).by_code
+    if carry is not None and not is_by_code:
         values = carry(values, told, typed)
-    elif not settings.find_table(eye).by_code:
+    elif not is_by_code:
         _refuse_other_census(values, (told, drawn), typed, settings, area_ids)
     _refuse_strangers(values, typed, area_ids)
     here = values.reindex(area_ids).rename_axis("area_id")
@@ -173,7 +175,6 @@ def _refuse_other_census(
     try:
         refuse_other_vintage(str(typed), told, str(settings.typed("areas")), years[1], matched)
     except InputError as error:
-        # A code is never given again: whoever has the same code has the same ground.
         raise InputError(
             f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "
             "code and leaves the others unknown."
