@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -18,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from basrelief.eyes import TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
@@ -35,6 +34,7 @@ from basrelief.values import (
     Name,
     PathText,
     Prose,
+    StrictTable,
     Text,
     Year,
     check_path,
@@ -44,10 +44,6 @@ from basrelief.values import (
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
-KNOWN_BESIDES = ("heights", "pictures", "lidar", "mean", "place", "district", "size")
-"""What can be known of areas beside tables, and what is predicted without any: no table is called
-so."""
-
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
@@ -110,45 +106,6 @@ class Typed:
         return "the working directory" if self.is_option else "the configuration file"
 
 
-class StrictTable(BaseModel):
-    """A table of the configuration file: immutable, and strict about its keys."""
-
-    # The lines under the keys are what an editor shows of them.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class TableSettings(StrictTable):
-    """A table of what else is known of areas, by their codes: an eye beside LIDAR."""
-
-    file: PathText
-    """CSV or XLSX, read as the table of labels is."""
-
-    columns: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
-    """Columns to learn from: numbers, by their headings. Of the last release of an index by default
-    the scores that are recognised."""
-
-    role: Literal["last_release"] | None = None
-    """``last_release``: what was published before of what is to be predicted."""
-
-    area_column: Name | None = None
-    """Column of the area codes, only where it cannot be recognised."""
-
-    by_code: bool = False
-    """For a table of another census that ``data.lookup`` does not lead from: areas that kept their
-    code are taken, and the others are unknown."""
-
-    @model_validator(mode="after")
-    def _check_columns(self) -> Self:
-        if self.columns is None and self.role is None:
-            raise ValueError('columns missing: name those to learn from, as columns = ["..."]')
-        for name in self.columns or ():
-            if (self.columns or []).count(name) > 1:
-                raise ValueError(f"columns: {name!r} stands twice")
-        return self
-
-
 class DataSettings(StrictTable):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
@@ -185,7 +142,9 @@ class DataSettings(StrictTable):
     """Years whose counts are averaged; by default the last three complete ones that were not
     lockdown years (2020, 2021)."""
 
-    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = ["crime"]
+    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = Field(
+        default=["crime"]
+    )
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
@@ -201,7 +160,7 @@ class DataSettings(StrictTable):
     label_column: Name | None = None
     """Column of the area codes in the table of labels, only where it cannot be recognised."""
 
-    tables: Annotated[dict[FolderName, TableSettings], Field(max_length=20)] = {}
+    tables: dict[FolderName, TableSettings] = Field(default={}, max_length=20)
     """What else is known of areas, a table each, by a name of the user's (route 2)."""
 
     @property
@@ -242,16 +201,9 @@ class DataSettings(StrictTable):
             raise ValueError(
                 "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
             )
-        names = [name_eye(key).lower() for key in self.tables]
-        for name, key in zip(names, self.tables, strict=True):
-            # Not every disk tells capitals from small letters, and each has a file.
-            if names.count(name) > 1:
-                raise ValueError(f"tables: two are called {name!r} ({key!r} is one of them)")
-            if name in KNOWN_BESIDES:
-                raise ValueError(
-                    f"tables: {key!r} is the name of something else that can be known of areas "
-                    f"({', '.join(KNOWN_BESIDES)}). Give the table another"
-                )
+        fault = find_name_fault(list(self.tables))
+        if fault is not None:
+            raise ValueError(f"tables: {fault}")
         return self
 
 
@@ -303,7 +255,7 @@ class ModelSettings(StrictTable):
     recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
     """Recipe names, or paths of recipe files; by default those that suit the data."""
 
-    weights: dict[Name, PathText] = {}
+    weights: dict[Name, PathText] = Field(default={})
     """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -445,17 +397,6 @@ class Settings(StrictTable):
         except ValueError as error:
             raise InputError(f"{named.name()}: {error} (found {show(value)}).") from error
         return replace(named, path=path)
-
-
-def name_eye(key: str) -> str:
-    """Name the eye that a table is, by its key in ``[data.tables]``: as recipes are written.
-
-    Examples
-    --------
-    >>> name_eye("last_release")
-    'last-release'
-    """
-    return key.replace("_", "-")
 
 
 def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:

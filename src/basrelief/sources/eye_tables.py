@@ -221,5 +221,5 @@ def note_few(
                 f"{ENOUGH} areas a column: what single columns say is held back, and more columns "
                 "may hide what few would show"
             )
-        for name in table.columns[(table.nunique() <= 1).to_numpy()]:
+        for name in table.columns[(table.max() == table.min()).to_numpy()]:
             notes.add(f"{typed.name('columns')}: {name!r} is the same in all areas here")
