@@ -102,10 +102,8 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
         found += [InputFile("data.photo", each) for each in _with_companions(photos)]
     for eye in settings.table_eyes:
-        is_whole = settings.find_table(eye).lookup in (None, "by-code")
-        for key in ("file",) if is_whole else ("file", "lookup"):
-            path = settings.typed_table(eye, key).path
-            found += [InputFile("data.tables", each) for each in _files_of(path)]
+        path = settings.typed_table(eye).path
+        found += [InputFile("data.tables", each) for each in _files_of(path)]
     weights = [name for name in models.weights.values() if name != RANDOM]
     recipes = _follow_recipes(models.recipes or (), settings)
     for key, names in (("recipes", recipes), ("weights", weights)):
