@@ -1,15 +1,12 @@
 """How often a report of many areas claims LIDAR where it is not there.
 
     python benchmarks/claims_many.py
-    python benchmarks/claims_many.py --refit
 
 Draws places of 600 square areas whose ground is smooth and knows nothing of their labels, which
-are smooth too, and counts the reports that claim anything of LIDAR. With ``--refit`` every fold is
-fitted anew to the labels of other worlds, as a run does up to `worlds.MAX_AREAS` areas. Without, a
-claim is judged by its own resampled range, stretched (`claims.ALONE`), among as many claims as
-there are, as a run does beyond; several stretches are tried. Everything is drawn, fitted, compared
-and settled by the functions that judge a run, for LIDAR alone and LIDAR beside place, with whole
-blocks and a buffer and with whole districts held out. Prints Markdown, and uses one core.
+are smooth too, and counts the reports that claim anything of LIDAR. Everything is drawn, fitted,
+compared and settled by the functions that judge a run, for LIDAR alone and LIDAR beside place,
+with whole blocks and a buffer and with whole districts held out. Prints Markdown, and uses one
+core.
 """
 
 from __future__ import annotations
@@ -51,7 +48,6 @@ LABEL_SCALES_M, SHARED = (500.0, 1500.0, 4000.0), 0.6
 """Of labels: over which length neighbours are alike, and how much of the variance they share."""
 
 CORRELATION = 0.5
-STRETCHES = (1.0, 1.5, 2.0, 2.5)
 KINDS: tuple[Kind, ...] = ("no_lidar", "moved")
 AT_ONCE = 10
 """Reports that are refitted at once."""
@@ -68,7 +64,6 @@ def main() -> None:
     """Print how many reports claim what is not there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reports", type=int, default=100)
-    parser.add_argument("--refit", action="store_true", help="fit every fold to other worlds")
     parser.add_argument("--worlds", type=int, default=40, help="other worlds of each kind")
     parser.add_argument("--targets", type=int, default=8)
     parser.add_argument(
@@ -82,18 +77,12 @@ def main() -> None:
         with threadpool_limits(1):
             place = Place(scale_m, args.targets, np.random.default_rng(11))
             labels = place.draw(args.reports)
-            n_worlds = args.worlds if args.refit else 0
             reports = [
                 report
                 for each in np.array_split(labels, max(1, len(labels) // AT_ONCE))
-                for report in place.list_reports(each, n_worlds)
+                for report in place.list_reports(each, args.worlds)
             ]
-        if args.refit:
-            tell(scale_m, f"{args.worlds} worlds of each kind", reports)
-            continue
-        for stretch in STRETCHES:
-            claims.ALONE = stretch
-            tell(scale_m, f"its range, {stretch:g} times", reports)
+        tell(scale_m, f"{args.worlds} worlds of each kind", reports)
     print(f"\n{args.reports} reports of each, {N_EAST * N_NORTH} areas, {args.targets} targets ")
     print(f"alike by {CORRELATION}, {len(reports[0])} claims. {time.perf_counter() - start:.0f} s.")
 
@@ -150,14 +139,11 @@ class Place:
     def list_reports(self, labels: Floats, n_worlds: int) -> Iterator[Report]:
         """List what reports on labels, (report, area, target), may claim of LIDAR."""
         rows = np.arange(len(self.xy))
-        worlds = [
-            draw_worlds(self.terms, each, rows, n_worlds, self.rng).labels if n_worlds else {}
-            for each in labels
-        ]
+        worlds = [draw_worlds(self.terms, each, rows, n_worlds, self.rng).labels for each in labels]
         # (report, 1 + world, area, target): a report's own labels first.
         stacked = np.stack(
             [
-                np.concatenate([own[None], *(each[kind] for kind in KINDS if each)])
+                np.concatenate([own[None], *(each[kind] for kind in KINDS)])
                 for own, each in zip(labels, worlds, strict=True)
             ]
         )
@@ -244,9 +230,7 @@ class Place:
 
 
 def take_worlds(errors: dict[str, Errors], at: slice, targets: tuple[str, ...]) -> Refits:
-    """Take the skills in a report's other worlds; none where nothing was fitted to any."""
-    if at.start == at.stop:
-        return Refits(targets, KNOWS, 12, is_alone=True)
+    """Take the skills in a report's other worlds."""
     figures: dict[str, dict[Kind, Floats]] = {}
     for name, one in errors.items():
         of_model, of_mean = (

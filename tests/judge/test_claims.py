@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from basrelief.judge.chance import Refits
-from basrelief.judge.claims import ALONE, Claim, Knowledge, settle_claims
+from basrelief.judge.claims import Claim, Knowledge, settle_claims
 from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.yardsticks import MEAN
 
@@ -35,7 +34,7 @@ def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
         "nothing": "no_lidar",
     }
     worlds: Any = {} if by_chance is None else {"no_lidar": by_chance}
-    return Claim(value=value, by_chance=worlds, is_alone=not worlds, **(given | more))
+    return Claim(value=value, by_chance=worlds, **(given | more))
 
 
 def test_two_claims_are_held_against_the_larger_of_both() -> None:
@@ -71,13 +70,6 @@ def test_gains_that_are_nearly_always_nothing_do_not_pass_for_claims() -> None:
     assert claimed / 300 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
 
 
-def test_what_was_not_drawn_is_held_against_as_many_as_there_are() -> None:
-    claims = [make_claim(0.15) for _ in range(5)]
-    # Half as wide again, for models held fixed vary less than what is to be expected.
-    expected = 5 * stats.norm.sf(1.96 * 1.5 / ALONE)
-    assert settle_claims(claims)[0]["p"] == pytest.approx(expected, rel=1e-3)
-
-
 def test_a_gain_too_small_to_matter_is_no_claim() -> None:
     by_chance = 0.001 * np.random.default_rng(0).standard_normal(99)
     (record,) = settle_claims([make_claim(0.019, by_chance)])
@@ -86,7 +78,7 @@ def test_a_gain_too_small_to_matter_is_no_claim() -> None:
 
 
 def test_what_was_held_against_nothing_claims_nothing() -> None:
-    claim = replace(make_claim(0.9), is_alone=False, interval=(0.89, 0.91))
+    claim = replace(make_claim(0.9), interval=(0.89, 0.91))
     (record,) = settle_claims([claim])
     assert (record["is_tested"], record["p"], record["holds"]) == (False, None, False)
 

@@ -12,7 +12,7 @@ import pytest
 
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings
-from basrelief.judge import stage, worlds
+from basrelief.judge import worlds
 from basrelief.judge.baselines import predict_baseline
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.refit import hold_fixed, label_chips, make_refitter, refit_scores
@@ -175,17 +175,12 @@ def test_of_many_areas_what_is_refitted_is_what_a_run_fits(
     assert found == pytest.approx(1 - square[0] / square[1], abs=5e-3)
 
 
-def test_beyond_what_can_be_refitted_ranges_speak_with_blocks_alone(
+def test_beyond_what_can_be_refitted_nothing_is(
     inputs: EvaluationInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not stage.open_refits(inputs, "block", "area").is_alone
     n_usable = len(find_usable_areas(inputs.samples))
-    for module in (stage, worlds):
-        monkeypatch.setattr(module, "MAX_AREAS", n_usable - 1)
+    monkeypatch.setattr(worlds, "MAX_AREAS", n_usable - 1)
     refitter = make_refitter(inputs)
     assert refitter is not None
     assert not refitter.learners
     assert set(refitter.worlds.labels) == {"no_pattern"}
-    assert stage.open_refits(inputs, "block", "area").is_alone
-    for scheme, unit in (("lad", "area"), ("area", "area"), ("block", "chip")):
-        assert not stage.open_refits(inputs, scheme, unit).is_alone

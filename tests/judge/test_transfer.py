@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from scipy.spatial.distance import cdist
 
 from basrelief import cli
 from basrelief.chips.store import load_samples
-from basrelief.config import InputError
-from basrelief.judge.new_places import find_model, weigh
+from basrelief.config import DataSettings, EvaluateSettings, InputError, Settings
+from basrelief.judge.new_places import draw_skills, find_model, weigh
+from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS
 from basrelief.judge.transfer import NewRasters, settle_place, transfer_model
+from basrelief.judge.worlds import Kind
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
+from basrelief.learn.place import Locations, correlate
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
 from basrelief.sources.town import write_town
 from basrelief.tell.new_places import say_answer
@@ -95,20 +99,62 @@ def test_skill_is_against_the_mean_label_of_the_training_town(town_run: Run, ans
     assert record["compared_with"] == "training_mean"
 
 
-def test_a_gain_on_a_new_place_is_held_against_as_many_as_there_are() -> None:
-    # Stretched by a half, since the model is held fixed, it lies two spreads above 0.
-    ends = {"skill": 0.3, "skill_low": 0.104, "skill_high": 0.6}
+def test_a_gain_on_a_new_place_is_held_against_luck_among_as_many_as_there_are() -> None:
+    ends = {"skill": 0.3, "skill_low": 0.1, "skill_high": 0.6}
     key = {"recipe": "a", "scheme": "transfer", "unit": "area"}
     crime, income, health = (key | {"target": name} | ends for name in ("crime", "income", "imd"))
-    # By itself chance gives such a gain 2 times in 100, and 3 are to be had: 6 in 100.
-    assert [record["worth"] for record in weigh([crime])] == ["better"]
-    assert [r["worth"] for r in weigh([crime, income, health])] == ["by_chance"] * 3
+    # In 2 of 99 worlds luck gives crime as much, and in 3 others each of the rest.
+    luck = pd.DataFrame(0.0, index=range(99), columns=["crime", "income", "imd"])
+    luck.iloc[:2, 0] = luck.iloc[10:13, 1] = luck.iloc[20:23, 2] = 0.4
+    drawn: dict[Kind, pd.DataFrame] = {"no_lidar": luck, "moved": luck}
+    alone: dict[Kind, pd.DataFrame] = {kind: each[["crime"]] for kind, each in drawn.items()}
+    assert [r["worth"] for r in weigh([crime], by_chance=alone)] == ["better"]
+    found = weigh([crime, income, health], by_chance=drawn)
+    assert [record["worth"] for record in found] == ["by_chance"] * 3
     few = health | {"skill_low": None, "skill_high": None}
-    found = weigh([crime, income, few])
-    assert [record["worth"] for record in found] == ["better", "better", "no_interval"]
+    found = weigh([crime, few], by_chance=drawn)
+    assert [record["worth"] for record in found] == ["better", "no_interval"]
     # Nothing is fitted anew of a model that comes from elsewhere.
-    assert [record["interval"] for record in found] == ["resampled", "resampled", None]
-    assert [record["target"] for record in found] == ["crime", "income", "imd"]
+    assert [record["interval"] for record in found] == ["resampled", None]
+    # A range of models held fixed says nothing of luck, and pictures have no place to be moved in.
+    assert [record["worth"] for record in weigh([crime])] == ["untested"]
+    chip = crime | {"unit": "chip"}
+    assert [record["worth"] for record in weigh([chip], by_chance=alone)] == ["untested"]
+
+
+def draw_known(seed: int, *, knows: bool) -> tuple[pd.DataFrame, Locations]:
+    """Draw smooth labels of 60 areas, and predictions that know them, or are smooth alone."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(0, 6000, (60, 2))
+    root = np.linalg.cholesky(correlate(cdist(xy, xy), 2000.0) + 1e-9 * np.eye(60))
+    label, other = (root @ rng.standard_normal((60, 2))).T
+    predicted = label + 0.3 * rng.standard_normal(60) if knows else other
+    ids = [f"a{k:02}" for k in range(60)]
+    about = {"recipe": "a", "scheme": "transfer", "unit": "area", "repeat": 0, "target": "crime"}
+    table = {"id": ids, "y_true": label, "y_pred": 0.8 * predicted, "y_mean": 0.0}
+    return pd.DataFrame(about | table), Locations(xy)
+
+
+def test_smooth_predictions_that_know_nothing_are_told_better_one_time_in_twenty() -> None:
+    settings = load_settings_of_data(worlds=40)
+    worth: dict[bool, list[bool]] = {True: [], False: []}
+    for seed in range(24):
+        for knows in worth:
+            known, at = draw_known(seed, knows=knows)
+            (record,) = score_predictions(
+                known, {"area": known.set_index("id").index.to_series()}, np.random.default_rng(0)
+            )
+            (found,) = weigh([record], by_chance=draw_skills(known, at, settings))
+            worth[knows].append(found["worth"] == "better")
+    assert np.mean(worth[True]) > 0.9
+    # Each is one in twenty at most: five of 24 come once in three hundred times.
+    assert sum(worth[False]) <= 4
+
+
+def load_settings_of_data(worlds: int) -> Settings:
+    """Settings that ask for worlds."""
+    data = DataSettings(dsm="a", areas="b", labels="c")
+    return Settings(data=data, evaluate=EvaluateSettings(worlds=worlds))
 
 
 def test_scores_of_a_new_place_have_the_fields_of_a_runs_own(town_run: Run, answer: Run) -> None:

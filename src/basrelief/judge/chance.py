@@ -70,9 +70,6 @@ class Refits:
     figures: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
     """By recipe and kind of world: (world, target). Of the mean they are 0."""
 
-    is_alone: bool = False
-    """Whether a gain that was held against no world may be judged by its own interval."""
-
     def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
         """Take the value of one recipe over another's in each world, (world,).
 

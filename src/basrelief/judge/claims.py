@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from basrelief.judge.chance import (
     NO_PATTERN,
@@ -24,11 +23,6 @@ from basrelief.run import Record, Run, read_json
 
 MAX_CHANCE = 0.05
 """How often a whole report may claim anything where there is nothing."""
-
-ALONE = 2.5
-"""By how much an interval is stretched that holds models fixed and has to speak for chance. Plain,
-such intervals let 37 reports in 100 claim what is not there with blocks held out (600 areas, 36
-claims), and 86 with districts, where none is trusted. See benchmarks/claims_many.py."""
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str, str, str | None]
@@ -55,9 +49,6 @@ class Claim:
     by_chance: Mapping[Kind, Floats]
     """(world,) Gains in each kind of such worlds; empty where there are none."""
 
-    is_alone: bool = False
-    """Whether it may be judged by its own interval where there are no worlds."""
-
 
 def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     """Find which claims survive chance over all that a report may claim.
@@ -65,9 +56,8 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     What was fitted anew is held against the largest gain of any claim in the same world, in
     units of each claim's spread: claims are judged together, as like each other as they are. Where
     there are worlds of several kinds, as drawn ones and the real labels moved elsewhere, a claim
-    has to survive each: a process fitted to labels is often rougher than they are. What was not
-    fitted because areas are too many is taken for normal and held against as many as there are
-    (Bonferroni); what was held against nothing for another reason claims nothing. Whether an eye
+    has to survive each: a process fitted to labels is often rougher than they are. What was held
+    against nothing claims nothing: no range of one fit speaks for chance. Whether an eye
     is worth having, whichever it is, and whether anything can be told are two questions: two
     families of claims. Each eye has worlds of its own, in which the others say what they say; one
     of each is taken together, as one report, as if they had nothing in common: the largest of them
@@ -87,13 +77,8 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     for is_of_eye in (True, False):
         family = [k for k, c in enumerate(claims) if (c.nothing != NO_PATTERN) == is_of_eye]
         drawn = [k for k in family if claims[k].by_chance]
-        other = [k for k in family if not claims[k].by_chance and claims[k].is_alone]
         p_values |= dict.fromkeys(family, 1.0)
-        # Two ways of judging are two chances to be wrong.
-        n_ways = bool(drawn) + bool(other)
         p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
-        p_values |= {k: len(other) * _judge_alone(claims[k]) for k in other}
-        p_values |= {k: min(1.0, n_ways * p_values[k]) for k in (*drawn, *other)}
     return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]
 
 
@@ -125,16 +110,10 @@ def _even_out(spread: Floats) -> Floats:
     return np.asarray(np.hypot(spread, np.median(spread)))
 
 
-def _judge_alone(claim: Claim) -> float:
-    """How often chance gives such a gain, by its interval's lower half taken for normal."""
-    half = ALONE * max(claim.value - claim.interval[0], 1e-12)
-    return float(stats.norm.sf(stats.norm.ppf(0.975) * claim.value / half))
-
-
 def _record(claim: Claim, p: float) -> Record:
     names = ("recipe", "versus", "scheme", "unit", "target", "nothing", "value")
     holds = p <= MAX_CHANCE and claim.value >= SMALLEST_GAIN
-    is_tested = bool(claim.by_chance) or claim.is_alone
+    is_tested = bool(claim.by_chance)
     found = {"is_tested": is_tested, "p": p if is_tested else None, "holds": bool(holds)}
     return {name: getattr(claim, name) for name in names} | found
 
@@ -194,7 +173,6 @@ def list_claims(
             (low, high),
             NO_PATTERN if eye is None else name_nothing(eye),
             refits.by_chance(recipe, versus, target),
-            refits.is_alone,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,18 @@ import numpy as np
 import pandas as pd
 
 from basrelief.config import DataSettings, InputError, Settings, SplitSettings
-from basrelief.judge.chance import Refits
+from basrelief.judge.chance import SMOOTH, Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS, open_parquet
 from basrelief.judge.verdicts import Compared, settle
+from basrelief.judge.worlds import Kind, draw_worlds
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.final import FinalModel
+from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
+from basrelief.learn.place import Locations
 from basrelief.learn.recipes import read_recipe
 from basrelief.locks import locking
 from basrelief.marks import (
@@ -202,6 +206,7 @@ def score_answer(
     settings: Settings,
     label: str,
     seen: str,
+    by_chance: Mapping[Kind, pd.DataFrame] | None = None,
 ) -> list[Record]:
     """Score predictions where labels are; skill is against the mean label learnt from.
 
@@ -215,6 +220,8 @@ def score_answer(
         What the recipe is called, by how far it was trained.
     seen
         Code of what the recipe looks at.
+    by_chance
+        What `draw_skills` gives; nothing is claimed without it.
 
     Returns
     -------
@@ -224,7 +231,7 @@ def score_answer(
     rng = np.random.default_rng(settings.seed)
     key = ["target", "unit"]
     inside = known.groupby(key, observed=True)["is_inside"].sum(min_count=1)
-    weighed = weigh(score_predictions(known, groups, rng), seen)
+    weighed = weigh(score_predictions(known, groups, rng), seen, by_chance)
     for record in weighed:
         n_inside = inside[record["target"], record["unit"]]
         own = None if pd.isna(n_inside) else int(n_inside)
@@ -237,7 +244,9 @@ def keep_known(table: pd.DataFrame) -> pd.DataFrame:
     return table[table[["y_true", "y_pred", "y_mean"]].notna().all(axis=1)]
 
 
-def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:
+def weigh(
+    records: list[Record], seen: str = HEIGHTS, by_chance: Mapping[Kind, pd.DataFrame] | None = None
+) -> list[Record]:
     """Say what scores on a new place are worth, each among all of them.
 
     Parameters
@@ -246,6 +255,8 @@ def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:
         As `score_predictions` gives them, of one recipe.
     seen
         Code of what the recipe looks at.
+    by_chance
+        What `draw_skills` gives; nothing is claimed without it, nor of single pictures.
 
     Returns
     -------
@@ -253,10 +264,56 @@ def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:
     """
     # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
     knows = {record["recipe"]: (seen,) for record in records}
-    nothing_fitted = Refits((), knows, 0, is_alone=True)
-    places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
-    compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
-    bounded = [nothing_fitted.bound_score(record) for record in records]
+    skills = {kind: table for kind, table in (by_chance or {}).items() if len(table.columns)}
+    targets = tuple(next(iter(skills.values())).columns) if skills else ()
+    drawn = {kind: table.to_numpy(np.float64) for kind, table in skills.items()}
+    compared = []
+    for scheme, unit in dict.fromkeys((r["scheme"], r["unit"]) for r in records):
+        figures = dict.fromkeys(knows, drawn) if unit == "area" and drawn else {}
+        refits = Refits(targets, knows, 0, figures)
+        compared.append(Compared(scheme, unit, [], {}, [], refits))
+    bounded = [Refits((), knows, 0).bound_score(record) for record in records]
     return settle(
         bounded, compared, Knowledge(knows, {name: {seen: MEAN} for name in knows})
     ).scores
+
+
+def draw_skills(
+    known: pd.DataFrame, locations: Locations, settings: Settings
+) -> dict[Kind, pd.DataFrame]:
+    """Draw what skills the same predictions of areas have by luck, on other labels of the place.
+
+    The model comes from elsewhere and is not fitted anew: its predictions stay as they are. The
+    labels are drawn as neighbours share them, or moved and turned over the place.
+
+    Parameters
+    ----------
+    known
+        Rows of ``predictions.parquet`` of areas with a label, `keep_known`.
+    locations
+        Of these areas, in the order of their codes.
+
+    Returns
+    -------
+    By kind of world (world, target); empty where areas are too few or too many for such worlds.
+    """
+    tables = {
+        name: known.pivot_table(name, "id", "target", observed=True, dropna=False)
+        for name in ("y_true", "y_pred", "y_mean")
+    }
+    labels = tables["y_true"].to_numpy(np.float64)
+    n_worlds = settings.evaluate.worlds
+    if not n_worlds or not len(labels):
+        return {}
+    rng = np.random.default_rng([settings.seed, zlib.crc32(SCHEME.encode())])
+    rows = np.arange(len(labels))
+    worlds = draw_worlds(AreaTerms({}, locations), labels, rows, n_worlds, rng).labels
+    found: dict[Kind, pd.DataFrame] = {}
+    for kind in SMOOTH:
+        if kind in worlds:
+            square = [
+                np.nansum((worlds[kind] - tables[name].to_numpy(np.float64)) ** 2, axis=1)
+                for name in ("y_pred", "y_mean")
+            ]
+            found[kind] = pd.DataFrame(1 - square[0] / square[1], columns=tables["y_true"].columns)
+    return found

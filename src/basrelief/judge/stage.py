@@ -39,7 +39,6 @@ from basrelief.judge.scores import score_predictions, sum_up
 from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
-from basrelief.judge.worlds import MAX_AREAS
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.knowledge import LIDAR, find_eyes, list_known
@@ -49,11 +48,6 @@ from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
-
-HELD_OUT = "block"
-"""The scheme in which nothing that is tested has a neighbour that was learnt from: elsewhere, along
-districts' borders too, what neighbours share passes for knowledge, and no interval of models held
-fixed shows it."""
 
 BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
@@ -176,8 +170,8 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     items = {"area": inputs.areas.ids}
     errors: dict[str, dict[str, Errors]] = {"chip": {}, "area": {}}
     beside: dict[str, pd.DataFrame] = {}
-    refits = {unit: open_refits(inputs, scheme, unit) for unit in ("area", "chip")}
-    found.lifts |= {(scheme, share): open_refits(inputs, scheme, "area") for share in SHARES}
+    refits = {unit: _open_refits(inputs) for unit in ("area", "chip")}
+    found.lifts |= {(scheme, share): _open_refits(inputs) for share in SHARES}
     for predicted in predict_scheme(inputs, scheme):
         is_of_areas = predicted.unit == "area"
         frame = add_intervals(predicted.frame, judge.relations.districts if is_of_areas else None)
@@ -213,12 +207,9 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
     return compared
 
 
-def open_refits(inputs: EvaluationInputs, scheme: str, unit: str) -> Refits:
-    """Make room for what recipes come to in other worlds, in one scheme."""
-    # Too many areas to fit anything to them hundreds of times, each far from what taught it.
-    is_alone = len(find_usable_areas(inputs.samples)) > MAX_AREAS and scheme == HELD_OUT
-    targets, n_districts = inputs.samples.targets, inputs.n_districts
-    return Refits(targets, inputs.knows, n_districts, is_alone=is_alone and unit == "area")
+def _open_refits(inputs: EvaluationInputs) -> Refits:
+    """Make room for what recipes come to in other worlds, in one scheme and unit."""
+    return Refits(inputs.samples.targets, inputs.knows, inputs.n_districts)
 
 
 def _measure_chance(

@@ -23,6 +23,7 @@ from basrelief.judge.applicability import (
 from basrelief.judge.importance import weigh_linear
 from basrelief.judge.new_places import (
     SCHEME,
+    draw_skills,
     find_model,
     holding_answer,
     keep_known,
@@ -42,7 +43,7 @@ from basrelief.learn.final import (
 )
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
-from basrelief.learn.place import Locations
+from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
@@ -300,4 +301,6 @@ def score_place(
     ids = np.array(sorted(set(known["id"])), dtype=str)
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
-    return score_answer(known, {"area": blocks}, settings, label, HEIGHTS)
+    rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
+    by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
+    return score_answer(known, {"area": blocks}, settings, label, HEIGHTS, by_chance)

@@ -58,7 +58,6 @@ def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     page = report.draw_page(replace(tell(facts, relocation=[]), scores=fixed))
     assert words not in section(page, "chance")
     assert rate not in section(page, "chance")
-    assert "stretched 2.5 times" in section(page, "chance")
     assert "moved and turned" not in section(page, "chance")
 
 

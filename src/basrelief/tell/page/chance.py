@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from basrelief.judge.claims import ALONE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
@@ -39,13 +38,6 @@ UNMEASURED = {
     ),
 }
 """Of which pages it is not known, by what they have besides."""
-
-ALONE_HOW = (
-    f"So each gain was judged by its own range, stretched {ALONE:g} times because it holds models "
-    "fixed, and among as many gains as there are, with blocks held out alone. On made-up places of "
-    "600 areas at most 3 of 100 such pages claimed what is not there."
-)
-"""How gains are judged where areas are too many for fitting anew, and what was measured."""
 
 UNTRIED_HOW = "So no gain is claimed that was not held against what chance gives."
 """How gains are judged where none could be held against anything."""
@@ -98,23 +90,19 @@ def say_how(claims: Sequence[Record], scores: Sequence[Record], *, has_eyes: boo
 
     Examples
     --------
-    >>> claim = {"recipe": "stack", "nothing": "no_lidar", "is_tested": True}
-    >>> say_how([claim], [{"recipe": "stack", "interval": "resampled"}])[:47]
-    'So each gain was judged by its own range, stret'
+    >>> claim = {"recipe": "stack", "nothing": "no_lidar", "is_tested": False}
+    >>> say_how([claim], [{"recipe": "stack", "interval": "resampled"}])[:23]
+    'So no gain is claimed t'
     """
     tested = select(claims, is_tested=True)
     if not tested:
         return UNTRIED_HOW
     refitted = {record["recipe"] for record in scores if record["interval"] in REFITTED}
-    if not refitted:
-        return ALONE_HOW
     recipes = {claim["recipe"] for claim in select(tested, nothing="no_lidar")}
-    if not recipes:
-        return REFITTED_HOW
     # What could have claimed counts, and not what did: it is the page's making that has a rate.
     beside = {"eyes": has_eyes, "networks": bool(recipes - refitted)}
     rest = [UNMEASURED[name] for name, is_there in beside.items() if is_there]
-    return " ".join([REFITTED_HOW, RATE, *rest])
+    return " ".join([REFITTED_HOW, *([RATE] if recipes & refitted else []), *rest])
 
 
 def _count(claims: list[Record]) -> tuple[int, int]:
