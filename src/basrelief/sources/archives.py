@@ -74,7 +74,9 @@ def _check_count(path: Path, name: str) -> None:
 def _is_file(info: zipfile.ZipInfo) -> bool:
     """Whether a member is a file of the user's, and not a folder or what a Mac adds."""
     parts = info.filename.split("/")
-    return not info.is_dir() and "__MACOSX" not in parts and not parts[-1].startswith(".")
+    # A folder's name ends with a stroke. Not `is_dir`, which asks the last letter of a damaged
+    # member's name where there is none.
+    return parts[-1][:1] not in ("", ".") and "__MACOSX" not in parts
 
 
 def check_member(info: zipfile.ZipInfo, name: str) -> None:

@@ -17,6 +17,7 @@ from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read
 from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.single_crimes import count_crimes, read_crimes
+from basrelief.sources.tables import say_slow
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""
@@ -98,6 +99,7 @@ def read_crime(
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
         raise refuse_absent(typed, "matches no file")
+    say_slow(paths, where, notes)
     parts = _read_parts(paths, where, notes, without)
     # A code of 2011 may be another area in 2021; counts of both cannot be added up.
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}

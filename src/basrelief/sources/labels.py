@@ -25,7 +25,7 @@ from basrelief.sources.inputs import refuse_absent
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
-from basrelief.sources.tables import open_sheets
+from basrelief.sources.tables import open_sheets, say_slow
 from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
 
 PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
@@ -122,6 +122,7 @@ def read_labels(
         If the file cannot be read, has no column of codes, lacks a target, gives a code
         twice, has text where a target should be, or different values for it.
     """
+    say_slow([typed.path], str(typed), notes)
     sheets = open_coded(typed, column)
     every_column = list_columns(sheets)
     headings = find_targets(every_column, targets, typed)

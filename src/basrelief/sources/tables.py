@@ -9,11 +9,12 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from basrelief.config import InputError
+from basrelief.run import Notes
 from basrelief.sources.archives import show_size
 from basrelief.sources.numbers import BLANKS
 from basrelief.sources.sheets import (
@@ -47,6 +48,9 @@ HEADS = {
     b"[{": "JSON",
 }
 """How files begin that are no tables of text, though they may be called so."""
+
+SLOW_BYTES = 10 * 2**20
+"""From here on reading takes seconds: half a million rows of codes and numbers."""
 
 END = ["\0"]
 """A row that no table has, set behind the last one."""
@@ -101,6 +105,13 @@ def open_first_sheet(path: Path, where: str, is_headings: Callable[[list[str]], 
     """
     sheets = open_sheets(path, where, is_headings)
     return next((sheet for sheet in sheets if is_headings(sheet.columns)), sheets[0])
+
+
+def say_slow(paths: Sequence[Path], where: str, notes: Notes) -> None:
+    """Say that tables are read, where that takes a while."""
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if size > SLOW_BYTES:
+        notes.run.say(f"{where}: reading {show_size(size)}")
 
 
 def read_bytes(path: Path, where: str) -> bytes:
