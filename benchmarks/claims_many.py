@@ -58,7 +58,7 @@ AT_ONCE = 10
 
 LIDAR, JOINT, PLACE = "dense", "joint", "place-alone"
 KNOWS = {LIDAR: ("heights",), JOINT: ("heights", "place"), PLACE: ("place",)}
-YARDSTICKS = {LIDAR: MEAN, JOINT: PLACE, PLACE: MEAN}
+BY_EYE = {LIDAR: {"heights": MEAN}, JOINT: {"heights": PLACE}, PLACE: {}}
 
 Floats = NDArray[np.float64]
 Report = list[claims.Claim]
@@ -219,8 +219,8 @@ class Place:
             name: Errors(one.of_model[at.start], one.of_mean[at.start])
             for name, one in errors.items()
         }
-        known = claims.Knowledge(KNOWS, YARDSTICKS)
-        traits = {name: Traits(each, "", "") for name, each in KNOWS.items()}
+        known = claims.Knowledge(KNOWS, BY_EYE)
+        traits = {name: Traits(each) for name, each in KNOWS.items()}
         groups, key = pd.Series(self.blocks), {"scheme": scheme, "unit": "area"}
         targets = tuple(map(str, range(self.n_targets)))
         skills: list[Record] = []
@@ -231,7 +231,7 @@ class Place:
             skills.append(key | {"recipe": LIDAR, "target": targets[k]} | named)
         for k, record in enumerate(compare_errors(mine[JOINT], mine[PLACE], groups, self.draws)):
             gains.append(key | {"recipe": JOINT, "versus": PLACE, "target": targets[k]} | record)
-        for record in average_targets(mine, groups, YARDSTICKS, traits, self.draws):
+        for record in average_targets(mine, groups, known.yardsticks, traits, self.draws):
             if record["recipe"] == LIDAR:
                 skills.append(key | {name: record[name] for name in ("recipe", *SKILL)})
             elif record["recipe"] == JOINT:

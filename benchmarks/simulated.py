@@ -28,7 +28,6 @@ from basrelief.judge.refit import (
 )
 from basrelief.judge.relocation import relocate
 from basrelief.judge.worlds import Kind
-from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import AreaTerms
@@ -167,5 +166,4 @@ def open_ground(config: Path) -> Ground:
     seed = settings.seed
     learners = {name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines}
     learners |= {name: refit_recipe(each, seed) for name, each in data.items()}
-    yardsticks = {name: find_yardstick(name, inputs.knows) for name in inputs.knows}
-    return Ground(inputs, terms, rows, folds, learners, Knowledge(inputs.knows, yardsticks))
+    return Ground(inputs, terms, rows, folds, learners, Knowledge(inputs.knows, inputs.yardsticks))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
@@ -29,7 +29,17 @@ from basrelief.toml import (
     tell_missing,
     tell_typed,
 )
-from basrelief.values import Metres, Name, PathText, Prose, Text, Year, check_path
+from basrelief.values import (
+    FolderName,
+    Metres,
+    Name,
+    PathText,
+    Prose,
+    StrictTable,
+    Text,
+    Year,
+    check_path,
+)
 
 # From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
 # type checker takes no tuple for a list of literals.
@@ -60,7 +70,10 @@ class Typed:
 
     is_option: bool = False
     changed: frozenset[str] = frozenset()
-    """Keys of ``[data]`` that ``--set`` gave, and not the file."""
+    """Keys of ``section`` that ``--set`` gave, and not the file."""
+
+    section: str = "data"
+    """The table of the configuration that the key stands in."""
 
     def __str__(self) -> str:
         between = " " if self.is_option else "=" if self.key in self.changed else " = "
@@ -75,9 +88,12 @@ class Typed:
         """
         key = key or self.key
         if self.is_option:
+            # An option stands for a whole table: the rest of it is the model's.
+            key = key.removesuffix(".files")
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
-        return f"--set data.{key}" if key in self.changed else f"data.{key}"
+        named = f"{self.section}.{key}"
+        return f"--set {named}" if key in self.changed else named
 
     def beside(self, key: str, value: str) -> Typed:
         """Give what was typed for another setting of the same place."""
@@ -91,15 +107,6 @@ class Typed:
     def origin(self) -> str:
         """What relative paths start from."""
         return "the working directory" if self.is_option else "the configuration file"
-
-
-class StrictTable(BaseModel):
-    """A table of the configuration file: immutable, and strict about its keys."""
-
-    # The lines under the keys are what an editor shows of them.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
 
 
 class DataSettings(StrictTable):
@@ -126,6 +133,8 @@ class DataSettings(StrictTable):
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    photo: PhotoSettings | None = None
+    """A photo of the place besides (route 2)."""
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -138,7 +147,9 @@ class DataSettings(StrictTable):
     """Years whose counts are averaged; by default the last three complete ones that were not
     lockdown years (2020, 2021)."""
 
-    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = ["crime"]
+    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = Field(
+        default=["crime"]
+    )
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
@@ -153,6 +164,9 @@ class DataSettings(StrictTable):
 
     label_column: Name | None = None
     """Column of the area codes in the table of labels, only where it cannot be recognised."""
+
+    tables: dict[FolderName, TableSettings] = Field(default={}, max_length=20)
+    """What else is known of areas, a table each, by a name of the user's (route 2)."""
 
     @property
     def has_rasters(self) -> bool:
@@ -174,6 +188,8 @@ class DataSettings(StrictTable):
         if missing:
             given = next(name for name in route if name not in missing)
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
+        if has_pictures and self.photo is not None:
+            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")
@@ -184,6 +200,17 @@ class DataSettings(StrictTable):
             raise ValueError(f"targets: {fault}")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tables(self) -> Self:
+        if self.tables and not self.has_rasters:
+            raise ValueError(
+                "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
+            )
+        fault = find_name_fault(list(self.tables))
+        if fault is not None:
+            raise ValueError(f"tables: {fault}")
         return self
 
 
@@ -235,7 +262,7 @@ class ModelSettings(StrictTable):
     recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
     """Recipe names, or paths of recipe files; by default those that suit the data."""
 
-    weights: dict[Name, PathText] = {}
+    weights: dict[Name, PathText] = Field(default={})
     """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -340,11 +367,37 @@ class Settings(StrictTable):
         return f"--set out={self.out!r}" if is_changed else f"out = {self.out!r}"
 
     def typed(self, key: str) -> Typed:
-        """Give a path or pattern of ``[data]`` as it was typed."""
-        value = getattr(self.data, key)
+        """Give a path or pattern of ``[data]``, or of a table in it, as it was typed."""
+        value = attrgetter(key)(self.data)
         assert value is not None
-        changed = frozenset(c.keys[1] for c in self._changes if c.keys[0] == "data" and c.keys[1:])
-        named = Typed(key, value, Path(), self._is_of_options, changed)
+        named = Typed(key, value, Path(), self._is_of_options, self._find_changed("data"))
+        return self._place(named)
+
+    def typed_table(self, eye: str, key: str = "file") -> Typed:
+        """Give a path of a table of ``[data.tables]`` as it was typed, by the eye's name."""
+        name = next(name for name in self.data.tables if name_eye(name) == eye)
+        value = getattr(self.data.tables[name], key)
+        changed = self._find_changed("data", "tables", name)
+        section = f"data.tables.{name}"
+        return self._place(Typed(key, value, Path(), changed=changed, section=section))
+
+    def find_table(self, eye: str) -> TableSettings:
+        """Give the settings of the table that an eye is."""
+        return next(table for name, table in self.data.tables.items() if name_eye(name) == eye)
+
+    @property
+    def table_eyes(self) -> list[str]:
+        """Names of the eyes that are tables, in the order typed."""
+        return [name_eye(name) for name in self.data.tables]
+
+    def _find_changed(self, *section: str) -> frozenset[str]:
+        """Find the keys of a table of the configuration that ``--set`` gave."""
+        n = len(section)
+        return frozenset(c.keys[n] for c in self._changes if c.keys[:n] == section and c.keys[n:])
+
+    def _place(self, named: Typed) -> Typed:
+        """Give what was typed its place on the disk."""
+        value = named.value
         try:
             # What is given as an option has not been checked as a configuration is.
             path = self.locate(check_path(value))

@@ -82,6 +82,7 @@ DISK = {
 """Megabytes that stay in the run folder."""
 
 BASE_AREAS = 100
+PHOTO_CELL_M = 10.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,10 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
     for member in members.values():
         if isinstance(member, DenseRecipe):
             # A coarser look at the same ground has fewer pixels.
-            shares = [(settings.chips.resolution_m / each) ** 2 for each in member.resolutions_m]
+            # How fine a photo is stands in its files alone; most are as coarse as this.
+            cell_m = settings.chips.resolution_m if member.layer == "heights" else PHOTO_CELL_M
+            seen_m = member.list_resolutions(cell_m)
+            shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
         else:
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"

@@ -20,7 +20,8 @@ KNOWS = {
     "relief": ("heights",),
     "joint": ("heights", "place"),
 }
-KNOWN = Knowledge(KNOWS, {"place": MEAN, "relief": MEAN, "joint": "place"})
+BY_EYE = {"place": {}, "relief": {"heights": MEAN}, "joint": {"heights": "place"}}
+KNOWN = Knowledge(KNOWS, BY_EYE)
 
 
 def make_claim(value: float, by_chance: Any = None, **more: Any) -> Claim:
@@ -144,7 +145,7 @@ def judge(
         name: {kind: spread * rng.standard_normal((199, 1)) for kind in ("no_lidar", "no_pattern")}
         for name, spread in chance.items()
     }
-    refits = Refits(("crime",), KNOWS, 20, skills)  # type: ignore[arg-type]
+    refits = Refits(("crime",), KNOWS, 20, skills)
     order = [name for name in KNOWS if name in values]
     pairs = given or [
         pair(later, earlier, values[later] - values[earlier])

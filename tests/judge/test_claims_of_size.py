@@ -13,14 +13,13 @@ from basrelief.judge.chance import SKILL, Refits
 from basrelief.judge.claims import Knowledge, list_claims, settle_claims
 from basrelief.judge.refit import refit_baseline, refit_scores
 from basrelief.judge.worlds import Kind, draw_worlds
-from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, correlate
 from basrelief.splits.heldout import AreaFold
 
 SIDE = 8
 TARGETS = ("crime", "health")
-KNOWN = Knowledge({SIZE: ("size",)}, {SIZE: MEAN})
+KNOWN = Knowledge({SIZE: ("size",)}, {SIZE: {}})
 N_WORLDS = 39
 
 Floats = NDArray[np.float64]

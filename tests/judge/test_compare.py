@@ -20,7 +20,7 @@ from basrelief.judge.compare import (
 from basrelief.judge.preference import prefer_recipe
 from basrelief.judge.resampling import Draws, inflate_percentiles, resample_skills
 from basrelief.judge.verdicts import Compared, settle
-from basrelief.judge.yardsticks import MEAN, Traits
+from basrelief.judge.yardsticks import Traits
 from basrelief.run import Record
 
 N_GROUPS, PER_GROUP = 30, 6
@@ -43,7 +43,7 @@ def decide(record: Record) -> Record:
     """Decide a comparison of two recipes that see no LIDAR: by its interval alone."""
     key = {"recipe": "one", "versus": "other", "scheme": "block", "unit": "area", "target": "crime"}
     knows = {"one": ("place",), "other": ("place",)}
-    refits, known = Refits(("crime",), knows, 0), Knowledge(knows, dict.fromkeys(knows, MEAN))
+    refits, known = Refits(("crime",), knows, 0), Knowledge(knows, {name: {} for name in knows})
     pairs = {"crime": [key | record]}
     compared = Compared("block", "area", ["other", "one"], pairs, [], refits)
     (decided,) = settle([], [compared], known).pairs
@@ -206,8 +206,8 @@ def test_the_mean_over_targets_is_that_of_the_skills_and_holds_their_difference(
 
 
 TRAITS = {
-    "place-alone": Traits(("place",), "", "gaussian_process"),
-    "good": Traits(("heights", "place"), "vgg16", "linear"),
+    "place-alone": Traits(("place",), {}, "gaussian_process"),
+    "good": Traits(("heights", "place"), {"heights": "vgg16"}, "linear"),
 }
 
 

@@ -15,7 +15,8 @@ from basrelief.judge.targeting import SHARES, measure_lifts, pick_worst
 from basrelief.judge.yardsticks import MEAN
 
 KNOWS = {"place": ("place",), "relief": ("heights",), "joint": ("heights", "place")}
-KNOWN = Knowledge(KNOWS, {"place": MEAN, "relief": MEAN, "joint": "place"})
+BY_EYE = {"place": {}, "relief": {"heights": MEAN}, "joint": {"heights": "place"}}
+KNOWN = Knowledge(KNOWS, BY_EYE)
 TARGETS = tuple("abcdefgh")
 SPREAD = 0.1
 

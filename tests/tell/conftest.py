@@ -86,7 +86,7 @@ def write_evaluation(folder: Path, ids: list[str], crime: np.ndarray) -> None:
     for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])
     knows = {"dense-vgg16": ["heights"], "place-alone": ["place"]}
-    known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
+    known = [{"recipe": k, "knows": v, "yardsticks": {}} for k, v in knows.items()]
     write_json(folder / "recipes.json", known)
     beats = UNIT | interval | {"versus": "place-alone", "difference": 0.3}
     told = {

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from basrelief.chips.eyes import read_place_tables
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
@@ -18,6 +19,7 @@ from basrelief.chips.tables import ChipTables
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes
+from basrelief.sources.eye_tables import note_few
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
 
 def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     rasters, areas, targets = open_place(settings, notes)
+    eyes = read_place_tables(settings, notes, areas)
     # Outlines stand for data: reading every cell would take as long as cutting.
     tiles = shapely.box(*np.array([tile.grid.bounds for tile in rasters.surface.tiles]).T)
     ground = shapely.union_all(tiles)
@@ -57,16 +60,28 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     chips = _lay_chips(settings, rasters, areas, ground)
     n_areas = len(areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets)
+    note_few(eyes, int(areas["is_used"].sum()), settings, notes)
     samples = _gather(settings, "heights", ChipTables(chips, areas, membership, targets))
     below = () if rasters.terrain is None else rasters.terrain.tiles
     terrain = f", {len(below)} of terrain" if below else ""
-    lines = (
+    lines: tuple[str, ...] = (
         f"{len(tiles)} tile{'s' * (len(tiles) > 1)} of surface{terrain}, cells of "
         f"{rasters.surface.grid.cell_m:g} m; about {len(chips)} chips of "
         f"{settings.chips.ground_m:g} m, about {int(chips['is_used'].sum())} of them for networks",
         f"{n_areas} areas touched, about {int(areas['is_used'].sum())} with at least "
         f"{settings.chips.min_area_coverage:.0%} of their ground",
+        *(
+            f"table {eye}: {table.shape[1]} columns, {int(table.notna().any(axis=1).sum())} of "
+            f"the {n_areas} areas"
+            for eye, table in eyes.items()
+        ),
     )
+    if rasters.photo is not None:
+        told = rasters.photo.describe()
+        lines += (
+            f"{told['n_files']} file{'s' * (told['n_files'] > 1)} of a photo, cells of "
+            f"{told['cell_m']:g} m, bands {', '.join(told['bands'])} ({told['unit']})",
+        )
     return Foreseen(samples, lines)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge.resampling import MIN_GROUPS
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import Kind, name_kinds
 from basrelief.judge.yardsticks import MEAN, differ
-from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, sees_lidar
+from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes
 from basrelief.run import Record
 
 N_SPREADS = 2.4
@@ -30,10 +29,13 @@ DIFFERENCE = ("difference", "low", "high")
 """A value and the ends of its interval, as they stand in a score, and in a comparison."""
 
 Floats = NDArray[np.float64]
-Nothing = Literal["no_lidar", "no_pattern"]
-"""The question of a claim: whether LIDAR is worth having, or whether anything tells labels."""
+Nothing = str
+"""The question of a claim: whether an eye is worth having (``no_lidar``, ``no_<eye>``), or whether
+anything tells labels (`NO_PATTERN`)."""
 
-SMOOTH: tuple[Kind, ...] = ("no_lidar", "moved")
+NO_PATTERN: Nothing = "no_pattern"
+
+SMOOTH: tuple[Kind, ...] = name_kinds()
 """Worlds where neighbours are alike, and what lies on the ground says nothing."""
 
 SHUFFLED: tuple[Kind, ...] = ("no_pattern",)
@@ -41,6 +43,17 @@ SHUFFLED: tuple[Kind, ...] = ("no_pattern",)
 
 WHERE = frozenset({PLACE, DISTRICT})
 """What says where an area lies, and no more."""
+
+
+def name_nothing(eye: str) -> Nothing:
+    """Name the question whether an eye is worth having; LIDAR is one however it is seen.
+
+    Examples
+    --------
+    >>> name_nothing("heights"), name_nothing("census")
+    ('no_lidar', 'no_census')
+    """
+    return "no_lidar" if eye in LIDAR else f"no_{eye}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,15 +154,16 @@ class Refits:
         return record | {names[1]: low, names[2]: high, "interval": kind}
 
     def _spread_by_chance(self, recipe: str, versus: str, target: str | None) -> float | None:
-        """Measure how gains vary where LIDAR adds nothing to them; None where that is not known.
+        """Measure how gains vary where eyes add nothing to them; None where that is not known.
 
-        Of two that differ in more than LIDAR what is left is a gain too: its spread is one near no
+        Of two that differ in more than an eye what is left is a gain too: its spread is one near no
         gain, if not quite at it.
         """
-        more = set(self.knows[recipe]) - set(self.knows.get(versus, ()))
+        theirs = self.knows.get(versus, ())
         # Skills of place vary as much where they are small: they come and go with what neighbours
         # happen to share. Shuffled labels do not show that, and held 73 to 81 % of the time.
-        kinds = SMOOTH if sees_lidar(more) else ()
+        has_more = bool(set(find_eyes(self.knows[recipe])) - set(theirs))
+        kinds = name_kinds(find_eyes(theirs)) if has_more else ()
         gains = [self.gain(recipe, versus, target, kind) for kind in kinds]
         return max((spread_of_gains(gain) for gain in gains if gain is not None), default=None)
 
@@ -175,11 +189,12 @@ def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ..
 
     A claim has to survive chance in each kind of them:
 
-    - LIDAR: neighbours are alike, and so is their ground. By luck the two go together over a
-      whole place, far more often than in shuffled labels: smooth worlds without LIDAR.
+    - An eye: neighbours are alike, and so is their ground. By luck the two go together over a
+      whole place, far more often than in shuffled labels: smooth worlds in which the other's eyes
+      say what they say, and no further one says anything.
     - Size of the polygon, against the mean: the same. Neighbours are of a size too, so smooth
       worlds, which know of no size; and shuffled ones, as for anything that tells labels.
-    - Place and district, alone or beside LIDAR, against the mean: shuffled labels. Smooth worlds
+    - Place and district, alone or beside eyes, against the mean: shuffled labels. Smooth worlds
       are no chance for these: that labels go by where an area lies is the very claim.
 
     Anything else differs in several things at once: no world is without just these.
@@ -188,15 +203,15 @@ def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ..
     --------
     >>> find_nothing(("heights", "place"), ("place",)), find_nothing(("place",), ())
     (('no_lidar', 'moved'), ('no_pattern',))
-    >>> find_nothing(("size",), ())
-    ('no_pattern', 'no_lidar', 'moved')
+    >>> find_nothing(("size",), ()), find_nothing(("heights", "census"), ("census",))
+    (('no_pattern', 'no_lidar', 'moved'), ('beside census', 'moved beside census'))
     """
-    apart = set(differ(one, other))
-    if apart and apart <= set(LIDAR):
-        return SMOOTH
+    apart = differ(one, other)
+    if len(apart) == 1 and find_eyes(apart) and apart[0] in one:
+        return name_kinds(find_eyes(other))
     if other:
         return ()
-    return SHUFFLED if apart & WHERE else SHUFFLED + SMOOTH
+    return SHUFFLED if WHERE.intersection(apart) else SHUFFLED + SMOOTH
 
 
 def bound_gain(value: float, spread: float, by_chance: float | None) -> tuple[float, float]:

@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from basrelief.judge.chance import Nothing, Refits, spread_of_gains
+from basrelief.judge.chance import (
+    NO_PATTERN,
+    Nothing,
+    Refits,
+    name_nothing,
+    spread_of_gains,
+)
 from basrelief.judge.scores import SMALLEST_GAIN
-from basrelief.judge.worlds import Kind
-from basrelief.judge.yardsticks import MEAN
+from basrelief.judge.worlds import Kind, find_role
+from basrelief.judge.yardsticks import MEAN, keep_lidar
 from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record, Run, read_json
 
@@ -21,8 +27,8 @@ MAX_CHANCE = 0.05
 
 ALONE = 2.5
 """By how much an interval is stretched that holds models fixed and has to speak for chance. Plain,
-such intervals let a quarter of reports claim what is not there with blocks held out (600 areas, 18
-claims), and two thirds with districts, where none is trusted. See benchmarks/claims_many.py."""
+such intervals let 37 reports in 100 claim what is not there with blocks held out (600 areas, 36
+claims), and 86 with districts, where none is trusted. See benchmarks/claims_many.py."""
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str, str, str | None]
@@ -43,8 +49,8 @@ class Claim:
     value: float
     interval: tuple[float, float]
     nothing: Nothing
-    """Where there is nothing to gain: ``no_lidar`` for a gain of LIDAR alone, ``no_pattern`` for
-    a skill that may be of anything."""
+    """Where there is nothing to gain: ``no_lidar`` or ``no_<eye>`` for a gain of one eye alone,
+    ``no_pattern`` for a skill that may be of anything."""
 
     by_chance: Mapping[Kind, Floats]
     """(world,) Gains in each kind of such worlds; empty where there are none."""
@@ -61,8 +67,11 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     there are worlds of several kinds, as drawn ones and the real labels moved elsewhere, a claim
     has to survive each: a process fitted to labels is often rougher than they are. What was not
     fitted because areas are too many is taken for normal and held against as many as there are
-    (Bonferroni); what was held against nothing for another reason claims nothing. Whether LIDAR
-    is worth having and whether anything can be told are two questions: two families of claims.
+    (Bonferroni); what was held against nothing for another reason claims nothing. Whether an eye
+    is worth having, whichever it is, and whether anything can be told are two questions: two
+    families of claims. Each eye has worlds of its own, in which the others say what they say; one
+    of each is taken together, as one report, as if they had nothing in common: the largest of them
+    is then no smaller than it would be if they had.
 
     Returns
     -------
@@ -75,8 +84,8 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     Westfall and Young (1993), Resampling-Based Multiple Testing, section 2.3 (max-t).
     """
     p_values: dict[int, float] = {}
-    for nothing in dict.fromkeys(claim.nothing for claim in claims):
-        family = [k for k, claim in enumerate(claims) if claim.nothing == nothing]
+    for is_of_eye in (True, False):
+        family = [k for k, c in enumerate(claims) if (c.nothing != NO_PATTERN) == is_of_eye]
         drawn = [k for k in family if claims[k].by_chance]
         other = [k for k in family if not claims[k].by_chance and claims[k].is_alone]
         p_values |= dict.fromkeys(family, 1.0)
@@ -91,9 +100,10 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
 def _rank_together(claims: Sequence[Claim]) -> list[float]:
     """Rank each claim among the largest gains by chance in each world; the worst of all kinds."""
     worst = [0.0] * len(claims)
-    for kind in {kind for claim in claims for kind in claim.by_chance}:
-        own = [k for k, claim in enumerate(claims) if kind in claim.by_chance]
-        drawn = np.stack([claims[k].by_chance[kind] for k in own], axis=1)  # (world, claim)
+    by_role = [{find_role(kind): each for kind, each in c.by_chance.items()} for c in claims]
+    for role in sorted({role for gains in by_role for role in gains}):
+        own = [k for k, gains in enumerate(by_role) if role in gains]
+        drawn = np.stack([by_role[k][role] for k in own], axis=1)  # (world, claim)
         # The real gains count as one world more. By a spread that they have no part in, they
         # would pass for larger than any drawn one too often: up to five times as often.
         every = np.vstack([[claims[k].value for k in own], drawn])
@@ -136,8 +146,18 @@ class Knowledge:
     knows: Mapping[str, Collection[str]]
     """By recipe, codes of what it knows."""
 
-    yardsticks: Mapping[str, str]
-    """By recipe, what differs from it in LIDAR alone."""
+    by_eye: Mapping[str, Mapping[str, str]]
+    """By recipe and eye, what differs from it in this eye alone."""
+
+    @property
+    def yardsticks(self) -> dict[str, str]:
+        """By recipe, what differs from it in LIDAR alone; the mean where nothing does."""
+        return keep_lidar(self.by_eye)
+
+    def find_eye(self, recipe: str, versus: str) -> str | None:
+        """Find the eye whose gain one recipe's over another is; None if it is that of none."""
+        found = self.by_eye.get(recipe, {})
+        return next((eye for eye, other in found.items() if other == versus), None)
 
     def sees_lidar(self, name: str) -> bool:
         """Whether a recipe sees LIDAR; the mean does not."""
@@ -147,7 +167,7 @@ class Knowledge:
 def list_claims(
     records: Iterable[Record], names: tuple[str, str, str], known: Knowledge, refits: Refits
 ) -> Iterator[Claim]:
-    """List what records may claim: a gain over the mean, or over what differs in LIDAR alone.
+    """List what records may claim: a gain over the mean, or over what differs in one eye alone.
 
     Parameters
     ----------
@@ -161,9 +181,9 @@ def list_claims(
     for record in records:
         recipe, versus, target = record["recipe"], record.get("versus", MEAN), record.get("target")
         value, low, high = (record[name] for name in names)
-        if versus not in (MEAN, known.yardsticks[recipe]) or value is None or low is None:
+        eye = known.find_eye(recipe, versus)
+        if (eye is None and versus != MEAN) or value is None or low is None:
             continue
-        is_of_lidar = known.sees_lidar(recipe) and versus == known.yardsticks[recipe]
         yield Claim(
             recipe,
             versus,
@@ -172,7 +192,7 @@ def list_claims(
             target,
             value,
             (low, high),
-            "no_lidar" if is_of_lidar else "no_pattern",
+            NO_PATTERN if eye is None else name_nothing(eye),
             refits.by_chance(recipe, versus, target),
             refits.is_alone,
         )

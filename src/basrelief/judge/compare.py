@@ -201,14 +201,20 @@ def compare_pairs(
 
 
 def list_comparisons(
-    records: list[Record], asked: set[str], yardsticks: Mapping[str, str]
+    records: list[Record], asked: set[str], yardsticks: Mapping[str, Mapping[str, str]]
 ) -> list[Record]:
-    """List what is reported: what was asked for against all others, others against theirs."""
+    """List what is reported: what was asked for against all others, others against theirs.
+
+    Parameters
+    ----------
+    yardsticks
+        By recipe and eye (`yardsticks.find_yardsticks`).
+    """
     return [
         one
         for record in records
         for one in (record, _turn_round(record))
-        if one["recipe"] in asked or one["versus"] == yardsticks[one["recipe"]]
+        if one["recipe"] in asked or one["versus"] in yardsticks[one["recipe"]].values()
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.baselines import BASELINES, BaselineData, gather_areas, gather_chips
-from basrelief.judge.yardsticks import Traits, describe_recipe
+from basrelief.judge.yardsticks import Traits, describe_recipe, find_yardsticks
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.recipes import NetworkRecipe, Recipe
@@ -56,14 +56,16 @@ class EvaluationInputs:
     def knows(self) -> dict[str, tuple[str, ...]]:
         """What each baseline and recipe knows, as `learn.knowledge.CODES`; baselines first."""
         names = dict.fromkeys([*self.areas.baselines, *self.chips.baselines])
-        of_recipes = {recipe.name: list_known(recipe, self.samples) for recipe in self.recipes}
+        of_recipes = {
+            recipe.name: list_known(recipe, self.samples, self.settings) for recipe in self.recipes
+        }
         return {name: BASELINES[name].knows for name in names} | of_recipes
 
     @cached_property
     def traits(self) -> dict[str, Traits]:
         """What the predictions of each baseline and recipe come from; baselines first."""
         described = {
-            name: Traits(known, "", BASELINES[name].learner)
+            name: Traits(known, {}, BASELINES[name].learner)
             for name, known in self.knows.items()
             if name in BASELINES
         }
@@ -71,6 +73,11 @@ class EvaluationInputs:
             recipe.name: describe_recipe(recipe, self.knows[recipe.name], self.settings)
             for recipe in self.recipes
         }
+
+    @cached_property
+    def yardsticks(self) -> dict[str, dict[str, str]]:
+        """By recipe and eye, what differs from it in this eye alone."""
+        return find_yardsticks(self.traits)
 
     @cached_property
     def n_districts(self) -> int:

@@ -257,4 +257,6 @@ def weigh(records: list[Record], seen: str = HEIGHTS) -> list[Record]:
     places = dict.fromkeys((record["scheme"], record["unit"]) for record in records)
     compared = [Compared(*place, [], {}, [], nothing_fitted) for place in places]
     bounded = [nothing_fitted.bound_score(record) for record in records]
-    return settle(bounded, compared, Knowledge(knows, dict.fromkeys(knows, MEAN))).scores
+    return settle(
+        bounded, compared, Knowledge(knows, {name: {seen: MEAN} for name in knows})
+    ).scores

@@ -20,14 +20,15 @@ from basrelief.judge.baselines import BaselineData, predict_baseline
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.predictions import SchemePredictions
 from basrelief.judge.targeting import SHARES, measure_lifts
-from basrelief.judge.worlds import Kind, Worlds, draw_worlds
+from basrelief.judge.worlds import Kind, Worlds, draw_worlds, name_kinds
+from basrelief.judge.yardsticks import differ
 from basrelief.learn.area_models import fit_areas, fit_stack, predict_areas
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
-from basrelief.learn.knowledge import sees_lidar
+from basrelief.learn.knowledge import find_eyes, name_eye_of, sees_lidar
 from basrelief.learn.linear import average_known, predict_linear
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, find_members
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.splits.heldout import AreaFold, find_usable_areas
 
@@ -79,6 +80,9 @@ class Refitter:
     """By recipe and baseline: what is fitted anew. None where the place has too few areas to draw
     labels like theirs, or too many to fit hundreds of times."""
 
+    kinds: dict[str, set[Kind]]
+    """By recipe and baseline: the kinds of worlds that it is fitted to."""
+
     def measure(self, predicted: SchemePredictions, scheme: str) -> Measures | None:
         """Take skills, and how many of the worst would be found, in each world of each kind.
 
@@ -93,7 +97,7 @@ class Refitter:
         is_lidar = sees_lidar(self.inputs.knows[predicted.recipe])
         if not is_lidar or not self.learners or not has_buffer:
             return None
-        kinds: tuple[Kind, ...] = ("no_lidar", "moved")
+        kinds = name_kinds()
         held = {
             kind: self._hold_fixed(predicted, scheme, self.worlds.labels[kind]) for kind in kinds
         }
@@ -109,13 +113,12 @@ class Refitter:
         inputs = self.inputs
         folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
         tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
-        scored = refit_scores(self.learners[name], inputs.areas, list(tracked), self.worlds.join())
+        # What is known beside an eye matters to those alone that are compared by that eye.
+        worlds = self.worlds.keep(self.kinds[name])
+        scored = refit_scores(self.learners[name], inputs.areas, list(tracked), worlds.join())
         return Measures(
-            self.worlds.split(scored.skill),
-            {
-                share: self.worlds.split(each)
-                for share, each in zip(SHARES, scored.lifts, strict=True)
-            },
+            worlds.split(scored.skill),
+            {share: worlds.split(each) for share, each in zip(SHARES, scored.lifts, strict=True)},
         )
 
     def _hold_fixed(self, predicted: SchemePredictions, scheme: str, labels: Floats) -> Scored:
@@ -144,18 +147,53 @@ def make_refitter(inputs: EvaluationInputs) -> Refitter | None:
     data = {each.name: _gather(each, inputs) for each in recipes if inputs.folds}
     # Recipes share feature sets by name. Those asked for come first; no process joins more.
     sets = {name: each for one in data.values() for name, each in one.feature_sets.items()}
+    eyes = _list_sets(inputs, recipes)
+    # One of each eye before a second of any, or an eye would not be in its own worlds.
+    firsts = [names[0] for names in eyes.values()]
+    kept = sorted(sets, key=lambda name: name not in firsts)[:MAX_SETS]
     terms = AreaTerms(
-        {name: features_of(each, usable) for name, each in list(sets.items())[:MAX_SETS]},
+        {name: features_of(sets[name], usable) for name in sets if name in kept},
         Locations(None) if locations is None else locations.take(rows),
     )
-    worlds = draw_worlds(terms, inputs.areas.labels, rows, n_worlds, inputs.rng("worlds"))
+    beside = _list_beside(inputs)
+    known = dict.fromkeys(each for of_one in beside.values() for each in of_one)
+    worlds = draw_worlds(
+        terms, inputs.areas.labels, rows, n_worlds, inputs.rng("worlds"), eyes, known
+    )
     seed, learners = inputs.settings.seed, {}
     if "alike" in worlds.labels:
         learners = {
             name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines
         }
         learners |= {name: refit_recipe(each, seed) for name, each in data.items()}
-    return Refitter(inputs, worlds, learners)
+    # What differs in no eye that others know too is held against the same worlds as ever.
+    plain = set(worlds.labels) - {kind for each in known for kind in name_kinds(each)}
+    kinds = {
+        name: plain.union(*(name_kinds(each) for each in beside.get(name, ()))) for name in learners
+    }
+    return Refitter(inputs, worlds, learners, kinds)
+
+
+def _list_sets(inputs: EvaluationInputs, recipes: Sequence[AreaRecipe]) -> dict[str, list[str]]:
+    """List by eye the names of its feature sets, those of recipes that come first before others."""
+    found: dict[str, list[str]] = {}
+    for recipe in recipes:
+        for member in find_members(recipe, inputs.settings):
+            names = found.setdefault(name_eye_of(member), [])
+            names += [] if member.name in names else [member.name]
+    return found
+
+
+def _list_beside(inputs: EvaluationInputs) -> dict[str, dict[tuple[str, ...], None]]:
+    """List by recipe beside which eyes another's gain is to be found where it is compared."""
+    found: dict[str, dict[tuple[str, ...], None]] = {}
+    for name, by_eye in inputs.yardsticks.items():
+        for versus in by_eye.values():
+            eyes = find_eyes(inputs.knows.get(versus, ()))
+            if eyes and len(find_eyes(differ(inputs.knows[name], inputs.knows[versus]))) == 1:
+                for each in (name, versus):
+                    found.setdefault(each, {})[eyes] = None
+    return found
 
 
 def hold_fixed(

@@ -6,7 +6,6 @@ rows, and one squared error an item, target and repeat for each recipe of a sche
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,10 +40,9 @@ from basrelief.judge.tables import EvaluationTables, open_tables
 from basrelief.judge.targeting import SHARES, measure_targeting, rank_areas
 from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.judge.worlds import MAX_AREAS
-from basrelief.judge.yardsticks import find_yardstick
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
-from basrelief.learn.knowledge import LIDAR
+from basrelief.learn.knowledge import LIDAR, find_eyes, list_known
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
@@ -112,10 +110,10 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
     """
     samples = load_samples(run)
     recipes, _ = choose_recipes(settings)
-    inputs = EvaluationInputs(
-        samples, settings, run, [*recipes, *choose_baselines(recipes, settings)]
-    )
-    yardsticks = {name: find_yardstick(name, inputs.knows) for name in inputs.knows}
+    trained = [*recipes, *choose_baselines(recipes, settings)]
+    # What a recipe is held against has fewer eyes, and has to come before it.
+    trained.sort(key=lambda recipe: len(find_eyes(list_known(recipe, samples, settings))))
+    inputs = EvaluationInputs(samples, settings, run, trained)
     relations = Relations(
         group_units(samples, settings), _find_districts(samples), find_neighbours(samples)
     )
@@ -123,13 +121,13 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
         judge = Judge(
             inputs,
             relations,
-            Knowledge(inputs.knows, yardsticks),
+            Knowledge(inputs.knows, inputs.yardsticks),
             set(list_asked(read_recipes(run))),
             make_refitter(inputs),
             tables,
             Collected(),
         )
-        if judge.refitter is not None:
+        if judge.refitter is not None and judge.refitter.learners:
             size = f"{len(find_usable_areas(samples))} areas x {len(samples.targets)} targets"
             run.say(
                 f"evaluate: every fold is fitted anew to labels of other worlds, {size}: minutes, "
@@ -187,6 +185,9 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         found.member_weights += predicted.member_weights
         if predicted.applicability is not None:
             judge.tables.applicability.append(predicted.applicability)
+        # Of the scheme that maps show, as ranks are.
+        if predicted.parts is not None and scheme == choose_listed(inputs.schemes):
+            judge.tables.parts.append(predicted.parts)
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
@@ -292,10 +293,10 @@ def _average_r2(mean: Record, key: Record, scores: list[Record]) -> Record:
     return {"r2": float(np.mean(found)) if is_known else None}
 
 
-def _list_recipes(inputs: EvaluationInputs, yardsticks: Mapping[str, str]) -> list[Record]:
-    """List what each recipe and baseline knows, and what differs from it in LIDAR alone."""
+def _list_recipes(inputs: EvaluationInputs) -> list[Record]:
+    """List what each recipe and baseline knows, and what differs from it in one eye alone."""
     return [
-        {"recipe": name, "knows": list(known), "yardstick": yardsticks[name]}
+        {"recipe": name, "knows": list(known), "yardsticks": inputs.yardsticks[name]}
         for name, known in inputs.knows.items()
     ]
 
@@ -323,11 +324,11 @@ def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
         pd.DataFrame(scores).to_parquet(part, index=False)
     write_json(run.scores, scores)
     asked, yardsticks = judge.asked, judge.known.yardsticks
-    comparisons = list_comparisons(verdicts.pairs, asked, yardsticks)
+    comparisons = list_comparisons(verdicts.pairs, asked, judge.known.by_eye)
     leakage = read_json(run.splits / "leakage.json")
     found = judge.found
     records = {
-        "recipes": _list_recipes(judge.inputs, yardsticks),
+        "recipes": _list_recipes(judge.inputs),
         "comparisons": comparisons,
         "claims": verdicts.claims,
         "relocation": verdicts.relocation,

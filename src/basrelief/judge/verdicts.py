@@ -8,7 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from basrelief.judge.chance import DIFFERENCE, SKILL, Nothing, Refits
+from basrelief.judge.chance import (
+    DIFFERENCE,
+    NO_PATTERN,
+    SKILL,
+    Nothing,
+    Refits,
+    find_nothing,
+    name_nothing,
+)
 from basrelief.judge.claims import (
     Claim,
     Key,
@@ -22,7 +30,9 @@ from basrelief.judge.compare import choose_listed
 from basrelief.judge.preference import list_ahead, prefer_recipe
 from basrelief.judge.relocation import rank
 from basrelief.judge.scores import SMALLEST_GAIN, find_worth
+from basrelief.judge.worlds import find_role
 from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.knowledge import LIDAR, find_eyes
 from basrelief.run import Record, Run, read_json
 
 Answer = Literal["lidar", "place", "nothing"]
@@ -75,14 +85,16 @@ class Verdicts:
 def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowledge) -> Verdicts:
     """Settle what all scores and comparisons of a report may be said to show.
 
-    A recipe is ``better`` than the mean where that claim survives. One that sees LIDAR beats one
-    that sees none only where its gain from LIDAR alone survives as well, and so is preferred only
-    there: a pair that differs in more would pass place for LIDAR.
+    A recipe is ``better`` than the mean where that claim survives. One that looks by an eye beats
+    one that does not only where its gain from such an eye alone survives as well, and it is
+    preferred only where those of all its eyes do: a pair that differs in more would pass place for
+    LIDAR.
     """
     claims = settle_claims([claim for each in compared for claim in _list_all(scores, each, known)])
-    lidar, pattern = (find_surviving(claims, kind) for kind in ("no_lidar", "no_pattern"))
+    questions = {claim["nothing"] for claim in claims}
+    surviving = {nothing: find_surviving(claims, nothing) for nothing in questions}
     tested = {(claim["nothing"], key_of(claim)) for claim in claims if claim["is_tested"]}
-    court = _Court(known, lidar, pattern, tested)
+    court = _Court(known, surviving, tested)
     verdicts = Verdicts(claims, [court.weigh(record) for record in scores])
     for each in compared:
         verdicts.relocation.extend(_rank_moved(claims, each))
@@ -113,7 +125,10 @@ def _rank_moved(claims: Sequence[Record], each: Compared) -> Iterator[Record]:
         if claim["nothing"] != "no_lidar" or not each.holds(claim):
             continue
         recipe, versus, target = (claim[name] for name in ("recipe", "versus", "target"))
-        moved = each.refits.gain(recipe, versus, target, "moved")
+        knows = each.refits.knows
+        kinds = find_nothing(knows[recipe], knows.get(versus, ()))
+        (kind,) = [kind for kind in kinds if find_role(kind) == "moved"] or [""]
+        moved = each.refits.gain(recipe, versus, target, kind)
         # What was not fitted anew, as a network, was tried on other labels than it learnt.
         is_refitted = each.refits.gain(recipe, versus, target, "alike") is not None
         if moved is not None and is_refitted:
@@ -130,9 +145,10 @@ def _list_all(scores: Sequence[Record], each: Compared, known: Knowledge) -> lis
     pairs = [record for records in each.pairs.values() for record in records]
     means = [record | {"versus": MEAN} for record in each.over_targets]
     gains = [
-        record | record["over"][record["versus"]]
+        record | {"versus": versus} | record["over"][versus]
         for record in each.over_targets
-        if record["versus"] != MEAN and record["versus"] in record["over"]
+        for versus in dict.fromkeys(known.by_eye[record["recipe"]].values())
+        if versus != MEAN and versus in record["over"]
     ]
     lists = ((own, SKILL), (means, SKILL), (pairs, DIFFERENCE), (gains, DIFFERENCE))
     return [
@@ -170,21 +186,18 @@ class _Court:
     """Decides by the claims that survive."""
 
     known: Knowledge
-    lidar: set[Key]
-    """That LIDAR adds something to all else that the recipe knows."""
-
-    pattern: set[Key]
-    """That the recipe tells anything at all."""
+    surviving: Mapping[Nothing, set[Key]]
+    """By question: that an eye adds something to all else that the recipe knows, or that the recipe
+    tells anything at all."""
 
     tested: set[tuple[Nothing, Key]]
     """What was held against chance at all."""
 
     def weigh(self, record: Record) -> Record:
         """Give a score its worth."""
-        name = record["recipe"]
-        alone = self.known.sees_lidar(name) and self.known.yardsticks[name] == MEAN
-        nothing: Nothing = "no_lidar" if alone else "no_pattern"
-        survives = key_of(record) in (self.lidar if alone else self.pattern)
+        eye = self.known.find_eye(record["recipe"], MEAN)
+        nothing = NO_PATTERN if eye is None else name_nothing(eye)
+        survives = key_of(record) in self.surviving.get(nothing, set())
         is_tested = (nothing, key_of(record)) in self.tested
         worth = find_worth(record, survives if is_tested else None)
         # The interval says how much, and the claim whether: of place a skill can be no chance,
@@ -214,9 +227,10 @@ class _Court:
     def is_able(self, score: Record) -> bool:
         """Whether a recipe may be preferred: it is better, and not for what others know too."""
         name = score["recipe"]
-        return score["worth"] == "better" and (
-            not self._is_of_lidar(name, MEAN) or self._has_claim(score, name)
-        )
+        # An eye without a twin that lacks it alone was never asked about; LIDAR always is.
+        asked = {*LIDAR, *self.known.by_eye.get(name, {})}
+        eyes = [eye for eye in find_eyes(self.known.knows.get(name, ())) if eye in asked]
+        return score["worth"] == "better" and all(self._adds(score, name, eye) for eye in eyes)
 
     def find_adding(
         self, able: Sequence[str], skills: Mapping[str, Record], decided: Sequence[Record]
@@ -242,15 +256,18 @@ class _Court:
 
     def _may_win(self, record: Record, one: str, other: str) -> bool:
         """Whether one recipe may be said to beat another, if its interval says so."""
-        if self._is_of_lidar(one, other):
-            return self._has_claim(record, one)
+        eyes = self._list_more(one, other)
+        if eyes:
+            return any(self._adds(record, one, eye) for eye in eyes)
         # Ground that is drawn again with models held fixed varies less than skills do.
         return bool(record.get("interval") != "resampled")
 
-    def _is_of_lidar(self, one: str, other: str) -> bool:
-        """Whether to beat another is to say something of LIDAR."""
-        return self.known.sees_lidar(one) and not self.known.sees_lidar(other)
+    def _list_more(self, one: str, other: str) -> list[str]:
+        """List the eyes of one recipe of which another has none, LIDAR being one however seen."""
+        mine, theirs = (find_eyes(self.known.knows.get(name, ())) for name in (one, other))
+        has_lidar = self.known.sees_lidar(other)
+        return [eye for eye in mine if eye not in theirs and not (eye in LIDAR and has_lidar)]
 
-    def _has_claim(self, record: Record, name: str) -> bool:
-        """Whether a recipe's claim on LIDAR survives where a record is of."""
-        return key_of(record | {"recipe": name}) in self.lidar
+    def _adds(self, record: Record, name: str, eye: str) -> bool:
+        """Whether a recipe's claim on an eye survives where a record is of."""
+        return key_of(record | {"recipe": name}) in self.surviving.get(name_nothing(eye), set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.judge.relocation import relocate
-from basrelief.learn.joint import AreaTerms
+from basrelief.learn.gaussian_process import has_many, sample_items
+from basrelief.learn.joint import AreaTerms, decompose_linear, fit_joint
+from basrelief.learn.knowledge import order_codes
 from basrelief.learn.linear import measure_spread
 from basrelief.learn.simulate import simulate_labels
 
-Kind = Literal["alike", "no_lidar", "no_pattern", "moved"]
-"""How a world's labels came about, see `draw_worlds`."""
+Kind = str
+"""How a world's labels came about, see `draw_worlds`: ``alike``, ``no_pattern``, or a name that
+`name_kinds` gives."""
+
+Role = Literal["alike", "no_pattern", "drawn", "moved"]
+"""What kinds of worlds have in common, whatever is known in them: see `find_role`."""
+
+NO_EYE, MOVED, BESIDE = "no_lidar", "moved", "beside "
 
 MIN_AREAS = 30
 """With fewer areas to learn from, the process that labels are drawn from is make-believe."""
@@ -25,12 +34,43 @@ MAX_AREAS = 5000
 Floats = NDArray[np.float64]
 
 
+def name_kinds(known: Collection[str] = ()) -> tuple[Kind, Kind]:
+    """Name the two kinds of worlds in which no other eye than those known says anything.
+
+    Examples
+    --------
+    >>> name_kinds(), name_kinds(("census",))
+    (('no_lidar', 'moved'), ('beside census', 'moved beside census'))
+    """
+    if not known:
+        return NO_EYE, MOVED
+    beside = f"{BESIDE}{'+'.join(order_codes(known))}"
+    return beside, f"{MOVED} {beside}"
+
+
+def find_role(kind: Kind) -> Role:
+    """Find what a kind of worlds is among the kinds that a claim has to survive.
+
+    Examples
+    --------
+    >>> find_role("no_lidar"), find_role("beside census"), find_role("moved beside census")
+    ('drawn', 'drawn', 'moved')
+    """
+    if kind == "alike" or kind == "no_pattern":
+        return "alike" if kind == "alike" else "no_pattern"
+    return "moved" if kind.startswith(MOVED) else "drawn"
+
+
 @dataclass(frozen=True, eq=False)
 class Worlds:
     """Labels of the same areas in many other worlds."""
 
     labels: dict[Kind, Floats]
     """By kind: (world, area, target); NaN where unknown. Areas as in the samples' table."""
+
+    def keep(self, kinds: Collection[Kind]) -> Worlds:
+        """Keep some kinds of worlds."""
+        return Worlds({kind: labels for kind, labels in self.labels.items() if kind in kinds})
 
     def join(self) -> Floats:
         """Put all worlds and targets beside each other, (area, column), to fit them at once."""
@@ -55,6 +95,8 @@ def draw_worlds(
     rows: NDArray[np.int64],
     n_worlds: int,
     rng: np.random.Generator,
+    eyes: Mapping[str, Collection[str]] | None = None,
+    known: Iterable[Collection[str]] = (),
 ) -> Worlds:
     """Draw other worlds of each kind.
 
@@ -64,6 +106,10 @@ def draw_worlds(
     the ground looks like says nothing: any gain of LIDAR is chance.
     ``no_pattern``: the real labels shuffled over the areas. Nothing says anything.
     ``moved``: the real labels moved and turned over the place. As ``no_lidar``, without a model.
+    ``beside <eyes>``: from the process of these eyes, place and district. What they know they know,
+    and any gain of another eye is chance.
+    ``moved beside <eyes>``: what these eyes say of the real labels stays, and what they leave is
+    moved and turned over the place.
 
     Targets stay together in each world. Labels of all kinds have the real ones' means and
     spreads.
@@ -77,6 +123,10 @@ def draw_worlds(
         Of all areas; NaN where unknown.
     rows : (usable area,)
         Where the areas of ``terms`` stand among all.
+    eyes
+        By eye the names of its feature sets.
+    known
+        Of which eyes there are to be worlds beside them.
     """
     usable, xy = labels[rows], terms.locations.xy
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
@@ -86,11 +136,35 @@ def draw_worlds(
         nothing = terms.leave_out(terms.feature_sets)
         drawn |= {
             "alike": mean + spread * simulate_labels(terms, usable, n_worlds, rng),
-            "no_lidar": mean
+            NO_EYE: mean
             + spread * simulate_labels(nothing, usable, n_worlds, rng, is_smoother=True),
-            "moved": usable[relocate(xy, n_worlds, rng)],
+            MOVED: usable[relocate(xy, n_worlds, rng)],
         }
+        # After all others: what is drawn without further eyes is the same with them.
+        for beside in known:
+            kept = {name for eye in beside for name in (eyes or {}).get(eye, ())}
+            those = terms.leave_out(set(terms.feature_sets) - kept)
+            kinds = name_kinds(beside)
+            drawn[kinds[0]] = mean + spread * simulate_labels(
+                those, usable, n_worlds, rng, is_smoother=True
+            )
+            said = _say_again(those, usable, rng)
+            drawn[kinds[1]] = said + (usable - said)[relocate(xy, n_worlds, rng)]
     whole = {kind: np.full((n_worlds, *labels.shape), np.nan) for kind in drawn}
     for kind, each in drawn.items():
         whole[kind][:, rows] = each
     return Worlds(whole)
+
+
+def _say_again(terms: AreaTerms, labels: Floats, rng: np.random.Generator) -> Floats:
+    """Give what feature sets say of the labels that they were fitted to, (area, target).
+
+    Beside place and district, so that what neighbours share is left to be moved with the rest. Of
+    many areas a sample teaches it, as for what is drawn.
+    """
+    is_many = has_many(terms.n_areas)
+    sample = sample_items(terms.n_areas, rng) if is_many else np.arange(terms.n_areas)
+    joint = fit_joint(terms.take(sample), labels[sample])
+    parts = decompose_linear(joint.linear, joint.set_names, terms)
+    said: Floats = np.sum([parts[name] for name in joint.set_names], axis=0)
+    return said

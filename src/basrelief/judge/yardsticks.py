@@ -1,13 +1,13 @@
-"""What each recipe is held against, so that a gain is that of LIDAR and of nothing else."""
+"""What each recipe is held against, so that a gain is that of one eye and of nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import LIDAR, order_codes
+from basrelief.learn.knowledge import HEIGHTS, LIDAR, PICTURES, find_eyes, name_eye_of, order_codes
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, find_members
 from basrelief.run import Record
 
@@ -19,7 +19,8 @@ GAUSSIAN_PROCESS = "gaussian_process"
 
 
 How = Literal["features", "learner"]
-"""What two recipes may differ in beside what they know: how they read LIDAR, and what learns."""
+"""What two recipes may differ in beside what they know: how they read what both look at, and what
+learns."""
 
 LABELS = {"name", "about"}
 """Fields of a recipe's file that change no prediction."""
@@ -35,8 +36,8 @@ class Traits:
     knows: tuple[str, ...] = ()
     """Codes of what it knows, as `learn.knowledge.CODES`."""
 
-    features: str = ""
-    """How it reads LIDAR, as its own file and those of its members say it; nothing without."""
+    features: Mapping[str, str] = field(default_factory=dict)
+    """By eye, how it reads it, as its own file and those of its members say it."""
 
     learner: str = ""
     """What learns, as its own file says it; nothing of the mean."""
@@ -52,14 +53,16 @@ def describe_recipe(recipe: Recipe, knows: tuple[str, ...], settings: Settings) 
         about = recipe.model_dump(exclude=LABELS)
         reads = {name: value for name, value in about.items() if name in READS}
         learns = {name: value for name, value in about.items() if name not in READS}
-        return Traits(knows, repr(reads), repr(learns))
+        return Traits(knows, dict.fromkeys(find_eyes(knows), repr(reads)), repr(learns))
     # Members by what they say, and sorted: their names and their order change no prediction.
-    members = find_members(recipe, settings)
-    features = sorted(repr(member.model_dump(exclude=LABELS)) for member in members)
+    read: dict[str, list[str]] = {}
+    for member in find_members(recipe, settings):
+        read.setdefault(name_eye_of(member), []).append(repr(member.model_dump(exclude=LABELS)))
+    features = {eye: repr(sorted(each)) for eye, each in read.items()}
     # A linear model of one set, or of several that inner folds weigh, is one learner. With place
     # it is a process, of which the features are one part.
     learner = GAUSSIAN_PROCESS if isinstance(recipe, KrigedRecipe) else "linear"
-    return Traits(knows, repr(features), learner)
+    return Traits(knows, features, learner)
 
 
 def tell_apart(one: Traits, other: Traits) -> Record:
@@ -67,10 +70,11 @@ def tell_apart(one: Traits, other: Traits) -> Record:
 
     Examples
     --------
-    >>> place = Traits(("place",), "", "gaussian_process")
-    >>> tell_apart(Traits(("heights", "place"), "vgg16", "gaussian_process"), place)
+    >>> place = Traits(("place",), {}, "gaussian_process")
+    >>> tell_apart(Traits(("heights", "place"), {"heights": "vgg16"}, "gaussian_process"), place)
     {'differs_in': ['heights'], 'differs_how': []}
-    >>> vgg16, relief = (Traits(("heights",), each, "linear") for each in ("vgg16", "relief"))
+    >>> reads = ({"heights": each} for each in ("vgg16", "relief"))
+    >>> vgg16, relief = (Traits(("heights",), each, "linear") for each in reads)
     >>> tell_apart(vgg16, relief)
     {'differs_in': [], 'differs_how': ['features']}
     """
@@ -83,11 +87,13 @@ def tell_apart(one: Traits, other: Traits) -> Record:
 def differ_how(one: Traits, other: Traits) -> tuple[How, ...]:
     """Name how two recipes differ beside what they know.
 
-    Features are told where both see LIDAR: that one of them reads what the other does not know
-    is what `differ` says. The mean reads and learns nothing, and so differs in what is known.
+    Features are told where both look by the same eye: that one of them reads what the other does
+    not know is what `differ` says. The mean reads and learns nothing, and so differs in what is
+    known.
     """
     found: list[How] = []
-    if one.features and other.features and one.features != other.features:
+    shared = set(one.features) & set(other.features)
+    if any(one.features[eye] != other.features[eye] for eye in shared):
         found.append("features")
     if one.learner and other.learner and one.learner != other.learner:
         found.append("learner")
@@ -114,32 +120,71 @@ def differ(one: Collection[str], other: Collection[str]) -> tuple[str, ...]:
     return order_codes(set(one) ^ set(other))
 
 
-def find_yardstick(name: str, knows_by_recipe: Mapping[str, Collection[str]]) -> str:
-    """Find what a recipe's gain from LIDAR is measured against: what differs in LIDAR alone.
+def find_yardstick(name: str, traits: Mapping[str, Traits], eye: str) -> str:
+    """Find what a recipe's gain from an eye is measured against: what differs in this eye alone.
 
     Parameters
     ----------
-    knows_by_recipe
-        What recipes and baselines know, the simplest first; the mean need not be there.
+    traits
+        What recipes and baselines rest on, the simplest first; the mean need not be there.
+    eye
+        A code of what the recipe knows.
 
     Returns
     -------
-    ``mean`` for LIDAR alone, and for what sees no LIDAR. Where nothing else knows just the
-    rest, what knows most of it: `differ` says what else sets them apart.
+    ``mean`` for an eye alone. Where nothing else knows just the rest, what knows most of it:
+    `differ` says what else sets them apart. Of several that know as much, one that reads and
+    learns alike.
 
     Examples
     --------
-    >>> knows = {"place-alone": ("place",), "place-and-district": ("place", "district")}
-    >>> find_yardstick("joint", knows | {"joint": ("heights", "place", "district")})
-    'place-and-district'
-    >>> find_yardstick("lidar", knows | {"lidar": ("heights",)})
-    'mean'
+    >>> names = {"place-alone": ("place",), "place-and-district": ("place", "district")}
+    >>> names |= {"joint": ("heights", "place", "district"), "lidar": ("heights",)}
+    >>> traits = {name: Traits(knows) for name, knows in names.items()}
+    >>> find_yardstick("joint", traits, "heights"), find_yardstick("lidar", traits, "heights")
+    ('place-and-district', 'mean')
     """
-    known = set(knows_by_recipe[name])
-    rest = known - set(LIDAR)
-    if rest == known:
-        return MEAN
-    able = {other: len(each) for other, each in knows_by_recipe.items() if rest >= set(each)}
+    own = traits[name]
+    rest = set(own.knows) - {eye}
+    able = {MEAN: NOTHING} | {
+        other: each for other, each in traits.items() if rest >= set(each.knows)
+    }
+
+    def rank(other: str) -> tuple[int, int, bool]:
+        theirs = able[other]
+        alike = sum(own.features.get(k) == read for k, read in theirs.features.items())
+        return len(theirs.knows), alike, own.learner == theirs.learner
+
     # The mean comes first, and the simplest of those that know as much.
-    able = {MEAN: 0} | able
-    return max(able, key=lambda other: able[other])
+    return max(able, key=rank)
+
+
+def find_yardsticks(traits: Mapping[str, Traits]) -> dict[str, dict[str, str]]:
+    """Find by recipe and eye what differs from it in this eye alone: see `find_yardstick`.
+
+    Of LIDAR there always is one. Another eye has one only where the two differ in nothing else:
+    recipes are made so that all eyes together have (`learn.eyes`).
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name, own in traits.items():
+        found[name] = {}
+        for eye in find_eyes(own.knows):
+            versus = find_yardstick(name, traits, eye)
+            theirs = traits.get(versus, NOTHING)
+            is_exact = differ(own.knows, theirs.knows) == (eye,) and not differ_how(own, theirs)
+            if eye in LIDAR or is_exact:
+                found[name][eye] = versus
+    return found
+
+
+def keep_lidar(yardsticks: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Keep by recipe what differs from it in LIDAR alone; the mean for what sees none.
+
+    Examples
+    --------
+    >>> keep_lidar({"joint": {"census": "b", "heights": "a"}, "place-alone": {}})
+    {'joint': 'a', 'place-alone': 'mean'}
+    """
+    return {
+        name: by_eye.get(HEIGHTS, by_eye.get(PICTURES, MEAN)) for name, by_eye in yardsticks.items()
+    }

@@ -6,15 +6,18 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
+from basrelief.learn.eyes import join_eyes
 from basrelief.learn.recipes import (
     COMPONENTS,
     AreaRecipe,
-    LidarRecipe,
+    DenseRecipe,
     NetworkRecipe,
     Recipe,
+    SetRecipe,
     find_members,
     format_recipe,
     list_backbones,
+    list_recipes,
     list_typed_members,
     load_recipe,
 )
@@ -23,6 +26,9 @@ from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
+PHOTO_RECIPES = ("dense-photo",)
+"""Trained by default where there is a photo."""
+
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
 
@@ -45,8 +51,10 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     """
     recipes: list[Recipe] = []
     left_out = []
+    _check_table_names(settings)
     # In the order typed: the report shows them so.
-    for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
+    defaults = (*DEFAULT_RECIPES, *(PHOTO_RECIPES if settings.data.photo else ()))
+    for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
             raise InputError(
@@ -64,6 +72,9 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
             left_out.append(f"recipe {recipe.name} left out: {error}")
             continue
         recipes.append(recipe)
+    if settings.models.recipes is None:
+        # Who named tables and no recipe wants to know what they come to with all else.
+        recipes += join_eyes(recipes, settings)[-1:]
     _check_feature_sets(recipes, settings)
     _check_weight_keys(recipes, settings)
     return recipes, left_out
@@ -81,9 +92,11 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     if not (settings.data.has_rasters and has_areas):
         return []
     parts = [typed for recipe in recipes for typed in list_typed_members(recipe)]
+    joined = join_eyes(recipes, settings)
+    parts += [typed for recipe in joined for typed in list_typed_members(recipe)]
+    loaded = [load_recipe(typed, settings) for typed in [*parts, *BASELINE_RECIPES]]
     baselines: dict[str, AreaRecipe] = {}
-    for typed in [*parts, *BASELINE_RECIPES]:
-        recipe = load_recipe(typed, settings)
+    for recipe in [*loaded, *joined]:
         # A network that is a part is not trained for it: parts are recipes of areas.
         is_new = recipe.name not in {each.name for each in recipes}
         if is_new and not isinstance(recipe, NetworkRecipe):
@@ -172,6 +185,17 @@ def describe_recipes(settings: Settings) -> list[str]:
     return [format_recipe(recipe) for recipe in trained]
 
 
+def _check_table_names(settings: Settings) -> None:
+    """Stop where a table is called as a recipe is, or as what recipes are held against."""
+    taken = {*TAKEN, *(recipe.name for recipe in list_recipes())}
+    for eye in settings.table_eyes:
+        if eye.lower() in taken:
+            raise InputError(
+                f"{settings.typed_table(eye).section}: {eye!r} is the name of a recipe, or of what "
+                "recipes are held against. Give the table another."
+            )
+
+
 def _check_suits(recipe: Recipe, settings: Settings) -> None:
     """Stop where the recipe needs heights or schemes that are not there."""
     if isinstance(recipe, NetworkRecipe):
@@ -182,6 +206,9 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} needs heights, and pictures have none. "
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
+    for member in find_members(recipe, settings):
+        if isinstance(member, DenseRecipe):
+            _check_layer(member, settings)
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(
@@ -190,9 +217,28 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         )
 
 
+def _check_layer(recipe: DenseRecipe, settings: Settings) -> None:
+    """Stop where a recipe looks at a photo that is not there, or at bands that it has not."""
+    if recipe.layer != "photo":
+        return
+    photo = settings.data.photo
+    if photo is None:
+        raise InputError(
+            f"models.recipes: {recipe.name!r} looks at a photo, and none is given. Add "
+            "[data.photo] with files and bands, or take the recipe out."
+        )
+    known = [name.lower() for name in photo.bands]
+    missing = [name for name in recipe.bands if name.lower() not in known]
+    if missing:
+        raise InputError(
+            f"recipe {recipe.name!r}: bands = {recipe.bands}, and data.photo.bands = "
+            f"{photo.bands} have no {missing[0]!r}. Change one of the two."
+        )
+
+
 def _check_feature_sets(recipes: list[Recipe], settings: Settings) -> None:
     """Stop where sets of features, each known by its recipe's name, cannot be told apart."""
-    found: dict[str, LidarRecipe] = {}
+    found: dict[str, SetRecipe] = {}
     for recipe in [*recipes, *choose_baselines(recipes, settings)]:
         if isinstance(recipe, NetworkRecipe):
             continue

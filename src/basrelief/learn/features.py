@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from basrelief.chips.eyes import read_place_table
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.hashes import hash_file
@@ -27,12 +28,14 @@ from basrelief.learn.random_features import (
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
-    LidarRecipe,
     RandomRecipe,
+    SetRecipe,
+    TableRecipe,
     find_members,
     format_recipe,
 )
 from basrelief.learn.relief import relief_features
+from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights
 from basrelief.run import Notes, Run, read_record, replacing, write_json
 
@@ -75,7 +78,7 @@ def name_columns(features: list[pd.DataFrame]) -> list[str]:
 
 
 def make_features(
-    recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+    recipe: SetRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
 ) -> pd.DataFrame:
     """Compute a recipe's features for every area that has ground.
 
@@ -97,6 +100,8 @@ def make_features(
     if isinstance(recipe, DenseRecipe):
         extractor = read_extractor(recipe, folder / BACKBONE, settings)
         return dense_features(samples, recipe, extractor, run)
+    if isinstance(recipe, TableRecipe):
+        return table_features(read_place_table(samples.folder, recipe.table), recipe.table)
     return relief_features(samples, run)
 
 
@@ -107,7 +112,7 @@ def copy_makers(source: Path, target: Path) -> None:
             shutil.copy(source / name, target / name)
 
 
-def _gather(recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
+def _gather(recipe: SetRecipe, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
     folder = run.features / recipe.name
     mark = _mark(recipe, settings, run)
     stamp = folder / "features.json"
@@ -135,7 +140,7 @@ def _hash_files(folder: Path) -> dict[str, str]:
     return {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
 
 
-def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, folder: Path) -> None:
+def _write_maker(recipe: SetRecipe, samples: Samples, settings: Settings, folder: Path) -> None:
     """Write the filters, or the network, that features are made with."""
     key = zlib.crc32(recipe.name.encode())
     if isinstance(recipe, RandomRecipe):
@@ -149,7 +154,7 @@ def _write_maker(recipe: LidarRecipe, samples: Samples, settings: Settings, fold
         save_extractor(extractor, recipe, folder / BACKBONE)
 
 
-def _mark(recipe: LidarRecipe, settings: Settings, run: Run) -> dict[str, Any]:
+def _mark(recipe: SetRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     """Say what features depend on: chips (empty where unknown), recipe, seed and weights."""
     path = run.owner.folder / "stages" / "chips.json"
     mark: dict[str, Any] = {

@@ -5,34 +5,71 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from basrelief.chips.store import Samples
+from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.recipes import KrigedRecipe, Recipe
+from basrelief.learn.recipes import (
+    DenseRecipe,
+    KrigedRecipe,
+    NetworkRecipe,
+    Recipe,
+    SetRecipe,
+    TableRecipe,
+    find_members,
+)
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, SIZE = "heights", "pictures", "size"
+HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
-CODES = (HEIGHTS, PICTURES, PLACE, DISTRICT, SIZE)
-"""Everything that can be known, in the order in which it is told: LIDAR as ``heights`` or as
-``pictures``, ``place`` (coordinates), ``district`` (its code), ``size`` (of the polygon)."""
-
 LIDAR = (HEIGHTS, PICTURES)
-"""What has to be flown for."""
+"""What has to be flown for with a laser."""
+
+LOOKS = (*LIDAR, PHOTO)
+"""What looks at the ground, whatever the user's tables are."""
+
+WHERE = (PLACE, DISTRICT, SIZE)
+"""What is known of an area without a look at it."""
+
+CODES = (*LOOKS, *WHERE)
+"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
+``place`` (coordinates),
+``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
+by its name."""
 
 
-def list_known(recipe: Recipe, samples: Samples) -> tuple[str, ...]:
-    """List what a recipe knows of the samples, as `CODES`.
+def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[str, ...]:
+    """List what a recipe knows of the samples, as `CODES` and tables by their names.
 
     A recipe that joins place is given districts too; it knows them only where they count.
     """
-    known = {HEIGHTS if samples.kind == "heights" else PICTURES}
+    if isinstance(recipe, NetworkRecipe):
+        return (HEIGHTS if samples.kind == "heights" else PICTURES,)
+    known = {name_eye_of(member) for member in find_members(recipe, settings)}
     if isinstance(recipe, KrigedRecipe):
         known.add(PLACE)
         if recipe.districts and counts_districts(samples):
             known.add(DISTRICT)
     return order_codes(known)
+
+
+def name_eye_of(recipe: SetRecipe) -> str:
+    """Name the eye that a feature set is of, by its code."""
+    if isinstance(recipe, TableRecipe):
+        return recipe.table
+    return recipe.layer if isinstance(recipe, DenseRecipe) else HEIGHTS
+
+
+def find_eyes(codes: Collection[str]) -> tuple[str, ...]:
+    """Find the eyes among codes of what is known: all that looks at an area itself.
+
+    Examples
+    --------
+    >>> find_eyes(("place", "census", "heights"))
+    ('heights', 'census')
+    """
+    return tuple(code for code in order_codes(codes) if code not in WHERE)
 
 
 def counts_districts(samples: Samples) -> bool:
@@ -54,12 +91,12 @@ def sees_lidar(codes: Collection[str]) -> bool:
 
 
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
-    """Put codes in the order in which they are told; others than `CODES` come last.
+    """Put codes in the order in which they are told: LIDAR, a photo, tables, and where it is.
 
     Examples
     --------
-    >>> order_codes({"district", "heights", "place"})
-    ('heights', 'place', 'district')
+    >>> order_codes({"district", "heights", "place", "census", "photo"})
+    ('heights', 'photo', 'census', 'place', 'district')
     """
-    known = tuple(code for code in CODES if code in codes)
-    return (*known, *sorted(set(codes) - set(CODES)))
+    looks, where = (tuple(code for code in each if code in codes) for each in (LOOKS, WHERE))
+    return (*looks, *sorted(set(codes) - set(CODES)), *where)

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from basrelief.chips.store import Bands
-from basrelief.config import InputError, Settings, StrictTable
+from basrelief.config import InputError, Settings
+from basrelief.eyes import name_eye
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.names import suggest
 from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
-from basrelief.values import FolderName, Text
+from basrelief.values import FolderName, StrictTable, Text
 
-Rendering = Literal["contrast", "relief", "shaded"]
+Rendering = Literal["contrast", "relief", "shaded", "colours"]
+LayerName = Literal["heights", "photo"]
 Statistic = Literal["mean", "std"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
@@ -136,11 +138,20 @@ class DenseRecipe(_OfAreas):
     stages: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     """Which stages are read, as timm counts them: 3 is the fourth block of VGG16."""
 
-    resolutions_m: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    """Ground sizes of a pixel that the network sees, in metres: multiples of the chips'."""
+    layer: LayerName = "heights"
+    """What is looked at: heights, or the photo of ``[data.photo]``."""
+
+    resolutions_m: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    """Ground sizes of a pixel that the network sees, in metres: multiples of the layer's cells; by
+    default these themselves."""
 
     rendering: Rendering = "contrast"
-    """How heights become a picture."""
+    """How the layer becomes a picture: heights in one of three ways, a photo as ``colours``."""
+
+    bands: Annotated[list[Text], Field(min_length=3, max_length=3)] = Field(
+        default=["red", "green", "blue"]
+    )
+    """Of a photo: the bands that the network sees in the place of red, green and blue."""
 
     pools: Annotated[list[Ground], Field(min_length=1)] = Field(default=["raised"])
     """Which ground of an area counts, each a set of features of its own: ``ground``, all of it;
@@ -150,9 +161,37 @@ class DenseRecipe(_OfAreas):
     statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
     """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
 
+    @model_validator(mode="after")
+    def _check_layer(self) -> Self:
+        is_photo = self.layer == "photo"
+        if is_photo != (self.rendering == "colours"):
+            allowed = "'colours'" if is_photo else "'contrast', 'relief' or 'shaded'"
+            raise ValueError(
+                f"rendering = {self.rendering!r} cannot show layer = {self.layer!r}: give {allowed}"
+            )
+        if is_photo and self.pools != ["ground"]:
+            raise ValueError(
+                f"pools = {self.pools}: what is raised or rough is not seen in a photo; give "
+                'pools = ["ground"], all of it with data'
+            )
+        return self
+
+    def list_resolutions(self, cell_m: float) -> list[float]:
+        """List the pixels that the network sees, in metres, over a layer of such cells."""
+        return self.resolutions_m or [cell_m]
+
+
+class TableRecipe(_OfAreas):
+    """Columns of a table by area, and a linear model on them."""
+
+    kind: Literal["table"]
+
+    table: Text
+    """Name of the eye that the table is: its key in ``[data.tables]``, with ``-`` for ``_``."""
+
 
 class StackRecipe(_OfAreas):
-    """Several recipes that see LIDAR alone, with weights learnt on inner folds."""
+    """Several recipes with features of their own, with weights learnt on inner folds."""
 
     kind: Literal["stack"]
 
@@ -161,21 +200,24 @@ class StackRecipe(_OfAreas):
 
 
 class KrigedRecipe(_OfAreas):
-    """LIDAR and place together: what a recipe of LIDAR alone looks at, and where areas are."""
+    """Eyes and place together: what recipes that see no place look at, and where areas are."""
 
     kind: Literal["kriged"]
 
-    trend: Text
-    """Name or path of a recipe of areas that sees LIDAR alone."""
+    trend: Text | Annotated[list[Text], Field(min_length=1)]
+    """Name or path of a recipe of areas that joins no place, or several: each is a part."""
 
     districts: bool = True
     """Whether areas of one district have something in common besides their distance."""
 
 
 LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
-"""A recipe with features of its own."""
+"""A recipe with features of heights."""
 
-AreaRecipe = LidarRecipe | StackRecipe | KrigedRecipe
+SetRecipe = LidarRecipe | TableRecipe
+"""A recipe with a feature set of its own."""
+
+AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe
 Recipe = NetworkRecipe | AreaRecipe
 
 
@@ -201,7 +243,10 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
     names = _shipped_names()
     if typed in names:
         return _override(_parse(_shipped(typed), typed), settings)
+    if name_eye(typed) in settings.table_eyes:
+        return _of_table(name_eye(typed))
     if not typed.endswith(".toml"):
+        names += settings.table_eyes
         raise InputError(
             f"models.recipes: no recipe {typed!r}. There are {', '.join(names)}; "
             f"a recipe of your own is given as the path of a .toml file.{suggest(typed, names)}"
@@ -210,10 +255,23 @@ def load_recipe(typed: str, settings: Settings) -> Recipe:
         table = read_toml(settings.locate(typed))
     except ValueError as error:
         raise InputError(f"models.recipes: {typed!r}: {error}.") from error
-    return _override(_check(table, typed), settings)
+    recipe = _check(table, typed)
+    if isinstance(recipe, TableRecipe) and recipe.table not in settings.table_eyes:
+        eyes = settings.table_eyes
+        raise InputError(
+            f"recipe {typed!r}: table: no table {recipe.table!r} in [data.tables] "
+            f"({', '.join(eyes) or 'which is empty'}).{suggest(recipe.table, eyes)}"
+        )
+    return _override(recipe, settings)
 
 
-def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
+def _of_table(eye: str) -> TableRecipe:
+    """Make the recipe that a table is by itself."""
+    about = f"the table {eye} alone: its columns, and a linear model"
+    return TableRecipe(kind="table", name=eye, about=about, table=eye)
+
+
+def find_members(recipe: AreaRecipe, settings: Settings) -> list[SetRecipe]:
     """Find the recipes with features of their own that a recipe rests on; itself, if it has.
 
     Raises
@@ -221,37 +279,38 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[LidarRecipe]:
     InputError
         If a member does not exist, is a network, or rests on others where it may not.
     """
-    if isinstance(recipe, LidarRecipe):
+    if isinstance(recipe, SetRecipe):
         return [recipe]
-    if isinstance(recipe, KrigedRecipe):
-        trend = load_recipe(recipe.trend, settings)
-        # Place comes in once, beside the trend.
-        if isinstance(trend, NetworkRecipe | KrigedRecipe):
-            raise _refuse_member(recipe, "trend", recipe.trend)
-        return find_members(trend, settings)
-    members = []
-    for typed in recipe.members:
+    members: list[SetRecipe] = []
+    for typed in list_typed_members(recipe):
         member = load_recipe(typed, settings)
-        if not isinstance(member, LidarRecipe):
+        if isinstance(recipe, KrigedRecipe):
+            # Place comes in once, beside the trend.
+            if isinstance(member, NetworkRecipe | KrigedRecipe):
+                raise _refuse_member(recipe, "trend", typed)
+            members += find_members(member, settings)
+            continue
+        if not isinstance(member, SetRecipe):
             raise _refuse_member(recipe, "members", typed)
         members.append(member)
     return members
 
 
-def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
-    """Find how many pixels of the chips are a pixel of the network.
+def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
+    """Find how many cells of a recipe's layer are a pixel of its network.
 
     Raises
     ------
     InputError
         If it is no whole number.
     """
-    factor = resolution_m / chips_m
+    factor = resolution_m / cell_m
     # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
+        key = "the photo's cells in metres" if recipe.layer == "photo" else "chips.resolution_m"
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
-            f"multiples of chips.resolution_m = {chips_m:g}. Change one of the two."
+            f"multiples of {key} = {cell_m:g}. Change one of the two."
         )
     return round(factor)
 
@@ -259,7 +318,7 @@ def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> i
 def list_typed_members(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):
-        return [recipe.trend]
+        return [recipe.trend] if isinstance(recipe.trend, str) else recipe.trend
     return recipe.members if isinstance(recipe, StackRecipe) else []
 
 
@@ -273,8 +332,8 @@ def list_backbones(recipe: Recipe, settings: Settings) -> list[str]:
 
 def _refuse_member(recipe: AreaRecipe, key: str, typed: str) -> InputError:
     return InputError(
-        f"recipe {recipe.name!r}: {key}: {typed!r} is no recipe of areas that sees LIDAR alone. "
-        "Give one such as 'dense-vgg16' or 'relief-statistics'."
+        f"recipe {recipe.name!r}: {key}: {typed!r} is no recipe of areas with features of its own. "
+        "Give one such as 'dense-vgg16' or 'relief-statistics', or the name of a table."
     )
 
 
@@ -324,6 +383,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "statistics": StatisticsRecipe,
         "random-features": RandomRecipe,
         "dense": DenseRecipe,
+        "table": TableRecipe,
         "stack": StackRecipe,
         "kriged": KrigedRecipe,
     }

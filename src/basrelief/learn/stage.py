@@ -51,7 +51,9 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for line in left_out:
         run.say(line)
     baselines = choose_baselines(recipes, settings)
-    knows = {recipe.name: list_known(recipe, samples) for recipe in [*recipes, *baselines]}
+    knows = {
+        recipe.name: list_known(recipe, samples, settings) for recipe in [*recipes, *baselines]
+    }
     n_chips = int(samples.chips["is_used"].sum())
     # Only where a network counts: elsewhere nobody needs the device that was asked for.
     has_networks = any(list_backbones(recipe, settings) for recipe in [*recipes, *baselines])
@@ -65,7 +67,7 @@ def train_recipes(settings: Settings, run: Run) -> None:
     for network in networks:
         # Before the first is trained, which may take hours.
         _check_folds(network, samples, folds)
-    check_joined(recipes, samples, settings)
+    check_joined([*recipes, *baselines], samples, settings)
     if baselines:
         run.say(f"train: {' and '.join(each.name for each in baselines)} too, as baselines")
     for recipe in [*recipes, *baselines]:

@@ -21,6 +21,7 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
+from basrelief.sources.inputs import refuse_absent
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
@@ -32,7 +33,12 @@ PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
 
 
 def to_numbers(
-    values: pd.Series, target: str, typed: Typed, notes: Notes, separator: str = ","
+    values: pd.Series,
+    target: str,
+    typed: Typed,
+    notes: Notes,
+    separator: str = ",",
+    key: str = "targets",
 ) -> pd.Series:
     """Turn a column into numbers; blank is NaN, and text is refused.
 
@@ -40,6 +46,8 @@ def to_numbers(
     ----------
     separator
         What stands between the table's columns, as its `Sheet` has it.
+    key
+        The setting that asks for the column.
 
     Raises
     ------
@@ -51,7 +59,7 @@ def to_numbers(
     found = parse_numbers(values, "count" if target == "population" else kind, separator)
     if found.fault:
         raise InputError(
-            f"{typed.name('targets')}: {target!r} in {typed} must be finite numbers, found "
+            f"{typed.name(key)}: {target!r} in {typed} must be finite numbers, found "
             f"{found.fault}. "
             "Name a numeric column, or leave the cell empty where nothing is known."
         )
@@ -66,6 +74,8 @@ class Coded:
 
     sheet: Sheet
     code: str
+    key: str = "label_column"
+    """The setting that would name it."""
 
     @property
     def vintage(self) -> tuple[int, str] | None:
@@ -112,14 +122,14 @@ def read_labels(
         If the file cannot be read, has no column of codes, lacks a target, gives a code
         twice, has text where a target should be, or different values for it.
     """
-    sheets = _open_coded(typed, column)
-    every_column = _list_columns(sheets)
+    sheets = open_coded(typed, column)
+    every_column = list_columns(sheets)
     headings = find_targets(every_column, targets, typed)
     # Found with the targets, so that the file is gone through once.
     extras = _find_extras(every_column, typed, notes)
     columns = headings | {name: extras[name] for name in extras if name not in headings}
     checked = [columns[name] for name in columns if name in headings or name == "population"]
-    merged = _merge(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
+    merged = merge_sheets(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
     # Before anything is checked or noted: a label withheld must not be told of in a note, either.
     merged = merged[~merged.index.isin(list(left_out))]
     labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
@@ -142,13 +152,17 @@ def read_label_headings(typed: Typed, column: str | None) -> list[str]:
     InputError
         If the file cannot be read or has no column of codes.
     """
-    return _list_columns(_open_coded(typed, column, is_head=True))
+    return list_columns(open_coded(typed, column, is_head=True))
 
 
 def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
     """Read the year of the areas off a table of labels; None where its sheets disagree."""
-    told = [coded.vintage for coded in _open_coded(typed, column, is_head=True)]
-    return next((each for each in told if each is not None), None)
+    return find_sheets_vintage(open_coded(typed, column, is_head=True))
+
+
+def find_sheets_vintage(sheets: list[Coded]) -> tuple[int, str] | None:
+    """Find the year that the first sheet with one says, and the heading that says it."""
+    return next((each for each in (coded.vintage for coded in sheets) if each is not None), None)
 
 
 def find_label_year(typed: Typed, column: str | None) -> int | None:
@@ -164,14 +178,28 @@ def find_label_year(typed: Typed, column: str | None) -> int | None:
     return years.pop() if len(years) == 1 else None
 
 
-def _list_columns(sheets: list[Coded]) -> list[str]:
+def list_columns(sheets: list[Coded]) -> list[str]:
+    """List the headings of all sheets, each once."""
     return list(dict.fromkeys(c for coded in sheets for c in coded.sheet.columns if c))
 
 
-def _open_coded(typed: Typed, column: str | None, is_head: bool = False) -> list[Coded]:
-    """Open a table, or how it begins: its sheets that have a column of area codes."""
+def open_coded(
+    typed: Typed, column: str | None, key: str = "label_column", *, is_head: bool = False
+) -> list[Coded]:
+    """Open a table, or how it begins: its sheets that have a column of area codes.
+
+    Parameters
+    ----------
+    column
+        Its heading as typed for ``key``, or None to recognise it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no such column.
+    """
     if not typed.path.exists():
-        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed)
 
     def is_headings(columns: list[str]) -> bool:
         found = find_same(column, columns) if column else find_column(columns, "area_id")
@@ -194,9 +222,10 @@ def _open_coded(typed: Typed, column: str | None, is_head: bool = False) -> list
                 typed,
                 [c for c in sheet.columns if c],
                 column,
-                key="label_column",
+                key=key,
                 by_values=by_values.get(sheets.index(sheet), []),
             ),
+            key,
         )
         for sheet in coded or [_find_likely(sheets)]
     ]
@@ -215,7 +244,7 @@ def _find_extras(columns: list[str], typed: Typed, notes: Notes) -> dict[str, st
     return {name: heading for name, heading in found.items() if heading is not None}
 
 
-def _merge(
+def merge_sheets(
     sheets: list[Coded], headings: list[str], checked: list[str], typed: Typed, notes: Notes
 ) -> pd.DataFrame:
     """Read every wanted column from the first sheet that has it.
@@ -285,7 +314,7 @@ def _take(
         notes.add(f"{coded.sheet.where}: {lost} rows have values but no area code: left out")
     table = table[is_coded]
     _refuse_rounded(table["area_id"], coded, typed)
-    cure = f"Keep one row an area, or name another column with {typed.name('label_column')}."
+    cure = f"Keep one row an area, or name another column with {typed.name(coded.key)}."
     refuse_repeats(table, ["area_id"], f"{coded.sheet.where}: column {coded.code!r}", cure)
     return table.set_index("area_id")
 

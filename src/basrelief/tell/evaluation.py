@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from basrelief.judge.yardsticks import differ
+from basrelief.judge.yardsticks import differ, keep_lidar
+from basrelief.learn.knowledge import LIDAR, find_eyes
 from basrelief.names import unguard_table
 from basrelief.run import Record, read_json
 from basrelief.tell.words import list_apart
@@ -51,8 +52,14 @@ class Evaluation:
 
     @property
     def yardsticks(self) -> dict[str, str]:
-        """By recipe, what differs from it in LIDAR alone."""
-        return {record["recipe"]: record["yardstick"] for record in self.recipes}
+        """By recipe, what differs from it in LIDAR alone; the mean where nothing does."""
+        return keep_lidar({record["recipe"]: record["yardsticks"] for record in self.recipes})
+
+    def list_eyes(self) -> list[str]:
+        """List the eyes of a run that has others than LIDAR, by their codes, LIDAR first."""
+        codes = {code for known in self.knows.values() for code in known}
+        eyes = find_eyes(codes)
+        return list(eyes) if set(eyes) - set(LIDAR) else []
 
     def find_apart(self, one: str, other: str) -> Sequence[str]:
         """Find what sets two recipes apart, by its codes: whoever tells of both names all of it."""

@@ -14,6 +14,7 @@ from basrelief.chips.store import Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.knowledge import LIDAR, find_eyes
 from basrelief.learn.recipes import KrigedRecipe, Recipe, read_recipe
 from basrelief.learn.shortening import label_recipes
 from basrelief.names import unguard_table
@@ -57,6 +58,9 @@ class Described:
 
     notes: tuple[str, ...] = ()
     """What was odd about the input and yet taken: sentences that may name single areas."""
+
+    photo: Record | None = None
+    """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -295,7 +299,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         settings=settings,
         run=run,
         samples=samples,
-        described=_read_described(run.describe),
+        described=_read_described(run),
         scores=told(scores),
         # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
         predictions=told(read_filtered(run.predictions, [*shown, ("repeat", "==", 0)])),
@@ -309,7 +313,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
             for record in read_json(path)
         ],
         asked=told(asked),
-        joining=told(_find_joining(run, scores, judged.member_weights)),
+        joining=told(_find_joining(run, scores, judged)),
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
         credits=find_credits(settings, samples.areas["area_id"]),
@@ -345,32 +349,38 @@ def find_asked(scores: Sequence[Record], trainings: Sequence[Record]) -> list[st
     return [name for name in names if name in wanted] or names
 
 
-def _read_described(folder: Path) -> Described:
+def _read_described(run: Run) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
+    folder, removed = run.describe, pd.DataFrame()
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
-    # As text: an id is no number, whatever it is made of.
-    removed = (
-        unguard_table(pd.read_csv(one_colour, dtype=str)) if one_colour.exists() else pd.DataFrame()
-    )
+    if one_colour.exists():
+        # As text: an id is no number, whatever it is made of.
+        removed = unguard_table(pd.read_csv(one_colour, dtype=str))
     return Described(
         counts=read_json(folder / "counts.json"),
         summary=unguard_table(pd.read_csv(folder / "summary.csv", index_col=0)),
         daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
+        photo=read_json(run.chips / "chips.json").get("photo"),
     )
 
 
-def _find_joining(run: Run, scores: Sequence[Record], kept: Sequence[Record]) -> dict[str, str]:
-    """Find which scored recipes join LIDAR and place: see `Facts.joining`."""
+def _find_joining(run: Run, scores: Sequence[Record], judged: Evaluation) -> dict[str, str]:
+    """Find which scored recipes join LIDAR and place: see `Facts.joining`.
+
+    Of those that join other eyes too, the pages tell by eye.
+    """
     found = {}
     names = list(dict.fromkeys(record["recipe"] for record in scores))
     for name in order_recipes(names, set()):
         # As it was trained: the file that the user gave may have changed since.
         recipe = read_trained(run, name)
-        if isinstance(recipe, KrigedRecipe):
-            trend = recipe.trend
-            members = {member for r in select(kept, recipe=name) for member in r["members"]}
+        is_of_lidar = not set(find_eyes(judged.knows.get(name, ()))) - set(LIDAR)
+        if isinstance(recipe, KrigedRecipe) and is_of_lidar:
+            trend = str(recipe.trend)
+            kept = select(judged.member_weights, recipe=name)
+            members = {member for r in kept for member in r["members"]}
             known = [trend] if trend in names else sorted(members)
             found[name] = known[0] if len(known) == 1 else ""
     return found

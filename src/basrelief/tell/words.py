@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from math import floor, log10
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import DISTRICT, PLACE, SIZE, sees_lidar
+from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
-from basrelief.sources.targets import BY_DISTRICT
+from basrelief.sources.targets import BY_DISTRICT, DOMAINS
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -39,14 +39,12 @@ RECIPE_NAMES = {
 KNOWN_NAMES = {
     "heights": "LIDAR",
     "pictures": "LIDAR",
+    "photo": "the photo",
     "place": "place",
     "district": "district",
     "size": "size",
 }
-"""What a recipe knows, by its code in ``evaluate/recipes.json``."""
-
-WITHOUT_LIDAR = {PLACE, DISTRICT, SIZE}
-"""Codes of what can be known without a flight."""
+"""What a recipe knows, by its code in ``evaluate/recipes.json``; a table goes by its own name."""
 
 HOW_NAMES = {"features": "how LIDAR is read", "learner": "what learns"}
 """What two recipes can differ in beside what they know, by its code in comparisons."""
@@ -123,9 +121,11 @@ def is_lidar_alone(codes: Collection[str]) -> bool:
     --------
     >>> is_lidar_alone(["heights"]), is_lidar_alone(["heights", "place"]), is_lidar_alone([])
     (True, False, False)
+    >>> is_lidar_alone(["heights", "features"]), is_lidar_alone(["heights", "census"])
+    (True, False)
     """
-    # By what it must not be: how heights are read can be told by codes of its own.
-    return sees_lidar(codes) and not WITHOUT_LIDAR & set(codes)
+    # What is known of a table goes by the user's name for it: all but these may be one.
+    return sees_lidar(codes) and set(codes) <= {*LIDAR, *HOW_NAMES}
 
 
 def name_apart(name: str, apart: Sequence[str]) -> str:
@@ -167,6 +167,11 @@ def write_targets(targets: Sequence[str]) -> str:
     return join_words([name_target(target) for target in targets])
 
 
+def has_index(targets: Sequence[str]) -> bool:
+    """Say whether any target is an index of deprivation or one of its domains."""
+    return not set(DOMAINS).isdisjoint(targets)
+
+
 def name_report(targets: Sequence[str]) -> str:
     """Name a report by what it predicts.
 
@@ -174,8 +179,11 @@ def name_report(targets: Sequence[str]) -> str:
     --------
     >>> name_report(["crime"]), name_report(["imd", "income", "health", "crime"])
     ('crime from LIDAR', 'deprivation from LIDAR')
+    >>> name_report(["burglary", "drugs", "robbery", "theft"])
+    '4 scores from LIDAR'
     """
-    subject = write_targets(targets) if len(targets) < MANY_TARGETS else "deprivation"
+    many = "deprivation" if has_index(targets) else f"{len(targets)} scores"
+    subject = write_targets(targets) if len(targets) < MANY_TARGETS else many
     return f"{subject} from LIDAR"
 
 

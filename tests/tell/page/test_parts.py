@@ -49,8 +49,8 @@ def add_joined(run: Run, kind: str) -> Run:
     evaluate = run.folder / "evaluate"
     against = read_json(evaluate / "comparisons.json")
     recipes = read_json(evaluate / "recipes.json")
-    recipes.append({"recipe": "both", "knows": knows, "yardstick": yardstick})
-    recipes.append({"recipe": BOTH, "knows": ["place", "district"], "yardstick": "mean"})
+    recipes.append({"recipe": "both", "knows": knows, "yardsticks": {"heights": yardstick}})
+    recipes.append({"recipe": BOTH, "knows": ["place", "district"], "yardsticks": {}})
     write_json(evaluate / "recipes.json", recipes)
     known = {record["recipe"]: record["knows"] for record in recipes}
     both = [

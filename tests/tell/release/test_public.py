@@ -179,7 +179,7 @@ def write_evaluation(
     write_json(folder / "comparisons.json", [UNIT | versus | told | {"n": N_AREAS}])
     write_chance(folder)
     knows = {KEY["recipe"]: ["heights"], NETWORK["recipe"]: ["heights"], "place-alone": ["place"]}
-    known = [{"recipe": k, "knows": v, "yardstick": "mean"} for k, v in knows.items()]
+    known = [{"recipe": k, "knows": v, "yardsticks": {}} for k, v in knows.items()]
     write_json(folder / "recipes.json", known)
     for name in ("over_targets", "member_weights"):
         write_json(folder / f"{name}.json", [])

@@ -97,7 +97,7 @@
     const list = element("ul");
     const reach = Number(overlay.reach.toPrecision(2));
     const ramp = "linear-gradient(90deg, var(--lowers), var(--neither), var(--raises))";
-    list.append(swatch(ramp, `what the ground adds to ${layer.name} by ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
+    list.append(swatch(ramp, `what the ground adds to ${layer.name} by ${overlay.recipe}, looking at ${overlay.layer}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
     return [list, element("p", "Per share of the area: the mean over an area is what its ground adds to its prediction; told by the final model, which has seen every area.")];
   }
 
@@ -122,7 +122,7 @@
     title.append(name, rest ? ` (${rest}), ${layer.name}` : `, ${layer.name}`);
     const table = element("dl");
     for (const [term, text] of lines) table.append(element("dt", term), element("dd", text));
-    return [title, table, ...(layer.ground ? tellGround(layer.ground, row, element) : [])];
+    return [title, table, ...(layer.ground ? tellGround(layer.ground, row, element) : []), ...(layer.eyes ? tellEyes(layer.eyes, row, element) : [])];
   }
 
   function drawArea() {

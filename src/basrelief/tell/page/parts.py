@@ -7,7 +7,7 @@ from typing import Any
 
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import sees_lidar
+from basrelief.learn.knowledge import LIDAR, find_eyes, sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
@@ -62,6 +62,9 @@ def name_components(facts: Facts, name: str) -> dict[str, str]:
     -------
     Labels by recipe, the whole last.
     """
+    # With other eyes than LIDAR a recipe is told of by eye.
+    if set(find_eyes(facts.judged.knows.get(name, ()))) - set(LIDAR):
+        return {}
     without = {other: name_recipe(other) for other in (PLACE, _find_yardstick(facts, name))}
     without.pop(MEAN, None)
     if name in facts.joining:
@@ -162,7 +165,7 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
         # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
         if not adds:
             return "It is not told whether LIDAR adds anything beside place."
-        return " ".join(_say_posteriors(record["members"]))
+        return " ".join(say_posterior(record["members"]))
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"
     if nothing >= ALWAYS:
@@ -177,15 +180,16 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     return f"Inner folds kept {kept}{rest}."
 
 
-def _say_posteriors(members: dict[str, float]) -> Iterator[str]:
+def say_posterior(members: dict[str, float], beside: str = "place") -> Iterator[str]:
     """Say of each feature set how likely it says something; it was one half before any label."""
     for name, share in members.items():
-        who = "LIDAR says something" if len(members) == 1 else f"{name} says something"
+        is_lidar = len(members) == 1 and beside == "place"
+        who = "LIDAR says something" if is_lidar else f"{name} says something"
         if UNTOLD[0] <= share <= UNTOLD[1]:
-            yield f"The labels learnt from do not tell whether {who} beside place."
+            yield f"The labels learnt from do not tell whether {who} beside {beside}."
             continue
         likely = "over 99%" if share >= ALWAYS else format_percent(share)
-        yield f"By the labels learnt from, it is {likely} likely that {who} beside place."
+        yield f"By the labels learnt from, it is {likely} likely that {who} beside {beside}."
 
 
 def _show_scheme(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from basrelief.judge.baselines import BASELINES
 from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -28,7 +28,9 @@ from basrelief.tell.page.parts import say_joined
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_length,
+    join_words,
     name_apart,
+    name_each,
     name_scheme,
     name_target,
     write_targets,
@@ -72,6 +74,8 @@ class Preferred:
     adds: bool = True
     """Whether it beats what differs from it in LIDAR alone."""
 
+    sees_lidar: bool = True
+
     @property
     def kind(self) -> str:
         """What it rests on: lidar, both, plain (place, district or size), or the mean.
@@ -82,8 +86,7 @@ class Preferred:
             return "both" if self.adds else "joined"
         if self.recipe == MEAN:
             return "mean"
-        # Whatever is no baseline looks at LIDAR.
-        return "plain" if self.recipe in BASELINES else "lidar"
+        return "lidar" if self.sees_lidar else "plain"
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,8 @@ def find_preferred(facts: Facts, target: str) -> dict[str, Preferred]:
             adds = gain is None or tell_comparison(gain) == "better"
             joins = recipe in facts.joining
             why = say_preference(record, facts.judged.find_apart)
-            found[scheme] = Preferred(recipe, why, skill, r2, joins, adds)
+            sees = sees_lidar(facts.judged.knows.get(recipe, ()))
+            found[scheme] = Preferred(recipe, why, skill, r2, joins, adds, sees)
     return found
 
 
@@ -188,7 +192,8 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         return None
     schemes = [scheme for scheme in schemes if any(scheme in row for row in grid.values())]
     how = f"with {name_scheme(schemes[0], facts.settings)}"
-    groups = group_by_worth(grid, how if len(schemes) == 1 else "however ground is held out")
+    how = how if len(schemes) == 1 else "however ground is held out"
+    groups = group_by_worth(grid, how, name_each(facts.judged.list_eyes()[1:]))
     shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
         "headline": say_verdict(groups, len(grid)),
@@ -207,8 +212,21 @@ def name_column(scheme: str, facts: Facts) -> str:
     return SHORT[scheme]
 
 
-def group_by_worth(grid: dict[str, dict[str, Preferred]], how: str) -> list[Group]:
-    """Group targets by what their preferred recipes rest on, LIDAR first."""
+def group_by_worth(
+    grid: dict[str, dict[str, Preferred]], how: str, tables: Sequence[str] = ()
+) -> list[Group]:
+    """Group targets by what their preferred recipes rest on, LIDAR first.
+
+    Parameters
+    ----------
+    how
+        How ground was held out.
+    tables
+        Eyes that are tables, by name.
+    """
+    others = (
+        join_words(["place", "district", *tables, "size"]) if tables else "place, district and size"
+    )
     keys = ("always", "sometimes", "joined", "plain", "mean")
     members: dict[str, list[str]] = {key: [] for key in keys}
     for target, row in grid.items():
@@ -224,9 +242,7 @@ def group_by_worth(grid: dict[str, dict[str, Preferred]], how: str) -> list[Grou
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
         "joined": Statement("joined", f"that LIDAR adds to {REST} cannot be told"),
-        "plain": Statement(
-            "plain", "of LIDAR nothing can be told beside the best of place, district and size"
-        ),
+        "plain": Statement("plain", f"of LIDAR nothing can be told beside the best of {others}"),
         "mean": Statement("mean", "nothing can be told beyond the mean"),
     }
     return [

@@ -1,0 +1,225 @@
+"""Tables of what else is known of areas, by their codes: each an eye beside LIDAR."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from basrelief.config import InputError, Settings, Typed
+from basrelief.names import suggest, tidy_text
+from basrelief.run import Notes
+from basrelief.sources.areas import list_names
+from basrelief.sources.census import refuse_other_vintage, settle_vintage
+from basrelief.sources.labels import (
+    Coded,
+    find_sheets_vintage,
+    list_columns,
+    merge_sheets,
+    open_coded,
+    to_numbers,
+)
+from basrelief.sources.targets import TARGETS, find_target
+
+Vintage = tuple[int, str] | None
+"""Year of a table's areas, and what tells it."""
+
+Carry = Callable[[pd.DataFrame, Vintage, Typed], pd.DataFrame]
+
+ENOUGH = 10
+"""Areas a column that tell it from chance, as a rule of thumb of regression has it (Harrell 2015,
+Regression Modeling Strategies, section 4.4: 10 to 20). With fewer the prior decides much."""
+
+
+OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
+"""What tables of early releases call a domain that has another name since."""
+
+
+def read_eye_tables(
+    settings: Settings,
+    notes: Notes,
+    area_ids: Sequence[str],
+    drawn: Vintage,
+    carry: Carry | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Read every table of ``[data.tables]`` for the areas of a place.
+
+    Parameters
+    ----------
+    notes
+        Takes what is odd about the tables, and what of the place they do not know.
+    area_ids
+        Codes of the areas of the place.
+    drawn
+        Year of the census that drew them, and what tells it; None where nothing does.
+    carry
+        Brings a table, of which it is told the year of its areas, to the areas of the place; None
+        without a lookup between censuses.
+
+    Returns
+    -------
+    By the eye's name a table of all areas, in their order: index ``area_id``, a float column a
+    column asked for, NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        If a file or column is missing or holds no numbers, a code stands twice, the table is of
+        another census and nothing says how to carry it over, or it knows none of the areas.
+    """
+    return {
+        eye: _read_table(eye, settings, notes, list(area_ids), (drawn, carry))
+        for eye in settings.table_eyes
+    }
+
+
+def check_eye_tables(settings: Settings) -> None:
+    """Find out at the start, before boundaries are read, whether every table has its columns."""
+    for eye in settings.table_eyes:
+        _open(eye, settings)
+
+
+def find_score(columns: Sequence[str], target: str) -> str | None:
+    """Find a target's column in a release of an index; None where there is none.
+
+    Releases of before 2015 are headed otherwise by everybody who keeps them: the target's name and
+    "score" is taken too.
+
+    Examples
+    --------
+    >>> find_score(["Income_rank", "Income_score"], "income")
+    'Income_score'
+    """
+    found = find_target(columns, target)
+    if found is not None:
+        return found
+    # Whole: a rank, or a decile of a score, is none.
+    names = "|".join(filter(None, (target, OLD_NAMES.get(target))))
+    pattern = re.compile(rf"(?:{names})_scores?", re.IGNORECASE)
+    return next((c for c in columns if pattern.fullmatch(re.sub(r"[\s-]+", "_", c))), None)
+
+
+def _open(eye: str, settings: Settings) -> tuple[list[Coded], dict[str, str]]:
+    """Open a table, and find the heading of every column asked for, by its name."""
+    table, typed = settings.find_table(eye), settings.typed_table(eye)
+    sheets = open_coded(typed, table.area_column, key="area_column")
+    headings = list_columns(sheets)
+    if table.columns is None:
+        found = {name: find_score(headings, name) for name in TARGETS}
+        columns = {name: heading for name, heading in found.items() if heading is not None}
+        if not columns:
+            raise InputError(
+                f"{typed}: no score of a release was recognised. Name the columns with "
+                f"{typed.name('columns')}. It has: {list_names(headings)}."
+            )
+        return sheets, columns
+    columns = {}
+    for name in table.columns:
+        heading = tidy_text(name) if tidy_text(name) in headings else find_target(headings, name)
+        if heading is None:
+            raise InputError(
+                f"{typed.name('columns')}: {typed} has no column {name!r}. "
+                f"It has: {list_names(headings)}.{suggest(name, headings)}"
+            )
+        if heading in {coded.code for coded in sheets}:
+            raise InputError(f"{typed.name('columns')}: {name!r} holds the area codes.")
+        columns[name] = heading
+    return sheets, columns
+
+
+def _read_table(
+    eye: str,
+    settings: Settings,
+    notes: Notes,
+    area_ids: list[str],
+    censuses: tuple[Vintage, Carry | None],
+) -> pd.DataFrame:
+    """Read one table, for the areas of a place."""
+    drawn, carry = censuses
+    typed = settings.typed_table(eye)
+    sheets, columns = _open(eye, settings)
+    headings = list(dict.fromkeys(columns.values()))
+    merged = merge_sheets(sheets, headings, headings, typed, notes)
+    separator = sheets[0].sheet.separator
+    values = pd.DataFrame(
+        {
+            name: to_numbers(merged[heading], name, typed, notes, separator, "columns")
+            for name, heading in columns.items()
+        }
+    )
+    told = settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
+    told = find_sheets_vintage(sheets)
+    # A code is never given again: whoever has the same code has the same ground.
+    is_by_code = settings.find_table(eye).by_code
+    if carry is not None and not is_by_code:
+        values = carry(values, told, typed)
+    elif not is_by_code:
+        _refuse_other_census(values, (told, drawn), typed, settings, area_ids)
+    _refuse_strangers(values, typed, area_ids)
+    here = values.reindex(area_ids).rename_axis("area_id")
+    _note_gaps(here, typed, notes)
+    return here
+
+
+def _refuse_other_census(
+    values: pd.DataFrame,
+    years: tuple[Vintage, Vintage],
+    typed: Typed,
+    settings: Settings,
+    area_ids: list[str],
+) -> None:
+    """Stop where a table is of another census than the boundaries, with what would work."""
+    told = settle_vintage(years[0], values.index, str(typed))
+    matched = (int(pd.Index(area_ids).isin(values.index).sum()), len(area_ids))
+    try:
+        refuse_other_vintage(str(typed), told, str(settings.typed("areas")), years[1], matched)
+    except InputError as error:
+        raise InputError(
+            f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "
+            "code and leaves the others unknown."
+        ) from error
+
+
+def _refuse_strangers(values: pd.DataFrame, typed: Typed, area_ids: list[str]) -> None:
+    """Stop where a table knows none of the areas."""
+    if not pd.Index(area_ids).isin(values.index).any():
+        there = "none" if values.empty else f"such as {values.index[0]!r}"
+        raise InputError(
+            f"{typed}: none of its area codes ({there}) is among those of the place (such as "
+            f"{area_ids[0]!r}). Give a table of the same areas, or leave it out."
+        )
+
+
+def _note_gaps(here: pd.DataFrame, typed: Typed, notes: Notes) -> None:
+    """Note which areas a table does not know, and what is blank in it of those that it does."""
+    is_covered = here.notna().any(axis=1)
+    absent = sorted(here.index[~is_covered])
+    if absent:
+        notes.add(
+            f"{typed}: knows nothing of {len(absent)} of the {len(here)} areas here "
+            f"({list_names(absent, limit=5)}): they are predicted by what else is known of them"
+        )
+    blank = here[is_covered].isna().sum()
+    told = [f"{name!r} in {count}" for name, count in blank.items() if count]
+    if told:
+        notes.add(
+            f"{typed}: not known of areas that it has: {list_names(told, limit=8)}; each counts as "
+            "the mean, and that it is not known counts beside it where it is so of many"
+        )
+
+
+def note_few(
+    tables: dict[str, pd.DataFrame], n_used: int, settings: Settings, notes: Notes
+) -> None:
+    """Note which tables have too many columns for the areas that can be learnt from."""
+    for eye, table in tables.items():
+        n_columns, typed = table.shape[1], settings.typed_table(eye)
+        if n_columns * ENOUGH > n_used:
+            notes.add(
+                f"{typed.name('columns')}: {n_columns} columns for {n_used} areas, fewer than "
+                f"{ENOUGH} areas a column: what single columns say is held back, and more columns "
+                "may hide what few would show"
+            )
+        for name in table.columns[(table.max() == table.min()).to_numpy()]:
+            notes.add(f"{typed.name('columns')}: {name!r} is the same in all areas here")

@@ -1,0 +1,218 @@
+"""What each eye adds: every eye alone, all together, and all without each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from basrelief.eyes import name_eye
+from basrelief.judge.yardsticks import MEAN
+from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
+from basrelief.run import Record
+from basrelief.tell.facts import Facts, select
+from basrelief.tell.findings import Finding, say_r2
+from basrelief.tell.gains import EYE_DIFFERENCES, say_difference
+from basrelief.tell.intervals import say_intervals
+from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.parts import say_posterior
+from basrelief.tell.senses import tell_comparison
+from basrelief.tell.words import (
+    join_words,
+    name_each,
+    name_known,
+    name_scheme,
+    name_target,
+    write_targets,
+)
+
+WHERE = "where areas lie"
+"""What every recipe of several eyes knows besides: place and, where it counts, district."""
+
+
+def gather(facts: Facts) -> dict[str, Any] | None:
+    """Gather what each eye adds to all others; None where LIDAR is the only eye, or none is told.
+
+    Everything is of areas. A gain is of the recipe of all eyes, with place and district, over the
+    one of all but that eye: the two differ in it alone.
+    """
+    whole = find_whole(facts)
+    if whole is None:
+        return None
+    parts = name_parts(facts, whole)
+    order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
+    schemes = [found for scheme in order if (found := _show_scheme(facts, whole, parts, scheme))]
+    if not schemes:
+        return None
+    means = [r for r in facts.judged.over_targets if r["unit"] == "area" and r["recipe"] in parts]
+    return {
+        "eyes": name_each(facts.judged.list_eyes()),
+        "schemes": schemes,
+        "release": say_release(facts, whole),
+        "intervals": say_intervals(means),
+    }
+
+
+def find_whole(facts: Facts) -> str | None:
+    """Find the recipe of all eyes with place; None where LIDAR is the only eye."""
+    eyes = set(facts.judged.list_eyes())
+    for record in facts.judged.recipes:
+        is_whole = eyes and {PLACE, *eyes} <= set(record["knows"])
+        # One that a user made of all eyes may lack the twins that the gains are over.
+        if is_whole and set(record["yardsticks"]) >= eyes:
+            return str(record["recipe"])
+    return None
+
+
+def name_parts(facts: Facts, whole: str) -> dict[str, str]:
+    """Name what is held against each other, by the recipe that speaks for it; the whole last."""
+    knows, eyes = facts.judged.knows, facts.judged.list_eyes()
+    twins = _find_twins(facts, whole)
+    speakers = name_sets(facts, whole)
+    parts = {
+        name: f"{name_known([eye])} alone"
+        for eye in eyes
+        for name, own in speakers.items()
+        if own == eye
+    }
+    # Without any eye: what knows as much of where areas are, and no more.
+    where = set(knows[whole]) - set(eyes)
+    blind = next((name for name, known in knows.items() if set(known) == where), None)
+    parts |= {blind: f"no eye: {name_known(order_codes(where))}"} if blind else {}
+    parts |= {
+        twin: f"all but {name_known([eye])}"
+        for eye, twin in twins.items()
+        if twin not in parts and twin != MEAN
+    }
+    return parts | {whole: "all eyes"}
+
+
+def say_release(facts: Facts, whole: str) -> list[str]:
+    """Say plainly where LIDAR adds nothing that can be told to a release that one has.
+
+    A sentence for schemes that say the same; empty where no table is the last release.
+    """
+    tables = facts.settings.data.tables
+    releases = [name_eye(key) for key, table in tables.items() if table.role == "last_release"]
+    twin = _find_twins(facts, whole).get(HEIGHTS)
+    if not releases or twin is None:
+        return []
+    others = [eye for eye in find_eyes(facts.judged.knows.get(twin, ())) if eye not in releases]
+    given = join_words([*name_each([*releases, *others]), WHERE])
+    schemes_of: dict[tuple[str, ...], list[str]] = {}
+    for scheme in facts.schemes:
+        key = {"scheme": scheme, "unit": "area"}
+        records = select(facts.judged.comparisons, recipe=whole, versus=twin, **key)
+        nothing = tuple(r["target"] for r in records if tell_comparison(r) != "better")
+        if nothing:
+            schemes_of.setdefault(nothing, []).append(name_scheme(scheme, facts.settings))
+    return [
+        f"With {' and with '.join(schemes)}, LIDAR adds nothing that can be told to {given} for "
+        f"{write_targets(nothing)}. Where that release is at hand, LIDAR is not known to be needed."
+        for nothing, schemes in schemes_of.items()
+    ]
+
+
+def _find_twins(facts: Facts, whole: str) -> dict[str, str]:
+    """Find by eye what differs from the recipe of all eyes in that eye alone."""
+    (record,) = select(facts.judged.recipes, recipe=whole)
+    twins: dict[str, str] = record["yardsticks"]
+    return twins
+
+
+def _show_scheme(
+    facts: Facts, whole: str, parts: dict[str, str], scheme: str
+) -> dict[str, Any] | None:
+    """Gather one scheme: the mean over targets, and each target; None without the whole."""
+    means = {
+        record["recipe"]: record
+        for part in parts
+        for record in select(facts.judged.over_targets, recipe=part, scheme=scheme, unit="area")
+    }
+    charts = [
+        chart
+        for target in facts.samples.targets
+        if (chart := _show_target(facts, whole, parts, scheme, target)).rows
+    ]
+    if whole not in means or not charts:
+        return None
+    rows = _show_skills([means[part] for part in parts if part in means], parts, whole)
+    scored = select(facts.scores, scheme=scheme, unit="area", recipe=whole)
+    over = {versus: gain | {"versus": versus} for versus, gain in means[whole]["over"].items()}
+    return {
+        "held_out": name_scheme(scheme, facts.settings),
+        "n_targets": means[whole]["n_targets"],
+        "n": max(record["n"] for record in scored),
+        "axis": choose_axis([*rows, *(row for chart in charts for row in chart.rows)]),
+        "rows": rows,
+        "gains": _say_gains(facts, whole, over),
+        "charts": charts,
+    }
+
+
+def _show_skills(records: Sequence[Record], parts: dict[str, str], whole: str) -> list[Row]:
+    """Make a row of each record with a skill; the whole stands out."""
+    return [
+        Row(
+            label=parts[record["recipe"]],
+            points=(plot_skill(Finding(record)),),
+            note=f"{record['recipe']}, {say_r2(record)}",
+            is_asked=record["recipe"] == whole,
+        )
+        for record in records
+        if record["skill"] is not None
+    ]
+
+
+def _show_target(
+    facts: Facts, whole: str, parts: dict[str, str], scheme: str, target: str
+) -> Chart:
+    """Gather one target's skills, and under the whole's what each eye adds to all others."""
+    key = {"target": target, "scheme": scheme}
+    records = [
+        record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
+    ]
+    against = select(facts.judged.comparisons, recipe=whole, unit="area", **key)
+    over = {record["versus"]: record for record in against}
+    gains = tuple(_say_gains(facts, whole, over))
+    rows = _show_skills(records, parts, whole)
+    return Chart(
+        title=name_target(target),
+        rows=[replace(row, versus=gains) if row.is_asked else row for row in rows],
+        because=_say_evidence(facts, whole, over, key),
+    )
+
+
+def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[str, str]) -> str:
+    """Say how likely each eye whose gain is told says something beside the others."""
+    twins, sentences = _find_twins(facts, whole), list[str]()
+    names = {eye: name for name, eye in name_sets(facts, whole).items()}
+    for record in select(facts.judged.member_weights, recipe=whole, **key):
+        for eye, twin in twins.items():
+            # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
+            is_told = twin in over and tell_comparison(over[twin]) == "better"
+            share = record["members"].get(names.get(eye, ""))
+            if is_told and share is not None and record["weighed_by"] == "posterior":
+                sentences += say_posterior({name_known([eye]): share}, "the others and place")
+    return " ".join(sentences)
+
+
+def name_sets(facts: Facts, whole: str) -> dict[str, str]:
+    """Name by feature set of the recipe of all eyes the eye that it is of."""
+    knows = facts.judged.knows
+    members = {
+        m for record in select(facts.judged.member_weights, recipe=whole) for m in record["members"]
+    }
+    return {m: knows[m][0] for m in sorted(members) if len(knows.get(m, ())) == 1}
+
+
+def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statement]:
+    """Say what each eye adds to all others, from the whole's comparisons by the other recipe."""
+    gains = []
+    for eye, twin in _find_twins(facts, whole).items():
+        others = [each for each in find_eyes(facts.judged.knows.get(whole, ())) if each != eye]
+        named = join_words([*name_each(others), WHERE])
+        found = say_difference(over[twin], named, EYE_DIFFERENCES) if twin in over else None
+        if found:
+            gains.append(Statement(found[0], f"{name_known([eye])} {found[1]}"))
+    return gains

@@ -1,0 +1,166 @@
+"""Tables by area that cannot serve as eyes: one line each, or a note of what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from basrelief.chips.stage import make_chips
+from basrelief.config import load_settings
+from basrelief.run import Run, read_json
+
+from .conftest import Place
+
+CODE = "LSOA code (2011)"
+Spoil = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def give(place: Place, table: pd.DataFrame, **keys: Any) -> None:
+    """Give the place a table ``census`` of its areas."""
+    table.to_csv(place.folder / "census.csv", index=False)
+    census = {"file": "census.csv", "columns": ["rent", "rooms"]} | keys
+    tables = {name: value for name, value in census.items() if value is not None}
+    place.configure(data={"tables": {"census": tables}})
+
+
+def people(place: Place) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    codes = place.areas().iloc[:, 0].astype(str)
+    values = {
+        "rent": rng.uniform(size=len(codes)).round(3),
+        "rooms": rng.integers(1, 6, len(codes)),
+    }
+    return pd.DataFrame({CODE: codes} | values)
+
+
+def read(place: Place) -> tuple[pd.DataFrame, list[str]]:
+    """The table as the chips stage keeps it, and what was noted."""
+    settings = load_settings(place.config)
+    run = Run(place.run, quiet=True)
+    make_chips(settings, run)
+    return pd.read_parquet(run.chips / "tables" / "census.parquet"), read_json(
+        run.chips / "notes.json"
+    )
+
+
+SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
+    "misspelt column": (
+        lambda table: table,
+        {"columns": ["rennt"]},
+        ("data.tables.census.columns", "no column 'rennt'", "Did you mean rent?"),
+    ),
+    "no columns named": (lambda table: table, {"columns": None}, ("columns missing", "tables")),
+    "repeated codes": (
+        lambda table: pd.concat([table, table.iloc[:2]]),
+        {},
+        ("data.tables.census.file", "must be unique", "stands 2 times", "area_column"),
+    ),
+    "text for numbers": (
+        lambda table: table.assign(rent="many"),
+        {},
+        ("data.tables.census.columns", "'rent'", "'many'"),
+    ),
+    "none of the areas": (
+        lambda table: table.assign(**{CODE: [f"E0199{k:04d}" for k in range(len(table))]}),
+        {},
+        ("data.tables.census.file", "none of its area codes", "'E01990000'"),
+    ),
+    "another census": (
+        lambda table: table.rename(columns={CODE: "LSOA21CD"}),
+        {},
+        ("LSOAs of 2021", "data.tables.census.by_code = true"),
+    ),
+    "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
+    "no such code column": (
+        lambda table: table,
+        {"area_column": "LSOA code"},
+        ("data.tables.census.area_column", "no such column"),
+    ),
+    "codes for a column": (lambda table: table, {"columns": [CODE]}, ("holds the area codes",)),
+    "a key misspelt": (lambda table: table, {"colums": ["rent"]}, ("colums", "columns")),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_table_that_cannot_serve_gets_one_line(
+    place: Place, expect_line: Callable[..., None], case: str
+) -> None:
+    spoil, keys, says = SPOILT[case]
+    give(place, spoil(people(place)), **keys)
+    expect_line(place.config, *says, command="check")
+
+
+@pytest.mark.parametrize("name", ["place", "heights", "stack", "place_and_district"])
+def test_no_table_is_called_as_something_else(
+    place: Place, expect_line: Callable[..., None], name: str
+) -> None:
+    people(place).to_csv(place.folder / "census.csv", index=False)
+    table = {"file": "census.csv", "columns": ["rent"]}
+    place.configure(data={"tables": {name: table}})
+    expect_line(place.config, name.replace("_", "-"), "name", command="check")
+
+
+def test_a_table_in_use_beside_pictures_is_refused(
+    tmp_path: Path, expect_line: Callable[..., None]
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[data]\nimages = "a"\ntable = "b"\n[data.tables.census]\nfile = "c"\ncolumns = ["d"]\n'
+    )
+    expect_line(config, "tables are of areas", command="check")
+
+
+def test_what_a_table_does_not_know_is_kept_unknown_and_told(place: Place) -> None:
+    table = people(place)
+    table.loc[3, "rent"] = np.nan
+    give(place, table.iloc[:-5])
+    found, notes = read(place)
+    assert len(found) == len(place.areas())
+    assert found.iloc[-5:].isna().all(axis=None)
+    assert found["rent"].isna().sum() == 6
+    assert any("knows nothing of 5 of the" in note for note in notes)
+    assert any("'rent' in 1" in note for note in notes)
+
+
+def test_too_many_columns_for_the_areas_are_told(place: Place) -> None:
+    table = people(place)
+    names = [f"c{k}" for k in range(20)]
+    table[names] = np.random.default_rng(1).normal(size=(len(table), 20))
+    give(place, table, columns=names)
+    _, notes = read(place)
+    assert any("20 columns for" in note for note in notes)
+
+
+def test_of_another_census_areas_that_kept_their_code_are_taken_where_that_is_asked(
+    place: Place,
+) -> None:
+    table = people(place).rename(columns={CODE: "lsoa01_code"})
+    give(place, table.iloc[2:], by_code=True)
+    found, notes = read(place)
+    assert found["rent"].isna().sum() == 2
+    assert any("knows nothing of 2 of the" in note for note in notes)
+
+
+def test_a_table_of_another_census_is_carried_over_as_labels_are(place: Place) -> None:
+    table = people(place)
+    codes = table[CODE].tolist()
+    # The first two areas became one, and all others stayed.
+    merged = "E01035000"
+    lookup = pd.DataFrame({"LSOA11CD": codes, "LSOA21CD": [merged, merged, *codes[2:]]})
+    lookup["CHGIND"] = ["M", "M", *["U"] * (len(codes) - 2)]
+    lookup.to_csv(place.folder / "lookup.csv", index=False)
+    newer = table.iloc[1:].rename(columns={CODE: "LSOA21CD"})
+    newer["LSOA21CD"] = lookup["LSOA21CD"].iloc[1:]
+    give(place, newer)
+    place.configure(data={"lookup": "lookup.csv"})
+    found, notes = read(place)
+    expected = table.set_index(CODE)["rent"]
+    assert found["rent"].iloc[2:].tolist() == expected.iloc[2:].tolist()
+    # What is known of the whole is known of both its parts.
+    assert found["rent"].iloc[:2].tolist() == [expected.iloc[1]] * 2
+    assert any("LSOAs of 2021 carried to those of 2011" in note for note in notes)
