@@ -70,7 +70,7 @@ def run_command(
     changes: Changes = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run every stage in order; finished stages whose inputs did not change are skipped.
+    """Run every stage in order. Finished ones whose inputs did not change are skipped.
 
     Example: basrelief run basrelief-demo/config.toml --set models.epochs=1
 
@@ -114,7 +114,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Of the town: another makes another.")] = 7,
     quiet: Quiet = False,
 ) -> None:
-    """Build a synthetic town with a known answer and take it through every stage, offline.
+    """Build a town with a known answer and run it. Nothing is fetched.
 
     Example: basrelief demo --out basrelief-demo
     """
@@ -153,7 +153,7 @@ def predict(
     label_column: Annotated[str | None, typer.Option(help="Column of codes in labels.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict a place that a run's final model never saw: rasters and areas, or pictures.
+    """Predict a place that a run's model never saw. Of rasters and areas, or of pictures.
 
     Example: basrelief predict basrelief-demo/run --dsm "basrelief-demo/lidar/*DSM*"
     --areas basrelief-demo/areas.gpkg --out there
@@ -230,7 +230,7 @@ def fetch(
     yes: Annotated[bool, typer.Option("--yes", help="Bring a gigabyte and more unasked.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Bring official LIDAR, boundaries and labels of a place, with a configuration ready to run.
+    """Bring official data of a place, ready to run. LIDAR, boundaries, labels and a lookup.
 
     Example: basrelief fetch --place Camden --out camden
 
@@ -308,7 +308,7 @@ def init(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write basrelief.toml, filled from the files that lie in a folder; nothing is overwritten.
+    """Write basrelief.toml for the files in a folder. Nothing is overwritten.
 
     Example: basrelief init basrelief-demo --rasters
     """
@@ -325,7 +325,7 @@ def init(
 
 @app.command()
 def check(config: Config, changes: Changes = None, quiet: Quiet = False) -> None:
-    """Read every input, say what is odd and what each stage will take; nothing is written.
+    """Read every input, and say what is odd. And what each stage takes; nothing is written.
 
     Example: basrelief check basrelief-demo/config.toml
     """
@@ -336,7 +336,7 @@ def check(config: Config, changes: Changes = None, quiet: Quiet = False) -> None
 
 @app.command()
 def schema() -> None:
-    """Print a JSON schema of configurations, by which editors complete and check them.
+    """Print a JSON schema of configurations. Editors complete and check by it.
 
     Example: basrelief schema > basrelief.schema.json
 

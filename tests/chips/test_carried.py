@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from pyproj import CRS
 
 from basrelief.chips.carried import carry_tables, open_lookup
 from basrelief.chips.labelled import read_labels_without
@@ -170,3 +171,31 @@ def test_a_part_of_what_was_split_is_withheld_with_the_other(
     # Both have the score of the area that they were: whoever has one has the other.
     assert found.reindex([CODES["X"], CODES["Y"]]).isna().all()
     assert found.reindex([CODES[each] for each in "AZGF"]).notna().all()
+
+
+@pytest.mark.real
+def test_the_people_of_london_are_all_found_again(tmp_path: Path, shared_data: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        f'[data]\ndsm = "x.tif"\ntargets = ["crime"]\n'
+        f'areas = "{shared_data}/areas/london-2021-lsoa-gen20.shp"\n'
+        f'labels = "{shared_data}/labels/ID 2019 for London.xlsx"\n'
+        f'lookup = "{shared_data}/lookups/lsoa11_lsoa21_lad22.csv"\n'
+    )
+    settings = load_settings(tmp_path / "c.toml")
+    notes = Notes(Run(tmp_path / "run", quiet=True))
+    areas = read_areas(
+        settings.typed("areas"),
+        column=None,
+        crs=CRS.from_epsg(27700),
+        bounds=(500_000, 150_000, 565_000, 205_000),
+        notes=notes,
+    )
+    labels = read_labels(settings.typed("labels"), ["crime"], None, notes)
+    found, _ = carry_tables(settings, notes, open_lookup(settings, areas), labels, None)
+    # As the office counts them: no area of London changed in both ways.
+    assert "4659 unchanged, 313 split, 22 merged; parts weighed by people" in notes.lines[-1]
+    assert (len(labels), len(found)) == (4835, 4994)
+    assert found["population"].sum() == pytest.approx(labels["population"].sum())
+    assert found["crime"].notna().all()
+    parts = found.loc[["E01035651", "E01035652"], "crime"]
+    assert (parts == labels.loc["E01002731", "crime"]).all()

@@ -152,6 +152,7 @@ def open_lookup(settings: Settings, areas: gpd.GeoDataFrame) -> Lookup | None:
         return None
     typed, drawn = settings.typed("lookup"), settings.typed("areas")
     pairs = read_changes(typed)
+    # By the boundaries: what they draw is what is shown, and tables are brought to it.
     told = find_area_vintage(drawn, settings.data.area_column)
     vintage = settle_vintage(told, areas["area_id"], str(drawn))
     year = vintage[0] if vintage else tell_census(areas["area_id"], pairs)

@@ -46,6 +46,7 @@ def settle_cells(
     # A hundredth of slack: cells of files are not exactly what they are called.
     enough = [size for size in sizes if wanted_m is not None and size <= 1.01 * wanted_m]
     cell_m = max(enough, default=min(sizes))
+    # Its corner is the grid's: tiles of the other sizes begin where their own cells do.
     anchor = next(tile for tile in tiles if _is_size(tile, cell_m))
     for tile in tiles:
         if tile.grid.cell_m > MOST_COARSER * cell_m:

@@ -94,7 +94,9 @@ def write_starter(
     chosen = route or _tell_route(lying)
     (_fill_pictures if chosen == "pictures" else _fill_rasters)(lying, starter)
     if label_year is not None:
-        why = "Most indicators of these labels are of about this year, by their office."
+        why = (
+            "Most indicators of these labels are of about this year; change it if you know better."
+        )
         starter.add("label_year", label_year, why)
     try:
         with replacing(path) as part:

@@ -55,7 +55,8 @@ class Edition:
 
     kind: Kind = "index"
     label_year: int | None = None
-    """Of which most of its indicators are about; None where the headings of its people tell."""
+    """Of which most of its indicators are about, as far as is known; None where the headings of its
+    people tell."""
 
     other_url: str | None = None
     """Where it lay before its office moved it, asked where it is not at ``url``."""
@@ -243,6 +244,7 @@ def _offer(client: Client, edition: Edition) -> Offer:
 def _credit(edition: Edition) -> Credit:
     """Say whose an edition is; of Wales the people beside it, too."""
     own = edition.country.index.credit
+    # One file of two offices has one entry in the credits, which must name both.
     if edition.country != WALES:
         return own
     people = ONS.in_year(datetime.now(UTC).year)
@@ -295,6 +297,7 @@ def _download(client: Client, edition: Edition, url: str) -> Path:
     try:
         path = client.download(url, kept, check=lambda part: _check(part, edition))
     except NotThereError:
+        # Offices that move a file keep its name; elsewhere a wrong address is a fault to be told.
         if edition.other_url is None:
             raise
         path = client.download(edition.other_url, kept, check=lambda part: _check(part, edition))
@@ -356,6 +359,7 @@ def _add_people(client: Client, made: pd.DataFrame, edition: Edition) -> pd.Data
 
     Under a heading without a year: these are of the latest, and not of the labels' year.
     """
+    # England and Scotland publish the people of their areas with the index.
     if edition.country != WALES:
         return made
     try:

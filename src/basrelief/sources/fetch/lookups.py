@@ -38,6 +38,7 @@ def find_lookup(place: NamedPlace) -> list[Offer]:
         A table as `read_changes` takes it, whole for every LSOA of 2011 whose ground a place's
         LSOAs of 2021 have, with the ground that changed ones share.
     """
+    # Its data zones of 2022 are in no index yet.
     if place.country == SCOTLAND:
         return []
 
@@ -108,6 +109,7 @@ def query_drawn(client: Client, layer: FeatureLayer, codes: list[str]) -> gpd.Ge
         )
         for k in range(0, len(codes), N_CODES)
     ]
+    # A place in which nothing changed asks for no outline.
     if not found:
         return gpd.GeoSeries([], crs=NATIONAL_GRID)
     shapes: gpd.GeoSeries = pd.concat(found).set_index(layer.key[0]).geometry

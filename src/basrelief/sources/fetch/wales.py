@@ -65,6 +65,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
         square = str(tile.get("british_gr") or "").upper().replace(" ", "")
         tiles[square] = tile
     found = {product: _pick(tiles, expected, key) for product, key in LINKS.items()}
+    # Asked only then: in most places the newer survey has everything.
     older: list[Mapping[str, Any]] = []
     if any(len(links) < len(expected) for links in found.values()):
         older = list(_list_tiles(client, place, LAYER, "gb_ng"))
@@ -79,6 +80,7 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
             )
         if absent:
             _say_absent(client, product, (len(expected), absent), filled)
+        # By product: a square may have a surface in the one survey, and terrain in the other alone.
         offers += [_offer(product, square, tile) for square, tile in links.items()]
         offers += filled
     return offers

@@ -143,6 +143,7 @@ def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
     """Write the wanted ground of an archive as one raster in metres."""
     try:
         tiles = find_tiles(Typed("file", path.name, path))
+        # An archive is of 10 km; most of its tiles lie beside what is wanted.
         wanted = [each for each in tiles if _meets(each, survey.ground)]
         if not wanted:
             raise ServiceError(f"{path.name}: has no tile where its catalogue says one")
@@ -161,6 +162,7 @@ def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
         if isinstance(error, ServiceError):
             raise
         raise ServiceError(f"{path.name}: cannot be read ({error})") from error
+    # A catalogue draws whole tiles, of which a survey may have flown a corner elsewhere.
     if not n_known:
         raise ServiceError(f"{path.name}: has no heights where its catalogue says some")
 
@@ -187,6 +189,7 @@ def _copy(tile: Tile, out: Any, grid: Grid, ground: shapely.Geometry) -> int:
 def _read_metres(dataset: Any, tile: Tile) -> NDArray[np.float64]:
     """Read a tile's heights, (row, col), in metres; NaN where no data."""
     values: NDArray[np.float64] = dataset.read(1, out_dtype="float64")
+    # Before the unit: the marker is a whole number of millimetres like any height.
     values[values == (NODATA if tile.nodata is None else tile.nodata)] = np.nan
     is_millimetres = "mm" in re.split(r"[^a-z]+", str(tile.member).lower())
     if is_millimetres or np.nanmax(np.abs(values), initial=0.0) > HIGHEST_M:
