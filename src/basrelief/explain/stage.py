@@ -22,7 +22,9 @@ from basrelief.explain.heat_kinds import list_heat_kinds, list_places
 from basrelief.judge.claims import find_claimed
 from basrelief.judge.resampling import Draws
 from basrelief.judge.stage import group_units
+from basrelief.learn.choice import read_recipes
 from basrelief.learn.encoders import Network
+from basrelief.learn.knowledge import LIDAR, find_eyes
 from basrelief.learn.predict import load_network
 from basrelief.learn.recipes import NetworkRecipe, read_recipe
 from basrelief.run import Record, Run, replacing, write_json
@@ -44,11 +46,24 @@ def explain_recipes(settings: Settings, run: Run) -> None:
     samples, findings = load_samples(run), Findings(find_claimed(run))
     predictions = pd.read_parquet(run.predictions)
     explained = explain_networks(samples, predictions, settings, run, findings)
-    explained |= explain_areas(samples, set(predictions["recipe"]), settings, run, findings)
+    names = set(predictions["recipe"]) - _find_unasked(run)
+    explained |= explain_areas(samples, names, settings, run, findings)
     # Files that list all recipes last: a kill before leaves those of the run before, whole.
     run.explain.mkdir(exist_ok=True)
     findings.write(run.explain)
     _remove_others(run.explain, explained)
+
+
+def _find_unasked(run: Run) -> set[str]:
+    """Find the recipes of other eyes than LIDAR that nobody asked for.
+
+    They are there to be held against; each would take as long to draw as what was asked for.
+    """
+    return {
+        record["recipe"]
+        for record in read_recipes(run)
+        if set(find_eyes(record["knows"])) - set(LIDAR) and not record["is_asked"]
+    }
 
 
 def explain_networks(

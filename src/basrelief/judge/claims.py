@@ -27,8 +27,8 @@ MAX_CHANCE = 0.05
 
 ALONE = 2.5
 """By how much an interval is stretched that holds models fixed and has to speak for chance. Plain,
-such intervals let a quarter of reports claim what is not there with blocks held out (600 areas, 18
-claims), and two thirds with districts, where none is trusted. See benchmarks/claims_many.py."""
+such intervals let 37 reports in 100 claim what is not there with blocks held out (600 areas, 36
+claims), and 86 with districts, where none is trusted. See benchmarks/claims_many.py."""
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str, str, str | None]

@@ -23,11 +23,12 @@ from basrelief.judge.baselines import (
 )
 from basrelief.judge.importance import weigh_predictors
 from basrelief.judge.inputs import EvaluationInputs
-from basrelief.learn.area_models import AreaModel, load_model, predict_areas
+from basrelief.learn.area_models import AreaModel, decompose, load_model
 from basrelief.learn.features import read_features
+from basrelief.learn.knowledge import find_eyes
 from basrelief.learn.linear import average_known
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
+from basrelief.learn.recipes import MEAN, AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.run import MODEL, Record
 from basrelief.splits.clearance import find_near_pairs
@@ -54,6 +55,9 @@ class SchemePredictions:
 
     applicability: pd.DataFrame | None = None
     """``recipe, target, scheme, repeat, area_id, di, threshold, is_inside`` of an area recipe."""
+
+    parts: pd.DataFrame | None = None
+    """``recipe, target, scheme, area_id, part, added`` of a recipe of areas with several eyes."""
 
     member_weights: tuple[Record, ...] = ()
     """How much an area recipe's members weigh, see `_average_weights`."""
@@ -169,7 +173,7 @@ def _predict_areas(
     recipe: AreaRecipe, inputs: EvaluationInputs, folds: list[AreaFold]
 ) -> SchemePredictions:
     """Predict the test areas of every fold, and measure how far they lie from its training."""
-    data, frames, distances, models = inputs.areas, [], [], []
+    data, frames, distances, models, added = inputs.areas, [], [], [], list[pd.DataFrame]()
     features = read_features(recipe, inputs.settings, inputs.run)
     learnt = gather_area_data(recipe, features, inputs.samples, inputs.settings)
     neighbours = _find_neighbourhood(inputs, folds)
@@ -180,7 +184,9 @@ def _predict_areas(
         models.append(model)
         near = _measure_near(recipe, inputs, fold, (model, learnt), neighbours.hold_out(train))
         rng = inputs.rng(recipe.name, fold.scheme, fold.repeat, fold.fold, "place")
-        predicted = predict_areas(model, learnt.terms(fold.test), rng)
+        parts = decompose(model, learnt.terms(fold.test), rng)
+        predicted: Floats = np.sum(list(parts.values()), axis=0)
+        added.append(_tabulate_parts(parts, fold, inputs.samples.targets))
         rows = (data, train, test)
         frames.append(_tabulate(recipe.name, inputs, fold, rows, predicted, near))
         distances.append(_tabulate_near(recipe.name, inputs, fold, rows, near))
@@ -190,8 +196,28 @@ def _predict_areas(
         "area",
         pd.concat(frames, ignore_index=True),
         pd.concat(distances, ignore_index=True),
+        _average_parts(added, key) if len(find_eyes(inputs.knows[recipe.name])) > 1 else None,
         tuple(_average_weights(models, inputs.samples.targets, key)),
     )
+
+
+def _tabulate_parts(
+    parts: dict[str, Floats], fold: AreaFold, targets: tuple[str, ...]
+) -> pd.DataFrame:
+    """Tabulate what each part adds to the test areas: a column a target, by part and area."""
+    tables = {name: pd.DataFrame(values, fold.test, targets) for name, values in parts.items()}
+    return pd.concat(tables, names=["part", "area_id"])
+
+
+def _average_parts(added: list[pd.DataFrame], key: Record) -> pd.DataFrame:
+    """Average over repeats what each part adds to an area while it is held out.
+
+    The mean is left out: every prediction has it.
+    """
+    mean = pd.concat(added).groupby(level=["part", "area_id"], sort=False).mean()
+    mean = mean.drop(index=MEAN, level="part")
+    rows = mean.rename_axis(columns="target").stack().rename("added").reset_index()
+    return rows.assign(**key)
 
 
 def _measure_near(

@@ -127,7 +127,7 @@ def evaluate_recipes(settings: Settings, run: Run) -> None:
             tables,
             Collected(),
         )
-        if judge.refitter is not None:
+        if judge.refitter is not None and judge.refitter.learners:
             size = f"{len(find_usable_areas(samples))} areas x {len(samples.targets)} targets"
             run.say(
                 f"evaluate: every fold is fitted anew to labels of other worlds, {size}: minutes, "
@@ -185,6 +185,9 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         found.member_weights += predicted.member_weights
         if predicted.applicability is not None:
             judge.tables.applicability.append(predicted.applicability)
+        # Of the scheme that maps show, as ranks are.
+        if predicted.parts is not None and scheme == choose_listed(inputs.schemes):
+            judge.tables.parts.append(predicted.parts)
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.

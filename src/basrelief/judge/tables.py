@@ -56,6 +56,13 @@ REFITS = pa.schema(
     ]
 )
 
+PARTS = pa.schema(
+    [
+        *((name, TEXT) for name in ("recipe", "target", "scheme", "area_id", "part")),
+        ("added", NUMBER),
+    ]
+)
+
 ROWS_AT_ONCE = 2**18
 """Rows that are turned into text and written at once: bounds the memory."""
 
@@ -96,6 +103,7 @@ class EvaluationTables:
     residuals: Table
     applicability: Table
     refits: Table
+    parts: Table
     ranked: RankedList
 
 
@@ -119,5 +127,6 @@ def open_tables(run: Run) -> Iterator[EvaluationTables]:
             residuals=enter(open_parquet(folder / "residuals.parquet", RESIDUALS)),
             applicability=enter(open_parquet(folder / "applicability.parquet", APPLICABILITY)),
             refits=enter(open_parquet(folder / "refits.parquet", REFITS)),
+            parts=enter(open_parquet(folder / "parts.parquet", PARTS)),
             ranked=RankedList(stack.enter_context(listed.open("w", encoding="utf-8", newline=""))),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
@@ -18,7 +20,17 @@ DIFFERENCES = {
 """What the interval of a paired difference says, by sense."""
 
 
-def say_difference(record: Record, other: str) -> tuple[str, str] | None:
+EYE_DIFFERENCES = {
+    "better": "adds {amount} to {other}",
+    "even": "is not known to add to {other}: {amount}",
+    "worse": "takes from what is told by {other}: {amount}",
+}
+"""The same of an eye beside all others."""
+
+
+def say_difference(
+    record: Record, other: str, words: Mapping[str, str] = DIFFERENCES
+) -> tuple[str, str] | None:
     """Say what a recipe adds to another, from ``difference, low, high, beats, is_beaten``.
 
     The range stands with what it is, from ``interval``.
@@ -41,7 +53,7 @@ def say_difference(record: Record, other: str) -> tuple[str, str] | None:
         return None
     amount = f"{format_number(difference)} {write_range(low, high, record)}"
     sense = tell_comparison(record)
-    return sense, DIFFERENCES[sense].format(amount=amount, other=other)
+    return sense, words[sense].format(amount=amount, other=other)
 
 
 def find_gain(

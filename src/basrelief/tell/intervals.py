@@ -80,18 +80,22 @@ def say_intervals(records: Iterable[Record]) -> str:
             "For these ranges every fold was fitted anew to labels drawn for the same areas."
         )
     if "refitted" in kinds:
-        sentences.append("Those marked 95% hold the skill to be expected so often.")
+        sentences.append(
+            "Those marked 95% hold the skill to be expected so often: so they did on simulated "
+            "labels of 99 areas."
+        )
     if "drawn_in" in kinds:
         sentences.append(
             "Where LIDAR is told from chance, the lower end is the gain from which chance could "
             "just reach the one observed: marked 80 to 96%, such ranges held what is to be "
-            "expected so often on simulated labels of which LIDAR knows a part."
+            "expected so often on simulated labels of 99 areas, of which LIDAR knew a part."
         )
     if "few_districts" in kinds:
         sentences.append(
             "What knows places or districts has no 95% interval here, for there are fewer than ten "
-            "districts: on simulated labels such a range held what is to be expected 76 to 100 "
-            "times in a hundred, the less often the more districts share."
+            "districts: on simulated labels of 99 areas in four districts such a range held what "
+            "is to be expected 76 to 100 times in a hundred, the less often the more districts "
+            "share."
         )
     if "resampled" in kinds:
         # Networks by area as well: none of them is fitted hundreds of times.

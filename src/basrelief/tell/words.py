@@ -9,7 +9,7 @@ from basrelief.config import Settings
 from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
 from basrelief.sources.ranks import SUFFIX
-from basrelief.sources.targets import BY_DISTRICT
+from basrelief.sources.targets import BY_DISTRICT, DOMAINS
 
 TARGET_NAMES = {
     "imd": "multiple deprivation",
@@ -167,6 +167,11 @@ def write_targets(targets: Sequence[str]) -> str:
     return join_words([name_target(target) for target in targets])
 
 
+def has_index(targets: Sequence[str]) -> bool:
+    """Say whether any target is an index of deprivation or one of its domains."""
+    return not set(DOMAINS).isdisjoint(targets)
+
+
 def name_report(targets: Sequence[str]) -> str:
     """Name a report by what it predicts.
 
@@ -174,8 +179,11 @@ def name_report(targets: Sequence[str]) -> str:
     --------
     >>> name_report(["crime"]), name_report(["imd", "income", "health", "crime"])
     ('crime from LIDAR', 'deprivation from LIDAR')
+    >>> name_report(["burglary", "drugs", "robbery", "theft"])
+    '4 scores from LIDAR'
     """
-    subject = write_targets(targets) if len(targets) < MANY_TARGETS else "deprivation"
+    many = "deprivation" if has_index(targets) else f"{len(targets)} scores"
+    subject = write_targets(targets) if len(targets) < MANY_TARGETS else many
     return f"{subject} from LIDAR"
 
 

@@ -49,7 +49,7 @@ def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     facts: Facts, section: Reader
 ) -> None:
     words = "every recipe but networks was fitted anew to both"
-    rate = "At most one such page in twenty would claim anything of LIDAR"
+    rate = "at most one such page in twenty claimed anything of LIDAR"
     assert rate in section(report.draw_page(facts), "chance")
     assert words in section(report.draw_page(facts), "chance")
     rough = [record | {"interval": "few_districts"} for record in facts.scores]
@@ -67,10 +67,13 @@ def test_no_rate_is_told_of_a_page_whose_networks_could_claim(facts: Facts) -> N
     network = lidar | {"recipe": "vgg16", "holds": False}
     scores = [*facts.scores, facts.scores[0] | {"recipe": "vgg16", "interval": "resampled"}]
     said = chance.say_how([lidar, network], scores)
-    assert "Without networks at most one such page in twenty" in said
+    assert "With networks it was not measured" in said
     assert "8 of 100" in said
     # One that was held against nothing can claim nothing.
-    assert "networks at most" not in chance.say_how([lidar, network | {"is_tested": False}], scores)
+    said = chance.say_how([lidar, network | {"is_tested": False}], scores)
+    assert "With networks" not in said
+    assert "other eyes" not in said
+    assert "With other eyes" in chance.say_how([lidar], scores, has_eyes=True)
 
 
 def test_without_a_tested_claim_no_world_is_spoken_of(facts: Facts) -> None:

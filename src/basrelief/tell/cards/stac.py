@@ -27,6 +27,7 @@ from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import LAYER_WORDS, Model
+from basrelief.tell.page.data import say_flights
 from basrelief.tell.words import name_target, write_targets
 
 BANDS = {
@@ -48,7 +49,7 @@ MANY_FEATURES = 100
 TOML, JSON = "application/toml", "application/json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PARQUET, ZARR = "application/vnd.apache.parquet", "application/vnd+zarr"
-NO_DATE = "The date is that of the file: when the heights were flown is not known."
+OF_THE_FILE = "The date is that of the file."
 
 
 def write_items(facts: Facts, models: Sequence[Model]) -> None:
@@ -84,7 +85,7 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         datetime=model.written,
         properties={
             "title": f"{facts.tell(model.name)}: {targets} from LIDAR",
-            "description": f"{model.recipe.about}. {NO_DATE}",
+            "description": f"{model.recipe.about}. {tell_date(facts)}",
             **bands,
         },
     )
@@ -199,7 +200,7 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         datetime=read_date(facts.run.chips / "chips.parquet"),
         properties={
             "title": "Chips",
-            "description": f"{len(chips)} squares of surface and ground heights. {NO_DATE}",
+            "description": f"{len(chips)} squares of heights: surface, ground. {tell_date(facts)}",
             "gsd": facts.samples.resolution_m,
         },
     )
@@ -254,7 +255,7 @@ def describe_raster(name: str, path: Path, record: dict[str, Any], facts: Facts)
             datetime=read_date(path),
             properties={
                 "title": title_raster(path, facts.tell(record)),
-                "description": NO_DATE,
+                "description": tell_date(facts),
                 "gsd": abs(raster.transform.a),
             },
         )
@@ -316,7 +317,12 @@ def locate_bounds(bounds: Sequence[float], crs: Any) -> dict[str, Any]:
     return {"geometry": shapely.geometry.mapping(shapely.box(*degrees)), "bbox": degrees}
 
 
+def tell_date(facts: Facts) -> str:
+    """Say what the date of an item is, and when the ground was flown."""
+    return f"{OF_THE_FILE} {say_flights(facts.samples.areas)}"
+
+
 def read_date(path: Path) -> datetime:
     """When a file was last changed, UTC, to the second."""
-    # A file's date stands for that of a flight, which no file tells: `NO_DATE` says so.
+    # A file's date stands for those of flights, which are years: `tell_date` says so.
     return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)

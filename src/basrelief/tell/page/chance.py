@@ -24,19 +24,21 @@ REFITTED_HOW = (
 )
 """How gains are judged where labels of other worlds were drawn."""
 
-RATES = {
-    # Measured by `benchmarks/claims.py` on recipes of areas: networks are not among them.
-    "refitted": (
-        "At most one such page in twenty would claim anything of LIDAR where there is nothing."
-    ),
+RATE = (
+    "On simulated labels of 99 areas at most one such page in twenty claimed anything of LIDAR "
+    "where there was nothing; of 600 made-up areas none of 30 did."
+)
+"""How often a page claims of LIDAR what is not there: `benchmarks/claims.py`, `claims_many.py`."""
+
+UNMEASURED = {
+    "eyes": "With other eyes beside LIDAR that was not measured.",
     "networks": (
-        "Without networks at most one such page in twenty would claim anything of LIDAR where "
-        "there is nothing. How often a page with networks would was not measured: their "
-        "predictions are held fixed, and a model that stood in for one claimed something in 8 of "
-        "100 worlds without LIDAR, with blocks and a buffer held out."
+        "With networks it was not measured: their predictions are held fixed, and a model that "
+        "stood in for one claimed something in 8 of 100 worlds without LIDAR, with blocks and a "
+        "buffer held out."
     ),
 }
-"""How often a page claims of LIDAR what is not there, by what its claims are of."""
+"""Of which pages it is not known, by what they have besides."""
 
 ALONE_HOW = (
     f"So each gain was judged by its own range, stretched {ALONE:g} times because it holds models "
@@ -80,14 +82,19 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {
         "lidar": _count(select(claims, nothing="no_lidar")),
         "others": _count(select(claims, nothing="no_pattern")),
-        "how": say_how(claims, facts.scores),
+        "how": say_how(claims, facts.scores, has_eyes=bool(facts.judged.list_eyes())),
         "moved": moved,
         "n_moved": moved[0][1][0].record["n_moved"] if moved else 0,
     }
 
 
-def say_how(claims: Sequence[Record], scores: Sequence[Record]) -> str:
+def say_how(claims: Sequence[Record], scores: Sequence[Record], *, has_eyes: bool = False) -> str:
     """Say how gains were judged, and how often a page judged so claims what is not there.
+
+    Parameters
+    ----------
+    has_eyes
+        Whether there are other eyes than LIDAR.
 
     Examples
     --------
@@ -105,7 +112,9 @@ def say_how(claims: Sequence[Record], scores: Sequence[Record]) -> str:
     if not recipes:
         return REFITTED_HOW
     # What could have claimed counts, and not what did: it is the page's making that has a rate.
-    return f"{REFITTED_HOW} {RATES['networks' if recipes - refitted else 'refitted']}"
+    beside = {"eyes": has_eyes, "networks": bool(recipes - refitted)}
+    rest = [UNMEASURED[name] for name, is_there in beside.items() if is_there]
+    return " ".join([REFITTED_HOW, RATE, *rest])
 
 
 def _count(claims: list[Record]) -> tuple[int, int]:

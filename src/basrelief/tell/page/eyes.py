@@ -1,17 +1,18 @@
-"""What each eye adds: each alone, all together, and all without each, held against each other."""
+"""What each eye adds: every eye alone, all together, and all without each, held against each other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from basrelief.config import name_eye
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes
+from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import Finding, say_r2
-from basrelief.tell.gains import say_difference
+from basrelief.tell.gains import EYE_DIFFERENCES, say_difference
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.parts import say_posterior
@@ -20,11 +21,13 @@ from basrelief.tell.words import (
     join_words,
     name_each,
     name_known,
-    name_recipe,
     name_scheme,
     name_target,
     write_targets,
 )
+
+WHERE = "where areas lie"
+"""What every recipe of several eyes knows besides: place and, where it counts, district."""
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
@@ -65,19 +68,17 @@ def name_parts(facts: Facts, whole: str) -> dict[str, str]:
     """Name what is held against each other, by the recipe that speaks for it; the whole last."""
     knows, eyes = facts.judged.knows, facts.judged.list_eyes()
     twins = _find_twins(facts, whole)
-    members = {
-        m for record in select(facts.judged.member_weights, recipe=whole) for m in record["members"]
-    }
+    speakers = name_sets(facts, whole)
     parts = {
-        name: f"{name_known(known)} alone"
+        name: f"{name_known([eye])} alone"
         for eye in eyes
-        for name, known in knows.items()
-        if list(known) == [eye] and name in members
+        for name, own in speakers.items()
+        if own == eye
     }
     # Without any eye: what knows as much of where areas are, and no more.
     where = set(knows[whole]) - set(eyes)
     blind = next((name for name, known in knows.items() if set(known) == where), None)
-    parts |= {blind: name_recipe(blind)} if blind else {}
+    parts |= {blind: f"no eye: {name_known(order_codes(where))}"} if blind else {}
     parts |= {
         twin: f"all but {name_known([eye])}"
         for eye, twin in twins.items()
@@ -89,28 +90,27 @@ def name_parts(facts: Facts, whole: str) -> dict[str, str]:
 def say_release(facts: Facts, whole: str) -> list[str]:
     """Say plainly where LIDAR adds nothing that can be told to a release that one has.
 
-    A sentence a scheme; empty where no table is the last release.
+    A sentence for schemes that say the same; empty where no table is the last release.
     """
     tables = facts.settings.data.tables
     releases = [name_eye(key) for key, table in tables.items() if table.role == "last_release"]
     twin = _find_twins(facts, whole).get(HEIGHTS)
     if not releases or twin is None:
         return []
-    known = [eye for eye in find_eyes(facts.judged.knows.get(twin, ())) if eye not in releases]
-    given = f"{name_known(releases)}{f', {name_known(known)}' if known else ''} and where areas lie"
-    sentences = []
+    others = [eye for eye in find_eyes(facts.judged.knows.get(twin, ())) if eye not in releases]
+    given = join_words([*name_each([*releases, *others]), WHERE])
+    schemes_of: dict[tuple[str, ...], list[str]] = {}
     for scheme in facts.schemes:
-        records = select(
-            facts.judged.comparisons, recipe=whole, versus=twin, scheme=scheme, unit="area"
-        )
-        nothing = [r["target"] for r in records if tell_comparison(r) != "better"]
+        key = {"scheme": scheme, "unit": "area"}
+        records = select(facts.judged.comparisons, recipe=whole, versus=twin, **key)
+        nothing = tuple(r["target"] for r in records if tell_comparison(r) != "better")
         if nothing:
-            sentences.append(
-                f"With {name_scheme(scheme, facts.settings)}, LIDAR adds nothing that can be told "
-                f"to {given} for {write_targets(nothing)}: whoever has that release needs no LIDAR "
-                "to predict it again."
-            )
-    return sentences
+            schemes_of.setdefault(nothing, []).append(name_scheme(scheme, facts.settings))
+    return [
+        f"With {' and with '.join(schemes)}, LIDAR adds nothing that can be told to {given} for "
+        f"{write_targets(nothing)}. Where that release is at hand, LIDAR is not known to be needed."
+        for nothing, schemes in schemes_of.items()
+    ]
 
 
 def _find_twins(facts: Facts, whole: str) -> dict[str, str]:
@@ -167,29 +167,43 @@ def _show_skills(records: Sequence[Record], parts: dict[str, str], whole: str) -
 def _show_target(
     facts: Facts, whole: str, parts: dict[str, str], scheme: str, target: str
 ) -> Chart:
-    """Gather one target's skills, what each eye adds, and how likely it says anything."""
+    """Gather one target's skills, and under the whole's what each eye adds to all others."""
     key = {"target": target, "scheme": scheme}
     records = [
         record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
     ]
     against = select(facts.judged.comparisons, recipe=whole, unit="area", **key)
-    gains = _say_gains(facts, whole, {record["versus"]: record for record in against})
-    told = {statement.words: statement.sense for statement in gains}
-    kept = select(facts.judged.member_weights, recipe=whole, **key)
-    evidence = [
-        sentence
-        for record in kept
-        if record["weighed_by"] == "posterior"
-        for sentence in say_posterior(record["members"])
-    ]
-    # The words of all gains, and the sign of the best: a chart has one line of them.
-    best = next((s for s in ("better", "even", "worse") if s in told.values()), None)
+    over = {record["versus"]: record for record in against}
+    gains = tuple(_say_gains(facts, whole, over))
+    rows = _show_skills(records, parts, whole)
     return Chart(
         title=name_target(target),
-        rows=_show_skills(records, parts, whole),
-        statement=Statement(best, "; ".join(told)) if best else None,
-        because=f". {' '.join(evidence)}" if best else " ".join(evidence),
+        rows=[replace(row, versus=gains) if row.is_asked else row for row in rows],
+        because=_say_evidence(facts, whole, over, key),
     )
+
+
+def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[str, str]) -> str:
+    """Say how likely each eye whose gain is told says something beside the others."""
+    twins, sentences = _find_twins(facts, whole), list[str]()
+    names = {eye: name for name, eye in name_sets(facts, whole).items()}
+    for record in select(facts.judged.member_weights, recipe=whole, **key):
+        for eye, twin in twins.items():
+            # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
+            is_told = twin in over and tell_comparison(over[twin]) == "better"
+            share = record["members"].get(names.get(eye, ""))
+            if is_told and share is not None and record["weighed_by"] == "posterior":
+                sentences += say_posterior({name_known([eye]): share}, "the others and place")
+    return " ".join(sentences)
+
+
+def name_sets(facts: Facts, whole: str) -> dict[str, str]:
+    """Name by feature set of the recipe of all eyes the eye that it is of."""
+    knows = facts.judged.knows
+    members = {
+        m for record in select(facts.judged.member_weights, recipe=whole) for m in record["members"]
+    }
+    return {m: knows[m][0] for m in sorted(members) if len(knows.get(m, ())) == 1}
 
 
 def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statement]:
@@ -197,8 +211,8 @@ def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statem
     gains = []
     for eye, twin in _find_twins(facts, whole).items():
         others = [each for each in find_eyes(facts.judged.knows.get(whole, ())) if each != eye]
-        named = join_words([*name_each(others), "where areas lie"])
-        found = say_difference(over[twin], named) if twin in over else None
+        named = join_words([*name_each(others), WHERE])
+        found = say_difference(over[twin], named, EYE_DIFFERENCES) if twin in over else None
         if found:
             gains.append(Statement(found[0], f"{name_known([eye])} {found[1]}"))
     return gains

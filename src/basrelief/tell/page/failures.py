@@ -26,7 +26,8 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather, target by target, where the recipe that is shown fails; None where none is."""
     shown = []
     records = select(facts.judged.failures, scheme=facts.shown_scheme)
-    for record in facts.keep_shown(records):
+    kept = list(facts.keep_shown(records))
+    for record in kept:
         mine = facts.find_residuals(record["recipe"], record["target"])
         outside = facts.find_outside(record["recipe"], record["target"])
         districts = [
@@ -39,7 +40,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
                 "target": record["target"],
                 "recipe": record["recipe"],
                 "sentences": [
-                    *say_failures(record, len(outside), len(mine)),
+                    *say_failures(record, len(outside), len(mine), SURE / len(kept)),
                     *_say_unmeasured(facts, record, mine),
                 ],
                 "summary": _sum_up(record),
@@ -57,8 +58,15 @@ def _sum_up(record: Record) -> str:
     return f"{record['deciles_within_one']:.0%} within one tenth of the truth"
 
 
-def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
-    """Say in sentences what the residuals show: tenths hit, pattern on the map, areas outside."""
+def say_failures(record: Record, n_outside: int, n: int, sure: float = SURE) -> list[str]:
+    """Say in sentences what the residuals show: tenths hit, pattern on the map, areas outside.
+
+    Parameters
+    ----------
+    sure
+        The chance below which a pattern is called one: with several scores on a page a share of
+        `SURE` each, or one in twenty of them would show one by luck (Bonferroni).
+    """
     sentences = []
     if record["deciles_exact"] is not None:
         sentences.append(
@@ -69,13 +77,13 @@ def say_failures(record: Record, n_outside: int, n: int) -> list[str]:
     moran, chance = record["moran_i"], record["moran_p"]
     if moran is not None:
         figures_told = f"Moran's I {format_number(moran)}, p {format_number(chance, 3)}"
-        if chance <= SURE and moran > 0:
+        if chance <= sure and moran > 0:
             sentences.append(
                 f"Neighbouring areas err alike ({figures_told}): something that changes smoothly "
                 "over the ground is missed, and whole neighbourhoods are predicted too high or "
                 "too low together."
             )
-        elif chance <= SURE:
+        elif chance <= sure:
             sentences.append(f"Neighbouring areas err in opposite ways ({figures_told}).")
         else:
             sentences.append(

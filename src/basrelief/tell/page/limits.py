@@ -7,11 +7,13 @@ from typing import Any
 from basrelief.judge.scores import is_fixed
 from basrelief.tell.facts import Facts
 from basrelief.tell.intervals import REFITTED
+from basrelief.tell.words import has_index
 
 
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather which limits this run has."""
     return {
+        "has_index": has_index(facts.samples.targets),
         "has_crime": "crime" in facts.samples.targets,
         "has_districts": "lad" in facts.schemes,
         "has_refitted": any(record["interval"] in REFITTED for record in facts.scores),

@@ -122,7 +122,7 @@
     title.append(name, rest ? ` (${rest}), ${layer.name}` : `, ${layer.name}`);
     const table = element("dl");
     for (const [term, text] of lines) table.append(element("dt", term), element("dd", text));
-    return [title, table, ...(layer.ground ? tellGround(layer.ground, row, element) : [])];
+    return [title, table, ...(layer.ground ? tellGround(layer.ground, row, element) : []), ...(layer.eyes ? tellEyes(layer.eyes, row, element) : [])];
   }
 
   function drawArea() {

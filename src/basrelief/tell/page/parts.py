@@ -180,15 +180,16 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     return f"Inner folds kept {kept}{rest}."
 
 
-def say_posterior(members: dict[str, float]) -> Iterator[str]:
+def say_posterior(members: dict[str, float], beside: str = "place") -> Iterator[str]:
     """Say of each feature set how likely it says something; it was one half before any label."""
     for name, share in members.items():
-        who = "LIDAR says something" if len(members) == 1 else f"{name} says something"
+        is_lidar = len(members) == 1 and beside == "place"
+        who = "LIDAR says something" if is_lidar else f"{name} says something"
         if UNTOLD[0] <= share <= UNTOLD[1]:
-            yield f"The labels learnt from do not tell whether {who} beside place."
+            yield f"The labels learnt from do not tell whether {who} beside {beside}."
             continue
         likely = "over 99%" if share >= ALWAYS else format_percent(share)
-        yield f"By the labels learnt from, it is {likely} likely that {who} beside place."
+        yield f"By the labels learnt from, it is {likely} likely that {who} beside {beside}."
 
 
 def _show_scheme(

@@ -20,6 +20,7 @@ from basrelief.tell.facts import Facts
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.maps.contributions import choose_contribution, read_contributions
 from basrelief.tell.maps.layers import MapLayer, gather_layers
+from basrelief.tell.page.map_eyes import show_eyes
 from basrelief.tell.page.map_ground import show_sums
 from basrelief.tell.page.overlays import make_overlay
 from basrelief.tell.senses import SENSES
@@ -53,7 +54,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     shown = [
         describe_layer(layer)
         | {"overlay": _find_overlay(facts, layer, records)}
-        | {"ground": show_sums(facts, layer)}
+        | {"ground": show_sums(facts, layer), "eyes": show_eyes(facts, layer)}
         for layer in layers
     ]
     n_predicted = max(layer.n_predicted for layer in layers)
@@ -64,6 +65,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         # In public nobody is told why an area has no figures.
         "blank": NOT_PUBLISHED if facts.is_public else "",
         "has_sums": any(layer["ground"] for layer in shown),
+        "has_eyes": any(layer["eyes"] for layer in shown),
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
         "n_predicted": n_predicted,

@@ -1,0 +1,15 @@
+// What each eye, and where an area lies, add to the prediction of an area chosen on the map.
+const tellEyes = (eyes, row, element) => {
+  "use strict";
+  const added = eyes.added.map((values) => values[row]);
+  if (added.some((value) => value === null)) return [];
+  const table = element("table", "", { class: "sums" });
+  table.append(element("caption", `What each eye adds, by ${eyes.recipe}`));
+  eyes.names.forEach((name, k) => {
+    const sign = added[k] < 0 ? "−" : added[k] > 0 ? "+" : "";
+    const line = element("tr");
+    line.append(element("th", name, { scope: "row" }), element("td", `${sign}${Math.abs(added[k]).toFixed(Math.max(0, eyes.places))}`));
+    table.append(line);
+  });
+  return [table, element("p", `Above (+) or below (−) the mean, while the area was held out. Eyes that tell the same share what they tell: what one adds to all others is told under "What each eye adds".`, { class: "small" })];
+};

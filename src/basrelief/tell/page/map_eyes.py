@@ -1,0 +1,48 @@
+"""What each eye adds to each area's prediction, for the map of the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from basrelief.run import Record
+from basrelief.tell.facts import Facts
+from basrelief.tell.maps.layers import MapLayer
+from basrelief.tell.page.eyes import find_whole, name_sets
+from basrelief.tell.words import name_known
+
+
+def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
+    """Gather what each eye, place and district add to the areas by the recipe of all eyes.
+
+    Returns
+    -------
+    None where LIDAR is the only eye, and on the public map; else ``recipe``, ``names`` (of the
+    parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where unknown.
+    """
+    whole = None if facts.is_public else find_whole(facts)
+    if whole is None:
+        return None
+    filters = [
+        ("recipe", "==", facts.find_code(whole)),
+        ("target", "==", layer.target),
+        ("scheme", "==", layer.scheme),
+    ]
+    path = facts.run.folder / "evaluate" / "parts.parquet"
+    table: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
+    if table.empty:
+        return None
+    # In the order of the layer's areas, by which the page's script finds them.
+    added = table.pivot(index="part", columns="area_id", values="added")
+    added = added.loc[list(dict.fromkeys(table["part"]))].reindex(columns=layer.table["area_id"])
+    sets = name_sets(facts, whole)
+    return {
+        "recipe": whole,
+        "names": [name_known([sets.get(part, part)]) for part in added.index],
+        "places": layer.classes.places,
+        "added": [
+            [round(value, layer.classes.places) if np.isfinite(value) else None for value in values]
+            for values in added.to_numpy(np.float64).tolist()
+        ],
+    }
