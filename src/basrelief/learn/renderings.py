@@ -64,6 +64,7 @@ def render_colours(
         raise InputError(
             f"bands = {list(chosen)}: the photo has {', '.join(names)}, and no {missing[0]!r}."
         )
+    # By name: which band is red is the file's to say, and not their order.
     at = [names.index(name.lower()) for name in chosen]
     white = np.array([WHITE[bands[k].unit] for k in at], np.float32)[:, None, None]
     shown = 255.0 * np.clip(values[at] / white, 0.0, 1.0)
