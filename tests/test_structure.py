@@ -14,6 +14,7 @@ ROOMS = [
     "names",
     "toml",
     "values",
+    "eyes",
     "config",
     "schema",
     "run",

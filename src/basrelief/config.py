@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -19,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
@@ -36,6 +35,7 @@ from basrelief.values import (
     Name,
     PathText,
     Prose,
+    StrictTable,
     Text,
     Year,
     check_path,
@@ -45,10 +45,6 @@ from basrelief.values import (
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
-KNOWN_BESIDES = ("heights", "pictures", "photo", "lidar", "mean", "place", "district", "size")
-"""What can be known of areas beside tables, and what is predicted without any: no table is called
-so."""
-
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
@@ -113,84 +109,6 @@ class Typed:
         return "the working directory" if self.is_option else "the configuration file"
 
 
-class StrictTable(BaseModel):
-    """A table of the configuration file: immutable, and strict about its keys."""
-
-    # The lines under the keys are what an editor shows of them.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class PhotoReading(StrictTable):
-    """How the numbers of a photo are read: the same wherever a model is used."""
-
-    bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
-    """Names of the bands: as the files describe theirs, or one for each that they have."""
-
-    # Of other masks nobody knows which numbers are clouds.
-    mask: Literal["SCL"] | None = None
-    """Band of the files with Sentinel-2's scene classification: clouds, their shadows and what was
-    saturated are left out."""
-
-    scale: Annotated[float, Field(gt=0)] | None = None
-    """What stored numbers are multiplied with, only where files do not say it: 0.0001 of
-    Sentinel-2."""
-
-    offset: float = 0.0
-    """What is added then: -0.1 of Sentinel-2 from processing baseline 04.00 on (2022)."""
-
-    resolution_m: Annotated[float, Field(ge=0.01, le=1000)] | None = None
-    """Side of the cells that finer files are averaged to, in metres; by default their own."""
-
-    @model_validator(mode="after")
-    def _check_names(self) -> Self:
-        lower = [name.lower() for name in self.bands]
-        twice = next((name for name in lower if lower.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"bands: {twice!r} is given twice")
-        if self.offset and self.scale is None:
-            raise ValueError("offset needs scale, which it is added after")
-        return self
-
-
-class PhotoSettings(PhotoReading):
-    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
-
-    files: PathText
-    """Glob of GeoTIFFs of the place; what several show is the median of them."""
-
-
-class TableSettings(StrictTable):
-    """A table of what else is known of areas, by their codes: an eye beside LIDAR."""
-
-    file: PathText
-    """CSV or XLSX, read as the table of labels is."""
-
-    columns: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
-    """Columns to learn from: numbers, by their headings. Of the last release of an index by default
-    the scores that are recognised."""
-
-    role: Literal["last_release"] | None = None
-    """``last_release``: what was published before of what is to be predicted."""
-
-    area_column: Name | None = None
-    """Column of the area codes, only where it cannot be recognised."""
-
-    lookup: PathText | Literal["by-code"] | None = None
-    """For a table of another census: the ONS' lookup from LSOAs of 2011 to those of 2021, by which
-    it is carried over; or ``by-code``: areas that kept their code are taken, the others unknown."""
-
-    @model_validator(mode="after")
-    def _check_columns(self) -> Self:
-        if self.columns is None and self.role is None:
-            raise ValueError('columns missing: name those to learn from, as columns = ["..."]')
-        for name in self.columns or ():
-            if (self.columns or []).count(name) > 1:
-                raise ValueError(f"columns: {name!r} stands twice")
-        return self
-
-
 class DataSettings(StrictTable):
     """Where the data are: pictures and a table, or rasters, boundaries and labels."""
 
@@ -229,7 +147,9 @@ class DataSettings(StrictTable):
     """Years whose counts are averaged; by default the last three complete ones that were not
     lockdown years (2020, 2021)."""
 
-    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = ["crime"]
+    targets: Annotated[list[Name], Field(min_length=1, max_length=200)] | Literal["all"] = Field(
+        default=["crime"]
+    )
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
@@ -245,7 +165,7 @@ class DataSettings(StrictTable):
     label_column: Name | None = None
     """Column of the area codes in the table of labels, only where it cannot be recognised."""
 
-    tables: Annotated[dict[FolderName, TableSettings], Field(max_length=20)] = {}
+    tables: dict[FolderName, TableSettings] = Field(default={}, max_length=20)
     """What else is known of areas, a table each, by a name of the user's (route 2)."""
 
     @property
@@ -288,16 +208,9 @@ class DataSettings(StrictTable):
             raise ValueError(
                 "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
             )
-        names = [name_eye(key).lower() for key in self.tables]
-        for name, key in zip(names, self.tables, strict=True):
-            # Not every disk tells capitals from small letters, and each has a file.
-            if names.count(name) > 1:
-                raise ValueError(f"tables: two are called {name!r} ({key!r} is one of them)")
-            if name in KNOWN_BESIDES:
-                raise ValueError(
-                    f"tables: {key!r} is the name of something else that can be known of areas "
-                    f"({', '.join(KNOWN_BESIDES)}). Give the table another"
-                )
+        fault = find_name_fault(list(self.tables))
+        if fault is not None:
+            raise ValueError(f"tables: {fault}")
         return self
 
 
@@ -349,7 +262,7 @@ class ModelSettings(StrictTable):
     recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
     """Recipe names, or paths of recipe files; by default those that suit the data."""
 
-    weights: dict[Name, PathText] = {}
+    weights: dict[Name, PathText] = Field(default={})
     """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -491,17 +404,6 @@ class Settings(StrictTable):
         except ValueError as error:
             raise InputError(f"{named.name()}: {error} (found {show(value)}).") from error
         return replace(named, path=path)
-
-
-def name_eye(key: str) -> str:
-    """Name the eye that a table is, by its key in ``[data.tables]``: as recipes are written.
-
-    Examples
-    --------
-    >>> name_eye("last_release")
-    'last-release'
-    """
-    return key.replace("_", "-")
 
 
 def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:

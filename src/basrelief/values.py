@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from basrelief.names import (
     compose,
@@ -71,3 +71,12 @@ PathText = Annotated[Text, AfterValidator(check_path)]
 
 Metres = Annotated[float, Field(allow_inf_nan=False, le=1_000_000)]
 """A length on the ground, at most as long as the largest country here."""
+
+
+class StrictTable(BaseModel):
+    """A table of the configuration file: immutable, and strict about its keys."""
+
+    # The lines under the keys are what an editor shows of them.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )

@@ -73,7 +73,7 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
     "another census": (
         lambda table: table.rename(columns={CODE: "LSOA21CD"}),
         {},
-        ("LSOAs of 2021", "data.tables.census.lookup", "by-code"),
+        ("LSOAs of 2021", "data.tables.census.by_code = true"),
     ),
     "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
     "no such code column": (
@@ -140,7 +140,27 @@ def test_of_another_census_areas_that_kept_their_code_are_taken_where_that_is_as
     place: Place,
 ) -> None:
     table = people(place).rename(columns={CODE: "lsoa01_code"})
-    give(place, table.iloc[2:], lookup="by-code")
+    give(place, table.iloc[2:], by_code=True)
     found, notes = read(place)
     assert found["rent"].isna().sum() == 2
     assert any("knows nothing of 2 of the" in note for note in notes)
+
+
+def test_a_table_of_another_census_is_carried_over_as_labels_are(place: Place) -> None:
+    table = people(place)
+    codes = table[CODE].tolist()
+    # The first two areas became one, and all others stayed.
+    merged = "E01035000"
+    lookup = pd.DataFrame({"LSOA11CD": codes, "LSOA21CD": [merged, merged, *codes[2:]]})
+    lookup["CHGIND"] = ["M", "M", *["U"] * (len(codes) - 2)]
+    lookup.to_csv(place.folder / "lookup.csv", index=False)
+    newer = table.iloc[1:].rename(columns={CODE: "LSOA21CD"})
+    newer["LSOA21CD"] = lookup["LSOA21CD"].iloc[1:]
+    give(place, newer)
+    place.configure(data={"lookup": "lookup.csv"})
+    found, notes = read(place)
+    expected = table.set_index(CODE)["rent"]
+    assert found["rent"].iloc[2:].tolist() == expected.iloc[2:].tolist()
+    # What is known of the whole is known of both its parts.
+    assert found["rent"].iloc[:2].tolist() == [expected.iloc[1]] * 2
+    assert any("LSOAs of 2021 carried to those of 2011" in note for note in notes)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from basrelief.chips import photo as photo_layer
 from basrelief.chips.layers import open_layer
 from basrelief.chips.photo import CONTEXT_PX, lay_photo, open_photo
-from basrelief.config import DataSettings, InputError, PhotoSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
+from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run
 

@@ -34,7 +34,7 @@ def make_refits(n_districts: int = 20) -> Refits:
         }
         for name in ("relief", "place", "district", "joint")
     }
-    return Refits(("crime", "health"), KNOWS, n_districts, skills)  # type: ignore[arg-type]
+    return Refits(("crime", "health"), KNOWS, n_districts, skills)
 
 
 @pytest.mark.parametrize(

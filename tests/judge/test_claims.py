@@ -145,7 +145,7 @@ def judge(
         name: {kind: spread * rng.standard_normal((199, 1)) for kind in ("no_lidar", "no_pattern")}
         for name, spread in chance.items()
     }
-    refits = Refits(("crime",), KNOWS, 20, skills)  # type: ignore[arg-type]
+    refits = Refits(("crime",), KNOWS, 20, skills)
     order = [name for name in KNOWS if name in values]
     pairs = given or [
         pair(later, earlier, values[later] - values[earlier])

@@ -17,8 +17,8 @@ from basrelief.config import (
     ModelSettings,
     Settings,
     SplitSettings,
-    TableSettings,
 )
+from basrelief.eyes import TableSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn.stage import train_recipes
 from basrelief.run import Record, Run, read_json, write_json

@@ -59,7 +59,7 @@ def test_what_an_eye_says_stays_and_what_another_says_is_chance(
 def test_without_other_eyes_worlds_are_drawn_as_ever(
     drawn: tuple[AreaTerms, dict[str, NDArray[np.float64]]],
 ) -> None:
-    terms, labels = drawn
+    terms, _ = drawn
     real = np.random.default_rng(1).standard_normal((N, 1))
     plain = draw_worlds(terms, real, np.arange(N), 3, np.random.default_rng(0))
     more = draw_worlds(

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from basrelief.chips.layers import Band, create_layer
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, InputError, ModelSettings, PhotoSettings, Settings
+from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.learn import dense
 from basrelief.learn.choice import choose_recipes

@@ -13,8 +13,8 @@ from basrelief.config import (
     InputError,
     ModelSettings,
     Settings,
-    TableSettings,
 )
+from basrelief.eyes import TableSettings
 from basrelief.judge.yardsticks import Traits, find_yardsticks
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.eyes import join_eyes

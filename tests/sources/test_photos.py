@@ -14,7 +14,8 @@ from pyproj import CRS
 from rasterio import Affine
 from rasterio.enums import ColorInterp
 
-from basrelief.config import InputError, PhotoSettings
+from basrelief.config import InputError
+from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.sources.photos import PhotoFile, read_photo, read_photo_header
 from basrelief.sources.tiles import RasterFile

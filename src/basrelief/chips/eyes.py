@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
 
+from basrelief.chips.carried import open_lookup
 from basrelief.config import Settings
 from basrelief.run import Notes
 from basrelief.sources.areas import find_area_vintage
@@ -31,7 +33,10 @@ def read_place_tables(
     where = settings.typed("areas")
     told = find_area_vintage(where, settings.data.area_column)
     drawn = settle_vintage(told, areas["area_id"], str(where))
-    return read_eye_tables(settings, notes, areas["area_id"].tolist(), drawn)
+    lookup = open_lookup(settings, areas)
+    # As labels are: shares, rates and scores are averaged where areas were merged.
+    carry = None if lookup is None else partial(lookup.carry_labels, notes=notes)
+    return read_eye_tables(settings, notes, areas["area_id"].tolist(), drawn, carry)
 
 
 def write_place_tables(

@@ -16,7 +16,8 @@ from pyproj import CRS
 from basrelief.chips.layers import SHARD_SIDE, Band, create_layer
 from basrelief.chips.store import PHOTO
 from basrelief.chips.zonal import Zoning
-from basrelief.config import InputError, PhotoSettings, Settings, Typed
+from basrelief.config import InputError, Settings, Typed
+from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap

@@ -216,7 +216,7 @@ def _average_parts(added: list[pd.DataFrame], key: Record) -> pd.DataFrame:
     """
     mean = pd.concat(added).groupby(level=["part", "area_id"], sort=False).mean()
     mean = mean.drop(index=MEAN, level="part")
-    rows = mean.rename_axis(columns="target").stack().rename("added").reset_index()
+    rows = mean.reset_index().melt(["part", "area_id"], var_name="target", value_name="added")
     return rows.assign(**key)
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, InputError, PhotoSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
+from basrelief.eyes import PhotoSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,

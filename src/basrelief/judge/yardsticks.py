@@ -88,7 +88,8 @@ def differ_how(one: Traits, other: Traits) -> tuple[How, ...]:
     """Name how two recipes differ beside what they know.
 
     Features are told where both look by the same eye: that one of them reads what the other does
-    not know is what `differ` says. The mean reads and learns nothing, and so differs in what is known.
+    not know is what `differ` says. The mean reads and learns nothing, and so differs in what is
+    known.
     """
     found: list[How] = []
     shared = set(one.features) & set(other.features)

@@ -56,8 +56,8 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
         if other is not None and _tell_content(other, settings) != _tell_content(recipe, settings):
             raise InputError(
                 f"models.recipes: {other.name!r} is the name of the recipe that joins "
-                f"{', '.join(list_typed_members(recipe)) or 'a table'}, and is something else. Give "
-                "it another name."
+                f"{', '.join(list_typed_members(recipe)) or 'a table'}, and is something else. "
+                "Give it another name."
             )
     return [each for each in wanted if _tell_content(each, settings) not in asked]
 

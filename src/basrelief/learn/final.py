@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from basrelief import __version__
 from basrelief.chips.store import PHOTO, Samples
-from basrelief.config import ChipSettings, InputError, PhotoReading, Settings, StrictTable
+from basrelief.config import ChipSettings, InputError, Settings
+from basrelief.eyes import PhotoReading
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.linear import predict_linear
@@ -31,6 +32,7 @@ from basrelief.learn.recipes import (
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
+from basrelief.values import StrictTable
 
 GroundSource = Literal["terrain", "estimated"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from basrelief.config import StrictTable
+from basrelief.values import StrictTable
 
 Trainable = Literal["all", "none"] | Annotated[int, Field(ge=1)]
 Keep = Literal["best_validation_loss", "best_training_loss", "last"]

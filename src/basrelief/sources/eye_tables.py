@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -12,7 +12,6 @@ from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import refuse_other_vintage, settle_vintage
-from basrelief.sources.changes import carry_over, read_changes
 from basrelief.sources.labels import (
     Coded,
     find_sheets_vintage,
@@ -26,8 +25,7 @@ from basrelief.sources.targets import TARGETS, find_target
 Vintage = tuple[int, str] | None
 """Year of a table's areas, and what tells it."""
 
-LOOKUP_YEARS = (2011, 2021)
-"""From which census to which the ONS' lookup leads."""
+Carry = Callable[[pd.DataFrame, Vintage, Typed], pd.DataFrame]
 
 ENOUGH = 10
 """Areas a column that tell it from chance, as a rule of thumb of regression has it (Harrell 2015,
@@ -39,7 +37,11 @@ OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environmen
 
 
 def read_eye_tables(
-    settings: Settings, notes: Notes, area_ids: Sequence[str], drawn: Vintage
+    settings: Settings,
+    notes: Notes,
+    area_ids: Sequence[str],
+    drawn: Vintage,
+    carry: Carry | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Read every table of ``[data.tables]`` for the areas of a place.
 
@@ -51,6 +53,9 @@ def read_eye_tables(
         Codes of the areas of the place.
     drawn
         Year of the census that drew them, and what tells it; None where nothing does.
+    carry
+        Brings a table, of which it is told the year of its areas, to the areas of the place; None
+        without a lookup between censuses.
 
     Returns
     -------
@@ -64,17 +69,15 @@ def read_eye_tables(
         another census and nothing says how to carry it over, or it knows none of the areas.
     """
     return {
-        eye: _read_table(eye, settings, notes, list(area_ids), drawn) for eye in settings.table_eyes
+        eye: _read_table(eye, settings, notes, list(area_ids), (drawn, carry))
+        for eye in settings.table_eyes
     }
 
 
 def check_eye_tables(settings: Settings) -> None:
     """Find out at the start, before boundaries are read, whether every table has its columns."""
     for eye in settings.table_eyes:
-        _, columns = _open(eye, settings)
-        assert columns
-        if settings.find_table(eye).lookup not in (None, "by-code"):
-            read_changes(settings.typed_table(eye, "lookup"))
+        _open(eye, settings)
 
 
 def find_score(columns: Sequence[str], target: str) -> str | None:
@@ -126,9 +129,14 @@ def _open(eye: str, settings: Settings) -> tuple[list[Coded], dict[str, str]]:
 
 
 def _read_table(
-    eye: str, settings: Settings, notes: Notes, area_ids: list[str], drawn: Vintage
+    eye: str,
+    settings: Settings,
+    notes: Notes,
+    area_ids: list[str],
+    censuses: tuple[Vintage, Carry | None],
 ) -> pd.DataFrame:
     """Read one table, for the areas of a place."""
+    drawn, carry = censuses
     typed = settings.typed_table(eye)
     sheets, columns = _open(eye, settings)
     headings = list(dict.fromkeys(columns.values()))
@@ -141,53 +149,36 @@ def _read_table(
         }
     )
     told = settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
-    values = _carry_over(values, eye, settings, notes, (told, drawn), area_ids)
+    told = find_sheets_vintage(sheets)
+    # A code is never given again: whoever has the same code has the same ground.
+    is_by_code = settings.find_table(eye).by_code
+    if carry is not None and not is_by_code:
+        values = carry(values, told, typed)
+    elif not is_by_code:
+        _refuse_other_census(values, (told, drawn), typed, settings, area_ids)
     _refuse_strangers(values, typed, area_ids)
     here = values.reindex(area_ids).rename_axis("area_id")
     _note_gaps(here, typed, notes)
     return here
 
 
-def _carry_over(
+def _refuse_other_census(
     values: pd.DataFrame,
-    eye: str,
-    settings: Settings,
-    notes: Notes,
     years: tuple[Vintage, Vintage],
+    typed: Typed,
+    settings: Settings,
     area_ids: list[str],
-) -> pd.DataFrame:
-    """Bring a table of another census to the areas of the place, or refuse it."""
-    typed, lookup = settings.typed_table(eye), settings.find_table(eye).lookup
-    told, drawn = years
-    is_other = told is not None and drawn is not None and told[0] != drawn[0]
-    if lookup is None:
-        matched = (int(pd.Index(area_ids).isin(values.index).sum()), len(area_ids))
-        try:
-            refuse_other_vintage(str(typed), told, str(settings.typed("areas")), drawn, matched)
-        except InputError as error:
-            is_known = told is not None and drawn is not None
-            leads = is_known and (told[0], drawn[0]) == LOOKUP_YEARS  # type: ignore[index]
-            cure = f"the ONS' lookup with {typed.name('lookup')}, or " if leads else ""
-            raise InputError(
-                f"{error} Or give {cure}{typed.suggest('lookup', 'by-code')}, which takes areas "
-                "that kept their code and leaves the others unknown."
-            ) from error
-        return values
-    if lookup == "by-code":
-        # A code is never given again: whoever has the same code has the same ground.
-        return values
-    if is_other and told is not None and drawn is not None and (told[0], drawn[0]) != LOOKUP_YEARS:
+) -> None:
+    """Stop where a table is of another census than the boundaries, with what would work."""
+    told = settle_vintage(years[0], values.index, str(typed))
+    matched = (int(pd.Index(area_ids).isin(values.index).sum()), len(area_ids))
+    try:
+        refuse_other_vintage(str(typed), told, str(settings.typed("areas")), years[1], matched)
+    except InputError as error:
         raise InputError(
-            f"{typed.name('lookup')}: leads from LSOAs of 2011 to those of 2021, and {typed} is of "
-            f"{told[0]}, the boundaries of {drawn[0]}. Give {typed.suggest('lookup', 'by-code')}."
-        )
-    if told is not None and drawn is not None and not is_other:
-        notes.add(f"{typed}: is of the census of the boundaries, so its lookup is not used")
-        return values
-    # Shares, rates and scores: what is counted is to be given as a share, or it would not add up.
-    carried = carry_over(values, read_changes(settings.typed_table(eye, "lookup")), "mean")
-    notes.add(f"{typed}: {carried.describe()}")
-    return carried.table
+            f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "
+            "code and leaves the others unknown."
+        ) from error
 
 
 def _refuse_strangers(values: pd.DataFrame, typed: Typed, area_ids: list[str]) -> None:
@@ -230,5 +221,5 @@ def note_few(
                 f"{ENOUGH} areas a column: what single columns say is held back, and more columns "
                 "may hide what few would show"
             )
-        for name in table.columns[(table.nunique() <= 1).to_numpy()]:
+        for name in table.columns[(table.max() == table.min()).to_numpy()]:
             notes.add(f"{typed.name('columns')}: {name!r} is the same in all areas here")

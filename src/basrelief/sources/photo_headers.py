@@ -10,7 +10,8 @@ import numpy as np
 from pyproj import CRS
 from rasterio.enums import ColorInterp
 
-from basrelief.config import InputError, PhotoSettings
+from basrelief.config import InputError
+from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"

@@ -17,7 +17,8 @@ from rasterio.warp import calculate_default_transform, transform_bounds
 from rasterio.windows import Window as RasterWindow
 from rasterio.windows import transform as window_transform
 
-from basrelief.config import InputError, PhotoSettings
+from basrelief.config import InputError
+from basrelief.eyes import PhotoSettings
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.coordinates import is_same_crs
 from basrelief.sources.photo_headers import (

@@ -30,7 +30,7 @@ from basrelief.sources.formats import (
     read_head,
     refuse_odd_neighbours,
 )
-from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.plausible import (
     FARTHEST_M,
     LARGEST_CELL_M,
@@ -155,10 +155,8 @@ def _find_files(typed: Typed) -> list[tuple[Path, str]]:
         )
     if typed.path.exists():
         check_file(typed.path, str(typed))
-    raise InputError(
-        f"{typed}: no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives "
-        f"of them, relative to {typed.origin}."
-    )
+    what = "no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives of them"
+    raise refuse_absent(typed, what)
 
 
 @dataclass(frozen=True)

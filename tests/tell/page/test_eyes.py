@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import Settings, TableSettings
+from basrelief.config import Settings
+from basrelief.eyes import TableSettings
 from basrelief.judge.yardsticks import Traits, find_yardsticks
 from basrelief.run import Record, Run
 from basrelief.tell.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""What each eye adds: every eye alone, all together, and all without each, held against each other."""
+"""What each eye adds: every eye alone, all together, and all without each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from basrelief.config import name_eye
+from basrelief.eyes import name_eye
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
 from basrelief.run import Record
@@ -57,10 +57,10 @@ def find_whole(facts: Facts) -> str | None:
     """Find the recipe of all eyes with place; None where LIDAR is the only eye."""
     eyes = set(facts.judged.list_eyes())
     for record in facts.judged.recipes:
-        if eyes and eyes <= set(record["knows"]) and PLACE in record["knows"]:
-            # One that a user made of all eyes may lack the twins that the gains are over.
-            if set(record["yardsticks"]) >= eyes:
-                return str(record["recipe"])
+        is_whole = eyes and {PLACE, *eyes} <= set(record["knows"])
+        # One that a user made of all eyes may lack the twins that the gains are over.
+        if is_whole and set(record["yardsticks"]) >= eyes:
+            return str(record["recipe"])
     return None
 
 
@@ -207,7 +207,7 @@ def name_sets(facts: Facts, whole: str) -> dict[str, str]:
 
 
 def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statement]:
-    """Say what each eye adds to all others, from the whole's comparisons by what it is held against."""
+    """Say what each eye adds to all others, from the whole's comparisons by the other recipe."""
     gains = []
     for eye, twin in _find_twins(facts, whole).items():
         others = [each for each in find_eyes(facts.judged.knows.get(whole, ())) if each != eye]

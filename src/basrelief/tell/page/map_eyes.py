@@ -19,7 +19,8 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
     Returns
     -------
     None where LIDAR is the only eye, and on the public map; else ``recipe``, ``names`` (of the
-    parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where unknown.
+    parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where
+    unknown.
     """
     whole = None if facts.is_public else find_whole(facts)
     if whole is None:
@@ -34,15 +35,15 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
     if table.empty:
         return None
     # In the order of the layer's areas, by which the page's script finds them.
-    added = table.pivot(index="part", columns="area_id", values="added")
-    added = added.loc[list(dict.fromkeys(table["part"]))].reindex(columns=layer.table["area_id"])
+    by_part = dict(list(table.set_index("area_id").groupby("part", sort=False)["added"]))
+    added = {part: values.reindex(layer.table["area_id"]) for part, values in by_part.items()}
     sets = name_sets(facts, whole)
     return {
         "recipe": whole,
-        "names": [name_known([sets.get(part, part)]) for part in added.index],
+        "names": [name_known([sets.get(str(part), str(part))]) for part in added],
         "places": layer.classes.places,
         "added": [
             [round(value, layer.classes.places) if np.isfinite(value) else None for value in values]
-            for values in added.to_numpy(np.float64).tolist()
+            for values in added.values()
         ],
     }
