@@ -21,6 +21,13 @@ def draw(n_bands: int = 3, kind: str = "uint8") -> NDArray[Any]:
     return np.random.default_rng(0).integers(1, 255, (n_bands, SIDE, SIDE)).astype(kind)
 
 
+def striped() -> NDArray[Any]:
+    """Data in two of five columns: of every area the same share."""
+    values = draw()
+    values[:, :, np.arange(SIDE) % 5 > 1] = 0
+    return values
+
+
 def photo(
     values: NDArray[Any] | None = None,
     asked: dict[str, Any] | None = None,
@@ -151,6 +158,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         photo(asked={"resolution_m": 2.0}),
         ("has cells of 10 m, coarser than the 2 m of data.photo.resolution_m",),
     ),
+    "a sliver of every area": (
+        photo(striped()),
+        ("shows 50% of the ground of no area", "of the best it shows 40%"),
+    ),
     "all blank": (photo(np.zeros((3, SIDE, SIDE), np.uint8)), ("shows no ground of any area",)),
     "cut short": (truncated, ("photo.tif", "cannot be read to its end")),
     "a web page": (replaced(b"<!DOCTYPE html><html>"), ("photo.tif", "a web page")),
@@ -208,6 +219,16 @@ def test_a_photo_that_is_odd_is_used_with_a_note(
     spoil(place)
     areas = noted(*says)
     assert areas["has_photo"].mean() == pytest.approx(share, abs=0.02)
+
+
+def test_check_says_what_a_photo_is_and_reads_headers_alone(
+    place: Any, run_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo()(place)
+    assert run_command("check", str(place.config)) == 0
+    told = "1 file of a photo, cells of 10 m, bands red, green, blue (brightness)"
+    assert told in capsys.readouterr().out
+    assert not place.run.exists()
 
 
 def test_a_photo_beside_pictures_is_refused(place: Any, refused: Callable[..., None]) -> None:

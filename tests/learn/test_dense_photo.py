@@ -114,7 +114,7 @@ def pool_by_hand(area: shapely.Polygon, stage: int) -> NDArray[np.float64]:
     extractor = make_extractor()
     stride, halo = extractor.strides[stage], extractor.halo_px
     wide = np.pad(draw_photo(), ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
-    picture = np.nan_to_num(wide[1:], nan=0.0)  # red, green and blue of four bands
+    picture = np.nan_to_num(wide[1:], nan=115.0)  # red, green and blue of four bands
     maps, edge = extractor.read(picture)[stage], halo // stride
     has_data = np.isfinite(draw_photo()[0])
     values, weights = [], []
@@ -194,7 +194,7 @@ def test_colours_are_drawn_alike_whatever_the_rest_of_the_place_is() -> None:
     values = np.array([[[0.0, 0.15, 0.3]], [[0.6, np.nan, -0.1]], [[0.03, 0.3, 0.2]]], np.float32)
     bands = [Band(name, "reflectance") for name in ("red", "green", "blue")]
     found = render_colours(values, bands, ["blue", "green", "red"])
-    expected = [[[25.5, 255.0, 170.0]], [[255.0, 0.0, 0.0]], [[0.0, 127.5, 255.0]]]
+    expected = [[[25.5, 255.0, 170.0]], [[255.0, 115.0, 0.0]], [[0.0, 127.5, 255.0]]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

@@ -101,3 +101,22 @@ def test_the_words_name_the_year_of_the_data() -> None:
         "© Environment Agency copyright and/or database right 2022."
     )
     assert "[year]" in ENGLAND.lidar.statement
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("S2A_30UXC_20210612_0_L2A.tif", "Contains modified Copernicus Sentinel data 2021."),
+        ("T30UXC_20190701T110621_TCI.tif", "Contains modified Copernicus Sentinel data 2019."),
+        ("aerial.tif", None),
+    ],
+)
+def test_a_photo_is_credited_where_its_name_says_whose_it_is(
+    tmp_path: Path, name: str, words: str | None
+) -> None:
+    photo = '[data.photo]\nfiles = "photo/*.tif"\nbands = ["red", "green", "blue"]\n'
+    settings = make_place(tmp_path, photo)
+    (tmp_path / "photo").mkdir()
+    (tmp_path / "photo" / name).write_bytes(b"1234")
+    found = find_credits(settings, ["E01000001"])
+    assert [credit.words for credit in found.usual] == ([] if words is None else [words])

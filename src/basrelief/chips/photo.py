@@ -21,6 +21,7 @@ from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap
+from basrelief.sources.photo_headers import BRIGHTNESS
 from basrelief.sources.photos import PhotoFile, read_photo, read_photo_header
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.tiles import find_raster_files
@@ -91,6 +92,7 @@ def open_photo(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> Pho
     files = _keep_near(headers, areas, typed, notes)
     cell_m = _settle_cell(files, asked, typed)
     _check_detail(cell_m, areas, typed, notes)
+    # A median of brightness and reflectance would be neither.
     units = {file.unit: file for file in files}
     if len(units) > 1:
         one, other = list(units.values())[:2]
@@ -133,6 +135,7 @@ def lay_photo(
     for shard in run.track(shards, "reading the photo"):
         values = compose(photo, shard, near)
         known = values[np.isfinite(values)]
+        # Counted as it is written: what a scale made wrong shows in the whole, not in one piece.
         signs += (known.size, (known < 0).sum(), (known > BRIGHTEST).sum())
         if zoning.is_touched(shard):
             covered += zoning.count_cells(shard, np.isfinite(values[0]))
@@ -171,6 +174,7 @@ def compose(
 
 def _take_median(dates: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Take the median over dates, (band, row, col) each; NaN where none has data."""
+    # Most ground of a mosaic is in one file, and a median of one costs as much as of many.
     if len(dates) == 1:
         return dates[0]
     with warnings.catch_warnings():
@@ -220,6 +224,7 @@ def _settle_cell(files: Sequence[PhotoFile], asked: PhotoSettings, typed: Typed)
 
 def _check_detail(cell_m: float, areas: gpd.GeoDataFrame, typed: Typed, notes: Notes) -> None:
     """Refuse cells larger than areas, and say where an area has few."""
+    # The median: a few sliver-like areas are no reason to refuse a photo of all others.
     usual_m2 = float(np.median(areas.area))
     n_cells = usual_m2 / cell_m**2
     if n_cells < 1:
@@ -239,6 +244,7 @@ def _lay_grid(files: Sequence[PhotoFile], areas: gpd.GeoDataFrame, cell_m: float
     base = Grid(corner.c, corner.f, cell_m, (0, 0))
     if not files[0].fits(base):
         base = Grid(0.0, 0.0, cell_m, (0, 0))
+    # From the areas' corner, not the photo's: another cut of the same photo must change nothing.
     rows, cols = base.cover((west, south, east, north))
     return base.crop((rows, cols)).pad(CONTEXT_PX)
 
@@ -246,7 +252,8 @@ def _lay_grid(files: Sequence[PhotoFile], areas: gpd.GeoDataFrame, cell_m: float
 def _check_numbers(photo: Photo, signs: NDArray[np.float64], typed: Typed) -> None:
     """Refuse numbers that their scale and offset cannot have made right."""
     n_known, n_dark, n_bright = signs
-    if photo.bands[0].unit == "brightness":
+    # Any number of 8 bits is a brightness.
+    if photo.bands[0].unit == BRIGHTNESS:
         return
     first = photo.files[0]
     told = f"times {first.factors[0]:g}, plus {first.offsets[0]:g}"

@@ -76,9 +76,7 @@ def chips_from_rasters(
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     if rasters.photo is not None:
-        shown_m2 = lay_photo(rasters.photo, areas, settings.typed("photo.files"), folder, notes)
-        areas["photo_covered"] = np.minimum(shown_m2 / areas.area, 1.0)
-        areas["has_photo"] = areas["photo_covered"] >= settings.chips.min_area_coverage
+        _show_areas(settings, notes, folder, rasters.photo, areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
@@ -158,6 +156,23 @@ def join_chips(
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
     return targets, membership
+
+
+def _show_areas(
+    settings: Settings, notes: Notes, folder: Path, photo: Photo, areas: gpd.GeoDataFrame
+) -> None:
+    """Write the layer of a photo, and fill in how much of each area it shows, and if enough."""
+    typed, least = settings.typed("photo.files"), settings.chips.min_area_coverage
+    areas["photo_covered"] = np.minimum(
+        lay_photo(photo, areas, typed, folder, notes) / areas.area, 1.0
+    )
+    areas["has_photo"] = areas["photo_covered"] >= least
+    # Nothing could be learnt from it: the mean would stand for every area without a word.
+    if not areas["has_photo"].any():
+        raise InputError(
+            f"{typed}: shows {least:.0%} of the ground of no area (chips.min_area_coverage); of "
+            f"the best it shows {areas['photo_covered'].max():.0%}. Give more files, or dates."
+        )
 
 
 def _note_unseen(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> None:

@@ -27,6 +27,10 @@ WHITE: dict[str, float] = {BRIGHTNESS: 255.0, REFLECTANCE: 0.3}
 """Value of a photo's band, by its unit, that is full brightness. Roofs and soil send 0.1 to 0.3 of
 the light back. One number for all places: stretched to each, two could not be compared."""
 
+GREY = 115.0
+"""What stands where a photo has no data: the mean of the pictures that networks learnt from. Black
+would be an edge that the ground does not have, and maps would show it."""
+
 
 def draw_layer(
     values: NDArray[np.float32], bands: Sequence[Band], resolution_m: float, recipe: DenseRecipe
@@ -40,7 +44,7 @@ def draw_layer(
 def render_colours(
     values: NDArray[np.float32], bands: Sequence[Band], chosen: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Turn three bands of a photo into red, green and blue from 0 to 255; nodata is black.
+    """Turn three bands of a photo into red, green and blue from 0 to 255; nodata is grey.
 
     Parameters
     ----------
@@ -60,10 +64,11 @@ def render_colours(
         raise InputError(
             f"bands = {list(chosen)}: the photo has {', '.join(names)}, and no {missing[0]!r}."
         )
+    # By name: which band is red is the file's to say, and not their order.
     at = [names.index(name.lower()) for name in chosen]
     white = np.array([WHITE[bands[k].unit] for k in at], np.float32)[:, None, None]
     shown = 255.0 * np.clip(values[at] / white, 0.0, 1.0)
-    picture: NDArray[np.float32] = np.nan_to_num(shown, nan=0.0).astype(np.float32)
+    picture: NDArray[np.float32] = np.nan_to_num(shown, nan=GREY).astype(np.float32)
     return picture
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basrelief.config import InputError, Settings
@@ -12,13 +13,25 @@ from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country, find_letters
 from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
 from basrelief.sources.inputs import CREDITS, KEYS, expand_pattern
-from basrelief.sources.licences import Credit
+from basrelief.sources.licences import YEAR, Credit
 
 LIDAR_KEYS = ("dsm", "dtm", "images")
 BOUNDARY_KEYS = ("areas", "lookup", "table")
 INDEX_KEYS = ("labels", "table")
 """Keys of ``[data]`` with what is made of a country's LIDAR, has the codes of its areas, or its
 index."""
+
+
+SENTINEL_2 = re.compile(r"(?:^|_)(?:S2[A-D]_|T\d\d[A-Z]{3}_).*?(?<!\d)(?P<year>20\d\d)\d{4}(?!\d)")
+"""Names of Sentinel-2's scenes, whole (``S2A_30UXC_20210612``) or by tile (``T30UXC_20210612``)."""
+
+COPERNICUS = Credit(
+    "the European Union's Copernicus programme",
+    "Copernicus Sentinel data terms",
+    f"Contains modified Copernicus Sentinel data {YEAR}.",
+    "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
+)
+"""Whose Sentinel-2's scenes are; its terms ask for these words beside what is made of them."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +61,37 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     area_ids
         Codes of the run's areas: their first letters tell the country.
     """
-    given = [key for key in KEYS if getattr(settings.data, key) is not None]
+    data = settings.data
+    typed_by_key = {key: typed for key in KEYS if (typed := getattr(data, key)) is not None}
+    if data.photo is not None:
+        typed_by_key["photo"] = data.photo.files
     ledgers: dict[Path, Mapping[Path, Credit]] = {}
     known: dict[Credit, None] = {}
     others = set()
-    for key in given:
-        typed = getattr(settings.data, key)
+    photos: list[str] = []
+    for key, typed in typed_by_key.items():
         files = [path for path, _ in expand_pattern(typed, settings.locate(typed))]
         found = [_find_kept(path.absolute(), ledgers) for path in files]
         known |= {credit: None for credit in found if credit is not None}
+        if key == "photo":
+            photos = [path.name for path, kept in zip(files, found, strict=True) if kept is None]
         # A folder, or files that are no longer there: nobody said whose they were.
         if None in found or not found:
             others.add(key)
     usual = [each for country in _find_countries(area_ids) for each in _list_usual(country, others)]
     police = [METROPOLITAN_POLICE] if "crime" in others else []
-    return InputCredits(tuple(known), tuple(dict.fromkeys([*usual, *police])))
+    usual += [*police, *_credit_photos(photos)]
+    return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))
+
+
+def _credit_photos(names: Iterable[str]) -> list[Credit]:
+    """Credit photos whose names are those of Sentinel-2's scenes; of others nothing is usual."""
+    scenes = [match for name in names if (match := SENTINEL_2.search(name))]
+    if not scenes:
+        return []
+    # The terms ask for the years of the data, all of them.
+    years = ", ".join(sorted({match["year"] for match in scenes}))
+    return [replace(COPERNICUS, statement=COPERNICUS.statement.replace(YEAR, years))]
 
 
 def _find_countries(area_ids: Iterable[str | None]) -> list[Country]:

@@ -39,11 +39,13 @@ DATE_TAGS = ("ACQUISITIONDATETIME", "ACQUISITION_DATE", "SENSING_TIME", "PRODUCT
 
 def find_fault(dataset: Any) -> str | None:
     """Say why an open raster is no photo, or nothing."""
+    # GDAL opens the first of several pages as if it were all.
     if dataset.subdatasets:
         return f"has {len(dataset.subdatasets)} pages. Take out the one that is meant."
     if ColorInterp.palette in dataset.colorinterp:
         return "holds numbers of a palette, not colours: gdal_translate -expand rgb IN.tif OUT.tif"
     kinds = {str(kind) for kind in dataset.dtypes}
+    # Read as they are, embeddings would pass for dark pictures: their numbers are not even linear.
     if kinds == {"int8"}:
         return (
             "holds whole numbers from -128 to 127, as precomputed embeddings do; a photo has none "
@@ -71,6 +73,7 @@ def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
     own = flatten_crs(CRS.from_wkt(dataset.crs.to_wkt())) if dataset.crs else None
     if own is not None and not is_local(own):
         return own
+    # What was typed is for all rasters that carry none, photos among them.
     found = parse_crs(given) if given is not None else None
     if found is None:
         raise InputError(
@@ -83,6 +86,7 @@ def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
 def _name_bands(dataset: Any) -> list[str]:
     """Name the bands of an open raster in lower case; empty where a band has no name."""
     told = [(each or "").strip().lower() for each in dataset.descriptions]
+    # Names that somebody wrote outweigh colours, which programs set by the order of bands.
     if any(told):
         return told
     return [COLOURS.get(each, "") for each in dataset.colorinterp]
@@ -93,6 +97,7 @@ def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]
     told = _name_bands(dataset)
     wanted = [each.lower() for each in asked.bands]
     alias = [SENTINEL_2.get(each, each) for each in told]
+    # The file's own names first: one may well call another band "red".
     for names in (told, alias):
         if all(each in names for each in wanted):
             return tuple(names.index(each) + 1 for each in wanted)
@@ -149,6 +154,7 @@ def find_scale(
                 f"{typed[1]:g}. Take them out, or correct the file."
             )
         return REFLECTANCE, (typed[0],) * n_bands, (typed[1],) * n_bands
+    # Pictures of 8 bits were stretched by whoever made them: there is no scale to be known.
     if kinds == {"uint8"} and not is_said:
         return BRIGHTNESS, factors, offsets
     if not is_said and not all(kind.startswith("float") for kind in kinds):
@@ -172,6 +178,7 @@ def _read_quantification(dataset: Any) -> tuple[float, float] | None:
         since = OFFSET if baseline is not None and float(baseline) >= OFFSET_SINCE else 0.0
     except ValueError:
         return None
+    # Metadata that were copied in part still say what the offset is a part of.
     per_unit = known[0] if known and known[0] > 0 else QUANTIFICATION
     return 1.0 / per_unit, (added[0] if added else since) / per_unit
 
@@ -179,6 +186,7 @@ def _read_quantification(dataset: Any) -> tuple[float, float] | None:
 def is_mute(dataset: Any, indexes: Sequence[int]) -> bool:
     """Tell whether nothing in a file of whole numbers says where it has no data."""
     flags = [{str(flag.name) for flag in dataset.mask_flag_enums[index - 1]} for index in indexes]
+    # Of fractions 0 is a value like another, and what is unknown is not a number.
     is_whole = all("float" not in str(dataset.dtypes[index - 1]) for index in indexes)
     return is_whole and all(each == {"all_valid"} for each in flags)
 

@@ -202,6 +202,7 @@ def read_photo(file: PhotoFile, grid: Grid) -> Planes | None:
     if window is None:
         return None
     rows, cols = window
+    # Read before it is warped: GDAL's own warping knows no masks of clouds.
     values = _read_window(file, RasterWindow.from_slices(rows, cols))
     place = window_transform(RasterWindow.from_slices(rows, cols), file.transform)
     if file.fits(grid):
@@ -228,6 +229,7 @@ def _find_window(file: PhotoFile, grid: Grid) -> tuple[slice, slice] | None:
     col, row = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
     found = []
     for at, size in ((row, file.shape[0]), (col, file.shape[1])):
+        # Of a photo of a whole county a piece needs a corner.
         first = max(0, int(np.floor(at.min())) - SPARE_CELLS)
         last = min(size, int(np.ceil(at.max())) + SPARE_CELLS)
         if first >= last:
@@ -255,6 +257,7 @@ def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
         ) from error
     if file.is_zero_void:
         has_data &= (stored != 0).any(axis=0)
+    # After the marks, which are on numbers as they are stored.
     factors, offsets = (np.array(each)[:, None, None] for each in (file.factors, file.offsets))
     values: Planes = (stored * factors + offsets).astype(np.float32)
     values[:, ~has_data] = np.nan

@@ -62,6 +62,7 @@ def take_photo(
     rank = noise.ravel().argsort().argsort().reshape(grid.shape) / noise.size
     is_green = rank < green[at]
     colours = np.where(is_green, np.reshape(GREEN, (3, 1, 1)), np.reshape(PAVED, (3, 1, 1)))
+    # Even colours would be told apart by any network, whatever it learnt.
     grain = rng.normal(0, 6, (3, *grid.shape))
     # From 1: 0 in all three would be taken for no data.
     _write_photo(path, np.clip(colours + grain, 1, 255).astype(np.uint8), grid)

@@ -43,6 +43,7 @@ def resample(
         "src_crs": crs[0],
         "dst_crs": crs[1],
     }
+    # Averaged where cells are finer: one in a hundred of them would stand for all others.
     found = np.full(grid.shape, np.nan, dtype=np.float32)
     is_finer = cell_m < 0.99 * grid.cell_m
     reproject(
