@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.eyes import TableSettings, find_name_fault, name_eye
+from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
@@ -87,6 +88,8 @@ class Typed:
         """
         key = key or self.key
         if self.is_option:
+            # An option stands for a whole table: the rest of it is the model's.
+            key = key.removesuffix(".files")
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
         named = f"{self.section}.{key}"
@@ -130,6 +133,8 @@ class DataSettings(StrictTable):
     labels: PathText | None = None
     """Table of deprivation scores by area (route 2)."""
 
+    photo: PhotoSettings | None = None
+    """A photo of the place besides (route 2)."""
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -183,6 +188,8 @@ class DataSettings(StrictTable):
         if missing:
             given = next(name for name in route if name not in missing)
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
+        if has_pictures and self.photo is not None:
+            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")
@@ -360,8 +367,8 @@ class Settings(StrictTable):
         return f"--set out={self.out!r}" if is_changed else f"out = {self.out!r}"
 
     def typed(self, key: str) -> Typed:
-        """Give a path or pattern of ``[data]`` as it was typed."""
-        value = getattr(self.data, key)
+        """Give a path or pattern of ``[data]``, or of a table in it, as it was typed."""
+        value = attrgetter(key)(self.data)
         assert value is not None
         named = Typed(key, value, Path(), self._is_of_options, self._find_changed("data"))
         return self._place(named)

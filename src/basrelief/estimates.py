@@ -43,18 +43,18 @@ SECONDS = {
     "fitting": 0.06,
     "joining": 2.5,
     "judging": 0.08,
-    "judging a world": 0.0075,
+    "judging a world": 0.0055,
     # Per chip that goes through a network, and of it a million pixels.
     "chip": 0.012,
-    "network": 1.8,
+    "network": 0.8,
     "building a network": 12.0,
-    "explaining a chip": 0.13,
+    "explaining a chip": 0.08,
     "target of a report": 2.0,
 }
 """Seconds on `MACHINE`, wall clock. On tq28ne (99 areas, 26.5 million cells) a run of four
 recipes took 12 to 22 s for chips, 51 to 98 s for dense features and 165 to 191 s to train, 6.5
-to 16.5 min to evaluate and 27 to 49 min to explain. Networks are the least certain: with six
-processes beside, one training of the coursework's took 90 s and the same again 224 s."""
+to 16.5 min to evaluate and 27 to 49 min to explain. Networks are the least certain: beside a dozen
+other processes one training of the coursework's took 90 s and the same again 224 s."""
 
 MEGABYTES = {
     "beginning": 240,
@@ -82,6 +82,7 @@ DISK = {
 """Megabytes that stay in the run folder."""
 
 BASE_AREAS = 100
+PHOTO_CELL_M = 10.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,10 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
     for member in members.values():
         if isinstance(member, DenseRecipe):
             # A coarser look at the same ground has fewer pixels.
-            shares = [(settings.chips.resolution_m / each) ** 2 for each in member.resolutions_m]
+            # How fine a photo is stands in its files alone; most are as coarse as this.
+            cell_m = settings.chips.resolution_m if member.layer == "heights" else PHOTO_CELL_M
+            seen_m = member.list_resolutions(cell_m)
+            shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
         else:
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"

@@ -9,9 +9,48 @@ from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, StrictTable
 
-KNOWN_BESIDES = ("heights", "pictures", "lidar", "mean", "place", "district", "size")
+KNOWN_BESIDES = ("heights", "pictures", "photo", "lidar", "mean", "place", "district", "size")
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
+
+
+class PhotoReading(StrictTable):
+    """How the numbers of a photo are read: the same wherever a model is used."""
+
+    bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
+    """Names of the bands: as the files describe theirs, or one for each that they have."""
+
+    # Of other masks nobody knows which numbers are clouds.
+    mask: Literal["SCL"] | None = None
+    """Band of the files with Sentinel-2's scene classification: clouds, their shadows and what was
+    saturated are left out."""
+
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """What stored numbers are multiplied with, only where files do not say it: 0.0001 of
+    Sentinel-2."""
+
+    offset: float = 0.0
+    """What is added then: -0.1 of Sentinel-2 from processing baseline 04.00 on (2022)."""
+
+    resolution_m: Annotated[float, Field(ge=0.01, le=1000)] | None = None
+    """Side of the cells that finer files are averaged to, in metres; by default their own."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        lower = [name.lower() for name in self.bands]
+        twice = next((name for name in lower if lower.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"bands: {twice!r} is given twice")
+        if self.offset and self.scale is None:
+            raise ValueError("offset needs scale, which it is added after")
+        return self
+
+
+class PhotoSettings(PhotoReading):
+    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place; what several show is the median of them."""
 
 
 class TableSettings(StrictTable):

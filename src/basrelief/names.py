@@ -143,6 +143,10 @@ def find_clash(name: str, names: list[str]) -> str | None:
     return None
 
 
+VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+"""How shells of Linux and of Windows write what they fill in; a folder is hardly called so."""
+
+
 def find_path_fault(path: str) -> str | None:
     r"""Say what keeps a text from being a path or a pattern; None where nothing does.
 
@@ -154,6 +158,9 @@ def find_path_fault(path: str) -> str | None:
     fault = find_control_fault(path)
     if fault is not None:
         return fault
+    variable = next((part for part in re.split(r"[/\\]", path) if VARIABLE.fullmatch(part)), None)
+    if variable is not None:
+        return f"has {variable} in it, and variables are not filled in; write what it stands for"
     longest = max((len(part.encode()) for part in PurePath(path).parts), default=0)
     if len(path.encode()) > MAX_PATH_BYTES or longest > MAX_PART_BYTES:
         return f"is too long; {MAX_PART_BYTES} bytes a name and {MAX_PATH_BYTES} in all are allowed"

@@ -80,7 +80,7 @@ class RunReader:
         return pd.read_parquet(path, filters=filters or None)
 
     def layers(self) -> dict[str, Path]:
-        """Find the layers that chips are windows of, by name: Zarr arrays that say what they are.
+        """Find the layers of the place, by name: Zarr arrays that say what they are.
 
         Shape, grid, CRS, bands and units stand in each array's own attributes.
         """

@@ -47,8 +47,17 @@ def read_toml(path: Path) -> dict[str, Any]:
             )
         data = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"cannot read this file ({error.strerror or error})") from error
+        reason = f"{error.strerror or error}{_suggest_file(path)}"
+        raise ValueError(f"cannot read this file ({reason})") from error
     return parse_toml(data)
+
+
+def _suggest_file(path: Path) -> str:
+    """Name the file beside a path that was likely meant; empty where none is like it."""
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    found = suggest(path.name, [each.name for each in path.parent.glob("*.toml")]).strip()
+    return f"; {found[0].lower()}{found[1:]}" if found else ""
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:

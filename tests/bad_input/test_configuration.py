@@ -154,13 +154,36 @@ def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path, path: str) -> None
         load_settings(tmp_path / path)
 
 
-BEFORE_TORCH: list[tuple[str, Callable[[Place], None], str]] = [
+def give_quarters(place: Place) -> None:
+    rows = [f"{code},Burglary,3,2019,1" for code in place.labels().iloc[:, 0]]
+    text = "\n".join(["LSOA Code,Major Category,Value,Year,Quarter", *rows])
+    (place.folder / "counts.csv").write_text(text)
+    place.configure(data={"crime": "counts.csv", "targets": ["burglary"]})
+
+
+BEFORE_TORCH: list[tuple[str, Callable[[Place], object], str]] = [
     ("key", lambda p: p.configure(chips={"min-valid": 1.0}), "Did you mean min_valid?"),
     ("recipe", lambda p: p.configure(models={"recipes": ["vgg61"]}), "Did you mean vgg16?"),
     ("target", lambda p: p.configure(data={"targets": ["crme"]}), "Did you mean crime?"),
     ("labels", lambda p: p.configure(data={"labels": "no.csv"}), "no such file"),
     ("rasters", lambda p: p.configure(data={"dsm": "no/*.tif"}), "no file matches"),
     ("areas", lambda p: p.configure(data={"areas": "no.gpkg"}), "no such file"),
+    (
+        "capitals",
+        lambda p: (p.folder / "dsm.tif").rename(p.folder / "dsm.TIF"),
+        "dsm.TIF is there: capitals count.",
+    ),
+    (
+        "capitals of labels",
+        lambda p: p.configure(data={"labels": "Labels.CSV"}),
+        "labels.csv is there: capitals count.",
+    ),
+    (
+        "header",
+        lambda p: p.write_raster("dsm.tif", p.heights(), crs=None),
+        "CRS",
+    ),
+    ("crime", give_quarters, "has a column 'Quarter' beside the year"),
     (
         "number",
         lambda p: p.labels().assign(crime="x").to_csv(p.folder / "labels.csv", index=False),
@@ -173,7 +196,7 @@ BEFORE_TORCH: list[tuple[str, Callable[[Place], None], str]] = [
     ("spoil", "says"), [row[1:] for row in BEFORE_TORCH], ids=[row[0] for row in BEFORE_TORCH]
 )
 def test_a_refusal_comes_before_the_libraries_of_networks(
-    place: Place, spoil: Callable[[Place], None], says: str
+    place: Place, spoil: Callable[[Place], object], says: str
 ) -> None:
     spoil(place)
     code = (

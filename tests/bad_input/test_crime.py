@@ -341,3 +341,27 @@ def test_a_second_force_counts_where_its_months_are_whole(
     areas = noted(*[] if is_whole else [says])
     expected = 12 * BURGLARIES + 12 * is_whole * (np.arange(100) < 50)
     np.testing.assert_allclose(areas["burglary"], expected)
+
+
+def test_years_are_those_of_the_place_and_not_of_areas_beside_it(
+    place: Place, noted: Callable[..., Any]
+) -> None:
+    here = list_crimes(months_of(2018, 2019))
+    beside = [
+        (month, f"E01{k:06d}", "Burglary") for month in months_of(2018) for k in range(500, 900)
+    ]
+    write_street(place.folder / "counts.csv", here + beside)
+    # Of the place itself most areas have no tile.
+    values = place.heights()
+    place.write_raster("a.tif", values[:100, :100])
+    place.write_raster("b.tif", values[-50:, -50:], west=530_900.0, north=180_100.0)
+    lacking = set(CODES) - {f"E01{k:06d}" for k in (1, 2, 3, 11, 12, 13, 21, 22, 23, 100)}
+    table = pd.read_csv(place.folder / "counts.csv")
+    is_out = table["LSOA code"].isin(lacking) & table["Month"].str.startswith("2019")
+    table[~is_out].assign(**{"Falls within": table["LSOA code"]}).to_csv(
+        place.folder / "counts.csv", index=False
+    )
+    count_crime(place)
+    place.configure(data={"dsm": "[ab].tif"})
+    areas = noted()
+    assert areas.loc[areas["is_used"], "label_year"].eq(2019).all()

@@ -29,7 +29,7 @@ FUZZ = load_script()
 
 SEEDS = {
     "rasters": (1, 27, 46, 2099, 108_576),
-    "boundaries": (1, 5000, 2_003_302, 2_013_819, 2_013_891, 3_005_598, 3_008_460),
+    "boundaries": (1, 5000, 2_003_302, 2_013_819, 2_013_891, 3_005_598, 3_008_460, 51_753),
 }
 """Where tries begin: those that failed once are among them."""
 

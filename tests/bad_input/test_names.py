@@ -163,6 +163,9 @@ PATHS = [
     ("a\tb.csv", 'in "..." a backslash begins one'),
     ("a" * 300, "a path is too long; 255 bytes a name"),
     ("a/" * 3000, "at most 4096 characters"),
+    ("$HOME/a.csv", "has $HOME in it, and variables are not filled in"),
+    ("data/${USER}/a.csv", "has ${USER} in it"),
+    ("%TEMP%\\a.csv", "has %TEMP% in it"),
 ]
 
 
@@ -175,18 +178,25 @@ def test_a_path_that_cannot_be_one_is_refused_at_the_start(
     refused(f"data.{key}", says, command="run")
 
 
+def test_a_path_may_hold_signs_of_variables(place: Place, noted: Callable[..., Any]) -> None:
+    (place.folder / "labels.csv").rename(place.folder / "50% of $5.csv")
+    place.configure(data={"labels": "50% of $5.csv"})
+    noted()
+
+
+@pytest.mark.parametrize("bad", ["~nosuchuser/x.toml", "$HOME/x.toml"])
 @pytest.mark.parametrize("key", ["out", "weights", "recipes"])
 def test_other_paths_pass_the_same_check(
-    place: Place, refused: Callable[..., None], key: str
+    place: Place, refused: Callable[..., None], key: str, bad: str
 ) -> None:
-    bad = "~nosuchuser/x.toml"
     changes: dict[str, Any] = {
         "out": {"out": bad},
         "weights": {"models": {"weights": {"vgg16": bad}}},
         "recipes": {"models": {"recipes": [bad]}},
     }
     place.configure(**changes[key])
-    refused(key, "there is no such user", "~nosuchuser", command="run")
+    says = "there is no such user" if bad[0] == "~" else "variables are not filled in"
+    refused(key, says, bad, command="run")
 
 
 def test_of_control_signs_none_reaches_an_area(place: Place, noted: Callable[..., Any]) -> None:

@@ -138,6 +138,12 @@ def cut_in_half(place: Place) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def quote_lines(place: Any) -> None:
+    """As a program writes it that takes each line for one text."""
+    path = place.folder / "labels.csv"
+    path.write_text("".join(f'"{line}"\n' for line in path.read_text().splitlines()))
+
+
 def replace_text(*pairs: str) -> Spoil:
     """Put texts into the file: an old one, what stands for it, and so on."""
 
@@ -214,6 +220,11 @@ REFUSED: list[tuple[str, Spoil, tuple[str, ...]]] = [
         "quote closed later",
         replace_text("E01000005,", 'E01000005,"', "E01000095,", 'E01000095,"'),
         ('a quote (")', "line 6", "would be one cell"),
+    ),
+    (
+        "lines in quotes",
+        quote_lines,
+        ("each line stands in quotes as a whole, and so is one cell, with commas in it",),
     ),
     (
         "comma without quotes",

@@ -61,7 +61,7 @@ def test_every_dense_recipe_has_a_map_of_each_target_it_knows(
     records = read_strictly(run.explain / "contributions.json")
     assert {record["recipe"] for record in records} == set(RECIPES)
     for record in records:
-        assert list(record) == ["recipe", "target", "file", "unit"]
+        assert list(record) == ["recipe", "target", "file", "unit", "layer"]
         with rasterio.open(run.folder / record["file"]) as raster:
             assert raster.count == 1
             assert raster.crs == load_samples(run).areas.crs

@@ -19,6 +19,7 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
     assert names == [
         "coursework-resnet50v2",
         "coursework-vgg16",
+        "dense-photo",
         "dense-vgg16",
         "kriged-dense-vgg16",
         "random-features",
@@ -87,7 +88,7 @@ def test_a_relief_recipe_refuses_pictures() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, dense-vgg16"):
+    with pytest.raises(InputError, match=r"no recipe 'vgg17'.*coursework-vgg16, dense-photo"):
         load_recipe("vgg17", Settings(data=PICTURES))
 
 

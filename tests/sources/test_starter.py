@@ -205,3 +205,9 @@ def test_real_files_are_put_together_as_in_the_examples(shared_data: Path, tmp_p
     assert found["areas"] == "areas/london-2011-lsoa-gen20.shp"
     assert "2019" in str(found["labels"])
     assert found["crime"] == "crime/*.csv"
+
+
+def test_point_clouds_are_told_of_by_name(tmp_path: Path) -> None:
+    (tmp_path / "tq2585.laz").write_bytes(b"LASF")
+    with pytest.raises(InputError, match=r"Point clouds \(tq2585.laz\) are not read: grid them"):
+        write_starter(tmp_path)

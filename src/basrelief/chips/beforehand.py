@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from basrelief.config import InputError, Settings
+from basrelief.chips.labelled import read_counts
+from basrelief.config import Settings
 from basrelief.run import Notes, Run
 from basrelief.sources.eye_tables import check_eye_tables
-from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
+from basrelief.sources.lidar import open_mosaic
 from basrelief.sources.pictures import read_pictures
-from basrelief.sources.tiles import find_tiles
+from basrelief.sources.tiles import find_raster_files
+
+SOON_FILES, SOON_BYTES = 100, 2**22
+"""Of so many rasters headers, and of so many bytes tables of crime, are read in a second: more is
+read once, where it is needed."""
+
+
+def check_files(settings: Settings) -> None:
+    """Look whether there are files where the settings say, and columns in tables of eyes.
+
+    Raises
+    ------
+    InputError
+        If one is missing.
+    """
+    photo = [] if settings.data.photo is None else ["photo.files"]
+    keys = ("dsm", "dtm", "areas", "lookup", "crime")
+    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *photo):
+        typed = settings.typed(key)
+        # A folder of boundaries is refused where it is opened, with what to take of it.
+        if key in ("areas", "lookup") and typed.path.exists():
+            continue
+        if expand_pattern(typed.value, typed.path):
+            continue
+        if key in ("dsm", "dtm", "photo.files"):
+            # Called for its refusal, which says more than that there is none.
+            find_raster_files(typed)
+        raise refuse_absent(typed)
+    check_eye_tables(settings)
 
 
 def check_beforehand(settings: Settings) -> None:
@@ -20,20 +50,20 @@ def check_beforehand(settings: Settings) -> None:
     Raises
     ------
     InputError
-        If a file is missing, or a table has not what it is asked for.
+        If a file is missing, or a header or table has not what it is asked for.
     """
+    check_files(settings)
     data, notes = settings.data, Notes(Run(settings.locate(settings.out), quiet=True))
     for key in ("dsm", "dtm"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)
-            if not expand_pattern(typed.value, typed.path):
-                # Called for its refusal, which says more than that there is none.
-                find_tiles(typed)
-    for key in ("areas", "lookup", "crime"):
-        if getattr(data, key) is not None:
-            typed = settings.typed(key)
-            if not typed.path.exists() and not expand_pattern(typed.value, typed.path):
-                raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+            if len(expand_pattern(typed.value, typed.path)) <= SOON_FILES:
+                open_mosaic(typed, data.crs, notes)
+    if data.crime is not None:
+        typed = settings.typed("crime")
+        paths = expand_pattern(typed.value, typed.path)
+        if sum(path.stat().st_size for path, _ in paths) <= SOON_BYTES:
+            read_counts(settings, notes, None)
     if data.labels is not None:
         typed = settings.typed("labels")
         if data.crime is not None:
@@ -41,7 +71,6 @@ def check_beforehand(settings: Settings) -> None:
             read_label_headings(typed, data.label_column)
         else:
             read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
-    check_eye_tables(settings)
     if data.images is not None:
         read_pictures(
             settings.typed("images"),

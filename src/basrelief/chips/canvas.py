@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.layers import Layer
+from basrelief.chips.layers import HEIGHT_BANDS, Band, Layer
 from basrelief.chips.store import HEIGHTS, Samples
 from basrelief.chips.zonal import Zoning
 from basrelief.grid import Grid, coarsen
@@ -26,6 +26,9 @@ class Canvas:
     values: NDArray[Any]
     """(band, row, col), margin included. Of heights: surface and ground in metres, NaN where
     there is no data."""
+
+    bands: tuple[Band, ...] = HEIGHT_BANDS
+    """What the values are."""
 
     @property
     def heights(self) -> NDArray[np.float32]:
@@ -100,7 +103,7 @@ def read_canvas(layer: Layer, grid: Grid, margin_px: int) -> Canvas:
     margin_px
         How far to read beyond them, in cells.
     """
-    return Canvas(grid, layer.read(layer.grid.find(grid.pad(margin_px))))
+    return Canvas(grid, layer.read(layer.grid.find(grid.pad(margin_px))), layer.bands)
 
 
 def trim_canvas(canvas: Canvas, unit_px: int) -> Canvas:
@@ -115,4 +118,4 @@ def trim_canvas(canvas: Canvas, unit_px: int) -> Canvas:
     assert window is not None
     rows, cols = window
     values = canvas.values[:, rows.start : rows.stop + both, cols.start : cols.stop + both]
-    return Canvas(canvas.grid.crop(window), values)
+    return Canvas(canvas.grid.crop(window), values, canvas.bands)

@@ -6,17 +6,14 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.warp import Resampling, reproject
 
 from basrelief.chips.terrain import HALO_M, Heights, estimate_ground
 from basrelief.grid import Grid
 from basrelief.sources.lidar import Mosaic, Raster
+from basrelief.sources.warp import resample
 
 SPARE_CELLS = 2
 """Cells around a tract that are read besides: what a cell is resampled from."""
-
-ANY_CRS = "EPSG:27700"
-"""One on both sides of resampling, whichever it is: the grid changes, the projection does not."""
 
 
 def cut_heights(
@@ -64,29 +61,5 @@ def _read_detail(mosaic: Mosaic, grid: Grid, detail_m: float | None) -> Raster:
 
 def _resample(raster: Raster, grid: Grid) -> Heights:
     """Resample to a grid, (row, col); a cell whose centre has no data gets none."""
-    is_finer = raster.grid.cell_m < 0.99 * grid.cell_m
-    options = {
-        "src_transform": raster.grid.transform,
-        "dst_transform": grid.transform,
-        "src_crs": ANY_CRS,
-        "dst_crs": ANY_CRS,
-    }
-    values = np.full(grid.shape, np.nan, dtype=np.float32)
-    reproject(
-        raster.values,
-        values,
-        src_nodata=np.nan,
-        dst_nodata=np.nan,
-        resampling=Resampling.average if is_finer else Resampling.bilinear,
-        **options,
-    )
-    # GDAL fills from whatever neighbour has data, so edges would creep outwards.
-    has_data = np.zeros(grid.shape, dtype=np.uint8)
-    reproject(
-        np.isfinite(raster.values).astype(np.uint8),
-        has_data,
-        resampling=Resampling.nearest,
-        **options,
-    )
-    values[has_data == 0] = np.nan
-    return values
+    native = raster.grid
+    return resample(raster.values, native.transform, grid, cell_m=native.cell_m)

@@ -64,7 +64,7 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     samples = _gather(settings, "heights", ChipTables(chips, areas, membership, targets))
     below = () if rasters.terrain is None else rasters.terrain.tiles
     terrain = f", {len(below)} of terrain" if below else ""
-    lines = (
+    lines: tuple[str, ...] = (
         f"{len(tiles)} tile{'s' * (len(tiles) > 1)} of surface{terrain}, cells of "
         f"{rasters.surface.grid.cell_m:g} m; about {len(chips)} chips of "
         f"{settings.chips.ground_m:g} m, about {int(chips['is_used'].sum())} of them for networks",
@@ -76,6 +76,12 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
             for eye, table in eyes.items()
         ),
     )
+    if rasters.photo is not None:
+        told = rasters.photo.describe()
+        lines += (
+            f"{told['n_files']} file{'s' * (told['n_files'] > 1)} of a photo, cells of "
+            f"{told['cell_m']:g} m, bands {', '.join(told['bands'])} ({told['unit']})",
+        )
     return Foreseen(samples, lines)
 
 

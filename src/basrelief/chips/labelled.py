@@ -8,6 +8,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.carried import Lookup, carry_tables, open_lookup
@@ -62,8 +63,6 @@ def read_labelled_areas(
         If a table lacks a target, knows none of the areas, or is of another vintage.
     """
     data = settings.data
-    crime = read_counts(settings, notes, folder)
-    labels, asked = _read_own_labels(settings, notes, crime)
     areas = read_areas(
         settings.typed("areas"),
         column=data.area_column,
@@ -71,10 +70,13 @@ def read_labelled_areas(
         bounds=surface.grid.bounds,
         notes=notes,
     )
+    crime = read_counts(settings, notes, folder, _list_with_tiles(areas, surface))
+    labels, asked = _read_own_labels(settings, notes, crime)
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
-    labels = _join_rates(labels, crime, asked)
+    if crime is not None and asked:
+        labels = labels.join(find_rates(crime, labels["population"])[asked])
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -95,17 +97,27 @@ def read_labelled_areas(
     return areas, targets
 
 
-def read_counts(settings: Settings, notes: Notes, folder: Path | None) -> CrimeCounts | None:
+def _list_with_tiles(areas: gpd.GeoDataFrame, surface: Mosaic) -> list[str]:
+    """List the areas by code that share ground with a tile: between tiles there may be others."""
+    tree = shapely.STRtree([shapely.box(*tile.grid.bounds) for tile in surface.tiles])
+    with_tiles = np.unique(tree.query(areas.geometry.values, predicate="intersects")[0])
+    return list(areas["area_id"].iloc[with_tiles])
+
+
+def read_counts(
+    settings: Settings, notes: Notes, folder: Path | None, among: Collection[str] | None = None
+) -> CrimeCounts | None:
     """Read counts of crime where they are given, and write their sums by borough.
 
     ``crime.parquet`` has ``borough, category, n_crimes, n_days``, for the describe stage.
+    ``among`` as for `read_crime`.
     """
     data = settings.data
     if data.crime is None:
         return None
     # Years are chosen in which what was asked for by name is known; "all" asks for none by name.
     named = expand_targets(data.targets, ())
-    crime = read_crime(settings.typed("crime"), data.crime_years, notes, named)
+    crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, among=among)
     if folder is not None:
         count_by_borough(crime).to_parquet(folder / "crime.parquet", index=False)
     return crime
@@ -146,7 +158,8 @@ def read_labels_without(
     crime = None
     if data.crime is not None:
         named = expand_targets(data.targets, ())
-        crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out)
+        among = set(areas["area_id"]) - set(left_out)
+        crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out, among)
     labels = read_labels(typed, own, data.label_column, notes, left_out)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     if crime is None:
@@ -247,15 +260,6 @@ def _read_own_labels(
             "data.crime out."
         )
     return labels, asked
-
-
-def _join_rates(
-    labels: pd.DataFrame, crime: CrimeCounts | None, asked: Sequence[str]
-) -> pd.DataFrame:
-    """Set rates of crime beside labels."""
-    if crime is None or not asked:
-        return labels
-    return labels.join(find_rates(crime, labels["population"])[list(asked)])
 
 
 def _find_year(settings: Settings, crime: CrimeCounts | None, targets: Collection[str]) -> float:

@@ -79,6 +79,11 @@ class Layer:
             values[:, within[0], within[1]] = read_array(self._array, (slice(None), *inside))
         return values
 
+    @property
+    def chunk_px(self) -> int:
+        """Side of what is read at once, in cells: of heights, a chip."""
+        return int(self._array.chunks[-1])
+
     def write(self, window: Window, values: NDArray[Any]) -> None:
         """Write a window inside the layer, (band, row, col): whole shards, or up to its edge."""
         array = zarr.open_array(self.path, mode="r+")

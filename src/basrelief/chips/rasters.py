@@ -17,7 +17,8 @@ from basrelief.chips.eyes import read_place_tables, write_place_tables
 from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
-from basrelief.chips.store import HEIGHTS
+from basrelief.chips.photo import Photo, lay_photo, open_photo
+from basrelief.chips.store import HEIGHTS, PHOTO
 from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
@@ -43,12 +44,14 @@ class Rasters:
     detail_m: float | None
     """Side of the cells that finer rasters are averaged to first, in metres."""
 
+    photo: Photo | None = None
+
     def describe(self) -> dict[str, Any]:
         """Say what a model that learns from these must find elsewhere."""
         return {
             "native_resolution_m": self.surface.grid.cell_m,
             "ground": "estimated" if self.terrain is None else "terrain",
-        }
+        } | ({} if self.photo is None else {PHOTO: self.photo.describe()})
 
 
 def chips_from_rasters(
@@ -72,6 +75,10 @@ def chips_from_rasters(
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
+    if rasters.photo is not None:
+        shown_m2 = lay_photo(rasters.photo, areas, settings.typed("photo.files"), folder, notes)
+        areas["photo_covered"] = np.minimum(shown_m2 / areas.area, 1.0)
+        areas["has_photo"] = areas["photo_covered"] >= settings.chips.min_area_coverage
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
@@ -103,6 +110,8 @@ def open_place(
         refuse_shared_ground(areas, settings.typed("areas"))
         targets = check_targets(settings, notes, areas, targets, "areas")
     rasters = _believe(settings, notes, rasters, areas)
+    if settings.data.photo is not None:
+        rasters = replace(rasters, photo=open_photo(settings, notes, areas))
     flights = find_flights(rasters.surface.tiles, areas)
     areas[flights.columns] = flights
     areas["years_apart"] = measure_years_apart(flights, areas["label_year"])
@@ -136,6 +145,8 @@ def join_chips(
             )
         limit, typed = settings.data.max_years_apart, settings.typed("areas")
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
+        if "photo_covered" in areas:
+            _note_unseen(settings, notes, areas)
         # Again: what varies over all areas may not vary over those with enough ground.
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
@@ -147,6 +158,18 @@ def join_chips(
     inside = membership.groupby("chip_id")["weight"].sum().reindex(chips["chip_id"]).to_numpy()
     chips["is_used"] = (chips["valid"] >= settings.chips.min_valid) & (inside >= MIN_LABELLED)
     return targets, membership
+
+
+def _note_unseen(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> None:
+    """Say which areas that are used a photo shows too little of to be described by it."""
+    least = settings.chips.min_area_coverage
+    unseen = areas[areas["is_used"] & ~areas["has_photo"]]
+    if len(unseen):
+        notes.add(
+            f"{settings.typed('photo.files')}: shows less than {least:.0%} of the ground of "
+            f"{name_areas(unseen, areas)}: there nothing is learnt from it, and what rests on it "
+            "alone predicts the mean"
+        )
 
 
 def _say_counts(

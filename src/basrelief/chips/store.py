@@ -27,6 +27,9 @@ HEIGHTS, PICTURES = "heights", "pictures"
 """Stores below ``layers/`` that chips are read from: a layer of a place, or pictures without one,
 (picture, band, row, col)."""
 
+PHOTO = "photo"
+"""The layer of a photo of the place, beside that of heights."""
+
 SHARD_PICTURES = 64
 """Pictures a file of the store: the unit of writing, and the bound on memory."""
 
@@ -80,7 +83,12 @@ class Samples:
         return open_array(self.store)
 
     def extent(self, layer: str = HEIGHTS) -> Grid:
-        """Give the ground of all chips in the cells of a layer."""
+        """Give the ground of all chips in the cells of heights; of other layers all that they are.
+
+        Those are laid over the areas: where chips begin would move the cells of feature maps.
+        """
+        if layer != HEIGHTS:
+            return self.layers[layer].grid
         half = self.size_px * self.resolution_m / 2
         east, north = self.chips["easting"], self.chips["northing"]
         bounds = (east.min() - half, north.min() - half, east.max() + half, north.max() + half)

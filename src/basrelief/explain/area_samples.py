@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from basrelief.chips.canvas import Canvas
+from basrelief.chips.store import HEIGHTS
 from basrelief.explain.checks import Checked, check_maps
 from basrelief.explain.contributions import EDGE_CELLS, Scene
 from basrelief.explain.controls import Control, detect_edges
@@ -99,7 +100,7 @@ def choose_views(scene: Scene, area_ids: Sequence[str]) -> list[View]:
     ordered = turn.sort_values(kind="stable").index[:MAX_AREAS]
     n_forwards = 1 + N_RANDOM + count_predictions(len(scene.model.targets))
     # A level of 2 m sees a quarter of the pixels of one of 1 m.
-    shrink = sum((scene.samples.resolution_m / level.resolution_m) ** 2 for level in scene.levels)
+    shrink = sum(1 / level.factor**2 for level in scene.levels)
     views: list[View] = []
     spent = 0.0
     for area_id in ordered:
@@ -153,7 +154,7 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
 
 
 def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Control, Floats]:
-    """Say what can be seen of an area without a model: its edges, and how high it is built.
+    """Say what can be seen of an area without a model: its edges, and how high or bright it is.
 
     Parameters
     ----------
@@ -165,9 +166,12 @@ def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Contr
     (1, cell) each: means over the pixels of a cell.
     """
     margin = scene.margin_px
-    surface, ground = view.canvas.heights[:, margin : -margin or None, margin : -margin or None]
-    above = np.nan_to_num(surface - ground)
-    looks = {Control("edges"): detect_edges(above), Control("height"): above}
+    values = view.canvas.values[:, margin : -margin or None, margin : -margin or None]
+    if scene.model.layer == HEIGHTS:
+        shown, control = np.nan_to_num(values[0] - values[1]), Control("height")
+    else:
+        shown, control = np.nan_to_num(values.mean(axis=0)), Control("brightness")
+    looks = {Control("edges"): detect_edges(shown), control: shown}
     return {
         control: coarsen(plane.astype(np.float64), scene.cell_px)[is_known][None]
         for control, plane in looks.items()
@@ -185,10 +189,13 @@ def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
 
 
 def map_flat(scene: Scene) -> list[Floats]:
-    """Map ground that is flat everywhere: (cell, target) of each feature map."""
+    """Map ground on which nothing is to be seen: (cell, target) of each feature map."""
     side, model = 4 * scene.unit_px + 2 * scene.margin_px, scene.model
     grid = Grid(0.0, 0.0, 1.0, (side, side)).pad(-scene.margin_px)
     ground = Canvas(grid, np.zeros((2, side, side), dtype=np.float32))
+    if model.layer != HEIGHTS:
+        colour = np.broadcast_to(scene.plain[:, None, None], (len(scene.plain), side, side))
+        ground = Canvas(grid, colour, scene.layer.bands)
     found = []
     for level, _, maps in forward_view(scene, ground):
         for feature_map in level.feature_maps:

@@ -70,7 +70,7 @@ def _explain_model(
     scene = keep_explained(whole, shares, run)
     if scene is None:
         return set()
-    refits = fit_refits(scene)
+    refits = fit_refits(scene) if scene.has_kinds else None
     with replacing(run.explain / first) as part:
         part.mkdir()
         tally, paths = draw_contributions(scene, part, run, refits)
@@ -83,8 +83,10 @@ def _explain_model(
         targets = scene.model.targets
         findings.add("contributions", recipe, _list_maps(scene.model, recipe, paths))
         findings.add_checked(recipe, found)
-        findings.add_kinds(recipe, list_kinds(tally, recipe, targets, *bound_kinds(refits, tally)))
-        write_areas(writer, tally, recipe, targets)
+        if scene.has_kinds:
+            bounds = bound_kinds(refits, tally)
+            findings.add_kinds(recipe, list_kinds(tally, recipe, targets, *bounds))
+            write_areas(writer, tally, recipe, targets)
     verdicts = Counter(
         find_verdict([test for test in found.tests if test["target"] == target])
         for target in scene.model.targets
@@ -122,6 +124,7 @@ def _list_maps(model: DenseModel, recipe: str, paths: Sequence[Path]) -> list[Re
             "target": target,
             "file": f"explain/{recipe}/{path.name}",
             "unit": UNIT,
+            "layer": model.layer,
         }
         for target, path in zip(model.targets, paths, strict=True)
     ]

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.store import Samples
+from basrelief.chips.layers import SHARD_SIDE, Layer
+from basrelief.chips.store import HEIGHTS, Samples
 from basrelief.chips.zonal import Zoning
 from basrelief.config import Settings
 from basrelief.explain.cells import (
@@ -68,7 +69,7 @@ class Level:
     recipe: DenseRecipe
     resolution_m: float
     factor: int
-    """Pixels of the chips along one of the network's."""
+    """Cells of the layer along one of the network's pixels."""
 
     member: int
     """Position among the model's members."""
@@ -78,7 +79,7 @@ class Level:
 
     @property
     def halo_px(self) -> int:
-        """Width of the halo that the network needs, in pixels of the chips."""
+        """Width of the halo that the network needs, in cells of the layer."""
         return self.extractor.halo_px * self.factor
 
     def forward(
@@ -141,6 +142,34 @@ class Scene:
         added: NDArray[np.float64] = self.beside.loc[area_id].to_numpy(np.float64)
         return self.model.predict(x) + added
 
+    @property
+    def layer(self) -> Layer:
+        """The layer that is explained."""
+        return self.samples.layers[self.model.layer]
+
+    @property
+    def ground(self) -> Grid:
+        """All its ground."""
+        return self.samples.extent(self.model.layer)
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether kinds of ground can be told: they are told from heights."""
+        return self.model.layer == HEIGHTS
+
+    @cached_property
+    def plain(self) -> NDArray[np.float32]:
+        """The mean of each band over the areas' ground, (band,): ground with nothing to be seen."""
+        total, n_known = np.zeros(len(self.layer.bands)), 0
+        # By pieces of the file: a photo of a city does not fit into memory.
+        for tile in self.ground.tiles(SHARD_SIDE * self.layer.chunk_px):
+            if self.zoning.is_touched(tile):
+                values = self.layer.read(self.layer.grid.find(tile))
+                is_known = np.isfinite(values[0])
+                total += values[:, is_known].sum(axis=1, dtype=np.float64)
+                n_known += int(is_known.sum())
+        return np.asarray(total / max(n_known, 1), np.float32)
+
     @cached_property
     def zoning(self) -> Zoning:
         """The areas, to be laid on grids."""
@@ -148,17 +177,17 @@ class Scene:
 
     @cached_property
     def cell_px(self) -> int:
-        """Side of a map's cells, in pixels of the chips: it divides those of every feature map."""
+        """Side of a map's cells, in cells of the layer: it divides those of every feature map."""
         return gcd(*self._sides_px())
 
     @cached_property
     def unit_px(self) -> int:
-        """Side of a square that is whole cells of every feature map, in pixels of the chips."""
+        """Side of a square that is whole cells of every feature map, in cells of the layer."""
         return lcm(*self._sides_px())
 
     @property
     def margin_px(self) -> int:
-        """Width of the widest halo, in pixels of the chips."""
+        """Width of the widest halo, in cells of the layer."""
         return max(level.halo_px for level in self.levels)
 
     @property
@@ -174,13 +203,13 @@ class Scene:
             Level(
                 recipe=member,
                 resolution_m=resolution_m,
-                factor=find_multiple(self.samples.resolution_m, member, resolution_m),
+                factor=find_multiple(self.layer.grid.cell_m, member, resolution_m),
                 member=k,
                 extractor=self.extractors[k],
                 feature_maps=[m for m in maps if (m.member, m.resolution_m) == (k, resolution_m)],
             )
             for k, member in self.model.dense
-            for resolution_m in member.resolutions_m
+            for resolution_m in member.resolutions_m or ()
         ]
 
     def patches(self, level: Level, run: Run) -> Iterator[Patch]:
@@ -197,7 +226,7 @@ class Scene:
         return list_area_cells(patch, self.cell_px, self.zoning)
 
     def _sides_px(self) -> list[int]:
-        """Sides of the cells of every feature map, in pixels of the chips."""
+        """Sides of the cells of every feature map, in cells of the layer."""
         return [level.factor * k for level in self.levels for k in level.extractor.strides]
 
 
@@ -250,7 +279,7 @@ def draw_contributions(
     Sums by area, and the maps' files in the order of the targets.
     """
     model = scene.model
-    grid, n_targets = scene.samples.extent().coarser(scene.cell_px), len(model.targets)
+    grid, n_targets = scene.ground.coarser(scene.cell_px), len(model.targets)
     with TemporaryDirectory(dir=folder) as scratch:
         # One plane a target, and how much of each cell lies in areas.
         sums = StoredPlanes(grid, n_targets + 1, Path(scratch, "sums.npy"))
@@ -348,7 +377,7 @@ def _describe_cells(scene: Scene, level: Level, patch: Patch, kinds: StoredPlane
 
 def _add_kinds(scene: Scene, patch: Patch, kinds: StoredPlanes, marks: dict[int, Mask]) -> None:
     """Add the shares of each kind in the cells of a patch, in the ground that is marked."""
-    if not marks:
+    if not marks or not scene.has_kinds:
         return
     told = tell_kinds(patch.detail, scene.samples.resolution_m)
     for k, mask in marks.items():

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.chips.store import HEIGHTS
 from basrelief.learn.area_models import AreaModel, load_model
 from basrelief.learn.features import BACKBONE, name_columns
 from basrelief.learn.final import read_model
@@ -98,22 +99,28 @@ class DenseModel:
     tables: tuple[pd.DataFrame, ...] = ()
     """The same of each member, as they were measured."""
 
+    layer: str = HEIGHTS
+    """What is explained on the ground: a map has the cells of one layer."""
+
     @cached_property
     def feature_maps(self) -> list[FeatureMap]:
         """Every grid of cells that the model reads."""
         return [
             _find_feature_map(self, k, resolution_m, pool, stage)
             for k, member in self.dense
-            for resolution_m in member.resolutions_m
+            for resolution_m in member.resolutions_m or ()
             for pool in range(len(member.pools))
             for stage in range(len(member.stages))
         ]
 
     @property
     def dense(self) -> list[tuple[int, DenseRecipe]]:
-        """The members that are dense, with their positions."""
-        found = enumerate(self.members)
-        return [(k, member) for k, member in found if isinstance(member, DenseRecipe)]
+        """The dense members that look at the layer, with their positions."""
+        return [
+            (k, member)
+            for k, member in enumerate(self.members)
+            if isinstance(member, DenseRecipe) and member.layer == self.layer
+        ]
 
     def backbone_of(self, member: int) -> Path:
         """Give the file of the network whose features a member is."""
@@ -243,6 +250,11 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     if any("mean" not in member.statistics for member in dense):
         run.say(f"explain: {name} left out: it pools spreads without means (statistics)")
         return None
+    layers = {member.layer for member in dense}
+    layer = HEIGHTS if HEIGHTS in layers else layers.pop()
+    if layers - {layer}:
+        # A map has the cells of one layer, and what the others add is in the shares' rest.
+        run.say(f"explain: {name}: maps show what {layer} add; its photo is drawn by itself alone")
     tables = [pd.read_parquet(run.features / each.name / "features.parquet") for each in members]
     model = DenseModel(
         recipes=(name,),
@@ -254,6 +266,7 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
             name_columns(tables), axis=1
         ),
         tables=tuple(tables),
+        layer=layer,
     )
     return _leave_out_means(model, run)
 

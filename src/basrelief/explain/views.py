@@ -45,8 +45,8 @@ class View:
 
     @property
     def n_px(self) -> int:
-        """Pixels of the chips that lie in it, the margin included."""
-        return int(self.canvas.heights[0].size)
+        """Cells of the layer that lie in it, the margin included."""
+        return int(self.canvas.values[0].size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +69,11 @@ class CellMap:
 
 def view_area(scene: Scene, area_id: str) -> View:
     """Read an area's ground, in whole cells of every feature map."""
-    area, ground = scene.areas[scene.areas["area_id"] == area_id], scene.samples.extent()
+    area, ground = scene.areas[scene.areas["area_id"] == area_id], scene.ground
     west, south, east, north = area.total_bounds.tolist()
     # On the place's own lattice: cells must be those of the finished map, or nothing compares.
     grid = ground.crop(ground.cover((west, south, east, north), scene.unit_px))
-    heights = scene.samples.layers[HEIGHTS]
-    return View(area, read_canvas(heights, grid, scene.margin_px))
+    return View(area, read_canvas(scene.layer, grid, scene.margin_px))
 
 
 def forward_view(
@@ -86,9 +85,9 @@ def forward_view(
         extractor = level.extractor if extractors is None else extractors[level.member]
         # Each network gets just its halo: more would shift its cells against the grid.
         spare = margin - level.halo_px
-        _, rows, cols = canvas.heights.shape
-        heights = canvas.heights[:, spare : rows - spare, spare : cols - spare]
-        cropped = Canvas(canvas.grid, heights)
+        _, rows, cols = canvas.values.shape
+        values = canvas.values[:, spare : rows - spare, spare : cols - spare]
+        cropped = Canvas(canvas.grid, values, canvas.bands)
         patch = make_patch(cropped, level.recipe, extractor, level.resolution_m, level.factor)
         activations.append((level, patch, level.forward(patch, extractor)))
     return activations
@@ -145,10 +144,18 @@ def attribute_view(scene: Scene, view: View, activations: Activations, x: Floats
 
 
 def flatten(scene: Scene, canvas: Canvas, is_flat: NDArray[np.bool_]) -> Canvas:
-    """Lower the surface to the ground in some cells, (row, col), of a view."""
+    """Take away what is to be seen in some cells, (row, col), of a view.
+
+    Heights are lowered to the ground, and a photo is painted in the place's mean colour.
+    """
     margin = scene.margin_px
     mask = np.pad(np.kron(is_flat, np.ones((scene.cell_px,) * 2, dtype=bool)), margin)
-    heights = canvas.heights.copy()
+    values = canvas.values.copy()
     # Ground without anything on it, not a blank: networks never saw black where there is ground.
-    heights[0][mask] = heights[1][mask]
-    return Canvas(canvas.grid, heights)
+    if scene.model.layer == HEIGHTS:
+        values[0][mask] = values[1][mask]
+    else:
+        # What has no data stays so, and is no ground to be painted.
+        mask &= np.isfinite(values[0])
+        values[:, mask] = scene.plain[:, None]
+    return Canvas(canvas.grid, values, canvas.bands)

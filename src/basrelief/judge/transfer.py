@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
+from basrelief.eyes import PhotoSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -58,6 +59,7 @@ class NewRasters:
     labels: str | None
     area_column: str | None = None
     label_column: str | None = None
+    photo: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +123,16 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         targets=list(model.targets),
         area_column=place.area_column,
         label_column=place.label_column,
+        photo=_find_photo(model, place),
     )
     return settle_settings(model, data, out)
+
+
+def _find_photo(model: FinalModel, place: NewRasters) -> PhotoSettings | None:
+    """Read a place's photo as that was read which the model learnt from."""
+    if model.photo is None or place.photo is None:
+        return None
+    return PhotoSettings(files=place.photo, **model.photo.model_dump())
 
 
 def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
@@ -132,6 +142,16 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             f"{folder}: this model learnt from pictures, whose colours no raster can be given. "
             "Predict pictures with it (--images FOLDER --table FILE), or rasters with a model of "
             "a run on rasters."
+        )
+    if model.photo is not None and place.photo is None:
+        raise InputError(
+            "--photo: missing, and this model looks at a photo. Give the place's (bands "
+            f"{', '.join(model.photo.bands)}), or use a model that does without."
+        )
+    if model.photo is None and place.photo is not None:
+        raise InputError(
+            f"--photo {place.photo!r}: this model looks at none. Leave --photo out, or choose one "
+            "that does with --recipe."
         )
     if model.ground == "terrain" and place.dtm is None:
         raise InputError(

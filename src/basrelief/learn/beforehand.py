@@ -38,7 +38,9 @@ def check_early(settings: Settings) -> None:
             continue
         for member in find_members(recipe, settings):
             if isinstance(member, DenseRecipe):
-                for resolution_m in member.resolutions_m:
+                # How fine a photo is stands in its files, which are opened later.
+                resolutions_m = member.resolutions_m if member.layer == "heights" else None
+                for resolution_m in resolutions_m or ():
                     find_multiple(settings.chips.resolution_m, member, resolution_m)
                 _check_typed(member.backbone, settings, "timm")
 

@@ -10,6 +10,7 @@ from basrelief.learn.eyes import join_eyes
 from basrelief.learn.recipes import (
     COMPONENTS,
     AreaRecipe,
+    DenseRecipe,
     NetworkRecipe,
     Recipe,
     SetRecipe,
@@ -25,6 +26,9 @@ from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
+PHOTO_RECIPES = ("dense-photo",)
+"""Trained by default where there is a photo."""
+
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
 
@@ -49,7 +53,8 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    for typed in dict.fromkeys(settings.models.recipes or DEFAULT_RECIPES):
+    defaults = (*DEFAULT_RECIPES, *(PHOTO_RECIPES if settings.data.photo else ()))
+    for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
             raise InputError(
@@ -201,11 +206,33 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} needs heights, and pictures have none. "
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
+    for member in find_members(recipe, settings):
+        if isinstance(member, DenseRecipe):
+            _check_layer(member, settings)
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
+        )
+
+
+def _check_layer(recipe: DenseRecipe, settings: Settings) -> None:
+    """Stop where a recipe looks at a photo that is not there, or at bands that it has not."""
+    if recipe.layer != "photo":
+        return
+    photo = settings.data.photo
+    if photo is None:
+        raise InputError(
+            f"models.recipes: {recipe.name!r} looks at a photo, and none is given. Add "
+            "[data.photo] with files and bands, or take the recipe out."
+        )
+    known = [name.lower() for name in photo.bands]
+    missing = [name for name in recipe.bands if name.lower() not in known]
+    if missing:
+        raise InputError(
+            f"recipe {recipe.name!r}: bands = {recipe.bands}, and data.photo.bands = "
+            f"{photo.bands} have no {missing[0]!r}. Change one of the two."
         )
 
 

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from itertools import product
 from math import lcm
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.canvas import Canvas, Tiling, walk_place
+from basrelief.chips.layers import Band, Layer
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
-from basrelief.chips.store import Samples
+from basrelief.chips.store import HEIGHTS, PHOTO, Samples
 from basrelief.chips.zonal import Planes, Pools, Zoning
-from basrelief.config import Settings
+from basrelief.config import InputError, Settings
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe, find_multiple
-from basrelief.learn.renderings import render_picture
+from basrelief.learn.renderings import draw_layer
 from basrelief.run import Run
 
 TRACT_PX = 960
@@ -32,13 +34,16 @@ class Patch:
     """A tract of ground before it goes through a network."""
 
     grid: Grid
-    """Of the tract without its halo, in the chips' own resolution."""
+    """Of the tract without its halo, in the layer's own resolution."""
 
     detail: NDArray[np.float32]
-    """Surface and ground of the grid's cells in metres, (2, row, col); NaN is nodata."""
+    """The layer in the grid's cells, (band, row, col), in its units; NaN is nodata."""
 
-    heights: NDArray[np.float32]
+    values: NDArray[np.float32]
     """The same in the network's resolution, with a halo around it."""
+
+    bands: tuple[Band, ...]
+    """What both are: of heights surface and ground."""
 
     counted: list[NDArray[np.bool_]]
     """(row, col) for each pool of the recipe: the pixels of ``detail`` that count."""
@@ -72,12 +77,13 @@ def dense_features(
     Raises
     ------
     InputError
-        If a resolution of the recipe is no multiple of the chips'.
+        If a resolution of the recipe is no multiple of the layer's.
     """
-    areas = samples.areas[samples.areas["is_used"].to_numpy(bool)][["area_id", "geometry"]]
+    layer = find_layer(samples, recipe)
+    areas = find_seen_areas(samples, recipe)[["area_id", "geometry"]]
     pools, columns = Pools(), list[Columns]()
     # One walk a resolution: tracts of all at once would not share a grid of cells.
-    for resolution_m in recipe.resolutions_m:
+    for resolution_m in recipe.list_resolutions(layer.grid.cell_m):
         measuring = _measure_at(samples, recipe, extractor, resolution_m)
         pools |= pool_place(samples, areas, measuring, run)
         columns += _name_columns(recipe, extractor, resolution_m)
@@ -88,7 +94,8 @@ def _measure_at(
     samples: Samples, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> Measuring:
     """Say how a network's activations at one resolution are made of ground."""
-    factor = find_multiple(samples.resolution_m, recipe, resolution_m)
+    layer = find_layer(samples, recipe)
+    factor = find_multiple(layer.grid.cell_m, recipe, resolution_m)
     has_spread = "std" in recipe.statistics
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
@@ -98,8 +105,8 @@ def _measure_at(
             name = _name_planes(recipe, resolution_m, p, k)
             yield Planes(name, patch.cells_of(k), maps[k], patch.weigh(p, k), has_spread)
 
-    tiling = _tile_place(samples, extractor, factor)
-    return Measuring(_label(recipe, resolution_m), tiling, measure)
+    tiling = _tile_place(layer, extractor, factor)
+    return Measuring(_label(recipe, resolution_m), tiling, measure, recipe.layer)
 
 
 def list_patches(
@@ -110,17 +117,18 @@ def list_patches(
     Parameters
     ----------
     resolution_m
-        Ground size of a pixel of the network: a whole multiple of the chips'.
+        Ground size of a pixel of the network: a whole multiple of the layer's.
 
     Raises
     ------
     InputError
         If it is not.
     """
-    factor = find_multiple(samples.resolution_m, recipe, resolution_m)
-    zoning = Zoning(samples.areas[samples.areas["is_used"].to_numpy(bool)])
-    tiling, label = _tile_place(samples, extractor, factor), _label(recipe, resolution_m)
-    for canvas in walk_place(samples, zoning, tiling, run, label):
+    layer = find_layer(samples, recipe)
+    factor = find_multiple(layer.grid.cell_m, recipe, resolution_m)
+    zoning = Zoning(find_seen_areas(samples, recipe))
+    tiling, label = _tile_place(layer, extractor, factor), _label(recipe, resolution_m)
+    for canvas in walk_place(samples, zoning, tiling, run, label, recipe.layer):
         yield make_patch(canvas, recipe, extractor, resolution_m, factor)
 
 
@@ -134,17 +142,18 @@ def make_patch(
     canvas
         Whole cells of every stage, and the extractor's halo around them.
     resolution_m, factor
-        Ground size of a pixel of the network, and chips' pixels along its side.
+        Ground size of a pixel of the network, and cells of the layer along its side.
     """
     halo = extractor.halo_px * factor
     inner = (slice(halo, -halo), slice(halo, -halo))
     native_m = resolution_m / factor
     return Patch(
         grid=canvas.grid,
-        detail=canvas.heights[:, *inner],
-        heights=canvas.average(factor),
+        detail=canvas.values[:, *inner],  # noqa: PD011
+        values=canvas.average(factor),
+        bands=canvas.bands,
         # With the halo still on: whether ground is rough depends on what lies around it.
-        counted=[find_ground(canvas.heights, native_m, pool)[inner] for pool in recipe.pools],
+        counted=[find_ground(canvas.values, native_m, pool)[inner] for pool in recipe.pools],
         strides=tuple(factor * stride for stride in extractor.strides),
     )
 
@@ -153,7 +162,7 @@ def forward(
     patch: Patch, recipe: DenseRecipe, extractor: Extractor, resolution_m: float
 ) -> list[NDArray[np.float32]]:
     """Send a patch through the network: (channel, row, col) of each stage, without the halo."""
-    picture = render_picture(patch.heights, resolution_m, recipe.rendering)
+    picture = draw_layer(patch.values, patch.bands, resolution_m, recipe)
     # Cells in the halo saw padding instead of ground.
     edges = [extractor.halo_px // stride for stride in extractor.strides]
     maps = zip(extractor.read(picture), edges, strict=True)
@@ -168,17 +177,50 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
     InputError
         As `dense_features`, or if the backbone cannot be read tract by tract.
     """
-    for resolution_m in recipe.resolutions_m:
-        find_multiple(settings.chips.resolution_m, recipe, resolution_m)
+    # The cells of a photo are known when its files are opened: those are its own settings' to say.
+    if recipe.layer == HEIGHTS:
+        for resolution_m in recipe.list_resolutions(settings.chips.resolution_m):
+            find_multiple(settings.chips.resolution_m, recipe, resolution_m)
     try_extractor(recipe, settings)
 
 
-def _tile_place(samples: Samples, extractor: Extractor, factor: int) -> Tiling:
-    """Tile a place with tracts of whole chips and whole cells, about `TRACT_PX` pixels wide."""
-    cell_px = factor * max(extractor.strides)
-    # Whole chips, so that none is read for two tracts; whole cells, so that none is cut by a seam.
-    least = lcm(cell_px, samples.size_px)
-    side = max(1, TRACT_PX * factor // samples.size_px // (least // samples.size_px)) * least
+def settle_resolutions(recipe: DenseRecipe, samples: Samples) -> DenseRecipe:
+    """Write down the pixels that a recipe's network saw, for a model that is used elsewhere."""
+    seen = recipe.list_resolutions(find_layer(samples, recipe).grid.cell_m)
+    return recipe.model_copy(update={"resolutions_m": seen})
+
+
+def find_layer(samples: Samples, recipe: DenseRecipe) -> Layer:
+    """Find the layer that a recipe looks at.
+
+    Raises
+    ------
+    InputError
+        If the place has none of that name.
+    """
+    if recipe.layer not in samples.layers:
+        raise InputError(
+            f"recipe {recipe.name!r}: looks at a {recipe.layer}, and the place has none. Give one "
+            "([data.photo] of a run, --photo of predict), or use another recipe."
+        )
+    return samples.layers[recipe.layer]
+
+
+def find_seen_areas(samples: Samples, recipe: DenseRecipe) -> gpd.GeoDataFrame:
+    """Find the areas that are used and of which a recipe's layer shows enough."""
+    is_seen = samples.areas["is_used"].to_numpy(bool)
+    if recipe.layer == PHOTO:
+        # A sliver that a photo shows must not stand for an area.
+        is_seen = is_seen & samples.areas["has_photo"].to_numpy(bool)
+    return samples.areas[is_seen]
+
+
+def _tile_place(layer: Layer, extractor: Extractor, factor: int) -> Tiling:
+    """Tile a place with tracts of whole chunks and whole cells, about `TRACT_PX` pixels wide."""
+    cell_px, chunk_px = factor * max(extractor.strides), layer.chunk_px
+    # Whole chunks, so that none is read for two tracts; whole cells, so that none is cut by a seam.
+    least = lcm(cell_px, chunk_px)
+    side = max(1, TRACT_PX * factor // chunk_px // (least // chunk_px)) * least
     return Tiling(side, extractor.halo_px * factor, cell_px, is_trimmed=True)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import HEIGHTS, name_eye_of
+from basrelief.learn.knowledge import HEIGHTS, PHOTO, name_eye_of
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
     KrigedRecipe,
-    LidarRecipe,
     NetworkRecipe,
     Recipe,
     find_members,
@@ -32,13 +31,17 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
 
     Returns
     -------
-    Each table alone, all eyes with place but without each one, and all. Empty without tables, for
-    then the shipped recipes are just these. One that is asked for under another name is left out.
+    Each table alone, all eyes with place but without each one, and all. Empty without a table or a
+    recipe that looks at a photo, for then the shipped recipes are just these. One that is asked for
+    under another name is left out.
     """
-    if not settings.table_eyes:
+    photo = _find_dense(recipes, settings, PHOTO)
+    if not settings.table_eyes and photo is None:
         return []
     heights, districts = _find_heights(recipes, settings)
     eyes = {HEIGHTS: heights} | {eye: [eye] for eye in settings.table_eyes}
+    if photo is not None:
+        eyes[PHOTO] = [photo]
     wanted: list[AreaRecipe] = []
     for eye in settings.table_eyes:
         alone = load_recipe(eye, settings)
@@ -73,11 +76,18 @@ def _find_heights(recipes: Sequence[Recipe], settings: Settings) -> tuple[list[s
             if typed:
                 return typed, recipe.districts
     # Other recipes than dense ones are asked for as what has to be beaten.
+    return [_find_dense(recipes, settings, HEIGHTS) or PLAIN], True
+
+
+def _find_dense(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str | None:
+    """Find the first recipe of dense features of an eye, as typed; None where none is asked for."""
     typed_by_name = {
         load_recipe(each, settings).name: each for each in settings.models.recipes or ()
     }
-    dense = [each.name for each in recipes if isinstance(each, DenseRecipe)]
-    return [typed_by_name.get(dense[0], dense[0]) if dense else PLAIN], True
+    dense = [
+        each.name for each in recipes if isinstance(each, DenseRecipe) and name_eye_of(each) == eye
+    ]
+    return typed_by_name.get(dense[0], dense[0]) if dense else None
 
 
 def _is_of_heights(typed: str, settings: Settings) -> bool:
@@ -85,7 +95,7 @@ def _is_of_heights(typed: str, settings: Settings) -> bool:
     recipe = load_recipe(typed, settings)
     if isinstance(recipe, NetworkRecipe):
         return False
-    return all(isinstance(each, LidarRecipe) for each in find_members(recipe, settings))
+    return all(name_eye_of(each) == HEIGHTS for each in find_members(recipe, settings))
 
 
 def _join(typed: list[str], districts: bool, settings: Settings) -> KrigedRecipe:

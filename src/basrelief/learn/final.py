@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from basrelief import __version__
-from basrelief.chips.store import Samples
+from basrelief.chips.store import PHOTO, Samples
 from basrelief.config import ChipSettings, InputError, Settings
+from basrelief.eyes import PhotoReading
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
 from basrelief.learn.recipes import (
+    DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
     SetRecipe,
     TableRecipe,
+    find_members,
     read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
@@ -59,6 +62,10 @@ class FinalModel(StrictTable):
 
     native_resolution_m: float | None
     """Side of the cells of the rasters learnt from, in metres; None for pictures."""
+
+    photo: PhotoReading | None = None
+    """How the photo was read that it looks at, with the cells that it saw; None where it looks at
+    none."""
 
     chips: ChipSettings
     targets: list[str]
@@ -124,6 +131,7 @@ def write_model(
         bands=bands,
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
+        photo=_find_photo(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
         labels=_measure_spreads(labels),
@@ -134,6 +142,19 @@ def write_model(
         version=__version__,
     )
     write_json(folder / "model.json", model.model_dump(mode="json"))
+
+
+def _find_photo(recipe: Recipe, samples: Samples, settings: Settings) -> PhotoReading | None:
+    """Find how the photo is read that a recipe looks at, by itself or by a member."""
+    if isinstance(recipe, NetworkRecipe):
+        return None
+    dense = [each for each in find_members(recipe, settings) if isinstance(each, DenseRecipe)]
+    asked = settings.data.photo
+    if asked is None or not any(each.layer == PHOTO for each in dense):
+        return None
+    # Its own cells, and not where its files lay: those are the place's, and a path says whose.
+    seen = asked.model_dump(exclude={"files"}) | {"resolution_m": samples.layers[PHOTO].grid.cell_m}
+    return PhotoReading.model_validate(seen)
 
 
 def read_model(folder: Path) -> FinalModel:

@@ -45,20 +45,20 @@ def find_ground(heights: Heights, resolution_m: float, ground: Ground) -> NDArra
     Parameters
     ----------
     heights : (2, row, col), metres
-        Surface and ground; NaN is nodata.
+        Surface and ground; NaN is nodata. Of ``ground`` any layer's bands.
     """
+    has_data: NDArray[np.bool_] = np.isfinite(heights[0])
+    if ground == "ground":
+        return has_data
     above: Heights = heights[0] - heights[1]
     if ground == "raised":
         return np.asarray(above >= RAISED_M)
     if ground == "roofs":
         return np.asarray((above >= ROOFS_M[0]) & (above < ROOFS_M[1]))
-    has_data: NDArray[np.bool_] = np.isfinite(heights[0])
-    if ground == "rough":
-        departure = measure_departure(np.nan_to_num(above, nan=0.0), resolution_m)
-        is_rough: NDArray[np.bool_] = average_nearby(departure, resolution_m) > ROUGH_M
-        # Crowns are rough too: high ones would stand for trees and not for gardens.
-        return has_data & is_rough & ~(above >= ROOFS_M[0])
-    return has_data
+    departure = measure_departure(np.nan_to_num(above, nan=0.0), resolution_m)
+    is_rough: NDArray[np.bool_] = average_nearby(departure, resolution_m) > ROUGH_M
+    # Crowns are rough too: high ones would stand for trees and not for gardens.
+    return has_data & is_rough & ~(above >= ROOFS_M[0])
 
 
 def measure_departure(above: Heights, resolution_m: float) -> Heights:

@@ -9,6 +9,7 @@ from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipes import (
+    DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
@@ -18,18 +19,22 @@ from basrelief.learn.recipes import (
 )
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, SIZE = "heights", "pictures", "size"
+HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 LIDAR = (HEIGHTS, PICTURES)
-"""What has to be flown for."""
+"""What has to be flown for with a laser."""
+
+LOOKS = (*LIDAR, PHOTO)
+"""What looks at the ground, whatever the user's tables are."""
 
 WHERE = (PLACE, DISTRICT, SIZE)
 """What is known of an area without a look at it."""
 
-CODES = (*LIDAR, *WHERE)
-"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, ``place`` (coordinates),
+CODES = (*LOOKS, *WHERE)
+"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
+``place`` (coordinates),
 ``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
 by its name."""
 
@@ -51,7 +56,9 @@ def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[st
 
 def name_eye_of(recipe: SetRecipe) -> str:
     """Name the eye that a feature set is of, by its code."""
-    return recipe.table if isinstance(recipe, TableRecipe) else HEIGHTS
+    if isinstance(recipe, TableRecipe):
+        return recipe.table
+    return recipe.layer if isinstance(recipe, DenseRecipe) else HEIGHTS
 
 
 def find_eyes(codes: Collection[str]) -> tuple[str, ...]:
@@ -84,12 +91,12 @@ def sees_lidar(codes: Collection[str]) -> bool:
 
 
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
-    """Put codes in the order in which they are told: LIDAR, other eyes by name, and where it is.
+    """Put codes in the order in which they are told: LIDAR, a photo, tables, and where it is.
 
     Examples
     --------
-    >>> order_codes({"district", "heights", "place", "census"})
-    ('heights', 'census', 'place', 'district')
+    >>> order_codes({"district", "heights", "place", "census", "photo"})
+    ('heights', 'photo', 'census', 'place', 'district')
     """
-    lidar, where = (tuple(code for code in each if code in codes) for each in (LIDAR, WHERE))
-    return (*lidar, *sorted(set(codes) - set(CODES)), *where)
+    looks, where = (tuple(code for code in each if code in codes) for each in (LOOKS, WHERE))
+    return (*looks, *sorted(set(codes) - set(CODES)), *where)

@@ -17,7 +17,8 @@ from basrelief.names import suggest
 from basrelief.toml import format_toml, parse_toml, read_toml, show, tell_fault
 from basrelief.values import FolderName, StrictTable, Text
 
-Rendering = Literal["contrast", "relief", "shaded"]
+Rendering = Literal["contrast", "relief", "shaded", "colours"]
+LayerName = Literal["heights", "photo"]
 Statistic = Literal["mean", "std"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
@@ -137,11 +138,20 @@ class DenseRecipe(_OfAreas):
     stages: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     """Which stages are read, as timm counts them: 3 is the fourth block of VGG16."""
 
-    resolutions_m: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    """Ground sizes of a pixel that the network sees, in metres: multiples of the chips'."""
+    layer: LayerName = "heights"
+    """What is looked at: heights, or the photo of ``[data.photo]``."""
+
+    resolutions_m: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    """Ground sizes of a pixel that the network sees, in metres: multiples of the layer's cells; by
+    default these themselves."""
 
     rendering: Rendering = "contrast"
-    """How heights become a picture."""
+    """How the layer becomes a picture: heights in one of three ways, a photo as ``colours``."""
+
+    bands: Annotated[list[Text], Field(min_length=3, max_length=3)] = Field(
+        default=["red", "green", "blue"]
+    )
+    """Of a photo: the bands that the network sees in the place of red, green and blue."""
 
     pools: Annotated[list[Ground], Field(min_length=1)] = Field(default=["raised"])
     """Which ground of an area counts, each a set of features of its own: ``ground``, all of it;
@@ -150,6 +160,25 @@ class DenseRecipe(_OfAreas):
 
     statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
     """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
+
+    @model_validator(mode="after")
+    def _check_layer(self) -> Self:
+        is_photo = self.layer == "photo"
+        if is_photo != (self.rendering == "colours"):
+            allowed = "'colours'" if is_photo else "'contrast', 'relief' or 'shaded'"
+            raise ValueError(
+                f"rendering = {self.rendering!r} cannot show layer = {self.layer!r}: give {allowed}"
+            )
+        if is_photo and self.pools != ["ground"]:
+            raise ValueError(
+                f"pools = {self.pools}: what is raised or rough is not seen in a photo; give "
+                'pools = ["ground"], all of it with data'
+            )
+        return self
+
+    def list_resolutions(self, cell_m: float) -> list[float]:
+        """List the pixels that the network sees, in metres, over a layer of such cells."""
+        return self.resolutions_m or [cell_m]
 
 
 class TableRecipe(_OfAreas):
@@ -267,20 +296,21 @@ def find_members(recipe: AreaRecipe, settings: Settings) -> list[SetRecipe]:
     return members
 
 
-def find_multiple(chips_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
-    """Find how many pixels of the chips are a pixel of the network.
+def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> int:
+    """Find how many cells of a recipe's layer are a pixel of its network.
 
     Raises
     ------
     InputError
         If it is no whole number.
     """
-    factor = resolution_m / chips_m
+    factor = resolution_m / cell_m
     # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
+        key = "the photo's cells in metres" if recipe.layer == "photo" else "chips.resolution_m"
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
-            f"multiples of chips.resolution_m = {chips_m:g}. Change one of the two."
+            f"multiples of {key} = {cell_m:g}. Change one of the two."
         )
     return round(factor)
 

@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_areas, save_model
+from basrelief.learn.dense import settle_resolutions
 from basrelief.learn.features import copy_makers, features_of, gather_features, name_columns
 from basrelief.learn.final import write_model
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, locate_areas
-from basrelief.learn.recipes import AreaRecipe, KrigedRecipe, find_members, format_recipe
+from basrelief.learn.recipes import (
+    AreaRecipe,
+    DenseRecipe,
+    KrigedRecipe,
+    SetRecipe,
+    find_members,
+    format_recipe,
+)
 from basrelief.run import MODEL, Run, replacing
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
@@ -89,7 +97,11 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
             folder.mkdir(parents=True)
             # A final model is used elsewhere, and must not need this run's folder.
             copy_makers(run.features / member.name, folder)
-            (folder / "recipe.toml").write_text(format_recipe(member), encoding="utf-8")
+            if isinstance(member, DenseRecipe):
+                settled: SetRecipe = settle_resolutions(member, samples)
+            else:
+                settled = member
+            (folder / "recipe.toml").write_text(format_recipe(settled), encoding="utf-8")
         rows = [pd.Index(usable, name="area_id"), pd.Index(data.blocks, name="block")]
         learnt = pd.DataFrame(data.terms(usable).join(), index=rows, columns=names)
         write_model(part, recipe, samples, learnt, settings, run)

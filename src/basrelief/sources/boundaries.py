@@ -34,6 +34,7 @@ from basrelief.sources.coordinates import (
     overlap,
 )
 from basrelief.sources.formats import OFFLINE, GdalFile, find_gdal_files
+from basrelief.sources.inputs import refuse_absent
 from basrelief.sources.plausible import MAX_AREAS
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -83,7 +84,7 @@ def find_layer(typed: Typed, column: str | None) -> BoundaryLayer:
         If there is none, or more than one; names them.
     """
     if not typed.path.exists():
-        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed)
     sources = find_gdal_files(typed.path, typed.value)
     layers = [layer for source in sources for layer in _list(source)]
     # A layer that may mix kinds says "Unknown"; shapes are then sorted out one by one.
@@ -248,10 +249,12 @@ def _refuse_views(source: GdalFile) -> None:
     if "GPKG" not in source.drivers or source.path.startswith("/vsizip/"):
         return
     with closing(sqlite3.connect(f"file:{quote(source.path)}?mode=ro", uri=True)) as database:
+        # A name may be no text, and be a query all the same.
+        database.text_factory = lambda name: name.decode(errors="replace")
         try:
             found = [str(name) for (name,) in database.execute(VIEWS)]
-        except sqlite3.Error:
-            # What is broken is for GDAL to say.
+        except (sqlite3.Error, UnicodeDecodeError):
+            # What is broken is for GDAL to say; SQLite's own message may quote damaged bytes.
             return
     if found:
         raise InputError(

@@ -196,6 +196,9 @@ def note_guarded(codes: pd.Series, where: str, notes: Notes) -> None:
 
 
 def _tidy_code(code: Any) -> str:
+    # As nearly all are: a country's table has a million.
+    if isinstance(code, str) and CODE.fullmatch(code):
+        return code.upper()
     text = tidy_text(str(code))
     if text.startswith("=") and (guarded := GUARDED.fullmatch(text)):
         text = tidy_text(guarded[1])

@@ -15,7 +15,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.census import note_guarded
 from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
-from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.single_crimes import count_crimes, read_crimes
 
 LOCKDOWN_YEARS = (2020, 2021)
@@ -62,6 +62,7 @@ def read_crime(
     notes: Notes,
     wanted: Collection[str] = (),
     without: Collection[str] = (),
+    among: Collection[str] | None = None,
 ) -> CrimeCounts:
     """Read counts of crime.
 
@@ -83,6 +84,9 @@ def read_crime(
     without
         Areas whose rows are left out before anything is made of them: what is decided of the
         others is then decided without them.
+    among
+        Areas of the place: years are taken by default that are complete in these, wherever else
+        the files have counts. By default all areas.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def read_crime(
     where = str(typed)
     paths = [path for path, _ in expand_pattern(typed.value, typed.path)]
     if not paths:
-        raise InputError(f"{where}: matches no file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed, "matches no file")
     parts = _read_parts(paths, where, notes, without)
     # A code of 2011 may be another area in 2021; counts of both cannot be added up.
     vintages = {part.vintage[0]: part.vintage for part in parts if part.vintage is not None}
@@ -108,7 +112,10 @@ def read_crime(
     known = find_known(parts, table, boroughs, where, notes)
     covered = known.covered
     is_whole = _find_whole_years(table, covered)
-    chosen = _choose_years(is_whole, known, table, (years, wanted), where)
+    is_here = is_whole.index.isin(list(among if among is not None else is_whole.index))
+    # Areas of another census, or another place, have no say, and are refused or carried later.
+    asked = is_whole[is_here] if is_here.any() else is_whole
+    chosen = _choose_years(asked, known, table, (years, wanted), where)
     categories = tuple(dict.fromkeys(name for part in parts for name in part.main))
     _note_categories(known, (categories, wanted, chosen), where, notes)
     summed = _sum_years(table, known, chosen)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from basrelief.config import Settings
+from basrelief.config import InputError, Settings, Typed
 from basrelief.run import ABOUT_RUN
 
 PATTERNS = ("dsm", "dtm", "crime")
@@ -95,6 +97,10 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
+    if data.photo is not None:
+        typed = data.photo.files
+        photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
+        found += [InputFile("data.photo", each) for each in _with_companions(photos)]
     for eye in settings.table_eyes:
         path = settings.typed_table(eye).path
         found += [InputFile("data.tables", each) for each in _files_of(path)]
@@ -157,6 +163,15 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
     files = _outside_runs((start / name for name in matches), start)
     return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
+
+
+def refuse_absent(typed: Typed, what: str = "no such file") -> InputError:
+    """Say that there is no file, and which is called so but for capitals."""
+    hint, pattern = "", re.compile(fnmatch.translate(typed.path.name), re.IGNORECASE)
+    if typed.path.parent.is_dir():
+        alike = sorted(p.name for p in typed.path.parent.iterdir() if pattern.match(p.name))
+        hint = f" {alike[0]} is there: capitals count." if alike else ""
+    return InputError(f"{typed}: {what}. Paths are relative to {typed.origin}.{hint}")
 
 
 def find_existing(path: Path) -> Path:

@@ -21,6 +21,7 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
+from basrelief.sources.inputs import refuse_absent
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
@@ -198,7 +199,7 @@ def open_coded(
         If the file cannot be read or has no such column.
     """
     if not typed.path.exists():
-        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed)
 
     def is_headings(columns: list[str]) -> bool:
         found = find_same(column, columns) if column else find_column(columns, "area_id")

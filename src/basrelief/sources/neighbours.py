@@ -81,7 +81,7 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
             )
         newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
     # Then the order means nothing, and stays that of the names.
-    if not pairs and not newer:
+    if not (pairs or newer or finer):
         return mosaic
     if newer:
         first, second = newer[0]

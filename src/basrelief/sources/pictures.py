@@ -13,7 +13,12 @@ from basrelief.config import InputError, Typed
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
-from basrelief.sources.inputs import PICTURE_SUFFIXES, list_pictures, list_pictures_below
+from basrelief.sources.inputs import (
+    PICTURE_SUFFIXES,
+    list_pictures,
+    list_pictures_below,
+    refuse_absent,
+)
 from basrelief.sources.labels import to_numbers
 from basrelief.sources.picture_names import (
     PREFIX,
@@ -192,7 +197,7 @@ def _list_files(images: Typed, notes: Notes) -> list[PurePosixPath]:
 def _open_table(typed: Typed) -> Sheet:
     """Open the table with one row a picture."""
     if not typed.path.exists():
-        raise InputError(f"{typed}: no such file. Paths are relative to {typed.origin}.")
+        raise refuse_absent(typed)
     return open_first_sheet(typed.path, str(typed), has_pictures)
 
 

@@ -114,10 +114,13 @@ def _tell_route(lying: Lying) -> Route:
             "which is meant: --pictures or --rasters."
         )
     if not has_pictures and not lying.rasters:
+        clouds = [name for name in lying.names if name.lower().endswith((".las", ".laz"))]
+        # Whoever has a point cloud has heights, and would not know what is wrong with them.
+        told = f" Point clouds ({list_names(clouds, 2)}) are not read: grid them." if clouds else ""
         raise InputError(
             f"{lying.folder}: neither rasters of heights (.tif, .asc, .img, .zip) nor pictures "
             "with a table lie there. Put them there, or say --rasters or --pictures for an empty "
-            "form; basrelief fetch brings official data."
+            f"form; basrelief fetch brings official data.{told}"
         )
     return "pictures" if has_pictures else "rasters"
 

@@ -148,6 +148,7 @@ def _open_text(
     numbered = head or _split(text, separator, where)
     if not numbered:
         raise InputError(f"{where}: the file is empty. Give a table with a row of headings.")
+    _refuse_quoted(numbered, where)
     at = find_headings([row for _, row in numbered[: 2 * MAX_ROWS_ABOVE]], is_headings)
     columns = tidy_headings(numbered[at][1])
     below = numbered[at + 1 :]
@@ -226,6 +227,18 @@ def _refuse_quote(where: str, line: int) -> InputError:
         f'{where}: a quote (") that begins at about line {line} is not closed, so that the rows '
         "behind it would be one cell. Remove it, or close it."
     )
+
+
+def _refuse_quoted(numbered: list[tuple[int, list[str]]], where: str) -> None:
+    """Stop where each line stands in quotes whole, so that it is one cell."""
+    first = numbered[:N_SAMPLE]
+    found = [s for s in SEPARATORS if all(len(row) == 1 and s in row[0] for _, row in first)]
+    if found and len(first) > 1:
+        raise InputError(
+            f"{where}: each line stands in quotes as a whole, and so is one cell, with "
+            f"{SEPARATORS[found[0]]}s in it. Take the quotes around lines away; only single cells "
+            "have some."
+        )
 
 
 def _check_rows(width: int, below: list[tuple[int, list[str]]], separator: str, where: str) -> None:

@@ -30,7 +30,7 @@ from basrelief.sources.formats import (
     read_head,
     refuse_odd_neighbours,
 )
-from basrelief.sources.inputs import expand_pattern
+from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.plausible import (
     FARTHEST_M,
     LARGEST_CELL_M,
@@ -129,9 +129,18 @@ def find_tiles(typed: Typed) -> tuple[Tile, ...]:
     InputError
         If nothing matches, or a match is no raster.
     """
-    return tuple(
-        _read_header(each) for path, name in _find_files(typed) for each in _unpack(path, name)
-    )
+    return tuple(_read_header(each) for each in find_raster_files(typed))
+
+
+def find_raster_files(typed: Typed) -> list[RasterFile]:
+    """Find the rasters that a pattern matches, sorted by name; none of them is opened.
+
+    Raises
+    ------
+    InputError
+        If nothing matches, or a match is a raster by nothing in it.
+    """
+    return [each for path, name in _find_files(typed) for each in _unpack(path, name)]
 
 
 def _find_files(typed: Typed) -> list[tuple[Path, str]]:
@@ -146,27 +155,51 @@ def _find_files(typed: Typed) -> list[tuple[Path, str]]:
         )
     if typed.path.exists():
         check_file(typed.path, str(typed))
-    raise InputError(
-        f"{typed}: no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives "
-        f"of them, relative to {typed.origin}."
-    )
+    what = "no file matches. Give a pattern of ASCII grids, GeoTIFFs or zip archives of them"
+    raise refuse_absent(typed, what)
 
 
 @dataclass(frozen=True)
-class _Found:
+class RasterFile:
     """A raster file, or one in a zip archive."""
 
     file: Path
     member: str | None
     name: str
+    """As the user would type it, for messages."""
+
     has_mask: bool
     """Whether a file that GDAL takes for its mask lies beside it."""
 
+    @property
+    def path(self) -> str:
+        """What GDAL opens."""
+        if self.member is None:
+            return str(self.file.absolute())
+        return name_member(self.file, self.member)
 
-def _unpack(path: Path, name: str) -> list[_Found]:
+    def read_head(self) -> bytes:
+        """Read how it begins."""
+        return read_head(self.file, self.name, self.member)
+
+    def choose_driver(self, head: bytes) -> str:
+        """Choose the one driver that may open it, by how it begins; refuse an odd mask too.
+
+        Raises
+        ------
+        InputError
+            Says what it is instead.
+        """
+        driver = _choose_driver(head, self.name)
+        if self.has_mask:
+            _check_mask(self)
+        return driver
+
+
+def _unpack(path: Path, name: str) -> list[RasterFile]:
     """Turn a file into rasters: itself, or those in a zip archive."""
     if path.suffix.lower() != ".zip":
-        return [_Found(path, None, name, path.with_name(f"{path.name}.msk").exists())]
+        return [RasterFile(path, None, name, path.with_name(f"{path.name}.msk").exists())]
     check_file(path, name)
     members = list_members(path, name)
     rasters = [m for m in members if m.lower().endswith(RASTER_SUFFIXES)]
@@ -176,7 +209,7 @@ def _unpack(path: Path, name: str) -> list[_Found]:
             f"{len(members)} files. Take it out of the pattern."
         )
     known = set(members)
-    return [_Found(path, each, f"{name}/{each}", f"{each}.msk" in known) for each in rasters]
+    return [RasterFile(path, each, f"{name}/{each}", f"{each}.msk" in known) for each in rasters]
 
 
 def _choose_driver(head: bytes, name: str) -> str:
@@ -189,13 +222,10 @@ def _choose_driver(head: bytes, name: str) -> str:
     return driver
 
 
-def _read_header(found: _Found) -> Tile:
+def _read_header(found: RasterFile) -> Tile:
     file, member, name = found.file, found.member, found.name
-    head = read_head(file, name, member)
-    driver = _choose_driver(head, name)
-    path = str(file.absolute()) if member is None else name_member(file, member)
-    if found.has_mask:
-        _check_mask(found)
+    head = found.read_head()
+    driver, path = found.choose_driver(head), found.path
     try:
         with bounded_gdal(), rasterio.open(path, driver=driver) as dataset:
             wkt = dataset.crs.to_wkt() if dataset.crs else None
@@ -220,7 +250,7 @@ def _read_header(found: _Found) -> Tile:
                 or _find_odd_band(dataset)
                 or _find_odd_scale(dataset)
                 or _find_odd_cells(dataset)
-                or (_find_stranger(dataset, file) if member is None else None)
+                or (find_stranger(dataset, file) if member is None else None)
                 or fault
                 or _find_double(dataset, unit_m, unit),
             )
@@ -232,7 +262,7 @@ def _read_header(found: _Found) -> Tile:
         ) from error
 
 
-def _check_mask(found: _Found) -> None:
+def _check_mask(found: RasterFile) -> None:
     """Refuse a mask beside a raster that is no GeoTIFF: GDAL would open it, whatever it is."""
     name = f"{found.name}.msk"
     if found.member is None:
@@ -281,7 +311,7 @@ def _find_double(dataset: Any, unit_m: float, unit: str) -> str | None:
     )
 
 
-def _find_stranger(dataset: Any, file: Path) -> str | None:
+def find_stranger(dataset: Any, file: Path) -> str | None:
     """Say which file of another name or folder an open raster reads from, or nothing."""
     stem = file.name.lower().split(".")[0]
     for name in map(Path, dataset.files):

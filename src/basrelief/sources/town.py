@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,12 +19,13 @@ from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
+from basrelief.sources.town_photo import UPKEEP, UPKEEP_R2, UPKEEP_TRUTH, add_photo, take_photo
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
-TOWN = ("lidar", "areas.gpkg", "labels.csv", "truth.json", "config.toml", "run")
+TOWN = ("lidar", "areas.gpkg", "labels.csv", "photo.tif", "truth.json", "config.toml", "run")
 """What stands in a town's folder, and its run."""
 
 TILE_M = 1000
@@ -100,7 +103,14 @@ epochs  = 2
 """
 
 
-def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: float = 2.0) -> Path:
+def write_town(
+    folder: Path,
+    *,
+    seed: int,
+    side_m: int = 3000,
+    resolution_m: float = 2.0,
+    has_photo: bool = False,
+) -> Path:
     """Write a synthetic town: LIDAR tiles, boundaries, labels, the truth and a configuration.
 
     Parameters
@@ -113,6 +123,8 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         Side of the square town, a whole number of kilometres.
     resolution_m
         Side of a LIDAR cell; a kilometre must be a whole number of them.
+    has_photo
+        Whether there is a photo too, and a score that it alone shows.
 
     Returns
     -------
@@ -144,13 +156,31 @@ def write_town(folder: Path, *, seed: int, side_m: int = 3000, resolution_m: flo
         _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
+    published = _publish(areas, labels, rng)
+    text, truth = CONFIG.format(seed=seed, resolution_m=resolution_m), TRUTH
+    if has_photo:
+        published[UPKEEP] = _photograph(folder / "photo.tif", areas, side_m, seed)
+        labels = labels.assign(**{UPKEEP: published[UPKEEP]})
+        text, truth = add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
     with replacing(folder / "labels.csv") as part:
-        _publish(areas, labels, rng).to_csv(part, index=False)
-    write_json(folder / "truth.json", _tell_truth(areas, plan, labels))
+        published.to_csv(part, index=False)
+    write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
     config = folder / "config.toml"
     with replacing(config) as part:
-        part.write_text(CONFIG.format(seed=seed, resolution_m=resolution_m), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     return config
+
+
+def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> Plane:
+    """Write a photo of the town, and give the score that it shows, (area,)."""
+    # A stream of its own: with a photo or without, the town is the same.
+    rng = np.random.default_rng([seed, zlib.crc32(b"photo")])
+    bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
+    with replacing(path) as part:
+        shown = _standardise(take_photo(part, areas, bounds, rng))
+    noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
+    scores = np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise
+    return np.asarray(np.round(scores, 3))
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
@@ -355,12 +385,12 @@ def _publish(
 
 
 def _tell_truth(
-    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame
+    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame, truth: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     """Say what drives each score and how each area is built."""
     names = [CHARACTERS[kind].name for kind in plan.character]
     return {
-        "driven_by": {str(name): TRUTH[str(name)] for name in labels},
+        "driven_by": {str(name): truth[str(name)] for name in labels},
         "expected": EXPECTED,
         "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
     }

@@ -59,6 +59,9 @@ class Described:
     notes: tuple[str, ...] = ()
     """What was odd about the input and yet taken: sentences that may name single areas."""
 
+    photo: Record | None = None
+    """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
+
 
 @dataclass(frozen=True)
 class Heat:
@@ -301,7 +304,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         settings=settings,
         run=run,
         samples=samples,
-        described=_read_described(run.describe),
+        described=_read_described(run),
         scores=told(scores),
         # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
         predictions=told(read_filtered(run.predictions, [*shown, ("repeat", "==", 0)])),
@@ -351,19 +354,20 @@ def find_asked(scores: Sequence[Record], trainings: Sequence[Record]) -> list[st
     return [name for name in names if name in wanted] or names
 
 
-def _read_described(folder: Path) -> Described:
+def _read_described(run: Run) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
+    folder, removed = run.describe, pd.DataFrame()
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
-    # As text: an id is no number, whatever it is made of.
-    removed = (
-        unguard_table(pd.read_csv(one_colour, dtype=str)) if one_colour.exists() else pd.DataFrame()
-    )
+    if one_colour.exists():
+        # As text: an id is no number, whatever it is made of.
+        removed = unguard_table(pd.read_csv(one_colour, dtype=str))
     return Described(
         counts=read_json(folder / "counts.json"),
         summary=unguard_table(pd.read_csv(folder / "summary.csv", index_col=0)),
         daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
+        photo=read_json(run.chips / "chips.json").get("photo"),
     )
 
 

@@ -12,14 +12,20 @@ from safetensors import safe_open
 from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
+from basrelief.learn.knowledge import name_eye_of, order_codes
 from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
+    SetRecipe,
     read_recipe,
 )
 from basrelief.run import MODEL, Run
+from basrelief.tell.words import join_words
+
+LAYER_WORDS = {"heights": "the heights", "photo": "the photo"}
+"""What an area's features may be of."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Model:
     backbones: tuple[str, ...]
     """Networks that it, or what it is made of, has or looks through."""
 
+    eyes: tuple[str, ...] = ()
+    """What the features are of that it predicts areas from, by code."""
+
     @property
     def name(self) -> str:
         """The recipe's name."""
@@ -55,7 +64,8 @@ class Model:
         """What it predicts from."""
         if isinstance(self.recipe, NetworkRecipe):
             return f"{self.final.bands} bands of a chip"
-        seen = f"{len(self.final.features)} features of the heights of an area's own ground"
+        shown = join_words([LAYER_WORDS.get(eye, f"the table {eye}") for eye in self.eyes])
+        seen = f"{len(self.final.features)} features of {shown} of an area's own ground"
         if isinstance(self.recipe, KrigedRecipe):
             return f"{seen}; at home also its place and its neighbours' scores"
         return seen
@@ -92,6 +102,7 @@ def _read_model(folder: Path) -> Model:
     with safe_open(weights, "np") as file:
         # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    sets = [each for each in recipes if isinstance(each, SetRecipe)]
     seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
     stat = weights.stat()
     return Model(
@@ -103,4 +114,5 @@ def _read_model(folder: Path) -> Model:
         sha256=hash_file(weights),
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         backbones=tuple(dict.fromkeys(seen)),
+        eyes=order_codes({name_eye_of(each) for each in sets}),
     )

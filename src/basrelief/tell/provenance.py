@@ -17,6 +17,7 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
+    "data.photo": "photo",
     "data.areas": "areas",
     "data.labels": "scores",
     "data.crime": "counts of crime",

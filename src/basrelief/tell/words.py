@@ -39,6 +39,7 @@ RECIPE_NAMES = {
 KNOWN_NAMES = {
     "heights": "LIDAR",
     "pictures": "LIDAR",
+    "photo": "the photo",
     "place": "place",
     "district": "district",
     "size": "size",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,3 +53,36 @@ def make_client(tmp_path: Path, lines: list[str]) -> Iterator[Callable[..., Clie
     yield make
     for client in made:
         client.session.close()
+
+
+@pytest.fixture
+def write_ods() -> Callable[[Path, list[list[object]]], None]:
+    """Write a workbook as LibreOffice does: runs of cells and rows are written once."""
+    return _write_ods
+
+
+def _write_ods(path: Path, rows: list[list[object]]) -> None:
+    names = " ".join(
+        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
+        for short in ("table", "office", "text")
+    )
+    blank = '<table:table-cell table:number-columns-repeated="16370"/>'
+    lines = []
+    for row in rows:
+        cells = [
+            f'<table:table-cell office:value-type="float" office:value="{v}">'
+            f"<text:p>{round(v)}</text:p></table:table-cell>"
+            if isinstance(v, float)
+            else f"<table:table-cell><text:p>{v}</text:p></table:table-cell>"
+            for v in row
+        ]
+        lines.append(f"<table:table-row>{''.join(cells)}{blank}</table:table-row>")
+    rest = f'<table:table-row table:number-rows-repeated="1040000">{blank}</table:table-row>'
+    sheets = (
+        f'<table:table table:name="Notes">{lines[0]}{rest}</table:table>'
+        f'<table:table table:name="WIMD_ranks">{"".join(lines)}{rest}</table:table>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        text = f"<office:document-content {names}>{sheets}</office:document-content>"
+        archive.writestr("content.xml", text)

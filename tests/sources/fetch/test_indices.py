@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from basrelief.run import Notes, Run
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import indices
 from basrelief.sources.fetch.client import Client, ServiceError
-from basrelief.sources.fetch.indices import find_labels, list_editions
+from basrelief.sources.fetch.indices import find_labels, list_editions, try_labels
 from basrelief.sources.fetch.ods import read_sheet
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.rank_tables import read_scotland
@@ -154,41 +153,19 @@ def test_unknown_releases_are_refused(client: Client) -> None:
         find_labels(client, WALES, 2015)
 
 
-def write_ods(path: Path, rows: list[list[object]]) -> None:
-    """Write a workbook as LibreOffice does: runs of cells and rows are written once."""
-    names = " ".join(
-        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
-        for short in ("table", "office", "text")
-    )
-    blank = '<table:table-cell table:number-columns-repeated="16370"/>'
-    lines = []
-    for row in rows:
-        cells = [
-            f'<table:table-cell office:value-type="float" office:value="{v}">'
-            f"<text:p>{round(v)}</text:p></table:table-cell>"
-            if isinstance(v, float)
-            else f"<table:table-cell><text:p>{v}</text:p></table:table-cell>"
-            for v in row
-        ]
-        lines.append(f"<table:table-row>{''.join(cells)}{blank}</table:table-row>")
-    rest = f'<table:table-row table:number-rows-repeated="1040000">{blank}</table:table-row>'
-    sheets = (
-        f'<table:table table:name="Notes">{lines[0]}{rest}</table:table>'
-        f'<table:table table:name="WIMD_ranks">{"".join(lines)}{rest}</table:table>'
-    )
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        text = f"<office:document-content {names}>{sheets}</office:document-content>"
-        archive.writestr("content.xml", text)
-
-
 WELSH = ["Income", "Employment", "Health", "Education", "Access to Services", "Housing"]
 WELSH += ["Community Safety", "Physical Environment"]
 
 
 @pytest.mark.parametrize(("year", "area_year", "n"), [(2019, 2011, 1909), (2025, 2021, 1917)])
 def test_ranks_of_wales_become_normal_scores(
-    client: Client, site: Path, tmp_path: Path, year: int, area_year: int, n: int
+    client: Client,
+    site: Path,
+    tmp_path: Path,
+    write_ods: Callable[..., None],
+    year: int,
+    area_year: int,
+    n: int,
 ) -> None:
     heads = ["LSOA code", "LSOA name ", "Local Authority name ", f"WIMD {year} ", *WELSH]
     rows: list[list[object]] = [["Index of Multiple Deprivation"], ["Note"], list(heads)]
@@ -206,7 +183,7 @@ def test_ranks_of_wales_become_normal_scores(
     assert len(labels) == n
     # The index comes without people, who are of another office and of another year.
     n_areas = {2011: 34_753, 2021: 35_672}[area_year]
-    assert labels["population"].loc["W01000005"] == 1000 + n_areas - 1909 + 5
+    assert labels["population"].loc["W01000005"] == 1000 + n_areas - 4000 + 5
     assert find_label_year(Typed("labels", "l", brought.files[0]), None) is None
     credit = json.loads((tmp_path / "out" / "credits.json").read_text())[0]["credit"]
     assert "Office for National Statistics" in credit["statement"]
@@ -285,7 +262,15 @@ def test_the_workbook_of_london_is_sought_where_it_lay_before(
     assert edition.area_year == 2011
 
 
-def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_look_at_the_releases_says_which_has_gone(client: Client, site: Path) -> None:
+    for edition in (each for each in list_editions() if each.country == ENGLAND):
+        put(site, edition.other_url or edition.url, b"PK")
+    assert len(try_labels(client, ENGLAND)) == 5
+    with pytest.raises(ServiceError, match=r"www\.gov\.scot.*404"):
+        try_labels(client, SCOTLAND)
+
+
+def test_a_workbook_that_is_none_is_refused(tmp_path: Path, write_ods: Callable[..., None]) -> None:
     (tmp_path / "a.ods").write_bytes(b"<html>")
     with pytest.raises(ServiceError, match="cannot be read as a workbook"):
         read_sheet(tmp_path / "a.ods", "LSOA code")

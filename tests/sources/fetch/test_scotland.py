@@ -32,19 +32,20 @@ def open_scotland(
     return open_one
 
 
-def test_the_newest_phase_of_one_size_of_cells_is_taken(
+def test_the_newest_phase_of_each_square_is_taken(
     open_scotland: Callable[..., Client], lines: list[str]
 ) -> None:
     offers = find_lidar(open_scotland(), BOTH, 1.0)
     assert [each.name for each in offers] == [
         "lidar/dsm/20130301-20141031_NS56SE_1M_DSM_PHASE2.tif",
-        "lidar/dsm/20110301-20121031_NS56SW_1M_DSM_PHASE1.tif",
+        "lidar/dsm/20200301-20211031_NS56SW_50CM_DSM_PHASE5.tif",
         "lidar/dtm/20130301-20141031_NS56SE_1M_DTM_PHASE2.tif",
-        "lidar/dtm/20110301-20121031_NS56SW_1M_DTM_PHASE1.tif",
+        "lidar/dtm/20200301-20211031_NS56SW_50CM_DTM_PHASE5.tif",
     ]
-    assert [each.year for each in offers] == [2014, 2012] * 2
+    assert [each.year for each in offers] == [2014, 2021] * 2
     assert {each.n_bytes for each in offers} == {12_345}
-    assert "1 m covers 100% and is taken, left out: 0.5 m (50%; phase-5)" in lines[0]
+    assert "at several sizes of cells, the newest of each square is taken" in lines[0]
+    assert "0.5 m (50%; phase-5), 1 m (50%; phase-2)" in lines[0]
 
 
 def test_each_licence_is_told_in_the_words_of_the_service(
@@ -59,12 +60,13 @@ def test_each_licence_is_told_in_the_words_of_the_service(
     assert "NS56SE may be used for no commercial purpose" in lines[-1]
 
 
-@pytest.mark.parametrize(("wanted", "phase"), [(0.5, "PHASE5"), (1.0, "PHASE1")])
-def test_of_equal_ground_the_nearest_size_of_cells_is_taken(
-    open_scotland: Callable[..., Client], wanted: float, phase: str
+@pytest.mark.parametrize("wanted_m", [0.5, 1.0])
+def test_a_newer_phase_is_taken_whatever_its_cells(
+    open_scotland: Callable[..., Client], lines: list[str], wanted_m: float
 ) -> None:
-    offers = find_lidar(open_scotland(), WEST, wanted)
-    assert [each.name[-10:-4] for each in offers] == [phase] * 2
+    offers = find_lidar(open_scotland(), WEST, wanted_m)
+    assert [each.name[-10:-4] for each in offers] == ["PHASE5"] * 2
+    assert not any("several sizes" in line for line in lines)
 
 
 def test_how_much_of_a_place_has_no_data_is_said(

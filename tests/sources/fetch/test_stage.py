@@ -74,6 +74,7 @@ def offers(town: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Offer]
     monkeypatch.setattr(stage, "find_labels", lambda *asked: found["labels"])
     monkeypatch.setattr(stage, "find_crimes", lambda *asked: found["crimes"])
     monkeypatch.setattr(stage, "find_lookup", lambda *asked: [])
+    monkeypatch.setattr(stage, "try_labels", lambda *asked: found["labels"])
     monkeypatch.setattr(stage, "write_tiles", lambda files, folder: None)
     return found
 

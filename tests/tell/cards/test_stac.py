@@ -117,7 +117,9 @@ def write_contribution(facts: Facts, folder: Path) -> Path:
     with rasterio.open(path, "w", **options, **size) as raster:
         raster.write(np.zeros((1, 20, 30), np.float32))
     told = {"recipe": "relief-statistics", "target": "crime", "file": "explain/crime.tif"}
-    write_json(folder / "explain" / "contributions.json", [told | {"unit": "score"}])
+    write_json(
+        folder / "explain" / "contributions.json", [told | {"unit": "score", "layer": "heights"}]
+    )
     return path
 
 

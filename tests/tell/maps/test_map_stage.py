@@ -144,7 +144,13 @@ def test_contribution_maps_are_handed_over_where_explaining_left_some(
         town_run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.zarr")
     )
     heat = next((folder / "explain").glob("*/crime-*.tif")).relative_to(folder)
-    record = {"recipe": "dense", "target": "crime", "file": str(heat), "unit": "", "label": "heat"}
+    record = {
+        "recipe": "dense",
+        "target": "crime",
+        "file": str(heat),
+        "unit": "",
+        "layer": "heights",
+    }
     write_json(folder / "explain" / "contributions.json", [record])
     write_maps(town_settings, Run(folder, quiet=True))
     assert (folder / "maps" / "crime-dense.tif").exists()

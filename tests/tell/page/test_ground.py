@@ -23,7 +23,7 @@ Reader = Callable[[str, str], str]
 Writer = Callable[[Path], Run]
 KEY = {"recipe": "dense-vgg16", "target": "crime"}
 UNIT = "per share of the area"
-MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT}
+MAP = KEY | {"file": "explain/crime.tif", "unit": UNIT, "layer": "heights"}
 
 
 def kind(name: str, value: float | None, low: float | None, high: float | None) -> dict[str, Any]:

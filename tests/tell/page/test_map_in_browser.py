@@ -75,7 +75,7 @@ def overlaid(
     profile |= {"height": 10, "width": 200, "transform": from_origin(0, 100, 10, 10)}
     with rasterio.open(run.explain / "crime.tif", "w", driver="GTiff", **profile) as raster:
         raster.write(values, 1)
-    told = {"file": "explain/crime.tif", "unit": "crime"}
+    told = {"file": "explain/crime.tif", "unit": "crime", "layer": "heights"}
     record = {"recipe": "dense-vgg16", "target": "crime"} | told
     write_json(run.explain / "contributions.json", [record])
     path = run.folder / "evaluate" / "residuals.parquet"

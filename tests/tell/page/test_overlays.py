@@ -23,6 +23,7 @@ RECORD = {
     "target": "crime",
     "file": "explain/dense-vgg16/crime.tif",
     "unit": "points",
+    "layer": "heights",
 }
 
 

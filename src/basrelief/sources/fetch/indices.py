@@ -83,6 +83,27 @@ def find_labels(
     return [_offer(client, find_edition(country, year, kind))]
 
 
+def try_labels(client: Client, country: Country) -> list[Offer]:
+    """Ask for the first byte of every release of a country, as a look whether it still lies there.
+
+    Raises
+    ------
+    ServiceError
+        If one does not.
+    """
+    offers = []
+    for edition in (each for each in list_editions() if each.country == country):
+        offer = _offer(client, edition)
+        try:
+            client.measure(offer.url)
+        except NotThereError:
+            if edition.other_url is None:
+                raise
+            client.measure(edition.other_url)
+        offers.append(offer)
+    return offers
+
+
 def find_edition(country: Country, year: int | None = None, kind: Kind = "index") -> Edition:
     """Find a release of a country's index, by default the newest.
 

@@ -63,13 +63,13 @@ class _Tile:
 def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[Offer]:
     """Find surface and terrain of a place in Scotland: of each square the newest phase.
 
-    Phases were cut to cells of different size, and a run wants one: that with most ground in the
-    place is taken, which is said. Licences differ by phase; each offer's credit has its own.
+    Phases were cut to cells of different size; a run reads them on one of them. Licences differ by
+    phase; each offer's credit has its own.
 
     Parameters
     ----------
     resolution_m
-        Side of a cell that is wanted; decides between sizes with equal ground.
+        Side of a cell that is wanted; decides between tiles of one age.
 
     Raises
     ------
@@ -86,8 +86,10 @@ def find_lidar(client: Client, place: NamedPlace, resolution_m: float) -> list[O
             f"{HOST}: has no surface of {place.name}. Parts of Scotland were never flown; what "
             "there is, is shown at https://remotesensingdata.gov.scot"
         )
-    cell_m = _choose_cell(client, place, tiles, resolution_m)
-    chosen = [tile for product in WORDS for tile in _choose_newest(tiles, place, product, cell_m)]
+    chosen = [
+        tile for product in WORDS for tile in _choose_newest(tiles, place, product, resolution_m)
+    ]
+    _say_sizes(client, place, chosen)
     _say_gaps(client, place, chosen)
     return [_offer(tile) for tile in chosen]
 
@@ -163,36 +165,14 @@ def _cover(tiles: Sequence[_Tile], place: NamedPlace, product: Product) -> float
     return float(shapely.area(covered) / shapely.area(place.polygon))
 
 
-def _choose_cell(
-    client: Client, place: NamedPlace, tiles: Sequence[_Tile], resolution_m: float
-) -> float:
-    """Choose one size of cells: that with most ground, then that nearest to what is wanted."""
-    by_cell: dict[float, list[_Tile]] = defaultdict(list)
-    for tile in tiles:
-        by_cell[tile.cell_m].append(tile)
-    covered = {cell: _cover(some, place, "surface") for cell, some in by_cell.items()}
-    # Shares to a hundredth: a strip along a border decides nothing.
-    best = min(covered, key=lambda cell: (-round(covered[cell], 2), abs(cell - resolution_m)))
-    others = [
-        f"{cell:g} m ({share:.0%}; {', '.join(sorted({each.phase for each in by_cell[cell]}))})"
-        for cell, share in sorted(covered.items())
-        if cell != best
-    ]
-    if others:
-        client.say(
-            f"{HOST}: {place.name} was flown at several sizes of cells; {best:g} m covers "
-            f"{covered[best]:.0%} and is taken, left out: {'; '.join(others)}"
-        )
-    return best
-
-
 def _choose_newest(
-    tiles: Sequence[_Tile], place: NamedPlace, product: Product, cell_m: float
+    tiles: Sequence[_Tile], place: NamedPlace, product: Product, resolution_m: float
 ) -> list[_Tile]:
-    """Choose tiles of one product and size, the newest first, until older ones add no ground."""
-    fitting = [each for each in tiles if each.product == product and each.cell_m == cell_m]
+    """Choose tiles of one product, the newest first, until older ones add no ground."""
+    fitting = [each for each in tiles if each.product == product]
     left = place.polygon
     chosen = []
+    fitting.sort(key=lambda each: abs(each.cell_m - resolution_m))
     # Phases are numbered in order, where no days are said.
     fitting.sort(key=lambda each: (each.days[1] if each.days else "", each.phase), reverse=True)
     for tile in fitting:
@@ -201,6 +181,23 @@ def _choose_newest(
             chosen.append(tile)
             left = shapely.difference(left, box)
     return sorted(chosen, key=lambda each: each.square)
+
+
+def _say_sizes(client: Client, place: NamedPlace, tiles: Sequence[_Tile]) -> None:
+    """Say where tiles of one place have cells of several sizes: some will look smoother."""
+    by_cell: dict[float, list[_Tile]] = defaultdict(list)
+    for tile in tiles:
+        by_cell[tile.cell_m].append(tile)
+    if len(by_cell) > 1:
+        told = [
+            f"{cell:g} m ({_cover(some, place, 'surface'):.0%}; "
+            f"{', '.join(sorted({each.phase for each in some}))})"
+            for cell, some in sorted(by_cell.items())
+        ]
+        client.say(
+            f"{HOST}: {place.name} was flown at several sizes of cells, the newest of each square "
+            f"is taken: {', '.join(told)}"
+        )
 
 
 def _say_gaps(client: Client, place: NamedPlace, tiles: Sequence[_Tile]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
+
 from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.marks import refuse_foreign_folder
@@ -18,7 +20,7 @@ from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
-from basrelief.sources.fetch.indices import Kind, find_edition, find_labels
+from basrelief.sources.fetch.indices import Kind, find_edition, find_labels, try_labels
 from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import (
     Brought,
@@ -28,10 +30,12 @@ from basrelief.sources.fetch.offers import (
     sum_bytes,
 )
 from basrelief.sources.fetch.place import NamedPlace, find_place, place_of_bounds, place_of_file
+from basrelief.sources.fetch.population import read_people
 from basrelief.sources.fetch.tiles import write_tiles
 from basrelief.sources.inputs import CREDITS
 from basrelief.sources.lying import Lying
 from basrelief.sources.starter import NAME, Starter, write_starter
+from basrelief.sources.wales import WALES
 
 LIDAR: dict[str, Any] = {"England": england, "Wales": wales, "Scotland": scotland}
 """By the country's name."""
@@ -146,7 +150,8 @@ def find_offers(client: Client, place: NamedPlace, wanted: Wanted) -> list[Offer
 def try_services(client: Client) -> None:
     """Ask every service for a small place, as a look whether they still answer as they did.
 
-    Says of each what it has; brings nothing but the boundaries of a few areas, and keeps none.
+    Says of each what it has; brings nothing but boundaries and a lookup of a few areas, which it
+    keeps not, and a table of people.
 
     Raises
     ------
@@ -165,12 +170,15 @@ def try_services(client: Client) -> None:
             client.say(f"{country}: {error}")
             faults += 1
             continue
-        asked: dict[str, Callable[[], list[Offer]]] = {
+        asked: dict[str, Callable[[], Sequence[object]]] = {
             "LIDAR": partial(LIDAR[country].find_lidar, client, place, 1.0),
-            "labels": partial(find_labels, client, place.country),
+            "labels": partial(try_labels, client, place.country),
             "crimes": partial(find_crimes, client, place),
             "boundaries": partial(_try_boundaries, client, place),
         }
+        # Of both countries at once, and the ranks of this one come without.
+        if place.country == WALES:
+            asked["people"] = partial(_try_people, client)
         for what, find in asked.items():
             try:
                 client.say(f"{country}, {what}: {len(find())} files")
@@ -183,12 +191,16 @@ def try_services(client: Client) -> None:
 
 def _try_boundaries(client: Client, place: NamedPlace) -> list[Offer]:
     """Bring boundaries where nobody keeps them: they are asked for only when they are brought."""
-    offers = find_boundaries(place, 2021)
+    offers = [*find_boundaries(place, 2021), *find_lookup(place)]
     with TemporaryDirectory() as folder:
         for offer in offers:
             assert offer.make is not None
-            offer.make(client, Path(folder) / "areas.gpkg")
+            offer.make(client, Path(folder) / Path(offer.name).name)
     return offers
+
+
+def _try_people(client: Client) -> list[pd.DataFrame]:
+    return [read_people(client, 2021)]
 
 
 def describe_offers(offers: Sequence[Offer]) -> list[str]:

@@ -20,12 +20,13 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
+from basrelief.chips.store import PHOTO
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
-from basrelief.tell.models import Model
+from basrelief.tell.models import LAYER_WORDS, Model
 from basrelief.tell.page.data import say_flights
 from basrelief.tell.words import name_target, write_targets
 
@@ -216,6 +217,19 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         about,
     )
     item.add_asset("pixels", pixels)
+    photo = facts.samples.layers.get(PHOTO)
+    if photo is not None:
+        named = [{"name": band.name, "unit": band.unit} for band in photo.bands]
+        seen = pystac.Asset(
+            "../chips/layers/photo.zarr",
+            "Photo",
+            f"(band, row, col) of the areas' ground and what lies around it, cells of "
+            f"{photo.grid.cell_m:g} m",
+            ZARR,
+            ["data"],
+            {"bands": named, "data_type": "float32", "nodata": "nan"},
+        )
+        item.add_asset("photo", seen)
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
     item.add_asset("index", index)
     return item
@@ -263,7 +277,8 @@ def title_raster(path: Path, record: dict[str, Any]) -> str:
     """Title a raster for people, its target in words."""
     if "target" not in record:
         return path.stem
-    return f"What the ground adds to {name_target(record['target'])}, by {record['recipe']}"
+    by = f"{record['recipe']}, looking at {LAYER_WORDS[record['layer']]}"
+    return f"What the ground adds to {name_target(record['target'])}, by {by}"
 
 
 def _add_hash(asset: pystac.Asset, n_bytes: int, sha256: str) -> None:

@@ -13,7 +13,7 @@ from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
-from basrelief.tell.words import format_number, name_target
+from basrelief.tell.words import format_number, join_words, name_target
 
 COUNT_NAMES = {
     "pictures": "pictures in the folder",
@@ -51,6 +51,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
         "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
+        "photo": say_photo(described.photo),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -103,6 +104,37 @@ def say_flights(areas: pd.DataFrame) -> str:
         f": at most {apart.max():.0f} years lie between an area's flight and its score."
         if len(apart)
         else "."
+    )
+
+
+def say_photo(photo: Record | None) -> str:
+    """Say what a photo of the place is, and when it was taken; empty where there is none.
+
+    Parameters
+    ----------
+    photo
+        As ``chips/chips.json`` has it.
+
+    Examples
+    --------
+    >>> photo = {"n_files": 2, "cell_m": 10.0, "bands": ["red", "green", "blue"]}
+    >>> say_photo(photo | {"dates": ["2021-06-12"], "n_undated": 1})[:59]
+    'A photo is looked at too: 2 files, cells of 10 m, bands red'
+    """
+    if photo is None:
+        return ""
+    files = "1 file" if photo["n_files"] == 1 else f"{photo['n_files']:,} files"
+    told = (
+        f"A photo is looked at too: {files}, cells of {photo['cell_m']:g} m, bands "
+        f"{join_words(photo['bands'])}; of what several files show, the median."
+    )
+    dates, n_undated = photo["dates"], photo["n_undated"]
+    if not dates:
+        return f"{told} When it was taken is not known."
+    when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
+    return (
+        f"{told} It was taken {when}"
+        f"{f'; of {n_undated} files it is not known' if n_undated else ''}."
     )
 
 

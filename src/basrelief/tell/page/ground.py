@@ -24,6 +24,7 @@ from basrelief.tell.maps.contributions import (
     read_contributions,
     read_small,
 )
+from basrelief.tell.models import LAYER_WORDS
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.page.checks import draw_move_panels, show_tests
 from basrelief.tell.page.doubts import is_doubted, say_doubt
@@ -124,8 +125,10 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     reach = round(reach, places)
     # What place adds lies on no cell, so that of a recipe with place only LIDAR's part is drawn.
     alone = " (what LIDAR adds beside place)" if record["recipe"] in facts.joining else ""
+    # Two recipes may look at two layers, and their maps at first glance are alike.
+    layer = f", looking at {LAYER_WORDS[record['layer']]}"
     caption = (
-        f"{open_sentence(name)}, {record['recipe']}{alone}: orange ground raises an area's "
+        f"{open_sentence(name)}, {record['recipe']}{layer}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."
     )
     shares = select(_read(facts, "shares"), recipe=record["recipe"], target=record["target"])

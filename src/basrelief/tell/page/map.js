@@ -97,7 +97,7 @@
     const list = element("ul");
     const reach = Number(overlay.reach.toPrecision(2));
     const ramp = "linear-gradient(90deg, var(--lowers), var(--neither), var(--raises))";
-    list.append(swatch(ramp, `what the ground adds to ${layer.name} by ${overlay.recipe}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
+    list.append(swatch(ramp, `what the ground adds to ${layer.name} by ${overlay.recipe}, looking at ${overlay.layer}: −${reach} (lowers) to ${reach} (raises)`, "ramp"));
     return [list, element("p", "Per share of the area: the mean over an area is what its ground adds to its prediction; told by the final model, which has seen every area.")];
   }
 

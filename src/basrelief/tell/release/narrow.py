@@ -82,7 +82,9 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
         run=NOWHERE,
         samples=narrow_samples(facts.samples, release, facts.settings.data),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
-        described=Described(facts.described.counts, narrow_summary(facts, release)),
+        described=Described(
+            facts.described.counts, narrow_summary(facts, release), photo=facts.described.photo
+        ),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),
         folds=facts.folds.iloc[:0],

@@ -109,7 +109,9 @@ def withhold_findings(facts: Facts) -> Facts:
     )
     return replace(
         facts,
-        described=Described(facts.described.counts, facts.described.summary.iloc[:0]),
+        described=Described(
+            facts.described.counts, facts.described.summary.iloc[:0], photo=facts.described.photo
+        ),
         scores=[],
         predictions=facts.predictions.iloc[:0],
         folds=facts.folds.iloc[:0],

@@ -1,9 +1,10 @@
 """The feature service of the ONS over a made-up country, as its own process.
 
-Two districts of 4 x 4 km, each of 64 LSOAs of 500 m, 16 MSOAs of 1 km and 4 wards of 2 km, and a
-Scottish one. Addresses begin with a way to behave, as in ``/plain/...``; ``/log`` tells what was
-asked. As the real one it gives few features at a time, in any order unless one is asked for, and
-errors with HTTP 200.
+Two districts of 4 x 4 km in England, each of 64 LSOAs of 500 m, 16 MSOAs of 1 km and 4 wards of
+2 km, one such in Wales, and a Scottish one. With the argument ``flown`` the Scottish one lies where
+the service of LIDAR has ground; the Welsh one always does. Addresses begin with a way to behave,
+as in ``/plain/...``; ``/log`` tells what was asked. As the real one it gives few features at a
+time, in any order unless one is asked for, and errors with HTTP 200.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 7
+SCOTTISH = (255_000, 660_000) if "flown" in sys.argv else (508_000, 180_000)
 DISTRICTS = [
-    ("E09000001", "Testham", 500_000),
-    ("E07000002", "King's Test", 504_000),
-    ("S12000003", "Glentest", 508_000),
+    ("E09000001", "Testham", 500_000, 180_000),
+    ("E07000002", "King's Test", 504_000, 180_000),
+    ("S12000003", "Glentest", *SCOTTISH),
+    ("W06000004", "Cwmtest", 320_000, 240_000),
 ]
-SOUTH = 180_000
 
 log: list[dict[str, Any]] = []
 seen: dict[str, int] = {}
@@ -34,37 +37,40 @@ def square(west: int, south: int, side: int) -> list[list[list[float]]]:
 
 def draw_cells(district: int, side: int) -> list[tuple[int, int, int]]:
     """Number, west and south of the cells of a district, row by row."""
-    west, n = DISTRICTS[district][2], 4000 // side
-    return [(k, west + side * (k % n), SOUTH + side * (k // n)) for k in range(n * n)]
+    (west, south), n = DISTRICTS[district][2:], 4000 // side
+    return [(k, west + side * (k % n), south + side * (k // n)) for k in range(n * n)]
 
 
 def find_msoa(district: int, west: int, south: int) -> int:
-    return (west - DISTRICTS[district][2]) // 1000 + 4 * ((south - SOUTH) // 1000)
+    _, _, first, lowest = DISTRICTS[district]
+    return (west - first) // 1000 + 4 * ((south - lowest) // 1000)
 
 
 def make_layers() -> dict[str, list[tuple[dict[str, Any], list[Any]]]]:
-    lads = [({"LAD25CD": c, "LAD25NM": n}, square(w, SOUTH, 4000)) for c, n, w in DISTRICTS]
+    lads = [({"LAD25CD": c, "LAD25NM": n}, square(w, s, 4000)) for c, n, w, s in DISTRICTS]
     layers: dict[str, list[Any]] = {"LAD_MAY": lads, "WD_MAY": [], "RINGS": [], "CHANGES": []}
     for year in ("11", "21"):
         layers |= {f"LSOA{year}": [], f"MSOA{year}": []}
-    for d in range(2):
+    for d in (0, 1, 3):
+        letter = DISTRICTS[d][0][0]
         lad = {"LAD25CD": DISTRICTS[d][0], "LAD25NM": DISTRICTS[d][1]}
         for k, west, south in draw_cells(d, 2000):
-            name = "Abbey" if k == 0 else f"{lad['LAD25NM']} Ward {k}"
-            ward = {"WD25CD": f"E050000{d}{k}", "WD25NM": name}
+            name = "Abbey" if k == 0 and letter == "E" else f"{lad['LAD25NM']} Ward {k}"
+            ward = {"WD25CD": f"{letter}050000{d}{k}", "WD25NM": name}
             layers["WD_MAY"].append((ward | lad, square(west, south, 2000)))
         for k, west, south in draw_cells(d, 1000):
             for year in ("11", "21"):
-                code = {f"MSOA{year}CD": f"E02000{d}{k:02d}"}
+                code = {f"MSOA{year}CD": f"{letter}02000{d}{k:02d}"}
                 code[f"MSOA{year}NM"] = f"{lad['LAD25NM']} {k + 1:03d}"
                 layers[f"MSOA{year}"].append((code, square(west, south, 1000)))
         for k, west, south in draw_cells(d, 500):
-            letter = "ABCD"[(west // 500) % 2 + 2 * ((south // 500) % 2)]
-            name = f"{lad['LAD25NM']} {find_msoa(d, west, south) + 1:03d}{letter}"
+            part = "ABCD"[(west // 500) % 2 + 2 * ((south // 500) % 2)]
+            name = f"{lad['LAD25NM']} {find_msoa(d, west, south) + 1:03d}{part}"
             for year in ("11", "21"):
-                code = {f"LSOA{year}CD": f"E0100{d}{k:03d}", f"LSOA{year}NM": name}
+                code = {f"LSOA{year}CD": f"{letter}0100{d}{k:03d}", f"LSOA{year}NM": name}
                 layers[f"LSOA{year}"].append((code, square(west, south, 500)))
-            change = {"LSOA11CD": f"E0100{d}{k:03d}", "LSOA21CD": f"E0100{d}{k:03d}"}
+            own = f"{letter}0100{d}{k:03d}"
+            change = {"LSOA11CD": own, "LSOA21CD": own}
             change |= {"CHGIND": "U", "LAD22CD": lad["LAD25CD"]}
             layers["CHANGES"].append((change, []))
     # At the border of the districts: what was one became two, one of them in the other district.

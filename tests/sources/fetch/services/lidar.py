@@ -5,7 +5,8 @@ Arguments are faults: ``truncate`` (wide searches are cut short), ``truncate-all
 ``broken`` (TQ28NE's surface is a page), ``altered`` (a byte of it is), ``swapped`` (it is another
 square's), ``no-coverages``, ``two-coverages``, ``hillshade`` (a picture under the name of
 heights), ``zero-west=EASTING`` (coverages are 0 west of it), ``no-page`` (Wales ignores
-startIndex), ``also=SQUARES`` (it has these too, with commas between).
+startIndex), ``also=SQUARES`` (it has these too, with commas between), ``side=METRES`` (of what
+Scotland has of a square).
 """
 
 from __future__ import annotations
@@ -196,7 +197,8 @@ class Lidar(BaseHTTPRequestHandler):
             assert square is not None
             west, south, _, _ = ground(square[0])
             cell_m = 0.5 if "50CM" in path else 1.0
-            self.give(200, make_raster(west, south, 1000, cell_m, 5.0 if "dsm" in path else 0.0))
+            side = int(FAULTS.get("side", 1000)) if host == "s3" else 1000
+            self.give(200, make_raster(west, south, side, cell_m, 5.0 if "dsm" in path else 0.0))
         elif host == "scot" and self.command == "GET":
             names = [f"scotland-gov/lidar/{s[0]}/{p}" for s in SCOTLAND for p in ("dsm", "dtm")]
             self.give(200, json.dumps({"result": [{"name": n} for n in sorted(set(names))]}))

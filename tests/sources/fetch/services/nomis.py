@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-N_WELSH = 1_909
+N_WELSH = 4_000
 N_AREAS = {"NM_2014_1": ("TYPE151", 35_672, 2024), "NM_2010_1": ("TYPE298", 34_753, 2020)}
 
 

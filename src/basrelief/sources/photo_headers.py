@@ -1,0 +1,195 @@
+"""What headers of photos say: which bands are which, what numbers mean, where and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pyproj import CRS
+from rasterio.enums import ColorInterp
+
+from basrelief.config import InputError
+from basrelief.eyes import PhotoSettings
+from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+
+BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
+"""Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""
+
+KINDS = ("uint8", "uint16", "int16", "float32", "float64")
+"""What a photo's numbers may be stored as."""
+
+SENTINEL_2 = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
+"""What people call bands whose files have Sentinel-2's numbers. With the leading zero alone: B4 is
+red of Sentinel-2 and near infrared of Landsat 5."""
+
+COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
+
+OFFSET_SINCE, OFFSET = 4.0, -1000.0
+"""From which processing baseline on Sentinel-2's numbers have an offset, and which (ESA, 2022)."""
+
+QUANTIFICATION = 10_000.0
+"""Stored numbers of Sentinel-2 in a reflectance of 1, where its metadata do not say it."""
+
+DATE = re.compile(r"(?<!\d)(20[0-4]\d)[-:]?(0[1-9]|1[0-2])[-:]?(0[1-9]|[12]\d|3[01])(?!\d{2}(?!T))")
+DATE_TAGS = ("ACQUISITIONDATETIME", "ACQUISITION_DATE", "SENSING_TIME", "PRODUCT_START_TIME")
+"""Words of metadata for when a photo was taken. TIFF's own date is that of the file."""
+
+
+def find_fault(dataset: Any) -> str | None:
+    """Say why an open raster is no photo, or nothing."""
+    if dataset.subdatasets:
+        return f"has {len(dataset.subdatasets)} pages. Take out the one that is meant."
+    if ColorInterp.palette in dataset.colorinterp:
+        return "holds numbers of a palette, not colours: gdal_translate -expand rgb IN.tif OUT.tif"
+    kinds = {str(kind) for kind in dataset.dtypes}
+    if kinds == {"int8"}:
+        return (
+            "holds whole numbers from -128 to 127, as precomputed embeddings do; a photo has none "
+            "below 0. Take it out of the pattern."
+        )
+    strange = sorted(kinds - set(KINDS))
+    if strange:
+        return f"holds numbers of kind {strange[0]}; a photo has {', '.join(KINDS)}."
+    n_bands = dataset.count - (ColorInterp.alpha in dataset.colorinterp)
+    if n_bands < 3:
+        return (
+            f"has {n_bands} band{'s' * (n_bands > 1)}; a photo has three or more. Stack bands that "
+            "come one a file: gdalbuildvrt -separate, then gdal_translate to a GeoTIFF."
+        )
+    # What rasterio gives where a file says nothing of its place.
+    if dataset.transform.is_identity:
+        return "carries no place on the ground. Give a georeferenced raster."
+    if dataset.transform.is_degenerate:
+        return "has cells without any ground. Fetch it again."
+    return None
+
+
+def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
+    """Find the CRS of a photo: its own, or that which the user gave for rasters without one."""
+    own = flatten_crs(CRS.from_wkt(dataset.crs.to_wkt())) if dataset.crs else None
+    if own is not None and not is_local(own):
+        return own
+    found = parse_crs(given) if given is not None else None
+    if found is None:
+        raise InputError(
+            f"{name}: carries no CRS, so that nobody knows where it lies. Give a georeferenced "
+            "file: gdal_translate -a_srs EPSG:27700 IN.tif OUT.tif (or data.crs, for all rasters)."
+        )
+    return found
+
+
+def _name_bands(dataset: Any) -> list[str]:
+    """Name the bands of an open raster in lower case; empty where a band has no name."""
+    told = [(each or "").strip().lower() for each in dataset.descriptions]
+    if any(told):
+        return told
+    return [COLOURS.get(each, "") for each in dataset.colorinterp]
+
+
+def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]:
+    """Find the bands asked for by their names, or by their number where they have none."""
+    told = _name_bands(dataset)
+    wanted = [each.lower() for each in asked.bands]
+    alias = [SENTINEL_2.get(each, each) for each in told]
+    for names in (told, alias):
+        if all(each in names for each in wanted):
+            return tuple(names.index(each) + 1 for each in wanted)
+    shown = [each for each in dataset.descriptions if each] or [each for each in told if each]
+    is_some = any(each in {*told, *alias} for each in wanted)
+    is_left = [
+        k
+        for k, colour in enumerate(dataset.colorinterp)
+        if colour != ColorInterp.alpha and not (asked.mask and told[k] == asked.mask.lower())
+    ]
+    # Some names that fit and others that do not are a misspelling, and no order to be trusted.
+    if is_some or len(is_left) != len(wanted):
+        found = f"its bands are {', '.join(shown)}" if shown else f"it has {len(is_left)} bands"
+        raise InputError(
+            f"{name}: data.photo.bands = {list(asked.bands)}, and {found}. Give a name for each, "
+            "in their order, or pick some by the names that the file has."
+        )
+    return tuple(k + 1 for k in is_left)
+
+
+def find_mask(dataset: Any, asked: PhotoSettings, name: str) -> int | None:
+    """Find the band of classes that clouds are told by; None where nobody asked."""
+    if asked.mask is None:
+        return None
+    told = _name_bands(dataset)
+    if asked.mask.lower() not in told:
+        raise InputError(
+            f"{name}: data.photo.mask = {asked.mask!r}, and none of its bands is called so. Stack "
+            "the scene classification with the colours, or take mask out: clouds then pass for "
+            "ground."
+        )
+    return told.index(asked.mask.lower()) + 1
+
+
+def find_scale(
+    dataset: Any, indexes: Sequence[int], asked: PhotoSettings, name: str
+) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
+    """Find the unit of the numbers, and by band their factor and offset."""
+    kinds = {str(dataset.dtypes[index - 1]) for index in indexes}
+    factors = tuple(float(dataset.scales[index - 1]) for index in indexes)
+    offsets = tuple(float(dataset.offsets[index - 1]) for index in indexes)
+    is_said = any(each != 1.0 for each in factors) or any(offsets)
+    n_bands = len(indexes)
+    if not is_said:
+        found = _read_quantification(dataset)
+        if found is not None:
+            is_said, factors, offsets = True, (found[0],) * n_bands, (found[1],) * n_bands
+    if asked.scale is not None:
+        typed = (asked.scale, asked.offset)
+        if is_said and not np.allclose([factors[0], offsets[0]], typed, rtol=1e-6):
+            raise InputError(
+                f"{name}: says itself that its numbers are to be multiplied by {factors[0]:g} and "
+                f"{offsets[0]:g} added; data.photo.scale and offset say {typed[0]:g} and "
+                f"{typed[1]:g}. Take them out, or correct the file."
+            )
+        return REFLECTANCE, (typed[0],) * n_bands, (typed[1],) * n_bands
+    if kinds == {"uint8"} and not is_said:
+        return BRIGHTNESS, factors, offsets
+    if not is_said and not all(kind.startswith("float") for kind in kinds):
+        raise InputError(
+            f"{name}: holds numbers of 16 bits and does not say what they are in. Add to "
+            "[data.photo] scale = 0.0001 and offset = -0.1 (Sentinel-2 from 2022 on; before, and "
+            "where it was harmonised, without offset), or give 8 bits."
+        )
+    return REFLECTANCE, factors, offsets
+
+
+def _read_quantification(dataset: Any) -> tuple[float, float] | None:
+    """Read factor and offset from what Sentinel-2's own metadata say; None where they do not."""
+    tags = {str(key).upper(): str(value) for key, value in dataset.tags().items()}
+    try:
+        known = [float(tags[key]) for key in tags if key.endswith("QUANTIFICATION_VALUE")]
+        added = [float(tags[key]) for key in tags if key.endswith("ADD_OFFSET")]
+        baseline = tags.get("PROCESSING_BASELINE")
+        if baseline is None and not known:
+            return None
+        since = OFFSET if baseline is not None and float(baseline) >= OFFSET_SINCE else 0.0
+    except ValueError:
+        return None
+    per_unit = known[0] if known and known[0] > 0 else QUANTIFICATION
+    return 1.0 / per_unit, (added[0] if added else since) / per_unit
+
+
+def is_mute(dataset: Any, indexes: Sequence[int]) -> bool:
+    """Tell whether nothing in a file of whole numbers says where it has no data."""
+    flags = [{str(flag.name) for flag in dataset.mask_flag_enums[index - 1]} for index in indexes]
+    is_whole = all("float" not in str(dataset.dtypes[index - 1]) for index in indexes)
+    return is_whole and all(each == {"all_valid"} for each in flags)
+
+
+def find_date(dataset: Any, name: str) -> str | None:
+    """Find when a photo was taken, by its metadata or else its name; None where neither says."""
+    tags = {**dataset.tags(), **dataset.tags(ns="IMAGERY")}
+    upper = {str(key).upper(): str(value) for key, value in tags.items()}
+    told = [upper[key] for key in DATE_TAGS if key in upper]
+    for text in (*told, name.replace("\\", "/").rsplit("/", 1)[-1]):
+        match = DATE.search(text)
+        if match:
+            return "-".join(match.groups())
+    return None

@@ -1,0 +1,261 @@
+"""Photos from above as files: their headers, and their numbers in small windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio import Affine
+from rasterio.errors import RasterioError
+from rasterio.transform import array_bounds
+from rasterio.warp import calculate_default_transform, transform_bounds
+from rasterio.windows import Window as RasterWindow
+from rasterio.windows import transform as window_transform
+
+from basrelief.config import InputError
+from basrelief.eyes import PhotoSettings
+from basrelief.grid import Bounds, Grid
+from basrelief.sources.coordinates import is_same_crs
+from basrelief.sources.photo_headers import (
+    find_bands,
+    find_crs,
+    find_date,
+    find_fault,
+    find_mask,
+    find_scale,
+    is_mute,
+)
+from basrelief.sources.tiles import (
+    GRID_TOLERANCE,
+    RasterFile,
+    bounded_gdal,
+    find_stranger,
+    say_gdal_reason,
+)
+from basrelief.sources.warp import resample
+
+CLOUDED = (0, 1, 3, 8, 9, 10)
+"""Classes of Sentinel-2's scene classification that show no ground: no data, saturated, shadows of
+clouds, and clouds, likely, surely, or thin."""
+
+SPARE_CELLS = 3
+"""Cells around a window that are read besides: what its edge is resampled from."""
+
+Planes = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFile:
+    """A file of a photo as delivered: its header, not its numbers."""
+
+    raster: RasterFile
+    driver: str
+    crs: CRS
+    place_crs: CRS
+    """That of the heights, in which it is wanted."""
+
+    transform: Affine
+    shape: tuple[int, int]
+    indexes: tuple[int, ...]
+    """Positions from 1 of the bands that were asked for, in that order."""
+
+    mask: int | None
+    """Position of the band that says where clouds are."""
+
+    factors: tuple[float, ...]
+    offsets: tuple[float, ...]
+    """By band: what stored numbers are multiplied with, and what is added then."""
+
+    unit: str
+    is_zero_void: bool
+    """Whether nothing says where there is no data, so that 0 in all bands stands for it."""
+
+    date: str | None
+    """When it was taken, ``2021-06-12``, where that is known."""
+
+    @property
+    def name(self) -> str:
+        """The file as the user typed it."""
+        return self.raster.name
+
+    @cached_property
+    def own_bounds(self) -> Bounds:
+        """West, south, east and north in its own CRS."""
+        west, south, east, north = array_bounds(*self.shape, self.transform)
+        return min(west, east), min(south, north), max(west, east), max(south, north)
+
+    @cached_property
+    def is_in_place(self) -> bool:
+        """Whether its own CRS is the one that it is wanted in."""
+        # Kept: it takes PROJ a while, and every piece asks.
+        return is_same_crs(self.crs, self.place_crs, self.own_bounds)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """West, south, east and north, in metres of the place's CRS."""
+        if self.is_in_place:
+            return self.own_bounds
+        found: Bounds = transform_bounds(self.crs, self.place_crs, *self.own_bounds)
+        return found
+
+    @cached_property
+    def cell_m(self) -> float:
+        """Side of its cells on the ground, in metres."""
+        cell = self.transform
+        if self.crs.is_projected:
+            own = abs(cell.a * cell.e - cell.b * cell.d) ** 0.5
+            return round(float(own * self.crs.axis_info[0].unit_conversion_factor), 9)
+        n_rows, n_cols = self.shape
+        there, _, _ = calculate_default_transform(
+            self.crs, self.place_crs, n_cols, n_rows, *self.own_bounds
+        )
+        # Of degrees no whole number of metres comes: two digits are as good, and can be typed.
+        return float(f"{abs(there.a):.2g}")
+
+    def fits(self, grid: Grid) -> bool:
+        """Tell whether its cells are cells of a grid, so that nothing has to be resampled."""
+        cell = self.transform
+        if not self.is_in_place or cell.b or cell.d:
+            return False
+        # Over all cells: what is too little to see in one adds up to a shift of the last.
+        slack = GRID_TOLERANCE * grid.cell_m / max(self.shape)
+        if abs(cell.a - grid.cell_m) > slack or abs(cell.a + cell.e) > slack:
+            return False
+        shifts = ((cell.c - grid.west) / grid.cell_m, (cell.f - grid.north) / grid.cell_m)
+        return bool(max(abs(shift - round(shift)) for shift in shifts) <= GRID_TOLERANCE)
+
+
+def read_photo_header(
+    raster: RasterFile, asked: PhotoSettings, place_crs: CRS, given: str | None = None
+) -> PhotoFile:
+    """Read the header of a photo's file, and say which of its bands are the ones asked for.
+
+    Parameters
+    ----------
+    place_crs
+        That of the heights.
+    given
+        CRS of rasters that carry none, as typed in ``data.crs``.
+
+    Raises
+    ------
+    InputError
+        If it is no photo, has not the bands, lies nowhere, or its numbers have no known scale.
+    """
+    name, driver = raster.name, raster.choose_driver(raster.read_head())
+    if driver != "GTiff":
+        raise InputError(f"{name}: a photo is read as a GeoTIFF: gdal_translate IN OUT.tif")
+    try:
+        with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
+            fault = find_fault(dataset) or (
+                find_stranger(dataset, raster.file) if raster.member is None else None
+            )
+            if fault is not None:
+                raise InputError(f"{name}: {fault}")
+            indexes = find_bands(dataset, asked, name)
+            unit, factors, offsets = find_scale(dataset, indexes, asked, name)
+            return PhotoFile(
+                raster=raster,
+                driver=driver,
+                crs=find_crs(dataset, given, name),
+                place_crs=place_crs,
+                transform=dataset.transform,
+                shape=dataset.shape,
+                indexes=indexes,
+                mask=find_mask(dataset, asked, name),
+                factors=factors,
+                offsets=offsets,
+                unit=unit,
+                is_zero_void=is_mute(dataset, indexes),
+                date=find_date(dataset, name),
+            )
+    except (RasterioError, CRSError, ValueError) as error:
+        reason = say_gdal_reason(error, raster.path, name)
+        raise InputError(f"{name}: this is no photo that can be read ({reason}).") from error
+
+
+def read_photo(file: PhotoFile, grid: Grid) -> Planes | None:
+    """Read what a file shows of a grid, in its unit; None where it shows nothing of it.
+
+    Parameters
+    ----------
+    grid
+        Of the layer: cells are read as they are stored where they are its own, averaged where
+        they are finer, and else interpolated.
+
+    Returns
+    -------
+    (band, row, col)
+        NaN in all bands where a cell has no data, or is masked, in any.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read to its end.
+    """
+    window = _find_window(file, grid)
+    if window is None:
+        return None
+    rows, cols = window
+    values = _read_window(file, RasterWindow.from_slices(rows, cols))
+    place = window_transform(RasterWindow.from_slices(rows, cols), file.transform)
+    if file.fits(grid):
+        own = Grid(place.c, place.f, grid.cell_m, (values.shape[1], values.shape[2]))
+        found = np.full((len(values), *grid.shape), np.nan, np.float32)
+        inside, within = grid.clip(grid.find(own))
+        found[:, *inside] = values[:, *within]
+        return found
+    # What is called otherwise and is the same is not warped: half a metre may lie between.
+    source = file.place_crs if file.is_in_place else file.crs
+    crs = (source.to_wkt(), file.place_crs.to_wkt())
+    return np.stack([resample(each, place, grid, cell_m=file.cell_m, crs=crs) for each in values])
+
+
+def _find_window(file: PhotoFile, grid: Grid) -> tuple[slice, slice] | None:
+    """Find the rows and columns of a file that a grid needs; None where there are none."""
+    bounds = grid.bounds
+    if not file.is_in_place:
+        bounds = transform_bounds(file.place_crs, file.crs, *bounds)
+    west, south, east, north = bounds
+    x, y = np.array([west, west, east, east]), np.array([south, north, south, north])
+    # All four corners: cells of a file may be turned, or run from the south.
+    back = ~file.transform
+    col, row = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+    found = []
+    for at, size in ((row, file.shape[0]), (col, file.shape[1])):
+        first = max(0, int(np.floor(at.min())) - SPARE_CELLS)
+        last = min(size, int(np.ceil(at.max())) + SPARE_CELLS)
+        if first >= last:
+            return None
+        found.append(slice(first, last))
+    return found[0], found[1]
+
+
+def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
+    """Read a window as it is stored, (band, row, col), in the photo's unit; NaN where no data."""
+    try:
+        with bounded_gdal(), rasterio.open(file.raster.path, driver=file.driver) as dataset:
+            stored = dataset.read(file.indexes, window=window, out_dtype="float32")
+            has_data = np.isfinite(stored).all(axis=0)
+            # Nodata, an alpha band, or a mask, whichever the file has: GDAL knows.
+            for index in file.indexes:
+                has_data &= dataset.read_masks(index, window=window) > 0
+            if file.mask is not None:
+                has_data &= ~np.isin(dataset.read(file.mask, window=window), CLOUDED)
+    except (RasterioError, MemoryError, ValueError) as error:
+        reason = say_gdal_reason(error, file.raster.path, file.name)
+        raise InputError(
+            f"{file.name}: cannot be read to its end, it may be truncated ({reason}). "
+            "Fetch it again, or take it out."
+        ) from error
+    if file.is_zero_void:
+        has_data &= (stored != 0).any(axis=0)
+    factors, offsets = (np.array(each)[:, None, None] for each in (file.factors, file.offsets))
+    values: Planes = (stored * factors + offsets).astype(np.float32)
+    values[:, ~has_data] = np.nan
+    return values

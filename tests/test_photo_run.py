@@ -1,0 +1,155 @@
+"""A town with a photo, from its files to scores, maps and another town."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+from basrelief.config import InputError, Settings, load_settings
+from basrelief.judge.transfer import NewRasters, transfer_model
+from basrelief.run import Run, read_json
+from basrelief.sources.town import write_town
+from basrelief.stages import run_stages
+
+RECIPE = """\
+kind = "dense"
+name = "small-photo"
+about = "a"
+backbone = "test_resnet"
+stages = [1]
+layer = "photo"
+rendering = "colours"
+pools = ["ground"]
+"""
+
+
+def write_small_town(folder: Path, seed: int) -> Path:
+    """A town whose scores are to be told by a small network with random weights."""
+    config = write_town(folder, seed=seed, resolution_m=10.0, has_photo=True)
+    (folder / "small-photo.toml").write_text(RECIPE)
+    text = config.read_text()
+    for before, after in (
+        ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "small-photo.toml"'),
+        ("vgg16 =", "test_resnet ="),
+        ("size_px      = 64", "size_px = 32"),
+        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["area"]'),
+        ("[models]", "[evaluate]\nworlds = 0\n\n[models]"),
+        ('"barriers", "health", ', ""),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    config.write_text(text)
+    return config
+
+
+@pytest.fixture(scope="module")
+def photographed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
+    config = write_small_town(tmp_path_factory.mktemp("photographed") / "town", seed=3)
+    settings = load_settings(config)
+    run = Run(settings.locate(settings.out), quiet=True)
+    stages = ["chips", "describe", "split", "train", "evaluate", "explain", "map", "report"]
+    run_stages(settings, run, stages, set())
+    return run, settings
+
+
+def test_a_photo_tells_what_it_alone_shows_and_relief_does_not(
+    photographed: tuple[Run, Settings],
+) -> None:
+    scores = pd.read_parquet(photographed[0].scores.with_suffix(".parquet"))
+    skill = scores[scores["unit"] == "area"].set_index(["recipe", "target"])["skill"]
+    assert skill["small-photo", "upkeep"] > 0.4
+    assert skill["relief-statistics", "upkeep"] < 0.1
+    assert skill["relief-statistics", "crime"] > 0.4
+    assert skill["small-photo", "crime"] < 0.1
+
+
+def test_what_looks_at_a_photo_is_said_to_know_it(photographed: tuple[Run, Settings]) -> None:
+    run, _ = photographed
+    known = {each["recipe"]: each["knows"] for each in read_json(run.models / "recipes.json")}
+    assert known["small-photo"] == ["photo"]
+    assert known["relief-statistics"] == ["heights"]
+
+
+def test_the_map_of_a_photo_has_its_cells_and_passes_its_tests(
+    photographed: tuple[Run, Settings],
+) -> None:
+    run, _ = photographed
+    (record,) = read_json(run.explain / "contributions.json")
+    assert (record["recipe"], record["target"]) == ("small-photo", "upkeep")
+    assert record["layer"] == "photo"
+    with rasterio.open(run.folder / record["file"]) as raster:
+        # Two pixels of 10 m a cell of the stage that is read, and more where it is coarser.
+        assert raster.res[0] % 10.0 == 0
+        assert np.isfinite(raster.read(1)).any()
+    tests = {each["test"]: each["passes"] for each in read_json(run.explain / "tests.json")}
+    assert tests["completeness"] is True
+    assert tests["flat chips"] is True
+    assert tests["deletion"] is True
+    # Kinds of ground are told from heights: of a photo nobody knows them.
+    assert read_json(run.explain / "kinds.json") == []
+
+
+def test_the_photo_is_told_of_on_the_page_and_in_the_sheet(
+    photographed: tuple[Run, Settings],
+) -> None:
+    run, _ = photographed
+    told = "A photo is looked at too: 1 file, cells of 10 m, bands red, green, and blue"
+    for path in (run.report, run.folder / "data_sheet.md"):
+        text = path.read_text(encoding="utf-8")
+        assert told in text
+        assert "taken on 2020-06-21" in text
+    assert "small-photo, looking at the photo" in run.report.read_text(encoding="utf-8")
+    roles = {each["role"] for each in read_json(run.folder / "inputs.json")}
+    assert "photo" in roles
+
+
+def place_of(folder: Path, photo: str | None = "photo.tif") -> NewRasters:
+    return NewRasters(
+        str(folder / "lidar" / "DSM_*.tif"),
+        str(folder / "lidar" / "DTM_*.tif"),
+        None,
+        str(folder / "areas.gpkg"),
+        str(folder / "labels.csv"),
+        photo=None if photo is None else str(folder / photo),
+    )
+
+
+def test_a_model_tells_another_town_by_its_photo(
+    photographed: tuple[Run, Settings], tmp_path: Path
+) -> None:
+    write_small_town(tmp_path / "there", seed=4)
+    out = Run(tmp_path / "out", quiet=True)
+    transfer_model(photographed[0], place_of(tmp_path / "there"), out, "small-photo")
+    (score,) = (each for each in read_json(out.scores) if each["target"] == "upkeep")
+    assert score["skill"] > 0.4
+
+
+def test_a_photo_that_is_coarser_than_what_was_learnt_from_is_refused(
+    photographed: tuple[Run, Settings], tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    write_small_town(there, seed=4)
+    with rasterio.open(there / "photo.tif") as fine:
+        values, profile = fine.read()[:, ::2, ::2], dict(fine.profile)
+    profile |= {"height": values.shape[1], "width": values.shape[2]}
+    profile["transform"] = profile["transform"] @ rasterio.Affine.scale(2)
+    with rasterio.open(there / "coarse.tif", "w", **profile) as coarse:
+        coarse.write(values)
+    place, out = place_of(there, "coarse.tif"), Run(tmp_path / "out", quiet=True)
+    with pytest.raises(InputError, match=r"--photo .* cells of 20 m, coarser than the 10 m"):
+        transfer_model(photographed[0], place, out, "small-photo")
+
+
+def test_a_model_that_looks_at_a_photo_asks_for_one(
+    photographed: tuple[Run, Settings], tmp_path: Path
+) -> None:
+    run, settings = photographed
+    out, folder = Run(tmp_path / "out", quiet=True), settings.locate("")
+    with pytest.raises(InputError, match="--photo: missing, and this model looks at a photo"):
+        transfer_model(run, place_of(folder, None), out, "small-photo")
+    with pytest.raises(InputError, match="this model looks at none"):
+        transfer_model(run, place_of(folder), out, "relief-statistics")
