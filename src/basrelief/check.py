@@ -74,7 +74,7 @@ def _refuse_unwritable(settings: Settings, run: Run) -> None:
 def _foresee_stages(settings: Settings, run: Run, foreseen: Foreseen) -> list[Estimate]:
     """Deal folds and look at recipes as a run would; say what went well before a refusal."""
     # Here, and not above: checking recipes loads torch, and most checks stop at a file before.
-    from basrelief.learn.choice import choose_recipes
+    from basrelief.learn.choice import choose_baselines, choose_recipes
     from basrelief.learn.stage import check_joined, check_recipes
 
     try:
@@ -85,7 +85,9 @@ def _foresee_stages(settings: Settings, run: Run, foreseen: Foreseen) -> list[Es
         for line in left_out:
             run.say(line)
         check_recipes(settings)
-        check_joined(recipes, foreseen.samples, settings)
+        # What is joined without being asked for may be of too many tables.
+        joined = [*recipes, *choose_baselines(recipes, settings)]
+        check_joined(joined, foreseen.samples, settings)
     except InputError:
         # What is at fault concerns folds or recipes; how long cutting takes is known all the same.
         _say_estimates(run.say, estimate_data(measure_amounts(foreseen.samples, None)))

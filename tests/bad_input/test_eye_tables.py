@@ -164,3 +164,12 @@ def test_a_table_of_another_census_is_carried_over_as_labels_are(place: Place) -
     # What is known of the whole is known of both its parts.
     assert found["rent"].iloc[:2].tolist() == [expected.iloc[1]] * 2
     assert any("LSOAs of 2021 carried to those of 2011" in note for note in notes)
+
+
+def test_more_tables_than_can_be_told_apart_are_refused_before_anything_is_cut(
+    place: Place, expect_line: Callable[..., None]
+) -> None:
+    people(place).to_csv(place.folder / "census.csv", index=False)
+    table = {"file": "census.csv", "columns": ["rent"]}
+    place.configure(data={"tables": {f"t{k}": table for k in range(6)}})
+    expect_line(place.config, "joins 7 feature sets", "at most 6", command="check")

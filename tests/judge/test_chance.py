@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 from basrelief.judge.chance import N_SPREADS, Refits, bound_gain, find_nothing
-from basrelief.judge.worlds import draw_worlds
+from basrelief.judge.worlds import MAX_AREAS, draw_worlds
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations
 
@@ -154,7 +154,7 @@ def test_worlds_go_there_and_back() -> None:
         assert pairs == {tuple(pair) for pair in labels[rows].tolist()}
 
 
-@pytest.mark.parametrize("n", [10, 501])
+@pytest.mark.parametrize("n", [10, MAX_AREAS + 1])
 def test_too_few_and_too_many_areas_are_shuffled_alone(n: int) -> None:
     terms = AreaTerms({"relief": RNG.standard_normal((n, 2))}, Locations(RNG.uniform(0, 9, (n, 2))))
     labels = RNG.standard_normal((n, 1))

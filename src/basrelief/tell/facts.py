@@ -153,8 +153,13 @@ class Facts:
 
     @property
     def joined(self) -> dict[str, list[str]]:
-        """By recipe that joins LIDAR and place, the codes of what it knows."""
-        return {name: self.judged.knows.get(name, []) for name in self.joining}
+        """By recipe that knows more than LIDAR, or something else, the codes of what it knows.
+
+        Those that join LIDAR and place, and of other eyes those that were asked for.
+        """
+        knows = self.judged.knows
+        asked = [name for name in self.asked if set(find_eyes(knows.get(name, ()))) - set(LIDAR)]
+        return {name: knows.get(name, []) for name in [*self.joining, *asked]}
 
     @cached_property
     def shown(self) -> dict[str, str]:

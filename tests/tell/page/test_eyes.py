@@ -14,7 +14,7 @@ from basrelief.judge.yardsticks import Traits, find_yardsticks
 from basrelief.run import Record, Run
 from basrelief.tell.evaluation import Evaluation
 from basrelief.tell.facts import Facts, read_facts
-from basrelief.tell.page import eyes, parts, verdict
+from basrelief.tell.page import eyes, parts, question, verdict
 
 KNOWS = {
     "place-alone": ("place",),
@@ -132,3 +132,12 @@ def test_what_knows_other_eyes_is_not_told_as_lidar_and_place(plain: Facts) -> N
         for name in facts.asked
     }
     assert kinds == {"whole": "lidar", "no-lidar": "plain"}
+
+
+def test_what_other_eyes_are_given_is_said_where_the_question_is(plain: Facts) -> None:
+    facts = replace(judge(plain, {"last"}), asked=["dense-vgg16", "whole", "no-lidar"])
+    said = question.say_question(facts.settings, facts.joined)
+    assert "from relief alone, but where it is said below" in said
+    assert "whole was given relief, census, last, where areas lie, and the scores" in said
+    assert "no-lidar was given census, last, where areas lie" in said
+    assert said.endswith("around them, and no relief.")

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import DISTRICT
+from basrelief.eyes import name_eye
+from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes, sees_lidar
 from basrelief.learn.recipes import list_recipes
 from basrelief.tell.facts import Facts
-from basrelief.tell.words import format_length, join_words, write_targets
+from basrelief.tell.words import format_length, join_words, name_each, write_targets
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def _list_files(settings: Settings) -> list[tuple[str, str]]:
         *terrain,
         ("Areas", str(data.areas)),
         ("Scores", str(data.labels)),
+        *((f"Table {name_eye(key)}", table.file) for key, table in data.tables.items()),
     ]
 
 
@@ -63,7 +65,7 @@ def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | No
     Parameters
     ----------
     joining
-        By recipe that joins LIDAR and place, the codes of what it knows.
+        By recipe that knows more than LIDAR, or something else, the codes of what it knows.
     """
     data, chips = settings.data, settings.chips
     if not data.has_rasters:
@@ -76,12 +78,31 @@ def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | No
         if data.dtm
         else "Ground heights were estimated from the surface, as no terrain rasters were given"
     )
+    joining = joining or {}
+    others = {name: knows for name, knows in joining.items() if set(find_eyes(knows)) - set(LIDAR)}
+    plain = {name: knows for name, knows in joining.items() if name not in others}
+    but = ", but where it is said below" if others else ""
     return (
         f"LIDAR surface heights were cut into squares of {format_length(chips.ground_m)} and "
         "matched to small areas. Each recipe was asked to predict the areas' scores from relief "
-        f"alone: it saw no coordinates, no outlines and no neighbour's score. {ground}."
-        f"{_say_given(joining or {})}"
+        f"alone{but}: it saw no coordinates, no outlines and no neighbour's score. {ground}."
+        f"{_say_given(plain)}{_say_eyes(others)}"
     )
+
+
+def _say_eyes(others: Mapping[str, Collection[str]]) -> str:
+    """Say what recipes of other eyes than LIDAR were given, a sentence each."""
+    sentences = []
+    for name, knows in others.items():
+        eyes = find_eyes(knows)
+        given = ["relief"] if sees_lidar(eyes) else []
+        given += name_each([eye for eye in eyes if eye not in LIDAR])
+        given += ["where areas lie"] if PLACE in knows else []
+        given += ["their district"] if DISTRICT in knows else []
+        given += ["the scores of the training areas around them"] if PLACE in knows else []
+        without = "" if sees_lidar(eyes) else ", and no relief"
+        sentences.append(f" {name} was given {join_words(given)}{without}.")
+    return "".join(sentences)
 
 
 def _say_given(joining: Mapping[str, Collection[str]]) -> str:

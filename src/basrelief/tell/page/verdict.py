@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from basrelief.judge.baselines import BASELINES
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record
@@ -86,7 +87,7 @@ class Preferred:
             return "both" if self.adds else "joined"
         if self.recipe == MEAN:
             return "mean"
-        return "lidar" if self.sees_lidar else "plain"
+        return "lidar" if self.sees_lidar and self.recipe not in BASELINES else "plain"
 
 
 @dataclass(frozen=True)
