@@ -20,7 +20,7 @@ from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.eyes import join_eyes
 from basrelief.learn.features import features_of
 from basrelief.learn.joint import AreaTerms, decompose_joint, fit_joint
-from basrelief.learn.knowledge import HEIGHTS, find_eyes, name_eye_of
+from basrelief.learn.knowledge import HEIGHTS, find_eyes
 from basrelief.learn.place import Locations
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, find_members
 from basrelief.learn.table_features import table_features
@@ -44,7 +44,7 @@ def make_settings(
 
 def know(recipe: Recipe, settings: Settings) -> frozenset[str]:
     assert not isinstance(recipe, NetworkRecipe)
-    eyes = {name_eye_of(member) for member in find_members(recipe, settings)}
+    eyes = {member.eye for member in find_members(recipe, settings)}
     return frozenset(eyes | ({"place"} if isinstance(recipe, KrigedRecipe) else set()))
 
 

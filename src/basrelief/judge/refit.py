@@ -25,7 +25,7 @@ from basrelief.judge.yardsticks import differ
 from basrelief.learn.area_models import fit_areas, fit_stack, predict_areas
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
-from basrelief.learn.knowledge import find_eyes, name_eye_of, sees_lidar
+from basrelief.learn.knowledge import find_eyes, sees_lidar
 from basrelief.learn.linear import average_known, predict_linear
 from basrelief.learn.place import Locations
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, find_members
@@ -179,7 +179,7 @@ def _list_sets(inputs: EvaluationInputs, recipes: Sequence[AreaRecipe]) -> dict[
     found: dict[str, list[str]] = {}
     for recipe in recipes:
         for member in find_members(recipe, inputs.settings):
-            names = found.setdefault(name_eye_of(member), [])
+            names = found.setdefault(member.eye, [])
             names += [] if member.name in names else [member.name]
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from basrelief.config import Settings
-from basrelief.learn.knowledge import HEIGHTS, LIDAR, PICTURES, find_eyes, name_eye_of, order_codes
+from basrelief.learn.knowledge import HEIGHTS, LIDAR, PICTURES, find_eyes, order_codes
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, find_members
 from basrelief.run import Record
 
@@ -57,7 +57,7 @@ def describe_recipe(recipe: Recipe, knows: tuple[str, ...], settings: Settings) 
     # Members by what they say, and sorted: their names and their order change no prediction.
     read: dict[str, list[str]] = {}
     for member in find_members(recipe, settings):
-        read.setdefault(name_eye_of(member), []).append(repr(member.model_dump(exclude=LABELS)))
+        read.setdefault(member.eye, []).append(repr(member.model_dump(exclude=LABELS)))
     features = {eye: repr(sorted(each)) for eye, each in read.items()}
     # A linear model of one set, or of several that inner folds weigh, is one learner. With place
     # it is a process, of which the features are one part.

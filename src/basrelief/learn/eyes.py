@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import HEIGHTS, PHOTO, name_eye_of
+from basrelief.learn.knowledge import HEIGHTS, PHOTO
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
@@ -84,9 +84,7 @@ def _find_dense(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str 
     typed_by_name = {
         load_recipe(each, settings).name: each for each in settings.models.recipes or ()
     }
-    dense = [
-        each.name for each in recipes if isinstance(each, DenseRecipe) and name_eye_of(each) == eye
-    ]
+    dense = [each.name for each in recipes if isinstance(each, DenseRecipe) and each.eye == eye]
     return typed_by_name.get(dense[0], dense[0]) if dense else None
 
 
@@ -95,7 +93,7 @@ def _is_of_heights(typed: str, settings: Settings) -> bool:
     recipe = load_recipe(typed, settings)
     if isinstance(recipe, NetworkRecipe):
         return False
-    return all(name_eye_of(each) == HEIGHTS for each in find_members(recipe, settings))
+    return all(each.eye == HEIGHTS for each in find_members(recipe, settings))
 
 
 def _join(typed: list[str], districts: bool, settings: Settings) -> KrigedRecipe:
@@ -115,7 +113,7 @@ def _tell_content(recipe: Recipe, settings: Settings) -> str:
     if isinstance(recipe, NetworkRecipe):
         return recipe.name
     members = sorted(
-        f"{name_eye_of(each)} {each.model_dump(exclude={'name', 'about'})}"
+        f"{each.eye} {each.model_dump(exclude={'name', 'about'})}"
         for each in find_members(recipe, settings)
     )
     joins = recipe.districts if isinstance(recipe, KrigedRecipe) else None

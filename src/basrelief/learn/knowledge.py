@@ -9,12 +9,9 @@ from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipes import (
-    DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
-    SetRecipe,
-    TableRecipe,
     find_members,
 )
 from basrelief.splits.heldout import find_usable_areas
@@ -46,19 +43,12 @@ def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[st
     """
     if isinstance(recipe, NetworkRecipe):
         return (HEIGHTS if samples.kind == "heights" else PICTURES,)
-    known = {name_eye_of(member) for member in find_members(recipe, settings)}
+    known = {member.eye for member in find_members(recipe, settings)}
     if isinstance(recipe, KrigedRecipe):
         known.add(PLACE)
         if recipe.districts and counts_districts(samples):
             known.add(DISTRICT)
     return order_codes(known)
-
-
-def name_eye_of(recipe: SetRecipe) -> str:
-    """Name the eye that a feature set is of, by its code."""
-    if isinstance(recipe, TableRecipe):
-        return recipe.table
-    return recipe.layer if isinstance(recipe, DenseRecipe) else HEIGHTS
 
 
 def find_eyes(codes: Collection[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from basrelief.chips.store import Bands
+from basrelief.chips.store import HEIGHTS, Bands
 from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
@@ -108,6 +108,11 @@ class StatisticsRecipe(_OfAreas):
 
     kind: Literal["statistics"]
 
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return HEIGHTS
+
 
 class RandomRecipe(_OfAreas):
     """Responses of random filters to an area's relief, and a linear model on them."""
@@ -125,6 +130,11 @@ class RandomRecipe(_OfAreas):
 
     bias: float = -1.0
     """Added to each response before what is below 0 is cut off."""
+
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return HEIGHTS
 
 
 class DenseRecipe(_OfAreas):
@@ -161,6 +171,11 @@ class DenseRecipe(_OfAreas):
     statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
     """What is taken over an area's cells. With ``mean`` alone a prediction is a sum over cells."""
 
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return self.layer
+
     @model_validator(mode="after")
     def _check_layer(self) -> Self:
         is_photo = self.layer == "photo"
@@ -188,6 +203,11 @@ class TableRecipe(_OfAreas):
 
     table: Text
     """Name of the eye that the table is: its key in ``[data.tables]``, with ``-`` for ``_``."""
+
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return self.table
 
 
 class StackRecipe(_OfAreas):

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
-from basrelief.learn.knowledge import name_eye_of, order_codes
+from basrelief.learn.knowledge import order_codes
 from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
@@ -114,5 +114,5 @@ def _read_model(folder: Path) -> Model:
         sha256=hash_file(weights),
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         backbones=tuple(dict.fromkeys(seen)),
-        eyes=order_codes({name_eye_of(each) for each in sets}),
+        eyes=order_codes({each.eye for each in sets}),
     )
