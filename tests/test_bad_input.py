@@ -72,15 +72,6 @@ def test_rasters_of_different_crs(
     expect_line(config, "b.tif", "27700", "32630")
 
 
-def test_rasters_of_different_resolution(
-    tmp_path: Path, town: Path, expect_line: Callable[..., None]
-) -> None:
-    write_tile(tmp_path / "a.tif", crs="EPSG:27700")
-    write_tile(tmp_path / "b.tif", crs="EPSG:27700", cell=1.0, west=520100.0)
-    config = write_config(tmp_path, town, dsm="*.tif")
-    expect_line(config, "b.tif", "1 m", "2 m")
-
-
 def test_boundaries_elsewhere(tmp_path: Path, town: Path, expect_line: Callable[..., None]) -> None:
     write_tile(tmp_path / "a.tif", crs="EPSG:27700", west=100000.0)
     config = write_config(tmp_path, town, dsm="*.tif")

@@ -760,7 +760,7 @@ EARLY: dict[str, tuple[dict[str, Any], dict[str, str], tuple[str, ...]]] = {
     "a member that is the stack itself": (
         {"recipes": ["a.toml"]},
         {"a.toml": own_stack("a.toml")},
-        ("'a': members: 'a.toml' is no recipe of areas that sees LIDAR alone",),
+        ("'a': members: 'a.toml' is no recipe of areas with features of its own",),
     ),
     "a ring of stacks": (
         {"recipes": ["a.toml"]},

@@ -109,10 +109,11 @@ def test_questions_of_lidar_and_of_anything_are_two_families() -> None:
     assert settle_claims([make_claim(0.25, by_chance), *others])[0]["p"] == alone
 
 
-def test_two_ways_of_judging_are_two_chances_to_be_wrong() -> None:
+def test_what_cannot_be_held_against_luck_costs_the_others_nothing() -> None:
     by_chance = 0.1 * np.random.default_rng(0).standard_normal(99)
     alone = settle_claims([make_claim(0.2, by_chance)])[0]["p"]
-    assert settle_claims([make_claim(0.2, by_chance), make_claim(0.0)])[0]["p"] == 2 * alone
+    both = settle_claims([make_claim(0.2, by_chance), make_claim(0.9)])
+    assert (both[0]["p"], both[1]["p"], both[1]["holds"]) == (alone, None, False)
 
 
 def score(recipe: str, value: float) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataF
     names |= {"member_weights", "over_targets", "recipes", "claims", "relocation"}
     assert {path.stem for path in folder.glob("*.json")} == names
     tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
-    measured = {"residuals.parquet", "applicability.parquet", "refits.parquet"}
+    measured = {"residuals.parquet", "applicability.parquet", "refits.parquet", "parts.parquet"}
     assert tables == measured | {"targeting.csv"}
     listed = pd.read_csv(folder / "targeting.csv")
     assert set(listed["recipe"]) == {

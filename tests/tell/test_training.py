@@ -14,6 +14,7 @@ import pyogrio
 import pytest
 
 from basrelief.config import Settings
+from basrelief.learn.recipes import format_recipe, load_recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
@@ -95,7 +96,8 @@ def test_pages_find_the_runs_files_by_the_code(
         write_json(run.models / "recipes.json", [record])
         folder = run.models / "dense-vgg16" / "block" / "0-0"
         folder.mkdir(parents=True)
-        (folder / "recipe.toml").write_text('kind = "dense"\nabout = "what it is"\n')
+        dense = load_recipe("dense-vgg16", open_settings).model_copy(update={"about": "what it is"})
+        (folder / "recipe.toml").write_text(format_recipe(dense))
         kind: dict[str, Any] = {"recipe": "dense-vgg16", "target": "crime", "kind": "roofs"}
         kind |= {"contribution": 0.5, "low": 0.1, "high": 0.9, "share_of_ground": 1.0}
         kind |= {"unit": "target", "holds": True}
@@ -155,7 +157,8 @@ def test_page_and_card_say_in_which_precision_networks_counted(
     write_json(run.models / "recipes.json", [WHOLE | {"precision": precision}])
     folder = run.models / "dense-vgg16" / "block" / "0-0"
     folder.mkdir(parents=True)
-    (folder / "recipe.toml").write_text('kind = "dense"\nabout = "what it is"\n')
+    dense = load_recipe("dense-vgg16", open_settings).model_copy(update={"about": "what it is"})
+    (folder / "recipe.toml").write_text(format_recipe(dense))
     tell_run(open_settings, run)
     for name in ("report.html", "model_card.md"):
         text = (run.folder / name).read_text(encoding="utf-8").lower()

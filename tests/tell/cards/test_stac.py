@@ -133,7 +133,10 @@ def test_a_contribution_has_its_grid_and_its_model(
     assert (name, found) == ("contribution-relief-statistics-crime", path)
     written = describe_raster(name, found, told, moved).to_dict(transform_hrefs=False)
     item = json.loads(json.dumps(written))
-    assert item["properties"]["title"] == "What the ground adds to crime, by relief-statistics"
+    assert (
+        item["properties"]["title"]
+        == "What the ground adds to crime, by relief-statistics, looking at the heights"
+    )
     assert item["properties"]["proj:shape"] == [20, 30]
     assert item["properties"]["proj:transform"][:3] == [2, 0, 520_000]
     assert item["assets"]["data"]["href"] == "../explain/crime.tif"

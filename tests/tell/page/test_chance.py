@@ -58,6 +58,7 @@ def test_only_where_something_was_fitted_anew_it_is_said_to_be(
     page = report.draw_page(replace(tell(facts, relocation=[]), scores=fixed))
     assert words not in section(page, "chance")
     assert rate not in section(page, "chance")
+    assert "predictions were held fixed" in section(page, "chance")
     assert "moved and turned" not in section(page, "chance")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.judge.scores import find_worth
+from basrelief.learn.recipes import format_recipe, load_recipe
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page.ground import say_doubts
@@ -64,7 +65,8 @@ def test_of_a_recipe_that_joins_place_what_is_drawn_is_doubted(
     )
     folder = run.models / "kriged-dense-vgg16" / "final"
     folder.mkdir(parents=True)
-    (folder / "recipe.toml").write_text('kind = "kriged"\ntrend = "dense-vgg16"\n')
+    kriged = load_recipe("kriged-dense-vgg16", judged_settings)
+    (folder / "recipe.toml").write_text(format_recipe(kriged))
     scores = read_json(run.scores)
     write_json(run.scores, [*scores, scores[0] | {"recipe": "kriged-dense-vgg16", "skill": 0.6}])
     change_scores(run, skill=0.0, skill_low=-0.1)

@@ -13,6 +13,7 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.explain.area_sums import ADDS, SHARES
+from basrelief.learn.recipes import format_recipe, load_recipe
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import report
@@ -114,7 +115,8 @@ def test_of_a_recipe_that_joins_place_it_is_said_that_place_is_left_out(
     plant_sums(run)
     folder = run.models / "dense-vgg16" / "final"
     folder.mkdir(parents=True)
-    (folder / "recipe.toml").write_text('kind = "kriged"\ntrend = "dense-vgg16"\n')
+    kriged = load_recipe("kriged-dense-vgg16", judged_settings)
+    (folder / "recipe.toml").write_text(format_recipe(kriged))
     ground = read_ground(judged_settings, run)
     assert ground is not None
     assert ground["notes"] == ["This is what LIDAR adds beside place."]

@@ -258,7 +258,10 @@ def test_contributions_lie_over_the_map_with_their_legend(webgl: Any, overlaid: 
     page.wait_for_timeout(500)
     assert page.locator("#map-canvas").screenshot() != before
     legend = page.locator("#map-legend").inner_text()
-    assert "what the ground adds to crime by dense-vgg16: −12 (lowers) to 12 (raises)" in legend
+    assert (
+        "what the ground adds to crime by dense-vgg16, looking at the heights: −12 (lowers)"
+        in legend
+    )
     assert [each for each in heard if not is_at_home(each)] == []
     page.close()
 

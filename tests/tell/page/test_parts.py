@@ -37,7 +37,9 @@ def add_joined(run: Run, kind: str) -> Run:
     joins = kind == "kriged"
     knows = ["heights", "place", "district"] if joins else ["heights"]
     yardstick = BOTH if joins else "mean"
-    recipe = f'name = "both"\nabout = "b"\nkind = "{kind}"\ntrend = "/home/planted/mine.toml"\n'
+    mine = "/home/planted/mine.toml"
+    made_of = f'trend = "{mine}"' if joins else f'members = ["{mine}", "dense-vgg16"]'
+    recipe = f'name = "both"\nabout = "b"\nkind = "{kind}"\n{made_of}\n'
     (run.models / "both" / "final").mkdir(parents=True)
     (run.models / "both" / "final" / "recipe.toml").write_text(recipe)
     trained = read_json(run.models / "recipes.json")

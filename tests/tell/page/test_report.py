@@ -16,6 +16,7 @@ from basrelief.chips.store import open_writer
 from basrelief.config import DataSettings, InputError, ModelSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
+from basrelief.learn.recipes import NetworkRecipe, format_recipe, load_recipe
 from basrelief.run import Run, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
@@ -97,8 +98,11 @@ def write_judgement(
     (evaluate / "targeting.csv").touch()
     folder = run.models / "vgg16" / "random" / "0-0"
     folder.mkdir(parents=True)
-    recipe = 'name = "vgg16"\nabout = "a network"\n[train]\nkeep = "last"\n'
-    (folder / "recipe.toml").write_text(recipe)
+    recipe = load_recipe("coursework-vgg16", SETTINGS)
+    assert isinstance(recipe, NetworkRecipe)
+    assert recipe.train.keep == "last"
+    named = recipe.model_copy(update={"name": "vgg16", "about": "a network"})
+    (folder / "recipe.toml").write_text(format_recipe(named))
     write_json(folder / "finished.json", {"kept_epoch": 2})
     history = {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "seconds": 30.0}
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)

@@ -257,7 +257,11 @@ def write_explanation(run: Run) -> None:
 def write_contribution(run: Run) -> None:
     """Write what on the ground raises and lowers predictions, its kinds and its tests."""
     key = {"recipe": "dense-vgg16", "target": "crime"}
-    contribution = key | {"file": "explain/vgg16/hushmap.tif", "unit": "hush-unit"}
+    contribution = key | {
+        "file": "explain/vgg16/hushmap.tif",
+        "unit": "hush-unit",
+        "layer": "heights",
+    }
     path = run.folder / str(contribution["file"])
     profile: dict[str, Any] = {"count": 1, "dtype": "float32", "height": 10, "width": 400}
     profile |= {"crs": CRS, "transform": from_origin(530_000, 181_100, 10, 10)}

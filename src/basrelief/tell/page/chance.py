@@ -15,13 +15,14 @@ from basrelief.tell.words import name_recipe, name_scheme, name_target
 CLAIM = ("recipe", "versus", "scheme", "unit", "target")
 """What a gain and the claim of it have in common."""
 
-REFITTED_HOW = (
+TRIED_HOW = (
     "So each gain was held against the largest gain of all in worlds where there is none to be "
     "had: labels drawn for the same areas, alike between neighbours, of which LIDAR knows "
-    "nothing, and the real labels moved elsewhere; every recipe but networks was fitted anew to "
-    "both."
+    "nothing, and the real labels moved elsewhere; "
 )
-"""How gains are judged where labels of other worlds were drawn."""
+REFITTED_HOW = f"{TRIED_HOW}every recipe but networks was fitted anew to both."
+FIXED_HOW = f"{TRIED_HOW}predictions were held fixed."
+"""How gains are judged where labels of other worlds were drawn: by what was fitted to them."""
 
 RATE = (
     "On simulated labels of 99 areas at most one such page in twenty claimed anything of LIDAR "
@@ -102,7 +103,8 @@ def say_how(claims: Sequence[Record], scores: Sequence[Record], *, has_eyes: boo
     # What could have claimed counts, and not what did: it is the page's making that has a rate.
     beside = {"eyes": has_eyes, "networks": bool(recipes - refitted)}
     rest = [UNMEASURED[name] for name, is_there in beside.items() if is_there]
-    return " ".join([REFITTED_HOW, *([RATE] if recipes & refitted else []), *rest])
+    how = REFITTED_HOW if refitted else FIXED_HOW
+    return " ".join([how, *([RATE] if recipes & refitted else []), *rest])
 
 
 def _count(claims: list[Record]) -> tuple[int, int]:
