@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from basrelief.chips.beforehand import check_files
+from basrelief.chips.beforehand import check_input_files
 from basrelief.chips.foresee import Foreseen, foresee_chips
 from basrelief.config import InputError, Settings
 from basrelief.estimates import (
@@ -47,7 +47,7 @@ def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool
     refuse_inputs_inside(settings, run)
     if run.folder.exists():
         refuse_folder(settings, run)
-    check_files(settings)
+    check_input_files(settings)
     check_early(settings)
     foreseen = foresee_chips(settings, Notes(run))
     for line in foreseen.lines:

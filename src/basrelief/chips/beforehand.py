@@ -17,7 +17,7 @@ SOON_FILES, SOON_BYTES = 100, 2**22
 read once, where it is needed."""
 
 
-def check_files(settings: Settings) -> None:
+def check_input_files(settings: Settings) -> None:
     """Look whether there are files where the settings say, and columns in tables of eyes.
 
     Raises
@@ -52,7 +52,7 @@ def check_beforehand(settings: Settings) -> None:
     InputError
         If a file is missing, or a header or table has not what it is asked for.
     """
-    check_files(settings)
+    check_input_files(settings)
     data, notes = settings.data, Notes(Run(settings.locate(settings.out), quiet=True))
     for key in ("dsm", "dtm"):
         if getattr(data, key) is not None:

@@ -133,7 +133,7 @@ def lay_photo(
     shards = list(photo.grid.tiles(SHARD_SIDE * CHUNK_PX))
     near = [(file, shapely.box(*file.bounds)) for file in photo.files]
     for shard in run.track(shards, "reading the photo"):
-        values = compose(photo, shard, near)
+        values = compose_dates(photo, shard, near)
         known = values[np.isfinite(values)]
         # Counted as it is written: what a scale made wrong shows in the whole, not in one piece.
         signs += (known.size, (known < 0).sum(), (known > BRIGHTEST).sum())
@@ -147,7 +147,7 @@ def lay_photo(
     return covered * photo.grid.cell_m**2
 
 
-def compose(
+def compose_dates(
     photo: Photo, grid: Grid, near: Sequence[tuple[PhotoFile, shapely.Polygon]]
 ) -> NDArray[np.float32]:
     """Take the median of all files over a grid, band by band: (band, row, col).

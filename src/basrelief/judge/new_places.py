@@ -297,8 +297,10 @@ def draw_skills(
     -------
     By kind of world (world, target); empty where areas are too few or too many for such worlds.
     """
+    # In the order of the codes, as the locations are, whatever order categories have.
+    ids = sorted(set(known["id"]))
     tables = {
-        name: known.pivot_table(name, "id", "target", observed=True, dropna=False)
+        name: known.pivot_table(name, "id", "target", observed=True, dropna=False).reindex(ids)
         for name in ("y_true", "y_pred", "y_mean")
     }
     labels = tables["y_true"].to_numpy(np.float64)

@@ -42,7 +42,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import HEIGHTS
+from basrelief.learn.knowledge import HEIGHTS, PHOTO
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -236,7 +236,7 @@ def _write(
     }
     write_answer(table, (model, training), vars(place), counts, out)
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, label))
+        write_json(out.scores, score_place(table, samples, settings, label, model))
 
 
 def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
@@ -292,7 +292,7 @@ def lay_on_ground(found: PlacePrediction, model: FinalModel, place: NewRasters) 
 
 
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, label: str
+    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, model: FinalModel
 ) -> list[Record]:
     """Score predictions where labels are, see `score_answer`; none where no area has one."""
     known = keep_known(table)
@@ -302,5 +302,6 @@ def score_place(
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
+    seen = HEIGHTS if model.photo is None else PHOTO
     by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
-    return score_answer(known, {"area": blocks}, settings, label, HEIGHTS, by_chance)
+    return score_answer(known, {"area": blocks}, settings, label, seen, by_chance)

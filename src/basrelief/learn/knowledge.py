@@ -26,10 +26,10 @@ LIDAR = (HEIGHTS, PICTURES)
 LOOKS = (*LIDAR, PHOTO)
 """What looks at the ground, whatever the user's tables are."""
 
-WHERE = (PLACE, DISTRICT, SIZE)
+UNSEEN = (PLACE, DISTRICT, SIZE)
 """What is known of an area without a look at it."""
 
-CODES = (*LOOKS, *WHERE)
+CODES = (*LOOKS, *UNSEEN)
 """What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
 ``place`` (coordinates),
 ``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
@@ -59,7 +59,7 @@ def find_eyes(codes: Collection[str]) -> tuple[str, ...]:
     >>> find_eyes(("place", "census", "heights"))
     ('heights', 'census')
     """
-    return tuple(code for code in order_codes(codes) if code not in WHERE)
+    return tuple(code for code in order_codes(codes) if code not in UNSEEN)
 
 
 def counts_districts(samples: Samples) -> bool:
@@ -88,5 +88,5 @@ def order_codes(codes: Collection[str]) -> tuple[str, ...]:
     >>> order_codes({"district", "heights", "place", "census", "photo"})
     ('heights', 'photo', 'census', 'place', 'district')
     """
-    looks, where = (tuple(code for code in each if code in codes) for each in (LOOKS, WHERE))
+    looks, where = (tuple(code for code in each if code in codes) for each in (LOOKS, UNSEEN))
     return (*looks, *sorted(set(codes) - set(CODES)), *where)

@@ -22,7 +22,7 @@ INDEX_KEYS = ("labels", "table")
 index."""
 
 
-SENTINEL_2 = re.compile(r"(?:^|_)(?:S2[A-D]_|T\d\d[A-Z]{3}_).*?(?<!\d)(?P<year>20\d\d)\d{4}(?!\d)")
+SCENE_NAMES = re.compile(r"(?:^|_)(?:S2[A-D]_|T\d\d[A-Z]{3}_).*?(?<!\d)(?P<year>20\d\d)\d{4}(?!\d)")
 """Names of Sentinel-2's scenes, whole (``S2A_30UXC_20210612``) or by tile (``T30UXC_20210612``)."""
 
 COPERNICUS = Credit(
@@ -86,7 +86,7 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
 
 def _credit_photos(names: Iterable[str]) -> list[Credit]:
     """Credit photos whose names are those of Sentinel-2's scenes; of others nothing is usual."""
-    scenes = [match for name in names if (match := SENTINEL_2.search(name))]
+    scenes = [match for name in names if (match := SCENE_NAMES.search(name))]
     if not scenes:
         return []
     # The terms ask for the years of the data, all of them.

@@ -20,7 +20,7 @@ from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
-from basrelief.sources.mixed_cells import resample, settle_cells, widen
+from basrelief.sources.mixed_cells import settle_cells, widen
 from basrelief.sources.national_grid import EPSG, locate_square
 from basrelief.sources.plausible import (
     APART_GROUND_M,
@@ -34,6 +34,7 @@ from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_gdal_reason
+from basrelief.sources.warp import spread_over
 
 MAX_OPEN = 32
 """Tiles held open at a time."""
@@ -155,7 +156,8 @@ class Mosaic:
         window = widen(tile.own_grid, wanted)
         # Only heights that are believed: an average with a marker is neither.
         own = self._read_cells(tile, window, belief)
-        return resample(own, tile.own_grid.crop(window), wanted)
+        grid = tile.own_grid.crop(window)
+        return spread_over(own, grid.transform, wanted, cell_m=grid.cell_m)
 
     def _read_cells(self, tile: Tile, asked: Window, belief: Belief | None) -> NDArray[np.float32]:
         """Read a window of a file's own cells."""

@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
-import numpy as np
-from numpy.typing import NDArray
-from rasterio.warp import Resampling, reproject
-
 from basrelief.config import InputError, Typed
 from basrelief.grid import SLACK, Grid, Window
 from basrelief.run import Notes
@@ -70,38 +66,6 @@ def settle_cells(
         )
     laid = (tile if _is_size(tile, cell_m) else _lay(tile, anchor.grid) for tile in tiles)
     return tuple(tile for tile in laid if tile.grid.n_cells)
-
-
-def resample(values: NDArray[np.float32], own: Grid, wanted: Grid) -> NDArray[np.float32]:
-    """Bring heights to other cells: averaged to coarser ones, interpolated to finer ones.
-
-    Parameters
-    ----------
-    values : (row, col), metres
-        On ``own``; NaN is nodata, and weighs nothing.
-
-    Returns
-    -------
-    (row, col), metres
-        On ``wanted``, NaN where nothing is known.
-    """
-    found = np.full(wanted.shape, np.nan, np.float32)
-    if not (values.size and found.size):
-        return found
-    is_coarser = wanted.cell_m > own.cell_m
-    reproject(
-        values,
-        found,
-        src_transform=own.transform,
-        dst_transform=wanted.transform,
-        # Of one plane: only cells differ.
-        src_crs="EPSG:27700",
-        dst_crs="EPSG:27700",
-        src_nodata=np.nan,
-        dst_nodata=np.nan,
-        resampling=Resampling.average if is_coarser else Resampling.bilinear,
-    )
-    return found
 
 
 def widen(own: Grid, wanted: Grid) -> Window:

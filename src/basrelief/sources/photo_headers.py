@@ -20,7 +20,7 @@ BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 KINDS = ("uint8", "uint16", "int16", "float32", "float64")
 """What a photo's numbers may be stored as."""
 
-SENTINEL_2 = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
+SENTINEL_BANDS = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
 """What people call bands whose files have Sentinel-2's numbers. With the leading zero alone: B4 is
 red of Sentinel-2 and near infrared of Landsat 5."""
 
@@ -37,7 +37,7 @@ DATE_TAGS = ("ACQUISITIONDATETIME", "ACQUISITION_DATE", "SENSING_TIME", "PRODUCT
 """Words of metadata for when a photo was taken. TIFF's own date is that of the file."""
 
 
-def find_fault(dataset: Any) -> str | None:
+def find_photo_fault(dataset: Any) -> str | None:
     """Say why an open raster is no photo, or nothing."""
     # GDAL opens the first of several pages as if it were all.
     if dataset.subdatasets:
@@ -96,7 +96,7 @@ def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]
     """Find the bands asked for by their names, or by their number where they have none."""
     told = _name_bands(dataset)
     wanted = [each.lower() for each in asked.bands]
-    alias = [SENTINEL_2.get(each, each) for each in told]
+    alias = [SENTINEL_BANDS.get(each, each) for each in told]
     # The file's own names first: one may well call another band "red".
     for names in (told, alias):
         if all(each in names for each in wanted):

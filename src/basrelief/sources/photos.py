@@ -25,8 +25,8 @@ from basrelief.sources.photo_headers import (
     find_bands,
     find_crs,
     find_date,
-    find_fault,
     find_mask,
+    find_photo_fault,
     find_scale,
     is_mute,
 )
@@ -152,7 +152,7 @@ def read_photo_header(
         raise InputError(f"{name}: a photo is read as a GeoTIFF: gdal_translate IN OUT.tif")
     try:
         with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
-            fault = find_fault(dataset) or (
+            fault = find_photo_fault(dataset) or (
                 find_stranger(dataset, raster.file) if raster.member is None else None
             )
             if fault is not None:

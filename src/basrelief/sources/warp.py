@@ -23,12 +23,37 @@ def resample(
     cell_m: float,
     crs: tuple[Any, Any] = (ANY_CRS, ANY_CRS),
 ) -> NDArray[np.float32]:
-    """Resample a plane to a grid, (row, col); a cell whose centre has no data gets none.
+    """Resample a plane as `spread_over` does; a cell whose centre has no data gets none."""
+    found = spread_over(values, transform, grid, cell_m=cell_m, crs=crs)
+    # GDAL fills from whatever neighbour has data, so edges would creep outwards.
+    has_data = np.zeros(grid.shape, dtype=np.uint8)
+    reproject(
+        np.isfinite(values).astype(np.uint8),
+        has_data,
+        resampling=Resampling.nearest,
+        src_transform=transform,
+        dst_transform=grid.transform,
+        src_crs=crs[0],
+        dst_crs=crs[1],
+    )
+    found[has_data == 0] = np.nan
+    return found
+
+
+def spread_over(
+    values: NDArray[np.float32],
+    transform: Affine,
+    grid: Grid,
+    *,
+    cell_m: float,
+    crs: tuple[Any, Any] = (ANY_CRS, ANY_CRS),
+) -> NDArray[np.float32]:
+    """Bring a plane to a grid, (row, col), from whatever cells around have data.
 
     Parameters
     ----------
     values : (row, col)
-        NaN is no data.
+        NaN is no data, and weighs nothing.
     transform
         What brings their (column, row) to coordinates.
     cell_m : metres
@@ -37,14 +62,10 @@ def resample(
     crs
         Theirs, and the grid's.
     """
-    options = {
-        "src_transform": transform,
-        "dst_transform": grid.transform,
-        "src_crs": crs[0],
-        "dst_crs": crs[1],
-    }
-    # Averaged where cells are finer: one in a hundred of them would stand for all others.
     found = np.full(grid.shape, np.nan, dtype=np.float32)
+    if not (values.size and found.size):
+        return found
+    # Averaged where cells are finer: one in a hundred of them would stand for all others.
     is_finer = cell_m < 0.99 * grid.cell_m
     reproject(
         values,
@@ -52,15 +73,9 @@ def resample(
         src_nodata=np.nan,
         dst_nodata=np.nan,
         resampling=Resampling.average if is_finer else Resampling.bilinear,
-        **options,
+        src_transform=transform,
+        dst_transform=grid.transform,
+        src_crs=crs[0],
+        dst_crs=crs[1],
     )
-    # GDAL fills from whatever neighbour has data, so edges would creep outwards.
-    has_data = np.zeros(grid.shape, dtype=np.uint8)
-    reproject(
-        np.isfinite(values).astype(np.uint8),
-        has_data,
-        resampling=Resampling.nearest,
-        **options,
-    )
-    found[has_data == 0] = np.nan
     return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from basrelief.run import Record
-from basrelief.tell.findings import Finding
+from basrelief.tell.findings import Finding, say_r2
 from basrelief.tell.intervals import name_level
 from basrelief.tell.words import format_number, format_percent
 
@@ -116,6 +116,22 @@ def plot_skill(finding: Finding) -> Point:
     ends = (record["skill_low"], record["skill_high"])
     # Ranges of four kinds stand side by side, so that each has to say what it is.
     return Point(record["skill"], *ends, finding.sense, level=name_level(record))
+
+
+def show_skills(
+    records: Iterable[Record], labels: Mapping[str, str], asked: str, *, names_recipes: bool = False
+) -> list[Row]:
+    """Make a row of each record with a skill, by its recipe's label; the one asked stands out."""
+    return [
+        Row(
+            label=labels[record["recipe"]],
+            points=(plot_skill(Finding(record)),),
+            note=f"{record['recipe']}, {say_r2(record)}" if names_recipes else say_r2(record),
+            is_asked=record["recipe"] == asked,
+        )
+        for record in records
+        if record["skill"] is not None
+    ]
 
 
 def choose_axis(rows: Iterable[Row]) -> Axis:

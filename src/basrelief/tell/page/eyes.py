@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +10,9 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.findings import Finding, say_r2
 from basrelief.tell.gains import EYE_DIFFERENCES, say_difference
 from basrelief.tell.intervals import say_intervals
-from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.chart import Chart, Statement, choose_axis, show_skills
 from basrelief.tell.page.parts import say_posterior
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
@@ -26,7 +24,7 @@ from basrelief.tell.words import (
     write_targets,
 )
 
-WHERE = "where areas lie"
+BESIDE_EYES = "where areas lie"
 """What every recipe of several eyes knows besides: place and, where it counts, district."""
 
 
@@ -98,7 +96,7 @@ def say_release(facts: Facts, whole: str) -> list[str]:
     if not releases or twin is None:
         return []
     others = [eye for eye in find_eyes(facts.judged.knows.get(twin, ())) if eye not in releases]
-    given = join_words([*name_each([*releases, *others]), WHERE])
+    given = join_words([*name_each([*releases, *others]), BESIDE_EYES])
     schemes_of: dict[tuple[str, ...], list[str]] = {}
     for scheme in facts.schemes:
         key = {"scheme": scheme, "unit": "area"}
@@ -136,7 +134,9 @@ def _show_scheme(
     ]
     if whole not in means or not charts:
         return None
-    rows = _show_skills([means[part] for part in parts if part in means], parts, whole)
+    rows = show_skills(
+        [means[part] for part in parts if part in means], parts, whole, names_recipes=True
+    )
     scored = select(facts.scores, scheme=scheme, unit="area", recipe=whole)
     over = {versus: gain | {"versus": versus} for versus, gain in means[whole]["over"].items()}
     return {
@@ -150,20 +150,6 @@ def _show_scheme(
     }
 
 
-def _show_skills(records: Sequence[Record], parts: dict[str, str], whole: str) -> list[Row]:
-    """Make a row of each record with a skill; the whole stands out."""
-    return [
-        Row(
-            label=parts[record["recipe"]],
-            points=(plot_skill(Finding(record)),),
-            note=f"{record['recipe']}, {say_r2(record)}",
-            is_asked=record["recipe"] == whole,
-        )
-        for record in records
-        if record["skill"] is not None
-    ]
-
-
 def _show_target(
     facts: Facts, whole: str, parts: dict[str, str], scheme: str, target: str
 ) -> Chart:
@@ -175,7 +161,7 @@ def _show_target(
     against = select(facts.judged.comparisons, recipe=whole, unit="area", **key)
     over = {record["versus"]: record for record in against}
     gains = tuple(_say_gains(facts, whole, over))
-    rows = _show_skills(records, parts, whole)
+    rows = show_skills(records, parts, whole, names_recipes=True)
     return Chart(
         title=name_target(target),
         rows=[replace(row, versus=gains) if row.is_asked else row for row in rows],
@@ -211,7 +197,7 @@ def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statem
     gains = []
     for eye, twin in _find_twins(facts, whole).items():
         others = [each for each in find_eyes(facts.judged.knows.get(whole, ())) if each != eye]
-        named = join_words([*name_each(others), WHERE])
+        named = join_words([*name_each(others), BESIDE_EYES])
         found = say_difference(over[twin], named, EYE_DIFFERENCES) if twin in over else None
         if found:
             gains.append(Statement(found[0], f"{name_known([eye])} {found[1]}"))

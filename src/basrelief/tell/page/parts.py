@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from basrelief.judge.baselines import PLACE
@@ -10,10 +10,9 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import LIDAR, find_eyes, sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.findings import Finding, say_r2
 from basrelief.tell.gains import find_gain, say_difference
 from basrelief.tell.intervals import say_intervals, write_range
-from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.chart import Chart, Statement, choose_axis, show_skills
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_number,
@@ -206,7 +205,7 @@ def _show_scheme(
     # Without a mean over targets there is nothing to open the scheme with.
     if name not in records or not charts:
         return None
-    rows = _show_skills([records[part] for part in parts if part in records], parts, name)
+    rows = show_skills([records[part] for part in parts if part in records], parts, name)
     scored = select(facts.scores, scheme=scheme, unit="area")
     return {
         "held_out": name_scheme(scheme, facts.settings),
@@ -218,20 +217,6 @@ def _show_scheme(
         "others": _say_others(facts, name, parts, scheme),
         "charts": charts,
     }
-
-
-def _show_skills(records: Sequence[Record], parts: dict[str, str], name: str) -> list[Row]:
-    """Make a row of each record with a skill; the whole stands out."""
-    return [
-        Row(
-            label=parts[record["recipe"]],
-            points=(plot_skill(Finding(record)),),
-            note=say_r2(record),
-            is_asked=record["recipe"] == name,
-        )
-        for record in records
-        if record["skill"] is not None
-    ]
 
 
 def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Chart:
@@ -248,7 +233,7 @@ def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, ta
     trust = say_kept(kept[0] if kept else None, name in facts.joining, adds)
     return Chart(
         title=name_target(target),
-        rows=_show_skills(records, parts, name),
+        rows=show_skills(records, parts, name),
         statement=gain,
         because=f". {trust}" if gain else trust,
     )
