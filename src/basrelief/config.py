@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
+from basrelief.eyes import PhotoSettings, StreetSettings, TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
 from basrelief.toml import (
     Change,
@@ -135,6 +135,10 @@ class DataSettings(StrictTable):
 
     photo: PhotoSettings | None = None
     """A photo of the place besides (route 2)."""
+
+    street: StreetSettings | None = None
+    """Pictures from the street besides (route 2)."""
+
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -190,6 +194,8 @@ class DataSettings(StrictTable):
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
         if has_pictures and self.photo is not None:
             raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
+        if has_pictures and self.street is not None:
+            raise ValueError("street needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,8 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     RandomRecipe,
     StackRecipe,
+    StreetRecipe,
+    TableRecipe,
     find_members,
 )
 from basrelief.learn.training_recipes import count_batches
@@ -34,6 +36,7 @@ SECONDS = {
     # Per million cells or pixels of chips.
     "cutting": 0.45,
     "picture": 0.003,
+    "street picture": 0.01,
     "relief statistics": 0.35,
     "random features": 0.4,
     "dense features": 2.4,
@@ -115,6 +118,8 @@ class Amounts:
     """In which networks are trained."""
 
     has_rasters: bool
+    n_street: int = 0
+    """Pictures from the street that lie in the areas."""
 
     @property
     def growth(self) -> float:
@@ -151,6 +156,7 @@ def measure_amounts(samples: Samples, folds: pd.DataFrame | None) -> Amounts:
         n_folds=n_folds,
         n_schemes=n_schemes,
         has_rasters=samples.has_places,
+        n_street=int(samples.areas.get("street_pictures", pd.Series(dtype=int)).sum()),
     )
 
 
@@ -158,6 +164,7 @@ def estimate_data(amounts: Amounts) -> list[Estimate]:
     """Estimate what comes before folds: chips and describe."""
     size = amounts.n_mpx
     own = SECONDS["cutting"] * size if amounts.has_rasters else SECONDS["picture"] * amounts.n_items
+    own += SECONDS["street picture"] * amounts.n_street
     kind = "heights" if amounts.has_rasters else "pictures"
     # Small places do not fill a tract.
     memory = MEGABYTES["beginning"] + MEGABYTES["cutting"] * min(1.0, 0.15 + size / 20)
@@ -221,7 +228,10 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
             seen_m = member.list_resolutions(cell_m)
             shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
-        else:
+        elif isinstance(member, StreetRecipe):
+            a_picture = SECONDS["picture"] + SECONDS["network"] * member.size_px**2 / 1e6
+            seconds += a_picture * amounts.n_street
+        elif not isinstance(member, TableRecipe):
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"
             seconds += SECONDS[kind] * amounts.n_mpx
     for recipe in recipes:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from basrelief.values import Name, PathText, StrictTable
+from basrelief.values import Name, PathText, Prose, StrictTable
 
-KNOWN_BESIDES = ("heights", "pictures", "photo", "lidar", "mean", "place", "district", "size")
+KNOWN_BESIDES = (
+    *("heights", "pictures", "photo", "street", "lidar"),
+    *("mean", "place", "district", "size"),
+)
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
+
+SECRETS = ("token", "key", "secret", "password")
+"""Words in the names of keys by which services know their users: none belongs in a file."""
 
 
 class PhotoReading(StrictTable):
@@ -51,6 +57,48 @@ class PhotoSettings(PhotoReading):
 
     files: PathText
     """Glob of GeoTIFFs of the place; what several show is the median of them."""
+
+
+class StreetSettings(StrictTable):
+    """Pictures from the street with a place each, beside rasters of heights."""
+
+    folder: PathText
+    """Folder of the pictures, each called by its id."""
+
+    table: PathText
+    """Glob of tables of them: ``id``, ``longitude`` and ``latitude`` (or ``easting`` and
+    ``northing``), and ``captured_at``; or as Mapillary, KartaView and Geograph give them."""
+
+    # Of fewer than five, what is pooled is nearly what single pictures show.
+    min_pictures: Annotated[int, Field(ge=5, le=10_000)] = 10
+    """Fewest pictures that describe an area; one with fewer is predicted by what else is known."""
+
+    keep_pixels: bool = False
+    """Whether pictures, as networks see them, are kept in the run folder."""
+
+    reason: Prose | None = None
+    """Why they are; recorded, and required for it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_secrets(cls, typed: Any) -> Any:
+        # By hand: what an unknown key holds is told, and this must be nowhere.
+        for key in typed if isinstance(typed, dict) else ():
+            if any(word in str(key).lower() for word in SECRETS):
+                raise ValueError(
+                    f"{key}: what a service knows you by belongs in no file. Take it out, and give "
+                    "it to basrelief fetch --street in the environment"
+                )
+        return typed
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if self.keep_pixels and self.reason is None:
+            raise ValueError(
+                "keep_pixels = true keeps pictures of people's streets and needs a reason, which "
+                'is recorded: add reason = "...", or leave it out'
+            )
+        return self
 
 
 class TableSettings(StrictTable):

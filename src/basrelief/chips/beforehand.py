@@ -26,8 +26,9 @@ def check_input_files(settings: Settings) -> None:
         If one is missing.
     """
     photo = [] if settings.data.photo is None else ["photo.files"]
+    street = [] if settings.data.street is None else ["street.table"]
     keys = ("dsm", "dtm", "areas", "lookup", "crime")
-    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *photo):
+    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *photo, *street):
         typed = settings.typed(key)
         # A folder of boundaries is refused where it is opened, with what to take of it.
         if key in ("areas", "lookup") and typed.path.exists():

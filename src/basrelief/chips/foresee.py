@@ -15,6 +15,7 @@ from basrelief.chips.eyes import read_place_tables
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import Samples
+from basrelief.chips.street import say_street
 from basrelief.chips.tables import ChipTables
 from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
@@ -82,6 +83,8 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
             f"{told['n_files']} file{'s' * (told['n_files'] > 1)} of a photo, cells of "
             f"{told['cell_m']:g} m, bands {', '.join(told['bands'])} ({told['unit']})",
         )
+    if rasters.street is not None:
+        lines += (say_street(rasters.street, areas),)
     return Foreseen(samples, lines)
 
 

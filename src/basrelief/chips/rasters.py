@@ -18,7 +18,8 @@ from basrelief.chips.labelled import check_targets, name_areas, read_labelled_ar
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.photo import Photo, lay_photo, open_photo
-from basrelief.chips.store import HEIGHTS, PHOTO
+from basrelief.chips.store import HEIGHTS, PHOTO, STREET
+from basrelief.chips.street import StreetPictures, note_undescribed, say_street, take_street
 from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
@@ -45,13 +46,15 @@ class Rasters:
     """Side of the cells that finer rasters are averaged to first, in metres."""
 
     photo: Photo | None = None
+    street: StreetPictures | None = None
 
     def describe(self) -> dict[str, Any]:
         """Say what a model that learns from these must find elsewhere."""
+        besides = {PHOTO: self.photo, STREET: self.street}
         return {
             "native_resolution_m": self.surface.grid.cell_m,
             "ground": "estimated" if self.terrain is None else "terrain",
-        } | ({} if self.photo is None else {PHOTO: self.photo.describe()})
+        } | {name: each.describe() for name, each in besides.items() if each is not None}
 
 
 def chips_from_rasters(
@@ -92,7 +95,8 @@ def open_place(
     Parameters
     ----------
     folder
-        Where sums of crime go; None to write nothing.
+        Where sums of crime and the list of street pictures go; None to write nothing, and to open
+        no picture.
     detail_m
         As for ``cut_like``; None where a model is to be learnt.
 
@@ -110,6 +114,8 @@ def open_place(
     rasters = _believe(settings, notes, rasters, areas)
     if settings.data.photo is not None:
         rasters = replace(rasters, photo=open_photo(settings, notes, areas))
+    if settings.data.street is not None:
+        rasters = replace(rasters, street=take_street(settings, notes, areas, folder))
     flights = find_flights(rasters.surface.tiles, areas)
     areas[flights.columns] = flights
     areas["years_apart"] = measure_years_apart(flights, areas["label_year"])
@@ -145,6 +151,8 @@ def join_chips(
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
         if "photo_covered" in areas:
             _note_unseen(settings, notes, areas)
+        if "street_pictures" in areas:
+            note_undescribed(settings, notes, areas)
         # Again: what varies over all areas may not vary over those with enough ground.
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
@@ -215,6 +223,8 @@ def _say_counts(
         f"{settings.chips.min_area_coverage:.0%} of their ground"
         + (" and a label" if settings.data.labels else "")
     )
+    if rasters.street is not None:
+        run.say(f"chips: {say_street(rasters.street, areas)}")
 
 
 def _cut_place(

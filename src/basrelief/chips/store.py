@@ -30,6 +30,9 @@ HEIGHTS, PICTURES = "heights", "pictures"
 PHOTO = "photo"
 """The layer of a photo of the place, beside that of heights."""
 
+STREET = "street"
+"""What is kept of pictures from the street, beside the layers: a table, and no layer."""
+
 SHARD_PICTURES = 64
 """Pictures a file of the store: the unit of writing, and the bound on memory."""
 

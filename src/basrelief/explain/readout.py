@@ -22,6 +22,7 @@ from basrelief.learn.recipes import (
     DenseRecipe,
     NetworkRecipe,
     SetRecipe,
+    StreetRecipe,
     TableRecipe,
     read_recipe,
 )
@@ -244,7 +245,7 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     dense = [member for member in members if isinstance(member, DenseRecipe)]
     assert not isinstance(read_recipe(folder / "recipe.toml"), NetworkRecipe)
     if not dense:
-        if any(isinstance(member, TableRecipe) for member in members):
+        if any(isinstance(member, TableRecipe | StreetRecipe) for member in members):
             run.say(f"explain: {name} has no map on the ground: what it knows is of whole areas")
         return None
     if any("mean" not in member.statistics for member in dense):

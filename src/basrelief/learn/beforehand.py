@@ -9,6 +9,7 @@ from basrelief.learn.choice import choose_recipes, name_weights
 from basrelief.learn.recipes import (
     DenseRecipe,
     NetworkRecipe,
+    StreetRecipe,
     Variant,
     find_members,
     find_multiple,
@@ -42,6 +43,7 @@ def check_early(settings: Settings) -> None:
                 resolutions_m = member.resolutions_m if member.layer == "heights" else None
                 for resolution_m in resolutions_m or ():
                     find_multiple(settings.chips.resolution_m, member, resolution_m)
+            if isinstance(member, DenseRecipe | StreetRecipe):
                 _check_typed(member.backbone, settings, "timm")
 
 

@@ -14,6 +14,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     SetRecipe,
+    StreetRecipe,
     find_members,
     format_recipe,
     list_backbones,
@@ -26,8 +27,8 @@ from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
-PHOTO_RECIPES = ("dense-photo",)
-"""Trained by default where there is a photo."""
+PHOTO_RECIPES, STREET_RECIPES = ("dense-photo",), ("street-vgg16",)
+"""Trained by default where there is a photo, or pictures from the street."""
 
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
@@ -53,8 +54,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    defaults = (*DEFAULT_RECIPES, *(PHOTO_RECIPES if settings.data.photo else ()))
-    for typed in dict.fromkeys(settings.models.recipes or defaults):
+    for typed in dict.fromkeys(settings.models.recipes or _list_defaults(settings)):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
             raise InputError(
@@ -78,6 +78,13 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     _check_feature_sets(recipes, settings)
     _check_weight_keys(recipes, settings)
     return recipes, left_out
+
+
+def _list_defaults(settings: Settings) -> list[str]:
+    """List the recipes that are trained where none is named."""
+    data = settings.data
+    looks = (PHOTO_RECIPES if data.photo else ()) + (STREET_RECIPES if data.street else ())
+    return [*DEFAULT_RECIPES, *looks]
 
 
 def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaRecipe]:
@@ -209,6 +216,11 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
     for member in find_members(recipe, settings):
         if isinstance(member, DenseRecipe):
             _check_layer(member, settings)
+        if isinstance(member, StreetRecipe) and settings.data.street is None:
+            raise InputError(
+                f"models.recipes: {member.name!r} looks at street pictures, and none are given. "
+                "Add [data.street] with folder and table, or take the recipe out."
+            )
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(

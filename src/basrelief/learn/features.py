@@ -30,11 +30,13 @@ from basrelief.learn.recipes import (
     DenseRecipe,
     RandomRecipe,
     SetRecipe,
+    StreetRecipe,
     TableRecipe,
     find_members,
     format_recipe,
 )
 from basrelief.learn.relief import relief_features
+from basrelief.learn.street_features import street_features
 from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights
 from basrelief.run import Notes, Run, read_record, replacing, write_json
@@ -102,6 +104,8 @@ def make_features(
         return dense_features(samples, recipe, extractor, run)
     if isinstance(recipe, TableRecipe):
         return table_features(read_place_table(samples.folder, recipe.table), recipe.table)
+    if isinstance(recipe, StreetRecipe):
+        return street_features(samples, recipe, settings, run)
     return relief_features(samples, run)
 
 
@@ -162,7 +166,7 @@ def _mark(recipe: SetRecipe, settings: Settings, run: Run) -> dict[str, Any]:
         "recipe": format_recipe(recipe),
         "seed": settings.seed,
     }
-    if isinstance(recipe, DenseRecipe):
+    if isinstance(recipe, DenseRecipe | StreetRecipe):
         mark["weights"] = stamp_weights(recipe.backbone, settings)
         # bf16 and fp32 agree to a tolerance, not to the bit: folds must not mix them.
         mark["precision"] = settings.models.precision

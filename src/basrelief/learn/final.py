@@ -26,6 +26,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     SetRecipe,
+    StreetRecipe,
     TableRecipe,
     find_members,
     read_recipe,
@@ -228,6 +229,11 @@ def _compute_features(folder: Path, samples: Samples, settings: Settings, run: R
             raise InputError(
                 f"{folder}: the model rests on the table {member.table!r}, which a new place does "
                 "not have here. Give a model of LIDAR alone with --recipe."
+            )
+        if isinstance(member, StreetRecipe):
+            raise InputError(
+                f"{folder}: the model rests on street pictures, which a new place does not have "
+                "here. Give a model of LIDAR alone with --recipe."
             )
         tables.append(bring_to_scale(make_features(member, samples, settings, run, path)))
     joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)

@@ -16,14 +16,14 @@ from basrelief.learn.recipes import (
 )
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"
+HEIGHTS, PICTURES, PHOTO, STREET, SIZE = "heights", "pictures", "photo", "street", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, PHOTO)
+LOOKS = (*LIDAR, PHOTO, STREET)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)
@@ -31,9 +31,8 @@ UNSEEN = (PLACE, DISTRICT, SIZE)
 
 CODES = (*LOOKS, *UNSEEN)
 """What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
-``place`` (coordinates),
-``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
-by its name."""
+pictures from the ``street``, ``place`` (coordinates), ``district`` (its code), ``size`` (of the
+polygon). Any other code is an eye of the user's: a table by its name."""
 
 
 def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def sees_lidar(codes: Collection[str]) -> bool:
 
 
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
-    """Put codes in the order in which they are told: LIDAR, a photo, tables, and where it is.
+    """Put codes in the order in which they are told: LIDAR, a photo, street pictures, tables, place.
 
     Examples
     --------

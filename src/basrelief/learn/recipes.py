@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from basrelief.chips.store import HEIGHTS, Bands
+from basrelief.chips.store import HEIGHTS, STREET, Bands
 from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
@@ -20,6 +20,7 @@ from basrelief.values import FolderName, StrictTable, Text
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
 Statistic = Literal["mean", "std"]
+StreetStatistic = Literal["mean", "spread", "count"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Variant = Literal["timm", "keras"]
@@ -210,6 +211,30 @@ class TableRecipe(_OfAreas):
         return self.table
 
 
+class StreetRecipe(_OfAreas):
+    """What a frozen network makes of street pictures, pooled over those of each area."""
+
+    kind: Literal["street"]
+
+    backbone: Text
+    """A timm model, or one of the coursework's; seen as its head sees it."""
+
+    # Backbones halve a picture five times.
+    size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
+    """Side of the square that a picture is brought to, whatever its shape."""
+
+    statistics: Annotated[list[StreetStatistic], Field(min_length=1)] = Field(
+        default=["mean", "spread", "count"]
+    )
+    """What is taken over an area's pictures: the mean of each channel, its standard deviation, and
+    how many pictures there are."""
+
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return STREET
+
+
 class StackRecipe(_OfAreas):
     """Several recipes with features of their own, with weights learnt on inner folds."""
 
@@ -234,7 +259,7 @@ class KrigedRecipe(_OfAreas):
 LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
 """A recipe with features of heights."""
 
-SetRecipe = LidarRecipe | TableRecipe
+SetRecipe = LidarRecipe | TableRecipe | StreetRecipe
 """A recipe with a feature set of its own."""
 
 AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe
@@ -347,7 +372,7 @@ def list_backbones(recipe: Recipe, settings: Settings) -> list[str]:
     if isinstance(recipe, NetworkRecipe):
         return [recipe.backbone]
     members = find_members(recipe, settings)
-    return [member.backbone for member in members if isinstance(member, DenseRecipe)]
+    return [each.backbone for each in members if isinstance(each, DenseRecipe | StreetRecipe)]
 
 
 def _refuse_member(recipe: AreaRecipe, key: str, typed: str) -> InputError:
@@ -404,6 +429,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "random-features": RandomRecipe,
         "dense": DenseRecipe,
         "table": TableRecipe,
+        "street": StreetRecipe,
         "stack": StackRecipe,
         "kriged": KrigedRecipe,
     }

@@ -24,10 +24,12 @@ from basrelief.learn.recipes import (
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
+    StreetRecipe,
     find_members,
     list_backbones,
 )
 from basrelief.learn.shortening import describe_trainings
+from basrelief.learn.street_features import check_street
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas
 from basrelief.run import Run
@@ -99,6 +101,8 @@ def check_recipes(settings: Settings) -> None:
             if isinstance(member, DenseRecipe):
                 choose_arithmetic(settings)
                 check_dense(member, settings)
+            if isinstance(member, StreetRecipe):
+                check_street(member, settings)
 
 
 def check_joined(recipes: Sequence[Recipe], samples: Samples, settings: Settings) -> None:

@@ -101,6 +101,11 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         typed = data.photo.files
         photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
         found += [InputFile("data.photo", each) for each in _with_companions(photos)]
+    if data.street is not None:
+        folder, typed = data.street.folder, data.street.table
+        tables = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
+        taken = [*tables, *list_pictures(settings.locate(folder))]
+        found += [InputFile("data.street", each) for each in dict.fromkeys(taken)]
     for eye in settings.table_eyes:
         path = settings.typed_table(eye).path
         found += [InputFile("data.tables", each) for each in _files_of(path)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from basrelief.sources.inputs import PICTURE_FORMATS
 
@@ -98,11 +98,16 @@ class Picture:
     """What it holds that networks do not see, of `UNSEEN`."""
 
 
-def open_picture(path: Path, size_px: int) -> Picture:
+def open_picture(path: Path, size_px: int, *, is_upright: bool = False) -> Picture:
     """Read a picture whole, as red, green and blue; resize it where its size differs.
 
     What is wholly transparent marks ground without data: it becomes black, as there is no telling
     what colours a program left under it.
+
+    Parameters
+    ----------
+    is_upright
+        Whether it is turned as its camera says that it was held.
 
     Raises
     ------
@@ -121,7 +126,8 @@ def open_picture(path: Path, size_px: int) -> Picture:
                 if not reason:
                     # Pillow opens a file by its head: damage shows when pixels are read.
                     picture.load()
-                    return _bring_to_size(picture, size_px)
+                    turned = ImageOps.exif_transpose(picture) if is_upright else picture
+                    return _bring_to_size(turned, size_px)
     except DAMAGE as error:
         raise OSError(f"{path.name}: {_tell_damage(path, named, error)}") from error
     if "bits" in reason:

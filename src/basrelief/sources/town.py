@@ -20,6 +20,13 @@ from basrelief.run import replacing, write_json
 from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
 from basrelief.sources.town_photo import UPKEEP, UPKEEP_R2, UPKEEP_TRUTH, add_photo, take_photo
+from basrelief.sources.town_street import (
+    BUSTLE,
+    BUSTLE_R2,
+    BUSTLE_TRUTH,
+    add_street,
+    take_street_pictures,
+)
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -110,6 +117,7 @@ def write_town(
     side_m: int = 3000,
     resolution_m: float = 2.0,
     has_photo: bool = False,
+    has_street: bool = False,
 ) -> Path:
     """Write a synthetic town: LIDAR tiles, boundaries, labels, the truth and a configuration.
 
@@ -125,6 +133,8 @@ def write_town(
         Side of a LIDAR cell; a kilometre must be a whole number of them.
     has_photo
         Whether there is a photo too, and a score that it alone shows.
+    has_street
+        The same of pictures from the street.
 
     Returns
     -------
@@ -162,6 +172,10 @@ def write_town(
         published[UPKEEP] = _photograph(folder / "photo.tif", areas, side_m, seed)
         labels = labels.assign(**{UPKEEP: published[UPKEEP]})
         text, truth = add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
+    if has_street:
+        published[BUSTLE] = _walk_streets(folder, areas, seed)
+        labels = labels.assign(**{BUSTLE: published[BUSTLE]})
+        text, truth = add_street(text), truth | {BUSTLE: BUSTLE_TRUTH}
     with replacing(folder / "labels.csv") as part:
         published.to_csv(part, index=False)
     write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
@@ -177,10 +191,25 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
     rng = np.random.default_rng([seed, zlib.crc32(b"photo")])
     bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
     with replacing(path) as part:
-        shown = _standardise(take_photo(part, areas, bounds, rng))
-    noise = _clear(_standardise(rng.normal(size=len(areas))), shown)
-    scores = np.sqrt(UPKEEP_R2) * shown + np.sqrt(1 - UPKEEP_R2) * noise
-    return np.asarray(np.round(scores, 3))
+        shown = take_photo(part, areas, bounds, rng)
+    return _score(shown, UPKEEP_R2, rng)
+
+
+def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
+    """Write pictures from the streets, and give the score that they show, (area,)."""
+    rng = np.random.default_rng([seed, zlib.crc32(b"street")])
+    with replacing(folder / "street") as part:
+        shown, table = take_street_pictures(part, areas, rng)
+    with replacing(folder / "street.csv") as part:
+        table.to_csv(part, index=False)
+    return _score(shown, BUSTLE_R2, rng)
+
+
+def _score(shown: Plane, r2: float, rng: np.random.Generator) -> Plane:
+    """Make a score, (area,), of which something that is shown explains a share."""
+    driver = _standardise(shown)
+    noise = _clear(_standardise(rng.normal(size=len(shown))), driver)
+    return np.asarray(np.round(np.sqrt(r2) * driver + np.sqrt(1 - r2) * noise, 3))
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:

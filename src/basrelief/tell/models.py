@@ -19,12 +19,13 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     SetRecipe,
+    StreetRecipe,
     read_recipe,
 )
 from basrelief.run import MODEL, Run
 from basrelief.tell.words import join_words
 
-LAYER_WORDS = {"heights": "the heights", "photo": "the photo"}
+LAYER_WORDS = {"heights": "the heights", "photo": "the photo", "street": "street pictures"}
 """What an area's features may be of."""
 
 
@@ -103,7 +104,11 @@ def _read_model(folder: Path) -> Model:
         # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     sets = [each for each in recipes if isinstance(each, SetRecipe)]
-    seen = [each.backbone for each in recipes if isinstance(each, NetworkRecipe | DenseRecipe)]
+    seen = [
+        each.backbone
+        for each in recipes
+        if isinstance(each, NetworkRecipe | DenseRecipe | StreetRecipe)
+    ]
     stat = weights.stat()
     return Model(
         recipe=recipes[0],
