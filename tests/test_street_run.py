@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from basrelief.config import Settings, load_settings
-from basrelief.run import Run, read_json
+from basrelief.run import Run
 from basrelief.sources.town import write_town
 from basrelief.stages import run_stages
 

@@ -48,6 +48,9 @@ class StreetPictures:
     n_listed: int
     """Pictures that have a row and a file, wherever they lie."""
 
+    kept_because: str | None = None
+    """Why pictures are kept in the run folder; None where they are not."""
+
     def count_by_area(self, area_ids: pd.Series[str]) -> NDArray[np.int64]:
         """Count the pictures of each area, (area,)."""
         counts = self.frame["area_id"].value_counts()
@@ -63,12 +66,14 @@ class StreetPictures:
             "from": taken[0] if taken else None,
             "to": taken[-1] if taken else None,
             "n_undated": int((frame["captured"] == "").sum()),
+            "kept_because": self.kept_because,
             "terms": [
                 {
                     "service": service,
                     "licence": licence,
                     "n_pictures": len(own),
-                    "n_authors": own.loc[own["author"] != "", "author"].nunique(),
+                    # Who took most comes first: a page cannot name thousands, the table does.
+                    "authors": own.loc[own["author"] != "", "author"].value_counts().index.tolist(),
                 }
                 for (service, licence), own in terms
             ],
@@ -171,7 +176,8 @@ def look_at_pictures(
         if street.keep_pixels and kept[-1]:
             _keep_pixels(typed.path / name, folder / f"{STREET}_pixels", name)
     _note_lost(faults, n_blank, n_copies, len(pictures.frame), typed, notes)
-    return StreetPictures(pictures.frame[kept].reset_index(drop=True), pictures.n_listed)
+    because = street.reason if street.keep_pixels else None
+    return StreetPictures(pictures.frame[kept].reset_index(drop=True), pictures.n_listed, because)
 
 
 def _describe_areas(settings: Settings, pictures: StreetPictures, areas: gpd.GeoDataFrame) -> None:

@@ -80,7 +80,7 @@ def sees_lidar(codes: Collection[str]) -> bool:
 
 
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
-    """Put codes in the order in which they are told: LIDAR, a photo, street pictures, tables, place.
+    """Put codes in the order in which they are told: LIDAR, other pictures, tables, place.
 
     Examples
     --------

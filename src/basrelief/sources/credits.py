@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basrelief.config import InputError, Settings
-from basrelief.run import read_json
+from basrelief.run import Record, read_json
+from basrelief.sources.areas import list_names
 from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country, find_letters
 from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
@@ -34,6 +35,17 @@ COPERNICUS = Credit(
 """Whose Sentinel-2's scenes are; its terms ask for these words beside what is made of them."""
 
 
+MAX_AUTHORS = 100
+"""Authors of street pictures who are named on a page; the table of the run names all."""
+
+SERVICES = {
+    "Mapillary": "https://www.mapillary.com/terms",
+    "KartaView": "https://kartaview.org/terms",
+    "Geograph": "https://www.geograph.org.uk/help/freedom",
+}
+"""Where services of street pictures say on which terms these are."""
+
+
 @dataclass(frozen=True)
 class InputCredits:
     """Whose the inputs of a run are, each publisher once."""
@@ -44,10 +56,13 @@ class InputCredits:
     usual: tuple[Credit, ...] = ()
     """Of whose the other files usually are, which nobody checked."""
 
+    told: tuple[Credit, ...] = ()
+    """Of street pictures, as their tables say it."""
+
     @property
     def words(self) -> list[tuple[str, str]]:
         """Each source, and the words to set beside what is derived from it; what is known first."""
-        return [(each.source, each.words) for each in (*self.known, *self.usual)]
+        return [(each.source, each.words) for each in (*self.known, *self.told, *self.usual)]
 
 
 def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCredits:
@@ -82,6 +97,32 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     police = [METROPOLITAN_POLICE] if "crime" in others else []
     usual += [*police, *_credit_photos(photos)]
     return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))
+
+
+def credit_street(terms: Iterable[Record]) -> tuple[Credit, ...]:
+    """Credit street pictures: a line for each service and licence, with who took them.
+
+    Parameters
+    ----------
+    terms
+        As ``chips.json`` has them: ``service``, ``licence``, ``n_pictures``, ``authors``.
+
+    Examples
+    --------
+    >>> own = {"service": "Mapillary", "licence": "CC BY-SA 4.0", "authors": ["ann", "bob"]}
+    >>> [credit.words for credit in credit_street([own])]
+    ['Street pictures of Mapillary by ann, bob, CC BY-SA 4.0.']
+    """
+    credits = []
+    for each in terms:
+        service, licence = each["service"], each["licence"]
+        source = f"Street pictures{f' of {service}' if service else ''}"
+        authors = list_names(each["authors"], limit=MAX_AUTHORS) or "unnamed authors"
+        said = licence or "their licence is not said"
+        credits.append(
+            Credit(source, said, f"{source} by {authors}, {said}.", SERVICES.get(service, ""))
+        )
+    return tuple(credits)
 
 
 def _credit_photos(names: Iterable[str]) -> list[Credit]:

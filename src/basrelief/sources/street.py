@@ -95,11 +95,11 @@ def _read_tables(
     frames, grades = list[pd.DataFrame](), dict[str, str]()
     n_rows = n_unshown = 0
     for path, name in matches:
-        where = str(typed.beside("table", name))
-        listed = list_pictures_of(path, where, notes, files.__contains__)
+        own = typed.beside(typed.key, name)
+        listed = list_pictures_of(path, str(own), notes, files.__contains__)
         grades |= listed.grades
         n_rows, n_unshown = n_rows + len(listed.rows), n_unshown + listed.n_unshown
-        frames.append(_tabulate(listed, files, typed.beside("table", name), notes))
+        frames.append(_tabulate(listed, files, own, notes))
     rows = pd.concat(frames)
     n_absent, n_over = n_rows - len(rows), len(set(files) - set(rows.index))
     if n_absent and len(rows):
@@ -122,7 +122,7 @@ def _tabulate(listed: Listed, files: dict[str, Path], typed: Typed, notes: Notes
     found["picture"] = [files[each].as_posix() for each in rows.index]
     for axis, name in zip("xy", place, strict=True):
         cells = rows.get(name, pd.Series(dtype=object)).reset_index(drop=True)
-        found[axis] = to_numbers(cells, name, typed, notes, listed.separator, "table").to_numpy()
+        found[axis] = to_numbers(cells, name, typed, notes, listed.separator, typed.key).to_numpy()
     found["is_degrees"] = place == PLACES[0]
     found["captured"] = _read_times(rows, typed)
     for name in TEXTS:
@@ -136,15 +136,16 @@ def _tabulate(listed: Listed, files: dict[str, Path], typed: Typed, notes: Notes
 
 def _tidy_id(cell: object) -> str:
     """Write an id as files are called: a spreadsheet may have made a number of it."""
-    text = "" if cell is None else str(cell).strip()
+    text = str(cell).strip()
     return text.removesuffix(".0") if text.removesuffix(".0").isdigit() else text
 
 
 def _read_times(rows: pd.DataFrame, typed: Typed) -> list[str]:
     """Read when pictures were taken; empty where it is not said."""
     times = []
-    for own, cell in rows.get("captured_at", pd.Series(None, rows.index)).items():
-        taken = read_time(cell)
+    cells = rows.get("captured_at", pd.Series(pd.NA, rows.index))
+    for own, cell in cells.items():
+        taken = "" if pd.isna(cell) else read_time(cell)
         if taken is None:
             raise InputError(
                 f"{typed}: captured_at of picture {own!r} is {str(cell)[:40]!r}, no time. Write "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from basrelief.learn.shortening import label_recipes
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
-from basrelief.sources.credits import InputCredits, find_credits
+from basrelief.sources.credits import InputCredits, credit_street, find_credits
 from basrelief.sources.inputs import TRUTH
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_filtered
 from basrelief.tell.findings import Finding, beats_mean, find_findings
@@ -61,6 +61,9 @@ class Described:
 
     photo: Record | None = None
     """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
+
+    street: Record | None = None
+    """Of street pictures, likewise."""
 
 
 @dataclass(frozen=True)
@@ -321,8 +324,15 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         joining=told(_find_joining(run, scores, judged)),
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
-        credits=find_credits(settings, samples.areas["area_id"]),
+        credits=_find_credits(settings, run, samples),
     )
+
+
+def _find_credits(settings: Settings, run: Run, samples: Samples) -> InputCredits:
+    """Find whose the inputs are: by their files, and of street pictures by their tables."""
+    street = read_json(run.chips / "chips.json").get("street")
+    told = credit_street(street["terms"]) if street else ()
+    return replace(find_credits(settings, samples.areas["area_id"]), told=told)
 
 
 def _check_finished(settings: Settings, run: Run) -> None:
@@ -368,6 +378,7 @@ def _read_described(run: Run) -> Described:
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
         photo=read_json(run.chips / "chips.json").get("photo"),
+        street=read_json(run.chips / "chips.json").get("street"),
     )
 
 

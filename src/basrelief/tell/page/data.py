@@ -11,7 +11,7 @@ import pandas as pd
 from basrelief.chips.describe import draw_daily_crimes, draw_histogram
 from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
-from basrelief.tell.facts import Facts, Panel
+from basrelief.tell.facts import Described, Facts, Panel
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.words import format_number, join_words, name_target
 
@@ -51,7 +51,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
         "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
-        "photo": say_photo(described.photo),
+        "looks": say_looks(described),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -107,8 +107,45 @@ def say_flights(areas: pd.DataFrame) -> str:
     )
 
 
-def say_photo(photo: Record | None) -> str:
-    """Say what a photo of the place is, and when it was taken; empty where there is none.
+def say_looks(described: Described) -> list[str]:
+    """Say what is looked at beside heights, a paragraph each."""
+    return [
+        *([say_photo(described.photo)] if described.photo else []),
+        *([say_street(described.street)] if described.street else []),
+    ]
+
+
+def say_street(street: Record) -> str:
+    r"""Say how many street pictures there are, and when they were taken.
+
+    Parameters
+    ----------
+    street
+        As ``chips/chips.json`` has it.
+
+    Examples
+    --------
+    >>> street = {"n_pictures": 940, "from": "2018", "to": "2020-11", "n_undated": 3}
+    >>> print(say_street(street | {"kept_because": None})[65:])
+    They were taken from 2018 to 2020-11; of 3 it is not known. An area is told by what is pooled \
+over those inside it, so that there is no map of cells of what they show. They were not kept.
+    """
+    told = f"Street pictures are looked at too: {street['n_pictures']:,} of them lie in the areas."
+    if street["from"] is None:
+        taken = "When they were taken is not known."
+    else:
+        unknown = f"; of {street['n_undated']:,} it is not known" if street["n_undated"] else ""
+        taken = f"They were taken from {street['from']} to {street['to']}{unknown}."
+    because = street["kept_because"]
+    kept = f"They were kept, because: {because}" if because else "They were not kept."
+    return (
+        f"{told} {taken} An area is told by what is pooled over those inside it, so that there is "
+        f"no map of cells of what they show. {kept}"
+    )
+
+
+def say_photo(photo: Record) -> str:
+    """Say what a photo of the place is, and when it was taken.
 
     Parameters
     ----------
@@ -121,8 +158,6 @@ def say_photo(photo: Record | None) -> str:
     >>> say_photo(photo | {"dates": ["2021-06-12"], "n_undated": 1})[:59]
     'A photo is looked at too: 2 files, cells of 10 m, bands red'
     """
-    if photo is None:
-        return ""
     files = "1 file" if photo["n_files"] == 1 else f"{photo['n_files']:,} files"
     told = (
         f"A photo is looked at too: {files}, cells of {photo['cell_m']:g} m, bands "

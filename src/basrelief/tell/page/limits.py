@@ -23,4 +23,5 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 def gather_credits(facts: Facts) -> dict[str, Any]:
     """Gather the words that sources ask for: those that were kept, and those usually asked for."""
-    return {"known": facts.credits.known, "usual": facts.credits.usual}
+    credits = facts.credits
+    return {"known": credits.known, "told": credits.told, "usual": credits.usual}

@@ -76,6 +76,7 @@ def explain_table(narrowed: Facts) -> str:
             digits=handout.SIGNIFICANT,
             unshown=say_unshown(narrowed.find_failing()),
             known=narrowed.credits.known,
+            told=narrowed.credits.told,
             usual=narrowed.credits.usual,
         )
     )

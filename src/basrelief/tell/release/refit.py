@@ -110,7 +110,10 @@ def withhold_findings(facts: Facts) -> Facts:
     return replace(
         facts,
         described=Described(
-            facts.described.counts, facts.described.summary.iloc[:0], photo=facts.described.photo
+            facts.described.counts,
+            facts.described.summary.iloc[:0],
+            photo=facts.described.photo,
+            street=facts.described.street,
         ),
         scores=[],
         predictions=facts.predictions.iloc[:0],
