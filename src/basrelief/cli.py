@@ -209,6 +209,10 @@ def fetch(
         float | None, typer.Option(metavar="METRES", help="Of ground around --place.")
     ] = None,
     crime: Annotated[bool, typer.Option("--crime", help="Recorded crimes too.")] = False,
+    street: Annotated[
+        Literal["mapillary", "kartaview", "geograph"] | None,
+        typer.Option(help="Street pictures too; with a token in the environment, see the guide."),
+    ] = None,
     year: Annotated[int | None, typer.Option(help="Of the index; by default the newest.")] = None,
     labels: Annotated[
         Literal["index", "crimes", "london"],
@@ -255,6 +259,7 @@ def fetch(
         areas=areas,
         radius_m=radius,
         has_crime=crime,
+        street=street,
         year=year,
         labels=labels,
         resolution_m=resolution,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from basrelief.config import InputError, Settings, Typed
+from basrelief.names import unguard_cell
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.inputs import (
@@ -18,7 +19,14 @@ from basrelief.sources.inputs import (
     refuse_absent,
 )
 from basrelief.sources.labels import to_numbers
-from basrelief.sources.street_tables import LICENCES, PLACES, ROUGH, Listed, list_pictures_of
+from basrelief.sources.street_tables import (
+    AUTHORS,
+    LICENCES,
+    PLACES,
+    ROUGH,
+    Listed,
+    list_pictures_of,
+)
 from basrelief.sources.street_times import is_possible, read_time
 
 WGS84 = "EPSG:4326"
@@ -127,10 +135,12 @@ def _tabulate(listed: Listed, files: dict[str, Path], typed: Typed, notes: Notes
     found["captured"] = _read_times(rows, typed)
     for name in TEXTS:
         cells = rows.get(name, pd.Series("", rows.index))
-        found[name] = ["" if pd.isna(each) else str(each).strip() for each in cells]
+        found[name] = ["" if pd.isna(each) else unguard_cell(str(each).strip()) for each in cells]
     found["service"] = listed.service or ""
     if listed.service:
-        found["licence"] = found["licence"].replace("", LICENCES[listed.service])
+        usual = {"licence": LICENCES[listed.service], "author": AUTHORS.get(listed.service, "")}
+        for name, told in usual.items():
+            found[name] = found[name].replace("", told)
     return found
 
 

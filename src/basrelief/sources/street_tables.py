@@ -41,6 +41,9 @@ MAPILLARY, KARTAVIEW, GEOGRAPH = "Mapillary", "KartaView", "Geograph"
 LICENCES = {MAPILLARY: "CC BY-SA 4.0", KARTAVIEW: "CC BY-SA 4.0", GEOGRAPH: "CC BY-SA 2.0"}
 """Under which their pictures stand (terms of 2026); who took each is told by most."""
 
+AUTHORS = {KARTAVIEW: "Grab and KartaView Contributors"}
+"""Who is named where a service names nobody, as it asks for."""
+
 MARKS = {GEOGRAPH: ("gridimage_id", "guid"), KARTAVIEW: ("shotdate", "shot_date")}
 """Keys that a service's tables alone have."""
 

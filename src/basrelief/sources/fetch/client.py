@@ -106,7 +106,12 @@ class Client:
     stop: Event = field(default_factory=Event)
     """Once set, nothing more is asked and nothing waited for."""
 
-    def get_json(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
+    def get_json(
+        self,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """Ask for JSON.
 
         Raises
@@ -116,8 +121,13 @@ class Client:
         ServiceError
             If it cannot be had, or what came is no JSON.
         """
-        with self._open("GET", url, params=params) as answer:
+        with self._open("GET", url, params=params, headers=dict(headers or {})) as answer:
             return _parse_json(answer, url)
+
+    def get_bytes(self, url: str) -> bytes:
+        """Ask for a small file that is not kept; errors as of `get_json`."""
+        with self._open("GET", url, headers=as_is()) as answer:
+            return cast(bytes, answer.content)
 
     def get_text(self, url: str, params: Mapping[str, Any] | None = None) -> str:
         """Ask for a text; errors as of `get_json`."""

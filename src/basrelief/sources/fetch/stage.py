@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,9 @@ from basrelief.sources.fetch.offers import (
 )
 from basrelief.sources.fetch.place import NamedPlace, find_place, place_of_bounds, place_of_file
 from basrelief.sources.fetch.population import read_people
+from basrelief.sources.fetch.street import FOLDER as STREET_FOLDER
+from basrelief.sources.fetch.street import SPACING_M, fetch_street
+from basrelief.sources.fetch.street_services import SERVICES, read_secret
 from basrelief.sources.fetch.tiles import write_tiles
 from basrelief.sources.inputs import CREDITS
 from basrelief.sources.lying import Lying
@@ -71,6 +75,8 @@ class Wanted:
 
     resolution_m: float = 1.0
     is_by_nominatim: bool = False
+    street: str | None = None
+    """A service of street pictures, by its key in `street_services.SERVICES`."""
 
 
 def fetch_place(
@@ -102,6 +108,8 @@ def fetch_place(
     # Before anybody is asked: a typing mistake should not wait for services.
     if folder.exists():
         _refuse_folder(folder, typed)
+    if wanted.street is not None:
+        read_secret(SERVICES[wanted.street], os.environ)
     place = _find_place(client, wanted)
     client.say(f"{place.name}: {place.polygon.area / 1e6:.1f} km² of {place.country.name}")
     offers = find_offers(client, place, wanted)
@@ -116,6 +124,8 @@ def fetch_place(
         brought = bring(counting, offers, folder, client.say)
     # Also of what came before a failure: it is whole, and the rest may never come.
     _write_tiles(folder)
+    if wanted.street is not None:
+        _bring_street(client, place, wanted.street, folder)
     starter = None
     if (folder / NAME).exists():
         client.say(f"{folder / NAME}: is there already, and is kept as it is")
@@ -261,6 +271,22 @@ def _find_place(client: Client, wanted: Wanted) -> NamedPlace:
         return place_of_bounds(client, wanted.bounds)
     assert wanted.areas is not None
     return place_of_file(client, wanted.areas)
+
+
+def _bring_street(client: Client, place: NamedPlace, name: str, folder: Path) -> None:
+    """Bring street pictures, and say what a configuration needs for them."""
+    try:
+        n = fetch_street(client, place, name, folder, os.environ)
+    except ServiceError as error:
+        raise ServiceError(
+            f"{error} What came lies in {folder / STREET_FOLDER}; the same command goes on there.",
+            error.status,
+        ) from None
+    client.say(
+        f"{n} street pictures lie in {folder / STREET_FOLDER}, at most one a {SPACING_M:g} m"
+    )
+    if not n:
+        client.say(f"{SERVICES[name].name} has no street picture of {place.name}")
 
 
 def _write_tiles(folder: Path) -> None:
