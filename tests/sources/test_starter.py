@@ -211,3 +211,12 @@ def test_point_clouds_are_told_of_by_name(tmp_path: Path) -> None:
     (tmp_path / "tq2585.laz").write_bytes(b"LASF")
     with pytest.raises(InputError, match=r"Point clouds \(tq2585.laz\) are not read: grid them"):
         write_starter(tmp_path)
+
+
+def test_pictures_with_a_place_each_are_taken_for_those_of_the_street(place: Path) -> None:
+    for k in range(3):
+        (place / "street").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(place / "street" / f"p{k}.jpg")
+    table = pd.DataFrame({"id": ["p0", "p1", "p2", "p9"], "longitude": -0.3, "latitude": 50.3})
+    table.to_csv(place / "street.csv", index=False)
+    assert fill(place)["street"] == {"folder": "street", "table": "street.csv"}

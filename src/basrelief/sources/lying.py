@@ -20,6 +20,7 @@ from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_fo
 from basrelief.sources.labels import read_label_headings
 from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
+from basrelief.sources.street_tables import find_headings, has_places
 from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
@@ -174,6 +175,24 @@ class Lying:
             return has_pictures(open_first_sheet(self.folder / name, name, has_pictures).columns)
         except InputError:
             return False
+
+    @cached_property
+    def street(self) -> list[tuple[str, str, int]]:
+        """Folders of pictures with a place each, the table that says it, and how many it has."""
+        found = []
+        for table in self._ending(TABLE_SUFFIXES):
+            try:
+                sheet = open_first_sheet(self.folder / table, table, has_places)
+            except InputError:
+                continue
+            if not has_places(sheet.columns):
+                continue
+            name = find_headings(sheet.columns)["id"]
+            ids = {str(each) for each in sheet.read([name])[name]}
+            for images, _ in self.picture_folders:
+                own = {p.stem for p in (self.folder / images).iterdir() if p.is_file()}
+                found += [(images, table, len(ids & own))] * bool(ids & own)
+        return sorted(found, key=lambda each: -each[2])
 
     @cached_property
     def picture_folders(self) -> list[tuple[str, int]]:

@@ -108,7 +108,9 @@ def write_starter(
 
 def _tell_route(lying: Lying) -> Route:
     """Tell by what lies there whether a run would be of pictures or of rasters."""
-    has_pictures = bool(lying.picture_tables and lying.picture_folders)
+    of_streets = {table for _, table, _ in lying.street} if lying.rasters else set()
+    # Beside rasters pictures with a place each are of the street, and no input of their own.
+    has_pictures = bool(set(lying.picture_tables) - of_streets and lying.picture_folders)
     # A hillshade as PNG beside the tiles is common, and says nothing of what is meant.
     if has_pictures and lying.rasters:
         raise InputError(
@@ -170,6 +172,7 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
     starter.add("labels", pair.labels.name, pair.describe_labels())
     _choose_lookup(lying, starter, pair)
     _choose_crime(lying, starter, pair)
+    _choose_street(lying, starter)
     _add_targets(starter, pair.labels)
 
 
@@ -318,6 +321,14 @@ def _choose_crime(lying: Lying, starter: Starter, pair: Pair) -> None:
         else:
             starter.add("crime", pattern, f"{why}, for rates per 1,000 people.")
         return
+
+
+def _choose_street(lying: Lying, starter: Starter) -> None:
+    """Take the pictures with a place each of which a table here knows most."""
+    if lying.street:
+        images, table, n = lying.street[0]
+        why = f"{n} pictures from the street, with a place each: looked at beside the heights."
+        starter.add("street", {"folder": images, "table": table}, why)
 
 
 def _add_targets(starter: Starter, table: LabelTable | None) -> None:

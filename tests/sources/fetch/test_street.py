@@ -274,3 +274,24 @@ def test_squares_cover_a_place_and_are_the_same_in_every_call(place: NamedPlace)
     xy = np.array(place.polygon.exterior.coords)  # type: ignore[attr-defined]
     for lon, lat in zip(*to_degrees.transform(*xy.T), strict=True):
         assert ground.buffer(1e-9).intersects(shapely.Point(lon, lat))
+
+
+def test_a_place_is_fetched_with_its_street_pictures_and_a_configuration(
+    ask: Callable[..., tuple[Client, str]],
+    place: NamedPlace,
+    tmp_path: Path,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from basrelief.sources.fetch import stage
+
+    monkeypatch.setattr(stage, "_find_place", lambda *_: place)
+    monkeypatch.setattr(stage, "find_offers", lambda *_: [])
+    out = tmp_path / "out"
+    wanted = stage.Wanted(place="Testham", street="kartaview")
+    stage.fetch_place(ask()[0], wanted, out, lambda _: True)
+    said = f"{N_PICTURES} street pictures lie in {out / 'street'}, at most one a square of 25 m"
+    assert said in lines
+    assert (out / "street.csv").is_file()
+    # The folder is a fetched one, so that the same command goes on there.
+    stage.fetch_place(ask()[0], wanted, out, lambda _: True)

@@ -283,10 +283,11 @@ def _bring_street(client: Client, place: NamedPlace, name: str, folder: Path) ->
             error.status,
         ) from None
     client.say(
-        f"{n} street pictures lie in {folder / STREET_FOLDER}, at most one a {SPACING_M:g} m"
+        f"{n} street pictures lie in {folder / STREET_FOLDER}, at most one a square of "
+        f"{SPACING_M:g} m"
+        if n
+        else f"{SERVICES[name].name} has no street picture of {place.name}"
     )
-    if not n:
-        client.say(f"{SERVICES[name].name} has no street picture of {place.name}")
 
 
 def _write_tiles(folder: Path) -> None:
