@@ -15,7 +15,8 @@ from basrelief import __version__
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
-from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
+from basrelief.running import run_all, run_one, saying_disk_is_full
+from basrelief.stages import STAGES, Stage
 from basrelief.toml import list_keys
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def recipes() -> None:
 
     Example: basrelief recipes
     """
-    from basrelief.learn.recipes import list_recipes
+    from basrelief.learn.recipe_files import list_recipes
 
     known = list_recipes()
     width = max(len(recipe.name) for recipe in known)

@@ -11,6 +11,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.gaussian_process import MANY
+from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
@@ -18,7 +19,6 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     RandomRecipe,
     StackRecipe,
-    find_members,
 )
 from basrelief.learn.training_recipes import count_batches
 from basrelief.splits.folds import TEST_SHARE, VALIDATION_SHARE

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from basrelief import cli
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, EvaluateSettings, InputError, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.new_places import draw_skills, find_model, weigh
 from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS
@@ -24,6 +24,7 @@ from basrelief.learn.final import read_model
 from basrelief.learn.place import Locations, correlate
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
 from basrelief.sources.town import write_town
+from basrelief.stage_settings import EvaluateSettings
 from basrelief.tell.new_places import say_answer
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from basrelief.chips.layers import Band, create_layer
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.learn import dense
@@ -27,6 +27,7 @@ from basrelief.learn.knowledge import list_known
 from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, StackRecipe
 from basrelief.learn.renderings import render_colours
 from basrelief.run import Run
+from basrelief.stage_settings import ModelSettings
 
 Place = Callable[..., Run]
 
@@ -228,7 +229,7 @@ def test_a_recipe_that_looks_at_a_photo_knows_it_and_no_lidar(
 
 
 def load_recipe_named(name: str) -> DenseRecipe:
-    from basrelief.learn.recipes import load_recipe
+    from basrelief.learn.recipe_files import load_recipe
 
     recipe = load_recipe(name, SETTINGS)
     assert isinstance(recipe, DenseRecipe)

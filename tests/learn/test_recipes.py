@@ -2,14 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings, load_settings
-from basrelief.learn.recipes import (
-    NetworkRecipe,
-    format_recipe,
-    list_recipes,
-    load_recipe,
-    read_recipe,
-)
+from basrelief.config import DataSettings, InputError, Settings, load_settings
+from basrelief.learn.recipe_files import format_recipe, list_recipes, load_recipe, read_recipe
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.stage_settings import ModelSettings
 
 PICTURES = DataSettings(images="a", table="b")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import geopandas as gpd
 import pandas as pd
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import settle_vintage
@@ -23,6 +23,7 @@ from basrelief.sources.changes import (
 )
 from basrelief.sources.crime import CrimeCounts
 from basrelief.sources.labels import find_label_vintage
+from basrelief.typed import Typed
 
 TEXTS = ("msoa", "lad", "lad_name")
 """Columns of labels that are no numbers."""

@@ -16,7 +16,7 @@ from pyproj import CRS
 from basrelief.chips.layers import SHARD_SIDE, Band, create_layer
 from basrelief.chips.store import PHOTO
 from basrelief.chips.zonal import Zoning
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Record
@@ -25,6 +25,7 @@ from basrelief.sources.photo_headers import BRIGHTNESS
 from basrelief.sources.photos import PhotoFile, read_photo, read_photo_header
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.tiles import find_raster_files
+from basrelief.typed import Typed
 
 CHUNK_PX = 64
 """Side of what is read of the layer at once, in its cells."""

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.labelled import check_targets, read_counts
+from basrelief.chips.labelled import read_counts
+from basrelief.chips.learnable import check_targets
 from basrelief.chips.store import open_writer
 from basrelief.chips.tables import ChipTables, choose_targets, write_tables
 from basrelief.config import InputError, Settings

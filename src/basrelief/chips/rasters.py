@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
 from basrelief.chips.eyes import read_place_tables, write_place_tables
-from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
+from basrelief.chips.labelled import name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
+from basrelief.chips.learnable import check_targets
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.photo import Photo, lay_photo, open_photo
 from basrelief.chips.store import HEIGHTS, PHOTO

@@ -18,13 +18,8 @@ from basrelief.learn.final import read_model
 from basrelief.learn.joint import JointProcess
 from basrelief.learn.linear import REACH, LinearModel, predict_linear
 from basrelief.learn.measures import bring_to_scale
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    NetworkRecipe,
-    SetRecipe,
-    TableRecipe,
-    read_recipe,
-)
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, SetRecipe, TableRecipe
 from basrelief.run import MODEL, Run
 
 Floats = NDArray[np.float64]

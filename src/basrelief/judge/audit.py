@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from basrelief.config import SCHEMES
 from basrelief.judge.baselines import PLACE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
+from basrelief.stage_settings import SCHEMES
 
 GOOD = 0.2
 """A skill from which coordinates alone are said to do well."""

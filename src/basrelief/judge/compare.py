@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.config import SCHEMES
 from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
+from basrelief.stage_settings import SCHEMES
 
 Floats = NDArray[np.float64]
 Replicated = tuple[float, Floats | None]

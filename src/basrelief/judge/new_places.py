@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.chance import SMOOTH, Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.scores import score_predictions
@@ -24,7 +24,7 @@ from basrelief.learn.final import FinalModel
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import read_recipe
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.locks import locking
 from basrelief.marks import (
     EDITED,
@@ -38,6 +38,7 @@ from basrelief.marks import (
 )
 from basrelief.run import Record, Run, check_format, prepare_folder, read_format, write_json
 from basrelief.sources.inputs import find_input_inside
+from basrelief.stage_settings import SplitSettings
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""

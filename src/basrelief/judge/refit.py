@@ -28,7 +28,8 @@ from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
 from basrelief.learn.knowledge import find_eyes, sees_lidar
 from basrelief.learn.linear import average_known, predict_linear
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, find_members
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.splits.heldout import AreaFold, find_usable_areas
 

@@ -6,13 +6,8 @@ from pathlib import Path
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.choice import choose_recipes, name_weights
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    NetworkRecipe,
-    Variant,
-    find_members,
-    find_multiple,
-)
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, Variant, find_multiple
 
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 

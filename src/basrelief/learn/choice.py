@@ -7,6 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.eyes import join_eyes
+from basrelief.learn.recipe_files import (
+    find_members,
+    format_recipe,
+    list_backbones,
+    list_recipes,
+    load_recipe,
+)
 from basrelief.learn.recipes import (
     COMPONENTS,
     AreaRecipe,
@@ -14,12 +21,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     SetRecipe,
-    find_members,
-    format_recipe,
-    list_backbones,
-    list_recipes,
     list_typed_members,
-    load_recipe,
 )
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.knowledge import HEIGHTS, PHOTO
+from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
-    find_members,
     list_typed_members,
-    load_recipe,
 )
 
 PLAIN = "relief-statistics"

@@ -25,15 +25,8 @@ from basrelief.learn.random_features import (
     sample_filters,
     save_filters,
 )
-from basrelief.learn.recipes import (
-    AreaRecipe,
-    DenseRecipe,
-    RandomRecipe,
-    SetRecipe,
-    TableRecipe,
-    find_members,
-    format_recipe,
-)
+from basrelief.learn.recipe_files import find_members, format_recipe
+from basrelief.learn.recipes import AreaRecipe, DenseRecipe, RandomRecipe, SetRecipe, TableRecipe
 from basrelief.learn.relief import relief_features
 from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 
 from basrelief import __version__
 from basrelief.chips.store import PHOTO, Samples
-from basrelief.config import ChipSettings, InputError, Settings
+from basrelief.config import InputError, Settings
 from basrelief.eyes import PhotoReading
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
+from basrelief.learn.recipe_files import find_members, read_recipe
 from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
@@ -27,11 +28,10 @@ from basrelief.learn.recipes import (
     Recipe,
     SetRecipe,
     TableRecipe,
-    find_members,
-    read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
+from basrelief.stage_settings import ChipSettings
 from basrelief.values import StrictTable
 
 GroundSource = Literal["terrain", "estimated"]

@@ -8,12 +8,8 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.recipes import (
-    KrigedRecipe,
-    NetworkRecipe,
-    Recipe,
-    find_members,
-)
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
 HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, find_same, suggest, tidy_text
 from basrelief.run import Notes
@@ -36,12 +36,9 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
-from basrelief.sources.plausible import (
-    FARTHEST_M,
-    MAX_VERTICES,
-    MENDED_SHARE,
-)
+from basrelief.sources.plausible import FARTHEST_M, MAX_VERTICES, MENDED_SHARE
 from basrelief.sources.sheets import N_SAMPLE
+from basrelief.typed import Typed
 
 MAX_SCANNED_BYTES = 300 * 2**20
 """Files up to this size are gone through for areas without a place; of larger ones only what lies

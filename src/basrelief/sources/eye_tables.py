@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
@@ -21,6 +21,7 @@ from basrelief.sources.labels import (
     to_numbers,
 )
 from basrelief.sources.targets import TARGETS, find_target
+from basrelief.typed import Typed
 
 Vintage = tuple[int, str] | None
 """Year of a table's areas, and what tells it."""

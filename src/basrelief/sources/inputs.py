@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.run import ABOUT_RUN
+from basrelief.typed import Typed
 
 PATTERNS = ("dsm", "dtm", "crime")
 """Keys of ``[data]`` that may match several files."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
 from basrelief.sources.boundaries import find_layer
@@ -23,6 +23,7 @@ from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
+from basrelief.typed import Typed
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")

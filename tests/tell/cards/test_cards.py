@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.hashes import hash_file
 from basrelief.learn.measures import describe_measures
 from basrelief.run import Run, read_json
+from basrelief.stage_settings import ModelSettings
 from basrelief.tell.cards import cards
 from basrelief.tell.facts import read_facts
 from basrelief.tell.provenance import gather_source, read_sources

@@ -16,7 +16,7 @@ from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
 from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
@@ -29,6 +29,7 @@ from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
 from basrelief.sources.licences import Credit
 from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
+from basrelief.typed import Typed
 
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 

@@ -18,13 +18,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from basrelief.chips.store import Samples
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.sources.flights import FLIGHTS
+from basrelief.stage_settings import ModelSettings
+from basrelief.tell.described import Described
 from basrelief.tell.evaluation import Evaluation, read_ranked
-from basrelief.tell.facts import Described, Facts, Heat, select
+from basrelief.tell.facts import Facts, Heat, select
 from basrelief.tell.provenance import OF_LABELS, InputRole
 from basrelief.tell.publication import Basis, Publication
 from basrelief.tell.release.gate import Release, may_average
