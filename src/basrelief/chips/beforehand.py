@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from basrelief.chips.labelled import read_counts
 from basrelief.config import Settings
-from basrelief.run import Notes, Run
+from basrelief.run import no_notes
 from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
@@ -53,7 +53,7 @@ def check_beforehand(settings: Settings) -> None:
         If a file is missing, or a header or table has not what it is asked for.
     """
     check_input_files(settings)
-    data, notes = settings.data, Notes(Run(settings.locate(settings.out), quiet=True))
+    data, notes = settings.data, no_notes()
     for key in ("dsm", "dtm"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)

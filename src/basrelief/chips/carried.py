@@ -9,7 +9,7 @@ import geopandas as gpd
 import pandas as pd
 
 from basrelief.config import InputError, Settings
-from basrelief.run import Notes, Run
+from basrelief.run import Notes, no_notes
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import settle_vintage
 from basrelief.sources.changes import (
@@ -212,7 +212,7 @@ def _fill_ground(pairs: pd.DataFrame, settings: Settings, areas: gpd.GeoDataFram
         column=settings.data.area_column,
         crs=areas.crs,
         bounds=(west - WIDER_M, south - WIDER_M, east + WIDER_M, north + WIDER_M),
-        notes=Notes(Run(settings.locate(settings.out), quiet=True)),
+        notes=no_notes(),
     )
     area_m2 = wider.set_index("area_id").geometry.area
     return pairs.assign(**{GROUND: pairs[GROUND].where(~is_bare, pairs["new"].map(area_m2))})

@@ -13,7 +13,7 @@ import shapely
 from basrelief.chips.carried import Lookup, carry_tables, open_lookup
 from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
-from basrelief.run import Notes, Run
+from basrelief.run import Notes, no_notes
 from basrelief.sources.areas import find_area_vintage, list_names, read_areas, read_headings
 from basrelief.sources.census import fill_parents, find_column, refuse_other_vintage, settle_vintage
 from basrelief.sources.crime import (
@@ -143,7 +143,7 @@ def read_labels_without(
     """
     data, typed = settings.data, settings.typed("labels")
     # What was odd about the tables was said of all their rows.
-    notes = Notes(Run(settings.locate(settings.out), quiet=True))
+    notes = no_notes()
     lookup = open_lookup(settings, areas)
     # Of what an area withheld was split from, its other parts have the same score.
     left_out = left_out if lookup is None else lookup.trace_back(left_out)

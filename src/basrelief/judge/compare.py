@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
+from basrelief.judge.baselines import AREA_SIZE, DISTRICT_MEAN, PLACE_ALONE, PLACE_AND_DISTRICT
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
@@ -22,7 +22,7 @@ Replicated = tuple[float, Floats | None]
 """A value and its bootstrap replicates, (replicate,); None where there are none."""
 
 SIMPLEST = (
-    *(MEAN, DISTRICT, SIZE, PLACE, PLACE_AND_DISTRICT),
+    *(MEAN, DISTRICT_MEAN, AREA_SIZE, PLACE_ALONE, PLACE_AND_DISTRICT),
     *("relief-statistics", "random-features"),
 )
 """From the simplest on; other recipes of areas come after these, networks last."""

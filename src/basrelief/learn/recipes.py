@@ -21,8 +21,8 @@ Variant = Literal["timm", "keras"]
 KERAS_BACKBONE = "resnetv2_50"
 """The backbone that Keras builds otherwise than timm does; VGG16 is the same in both."""
 
-MEAN, PLACE, DISTRICT = "mean", "place", "district"
-COMPONENTS = (MEAN, PLACE, DISTRICT)
+MEAN_PART, PLACE, DISTRICT = "mean", "place", "district"
+COMPONENTS = (MEAN_PART, PLACE, DISTRICT)
 """The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
 
 

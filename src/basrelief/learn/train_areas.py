@@ -25,8 +25,6 @@ from basrelief.run import MODEL, Run, replacing
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class AreaData:

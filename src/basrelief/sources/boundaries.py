@@ -69,7 +69,7 @@ class BoundaryLayer:
         return west, south, east, north
 
 
-def find_layer(typed: Typed, column: str | None) -> BoundaryLayer:
+def find_boundary_layer(typed: Typed, column: str | None) -> BoundaryLayer:
     """Find the layer of areas in what was typed for ``areas``.
 
     Of several layers of polygons the one with area codes is taken; of several of these none.

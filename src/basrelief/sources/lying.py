@@ -12,7 +12,7 @@ from pathlib import Path
 from basrelief.config import InputError
 from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
-from basrelief.sources.boundaries import find_layer
+from basrelief.sources.boundaries import find_boundary_layer
 from basrelief.sources.census import find_column
 from basrelief.sources.changes import is_lookup
 from basrelief.sources.crime_files import open_file
@@ -117,7 +117,7 @@ class Lying:
                 continue
             typed = self.typed("areas", name)
             try:
-                headings = find_layer(typed, None).headings
+                headings = find_boundary_layer(typed, None).headings
                 # By heading alone: values would have to be read of every file that lies there.
                 choose_code_column(typed, headings, None)
             except InputError:

@@ -46,8 +46,6 @@ clouds, and clouds, likely, surely, or thin."""
 SPARE_CELLS = 3
 """Cells around a window that are read besides: what its edge is resampled from."""
 
-Planes = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class PhotoFile:
@@ -179,7 +177,7 @@ def read_photo_header(
         raise InputError(f"{name}: this is no photo that can be read ({reason}).") from error
 
 
-def read_photo(file: PhotoFile, grid: Grid) -> Planes | None:
+def read_photo(file: PhotoFile, grid: Grid) -> NDArray[np.float32] | None:
     """Read what a file shows of a grid, in its unit; None where it shows nothing of it.
 
     Parameters
@@ -238,7 +236,7 @@ def _find_window(file: PhotoFile, grid: Grid) -> tuple[slice, slice] | None:
     return found[0], found[1]
 
 
-def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
+def _read_window(file: PhotoFile, window: RasterWindow) -> NDArray[np.float32]:
     """Read a window as it is stored, (band, row, col), in the photo's unit; NaN where no data."""
     try:
         with bounded_gdal(), rasterio.open(file.raster.path, driver=file.driver) as dataset:
@@ -259,6 +257,6 @@ def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
         has_data &= (stored != 0).any(axis=0)
     # After the marks, which are on numbers as they are stored.
     factors, offsets = (np.array(each)[:, None, None] for each in (file.factors, file.offsets))
-    values: Planes = (stored * factors + offsets).astype(np.float32)
+    values: NDArray[np.float32] = (stored * factors + offsets).astype(np.float32)
     values[:, ~has_data] = np.nan
     return values

@@ -43,7 +43,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Heat:
+class HeatPicture:
     """A picture of a chip under its heat."""
 
     picture: Path
@@ -66,7 +66,7 @@ class Facts:
     folds: pd.DataFrame
     leakage: list[Record]
     judged: Evaluation
-    heat: list[Heat]
+    heat: list[HeatPicture]
     asked: list[str]
     """Recipes that the user wants to know about; the others are what they have to beat."""
 
@@ -291,7 +291,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         leakage=read_json(run.splits / "leakage.json"),
         judged=Evaluation(**told(vars(judged))),
         heat=[
-            Heat(path.parent / record["file"], told(record))
+            HeatPicture(path.parent / record["file"], told(record))
             # Sorted, so that the same run gives the same page on every file system.
             for path in sorted(run.explain.glob("*/summary.json"))
             for record in read_json(path)
