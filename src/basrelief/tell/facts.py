@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from basrelief.chips.store import Samples, load_samples
+from basrelief.chips.store import EMBEDDING, PHOTO, Samples, load_samples
 from basrelief.config import SCHEMES, InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import list_asked, read_recipes
@@ -59,8 +59,8 @@ class Described:
     notes: tuple[str, ...] = ()
     """What was odd about the input and yet taken: sentences that may name single areas."""
 
-    photo: Record | None = None
-    """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
+    overlays: Mapping[str, Record] = field(default_factory=dict)
+    """Of layers beside heights, by name, as ``chips/chips.json`` has them."""
 
 
 @dataclass(frozen=True)
@@ -358,6 +358,7 @@ def _read_described(run: Run) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
     folder, removed = run.describe, pd.DataFrame()
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
+    cut = read_json(run.chips / "chips.json")
     if one_colour.exists():
         # As text: an id is no number, whatever it is made of.
         removed = unguard_table(pd.read_csv(one_colour, dtype=str))
@@ -367,7 +368,7 @@ def _read_described(run: Run) -> Described:
         daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
-        photo=read_json(run.chips / "chips.json").get("photo"),
+        overlays={name: cut[name] for name in (PHOTO, EMBEDDING) if name in cut},
     )
 
 
