@@ -25,16 +25,16 @@ def check_input_files(settings: Settings) -> None:
     InputError
         If one is missing.
     """
-    photo = [] if settings.data.photo is None else ["photo.files"]
+    overlays = [f"{name}.files" for name in settings.data.overlays]
     keys = ("dsm", "dtm", "areas", "lookup", "crime")
-    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *photo):
+    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *overlays):
         typed = settings.typed(key)
         # A folder of boundaries is refused where it is opened, with what to take of it.
         if key in ("areas", "lookup") and typed.path.exists():
             continue
         if expand_pattern(typed.value, typed.path):
             continue
-        if key in ("dsm", "dtm", "photo.files"):
+        if key in ("dsm", "dtm", *overlays):
             # Called for its refusal, which says more than that there is none.
             find_raster_files(typed)
         raise refuse_absent(typed)
