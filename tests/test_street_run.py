@@ -7,8 +7,8 @@ import pytest
 
 from basrelief.config import Settings, load_settings
 from basrelief.run import Run
+from basrelief.running import run_stages
 from basrelief.sources.town import write_town
-from basrelief.stages import run_stages
 
 RECIPE = """\
 kind = "street"

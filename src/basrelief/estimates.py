@@ -11,6 +11,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.gaussian_process import MANY
+from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
@@ -18,9 +19,8 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     RandomRecipe,
     StackRecipe,
+    StatisticsRecipe,
     StreetRecipe,
-    TableRecipe,
-    find_members,
 )
 from basrelief.learn.training_recipes import count_batches
 from basrelief.splits.folds import TEST_SHARE, VALIDATION_SHARE
@@ -231,7 +231,7 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
         elif isinstance(member, StreetRecipe):
             a_picture = SECONDS["picture"] + SECONDS["network"] * member.size_px**2 / 1e6
             seconds += a_picture * amounts.n_street
-        elif not isinstance(member, TableRecipe):
+        elif isinstance(member, RandomRecipe | StatisticsRecipe):
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"
             seconds += SECONDS[kind] * amounts.n_mpx
     for recipe in recipes:

@@ -15,13 +15,14 @@ from PIL import Image
 
 from basrelief.chips.store import Samples
 from basrelief.chips.street import take_street
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import StreetSettings
 from basrelief.learn.recipes import StreetRecipe
 from basrelief.learn.street_features import Pool, check_street, load_looker, street_features
 from basrelief.run import Notes, Run
 from basrelief.sources.picture_files import open_picture
 from basrelief.splits.heldout import hold_out_areas
+from basrelief.stage_settings import ModelSettings
 
 WEST, SOUTH, SIDE_M, N = 530_000.0, 180_000.0, 100.0, 6
 COUNTS = (40, 9, 12, 10, 0, 11)

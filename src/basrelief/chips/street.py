@@ -16,11 +16,12 @@ from pyproj import CRS, Transformer
 
 from basrelief.chips.labelled import name_areas
 from basrelief.chips.store import STREET
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs
 from basrelief.sources.picture_files import open_picture
 from basrelief.sources.street import WGS84, read_street
+from basrelief.typed import Typed
 
 LOOK_PX = 64
 """Side of what a picture is brought to when it is first looked at: enough to tell copies."""

@@ -6,29 +6,33 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.eyes import join_eyes
+from basrelief.learn.recipe_files import (
+    find_members,
+    format_recipe,
+    list_backbones,
+    list_recipes,
+    load_recipe,
+)
 from basrelief.learn.recipes import (
     COMPONENTS,
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     NetworkRecipe,
     Recipe,
     SetRecipe,
     StreetRecipe,
-    find_members,
-    format_recipe,
-    list_backbones,
-    list_recipes,
     list_typed_members,
-    load_recipe,
 )
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
-PHOTO_RECIPES, STREET_RECIPES = ("dense-photo",), ("street-vgg16",)
-"""Trained by default where there is a photo, or pictures from the street."""
+BESIDE_RECIPES = {"photo": "dense-photo", "embedding": "embedding", "street": "street-vgg16"}
+"""Trained by default where such a layer, or pictures from the street, are given."""
 
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
@@ -54,7 +58,9 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    for typed in dict.fromkeys(settings.models.recipes or _list_defaults(settings)):
+    beside = [*settings.data.overlays, *(["street"] if settings.data.street else [])]
+    defaults = (*DEFAULT_RECIPES, *(BESIDE_RECIPES[name] for name in beside))
+    for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
             raise InputError(
@@ -78,13 +84,6 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     _check_feature_sets(recipes, settings)
     _check_weight_keys(recipes, settings)
     return recipes, left_out
-
-
-def _list_defaults(settings: Settings) -> list[str]:
-    """List the recipes that are trained where none is named."""
-    data = settings.data
-    looks = (PHOTO_RECIPES if data.photo else ()) + (STREET_RECIPES if data.street else ())
-    return [*DEFAULT_RECIPES, *looks]
 
 
 def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaRecipe]:
@@ -214,7 +213,7 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
     for member in find_members(recipe, settings):
-        if isinstance(member, DenseRecipe):
+        if isinstance(member, DenseRecipe | BandsRecipe):
             _check_layer(member, settings)
         if isinstance(member, StreetRecipe) and settings.data.street is None:
             raise InputError(
@@ -229,16 +228,19 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         )
 
 
-def _check_layer(recipe: DenseRecipe, settings: Settings) -> None:
-    """Stop where a recipe looks at a photo that is not there, or at bands that it has not."""
-    if recipe.layer != "photo":
+def _check_layer(recipe: DenseRecipe | BandsRecipe, settings: Settings) -> None:
+    """Stop where a recipe looks at a layer that is not there, or at bands that it has not."""
+    if recipe.layer == "heights":
         return
-    photo = settings.data.photo
-    if photo is None:
+    if recipe.layer not in settings.data.overlays:
+        keys = "files and bands" if recipe.layer == "photo" else "files"
         raise InputError(
-            f"models.recipes: {recipe.name!r} looks at a photo, and none is given. Add "
-            "[data.photo] with files and bands, or take the recipe out."
+            f"models.recipes: {recipe.name!r} looks at {OVERLAY_WORDS[recipe.layer]}, and none is "
+            f"given. Add [data.{recipe.layer}] with {keys}, or take the recipe out."
         )
+    photo = settings.data.photo
+    if photo is None or not isinstance(recipe, DenseRecipe):
+        return
     known = [name.lower() for name in photo.bands]
     missing = [name for name in recipe.bands if name.lower() not in known]
     if missing:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import HEIGHTS, PHOTO, STREET
+from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO, STREET
+from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
     StreetRecipe,
-    find_members,
     list_typed_members,
-    load_recipe,
 )
+
+LOOKS = (PHOTO, EMBEDDING, STREET)
+"""Eyes beside heights that a recipe reads in a way of its own."""
 
 PLAIN = "relief-statistics"
 """Reads heights where no recipe says how to: it needs no weights."""
@@ -33,15 +36,16 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     Returns
     -------
     Each table alone, all eyes with place but without each one, and all. Empty without a table or a
-    recipe that looks at a photo or from the street, for then the shipped recipes are just these.
-    One that is asked for under another name is left out.
+    recipe that looks at something beside heights, for then the shipped recipes are just these. One
+    that is asked for under another name is left out.
     """
-    looks = {eye: _find_look(recipes, settings, eye) for eye in (PHOTO, STREET)}
-    if not settings.table_eyes and not any(looks.values()):
+    found = {eye: _find_asked(recipes, settings, eye) for eye in LOOKS}
+    looks = {eye: typed for eye, typed in found.items() if typed is not None}
+    if not settings.table_eyes and not looks:
         return []
     heights, districts = _find_heights(recipes, settings)
     eyes = {HEIGHTS: heights} | {eye: [eye] for eye in settings.table_eyes}
-    eyes |= {eye: [typed] for eye, typed in looks.items() if typed is not None}
+    eyes |= {eye: [typed] for eye, typed in looks.items()}
     wanted: list[AreaRecipe] = []
     for eye in settings.table_eyes:
         alone = load_recipe(eye, settings)
@@ -76,17 +80,17 @@ def _find_heights(recipes: Sequence[Recipe], settings: Settings) -> tuple[list[s
             if typed:
                 return typed, recipe.districts
     # Other recipes than dense ones are asked for as what has to be beaten.
-    return [_find_look(recipes, settings, HEIGHTS) or PLAIN], True
+    return [_find_asked(recipes, settings, HEIGHTS) or PLAIN], True
 
 
-def _find_look(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str | None:
-    """Find the first recipe of a network that looks by an eye, as typed; None where none is."""
+def _find_asked(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str | None:
+    """Find the first recipe of many numbers that looks by an eye, as typed; None without one."""
     typed_by_name = {
         load_recipe(each, settings).name: each for each in settings.models.recipes or ()
     }
-    kinds = DenseRecipe | StreetRecipe
-    looks = [each.name for each in recipes if isinstance(each, kinds) and each.eye == eye]
-    return typed_by_name.get(looks[0], looks[0]) if looks else None
+    wanted = DenseRecipe | BandsRecipe | StreetRecipe
+    names = [each.name for each in recipes if isinstance(each, wanted) and each.eye == eye]
+    return typed_by_name.get(names[0], names[0]) if names else None
 
 
 def _is_of_heights(typed: str, settings: Settings) -> bool:

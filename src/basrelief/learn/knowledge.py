@@ -8,31 +8,28 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.recipes import (
-    KrigedRecipe,
-    NetworkRecipe,
-    Recipe,
-    find_members,
-)
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, PHOTO, STREET, SIZE = "heights", "pictures", "photo", "street", "size"
+HEIGHTS, PICTURES, PHOTO, EMBEDDING = "heights", "pictures", "photo", "embedding"
+STREET, SIZE = "street", "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, PHOTO, STREET)
+LOOKS = (*LIDAR, PHOTO, EMBEDDING, STREET)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)
 """What is known of an area without a look at it."""
 
 CODES = (*LOOKS, *UNSEEN)
-"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
-pictures from the ``street``, ``place`` (coordinates), ``district`` (its code), ``size`` (of the
-polygon). Any other code is an eye of the user's: a table by its name."""
+"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above, an
+``embedding`` of such, pictures from the ``street``, ``place`` (coordinates), ``district`` (its
+code), ``size`` (of the polygon). Any other code is an eye of the user's: a table by its name."""
 
 
 def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[str, ...]:
@@ -80,7 +77,7 @@ def sees_lidar(codes: Collection[str]) -> bool:
 
 
 def order_codes(codes: Collection[str]) -> tuple[str, ...]:
-    """Put codes in the order in which they are told: LIDAR, other pictures, tables, place.
+    """Put codes in the order in which they are told: LIDAR, other looks, tables, and where it is.
 
     Examples
     --------

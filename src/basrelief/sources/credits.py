@@ -35,6 +35,16 @@ COPERNICUS = Credit(
 """Whose Sentinel-2's scenes are; its terms ask for these words beside what is made of them."""
 
 
+ALPHAEARTH = Credit(
+    "Google and Google DeepMind",
+    "CC BY 4.0",
+    "The AlphaEarth Foundations Satellite Embedding dataset is produced by Google and Google "
+    "DeepMind.",
+    "https://developers.google.com/earth-engine/datasets/catalog/GOOGLE_SATELLITE_EMBEDDING_V1_ANNUAL",
+)
+"""Whose embeddings in AlphaEarth's coding are."""
+
+
 MAX_AUTHORS = 100
 """Authors of street pictures who are named on a page; the table of the run names all."""
 
@@ -78,8 +88,9 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     """
     data = settings.data
     typed_by_key = {key: typed for key in KEYS if (typed := getattr(data, key)) is not None}
-    if data.photo is not None:
-        typed_by_key["photo"] = data.photo.files
+    typed_by_key |= {name: asked.files for name, asked in data.overlays.items()}
+    if data.street is not None:
+        typed_by_key["street"] = data.street.table
     ledgers: dict[Path, Mapping[Path, Credit]] = {}
     known: dict[Credit, None] = {}
     others = set()
@@ -96,6 +107,9 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     usual = [each for country in _find_countries(area_ids) for each in _list_usual(country, others)]
     police = [METROPOLITAN_POLICE] if "crime" in others else []
     usual += [*police, *_credit_photos(photos)]
+    embedding = data.embedding
+    if "embedding" in others and embedding is not None and embedding.coding == "alphaearth":
+        usual.append(ALPHAEARTH)
     return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.names import unguard_cell
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
@@ -28,6 +28,7 @@ from basrelief.sources.street_tables import (
     list_pictures_of,
 )
 from basrelief.sources.street_times import is_possible, read_time
+from basrelief.typed import Typed
 
 WGS84 = "EPSG:4326"
 

@@ -13,6 +13,7 @@ from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
 from basrelief.learn.knowledge import order_codes
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.learn.recipes import (
     DenseRecipe,
     KrigedRecipe,
@@ -20,12 +21,16 @@ from basrelief.learn.recipes import (
     Recipe,
     SetRecipe,
     StreetRecipe,
-    read_recipe,
 )
 from basrelief.run import MODEL, Run
 from basrelief.tell.words import join_words
 
-LAYER_WORDS = {"heights": "the heights", "photo": "the photo", "street": "street pictures"}
+LAYER_WORDS = {
+    "heights": "the heights",
+    "photo": "the photo",
+    "embedding": "the embeddings",
+    "street": "street pictures",
+}
 """What an area's features may be of."""
 
 
@@ -104,11 +109,8 @@ def _read_model(folder: Path) -> Model:
         # Shapes stand in the file's head: nothing is loaded to be counted.
         sizes = [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     sets = [each for each in recipes if isinstance(each, SetRecipe)]
-    seen = [
-        each.backbone
-        for each in recipes
-        if isinstance(each, NetworkRecipe | DenseRecipe | StreetRecipe)
-    ]
+    networks = NetworkRecipe | DenseRecipe | StreetRecipe
+    seen = [each.backbone for each in recipes if isinstance(each, networks)]
     stat = weights.stat()
     return Model(
         recipe=recipes[0],

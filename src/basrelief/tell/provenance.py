@@ -18,6 +18,7 @@ ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
     "data.photo": "photo",
+    "data.embedding": "embedding",
     "data.street": "street pictures and their tables",
     "data.areas": "areas",
     "data.labels": "scores",

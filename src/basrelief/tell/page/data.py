@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from basrelief.chips.describe import draw_daily_crimes, draw_histogram
+from basrelief.chips.store import EMBEDDING, PHOTO, STREET
 from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
-from basrelief.tell.facts import Described, Facts, Panel
+from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.words import format_number, join_words, name_target
 
@@ -51,7 +52,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
         "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
-        "looks": say_looks(described),
+        "overlays": say_overlays(described.overlays),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -107,15 +108,25 @@ def say_flights(areas: pd.DataFrame) -> str:
     )
 
 
-def say_looks(described: Described) -> list[str]:
-    """Say what is looked at beside heights, a paragraph each."""
-    return [
-        *([say_photo(described.photo)] if described.photo else []),
-        *([say_street(described.street)] if described.street else []),
-    ]
+def say_overlays(overlays: Mapping[str, Record]) -> str:
+    """Say what is looked at beside heights; empty where there is nothing.
+
+    Parameters
+    ----------
+    overlays
+        By what is looked at, as ``chips/chips.json`` has it.
+
+    Examples
+    --------
+    >>> photo = {"n_files": 2, "cell_m": 10.0, "bands": ["red", "green", "blue"]}
+    >>> say_overlays({"photo": photo | {"dates": ["2021-06-12"], "n_undated": 1}})[:59]
+    'A photo is looked at too: 2 files, cells of 10 m, bands red'
+    """
+    told = {PHOTO: _say_photo, EMBEDDING: _say_embedding, STREET: _say_street}
+    return " ".join(told[name](overlay) for name, overlay in overlays.items())
 
 
-def say_street(street: Record) -> str:
+def _say_street(street: Record) -> str:
     r"""Say how many street pictures there are, and when they were taken.
 
     Parameters
@@ -126,7 +137,7 @@ def say_street(street: Record) -> str:
     Examples
     --------
     >>> street = {"n_pictures": 940, "from": "2018", "to": "2020-11", "n_undated": 3}
-    >>> print(say_street(street | {"kept_because": None})[65:])
+    >>> print(_say_street(street | {"kept_because": None})[65:])
     They were taken from 2018 to 2020-11; of 3 it is not known. An area is told by what is pooled \
 over those inside it, so that there is no map of cells of what they show. They were not kept.
     """
@@ -144,20 +155,19 @@ over those inside it, so that there is no map of cells of what they show. They w
     )
 
 
-def say_photo(photo: Record) -> str:
-    """Say what a photo of the place is, and when it was taken.
+def _say_embedding(embedding: Record) -> str:
+    """Say what precomputed embeddings are."""
+    n_files = embedding["n_files"]
+    files = "1 file" if n_files == 1 else f"{n_files:,} files"
+    return (
+        f"Precomputed embeddings of satellite pictures are looked at too: {files}, cells of "
+        f"{embedding['cell_m']:g} m, {len(embedding['bands'])} numbers each, which mean nothing "
+        "one by one. Of which year they are their files do not say."
+    )
 
-    Parameters
-    ----------
-    photo
-        As ``chips/chips.json`` has it.
 
-    Examples
-    --------
-    >>> photo = {"n_files": 2, "cell_m": 10.0, "bands": ["red", "green", "blue"]}
-    >>> say_photo(photo | {"dates": ["2021-06-12"], "n_undated": 1})[:59]
-    'A photo is looked at too: 2 files, cells of 10 m, bands red'
-    """
+def _say_photo(photo: Record) -> str:
+    """Say what a photo of the place is, and when it was taken."""
     files = "1 file" if photo["n_files"] == 1 else f"{photo['n_files']:,} files"
     told = (
         f"A photo is looked at too: {files}, cells of {photo['cell_m']:g} m, bands "
