@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from basrelief.config import Settings, load_settings
-from basrelief.run import Run
+from basrelief.config import InputError, Settings, load_settings
+from basrelief.judge.transfer import NewRasters, transfer_model
+from basrelief.marks import is_finished
+from basrelief.run import Run, read_json
 from basrelief.running import run_stages
 from basrelief.sources.town import write_town
+from basrelief.stages import fingerprint_stages
 
 RECIPE = """\
 kind = "street"
@@ -47,11 +54,118 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
     return run, settings
 
 
-def test_street_pictures_tell_what_they_alone_show(walked: tuple[Run, Settings]) -> None:
-    scores = pd.read_parquet(walked[0].scores.with_suffix(".parquet"))
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+def read_skills(run: Run) -> pd.Series[float]:
+    """Skills with whole areas held out, by recipe and target."""
+    scores = pd.read_parquet(run.scores.with_suffix(".parquet"))
     scores = scores[(scores["unit"] == "area") & (scores["scheme"] == "area")]
-    skill = scores.set_index(["recipe", "target"])["skill"]
+    return scores.set_index(["recipe", "target"])["skill"]
+
+
+def test_street_pictures_tell_what_they_alone_show(walked: tuple[Run, Settings]) -> None:
+    skill = read_skills(walked[0])
     assert skill["small-street", "bustle"] > 0.4
     assert skill["relief-statistics", "bustle"] < 0.1
     assert skill["relief-statistics", "crime"] > 0.4
     assert skill["small-street", "crime"] < 0.1
+
+
+def test_street_pictures_are_an_eye_whose_gain_is_over_all_others(
+    walked: tuple[Run, Settings],
+) -> None:
+    records = read_json(walked[0].folder / "evaluate" / "recipes.json")
+    by_name = {each["recipe"]: each for each in records}
+    whole = by_name["kriged-relief-statistics-small-street"]
+    assert whole["knows"] == ["heights", "street", "place", "district"]
+    twins = whole["yardsticks"]
+    assert by_name[twins["street"]]["knows"] == ["heights", "place", "district"]
+    assert by_name[twins["heights"]]["knows"] == ["street", "place", "district"]
+    skill = read_skills(walked[0])
+    assert skill[whole["recipe"], "bustle"] > skill[twins["street"], "bustle"] + 0.2
+    assert skill[whole["recipe"], "crime"] > skill[twins["heights"], "crime"] + 0.2
+
+
+def test_areas_with_few_pictures_are_predicted_by_the_other_eyes(
+    walked: tuple[Run, Settings],
+) -> None:
+    run, _ = walked
+    areas = pd.read_parquet(run.chips / "areas.parquet").set_index("area_id")
+    few = areas.index[~areas["has_street"]]
+    assert (areas.loc[few, "street_pictures"] < 10).all()
+    assert len(few)
+    features = pd.read_parquet(run.features / "small-street" / "features.parquet")
+    assert features.index.intersection(few).empty
+    predicted = pd.read_parquet(run.predictions)
+    whole = predicted[predicted["recipe"] == "kriged-relief-statistics-small-street"]
+    own = whole[(whole["target"] == "crime") & whole["id"].isin(few)]
+    # By heights: their mean would be one number for all areas of a fold.
+    assert np.abs(own["y_pred"] - own["y_mean"]).min() > 1e-3
+
+
+def test_what_is_kept_of_pictures_is_pooled_and_nothing_single(
+    walked: tuple[Run, Settings],
+) -> None:
+    run, _ = walked
+    n_areas = int(pd.read_parquet(run.chips / "areas.parquet")["has_street"].sum())
+    n_pictures = read_json(run.chips / "chips.json")["street"]["n_pictures"]
+    assert n_pictures > 10 * n_areas
+    features = pd.read_parquet(run.features / "small-street" / "features.parquet")
+    assert len(features) == n_areas
+    names = {path.name for path in run.folder.rglob("*") if path.is_file()}
+    assert not [name for name in names if re.fullmatch(r"s\d{5}\.(png|jpg)", name)]
+    # An area's row is of ten pictures or more; no other table may have a row for each picture.
+    tables = {path.name for path in run.folder.rglob("*.parquet") if len(read(path)) == n_pictures}
+    assert tables == {"street.parquet"}
+    public = "".join(
+        path.read_text(encoding="utf-8", errors="ignore")
+        for path in (run.folder / "public").rglob("*")
+        if path.is_file()
+    )
+    assert not re.search(r"s\d{5}\.png", public)
+
+
+def test_pages_name_the_eye_and_whose_its_pictures_are(walked: tuple[Run, Settings]) -> None:
+    run, _ = walked
+    told = "Street pictures are looked at too: "
+    for path in (run.report, run.folder / "data_sheet.md", run.folder / "public" / "report.html"):
+        assert told in path.read_text(encoding="utf-8")
+    page = run.report.read_text(encoding="utf-8")
+    assert "no map of cells of what they show. They were not kept." in page
+    assert "street pictures alone" in page
+    assert "all but street pictures" in page
+    credit = "Street pictures by walker "
+    assert credit in page
+    assert "CC BY 4.0" in page.partition(credit)[2][:300]
+    roles = {each["role"] for each in read_json(run.folder / "inputs.json")}
+    assert "street pictures and their tables" in roles
+    assert "street pictures" in (run.folder / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_a_model_that_looks_at_street_pictures_is_not_carried_elsewhere(
+    walked: tuple[Run, Settings], tmp_path: Path
+) -> None:
+    run, settings = walked
+    folder, out = settings.locate(""), Run(tmp_path / "out", quiet=True)
+    place = NewRasters(
+        str(folder / "lidar" / "DSM_*.tif"),
+        str(folder / "lidar" / "DTM_*.tif"),
+        None,
+        str(folder / "areas.gpkg"),
+        None,
+    )
+    with pytest.raises(InputError, match="rests on street pictures"):
+        transfer_model(run, place, out, "small-street")
+
+
+def test_a_run_is_not_repeated_until_a_picture_changes(walked: tuple[Run, Settings]) -> None:
+    run, settings = walked
+    before = fingerprint_stages(settings, run)
+    assert is_finished(run, "chips", before["chips"])
+    path = settings.locate("street") / "s00000.png"
+    path.write_bytes(path.read_bytes() + b"0")
+    after = fingerprint_stages(settings, run)
+    assert after["chips"] != before["chips"]
+    path.write_bytes(path.read_bytes()[:-1])
