@@ -40,8 +40,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
         ),
         ("vgg16 =", "test_resnet ="),
         ("size_px      = 64", "size_px = 32"),
-        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["area", "block"]'),
-        ("[models]", "[evaluate]\nworlds = 0\n\n[models]"),
+        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["block"]'),
+        ("[models]", "[evaluate]\nworlds = 40\n\n[models]"),
         ('"barriers", "health", ', ""),
     ):
         assert before in text
@@ -59,9 +59,9 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def read_skills(run: Run) -> pd.Series[float]:
-    """Skills with whole areas held out, by recipe and target."""
+    """Skills with whole blocks held out and a buffer around, by recipe and target."""
     scores = pd.read_parquet(run.scores.with_suffix(".parquet"))
-    scores = scores[(scores["unit"] == "area") & (scores["scheme"] == "area")]
+    scores = scores[(scores["unit"] == "area") & (scores["scheme"] == "block")]
     return scores.set_index(["recipe", "target"])["skill"]
 
 
@@ -86,6 +86,20 @@ def test_street_pictures_are_an_eye_whose_gain_is_over_all_others(
     skill = read_skills(walked[0])
     assert skill[whole["recipe"], "bustle"] > skill[twins["street"], "bustle"] + 0.2
     assert skill[whole["recipe"], "crime"] > skill[twins["heights"], "crime"] + 0.2
+
+
+def test_the_eye_is_claimed_for_what_it_shows_and_for_nothing_else(
+    walked: tuple[Run, Settings],
+) -> None:
+    claims = read_json(walked[0].folder / "evaluate" / "claims.json")
+    whole, others = "kriged-relief-statistics-small-street", "kriged-relief-statistics"
+    held = {
+        each["target"]: each["holds"]
+        for each in claims
+        if (each["recipe"], each["versus"], each["nothing"]) == (whole, others, "no_street")
+    }
+    assert held["bustle"]
+    assert not held["crime"]
 
 
 def test_areas_with_few_pictures_are_predicted_by_the_other_eyes(
