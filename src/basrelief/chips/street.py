@@ -101,6 +101,7 @@ def take_street(
     InputError
         As `place_pictures` and `look_at_pictures`; or if no area has enough pictures.
     """
+    # Before any is opened: that they are of another town shows in a second.
     pictures = place_pictures(settings, notes, areas)
     if folder is not None:
         pictures = look_at_pictures(settings, notes, pictures, folder)
@@ -136,6 +137,7 @@ def place_pictures(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) ->
         where = f" (all cover {format_bounds(_bound(xy))})" if few else ""
         notes.add(f"{typed}: {n_aside} of {len(listed)} pictures lie in no area{where}: left out")
     frame = listed[is_inside].assign(area_id=areas["area_id"].to_numpy()[found[is_inside]])
+    # Where somebody stood goes no further than the area: nothing later needs to know it.
     frame = frame[list(COLUMNS)].sort_values(["area_id", "picture"])
     return StreetPictures(frame.reset_index(drop=True), len(listed))
 
@@ -170,8 +172,10 @@ def look_at_pictures(
                 ) from error
             continue
         content = hashlib.sha256(looked.bands.tobytes()).hexdigest()
+        # A lens that was covered, or what a service sends for a picture that it took down.
         is_blank = bool((looked.bands == looked.bands[:, :1, :1]).all())
         n_blank, n_copies = n_blank + is_blank, n_copies + (content in seen and not is_blank)
+        # By what is seen and not by bytes: a copy that was saved again is one all the same.
         kept.append(not is_blank and content not in seen)
         seen.add(content)
         if street.keep_pixels and kept[-1]:
@@ -279,6 +283,7 @@ def _refuse_place(
     listed: pd.DataFrame, xy: NDArray[np.float64], areas: gpd.GeoDataFrame, typed: Typed
 ) -> InputError:
     """Say why no picture lies in an area."""
+    # First: what lies in the sea off Somalia is most often a town of Britain read backwards.
     if (_swap(listed, areas) >= 0).any():
         return InputError(
             f"{typed}: {_name_axes(listed.iloc[0])} are swapped: no picture lies in the place, and "
@@ -289,6 +294,7 @@ def _refuse_place(
     given = (*own.min(), *own.max())
     at = format_bounds(_bound(xy)) if np.isfinite(xy).all(axis=1).any() else "no place on Earth"
     hint = ""
+    # No place in metres of any grid here is so near to its origin.
     if not listed["is_degrees"].any() and np.abs(given).max() <= 180:
         hint = " Easting and northing look like degrees: call them longitude and latitude."
     return InputError(

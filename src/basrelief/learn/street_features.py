@@ -90,10 +90,11 @@ class Pool:
     def tell(self, statistic: str) -> Floats:
         """Give a statistic of `StreetRecipe`: (channel,), of ``count`` one number."""
         if statistic == "count":
-            # Pictures go where people go, and tenfold more of them tell as much everywhere.
+            # Pictures are taken where people go, and tenfold more of them tell as much everywhere.
             return np.array([np.log10(self.n)])
         if statistic == "mean":
             return np.asarray(self.mean)
+        # Of a sample: how unlike pictures are must not hang on how many there are.
         return np.asarray(np.sqrt(self.squares / (self.n - 1)))
 
 
@@ -119,6 +120,7 @@ def street_features(
     areas, listed = samples.areas, read_street_pictures(samples.folder)
     is_seen = areas["is_used"].to_numpy(bool) & areas["has_street"].to_numpy(bool)
     area_ids = areas.loc[is_seen, "area_id"].tolist()
+    # Grouped once: a look for each of thousands of areas goes through all pictures.
     by_area = {str(own): each["picture"].tolist() for own, each in listed.groupby("area_id")}
     looker = load_looker(recipe, settings)
     rows = []

@@ -39,6 +39,7 @@ def strip_metadata(data: bytes) -> tuple[bytes, str]:
             if width * height > MAX_PIXELS:
                 raise ValueError(f"has {width} x {height} px")
             picture.load()
+            # Lossless where it can be: each saving blurs what networks look at.
             if picture.format == "JPEG" and picture.getexif().get(ORIENTATION, 1) == 1:
                 return _drop_segments(data), ".jpg"
             return _write_anew(picture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,7 @@ def read_street(settings: Settings, notes: Notes) -> pd.DataFrame:
     files = _list_files(settings.typed("street.folder"))
     typed = settings.typed("street.table")
     rows, grades = _read_tables(typed, files, notes)
+    # Asked of all tables together: of a search in pages one may have none of these pictures.
     if rows.empty:
         raise InputError(
             f"{typed}: none of its pictures is in {settings.typed('street.folder')}, such as "
@@ -79,6 +80,7 @@ def _list_files(typed: Typed) -> dict[str, Path]:
     if not typed.path.is_dir():
         what = "a file, not a folder" if typed.path.exists() else "no such folder"
         raise InputError(f"{typed}: {what}. Give the folder of the pictures.")
+    # Those of sub-folders where the folder has none itself, as a service may sort them by drive.
     paths = list_pictures(typed.path)
     if not paths:
         raise InputError(
@@ -87,6 +89,7 @@ def _list_files(typed: Typed) -> dict[str, Path]:
         )
     files: dict[str, Path] = {}
     for path in paths:
+        # Whichever were taken, half of the pictures would be another place's.
         if path.stem in files:
             raise InputError(
                 f"{typed}: two pictures are called {path.stem!r} "
@@ -128,6 +131,7 @@ def _tabulate(listed: Listed, files: dict[str, Path], typed: Typed, notes: Notes
     ids = [_tidy_id(each) for each in rows.get("id", ())]
     rows = rows.set_axis(pd.Index(ids, name="picture_id", dtype=object))
     rows = rows[rows.index.isin(list(files))]
+    # Degrees where both are given: metres are of a grid that no column names.
     place = next((pair for pair in PLACES if set(pair) <= set(rows.columns)), PLACES[0])
     found = pd.DataFrame(index=rows.index)
     found["picture"] = [files[each].as_posix() for each in rows.index]
@@ -157,6 +161,7 @@ def _read_times(rows: pd.DataFrame, typed: Typed) -> list[str]:
     """Read when pictures were taken; empty where it is not said."""
     times = []
     cells = rows.get("captured_at", pd.Series(pd.NA, rows.index))
+    # Refused and not blank: a column that is read wrong would pass for one that says nothing.
     for own, cell in cells.items():
         taken = "" if pd.isna(cell) else read_time(cell)
         if taken is None:
@@ -225,7 +230,8 @@ def _mark_rough(rows: pd.DataFrame, grades: dict[str, str]) -> pd.Series[bool]:
 
 def _check_times(times: pd.Series, typed: Typed, notes: Notes) -> pd.Series:
     """Take times that cannot be for unknown; stop where most of them are such."""
-    today = datetime.now(UTC).date()
+    # A day more: where the picture was taken it may be tomorrow.
+    today = datetime.now(UTC).date() + timedelta(days=1)
     is_told = times != ""
     is_wrong = is_told & ~np.array([is_possible(each, today) for each in times], dtype=bool)
     if is_wrong.sum() > MANY_WRONG * is_told.sum():

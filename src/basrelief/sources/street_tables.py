@@ -105,6 +105,7 @@ def list_pictures_of(
     InputError
         If it is no such table, has no ids or places, or is broken.
     """
+    # By its ending: a dump has no mark at its head, and begins as any table of text does.
     if path.suffix.lower() in JSON_SUFFIXES:
         return _read_json(path, where)
     if path.name.lower().endswith((".tsv", ".tsv.gz")):
@@ -124,6 +125,7 @@ def find_headings(names: Sequence[str]) -> dict[str, str]:
     >>> find_headings(["ID", "Lng", "Lat", "crime"])
     {'id': 'ID', 'longitude': 'Lng', 'latitude': 'Lat'}
     """
+    # Of namesakes the first, as in every other table.
     by_name = {name.strip().lower(): name for name in reversed(names)}
     found = {
         key: next((by_name[known] for known in all_known if known in by_name), None)
@@ -182,6 +184,7 @@ def _read_json(path: Path, where: str) -> Listed:
             "as it came, or a table (CSV)."
         )
     flat = [_flatten(each) for each in records]
+    # Of many: a service leaves out what it does not know of a picture.
     names = list(dict.fromkeys(name for row in flat[:1000] for name in row))
     if not flat:
         return Listed([])
@@ -248,6 +251,7 @@ def _read_dump(path: Path, where: str, notes: Notes, is_wanted: Callable[[str], 
     rows: list[Row] = []
     n_unshown = n_torn = 0
     for cells in lines:
+        # A tab in somebody's title moves all that stands behind it: the place would be another.
         if len(cells) != len(names):
             n_torn += 1
             continue

@@ -33,6 +33,7 @@ def read_time(cell: object) -> str | None:
     text = "" if cell is None else str(cell).strip()
     if not text or text.startswith("0000"):
         return ""
+    # Months before days and nothing else: 05/06 is two days of the year.
     found = DATE.fullmatch(text)
     if found is None:
         return _read_count(text)

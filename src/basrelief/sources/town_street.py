@@ -73,6 +73,7 @@ def take_street_pictures(
     for k, polygon in enumerate(areas.geometry):
         is_few = rng.uniform() < SHARE_FEW
         xy = _draw_points(polygon, N_AREA if not is_few else N_FEW, rng)
+        # Of where the pictures are and not of the whole area: that is all that they can show.
         shares = fronts.find(xy)
         shown.append(shares.mean())
         for j, (share, (x, y)) in enumerate(zip(shares, xy, strict=True)):
@@ -110,6 +111,7 @@ class _Fronts:
             int((east - self.west) / self.cell_m) + 2,
         )
         noise = smooth_noise(shape, FIELD_M / self.cell_m, rng)
+        # By rank, so that shares of every size are as frequent.
         rank = noise.ravel().argsort().argsort().reshape(shape) / noise.size
         self.share = 0.1 + 0.8 * rank
 

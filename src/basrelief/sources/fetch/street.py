@@ -80,6 +80,7 @@ def fetch_street(
     n_lost = 0
     for k, cell in enumerate(cells):
         kept = searched / f"{name}-{cell.name}.json"
+        # A square is done when this lies there; addresses of pictures are good for hours alone.
         if not kept.exists():
             found = thin(_search(asking, cell), place)
             rows, lost = _bring_pictures(asking, found, folder / FOLDER, name)
