@@ -23,6 +23,8 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
         "relief-statistics",
         "resnet50v2",
         "stack",
+        "street-resnet50v2",
+        "street-vgg16",
         "vgg16",
     ]
 

@@ -179,3 +179,18 @@ def test_a_town_of_broken_tiles_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"a town of {side_m} m at {resolution_m:g} m"):
         write_town(tmp_path, seed=1, side_m=side_m, resolution_m=resolution_m)
+
+
+def test_street_pictures_change_nothing_else_of_a_town(small: Read, tmp_path: Path) -> None:
+    walked = write_town(tmp_path, seed=1, side_m=1000, has_street=True)
+    before, after = (pd.read_csv(folder / "labels.csv") for folder in (small.folder, walked.parent))
+    assert set(after) - set(before) == {"bustle"}
+    pd.testing.assert_frame_equal(after[before.columns], before)
+    pictures = pd.read_csv(tmp_path / "street.csv")
+    # Six areas in a hundred have too few to be described by them.
+    assert len(pictures) > 10 * len(after)
+    assert {f"{own}.png" for own in pictures["id"]} == {
+        path.name for path in (tmp_path / "street").iterdir()
+    }
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert truth["driven_by"]["bustle"].startswith("share of shop fronts")
