@@ -26,6 +26,7 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
         "street-resnet50v2",
         "street-vgg16",
         "vgg16",
+        "vgg16-photo",
     ]
 
 
