@@ -18,6 +18,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     RandomRecipe,
     StackRecipe,
+    TableRecipe,
     find_members,
 )
 from basrelief.learn.training_recipes import count_batches
@@ -74,8 +75,6 @@ DISK = {
     # Per fold and recipe of areas, of a hundred areas.
     "fold": 0.07,
     "predictions": 0.015,
-    # A network's weights: those of VGG16.
-    "backbone": 59.0,
     "dense backbone": 31.0,
     "report": 7.0,
 }
@@ -186,7 +185,7 @@ def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
         memory,
         DISK["fold"] * amounts.n_folds * len(of_areas)
         + DISK["dense backbone"] * (bool(dense) + len(dense))
-        + DISK["backbone"] * (amounts.n_schemes + 1) * len(networks),
+        + sum(_keep_network(settings, amounts, each) for each in networks),
     )
     size, targets = amounts.n_mpx, amounts.n_targets
     explain_s = SECONDS["explaining dense"] * size * n_dense_asked
@@ -205,6 +204,20 @@ def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
     ]
 
 
+def _keep_network(settings: Settings, amounts: Amounts, recipe: NetworkRecipe) -> float:
+    """Estimate what a network's trainings leave on the disk, in megabytes."""
+    # Here, and not above: it loads torch, and most of what is estimated has no network.
+    from basrelief.learn.checkpoint import can_be_longer
+    from basrelief.learn.encoders import measure_weights
+
+    whole, trained = measure_weights(recipe, settings.chips.size_px)
+    a_training = float(whole)
+    # What a longer training goes on from: the weights as they were last, and the optimiser's own.
+    if can_be_longer(recipe):
+        a_training += whole + trained * (1 if recipe.optimiser.name == "keras-rmsprop" else 2)
+    return (amounts.n_schemes + 1) * a_training / 1e6
+
+
 def _is_dense(recipe: AreaRecipe, settings: Settings) -> bool:
     return any(isinstance(each, DenseRecipe) for each in find_members(recipe, settings))
 
@@ -221,7 +234,8 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
             seen_m = member.list_resolutions(cell_m)
             shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
-        else:
+        # A table is read: what takes time are its fits.
+        elif not isinstance(member, TableRecipe):
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"
             seconds += SECONDS[kind] * amounts.n_mpx
     for recipe in recipes:

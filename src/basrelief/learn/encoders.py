@@ -186,6 +186,16 @@ def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
         return _assemble(recipe, plan, backbone, timm_normalisation(recipe.backbone))
 
 
+def measure_weights(recipe: NetworkRecipe, size_px: int) -> tuple[int, int]:
+    """Measure how large a network's weights are, in bytes: all of them, and those it trains."""
+    network = build_empty_network(recipe, NetworkPlan("shaded", ("",), size_px))
+    set_trainable(network, recipe.train.trainable)
+    parts = list(network.parameters())
+    sizes = [each.numel() * each.element_size() for each in parts]
+    trained = [size for size, each in zip(sizes, parts, strict=True) if each.requires_grad]
+    return sum(sizes), sum(trained)
+
+
 def cam_layer(network: Network) -> nn.Module:
     """Find the layer whose output explains a prediction: the last map, after its activation.
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from pyproj import CRS
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
 
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+from basrelief.sources.tiles import bounded_gdal
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 """Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""
@@ -83,7 +87,7 @@ def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
     return found
 
 
-def _name_bands(dataset: Any) -> list[str]:
+def name_bands(dataset: Any) -> list[str]:
     """Name the bands of an open raster in lower case; empty where a band has no name."""
     told = [(each or "").strip().lower() for each in dataset.descriptions]
     # Names that somebody wrote outweigh colours, which programs set by the order of bands.
@@ -92,9 +96,23 @@ def _name_bands(dataset: Any) -> list[str]:
     return [COLOURS.get(each, "") for each in dataset.colorinterp]
 
 
+def read_band_names(path: Path) -> tuple[str, ...] | None:
+    """Read what the bands of a GeoTIFF are called; None where it is no photo.
+
+    Names of Sentinel-2's bands are given as colours, and a band without a name as "".
+    """
+    try:
+        with bounded_gdal(), rasterio.open(path, driver="GTiff") as dataset:
+            if find_photo_fault(dataset) is not None:
+                return None
+            return tuple(SENTINEL_BANDS.get(each, each) for each in name_bands(dataset))
+    except RasterioError:
+        return None
+
+
 def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]:
     """Find the bands asked for by their names, or by their number where they have none."""
-    told = _name_bands(dataset)
+    told = name_bands(dataset)
     wanted = [each.lower() for each in asked.bands]
     alias = [SENTINEL_BANDS.get(each, each) for each in told]
     # The file's own names first: one may well call another band "red".
@@ -122,7 +140,7 @@ def find_mask(dataset: Any, asked: PhotoSettings, name: str) -> int | None:
     """Find the band of classes that clouds are told by; None where nobody asked."""
     if asked.mask is None:
         return None
-    told = _name_bands(dataset)
+    told = name_bands(dataset)
     if asked.mask.lower() not in told:
         raise InputError(
             f"{name}: data.photo.mask = {asked.mask!r}, and none of its bands is called so. Stack "
