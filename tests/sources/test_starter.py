@@ -168,9 +168,10 @@ def add_eyes(place: Path) -> None:
         place / "iod-2010.csv", index=False
     )
     rng = np.random.default_rng(0)
-    census = {"LSOA code (2011)": labels.iloc[:, 0], "name": labels.iloc[:, 1]}
-    census |= {"rented": rng.uniform(size=len(labels)), "rented rank": range(len(labels))}
-    pd.DataFrame(census).to_csv(place / "census 2011.csv", index=False)
+    census = labels.iloc[:, :2].set_axis(["LSOA code (2011)", "name"], axis=1)
+    census["rented"] = rng.uniform(size=len(labels))
+    census["rented rank"] = range(len(labels))
+    census.to_csv(place / "census 2011.csv", index=False)
     with rasterio.open(next((place / "lidar").glob("DSM_*"))) as tile:
         crs = tile.crs
     bounds = gpd.read_file(place / "areas.gpkg").total_bounds
