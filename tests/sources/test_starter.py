@@ -190,6 +190,11 @@ def add_eyes(place: Path) -> None:
         photometric="RGB",
     ) as photo:
         photo.write(rng.integers(20, 250, (3, height, width), dtype=np.uint8))
+        profile = photo.profile
+    (place / "embedding").mkdir()
+    profile |= {"count": 64, "dtype": "int8", "photometric": "MINISBLACK", "nodata": -128}
+    with rasterio.open(place / "embedding" / "2021.tif", "w", **profile) as embedding:
+        embedding.write(rng.integers(-9, 9, (64, height, width), dtype=np.int8))
 
 
 def test_photos_and_tables_are_proposed_and_work_once_their_marks_are_gone(
@@ -202,7 +207,7 @@ def test_photos_and_tables_are_proposed_and_work_once_their_marks_are_gone(
     # A photo is a raster of which no name says what it shows, and no terrain.
     assert data["dtm"] == "lidar/*DTM*.tif"
     lines = path.read_text().splitlines()
-    begin = next(k for k, line in enumerate(lines) if line.startswith("# [data.photo]"))
+    begin = next(k for k, line in enumerate(lines) if line.startswith("# [data."))
     freed = [
         line.removeprefix("# ") if re.match(r"# (\[data\.|\w+ = )", line) else line
         for line in lines[begin : lines.index("[models]")]
@@ -211,6 +216,7 @@ def test_photos_and_tables_are_proposed_and_work_once_their_marks_are_gone(
     path.write_text("\n".join(whole) + "\n")
     found = tomllib.loads(path.read_text())["data"]
     assert found["photo"] == {"files": "photo/summer.tif", "bands": ["red", "green", "blue"]}
+    assert found["embedding"] == {"files": "embedding/2021.tif", "coding": "alphaearth"}
     assert found["tables"] == {
         "release_2010": {"file": "iod-2010.csv", "role": "last_release"},
         "census_2011": {"file": "census 2011.csv", "columns": ["rented"]},

@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
-from basrelief.sources.boundaries import find_layer
+from basrelief.sources.boundaries import find_boundary_layer
 from basrelief.sources.census import find_column
 from basrelief.sources.changes import is_lookup
 from basrelief.sources.crime_files import open_file
 from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
-from basrelief.sources.photo_headers import read_band_names
+from basrelief.sources.photo_headers import read_bands
 from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
+from basrelief.typed import Typed
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
@@ -102,17 +103,17 @@ class Lying:
                 continue
             told = {tell_product(each) for each in members}
             # Of a name that says nothing only the file tells; there are few such files.
-            if told == {None} and name in self.photos:
+            if told == {None} and name in self.overlays:
                 continue
             found.setdefault(told.pop() if len(told) == 1 else None, []).append(name)
         return found
 
     @cached_property
-    def photos(self) -> dict[str, tuple[str, ...]]:
-        """Rasters of three bands or more, and what these are called; no names say heights."""
+    def overlays(self) -> dict[str, tuple[tuple[str, ...], str]]:
+        """Rasters of three bands or more, and what these are: photos and embeddings, no heights."""
         found = {}
         for name in self._ending((".tif", ".tiff")):
-            bands = None if tell_product(name) else read_band_names(self.folder / name)
+            bands = None if tell_product(name) else read_bands(self.folder / name)
             if bands is not None:
                 found[name] = bands
         return found
@@ -138,7 +139,7 @@ class Lying:
                 continue
             typed = self.typed("areas", name)
             try:
-                headings = find_layer(typed, None).headings
+                headings = find_boundary_layer(typed, None).headings
                 # By heading alone: values would have to be read of every file that lies there.
                 choose_code_column(typed, headings, None)
             except InputError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from basrelief.config import InputError
-from basrelief.run import replacing
+from basrelief.run import no_notes, replacing
 from basrelief.sources.areas import list_names
 from basrelief.sources.changes import read_changes
 from basrelief.sources.coordinates import overlap
@@ -17,10 +17,10 @@ from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.lying import LabelTable, Lying
 from basrelief.sources.national_grid import NATIONAL_GRID, lies_in_square
-from basrelief.sources.pairs import Pair, choose_pair, no_notes
+from basrelief.sources.pairs import Pair, choose_pair
 from basrelief.sources.pictures import read_pictures
 from basrelief.sources.products import Product, read_name
-from basrelief.sources.starter_eyes import Proposal, propose_photos, propose_tables
+from basrelief.sources.starter_eyes import Proposal, propose_overlays, propose_tables
 from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
 from basrelief.toml import format_value
@@ -175,8 +175,7 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
     _choose_lookup(lying, starter, pair)
     _choose_crime(lying, starter, pair)
     _add_targets(starter, pair.labels)
-    photo = propose_photos(lying, surface.mosaic, surface.crs)
-    starter.proposals += [photo] if photo else []
+    starter.proposals += propose_overlays(lying, surface.mosaic, surface.crs)
     starter.proposals += propose_tables(lying, pair)
 
 

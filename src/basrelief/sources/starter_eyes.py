@@ -1,4 +1,4 @@
-"""Photos and tables in a folder that a run could learn from besides, as a configuration has them.
+"""Photos, embeddings and tables in a folder that a run could learn from besides heights.
 
 None is taken unasked: each changes what a run answers, and makes it longer. What is proposed here
 stands behind a # and works once the marks are taken away.
@@ -14,19 +14,22 @@ from typing import Any
 from pyproj import CRS
 
 from basrelief.config import InputError
-from basrelief.eyes import PhotoSettings, find_name_fault
+from basrelief.eyes import EmbeddingSettings, OverlaySettings, PhotoSettings, find_name_fault
 from basrelief.sources.areas import find_area_vintage, list_names
 from basrelief.sources.coordinates import overlap
 from basrelief.sources.eye_tables import ENOUGH, find_score
 from basrelief.sources.labels import find_label_vintage, find_numbers
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.lying import LabelTable, Lying
+from basrelief.sources.overlays import read_overlay_header
 from basrelief.sources.pairs import Pair
-from basrelief.sources.photos import read_photo_header
 from basrelief.sources.targets import TARGETS
 from basrelief.sources.tiles import find_raster_files
 
 COLOURS = ("red", "green", "blue")
+
+MOST_PHOTO_BANDS = 20
+"""No camera of satellites that are used here has more (Sentinel-2 has 13); embeddings have 64."""
 
 CARRIED = (2011, 2021)
 """Censuses that the lookup of the ONS leads between."""
@@ -49,43 +52,69 @@ class Proposal:
     keys: dict[str, Any]
 
 
-def propose_photos(lying: Lying, surface: Mosaic, crs: str | None) -> Proposal | None:
-    """Propose the photo with most files of those that lie where the surface does; None if none.
+def propose_overlays(lying: Lying, surface: Mosaic, crs: str | None) -> list[Proposal]:
+    """Propose photos and embeddings that lie where the surface does, of each those of most files.
 
     Parameters
     ----------
     crs
         Of rasters that carry none, as the configuration will have it.
     """
-    groups: dict[tuple[Path, tuple[str, ...]], list[str]] = {}
-    for name, bands in lying.photos.items():
-        groups.setdefault((Path(name).parent, bands), []).append(name)
-    for (_, bands), names in sorted(groups.items(), key=lambda each: -len(each[1])):
+    groups: dict[tuple[Path, tuple[str, ...], str], list[str]] = {}
+    for name, (bands, kind) in lying.overlays.items():
+        groups.setdefault((Path(name).parent, bands, kind), []).append(name)
+    found: dict[str, Proposal] = {}
+    for (_, bands, kind), names in sorted(groups.items(), key=lambda each: -len(each[1])):
         pattern = lying.find_pattern(names)
         if pattern is None:
             continue
-        is_told = all(colour in bands for colour in COLOURS)
-        wanted = list(COLOURS) if is_told or not all(bands) else list(bands[:3])
-        keys: dict[str, Any] = {"files": pattern, "bands": wanted}
-        if "scl" in bands:
-            keys["mask"] = "SCL"
-        doubt = _find_photo_doubt(lying, pattern, PhotoSettings(**keys), surface, crs)
+        is_photo = len(bands) <= MOST_PHOTO_BANDS and kind != "int8"
+        made = (_ask_photo if is_photo else _ask_embedding)(pattern, bands, kind)
+        doubt = _find_doubt(lying, made.settings, surface, crs)
         if doubt is None:
             continue
-        order = "" if is_told else " Nothing says which of its bands are red, green and blue."
-        why = f"{len(names)} photo{'s' * (len(names) > 1)} from above.{order}{doubt}"
-        return Proposal("data.photo", why, keys)
-    return None
+        what = f"{len(names)} file{'s' * (len(names) > 1)} of {made.what}.{made.remark}{doubt}"
+        found.setdefault(made.header, Proposal(made.header, what, made.keys))
+    return list(found.values())
 
 
-def _find_photo_doubt(
-    lying: Lying, pattern: str, asked: PhotoSettings, surface: Mosaic, crs: str | None
+@dataclass(frozen=True)
+class _Asked:
+    """What would be asked of files, as a configuration has it."""
+
+    header: str
+    what: str
+    remark: str
+    keys: dict[str, Any]
+    settings: OverlaySettings
+
+
+def _ask_photo(pattern: str, bands: tuple[str, ...], kind: str) -> _Asked:
+    is_told = all(colour in bands for colour in COLOURS)
+    wanted = list(COLOURS) if is_told or not all(bands) else list(bands[:3])
+    keys: dict[str, Any] = {"files": pattern, "bands": wanted}
+    if "scl" in bands:
+        keys["mask"] = "SCL"
+    order = "" if is_told else " Nothing says which of its bands are red, green and blue."
+    return _Asked("data.photo", "a photo from above", order, keys, PhotoSettings(**keys))
+
+
+def _ask_embedding(pattern: str, bands: tuple[str, ...], kind: str) -> _Asked:
+    keys: dict[str, Any] = {"files": pattern}
+    if kind == "int8":
+        keys["coding"] = "alphaearth"
+    what = f"{len(bands)} numbers a cell, as precomputed embeddings have"
+    return _Asked("data.embedding", what, "", keys, EmbeddingSettings(**keys))
+
+
+def _find_doubt(
+    lying: Lying, asked: OverlaySettings, surface: Mosaic, crs: str | None
 ) -> str | None:
-    """Say what keeps files from being read as a photo, if anything; None where they lie aside."""
-    typed = lying.typed("photo.files", pattern)
+    """Say what keeps files from being read as asked, if anything; None where they lie aside."""
+    typed = lying.typed("files", asked.files)
     try:
         files = [
-            read_photo_header(raster, asked, CRS(surface.crs), crs)
+            read_overlay_header(raster, asked, CRS(surface.crs), crs)
             for raster in find_raster_files(typed)
         ]
     # As of a scale that nobody wrote into the file: the user may know it.
