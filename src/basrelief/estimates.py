@@ -44,7 +44,7 @@ SECONDS = {
     "fitting": 0.06,
     "joining": 2.5,
     "judging": 0.08,
-    "judging a world": 0.0055,
+    "judging a world": 0.007,
     # Per chip that goes through a network, and of it a million pixels.
     "chip": 0.012,
     "network": 0.8,
