@@ -76,7 +76,7 @@ DISK = {
     "fold": 0.07,
     "predictions": 0.015,
     "dense backbone": 31.0,
-    "report": 7.0,
+    "report": 4.5,
 }
 """Megabytes that stay in the run folder."""
 
@@ -199,8 +199,10 @@ def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
         train,
         _evaluate(settings, amounts, len(of_areas), len(networks), memory),
         Estimate("explain", last + explain_s, explaining, drawn_mb + 1),
-        Estimate("map", last + SECONDS["maps"] * size * bool(n_dense_asked), 600, drawn_mb + 3),
-        Estimate("report", last + SECONDS["target of a report"] * targets, 700, DISK["report"] * 2),
+        Estimate("map", last + SECONDS["maps"] * size * bool(n_dense_asked), 800, drawn_mb + 3),
+        Estimate(
+            "report", last + SECONDS["target of a report"] * targets, 1000, DISK["report"] * 2
+        ),
     ]
 
 
@@ -210,7 +212,7 @@ def _keep_network(settings: Settings, amounts: Amounts, recipe: NetworkRecipe) -
     from basrelief.learn.checkpoint import can_be_longer
     from basrelief.learn.encoders import measure_weights
 
-    whole, trained = measure_weights(recipe, settings.chips.size_px)
+    whole, trained = measure_weights(recipe, settings)
     a_training = float(whole)
     # What a longer training goes on from: the weights as they were last, and the optimiser's own.
     if can_be_longer(recipe):

@@ -225,9 +225,10 @@ def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
         return _assemble(recipe, plan, backbones, timm_normalisation(recipe.backbone))
 
 
-def measure_weights(recipe: NetworkRecipe, size_px: int) -> tuple[int, int]:
+def measure_weights(recipe: NetworkRecipe, settings: Settings) -> tuple[int, int]:
     """Measure how large a network's weights are, in bytes: all of them, and those it trains."""
-    network = build_empty_network(recipe, NetworkPlan("shaded", ("",), size_px))
+    bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+    network = build_empty_network(recipe, NetworkPlan(bands, ("",), settings.chips.size_px))
     set_trainable(network, recipe.train.trainable)
     parts = list(network.parameters())
     sizes = [each.numel() * each.element_size() for each in parts]
