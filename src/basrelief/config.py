@@ -11,7 +11,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
+from basrelief.eyes import (
+    EmbeddingSettings,
+    OverlaySettings,
+    PhotoSettings,
+    TableSettings,
+    find_name_fault,
+    name_eye,
+)
 from basrelief.names import find_target_fault
 from basrelief.stage_settings import (
     ChipSettings,
@@ -55,6 +62,10 @@ class DataSettings(StrictTable):
 
     photo: PhotoSettings | None = None
     """A photo of the place besides (route 2)."""
+
+    embedding: EmbeddingSettings | None = None
+    """Precomputed embeddings of the place besides (route 2)."""
+
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -93,6 +104,12 @@ class DataSettings(StrictTable):
         """Whether the input is rasters rather than pictures."""
         return self.dsm is not None
 
+    @property
+    def overlays(self) -> dict[str, OverlaySettings]:
+        """What is laid beside heights, by the names of the layers; keys of ``[data]`` as well."""
+        given = {"photo": self.photo, "embedding": self.embedding}
+        return {name: asked for name, asked in given.items() if asked is not None}
+
     @model_validator(mode="after")
     def _check_route(self) -> Self:
         pictures = {"images": self.images, "table": self.table}
@@ -108,8 +125,9 @@ class DataSettings(StrictTable):
         if missing:
             given = next(name for name in route if name not in missing)
             raise ValueError(f"{', '.join(missing)} missing beside {given}")
-        if has_pictures and self.photo is not None:
-            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
+        if has_pictures and self.overlays:
+            name = next(iter(self.overlays))
+            raise ValueError(f"{name} needs rasters of heights: nobody knows where pictures lie")
         return self
 
     @model_validator(mode="after")

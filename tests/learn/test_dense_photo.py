@@ -81,7 +81,7 @@ def make_areas(corner: tuple[float, float] = CORNER) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"area_id": codes}, geometry=polygons, crs="EPSG:27700")
 
 
-def lay_photo(
+def lay_overlay(
     run: Run, photo: NDArray[np.float32], corner: tuple[float, float] = CORNER, chunk_px: int = 32
 ) -> None:
     """Put a photo beside the heights of a place, which shows all areas but the last."""
@@ -106,7 +106,7 @@ def pool(
     heights = np.zeros((2, 96, 96), np.float32)
     areas = make_areas(corner)
     run = lay_place(folder, heights, areas, size_px=size_px, resolution_m=10.0, corner=corner)
-    lay_photo(run, draw_photo(), corner, chunk_px)
+    lay_overlay(run, draw_photo(), corner, chunk_px)
     return dense_features(load_samples(run), recipe, make_extractor(recipe), run)
 
 

@@ -17,6 +17,7 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
         "coursework-vgg16",
         "dense-photo",
         "dense-vgg16",
+        "embedding",
         "kriged-dense-vgg16",
         "random-features",
         "relief-statistics",

@@ -34,7 +34,7 @@ def check_input_files(settings: Settings) -> None:
             continue
         if expand_pattern(typed.value, typed.path):
             continue
-        if key in (*OF_TILES, "photo"):
+        if key in OF_TILES or key in settings.data.overlays:
             # Called for its refusal, which says more than that there is none.
             find_raster_files(typed)
         raise refuse_absent(typed)

@@ -13,6 +13,7 @@ from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.recipes import (
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
@@ -164,6 +165,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
         "statistics": StatisticsRecipe,
         "random-features": RandomRecipe,
         "dense": DenseRecipe,
+        "bands": BandsRecipe,
         "table": TableRecipe,
         "stack": StackRecipe,
         "kriged": KrigedRecipe,

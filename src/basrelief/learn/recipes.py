@@ -13,6 +13,7 @@ from basrelief.values import FolderName, StrictTable, Text
 
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
+OverlayName = Literal["embedding", "photo"]
 Statistic = Literal["mean", "std"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
@@ -190,6 +191,23 @@ class DenseRecipe(_OfAreas):
         return self.resolutions_m or [cell_m]
 
 
+class BandsRecipe(_OfAreas):
+    """The numbers of a layer of many bands, pooled over each area, and a linear model."""
+
+    kind: Literal["bands"]
+
+    layer: OverlayName = "embedding"
+    """What is pooled: the embeddings of ``[data.embedding]``, or the photo of ``[data.photo]``."""
+
+    statistics: Annotated[list[Statistic], Field(min_length=1)] = Field(default=["mean"])
+    """What is taken over an area's cells."""
+
+    @property
+    def eye(self) -> str:
+        """What it looks at an area by: a code of `knowledge.CODES`, or a table by its name."""
+        return self.layer
+
+
 class TableRecipe(_OfAreas):
     """Columns of a table by area, and a linear model on them."""
 
@@ -228,7 +246,7 @@ class KrigedRecipe(_OfAreas):
 LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
 """A recipe with features of heights."""
 
-SetRecipe = LidarRecipe | TableRecipe
+SetRecipe = LidarRecipe | BandsRecipe | TableRecipe
 """A recipe with a feature set of its own."""
 
 AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe

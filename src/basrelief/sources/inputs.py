@@ -20,8 +20,8 @@ KEYS = ("dsm", "dtm", "crime", "areas", "labels", "lookup", "table", "images")
 OF_TILES = ("dsm", "dtm")
 """Of these, rasters beside which fetching says when they were flown."""
 
-PATTERNS = (*OF_TILES, "crime", "photo")
-"""What may match several files."""
+SINGLE = ("areas", "labels", "lookup", "table", "tables")
+"""What names one file, or a folder that is a format; the others may match several."""
 
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
 WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
@@ -79,11 +79,11 @@ class InputFile:
 def list_typed(settings: Settings) -> list[tuple[str, Typed]]:
     """List what of ``[data]`` names files, as it was typed, each with its key.
 
-    Of its tables the key is their name: ``photo``, and ``tables`` for each of ``[data.tables]``.
+    Of its tables the key is their name: that of a layer, and ``tables`` for each of
+    ``[data.tables]``.
     """
     found = [(key, settings.typed(key)) for key in KEYS if getattr(settings.data, key) is not None]
-    if settings.data.photo is not None:
-        found.append(("photo", settings.typed("photo.files")))
+    found += [(name, settings.typed(f"{name}.files")) for name in settings.data.overlays]
     return found + [("tables", settings.typed_table(eye)) for eye in settings.table_eyes]
 
 
@@ -97,10 +97,10 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     for key, typed in list_typed(settings):
         if key == "images":
             paths = list_pictures(typed.path)
-        elif key in PATTERNS:
-            paths = [match for match, _ in expand_pattern(typed.value, typed.path)]
-        else:
+        elif key in SINGLE:
             paths = _files_of(typed.path)
+        else:
+            paths = [match for match, _ in expand_pattern(typed.value, typed.path)]
         if key in OF_TILES:
             paths += sorted({index for each in paths if (index := find_tile_index(each))})
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from basrelief.chips.store import EMBEDDING, PHOTO
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 
@@ -29,13 +31,14 @@ class Described:
     notes: tuple[str, ...] = ()
     """What was odd about the input and yet taken: sentences that may name single areas."""
 
-    photo: Record | None = None
-    """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
+    overlays: Mapping[str, Record] = field(default_factory=dict)
+    """Of layers beside heights, by name, as ``chips/chips.json`` has them."""
 
 
 def read_described(run: Run) -> Described:
     """Read what the describe stage wrote, as far as pages tell it."""
     folder, removed = run.describe, pd.DataFrame()
+    cut = read_json(run.chips / "chips.json")
     daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
     if one_colour.exists():
         # As text: an id is no number, whatever it is made of.
@@ -46,5 +49,5 @@ def read_described(run: Run) -> Described:
         daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
-        photo=read_json(run.chips / "chips.json").get("photo"),
+        overlays={name: cut[name] for name in (PHOTO, EMBEDDING) if name in cut},
     )

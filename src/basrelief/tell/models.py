@@ -18,7 +18,11 @@ from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, NetworkRecipe, Re
 from basrelief.run import MODEL, Run
 from basrelief.tell.words import join_words
 
-LAYER_WORDS = {"heights": "the heights", "photo": "the photo"}
+LAYER_WORDS = {
+    "heights": "the heights",
+    "photo": "the photo",
+    "embedding": "the embeddings",
+}
 """What an area's features may be of."""
 
 

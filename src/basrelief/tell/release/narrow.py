@@ -85,7 +85,9 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
         samples=narrow_samples(facts.samples, release, facts.settings.data),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
         described=Described(
-            facts.described.counts, narrow_summary(facts, release), photo=facts.described.photo
+            facts.described.counts,
+            narrow_summary(facts, release),
+            overlays=facts.described.overlays,
         ),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),

@@ -112,7 +112,9 @@ def withhold_findings(facts: Facts) -> Facts:
     return replace(
         facts,
         described=Described(
-            facts.described.counts, facts.described.summary.iloc[:0], photo=facts.described.photo
+            facts.described.counts,
+            facts.described.summary.iloc[:0],
+            overlays=facts.described.overlays,
         ),
         scores=[],
         predictions=facts.predictions.iloc[:0],
