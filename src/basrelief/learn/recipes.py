@@ -243,10 +243,7 @@ class KrigedRecipe(_OfAreas):
     """Whether areas of one district have something in common besides their distance."""
 
 
-LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
-"""A recipe with features of heights."""
-
-SetRecipe = LidarRecipe | BandsRecipe | TableRecipe
+SetRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe | BandsRecipe | TableRecipe
 """A recipe with a feature set of its own."""
 
 AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe
