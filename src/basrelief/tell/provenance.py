@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from basrelief.config import Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.hashes import hash_inputs
 from basrelief.run import Run, write_json
 from basrelief.sources.inputs import find_inputs
@@ -17,8 +18,7 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
-    "data.photo": "photo",
-    "data.embedding": "embedding",
+    **{f"data.{layer}": layer for layer in OVERLAY_WORDS},
     "data.areas": "areas",
     "data.labels": "scores",
     "data.crime": "counts of crime",
