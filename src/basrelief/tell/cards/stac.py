@@ -20,6 +20,7 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
+from basrelief.chips.layers import Layer
 from basrelief.eyes import OVERLAY_WORDS
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
@@ -223,23 +224,25 @@ def make_chips_item(facts: Facts) -> pystac.Item:
     )
     item.add_asset("pixels", pixels)
     for name in OVERLAY_WORDS:
-        layer = facts.samples.layers.get(name)
-        if layer is None:
-            continue
-        named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
-        seen = pystac.Asset(
-            f"../chips/layers/{name}.zarr",
-            name_layer(name).removeprefix("the ").capitalize(),
-            f"(band, row, col) of the areas' ground and what lies around it, cells of "
-            f"{layer.grid.cell_m:g} m",
-            ZARR,
-            ["data"],
-            {"bands": named, "data_type": "float32", "nodata": "nan"},
-        )
-        item.add_asset(name, seen)
+        if name in facts.samples.layers:
+            item.add_asset(name, _describe_layer(name, facts.samples.layers[name]))
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
     item.add_asset("index", index)
     return item
+
+
+def _describe_layer(name: str, layer: Layer) -> pystac.Asset:
+    """Describe a layer beside heights."""
+    named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
+    return pystac.Asset(
+        f"../chips/layers/{name}.zarr",
+        name_layer(name).removeprefix("the ").capitalize(),
+        f"(band, row, col) of the areas' ground and what lies around it, cells of "
+        f"{layer.grid.cell_m:g} m",
+        ZARR,
+        ["data"],
+        {"bands": named, "data_type": "float32", "nodata": "nan"},
+    )
 
 
 def find_rasters(facts: Facts) -> list[tuple[str, Path, dict[str, Any]]]:
