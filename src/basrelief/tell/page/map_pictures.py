@@ -28,7 +28,7 @@ WEB = "EPSG:3857"
 """What web maps draw in: a picture warped to it needs only its corners."""
 
 
-def make_overlay(record: Record, run: Run) -> Record | None:
+def make_map_picture(record: Record, run: Run) -> Record | None:
     """Make a contribution map small enough for a page; None where nothing contributes.
 
     Returns
@@ -60,7 +60,7 @@ def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
 
     Returns
     -------
-    Values (row, col) with NaN outside, and the corners as `make_overlay` gives them.
+    Values (row, col) with NaN outside, and the corners as `make_map_picture` gives them.
     """
     values, transform, crs = read_small(path, longest)
     height, width = values.shape
