@@ -47,16 +47,29 @@ RECIPES = {
 }
 
 
-DEAR = ("town_run", "built", "keras_resnet", "keras_vgg", "keras")
+DEAR = ("town_run", "built", "keras")
 """Fixtures that take long to make: the tests of each go to one worker, which makes it once."""
 
 
+# Before pytest-xdist, which reads the marks in this same hook: later ones deal nothing.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal tests to workers: those of a dear fixture together, all others file by file."""
+    """Deal tests to workers: those of a dear fixture together, all others file by file.
+
+    What takes long goes first, so that no worker is left alone with it at the end.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         together = next((name for name in DEAR if name in fixtures), item.nodeid.split("::")[0])
         item.add_marker(pytest.mark.xdist_group(together))
+        groups.setdefault(together, []).append(item)
+
+    def is_quick(group: str) -> tuple[bool, bool]:
+        is_slow = any(item.get_closest_marker("slow") for item in groups[group])
+        return group not in DEAR, not is_slow
+
+    items[:] = [item for group in sorted(groups, key=is_quick) for item in groups[group]]
 
 
 @pytest.fixture(scope="session")
