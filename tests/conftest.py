@@ -63,6 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         together = next((name for name in DEAR if name in fixtures), item.nodeid.split("::")[0])
         item.add_marker(pytest.mark.xdist_group(together))
+        if item.get_closest_marker("slow"):
+            # To count its lines costs a quarter more, and quicker tests go through them too.
+            item.add_marker(pytest.mark.no_cover)
         groups.setdefault(together, []).append(item)
 
     def is_quick(group: str) -> tuple[bool, bool]:

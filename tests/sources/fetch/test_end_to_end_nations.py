@@ -22,9 +22,10 @@ from basrelief.sources.fetch.indices import list_editions
 
 QUICK = (
     *("--set", 'models.recipes=["relief-statistics"]', "--set", "split.repeats=1"),
-    *("--set", "evaluate.worlds=0", "--set", "chips.resolution_m=2"),
+    *("--set", "split.folds=3", "--set", "evaluate.worlds=0"),
+    *("--set", "chips.resolution_m=4", "--set", "chips.size_px=96"),
 )
-"""Labels of noise: a report needs no more."""
+"""Labels of noise: a report needs no more, and no finer chips."""
 
 
 def find_url(name: str, year: int) -> str:
