@@ -35,6 +35,7 @@ def publish_labels(site: Path) -> None:
     table.to_csv(path, index=False)
 
 
+@pytest.mark.slow
 def test_a_town_is_fetched_by_its_name_checked_and_reported(
     start: Callable[..., str],
     tmp_path: Path,
