@@ -23,9 +23,9 @@ from basrelief.learn.features import read_features
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run, read_json
+from basrelief.running import run_stages
 from basrelief.sources.town import write_town
 from basrelief.splits.heldout import find_usable_areas
-from basrelief.stages import run_stages
 from basrelief.tell.answers import compare_answers
 
 
