@@ -18,7 +18,7 @@ from basrelief.learn import features, stage
 from basrelief.learn.area_models import load_model
 from basrelief.learn.choice import choose_recipes
 from basrelief.learn.features import make_features
-from basrelief.learn.recipes import LidarRecipe
+from basrelief.learn.recipes import SetRecipe
 from basrelief.learn.stage import check_recipes, train_recipes
 from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import ChipFold
@@ -190,7 +190,7 @@ def test_features_are_kept_while_the_chips_are_the_same(
     original = make_features
 
     def count(
-        recipe: LidarRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+        recipe: SetRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
     ) -> pd.DataFrame:
         calls.append(samples)
         return original(recipe, samples, settings, run, folder)
