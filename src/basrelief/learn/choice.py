@@ -59,8 +59,11 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    beside = [*settings.data.overlays, *(["street"] if settings.data.street else [])]
-    defaults = (*DEFAULT_RECIPES, *(BESIDE_RECIPES[name] for name in beside))
+    given = [*settings.data.overlays, *(["street"] if settings.data.street else [])]
+    defaults = (
+        *DEFAULT_RECIPES,
+        *(recipe for name, recipe in BESIDE_RECIPES.items() if name in given),
+    )
     for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO, STREET
+from basrelief.eyes import OVERLAY_WORDS
+from basrelief.learn.knowledge import HEIGHTS, STREET
 from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
@@ -18,7 +19,7 @@ from basrelief.learn.recipes import (
     list_typed_members,
 )
 
-LOOKS = (PHOTO, EMBEDDING, STREET)
+LOOKS = (*OVERLAY_WORDS, STREET)
 """Eyes beside heights that a recipe reads in a way of its own."""
 
 PLAIN = "relief-statistics"

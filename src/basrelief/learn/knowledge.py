@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from basrelief.chips import store
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, PHOTO, EMBEDDING = "heights", "pictures", "photo", "embedding"
-STREET, SIZE = "street", "size"
+# An eye goes by the name of the layer that it looks at.
+HEIGHTS, PICTURES, PHOTO, EMBEDDING = store.HEIGHTS, store.PICTURES, store.PHOTO, store.EMBEDDING
+STREET, SIZE = store.STREET, "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, PHOTO, EMBEDDING, STREET)
+LOOKS = (*LIDAR, *OVERLAY_WORDS, STREET)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)

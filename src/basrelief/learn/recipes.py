@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from basrelief.chips.store import HEIGHTS, STREET, Bands
 from basrelief.config import InputError
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
 
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
-OverlayName = Literal["embedding", "photo"]
 Statistic = Literal["mean", "std"]
 StreetStatistic = Literal["mean", "spread", "count"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
@@ -26,6 +26,16 @@ KERAS_BACKBONE = "resnetv2_50"
 MEAN_PART, PLACE, DISTRICT = "mean", "place", "district"
 COMPONENTS = (MEAN_PART, PLACE, DISTRICT)
 """The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
+
+
+def _check_overlay(layer: str) -> str:
+    if layer not in OVERLAY_WORDS:
+        raise ValueError(f"allowed are {', '.join(OVERLAY_WORDS)}")
+    return layer
+
+
+OverlayName = Annotated[Text, AfterValidator(_check_overlay)]
+"""A layer beside heights."""
 
 
 class NetworkRecipe(StrictTable):
@@ -269,10 +279,7 @@ class KrigedRecipe(_OfAreas):
     """Whether areas of one district have something in common besides their distance."""
 
 
-LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
-"""A recipe with features of heights."""
-
-SetRecipe = LidarRecipe | BandsRecipe | TableRecipe | StreetRecipe
+SetRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe | BandsRecipe | TableRecipe | StreetRecipe
 """A recipe with a feature set of its own."""
 
 AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe
