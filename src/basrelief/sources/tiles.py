@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
-from basrelief.sources.ascii_grids import find_corner_fault
+from basrelief.sources.ascii_grids import find_header_fault
 from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
@@ -246,7 +246,7 @@ def _read_header(found: RasterFile) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=(find_corner_fault(head) if driver == "AAIGrid" and cell.c == 0 else None)
+                fault=(find_header_fault(head) if driver == "AAIGrid" else None)
                 or _find_odd_band(dataset)
                 or _find_odd_scale(dataset)
                 or _find_odd_cells(dataset)

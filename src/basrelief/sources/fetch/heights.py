@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from rasterio.windows import Window
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Bounds
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
 from basrelief.sources.national_grid import (
@@ -101,7 +101,7 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
             for tile in tiles:
                 _check_square(tile, square, cell_m)
             seen = np.concatenate([_read_rows(tile) for tile in tiles])
-        except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
+        except (RasterioError, InputError, *BROKEN) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
             raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
         # A service that has nothing answers with zeros and HTTP 200.

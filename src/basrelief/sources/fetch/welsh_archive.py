@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from shapely.geometry import shape
 
 from basrelief.config import InputError, Typed
 from basrelief.grid import Grid
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import FOLDERS
 from basrelief.sources.fetch.offers import Offer
@@ -133,7 +133,7 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise ServiceError(f"what came is no archive ({error})") from error
     if broken is not None:
         raise ServiceError(f"{broken} in what came was altered on the way")
