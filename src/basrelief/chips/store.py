@@ -27,8 +27,25 @@ HEIGHTS, PICTURES = "heights", "pictures"
 """Stores below ``layers/`` that chips are read from: a layer of a place, or pictures without one,
 (picture, band, row, col)."""
 
-PHOTO = "photo"
-"""The layer of a photo of the place, beside that of heights."""
+PHOTO, EMBEDDING = "photo", "embedding"
+"""Layers beside that of heights: a photo of the place, and embeddings of others' pictures of it."""
+
+
+def name_covered(layer: str) -> str:
+    """Name the column of areas that says what share of their ground a layer beside heights shows.
+
+    Examples
+    --------
+    >>> name_covered(PHOTO), name_seen(PHOTO)
+    ('photo_covered', 'has_photo')
+    """
+    return f"{layer}_covered"
+
+
+def name_seen(layer: str) -> str:
+    """Name the column of areas that says whether such a layer shows enough of their ground."""
+    return f"has_{layer}"
+
 
 SHARD_PICTURES = 64
 """Pictures a file of the store: the unit of writing, and the bound on memory."""

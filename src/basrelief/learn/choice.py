@@ -6,28 +6,32 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.config import InputError, Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.eyes import join_eyes
-from basrelief.learn.recipes import (
-    COMPONENTS,
-    AreaRecipe,
-    DenseRecipe,
-    NetworkRecipe,
-    Recipe,
-    SetRecipe,
+from basrelief.learn.recipe_files import (
     find_members,
     format_recipe,
     list_backbones,
     list_recipes,
-    list_typed_members,
     load_recipe,
+)
+from basrelief.learn.recipes import (
+    COMPONENTS,
+    AreaRecipe,
+    BandsRecipe,
+    DenseRecipe,
+    NetworkRecipe,
+    Recipe,
+    SetRecipe,
+    list_typed_members,
 )
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
-PHOTO_RECIPES = ("dense-photo",)
-"""Trained by default where there is a photo."""
+OVERLAY_RECIPES = {"photo": "dense-photo", "embedding": "embedding"}
+"""Trained by default where such a layer is given."""
 
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
@@ -53,7 +57,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    defaults = (*DEFAULT_RECIPES, *(PHOTO_RECIPES if settings.data.photo else ()))
+    defaults = (*DEFAULT_RECIPES, *(OVERLAY_RECIPES[name] for name in settings.data.overlays))
     for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
@@ -207,7 +211,7 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
     for member in find_members(recipe, settings):
-        if isinstance(member, DenseRecipe):
+        if isinstance(member, DenseRecipe | BandsRecipe):
             _check_layer(member, settings)
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
@@ -217,16 +221,19 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         )
 
 
-def _check_layer(recipe: DenseRecipe, settings: Settings) -> None:
-    """Stop where a recipe looks at a photo that is not there, or at bands that it has not."""
-    if recipe.layer != "photo":
+def _check_layer(recipe: DenseRecipe | BandsRecipe, settings: Settings) -> None:
+    """Stop where a recipe looks at a layer that is not there, or at bands that it has not."""
+    if recipe.layer == "heights":
         return
-    photo = settings.data.photo
-    if photo is None:
+    if recipe.layer not in settings.data.overlays:
+        keys = "files and bands" if recipe.layer == "photo" else "files"
         raise InputError(
-            f"models.recipes: {recipe.name!r} looks at a photo, and none is given. Add "
-            "[data.photo] with files and bands, or take the recipe out."
+            f"models.recipes: {recipe.name!r} looks at {OVERLAY_WORDS[recipe.layer]}, and none is "
+            f"given. Add [data.{recipe.layer}] with {keys}, or take the recipe out."
         )
+    photo = settings.data.photo
+    if photo is None or not isinstance(recipe, DenseRecipe):
+        return
     known = [name.lower() for name in photo.bands]
     missing = [name for name in recipe.bands if name.lower() not in known]
     if missing:

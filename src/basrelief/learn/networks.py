@@ -38,7 +38,8 @@ from basrelief.learn.checkpoint import (
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.recipe_files import format_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import KEEP_WORDS, count_batches
 from basrelief.learn.weights import stamp_weights, suit_keras
 from basrelief.run import MODEL, Notes, Run, digest, replacing, write_json

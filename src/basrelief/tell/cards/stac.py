@@ -20,7 +20,7 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
-from basrelief.chips.store import PHOTO
+from basrelief.chips.store import EMBEDDING, PHOTO
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
@@ -217,19 +217,21 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         about,
     )
     item.add_asset("pixels", pixels)
-    photo = facts.samples.layers.get(PHOTO)
-    if photo is not None:
-        named = [{"name": band.name, "unit": band.unit} for band in photo.bands]
+    for name, title in ((PHOTO, "Photo"), (EMBEDDING, "Embeddings")):
+        layer = facts.samples.layers.get(name)
+        if layer is None:
+            continue
+        named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
         seen = pystac.Asset(
-            "../chips/layers/photo.zarr",
-            "Photo",
+            f"../chips/layers/{name}.zarr",
+            title,
             f"(band, row, col) of the areas' ground and what lies around it, cells of "
-            f"{photo.grid.cell_m:g} m",
+            f"{layer.grid.cell_m:g} m",
             ZARR,
             ["data"],
             {"bands": named, "data_type": "float32", "nodata": "nan"},
         )
-        item.add_asset("photo", seen)
+        item.add_asset(name, seen)
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
     item.add_asset("index", index)
     return item
