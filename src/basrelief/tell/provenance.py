@@ -33,9 +33,12 @@ ROLES = {
 }
 """What files are to a run, by the key that names them, in the order of the report."""
 
-OF_LABELS = ("areas", "scores", "counts of crime", "table of scores", "whose fetched files are")
+OF_LABELS = (
+    *("areas", "scores", "counts of crime", "table of scores", "tables by area"),
+    "whose fetched files are",
+)
 """Roles of the files in which labels stand, or may, or their hashes: boundaries come with scores as
-columns."""
+columns, and a table by area may be the very file of the labels."""
 
 
 @dataclass(frozen=True)
