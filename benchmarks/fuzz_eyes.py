@@ -18,13 +18,14 @@ from fuzz_tables import CODES, ENCODINGS, spoil_text
 from rasterio.transform import from_origin
 from spoil import Attempt, spoil
 
-from basrelief.chips.photo import lay_photo, open_photo
-from basrelief.config import InputError, Settings, Typed, load_settings
+from basrelief.chips.overlay import lay_overlay, open_overlay
+from basrelief.config import InputError, Settings, load_settings
 from basrelief.run import Notes, Run
 from basrelief.sources.changes import carry_over, read_changes
 from basrelief.sources.eye_tables import read_eye_tables
 from basrelief.sources.fetch.client import ServiceError
 from basrelief.sources.fetch.welsh_archive import _check_zip, _Survey, _write_metres
+from basrelief.typed import Typed
 
 WEST, NORTH, SIDE_M = 530_000.0, 181_000.0, 200.0
 
@@ -120,8 +121,8 @@ def photos(folder: Path, rng: np.random.Generator) -> Attempt:
         )
         shutil.rmtree(folder / "chips", ignore_errors=True)
         notes = Notes(Run(folder, quiet=True))
-        photo = open_photo(settings, notes, areas)
-        lay_photo(photo, areas, settings.typed("photo.files"), folder / "chips", notes)
+        photo = open_overlay(settings, "photo", notes, areas)
+        lay_overlay(photo, areas, settings.typed("photo.files"), folder / "chips", notes)
 
     return attempt
 

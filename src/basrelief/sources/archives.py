@@ -14,7 +14,8 @@ BROKEN = (
     *(zipfile.BadZipFile, zlib.error),
 )
 """What zipfile raises of a broken or unusual archive, depending on what the damage hits first: a
-seek before the file's beginning, a cut end, a name that is no text, a way of packing, a password."""
+seek before the file's beginning, a cut end, a name that is no text, a way of packing,
+a password."""
 
 MAX_MEMBERS = 60_000
 """Files in an archive. A country's tiles are some ten thousand; each name is read before any."""

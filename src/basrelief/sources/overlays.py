@@ -51,6 +51,9 @@ CLOUDED = (0, 1, 3, 8, 9, 10)
 """Classes of Sentinel-2's scene classification that show no ground: no data, saturated, shadows of
 clouds, and clouds, likely, surely, or thin."""
 
+N_CLASSES = 12
+"""Classes of the scene classification, counted from 0."""
+
 SPARE_CELLS = 3
 """Cells around a window that are read besides: what its edge is resampled from."""
 
@@ -293,7 +296,9 @@ def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]
             for index in file.indexes:
                 has_data &= dataset.read_masks(index, window=window) > 0
             if file.mask is not None:
-                has_data &= ~np.isin(dataset.read(file.mask, window=window), CLOUDED)
+                classes = dataset.read(file.mask, window=window)
+                _refuse_odd_classes(classes[has_data], file.name)
+                has_data &= ~np.isin(classes, CLOUDED)
     except (RasterioError, MemoryError, ValueError) as error:
         reason = say_gdal_reason(error, file.raster.path, file.name)
         raise InputError(
@@ -311,3 +316,14 @@ def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]
         has_data &= np.isfinite(values).all(axis=0)
     values[:, ~has_data] = np.nan
     return values
+
+
+def _refuse_odd_classes(classes: NDArray[Any], name: str) -> None:
+    """Stop where a mask holds what is no class: clouds would pass for ground."""
+    odd = np.setdiff1d(classes, np.arange(N_CLASSES))
+    if odd.size:
+        raise InputError(
+            f"{name}: data.photo.mask is to be Sentinel-2's scene classification, with whole "
+            f"numbers from 0 to {N_CLASSES - 1}, and has {odd[0]:g}. Give it as it is published, "
+            "or take mask out."
+        )

@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+from basrelief.sources.tiles import find_place_fault
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 """Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""
@@ -61,16 +62,6 @@ def find_photo_fault(dataset: Any) -> str | None:
             "come one a file: gdalbuildvrt -separate, then gdal_translate to a GeoTIFF."
         )
     return find_place_fault(dataset)
-
-
-def find_place_fault(dataset: Any) -> str | None:
-    """Say why nobody can tell where an open raster lies, or nothing."""
-    # What rasterio gives where a file says nothing of its place.
-    if dataset.transform.is_identity:
-        return "carries no place on the ground. Give a georeferenced raster."
-    if dataset.transform.is_degenerate:
-        return "has cells without any ground. Fetch it again."
-    return None
 
 
 def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
@@ -132,6 +123,12 @@ def pick_bands(
     wanted = [each.lower() for each in asked]
     for names in told:
         if all(each in names for each in wanted):
+            twice = next((each for each in wanted if names.count(each) > 1), None)
+            if twice is not None:
+                raise InputError(
+                    f"{where}: {names.count(twice)} of its bands are called {twice!r}. Give each "
+                    "band that is asked for a name of its own (its description, in GDAL's words)."
+                )
             return tuple(names.index(each) + 1 for each in wanted)
     shown = [each for each in told[0] if each]
     is_some = any(each in names for names in told for each in wanted)

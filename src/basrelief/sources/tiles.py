@@ -245,6 +245,7 @@ def _read_header(found: RasterFile) -> Tile:
                 fault=(find_header_fault(head) if driver == "AAIGrid" else None)
                 or _find_odd_band(dataset)
                 or _find_odd_scale(dataset)
+                or find_place_fault(dataset)
                 or _find_odd_cells(dataset)
                 or (find_stranger(dataset, file) if member is None else None)
                 or fault
@@ -353,8 +354,8 @@ def _find_odd_scale(dataset: Any) -> str | None:
     )
 
 
-def _find_odd_cells(dataset: Any) -> str | None:
-    """Say why the cells of an open raster cannot be laid on a grid, or nothing."""
+def find_place_fault(dataset: Any) -> str | None:
+    """Say why nobody can tell where an open raster lies, or nothing."""
     cell = dataset.transform
     # What rasterio gives where a file says nothing of its place.
     if cell.is_identity:
@@ -362,12 +363,18 @@ def _find_odd_cells(dataset: Any) -> str | None:
     # Written so that not-a-number is no place either.
     is_degrees = dataset.crs is not None and dataset.crs.is_geographic
     # What is in degrees is told so, by its CRS.
-    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.a) <= LARGEST_CELL_M
-    if not (is_sized and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
+    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.determinant) ** 0.5 <= LARGEST_CELL_M
+    if not (is_sized and abs(cell.determinant) > 0 and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
         return (
             f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
             "place in metres. Fetch it again."
         )
+    return None
+
+
+def _find_odd_cells(dataset: Any) -> str | None:
+    """Say why the cells of an open raster cannot be laid on a grid, or nothing."""
+    cell = dataset.transform
     n_cells = max(dataset.shape)
     # Over all cells: what is too little to see in one adds up to a shift of the last.
     is_square = abs(abs(cell.a) - abs(cell.e)) * n_cells <= GRID_TOLERANCE * abs(cell.a)
