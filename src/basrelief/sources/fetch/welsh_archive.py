@@ -137,7 +137,7 @@ def _check_zip(path: Path) -> None:
     except BROKEN as error:
         raise ServiceError(f"what came is no archive ({error})") from error
     if broken is not None:
-        raise ServiceError(f"{broken} in what came was altered on the way")
+        raise ServiceError(f"{broken!r} in what came was altered on the way")
 
 
 def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
@@ -159,7 +159,8 @@ def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
         with bounded_gdal(), rasterio.open(part, "w+", **profile) as out:
             for tile in wanted:
                 n_known += _copy(tile, out, grid, survey.ground)
-    except (RasterioError, InputError) as error:
+    # Of a header that was altered no grid may come.
+    except (RasterioError, InputError, ValueError) as error:
         if isinstance(error, ServiceError):
             raise
         raise ServiceError(f"{path.name}: cannot be read ({error})") from error
