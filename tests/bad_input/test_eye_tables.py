@@ -113,6 +113,11 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("LSOAs of 2021", "data.tables.census.by_code = true"),
     ),
+    "a pattern": (
+        lambda table: table,
+        {"file": "cens*.csv"},
+        ("no such file", "A pattern stands for no single file: write census.csv."),
+    ),
     "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
     "no such code column": (
         lambda table: table,
