@@ -240,3 +240,16 @@ def test_what_goes_with_a_target_is_no_answer(place: Place, n_areas: int) -> Non
     give(place, table.astype({"rooms": int}))
     found, _ = read(place)
     assert len(found) == n_areas
+
+
+@pytest.mark.parametrize("ground", ["-5", "many", "inf"])
+def test_a_lookup_of_ground_that_is_none_is_refused(
+    place: Place, expect_line: Callable[..., None], ground: str
+) -> None:
+    codes = people(place)[CODE].tolist()
+    lookup = pd.DataFrame({"LSOA11CD": codes, "LSOA21CD": codes, "CHGIND": "U", "shared_m2": "1"})
+    lookup.loc[3, "shared_m2"] = ground
+    lookup.to_csv(place.folder / "lookup.csv", index=False)
+    place.configure(data={"lookup": "lookup.csv"})
+    says = ("data.lookup", "E01000004 and E01000004 share", repr(ground), "no ground")
+    expect_line(place.config, *says, command="check")

@@ -135,6 +135,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         photo(transform=rasterio.Affine(10, 0, 1e308, 0, -10, 1e308)),
         ("photo.tif: its corner lies at 1e+308",),
     ),
+    "a world file of another place": (
+        two(lambda p: (p.folder / "photo.tfw").write_text("10\n0\n0\n-10\n531005\n181095\n")),
+        ("photo.tif: a corner of it lies at 529900, 181100", "by photo.tfw beside it"),
+    ),
     "two bands of one name": (
         named("red", "red", "green", "blue", n_bands=4),
         ("data.photo.bands: 2 of its bands are called 'red'",),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from basrelief.config import InputError
 from basrelief.eyes import EmbeddingSettings
 from basrelief.sources.photo_headers import pick_bands
-from basrelief.sources.tiles import find_place_fault
+from basrelief.sources.raster_places import find_place_fault
 
 NO_UNIT = "1"
 """Unit of an embedding's numbers, as CF metadata write it: they are shares of nothing."""

@@ -38,6 +38,7 @@ from basrelief.sources.photo_headers import (
     find_scale,
     is_mute,
 )
+from basrelief.sources.raster_places import find_move
 from basrelief.sources.tiles import (
     GRID_TOLERANCE,
     RasterFile,
@@ -169,7 +170,9 @@ def read_overlay_header(
         raise InputError(f"{name}: {what} read as a GeoTIFF: gdal_translate IN OUT.tif")
     try:
         with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
-            stranger = find_stranger(dataset, raster.file) if raster.member is None else None
+            stranger = None
+            if raster.member is None:
+                stranger = find_stranger(dataset, raster.file) or find_move(dataset, raster.file)
             return OverlayFile(
                 raster=raster,
                 driver=driver,

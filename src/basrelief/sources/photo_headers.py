@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
-from basrelief.sources.tiles import find_place_fault
+from basrelief.sources.raster_places import find_place_fault
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 """Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""

@@ -31,7 +31,8 @@ from basrelief.sources.formats import (
     refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern, refuse_absent
-from basrelief.sources.plausible import FARTHEST_M, LARGEST_CELL_M, METRES_A_UNIT, SMALLEST_CELL_M
+from basrelief.sources.plausible import METRES_A_UNIT
+from basrelief.sources.raster_places import find_move, find_place_fault
 from basrelief.typed import Typed
 
 UNIT_TOLERANCE = 0.01
@@ -248,6 +249,7 @@ def _read_header(found: RasterFile) -> Tile:
                 or find_place_fault(dataset)
                 or _find_odd_cells(dataset)
                 or (find_stranger(dataset, file) if member is None else None)
+                or (find_move(dataset, file) if driver == "GTiff" and member is None else None)
                 or fault
                 or _find_double(dataset, unit_m, unit),
             )
@@ -352,24 +354,6 @@ def _find_odd_scale(dataset: Any) -> str | None:
         f"its numbers are scaled by {scale:g} and moved by {offset:g}, which makes no heights. "
         "Take both away: gdal_translate -a_scale 1 -a_offset 0 IN OUT.tif"
     )
-
-
-def find_place_fault(dataset: Any) -> str | None:
-    """Say why nobody can tell where an open raster lies, or nothing."""
-    cell = dataset.transform
-    # What rasterio gives where a file says nothing of its place.
-    if cell.is_identity:
-        return "carries no place on the ground. Give a georeferenced raster."
-    # Written so that not-a-number is no place either.
-    is_degrees = dataset.crs is not None and dataset.crs.is_geographic
-    # What is in degrees is told so, by its CRS.
-    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.determinant) ** 0.5 <= LARGEST_CELL_M
-    if not (is_sized and abs(cell.determinant) > 0 and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
-        return (
-            f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
-            "place in metres. Fetch it again."
-        )
-    return None
 
 
 def _find_odd_cells(dataset: Any) -> str | None:
