@@ -283,8 +283,8 @@ def is_answer(values: NDArray[np.float64], labels: NDArray[np.float64]) -> bool:
         return False
     if len(pair) < FEW_AREAS:
         # A few areas may be in one order by chance; on one line they are by none.
-        return bool(abs(pair.corr().iloc[0, 1]) > 1 - 1e-9)
-    order = pair.corr(method="spearman").iloc[0, 1]
+        return bool(abs(pair["value"].corr(pair["label"])) > 1 - 1e-9)
+    order = pair["value"].corr(pair["label"], method="spearman")
     # Turned round, so that a rank that falls with its score is one that rises.
     pair["value"] *= np.sign(order)
     ends = pair.groupby("label")["value"].agg(["min", "max"])
