@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import Band, create_layer
 from basrelief.chips.store import load_samples
 from basrelief.config import DataSettings, InputError, Settings
@@ -25,7 +26,6 @@ from basrelief.learn.dense import dense_features, settle_resolutions
 from basrelief.learn.extract import Extractor, load_extractor
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, StackRecipe
-from basrelief.learn.renderings import render_colours
 from basrelief.run import Run
 from basrelief.stage_settings import ModelSettings
 

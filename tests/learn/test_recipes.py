@@ -24,6 +24,7 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
         "resnet50v2",
         "stack",
         "vgg16",
+        "vgg16-photo",
     ]
 
 

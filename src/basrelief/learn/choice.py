@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
+from basrelief.chips.store import COLOURS, HEIGHTS, PHOTO
 from basrelief.config import InputError, Settings
 from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.eyes import join_eyes
@@ -203,7 +204,9 @@ def _check_table_names(settings: Settings) -> None:
 def _check_suits(recipe: Recipe, settings: Settings) -> None:
     """Stop where the recipe needs heights or schemes that are not there."""
     if isinstance(recipe, NetworkRecipe):
-        recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        if bands == "relief+photo":
+            _check_layer(recipe.name, "photo", COLOURS, settings)
         return
     if not settings.data.has_rasters:
         raise InputError(
@@ -211,8 +214,9 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
     for member in find_members(recipe, settings):
-        if isinstance(member, DenseRecipe | BandsRecipe):
-            _check_layer(member, settings)
+        if isinstance(member, DenseRecipe | BandsRecipe) and member.layer != HEIGHTS:
+            wanted = member.bands if isinstance(member, DenseRecipe) else ()
+            _check_layer(member.name, member.layer, wanted, settings)
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(
@@ -221,24 +225,22 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
         )
 
 
-def _check_layer(recipe: DenseRecipe | BandsRecipe, settings: Settings) -> None:
+def _check_layer(name: str, layer: str, wanted: Sequence[str], settings: Settings) -> None:
     """Stop where a recipe looks at a layer that is not there, or at bands that it has not."""
-    if recipe.layer == "heights":
-        return
-    if recipe.layer not in settings.data.overlays:
-        keys = "files and bands" if recipe.layer == "photo" else "files"
+    if layer not in settings.data.overlays:
+        keys = "files and bands" if layer == PHOTO else "files"
         raise InputError(
-            f"models.recipes: {recipe.name!r} looks at {OVERLAY_WORDS[recipe.layer]}, and none is "
-            f"given. Add [data.{recipe.layer}] with {keys}, or take the recipe out."
+            f"models.recipes: {name!r} looks at {OVERLAY_WORDS[layer]}, and none is "
+            f"given. Add [data.{layer}] with {keys}, or take the recipe out."
         )
     photo = settings.data.photo
-    if photo is None or not isinstance(recipe, DenseRecipe):
+    if photo is None:
         return
-    known = [name.lower() for name in photo.bands]
-    missing = [name for name in recipe.bands if name.lower() not in known]
+    known = [band.lower() for band in photo.bands]
+    missing = [band for band in wanted if band.lower() not in known]
     if missing:
         raise InputError(
-            f"recipe {recipe.name!r}: bands = {recipe.bands}, and data.photo.bands = "
+            f"recipe {name!r}: bands = {list(wanted)}, and data.photo.bands = "
             f"{photo.bands} have no {missing[0]!r}. Change one of the two."
         )
 

@@ -18,10 +18,11 @@ from basrelief.config import InputError, Settings
 from basrelief.eyes import EmbeddingReading, OverlaySettings, PhotoReading, PhotoSettings
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
+from basrelief.learn.knowledge import list_known
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipe_files import find_members, read_recipe
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.learn.recipes import (
     KrigedRecipe,
     NetworkRecipe,
@@ -55,7 +56,8 @@ class FinalModel(StrictTable):
     unit: Literal["chip", "area"]
     kind: Literal["pictures", "heights"]
     bands: str
-    """``relief`` or ``shaded`` of a network; ``heights`` where areas are described."""
+    """Of a network as it sees chips, ``relief``, ``shaded`` or ``relief+photo``; ``heights`` where
+    areas are described."""
 
     ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
@@ -152,9 +154,7 @@ def _list_readings(recipe: Recipe, samples: Samples, settings: Settings) -> dict
     -------
     Keyword arguments of `FinalModel`.
     """
-    if isinstance(recipe, NetworkRecipe):
-        return {}
-    eyes = {member.eye for member in find_members(recipe, settings)}
+    eyes = set(list_known(recipe, samples, settings))
     asked = {name: each for name, each in settings.data.overlays.items() if name in eyes}
     return {name: _settle_reading(each, samples.layers[name]) for name, each in asked.items()}
 

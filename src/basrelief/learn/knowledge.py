@@ -40,7 +40,9 @@ def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[st
     A recipe that joins place is given districts too; it knows them only where they count.
     """
     if isinstance(recipe, NetworkRecipe):
-        return (HEIGHTS if samples.kind == "heights" else PICTURES,)
+        if samples.kind == "pictures":
+            return (PICTURES,)
+        return (HEIGHTS, PHOTO) if recipe.choose_bands("heights") == "relief+photo" else (HEIGHTS,)
     known = {member.eye for member in find_members(recipe, settings)}
     if isinstance(recipe, KrigedRecipe):
         known.add(PLACE)

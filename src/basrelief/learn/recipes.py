@@ -42,7 +42,8 @@ class NetworkRecipe(StrictTable):
     """Who builds it: ``keras`` pads, strides and normalises ``resnetv2_50`` as Keras does."""
 
     bands: Annotated[list[Bands], Field(min_length=1)]
-    """What the network sees, in order of preference; pictures are shaded."""
+    """What the network sees, in order of preference; pictures are shaded. ``relief+photo`` gives
+    the photo of the same ground a backbone of its own, of the same kind (late fusion)."""
 
     preprocessing: Preprocessing = "weights"
     """The normalisation of the weights, or Keras' ``preprocess_input`` and then 1/255."""

@@ -30,7 +30,7 @@ from basrelief.tell.models import LAYER_WORDS, Model
 from basrelief.tell.page.data import say_flights
 from basrelief.tell.words import name_target, write_targets
 
-BANDS = {
+BANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "relief": (
         ("height", "Height above ground, m"),
         ("slope", "Slope of the ground, degrees"),
@@ -42,6 +42,11 @@ BANDS = {
         ("blue", "Coloured hillshade, blue"),
     ),
 }
+
+BANDS["relief+photo"] = (
+    *BANDS["relief"],
+    *((name, f"Photo, {name}, 0 to 255") for name in ("red", "green", "blue")),
+)
 
 MANY_FEATURES = 100
 """More features than this are not named one by one."""
