@@ -113,6 +113,11 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("LSOAs of 2021", "data.tables.census.by_code = true"),
     ),
+    "nothing but blanks": (
+        lambda table: table.assign(rent="", rooms="n/a"),
+        {},
+        ("data.tables.census.columns", "has no number of any area of the place"),
+    ),
     "a pattern": (
         lambda table: table,
         {"file": "cens*.csv"},

@@ -198,6 +198,12 @@ def _refuse_strangers(values: pd.DataFrame, typed: Typed, area_ids: list[str]) -
             f"{typed}: none of its area codes ({there}) is among those of the place (such as "
             f"{area_ids[0]!r}). Give a table of the same areas, or leave it out."
         )
+    # Of every area the mean would be taken, and it would pass for something that is known.
+    if not values.reindex(area_ids).notna().any(axis=None):
+        raise InputError(
+            f"{typed.name('columns')}: {typed} has no number of any area of the place in these "
+            "columns. Name others, or leave the table out."
+        )
 
 
 def _note_gaps(here: pd.DataFrame, typed: Typed, notes: Notes) -> None:

@@ -10,9 +10,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio import Affine
-from rasterio.errors import RasterioError
 from rasterio.transform import array_bounds
 from rasterio.warp import calculate_default_transform, transform_bounds
 from rasterio.windows import Window as RasterWindow
@@ -40,6 +38,7 @@ from basrelief.sources.photo_headers import (
 )
 from basrelief.sources.raster_places import find_move
 from basrelief.sources.tiles import (
+    BROKEN_RASTER,
     GRID_TOLERANCE,
     RasterFile,
     bounded_gdal,
@@ -182,7 +181,7 @@ def read_overlay_header(
                 shape=dataset.shape,
                 **_read_numbers(dataset, asked, name, stranger),
             )
-    except (RasterioError, CRSError, ValueError) as error:
+    except BROKEN_RASTER as error:
         reason = say_gdal_reason(error, raster.path, name)
         what = "no embeddings" if isinstance(asked, EmbeddingSettings) else "no photo"
         raise InputError(f"{name}: this is {what} that can be read ({reason}).") from error
@@ -302,7 +301,7 @@ def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]
                 classes = dataset.read(file.mask, window=window)
                 _refuse_odd_classes(classes[has_data], file.name)
                 has_data &= ~np.isin(classes, CLOUDED)
-    except (RasterioError, MemoryError, ValueError) as error:
+    except BROKEN_RASTER as error:
         reason = say_gdal_reason(error, file.raster.path, file.name)
         raise InputError(
             f"{file.name}: cannot be read to its end, it may be truncated ({reason}). "

@@ -13,6 +13,7 @@ from typing import Any
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -34,6 +35,10 @@ from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.plausible import METRES_A_UNIT
 from basrelief.sources.raster_places import find_move, find_place_fault
 from basrelief.typed import Typed
+
+# GDAL's own errors come through where rasterio asks for a header's words only when they are wanted.
+BROKEN_RASTER = (RasterioError, CPLE_BaseError, CRSError, MemoryError, ValueError)
+"""What rasterio and PROJ raise of a broken raster, depending on what the damage hits first."""
 
 UNIT_TOLERANCE = 0.01
 """Parts by which two words for one unit may differ: the feet in use do by a millionth."""
@@ -254,7 +259,7 @@ def _read_header(found: RasterFile) -> Tile:
                 or _find_double(dataset, unit_m, unit),
             )
     # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
-    except (RasterioError, CRSError, ValueError) as error:
+    except BROKEN_RASTER as error:
         raise InputError(
             f"{name}: this is no raster that can be read ({say_gdal_reason(error, path, name)}). "
             "Narrow the pattern to ASCII grids, GeoTIFFs or zips of them, or fetch it again."

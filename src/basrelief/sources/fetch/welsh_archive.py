@@ -14,7 +14,6 @@ import numpy as np
 import rasterio
 import shapely
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from shapely.geometry import shape
@@ -27,7 +26,7 @@ from basrelief.sources.fetch.heights import FOLDERS
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.national_grid import NATIONAL_GRID, locate_square, read_square
 from basrelief.sources.products import Product
-from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
+from basrelief.sources.tiles import BROKEN_RASTER, GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
 from basrelief.sources.wales import NATURAL_RESOURCES_WALES
 from basrelief.typed import Typed
 
@@ -160,7 +159,7 @@ def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
             for tile in wanted:
                 n_known += _copy(tile, out, grid, survey.ground)
     # Of a header that was altered no grid may come.
-    except (RasterioError, InputError, ValueError) as error:
+    except (*BROKEN_RASTER, InputError) as error:
         if isinstance(error, ServiceError):
             raise
         raise ServiceError(f"{path.name}: cannot be read ({error})") from error
