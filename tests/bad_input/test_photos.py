@@ -84,6 +84,17 @@ def named(*names: str, n_bands: int = 3, **asked: Any) -> Spoil:
     return spoil
 
 
+def scaled(*scales: float) -> Spoil:
+    """A photo that says by what its numbers are multiplied."""
+
+    def spoil(place: Any) -> None:
+        photo(SIXTEEN)(place)
+        with rasterio.open(place.folder / "photo.tif", "r+") as file:
+            file.scales = scales
+
+    return spoil
+
+
 def two(other: Spoil) -> Spoil:
     """A sound photo, and another file beside it."""
 
@@ -154,6 +165,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "no data of 16 bits, undeclared": (
         photo(holed(SIXTEEN, 65535), {"scale": 1e-4}),
         ("are no reflectance, such as 65535", "gdal_edit.py -a_nodata 65535"),
+    ),
+    "a scale of 0 in the file": (
+        scaled(0.0, 1.0, 1.0),
+        ("photo.tif: says that its numbers are to be multiplied by 0", "makes no picture"),
     ),
     "a scale of another kind of number": (
         photo(SIXTEEN, {"scale": 1e-9}),
