@@ -9,16 +9,12 @@ from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, StrictTable
 
+OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
+"""Layers beside heights, by their names, as sentences name them."""
+
 KNOWN_BESIDES = (
-    "heights",
-    "pictures",
-    "photo",
-    "embedding",
-    "lidar",
-    "mean",
-    "place",
-    "district",
-    "size",
+    *("heights", "pictures", *OVERLAY_WORDS, "lidar"),
+    *("mean", "place", "district", "size"),
 )
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
@@ -72,10 +68,6 @@ class PhotoSettings(PhotoReading):
 
     files: PathText
     """Glob of GeoTIFFs of the place; what several show is the median of them."""
-
-
-OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
-"""Layers beside heights, by their names, as sentences name them."""
 
 
 class EmbeddingReading(StrictTable):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.overlays import OverlayFile
-from basrelief.sources.photo_headers import BRIGHTNESS
+from basrelief.sources.photo_headers import BRIGHTNESS, REFLECTANCE
 from basrelief.typed import Typed
 
 DARK_SHARE = 0.5
@@ -66,7 +66,7 @@ class SeenNumbers:
         self.n_white += int((known == WHITEST).all(axis=0).sum())
         self.lowest = min(self.lowest, float(known.min()))
         self.highest = max(self.highest, float(known.max()))
-        self.is_grey = self.is_grey and bool((known == known[0]).all())
+        self.is_grey = self.is_grey and len(known) > 1 and bool((known == known[0]).all())
         # In doubles: the square of what stands for no data has no place among floats.
         self.squares += float(np.square(known, dtype=np.float64).sum())
 
@@ -94,10 +94,10 @@ def believe_photo(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: No
             f"{typed}: all its bands hold the same numbers: a grey picture, or one drawn from "
             "heights, in which no colour says anything"
         )
-    # Any number of 8 bits is a brightness.
-    if first.unit != BRIGHTNESS:
+    # Any number of 8 bits is a brightness, and of other units nothing is known.
+    if first.unit == REFLECTANCE:
         _refuse_reflectance(seen, first, typed)
-    elif seen.n_white > WHITE_SHARE * seen.n_cells:
+    elif first.unit == BRIGHTNESS and seen.n_white > WHITE_SHARE * seen.n_cells:
         notes.add(
             f"{typed}: {seen.n_white / seen.n_cells:.0%} of its cells are 255 in all bands, and "
             "taken for white ground. Where they stand for no data: gdal_edit.py -a_nodata 255 FILE"

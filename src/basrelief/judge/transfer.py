@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import EmbeddingSettings, OverlaySettings, PhotoSettings
+from basrelief.eyes import OVERLAY_WORDS, EmbeddingSettings, OverlaySettings, PhotoSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -165,7 +165,7 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             "--embedding: missing, and this model looks at embeddings. Give the place's, of the "
             "same kind, or use a model that does without."
         )
-    for name in (PHOTO, EMBEDDING):
+    for name in OVERLAY_WORDS:
         typed = getattr(place, name)
         if getattr(model, name) is None and typed is not None:
             raise InputError(
@@ -320,7 +320,7 @@ def score_place(
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
-    overlays = [name for name in (PHOTO, EMBEDDING) if getattr(model, name) is not None]
+    overlays = [name for name in OVERLAY_WORDS if getattr(model, name) is not None]
     seen = overlays[0] if overlays else HEIGHTS
     by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
     return score_answer(known, {"area": blocks}, settings, label, seen, by_chance)

@@ -58,7 +58,10 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    defaults = (*DEFAULT_RECIPES, *(OVERLAY_RECIPES[name] for name in settings.data.overlays))
+    defaults = (
+        *DEFAULT_RECIPES,
+        *(r for name, r in OVERLAY_RECIPES.items() if name in settings.data.overlays),
+    )
     for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:

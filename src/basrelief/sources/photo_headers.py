@@ -165,9 +165,9 @@ def find_scale(
     offsets = tuple(float(dataset.offsets[index - 1]) for index in indexes)
     if not all(np.isfinite((*factors, *offsets))) or not all(factors):
         raise InputError(
-            f"{name}: says that its numbers are to be multiplied by {factors[0]:g} and {offsets[0]:g} "
-            "added, which makes no picture. Take both away: gdal_translate -a_scale 1 -a_offset 0 "
-            "IN.tif OUT.tif"
+            f"{name}: says that its numbers are to be multiplied by {factors[0]:g} and "
+            f"{offsets[0]:g} added, which makes no picture. Take both away: "
+            "gdal_translate -a_scale 1 -a_offset 0 IN.tif OUT.tif"
         )
     is_said = any(each != 1.0 for each in factors) or any(offsets)
     n_bands = len(indexes)
