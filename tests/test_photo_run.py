@@ -135,7 +135,7 @@ def place_of(folder: Path, *, has_photo: bool = True) -> NewRasters:
         None,
         str(folder / "areas.gpkg"),
         str(folder / "labels.csv"),
-        photo=str(folder / "photo.tif") if has_photo else None,
+        overlays={"photo": str(folder / "photo.tif")} if has_photo else {},
     )
 
 
@@ -163,7 +163,7 @@ def test_a_photo_that_is_coarser_than_what_was_learnt_from_is_refused(
     profile["transform"] = profile["transform"] @ rasterio.Affine.scale(2)
     with rasterio.open(tmp_path / "coarse.tif", "w", **profile) as coarse:
         coarse.write(values)
-    place = replace(place_of(other_town), photo=str(tmp_path / "coarse.tif"))
+    place = replace(place_of(other_town), overlays={"photo": str(tmp_path / "coarse.tif")})
     out = Run(tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match=r"--photo .* cells of 20 m, coarser than the 10 m"):
         transfer_model(photographed[0], place, out, "small-photo")

@@ -228,6 +228,13 @@ def same_twice(place: Any) -> None:
     place.configure(data={"dtm": "b.tif"})
 
 
+def same_and_coarser(place: Any) -> None:
+    fine = place.heights()
+    means = fine.reshape(len(fine) // 2, 2, -1, 2).mean(axis=(1, 3)).astype(np.float32)
+    place.write_raster("b.tif", means, cell=4.0)
+    place.configure(data={"dtm": "b.tif"})
+
+
 def swapped(place: Any) -> None:
     place.write_raster("low.tif", ground_of(place))
     place.configure(data={"dsm": "low.tif", "dtm": "dsm.tif"})
@@ -400,6 +407,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "rows from the south": (turned, ("dsm.tif: its rows run from the south", "gdalwarp")),
     "the same as surface and terrain": (same_twice, ("data.dtm = 'b.tif'", "the same heights")),
+    "the same in coarser cells": (same_and_coarser, ("data.dtm = 'b.tif'", "the same heights")),
     "surface and terrain swapped": (swapped, ("data.dtm = 'dsm.tif'", "below the terrain in 40%")),
     "terrain in feet": (
         with_terrain(lambda low: low * np.float32(3.28)),

@@ -19,7 +19,7 @@ from basrelief.config import InputError
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
-from basrelief.sources.mixed_cells import settle_cells, widen
+from basrelief.sources.mixed_cells import MOST_COARSER, settle_cells, widen
 from basrelief.sources.national_grid import EPSG, locate_square
 from basrelief.sources.plausible import (
     APART_GROUND_M,
@@ -247,8 +247,10 @@ def open_mosaic(
     return _align(settle_cells(tiles, wanted_m, typed, notes), common, typed)
 
 
-def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
-    """Check that surface and terrain have one CRS and resolution and share ground.
+def check_same_place(dsm: Mosaic, dtm: Mosaic, notes: Notes) -> None:
+    """Check that surface and terrain have one CRS and share ground; note cells of two sizes.
+
+    Each is cut from cells of its own: the ground is smooth enough to be interpolated.
 
     Raises
     ------
@@ -260,17 +262,23 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
             f"{dtm.key}: its CRS is {name_crs(dtm.crs)}, that of {dsm.key} {name_crs(dsm.crs)}. "
             "Give both in the same CRS."
         )
-    if abs(dsm.grid.cell_m - dtm.grid.cell_m) > 1e-6 * dsm.grid.cell_m:
-        raise InputError(
-            f"{dtm.key}: its cells are {dtm.grid.cell_m:g} m, those of {dsm.key} "
-            f"{dsm.grid.cell_m:g} m. Give both at the same resolution, or leave {dtm.key} out: "
-            "the ground is then estimated from the surface."
-        )
     if not overlap(dsm.grid.bounds, dtm.grid.bounds):
         raise InputError(
             f"{dtm.key}: it covers {format_bounds(dtm.grid.bounds)}, {dsm.key} "
             f"{format_bounds(dsm.grid.bounds)} (west, south, east, north): they share no ground. "
             "Give both for the same place."
+        )
+    own_m, top_m = dtm.grid.cell_m, dsm.grid.cell_m
+    if own_m > MOST_COARSER * top_m:
+        raise InputError(
+            f"{dtm.key}: its cells are {own_m:g} m, those of {dsm.key} {top_m:g} m, too fine to "
+            f"stand on it. Give a terrain of {MOST_COARSER * top_m:g} m or finer, or leave "
+            f"{dtm.key} out: the ground is then estimated from the surface."
+        )
+    if abs(own_m - top_m) > 0.01 * top_m:
+        notes.add(
+            f"{dtm.key}: its cells are {own_m:g} m, those of {dsm.key} {top_m:g} m; each is "
+            "brought to the chips' cells from its own"
         )
 
 
