@@ -142,6 +142,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         photo(transform=rasterio.Affine(NOWHERE, 0, 529_900, 0, -10, 181_100)),
         ("photo.tif: its corner lies at", "nan", "no place in metres"),
     ),
+    "a northing that is no number": (
+        photo(transform=rasterio.Affine(10, 0, 529_900, 0, -10, NOWHERE)),
+        ("photo.tif: its corner lies at 529900, nan",),
+    ),
     "a corner at 1e308": (
         photo(transform=rasterio.Affine(10, 0, 1e308, 0, -10, 1e308)),
         ("photo.tif: its corner lies at 1e+308",),

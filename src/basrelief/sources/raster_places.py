@@ -25,7 +25,9 @@ def find_place_fault(dataset: Any) -> str | None:
     is_degrees = dataset.crs is not None and dataset.crs.is_geographic
     # What is in degrees is told so, by its CRS.
     is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.determinant) ** 0.5 <= LARGEST_CELL_M
-    if not (is_sized and abs(cell.determinant) > 0 and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
+    # Each by itself: of two the larger is no longer told where one is not-a-number.
+    is_near = all(abs(each) < FARTHEST_M for each in (cell.c, cell.f))
+    if not (is_sized and abs(cell.determinant) > 0 and is_near):
         return (
             f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
             "place in metres. Fetch it again."
