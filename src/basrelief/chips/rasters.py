@@ -77,7 +77,7 @@ def chips_from_rasters(
     run = notes.run
     rasters, areas, targets = open_place(settings, notes, folder, detail_m)
     # A place that is only predicted has no tables: its model must not rest on any.
-    eyes = read_place_tables(settings, notes, areas) if detail_m is None else {}
+    eyes = read_place_tables(settings, notes, areas, targets) if detail_m is None else {}
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)

@@ -13,7 +13,6 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from basrelief.config import InputError
@@ -33,7 +32,14 @@ from basrelief.sources.plausible import (
 from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
-from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_gdal_reason
+from basrelief.sources.tiles import (
+    BROKEN_RASTER,
+    GRID_TOLERANCE,
+    Tile,
+    bounded_gdal,
+    find_tiles,
+    say_gdal_reason,
+)
 from basrelief.sources.warp import spread_over
 from basrelief.typed import Typed
 
@@ -171,7 +177,7 @@ class Mosaic:
                     values[dataset.read_masks(1, window=window) == 0] = np.nan
                 scale, offset = dataset.scales[0], dataset.offsets[0]
         # What a broken file makes of its size is for NumPy to refuse.
-        except (RasterioError, MemoryError, ValueError) as error:
+        except BROKEN_RASTER as error:
             reason = say_gdal_reason(error, tile.path, tile.name)
             raise InputError(
                 f"{tile.name}: cannot be read to its end, it may be truncated ({reason}). "

@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+from basrelief.sources.raster_places import find_place_fault
 from basrelief.sources.tiles import bounded_gdal
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
@@ -68,16 +69,6 @@ def find_photo_fault(dataset: Any) -> str | None:
             "come one a file: gdalbuildvrt -separate, then gdal_translate to a GeoTIFF."
         )
     return find_place_fault(dataset)
-
-
-def find_place_fault(dataset: Any) -> str | None:
-    """Say why nobody can tell where an open raster lies, or nothing."""
-    # What rasterio gives where a file says nothing of its place.
-    if dataset.transform.is_identity:
-        return "carries no place on the ground. Give a georeferenced raster."
-    if dataset.transform.is_degenerate:
-        return "has cells without any ground. Fetch it again."
-    return None
 
 
 def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
@@ -157,6 +148,12 @@ def pick_bands(
     wanted = [each.lower() for each in asked]
     for names in told:
         if all(each in names for each in wanted):
+            twice = next((each for each in wanted if names.count(each) > 1), None)
+            if twice is not None:
+                raise InputError(
+                    f"{where}: {names.count(twice)} of its bands are called {twice!r}. Give each "
+                    "band that is asked for a name of its own (its description, in GDAL's words)."
+                )
             return tuple(names.index(each) + 1 for each in wanted)
     shown = [each for each in told[0] if each]
     is_some = any(each in names for names in told for each in wanted)
@@ -191,6 +188,12 @@ def find_scale(
     kinds = {str(dataset.dtypes[index - 1]) for index in indexes}
     factors = tuple(float(dataset.scales[index - 1]) for index in indexes)
     offsets = tuple(float(dataset.offsets[index - 1]) for index in indexes)
+    if not all(np.isfinite((*factors, *offsets))) or not all(factors):
+        raise InputError(
+            f"{name}: says that its numbers are to be multiplied by {factors[0]:g} and "
+            f"{offsets[0]:g} added, which makes no picture. Take both away: "
+            "gdal_translate -a_scale 1 -a_offset 0 IN.tif OUT.tif"
+        )
     is_said = any(each != 1.0 for each in factors) or any(offsets)
     n_bands = len(indexes)
     if not is_said:

@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.national_grid import NATIONAL_GRID
 
@@ -89,7 +90,7 @@ def _check_names_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _find_csv(archive)
-    except zipfile.BadZipFile as error:
+    except BROKEN as error:
         raise ServiceError("www.arcgis.com: the Index of Place Names came as no zip") from error
 
 
