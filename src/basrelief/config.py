@@ -45,6 +45,9 @@ from basrelief.values import (
 # type checker takes no tuple for a list of literals.
 SCHEMES = ("random", "area", "msoa", "lad", "block")
 Scheme = Literal["random", "area", "msoa", "lad", "block"]
+OF_RASTERS = ("dtm", "photo", "max_years_apart")
+"""Keys of ``[data]`` that say nothing without rasters of heights."""
+
 MIN_WORLDS = 40
 """Fewer cannot say that chance gives something less than once in twenty times."""
 
@@ -110,7 +113,7 @@ class Typed:
 
 
 class DataSettings(StrictTable):
-    """Where the data are: pictures and a table, or rasters, boundaries and labels."""
+    """Where the data are: pictures and a table; or boundaries and labels with rasters or tables."""
 
     images: PathText | None = None
     """Folder of PNG pictures (route 1)."""
@@ -125,7 +128,7 @@ class DataSettings(StrictTable):
     """Glob of terrain rasters; without it the ground is estimated from the surface."""
 
     crs: Text | None = None
-    """CRS of rasters that carry none, for example ``EPSG:27700``."""
+    """CRS of rasters, or without any of boundaries, that carry none: ``EPSG:27700``."""
 
     areas: PathText | None = None
     """Polygons of the small areas (route 2)."""
@@ -170,26 +173,44 @@ class DataSettings(StrictTable):
 
     @property
     def has_rasters(self) -> bool:
-        """Whether the input is rasters rather than pictures."""
+        """Whether there are rasters of heights."""
         return self.dsm is not None
+
+    @property
+    def kind(self) -> Literal["pictures", "heights", "tables"]:
+        """What is learnt from first; ``tables`` where nothing looks at the ground."""
+        if self.has_rasters:
+            return "heights"
+        return "pictures" if self.areas is None else "tables"
 
     @model_validator(mode="after")
     def _check_route(self) -> Self:
         pictures = {"images": self.images, "table": self.table}
         rasters = {"dsm": self.dsm, "areas": self.areas, "labels": self.labels}
+        # Tables can be all that is learnt from.
+        if self.tables and not self.has_rasters:
+            del rasters["dsm"]
         has_pictures, has_rasters = any(pictures.values()), any(rasters.values())
         # Neither, or both: of both it would be a guess which of them is meant.
         if has_pictures == has_rasters:
             raise ValueError(
-                "give either images and table (pictures), or dsm, areas and labels (rasters)"
+                "give either images and table (pictures), or areas and labels with dsm (rasters), "
+                "tables, or both"
             )
         route = pictures if has_pictures else rasters
         missing = [name for name, value in route.items() if value is None]
         if missing:
             given = next(name for name in route if name not in missing)
-            raise ValueError(f"{', '.join(missing)} missing beside {given}")
+            # Either makes a run of areas.
+            named = ["dsm (or tables)" if name == "dsm" else name for name in missing]
+            raise ValueError(f"{', '.join(named)} missing beside {given}")
         if has_pictures and self.photo is not None:
             raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
+        if has_rasters and not self.has_rasters:
+            of_rasters = {name: getattr(self, name) for name in OF_RASTERS}
+            given = next((name for name, value in of_rasters.items() if value is not None), None)
+            if given is not None:
+                raise ValueError(f"{given} needs rasters of heights: add dsm, or take it out")
         return self
 
     @model_validator(mode="after")
@@ -204,9 +225,10 @@ class DataSettings(StrictTable):
 
     @model_validator(mode="after")
     def _check_tables(self) -> Self:
-        if self.tables and not self.has_rasters:
+        if self.tables and self.kind == "pictures":
             raise ValueError(
-                "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
+                "tables are of areas, and pictures are not learnt from by area: give areas and "
+                "labels instead, with rasters (dsm) or without"
             )
         fault = find_name_fault(list(self.tables))
         if fault is not None:
@@ -438,7 +460,8 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("data",) and "data" not in table:
             cure = (
-                "Add one with images and table (pictures), or with dsm, areas and labels (rasters)"
+                "Add one with images and table (pictures), or with areas and labels and dsm "
+                "(rasters), tables, or both"
             )
             raise InputError(f"{path}: {tell_missing(error, 'data', cure)}.") from error
         raise InputError(f"{tell_typed(error, Settings, str(path), changed)}.") from error

@@ -40,9 +40,11 @@ from basrelief.sources.targets import expand_targets, find_domains, find_target
 
 
 def read_labelled_areas(
-    settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic
+    settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic | None
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Read the areas that the rasters touch, with one column a target.
+
+    Without rasters, which say what the place is, it is the areas with a row in the table of labels.
 
     Parameters
     ----------
@@ -63,18 +65,22 @@ def read_labelled_areas(
         If a table lacks a target, knows none of the areas, or is of another vintage.
     """
     data = settings.data
+    own_crs = None if data.crs is None else settings.typed("crs")
     areas = read_areas(
         settings.typed("areas"),
         column=data.area_column,
-        crs=surface.crs,
-        bounds=surface.grid.bounds,
+        crs=own_crs if surface is None else surface.crs,
+        bounds=None if surface is None else surface.grid.bounds,
         notes=notes,
     )
-    crime = read_counts(settings, notes, folder, _list_with_tiles(areas, surface))
+    among = list(areas["area_id"]) if surface is None else _list_with_tiles(areas, surface)
+    crime = read_counts(settings, notes, folder, among)
     labels, asked = _read_own_labels(settings, notes, crime)
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
+    if surface is None:
+        areas = _keep_labelled(settings, notes, areas, labels)
     if crime is not None and asked:
         labels = labels.join(find_rates(crime, labels["population"])[asked])
     categories = crime.categories if crime is not None else ()
@@ -95,6 +101,19 @@ def read_labelled_areas(
         notes.run.say(_describe_counts(crime, areas, labels))
         _note_gaps(notes, areas, crime, str(settings.typed("crime")))
     return areas, targets
+
+
+def _keep_labelled(
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, labels: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """Keep the areas with a row in the table of labels: boundaries come for whole countries."""
+    has_row = areas["area_id"].isin(labels.index)
+    if not has_row.all():
+        notes.add(
+            f"{settings.typed('areas')}: {name_areas(areas[~has_row], areas)} have no row in "
+            f"{settings.typed('labels')} and are no part of the place"
+        )
+    return areas[has_row].reset_index(drop=True)
 
 
 def _list_with_tiles(areas: gpd.GeoDataFrame, surface: Mosaic) -> list[str]:

@@ -138,6 +138,11 @@ def _find_photo(model: FinalModel, place: NewRasters) -> PhotoSettings | None:
 
 def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
     """Refuse a place that cannot show what the model learnt from."""
+    if model.kind == "tables":
+        raise InputError(
+            f"{folder}: this model learnt from tables alone, which a new place does not have here. "
+            "Give a model of a run on rasters."
+        )
     if model.kind == "pictures":
         raise InputError(
             f"{folder}: this model learnt from pictures, whose colours no raster can be given. "

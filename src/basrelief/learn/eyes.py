@@ -39,7 +39,9 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     if not settings.table_eyes and photo is None:
         return []
     heights, districts = _find_heights(recipes, settings)
-    eyes = {HEIGHTS: heights} | {eye: [eye] for eye in settings.table_eyes}
+    eyes = {eye: [eye] for eye in settings.table_eyes}
+    if settings.data.has_rasters:
+        eyes = {HEIGHTS: heights} | eyes
     if photo is not None:
         eyes[PHOTO] = [photo]
     wanted: list[AreaRecipe] = []
@@ -49,7 +51,9 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
         wanted.append(alone)
     for without in (*eyes, None):
         typed = [name for eye, names in eyes.items() if eye != without for name in names]
-        wanted.append(_join(typed, districts, settings))
+        # All but the only eye is place by itself, which is a baseline.
+        if typed:
+            wanted.append(_join(typed, districts, settings))
     asked = {_tell_content(each, settings): each.name for each in recipes}
     for recipe in wanted:
         other = next((each for each in recipes if each.name.lower() == recipe.name.lower()), None)
@@ -72,6 +76,9 @@ def _find_heights(recipes: Sequence[Recipe], settings: Settings) -> tuple[list[s
     """
     for recipe in recipes:
         if isinstance(recipe, KrigedRecipe):
+            # Without rasters there are none, and what was said of districts counts all the same.
+            if not settings.data.has_rasters:
+                return [], recipe.districts
             typed = [each for each in list_typed_members(recipe) if _is_of_heights(each, settings)]
             if typed:
                 return typed, recipe.districts

@@ -53,9 +53,10 @@ class FinalModel(StrictTable):
 
     recipe: str
     unit: Literal["chip", "area"]
-    kind: Literal["pictures", "heights"]
+    kind: Literal["pictures", "heights", "tables"]
     bands: str
-    """``relief`` or ``shaded`` of a network; ``heights`` where areas are described."""
+    """``relief`` or ``shaded`` of a network; ``heights`` where areas are described, or ``tables``
+    where nothing looks at the ground."""
 
     ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
@@ -113,7 +114,9 @@ def write_model(
         Features that were learnt from, by ``area_id`` and ``block``; None for networks.
     """
     facts, bands = read_json(run.chips / "chips.json"), "heights"
-    if isinstance(recipe, NetworkRecipe):
+    if samples.kind == "tables":
+        bands = "tables"
+    elif isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]

@@ -32,9 +32,12 @@ ROLES = {
 }
 """What files are to a run, by the key that names them, in the order of the report."""
 
-OF_LABELS = ("areas", "scores", "counts of crime", "table of scores", "whose fetched files are")
+OF_LABELS = (
+    *("areas", "scores", "counts of crime", "table of scores", "whose fetched files are"),
+    "tables by area",
+)
 """Roles of the files in which labels stand, or may, or their hashes: boundaries come with scores as
-columns."""
+columns, and an earlier release says nearly what a later one does."""
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,8 @@ def has_index(targets: Sequence[str]) -> bool:
     return not set(DOMAINS).isdisjoint(targets)
 
 
-def name_report(targets: Sequence[str]) -> str:
-    """Name a report by what it predicts.
+def name_report(targets: Sequence[str], source: str = "LIDAR") -> str:
+    """Name a report by what it predicts, and from what.
 
     Examples
     --------
@@ -184,7 +184,12 @@ def name_report(targets: Sequence[str]) -> str:
     """
     many = "deprivation" if has_index(targets) else f"{len(targets)} scores"
     subject = write_targets(targets) if len(targets) < MANY_TARGETS else many
-    return f"{subject} from LIDAR"
+    return f"{subject} from {source}"
+
+
+def name_source(has_ground: bool) -> str:
+    """Name what a run learnt from, in its title."""
+    return "LIDAR" if has_ground else "tables by area"
 
 
 def say_place(districts: Sequence[str], n_areas: int) -> str:

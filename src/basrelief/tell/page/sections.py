@@ -73,7 +73,7 @@ SECTIONS = (
     Section("ground", "What on the ground raises and lowers it", ground.gather),
     Section("looks", "What it looks at", looks.gather, is_public=True),
     Section("limits", "Limits", limits.gather, is_public=True),
-    Section("use", "Fair use", is_public=True),
+    Section("use", "Fair use", limits.gather_use, is_public=True),
     Section("licences", "Data and licences", limits.gather_credits, is_public=True),
     Section("withheld", "What is withheld", withheld.gather, is_public=True),
     Section("again", "How to do it again", again.gather, is_public=True),

@@ -339,7 +339,8 @@ def _count_again(run: Run, samples: Samples) -> dict[str, int]:
     if not samples.has_places:
         return counts | {"used": int(samples.chips["is_used"].sum())}
     n_shown = int((samples.areas["is_used"] & _is_labelled(samples.areas, samples)).sum())
-    return counts | {"areas_labelled": n_shown, "areas_used": n_shown}
+    shown = {"areas_labelled": n_shown, "areas_used": n_shown}
+    return counts | {name: n for name, n in shown.items() if name in counts}
 
 
 def _is_labelled(table: pd.DataFrame, samples: Samples) -> pd.Series[bool]:
