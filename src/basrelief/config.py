@@ -375,6 +375,12 @@ class Settings(StrictTable):
     evaluate: EvaluateSettings = EvaluateSettings()
     publish: PublishSettings = PublishSettings()
 
+    @model_validator(mode="after")
+    def _check_schemes(self) -> Self:
+        if self.data.kind == "tables" and "random" in (self.split.schemes or ()):
+            raise ValueError("split.schemes: 'random' deals chips, and without rasters are none")
+        return self
+
     _folder: Path = PrivateAttr(default=Path())
     _is_of_options: bool = PrivateAttr(default=False)
     _changes: tuple[Change, ...] = PrivateAttr(default=())

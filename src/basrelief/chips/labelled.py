@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import geopandas as gpd
 import numpy as np
@@ -12,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.carried import Lookup, carry_tables, open_lookup
+from basrelief.chips.since import SINCE, find_changes, measure_changes
 from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run
@@ -75,7 +77,8 @@ def read_labelled_areas(
     )
     among = list(areas["area_id"]) if surface is None else _list_with_tiles(areas, surface)
     crime = read_counts(settings, notes, folder, among)
-    labels, asked = _read_own_labels(settings, notes, crime)
+    changes = {} if data.labels is None else find_own_changes(settings)
+    labels, asked = _read_own_labels(settings, notes, crime, changes)
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
@@ -83,6 +86,8 @@ def read_labelled_areas(
         areas = _keep_labelled(settings, notes, areas, labels)
     if crime is not None and asked:
         labels = labels.join(find_rates(crime, labels["population"])[asked])
+    if changes:
+        labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -101,6 +106,26 @@ def read_labelled_areas(
         notes.run.say(_describe_counts(crime, areas, labels))
         _note_gaps(notes, areas, crime, str(settings.typed("crime")))
     return areas, targets
+
+
+def find_own_changes(settings: Settings) -> dict[str, str]:
+    """Find the targets that are changes since the last release, by name what changed."""
+    # Nothing is read for nothing: a table of labels may be a country's workbook.
+    if not any(name.endswith(SINCE) for name in expand_targets(settings.data.targets, ())):
+        return {}
+    return find_changes(
+        settings, read_label_headings(settings.typed("labels"), settings.data.label_column)
+    )
+
+
+def list_label_targets(
+    settings: Settings, changes: Mapping[str, str]
+) -> list[str] | Literal["all"]:
+    """List the targets that tables of labels are asked for: of changes, what changed."""
+    targets = settings.data.targets
+    if targets == "all":
+        return targets
+    return list(dict.fromkeys(changes.get(name, name) for name in targets))
 
 
 def _keep_labelled(
@@ -173,7 +198,9 @@ def read_labels_without(
     # Of what an area withheld was split from, its other parts have the same score.
     left_out = left_out if lookup is None else lookup.trace_back(left_out)
     headings = read_label_headings(typed, data.label_column)
-    own = [name for name in targets if find_target(headings, name) is not None]
+    changes = {name: of for name, of in find_own_changes(settings).items() if name in targets}
+    wanted = list(dict.fromkeys(changes.get(name, name) for name in targets))
+    own = [name for name in wanted if find_target(headings, name) is not None]
     crime = None
     if data.crime is not None:
         named = expand_targets(data.targets, ())
@@ -181,12 +208,15 @@ def read_labels_without(
         crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out, among)
     labels = read_labels(typed, own, data.label_column, notes, left_out)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
-    if crime is None:
-        return labels[list(targets)]
-    rates = find_rates(crime, labels["population"])
-    # A category that stands in rows left out alone has no column.
-    rates = rates.reindex(columns=[name for name in targets if name not in own])
-    return labels[own].join(rates)[list(targets)]
+    if crime is not None:
+        rates = find_rates(crime, labels["population"])
+        # A category that stands in rows left out alone has no column.
+        rates = rates.reindex(columns=[name for name in wanted if name not in own])
+        labels = labels[own].join(rates)
+    if changes:
+        # Ranked anew: a rank among all would tell of those that are left out.
+        labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
+    return labels[list(targets)]
 
 
 def check_targets(
@@ -250,18 +280,19 @@ def _find_fault(values: NDArray[np.float64], unit: str) -> str | None:
 
 
 def _read_own_labels(
-    settings: Settings, notes: Notes, crime: CrimeCounts | None
+    settings: Settings, notes: Notes, crime: CrimeCounts | None, changes: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read labels, none where a model's place has none; and name the rates of crime asked for."""
     data = settings.data
     if data.labels is None:
         return pd.DataFrame(), []
-    typed = settings.typed("labels")
+    typed, wanted = settings.typed("labels"), list_label_targets(settings, changes)
     if crime is None:
-        return read_labels(typed, data.targets, data.label_column, notes), []
+        return read_labels(typed, wanted, data.label_column, notes), []
     headings = read_label_headings(typed, data.label_column)
     # "all" may mean all categories of crime: the table need not hold a deprivation score.
     targets = choose_targets(settings, find_domains(headings), crime.categories)
+    targets = list(dict.fromkeys(changes.get(name, name) for name in targets))
     asked = [name for name in targets if name in crime.counts]
     for name in asked:
         heading = find_target(headings, name)

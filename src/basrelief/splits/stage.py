@@ -108,11 +108,6 @@ def assign_scheme(samples: Samples, settings: Settings, scheme: str) -> pd.DataF
         If the scheme cannot be had from these data.
     """
     if scheme == "random":
-        if samples.kind == "tables":
-            raise InputError(
-                "split.schemes: scheme 'random' deals chips, and without rasters there are none. "
-                f"Use {', '.join(AREA_SCHEMES)}."
-            )
         return _assign_chips(samples, settings.seed)
     areas = find_usable_areas(samples)
     _refuse_few_areas(areas, scheme)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from math import floor, log10
 
+from basrelief.chips.since import SINCE
 from basrelief.config import Settings
 from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
@@ -62,7 +63,12 @@ def name_target(target: str) -> str:
     ('living environment', 'multiple deprivation')
     >>> name_target("imd_from_rank")
     'multiple deprivation (normal score of its rank)'
+    >>> name_target("crime_since_last_release")
+    'crime since the last release (change of normal score)'
     """
+    if target.endswith(SINCE):
+        score = name_target(target.removesuffix(SINCE))
+        return f"{score} since the last release (change of normal score)"
     if target.endswith(SUFFIX):
         return f"{name_target(target.removesuffix(SUFFIX))} (normal score of its rank)"
     return TARGET_NAMES.get(target, target.replace("_", " "))

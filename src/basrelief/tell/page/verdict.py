@@ -25,6 +25,7 @@ from basrelief.tell.findings import (
 from basrelief.tell.gains import find_gain
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.eyes import say_changes
 from basrelief.tell.page.parts import say_joined
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
@@ -122,7 +123,10 @@ def gather(facts: Facts) -> dict[str, Any]:
         "is_cut": axis.cuts(rows),
         "errors": say_errors(findings),
         "intervals": say_intervals(finding.record for finding in findings),
-        "by_district": [note for t in facts.samples.targets if (note := facts.say_by_district(t))],
+        "by_district": [
+            *say_changes(facts),
+            *(note for t in facts.samples.targets if (note := facts.say_by_district(t))),
+        ],
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
         "random": warn_of_random(facts.schemes),
