@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
 from scipy.stats import norm, rankdata
 
@@ -351,3 +352,33 @@ def test_a_change_that_cannot_be_told_is_refused(
     config = write_place(tmp_path)
     config.write_text(change(CONFIG, tmp_path))
     expect_line(config, *says)
+
+
+def test_where_lidar_adds_nothing_to_the_last_release_the_pages_say_so(tmp_path: Path) -> None:
+    write_place(tmp_path)
+    rng = np.random.default_rng(2)
+    tall, side = rng.uniform(4, 20, (N, N)), 40
+    houses = rng.uniform(size=(N * side // 4,) * 2) < 0.5
+    surface = np.kron(tall, np.ones((side, side))) * np.kron(houses, np.ones((4, 4)))
+    transform = rasterio.transform.from_origin(530_000, 180_000, 10, 10)
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:27700"}
+    shape = {"height": len(surface), "width": len(surface), "transform": transform}
+    with rasterio.open(tmp_path / "dsm.tif", "w", **profile, **shape) as file:
+        file.write((surface + 20).astype(np.float32), 1)
+    built = (tall.ravel() - tall.mean()) / tall.std() + 0.3 * rng.standard_normal(N * N)
+    rewrite(tmp_path / "labels.csv", lambda table: table.assign(built=built))
+    config = tmp_path / "c.toml"
+    last = f"[data.tables.last_release]{CONFIG.split('[data.tables.last_release]')[1]}"
+    config.write_text(
+        '[data]\ndsm = "dsm.tif"\nareas = "areas.gpkg"\nlabels = "labels.csv"\n'
+        f'targets = ["built", "kept"]\n{last}'
+        "[chips]\nsize_px = 32\nresolution_m = 10.0\n"
+        '[models]\nrecipes = ["relief-statistics"]\n'
+    )
+    run = run_all(config, quiet=True)
+    nothing = (
+        "LIDAR adds nothing that can be told to last-release and where areas lie for kept. Where "
+        "that release is at hand, LIDAR is not known to be needed."
+    )
+    for page in (run.folder / "report.html", run.folder / "public" / "report.html"):
+        assert nothing in page.read_text()

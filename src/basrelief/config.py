@@ -156,6 +156,9 @@ class DataSettings(StrictTable):
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
+    counts: Annotated[list[Name], Field(max_length=200)] = Field(default=[])
+    """Targets that count cases: learnt as rates per 1,000 of the people in the table of labels."""
+
     label_year: Year | None = None
     """Year that the labels speak of; by default that of the people in their table."""
 
@@ -219,6 +222,11 @@ class DataSettings(StrictTable):
         fault = find_target_fault(targets)
         if fault is not None:
             raise ValueError(f"targets: {fault}")
+        stray = next((name for name in self.counts if name not in targets), None)
+        if stray is not None:
+            raise ValueError(f"counts: {stray!r} is none of the targets; add it to targets")
+        if self.counts and self.kind == "pictures":
+            raise ValueError("counts need people by area, and pictures are not learnt from by area")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self

@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.carried import Lookup, carry_tables, open_lookup
+from basrelief.chips.counted import make_rates, write_counted
 from basrelief.chips.since import SINCE, find_changes, measure_changes
 from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
@@ -86,6 +87,7 @@ def read_labelled_areas(
         areas = _keep_labelled(settings, notes, areas, labels)
     if crime is not None and asked:
         labels = labels.join(find_rates(crime, labels["population"])[asked])
+    write_counted(settings, folder, asked)
     if changes:
         labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
     categories = crime.categories if crime is not None else ()
@@ -206,7 +208,7 @@ def read_labels_without(
         named = expand_targets(data.targets, ())
         among = set(areas["area_id"]) - set(left_out)
         crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out, among)
-    labels = read_labels(typed, own, data.label_column, notes, left_out)
+    labels = make_rates(settings, read_labels(typed, own, data.label_column, notes, left_out))
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     if crime is not None:
         rates = find_rates(crime, labels["population"])
@@ -288,7 +290,7 @@ def _read_own_labels(
         return pd.DataFrame(), []
     typed, wanted = settings.typed("labels"), list_label_targets(settings, changes)
     if crime is None:
-        return read_labels(typed, wanted, data.label_column, notes), []
+        return make_rates(settings, read_labels(typed, wanted, data.label_column, notes)), []
     headings = read_label_headings(typed, data.label_column)
     # "all" may mean all categories of crime: the table need not hold a deprivation score.
     targets = choose_targets(settings, find_domains(headings), crime.categories)
@@ -302,7 +304,7 @@ def _read_own_labels(
                 f"category of {settings.typed('crime')}. Give one of them."
             )
     others = [name for name in targets if name not in asked]
-    labels = read_labels(typed, others, data.label_column, notes)
+    labels = make_rates(settings, read_labels(typed, others, data.label_column, notes))
     if asked and "population" not in labels:
         raise InputError(
             f"data.crime: rates per 1,000 people need a column population (or one that begins "

@@ -122,6 +122,7 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         areas=place.areas,
         labels=place.labels,
         targets=list(model.targets),
+        counts=list(model.counts),
         area_column=place.area_column,
         label_column=place.label_column,
         photo=_find_photo(model, place),

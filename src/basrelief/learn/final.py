@@ -70,6 +70,9 @@ class FinalModel(StrictTable):
 
     chips: ChipSettings
     targets: list[str]
+    counts: list[str]
+    """Targets that tables of labels hold as counts of cases: learnt as rates."""
+
     labels: dict[str, Spread]
     """By target: the labels of the areas, or pictures, learnt from; their mean is to be beaten."""
 
@@ -137,6 +140,7 @@ def write_model(
         photo=_find_photo(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
+        counts=[name for name in settings.data.counts if name in samples.targets],
         labels=_measure_spreads(labels),
         n_areas=len(area_ids),
         features={} if features is None else _measure_spreads(features),

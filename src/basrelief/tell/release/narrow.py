@@ -298,6 +298,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
             r | {"by_decile": [], "by_district": []} for r in judged.failures if has(r, r["recipe"])
         ],
         audit=audit,
+        counts=[r for r in judged.counts if has(r, r["recipe"])],
         partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
         over_targets=[record | {"over": {}} for record in judged.over_targets if has_both(record)],
         claims=[record for record in judged.claims if has_both(record)],
