@@ -27,7 +27,8 @@ CONFIG = """\
 [data]
 areas = "areas.gpkg"
 labels = "labels.csv"
-targets = ["social", "kept", "none", "kept_since_last_release"]
+targets = ["social", "kept", "none", "kept_since_last_release", "cases"]
+counts = ["cases"]
 [data.tables.census]
 file = "census.csv"
 columns = ["rent", "rooms"]
@@ -65,9 +66,11 @@ def write_place(folder: Path, crs: str = "EPSG:27700") -> Path:
             "social": people[:, 0] + 0.5 * rng.standard_normal(N * N),
             "kept": 30 + 10 * before + 4 * rng.standard_normal(N * N),
             "none": rng.standard_normal(N * N),
-            "population": rng.integers(1000, 3000, N * N),
+            "population": rng.integers(300, 6000, N * N),
         }
     )
+    often = 0.01 * np.exp(0.8 * people[:, 1])
+    labels["cases"] = rng.poisson(often * labels["population"])
     # Of two areas few people are known: their figures, and their rows of tables, stay private.
     labels.loc[[3, 17], "population"] = 12
     labels.round(9).to_csv(folder / "labels.csv", index=False)
@@ -114,6 +117,7 @@ def test_gains_of_tables_are_claimed_where_they_were_planted(told: tuple[Run, Se
     }
     assert held - {("census", None), ("last-release", None)} == {
         ("census", "social"),
+        ("census", "cases"),
         ("last-release", "kept"),
     }
     assert not [claim for claim in claims if claim["nothing"] == "no_lidar"]
@@ -135,7 +139,7 @@ def test_no_chip_is_made_and_no_map_drawn_on_the_ground(told: tuple[Run, Setting
 def test_the_page_speaks_of_no_lidar_as_if_there_were_any(told: tuple[Run, Settings]) -> None:
     page = (told[0].folder / "report.html").read_text()
     assert "from tables by area: basrelief report</title>" in page
-    assert "No LIDAR was asked. For 2 of 4 scores" in page
+    assert "No LIDAR was asked. For 3 of 5 scores" in page
     assert "Nothing looked at the ground" in page
     for wrong in ("LIDAR picture", "heights were cut", "worth having", "Burglars", "was flown"):
         assert wrong not in page
@@ -229,6 +233,40 @@ def test_areas_without_a_row_of_labels_are_no_part_of_the_place(tmp_path: Path) 
     assert any("24 of the 64 areas" in note for note in read_json(run.chips / "notes.json"))
 
 
+def test_cases_are_learnt_as_rates_and_read_out_as_counts_beside(
+    told: tuple[Run, Settings],
+) -> None:
+    run, _ = told
+    labels = pd.read_csv(run.folder.parents[1] / "labels.csv")
+    areas = gpd.read_parquet(run.chips / "areas.parquet")
+    assert areas["cases"].to_numpy() == pytest.approx(1000 * labels["cases"] / labels["population"])
+    records = {each["recipe"]: each for each in read_json(run.folder / "evaluate" / "counts.json")}
+    # Recipes that join place have no features of their own to be read out so.
+    assert set(records) == {"census", "last-release"}
+    census = records["census"]
+    assert (census["target"], census["scheme"], census["n"]) == ("cases", "area", N * N)
+    assert census["deviance_skill"] > 0.7
+    # Rates grow by ratios with the feature: a sum cannot follow.
+    assert census["gain"] > 0
+    assert abs(records["last-release"]["deviance_skill"]) < 0.2
+    skill = find_skills(run)["census", "cases"]
+    assert census["skill_gaussian"] == pytest.approx(skill, abs=1e-9)
+    for page in (run.folder / "report.html", run.folder / "public" / "report.html"):
+        assert "Counts beside rates, whole areas held out" in page.read_text()
+
+
+def test_counts_without_people_or_below_none_are_refused(
+    tmp_path: Path, expect_line: Callable[..., None]
+) -> None:
+    config = write_place(tmp_path)
+    rewrite(tmp_path / "labels.csv", lambda table: table.assign(cases=table["cases"] - 1000))
+    expect_line(config, "data.counts: 'cases'", "no count is below 0")
+    rewrite(tmp_path / "labels.csv", lambda table: table.drop(columns="population"))
+    expect_line(config, "data.counts: rates per 1,000 people need a column population")
+    config.write_text(CONFIG.replace('counts = ["cases"]', 'counts = ["case"]'))
+    expect_line(config, "counts: 'case' is none of the targets")
+
+
 CHANGE = "kept_since_last_release"
 
 
@@ -240,12 +278,15 @@ def cut(config: Path) -> tuple[gpd.GeoDataFrame, list[str]]:
     return gpd.read_parquet(run.chips / "areas.parquet"), read_json(run.chips / "notes.json")
 
 
-def rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+def rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> str:
+    """Change a table; give the configuration, which stays as it is."""
     change(pd.read_csv(path)).to_csv(path, index=False)
+    return CONFIG
 
 
 def score(values: pd.Series) -> np.ndarray:
-    return norm.ppf((rankdata(values) - 0.5) / len(values))
+    found: np.ndarray = norm.ppf((rankdata(values) - 0.5) / len(values))
+    return found
 
 
 def test_a_change_is_the_difference_of_normal_scores_among_areas_in_both(tmp_path: Path) -> None:
@@ -273,12 +314,9 @@ def test_a_withheld_score_has_no_part_in_the_changes_of_others(tmp_path: Path) -
     config = write_place(tmp_path)
     hidden, found = [f"E01{k:06d}" for k in (4, 18)], []
     for worth in (-500.0, 500.0):
-        rewrite(
-            tmp_path / "labels.csv",
-            lambda table, w=worth: table.assign(
-                kept=table["kept"].where(~table[CODE].isin(hidden), w)
-            ),
-        )
+        labels = pd.read_csv(tmp_path / "labels.csv")
+        labels.loc[labels[CODE].isin(hidden), "kept"] = worth
+        labels.to_csv(tmp_path / "labels.csv", index=False)
         areas, _ = cut(config)
         settings = load_settings(config)
         found.append(read_labels_without(settings, [CHANGE, "kept"], hidden, areas))

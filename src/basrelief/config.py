@@ -211,9 +211,9 @@ class DataSettings(StrictTable):
             raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
         if has_rasters and not self.has_rasters:
             of_rasters = {name: getattr(self, name) for name in OF_RASTERS}
-            given = next((name for name, value in of_rasters.items() if value is not None), None)
-            if given is not None:
-                raise ValueError(f"{given} needs rasters of heights: add dsm, or take it out")
+            stray = next((name for name, value in of_rasters.items() if value is not None), None)
+            if stray is not None:
+                raise ValueError(f"{stray} needs rasters of heights: add dsm, or take it out")
         return self
 
     @model_validator(mode="after")
