@@ -30,12 +30,13 @@ from fuzz_tables import configuration, crimes, parts, tables
 from pyproj import CRS
 from spoil import Attempt, spoil
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
 from basrelief.sources.lidar import open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
 from basrelief.sources.shared_ground import refuse_shared_ground
+from basrelief.typed import Typed
 
 BOUNDS = (530_000.0, 180_800.0, 530_200.0, 181_000.0)
 

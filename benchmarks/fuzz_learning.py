@@ -12,10 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from spoil import Attempt, spoil
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.keras_files import read_keras
 from basrelief.learn.weights import create_backbone, load_backbone
 from basrelief.sources.picture_files import open_picture
+from basrelief.stage_settings import ModelSettings
 
 
 def pictures(folder: Path, rng: np.random.Generator) -> Attempt:

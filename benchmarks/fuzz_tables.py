@@ -12,10 +12,11 @@ import openpyxl
 import pandas as pd
 from spoil import Attempt, spoil
 
-from basrelief.config import Typed, load_settings
+from basrelief.config import load_settings
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import read_crime
 from basrelief.sources.labels import find_label_vintage, read_labels
+from basrelief.typed import Typed
 
 CODES = [f"E01{k:06d}" for k in range(1, 31)]
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252")

@@ -25,7 +25,8 @@ from basrelief.learn.augment import augment_chips
 from basrelief.learn.encoders import NetworkPlan, build_network, set_trainable
 from basrelief.learn.networks import squared_error
 from basrelief.learn.optimise import make_optimiser
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 
 N_PICTURES, STEPS = 2048, 64
 SIDE = 8192

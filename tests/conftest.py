@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings, load_settings
+from basrelief.config import DataSettings, Settings, load_settings
 from basrelief.grid import Grid
 from basrelief.run import Run, write_json
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import ModelSettings, SplitSettings
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -88,7 +89,8 @@ def town_settings(town: Path) -> Settings:
 @pytest.fixture(scope="session")
 def town_run(town: Path, town_settings: Settings) -> Run:
     """A finished run of the town, every stage."""
-    from basrelief.stages import STAGES, run_stages
+    from basrelief.running import run_stages
+    from basrelief.stages import STAGES
 
     run = Run(town_settings.locate(town_settings.out), quiet=True)
     run_stages(town_settings, run, [stage.name for stage in STAGES], set())
@@ -207,7 +209,8 @@ def built(
 ) -> tuple[Run, Settings]:
     """A small place whose crime is how high it is built, with every recipe of `RECIPES` trained
     on it; nothing is explained yet."""
-    from basrelief.learn.recipes import NetworkRecipe, load_recipe
+    from basrelief.learn.recipe_files import load_recipe
+    from basrelief.learn.recipes import NetworkRecipe
     from basrelief.learn.train_areas import train_areas
 
     folder, rng = tmp_path_factory.mktemp("built"), np.random.default_rng(0)

@@ -14,7 +14,7 @@ import pytest
 from pyproj import CRS
 
 import basrelief
-from basrelief import stages
+from basrelief import running
 from basrelief.chips.layers import Band, create_layer, open_layer
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.grid import Grid
@@ -245,7 +245,7 @@ def test_a_second_process_is_told_of_the_first(
     config = write_config(tmp_path, "run")
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
     # There are no pictures to look at.
-    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
+    monkeypatch.setattr(running, "_check_beforehand", lambda settings: None)
     run = basrelief.run_all(config, quiet=True)
     code = (
         "import sys, basrelief\n"

@@ -12,8 +12,8 @@ import rasterio
 from basrelief.config import InputError, Settings, load_settings
 from basrelief.judge.transfer import NewRasters, transfer_model
 from basrelief.run import Run, read_json
+from basrelief.running import run_stages
 from basrelief.sources.town import write_town
-from basrelief.stages import run_stages
 
 RECIPE = """\
 kind = "dense"

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import basrelief
-from basrelief import cli, stages
+from basrelief import cli, running
 from basrelief.config import InputError, Settings
 from basrelief.marks import is_finished, read_mark, unmark_stage
 from basrelief.run import FORMAT, Run, check_format, read_json, write_json
-from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages, run_stages
+from basrelief.running import run_stages
+from basrelief.stages import STAGES, Stage, find_needed, fingerprint_stages
 
 PAGE = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
 IN_TOWN = {"always", "rasters", "networks", "networks and rasters", "area recipes"}
@@ -231,7 +232,7 @@ def test_a_stage_that_was_to_be_done_anew_is_unfinished_from_the_start(
         raise KeyboardInterrupt
 
     names = [stage.name for stage in STAGES]
-    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
+    monkeypatch.setattr(running, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: None)
     run = basrelief.run_all(tmp_path / "c.toml", quiet=True)
     monkeypatch.setattr(Stage, "work", stop)
@@ -348,7 +349,7 @@ def test_from_a_stage_on_all_later_ones_are_done_anew(
         '[models]\nrecipes = ["vgg16"]\nweights = { vgg16 = "none" }\n'
     )
     names, done = [stage.name for stage in STAGES], list[str]()
-    monkeypatch.setattr(stages, "_check_beforehand", lambda settings: None)
+    monkeypatch.setattr(running, "_check_beforehand", lambda settings: None)
     monkeypatch.setattr(Stage, "work", lambda self: lambda *_: done.append(self.name))
     config = str(tmp_path / "c.toml")
     run = basrelief.run_all(config, quiet=True)

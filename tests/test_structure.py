@@ -15,6 +15,8 @@ ROOMS = [
     "toml",
     "values",
     "eyes",
+    "typed",
+    "stage_settings",
     "config",
     "schema",
     "run",
@@ -29,7 +31,7 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell", "stages", "estimates", "check"]
+ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 
@@ -85,10 +87,17 @@ def test_a_stage_before_training_needs_no_torch(stage: str, town: Path) -> None:
     assert done.stdout.split() == []
 
 
-def test_the_page_of_the_architecture_names_every_file() -> None:
+def test_the_page_of_the_architecture_says_of_every_file_what_it_says_itself() -> None:
     page = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
     tree = page.partition("```\nnames.py")[2].partition("```")[0]
-    listed = [line.split()[0].rstrip("/") for line in ("names.py" + tree).splitlines()]
-    files = [path.name for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
-    folders = [path.parent.name for path in PACKAGE.rglob("*/__init__.py")]
-    assert sorted(listed) == sorted([*files, *folders, "recipes"])
+    listed = [line.strip().split(maxsplit=1) for line in ("names.py" + tree).splitlines()]
+    files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
+    # A room's own words stand in its __init__.py.
+    named = {path: f"{path.parent.name}/" for path in files if path.name == "__init__.py"}
+    said = [[named.get(path, path.name), read_first_words(path)] for path in files]
+    assert sorted(line for line in listed if line[0] != "recipes/") == sorted(said)
+
+
+def read_first_words(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split()).removesuffix(".")

@@ -14,7 +14,8 @@ import pytest
 import basrelief
 from basrelief.config import Settings, load_settings
 from basrelief.run import Run, read_json
-from basrelief.stages import STAGES, run_stages
+from basrelief.running import run_stages
+from basrelief.stages import STAGES
 
 
 def skill_of(run: Run, target: str) -> float:

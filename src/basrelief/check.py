@@ -21,10 +21,10 @@ from basrelief.estimates import (
 )
 from basrelief.learn.beforehand import check_early
 from basrelief.run import Notes, Run
+from basrelief.running import open_settings, refuse_folder, refuse_inputs_inside
 from basrelief.sources.archives import show_size
 from basrelief.sources.inputs import find_existing
 from basrelief.splits.stage import deal_folds
-from basrelief.stages import open_settings, refuse_folder, refuse_inputs_inside
 
 
 def check_config(config: Path | str, changes: Sequence[str] = (), *, quiet: bool = False) -> None:

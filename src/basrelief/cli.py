@@ -15,7 +15,8 @@ from basrelief import __version__
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
-from basrelief.stages import STAGES, Stage, run_all, run_one, saying_disk_is_full
+from basrelief.running import run_all, run_one, saying_disk_is_full
+from basrelief.stages import STAGES, Stage
 from basrelief.toml import list_keys
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def predict(
     table: Annotated[str | None, typer.Option(metavar="FILE", help="A row a picture.")] = None,
     dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
     photo: Annotated[str | None, typer.Option(metavar="GLOB", help="Photo from above.")] = None,
+    embedding: Annotated[str | None, typer.Option(metavar="GLOB", help="Embeddings.")] = None,
     crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="Scores, to compare.")] = None,
     recipe: Annotated[str | None, typer.Option(help="By default the run's first.")] = None,
@@ -165,10 +167,11 @@ def predict(
     from basrelief.tell.new_places import say_answer
 
     run, there = Run(trained, quiet), Run(out, quiet)
-    of_rasters = (dsm, areas, dtm, photo, crs, labels, label_column)
+    of_rasters = (dsm, areas, dtm, photo, embedding, crs, labels, label_column)
     with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
         if dsm and areas and not (images or table):
-            place = NewRasters(dsm, dtm, crs, areas, labels, area_column, label_column, photo)
+            columns, overlays = (area_column, label_column), (photo, embedding)
+            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, *overlays)
             transfer_model(run, place, there, recipe)
         elif images and table and not any(of_rasters):
             transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)
@@ -187,7 +190,7 @@ def recipes() -> None:
 
     Example: basrelief recipes
     """
-    from basrelief.learn.recipes import list_recipes
+    from basrelief.learn.recipe_files import list_recipes
 
     known = list_recipes()
     width = max(len(recipe.name) for recipe in known)

@@ -4,112 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    PrivateAttr,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from basrelief.eyes import (
+    EmbeddingSettings,
+    OverlaySettings,
+    PhotoSettings,
+    TableSettings,
+    find_name_fault,
+    name_eye,
 )
-
-from basrelief.eyes import PhotoSettings, TableSettings, find_name_fault, name_eye
 from basrelief.names import find_target_fault
-from basrelief.toml import (
-    Change,
-    change_table,
-    find_dotted,
-    format_value,
-    read_toml,
-    show,
-    tell_missing,
-    tell_typed,
+from basrelief.stage_settings import (
+    ChipSettings,
+    EvaluateSettings,
+    ModelSettings,
+    PublishSettings,
+    SplitSettings,
 )
-from basrelief.values import (
-    FolderName,
-    Metres,
-    Name,
-    PathText,
-    Prose,
-    StrictTable,
-    Text,
-    Year,
-    check_path,
-)
+from basrelief.toml import Change, change_table, read_toml, show, tell_missing, tell_typed
+from basrelief.typed import Typed
+from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year, check_path
 
-# From what leaks most to what leaks least: pages tell them in this order. Written twice, for a
-# type checker takes no tuple for a list of literals.
-SCHEMES = ("random", "area", "msoa", "lad", "block")
-Scheme = Literal["random", "area", "msoa", "lad", "block"]
-OF_RASTERS = ("dtm", "photo", "max_years_apart")
-"""Keys of ``[data]`` that say nothing without rasters of heights."""
-
-MIN_WORLDS = 40
-"""Fewer cannot say that chance gives something less than once in twenty times."""
+OF_RASTERS = ("dtm", "max_years_apart")
+"""Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
 
 
 class InputError(Exception):
     """The user's input is at fault. The message is one line that says what would work."""
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A setting of ``[data]`` as the user typed it, and as messages about it call it.
-
-    What `basrelief predict` is given as options is read by the same functions as the keys of a
-    configuration file; each is named as it was typed.
-    """
-
-    key: str
-    """``dsm``, for example."""
-
-    value: str
-    path: Path
-    """Where ``value`` points, its folder before it; a pattern stays a pattern."""
-
-    is_option: bool = False
-    changed: frozenset[str] = frozenset()
-    """Keys of ``section`` that ``--set`` gave, and not the file."""
-
-    section: str = "data"
-    """The table of the configuration that the key stands in."""
-
-    def __str__(self) -> str:
-        between = " " if self.is_option else "=" if self.key in self.changed else " = "
-        return f"{self.name()}{between}{self.value!r}"
-
-    def name(self, key: str | None = None) -> str:
-        """Call this setting, or another of the same place, as the user would.
-
-        >>> dsm = Typed("dsm", "*.tif", Path("*.tif"), is_option=True)
-        >>> dsm.name(), dsm.name("area_column"), str(dsm)
-        ('--dsm', '--area-column', "--dsm '*.tif'")
-        """
-        key = key or self.key
-        if self.is_option:
-            # An option stands for a whole table: the rest of it is the model's.
-            key = key.removesuffix(".files")
-            # A place to predict has the targets of its model, which nobody types.
-            return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
-        named = f"{self.section}.{key}"
-        return f"--set {named}" if key in self.changed else named
-
-    def beside(self, key: str, value: str) -> Typed:
-        """Give what was typed for another setting of the same place."""
-        return replace(self, key=key, value=value)
-
-    def suggest(self, key: str, value: str) -> str:
-        """Write another setting of the same place, ready to be copied."""
-        return f'{self.name(key)}{" " if self.is_option else " = "}"{value}"'
-
-    @property
-    def origin(self) -> str:
-        """What relative paths start from."""
-        return "the working directory" if self.is_option else "the configuration file"
 
 
 class DataSettings(StrictTable):
@@ -138,6 +65,10 @@ class DataSettings(StrictTable):
 
     photo: PhotoSettings | None = None
     """A photo of the place besides (route 2)."""
+
+    embedding: EmbeddingSettings | None = None
+    """Precomputed embeddings of the place besides (route 2)."""
+
     lookup: PathText | None = None
     """Lookup of the ONS from LSOAs of 2011 to those of 2021, where tables and boundaries are of
     different censuses."""
@@ -186,6 +117,12 @@ class DataSettings(StrictTable):
             return "heights"
         return "pictures" if self.areas is None else "tables"
 
+    @property
+    def overlays(self) -> dict[str, OverlaySettings]:
+        """What is laid beside heights, by the names of the layers; keys of ``[data]`` as well."""
+        given = {"photo": self.photo, "embedding": self.embedding}
+        return {name: asked for name, asked in given.items() if asked is not None}
+
     @model_validator(mode="after")
     def _check_route(self) -> Self:
         pictures = {"images": self.images, "table": self.table}
@@ -207,11 +144,12 @@ class DataSettings(StrictTable):
             # Either makes a run of areas.
             named = ["dsm (or tables)" if name == "dsm" else name for name in missing]
             raise ValueError(f"{', '.join(named)} missing beside {given}")
-        if has_pictures and self.photo is not None:
-            raise ValueError("photo needs rasters of heights: nobody knows where pictures lie")
+        if has_pictures and self.overlays:
+            name = next(iter(self.overlays))
+            raise ValueError(f"{name} needs rasters of heights: nobody knows where pictures lie")
         if has_rasters and not self.has_rasters:
-            of_rasters = {name: getattr(self, name) for name in OF_RASTERS}
-            stray = next((name for name, value in of_rasters.items() if value is not None), None)
+            asked = {name: getattr(self, name) for name in OF_RASTERS} | self.overlays
+            stray = next((name for name, value in asked.items() if value is not None), None)
             if stray is not None:
                 raise ValueError(f"{stray} needs rasters of heights: add dsm, or take it out")
         return self
@@ -241,128 +179,6 @@ class DataSettings(StrictTable):
         fault = find_name_fault(list(self.tables))
         if fault is not None:
             raise ValueError(f"tables: {fault}")
-        return self
-
-
-class ChipSettings(StrictTable):
-    """How sources are cut into the squares a network sees."""
-
-    # Backbones halve a picture five times.
-    size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 224
-    """Side of a chip, in pixels."""
-
-    # No LIDAR that is published has finer cells than a quarter of a metre.
-    resolution_m: Annotated[float, Field(ge=0.01, le=100)] = 1.0
-    """Ground size of a pixel, in metres; rasters are resampled to it."""
-
-    min_valid: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Smallest share of a chip's ground with data for a network to use the chip."""
-
-    min_area_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Smallest share of an area's ground with data for the area to count."""
-
-    @property
-    def ground_m(self) -> float:
-        """Side of a chip on the ground, in metres."""
-        return self.size_px * self.resolution_m
-
-
-class SplitSettings(StrictTable):
-    """How folds are made."""
-
-    schemes: Annotated[list[Scheme], Field(min_length=1)] | None = None
-    """Schemes to run; by default every scheme that the data allow."""
-
-    folds: Annotated[int, Field(ge=2, le=100)] = 10
-    """Folds for area recipes; never more than there are groups."""
-
-    repeats: Annotated[int, Field(ge=1, le=100)] = 3
-    """How often the folds are drawn anew, for area recipes."""
-
-    block_m: Annotated[Metres, Field(ge=1)] = 1000.0
-    """Side of the squares that are held out together, in metres."""
-
-    buffer_m: Annotated[Metres, Field(ge=0)] = 500.0
-    """Smallest distance between training ground and a test area in scheme block, in metres."""
-
-
-class ModelSettings(StrictTable):
-    """Which recipes to run, with which weights, for how long."""
-
-    recipes: Annotated[list[PathText], Field(min_length=1, max_length=100)] | None = None
-    """Recipe names, or paths of recipe files; by default those that suit the data."""
-
-    weights: dict[Name, PathText] = Field(default={})
-    """Backbone name to a weights file, or ``"none"``; by default timm's, over the network."""
-
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where networks run."""
-
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of networks; ``auto`` takes bf16 where this machine is faster with it."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Overrides every network recipe's number of epochs, for a quick look."""
-
-    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Overrides every network recipe's steps an epoch, for a quick look."""
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _check_weights(cls, typed: Any) -> Any:
-        if isinstance(typed, str):
-            raise ValueError(
-                f"a table of backbones is wanted: weights = {format_value({'vgg16': typed})}"
-            )
-        # timm's names have dots, and people write them bare.
-        dotted = find_dotted(typed) if isinstance(typed, dict) else None
-        if dotted is not None:
-            raise ValueError(
-                f"a name with a dot needs quotes: weights = {format_value(dict([dotted]))}"
-            )
-        return typed
-
-
-class EvaluateSettings(StrictTable):
-    """How far skills are tested against chance."""
-
-    worlds: Annotated[int, Field(ge=0, le=10_000)] = 100
-    """Other worlds of each kind whose labels every fold is fitted to anew, so that intervals hold
-    what is to be expected and no gain is told that chance gives. 0: none, and no such claim."""
-
-    @model_validator(mode="after")
-    def _check_worlds(self) -> Self:
-        if 0 < self.worlds < MIN_WORLDS:
-            raise ValueError(
-                f"worlds = {self.worlds} are too few to tell a gain from chance: give "
-                f"{MIN_WORLDS} or more, or 0 for none"
-            )
-        return self
-
-
-class PublishSettings(StrictTable):
-    """What may be handed out, for the report's public version."""
-
-    allow: Literal["areas", "chips", "nothing"] = "areas"
-    """``areas``: figures of whole areas; ``chips``: heat maps over single chips too."""
-
-    reason: Prose | None = None
-    """Why single chips may be shown; recorded, and required for them."""
-
-    min_population: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
-    """Fewest people behind a figure. The default is the smallest output area of the census
-    of England and Wales (ONS): nothing is published there for fewer. 0: no such bound."""
-
-    min_ground_covered: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Smallest share of an area's ground behind its figure. 0: no such bound."""
-
-    @model_validator(mode="after")
-    def _check_reason(self) -> Self:
-        if self.allow == "chips" and self.reason is None:
-            raise ValueError(
-                'allow = "chips" publishes single pictures and needs a reason, which is recorded: '
-                'add reason = "...", or use allow = "areas"'
-            )
         return self
 
 

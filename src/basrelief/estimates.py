@@ -11,6 +11,7 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.gaussian_process import MANY
+from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import (
     AreaRecipe,
     DenseRecipe,
@@ -18,7 +19,7 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     RandomRecipe,
     StackRecipe,
-    find_members,
+    StatisticsRecipe,
 )
 from basrelief.learn.training_recipes import count_batches
 from basrelief.splits.folds import TEST_SHARE, VALIDATION_SHARE
@@ -221,7 +222,7 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
             seen_m = member.list_resolutions(cell_m)
             shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)
-        else:
+        elif isinstance(member, RandomRecipe | StatisticsRecipe):
             kind = "random features" if isinstance(member, RandomRecipe) else "relief statistics"
             seconds += SECONDS[kind] * amounts.n_mpx
     for recipe in recipes:

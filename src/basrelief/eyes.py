@@ -9,9 +9,33 @@ from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, StrictTable
 
-KNOWN_BESIDES = ("heights", "pictures", "photo", "lidar", "mean", "place", "district", "size")
+KNOWN_BESIDES = (
+    "heights",
+    "pictures",
+    "photo",
+    "embedding",
+    "lidar",
+    "mean",
+    "place",
+    "district",
+    "size",
+)
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
+
+
+def refuse_band_twice(names: Sequence[str]) -> None:
+    """Refuse a name of a band that stands twice, in capitals or not.
+
+    Raises
+    ------
+    ValueError
+        If one does.
+    """
+    lower = [name.lower() for name in names]
+    twice = next((name for name in lower if lower.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"bands: {twice!r} is given twice")
 
 
 class PhotoReading(StrictTable):
@@ -37,10 +61,7 @@ class PhotoReading(StrictTable):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        lower = [name.lower() for name in self.bands]
-        twice = next((name for name in lower if lower.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"bands: {twice!r} is given twice")
+        refuse_band_twice(self.bands)
         if self.offset and self.scale is None:
             raise ValueError("offset needs scale, which it is added after")
         return self
@@ -51,6 +72,41 @@ class PhotoSettings(PhotoReading):
 
     files: PathText
     """Glob of GeoTIFFs of the place; what several show is the median of them."""
+
+
+OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
+"""Layers beside heights, by their names, as sentences name them."""
+
+
+class EmbeddingReading(StrictTable):
+    """How the numbers of precomputed embeddings are read: the same wherever a model is used."""
+
+    coding: Literal["alphaearth"] | None = None
+    """How numbers of 8 bits are decoded: those of AlphaEarth. By default they are taken as stored,
+    which only fractions may be."""
+
+    # A linear model on one number of an embedding would rest on an axis that means nothing.
+    bands: Annotated[list[Name], Field(min_length=2, max_length=2000)] | None = None
+    """Names of the bands, as files describe theirs; by default all that they have."""
+
+    resolution_m: Annotated[float, Field(ge=0.01, le=1000)] | None = None
+    """Side of the cells that finer files are averaged to, in metres; by default their own."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        refuse_band_twice(self.bands or ())
+        return self
+
+
+class EmbeddingSettings(EmbeddingReading):
+    """Precomputed embeddings of satellite pictures, many numbers a cell, beside heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place, of one model and one year."""
+
+
+OverlaySettings = PhotoSettings | EmbeddingSettings
+"""Settings of a layer beside heights, on a grid of its own."""
 
 
 class TableSettings(StrictTable):

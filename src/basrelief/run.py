@@ -200,6 +200,11 @@ class Notes:
         write_json(path, self.lines)
 
 
+def no_notes() -> Notes:
+    """Make notes that are said to nobody: of what is read again, and was told the first time."""
+    return Notes(Run(Path(), quiet=True))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file or folder under a temporary name, and rename it when all went well.

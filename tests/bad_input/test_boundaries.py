@@ -510,8 +510,8 @@ def test_sound_boundaries_are_taken_without_a_word(
 
 
 def test_what_is_refused_of_areas_to_learn_from_is_taken_to_predict(place: Any) -> None:
-    from basrelief.config import Typed
     from basrelief.sources.shared_ground import refuse_shared_ground
+    from basrelief.typed import Typed
 
     twins = drawn(SQUARE, 3)(place.areas()).rename(columns={"LSOA11CD": "area_id"})
     typed = Typed("areas", "a.gpkg", Path("a.gpkg"))

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from basrelief.config import DataSettings, InputError, Typed, load_settings
+from basrelief.config import DataSettings, InputError, load_settings
 from basrelief.drawing import finish_figure, start_figure
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import read_crime
 from basrelief.sources.labels import read_labels
 from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.targets import find_target
+from basrelief.typed import Typed
 
 N = 12
 CODES = [f"E01{k:06d}" for k in range(1, N + 1)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from basrelief.stages import run_one
+from basrelief.running import run_one
 
 from .conftest import Place
 

@@ -28,7 +28,8 @@ from basrelief.chips.store import load_samples
 from basrelief.config import Settings, load_settings
 from basrelief.learn.area_models import fit_areas, predict_areas
 from basrelief.learn.features import read_features
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import AreaFold, area_folds

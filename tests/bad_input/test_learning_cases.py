@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from basrelief.run import Run, read_json
-from basrelief.stages import run_all
+from basrelief.running import run_all
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "learning"
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run, read_json
 from basrelief.sources.labels import read_labels
+from basrelief.typed import Typed
 
 from .conftest import Place
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
 from basrelief.chips.store import load_samples
-from basrelief.config import Typed
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run
 from basrelief.sources.lidar import Mosaic, open_mosaic
+from basrelief.typed import Typed
 
 
 def test_the_towns_chips_show_its_rasters(town_run: Run) -> None:

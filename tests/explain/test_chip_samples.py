@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from basrelief.chips.store import Samples
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.explain import chip_samples
 from basrelief.explain.checks import check_maps, correlate_ranks
 from basrelief.explain.chip_samples import (
@@ -29,6 +29,7 @@ from basrelief.explain.samples import Batch, Explanation
 from basrelief.learn.encoders import Network, NetworkPlan, build_network
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
+from basrelief.stage_settings import ModelSettings
 
 SIZE_PX, N_CHIPS = 32, 20
 SETTINGS = Settings(

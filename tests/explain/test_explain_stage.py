@@ -10,15 +10,17 @@ import torch
 from PIL import Image
 
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.explain import gallery, stage
 from basrelief.explain.kinds import EDGES, KINDS, SIDES, TOP_AND_BOTTOM
 from basrelief.grid import Grid
 from basrelief.learn.encoders import NetworkPlan, build_network
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.recipe_files import format_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.run import Run, read_json, write_json
+from basrelief.stage_settings import ModelSettings
 
 N_CHIPS = 10
 SIZE_PX = 32

@@ -10,11 +10,13 @@ from captum.attr import LayerAttribution, LayerGradCam
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.explain.gradcam import map_heat
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, cam_layer
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
+from basrelief.stage_settings import ModelSettings
 
 
 class Small(nn.Module):

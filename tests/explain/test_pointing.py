@@ -16,10 +16,11 @@ from basrelief.chips.store import load_samples
 from basrelief.config import Settings, load_settings
 from basrelief.explain.contributions import draw_contributions, set_scene
 from basrelief.explain.readout import find_models
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.train_areas import train_areas
 from basrelief.run import Run
-from basrelief.stages import run_stages
+from basrelief.running import run_stages
 
 RECIPE = """\
 kind = "dense"

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.judge.baselines import SIZE, BaselineData
+from basrelief.judge.baselines import AREA_SIZE, BaselineData
 from basrelief.judge.chance import SKILL, Refits
 from basrelief.judge.claims import Knowledge, list_claims, settle_claims
 from basrelief.judge.refit import refit_baseline, refit_scores
-from basrelief.judge.worlds import Kind, draw_worlds
+from basrelief.judge.worlds import WorldKind, draw_worlds
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, correlate
 from basrelief.splits.heldout import AreaFold
 
 SIDE = 8
 TARGETS = ("crime", "health")
-KNOWN = Knowledge({SIZE: ("size",)}, {SIZE: {}})
+KNOWN = Knowledge({AREA_SIZE: ("size",)}, {AREA_SIZE: {}})
 N_WORLDS = 39
 
 Floats = NDArray[np.float64]
@@ -49,19 +49,19 @@ def claim(
     folds = [
         AreaFold("block", 0, int(k), ids[block % 4 != k], ids[block % 4 == k]) for k in range(4)
     ]
-    learner, rows = refit_baseline(SIZE, data, 0), np.arange(len(xy))
+    learner, rows = refit_baseline(AREA_SIZE, data, 0), np.arange(len(xy))
     worlds = draw_worlds(AreaTerms({}, Locations(xy)), labels, rows, N_WORLDS, rng)
     real = refit_scores(learner, data, folds, labels).skill
     skills = worlds.split(refit_scores(learner, data, folds, worlds.join()).skill)
-    key = {"recipe": SIZE, "scheme": "block", "unit": "area"}
+    key = {"recipe": AREA_SIZE, "scheme": "block", "unit": "area"}
     records = [
         key | {"target": target} | dict.fromkeys(SKILL, float(skill))
         for target, skill in zip((*TARGETS, None), (*real, real.mean()), strict=True)
     ]
 
-    def settle(kinds: Collection[Kind]) -> dict[str | None, bool]:
+    def settle(kinds: Collection[WorldKind]) -> dict[str | None, bool]:
         kept = {kind: each for kind, each in skills.items() if kind in kinds}
-        refits = Refits(TARGETS, KNOWN.knows, 1, {SIZE: kept})
+        refits = Refits(TARGETS, KNOWN.knows, 1, {AREA_SIZE: kept})
         found = settle_claims(list(list_claims(records, SKILL, KNOWN, refits)))
         return {record["target"]: record["holds"] for record in found}
 

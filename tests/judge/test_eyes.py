@@ -11,18 +11,13 @@ import pytest
 import shapely
 
 from basrelief.chips.eyes import FOLDER
-from basrelief.config import (
-    DataSettings,
-    EvaluateSettings,
-    ModelSettings,
-    Settings,
-    SplitSettings,
-)
+from basrelief.config import DataSettings, Settings
 from basrelief.eyes import TableSettings
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn.stage import train_recipes
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import EvaluateSettings, ModelSettings, SplitSettings
 from basrelief.tell.facts import select
 
 N, AREA_PX = 10, 16

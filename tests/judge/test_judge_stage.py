@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, Settings
 from basrelief.judge import predictions as predicting
 from basrelief.judge import stage
 from basrelief.judge.predictions import average_over_areas
@@ -20,6 +20,7 @@ from basrelief.learn.recipes import Recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import chip_fold
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import ModelSettings, SplitSettings
 
 SETTINGS = Settings(
     data=DataSettings(dsm="a.tif", areas="b.gpkg", labels="c.csv", targets=["crime", "health"]),

@@ -127,8 +127,8 @@ def test_skills_in_other_worlds_are_written(town_run: Run, inputs: EvaluationInp
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_the_town_gives_its_planted_answers(tmp_path: Path, seed: int) -> None:
     from basrelief.config import load_settings
+    from basrelief.running import run_stages
     from basrelief.sources.town import write_town
-    from basrelief.stages import run_stages
     from basrelief.tell.answers import compare_answers
 
     config = write_town(tmp_path, seed=seed)

@@ -13,17 +13,18 @@ from scipy.spatial.distance import cdist
 
 from basrelief import cli
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, EvaluateSettings, InputError, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.new_places import draw_skills, find_model, weigh
 from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS
 from basrelief.judge.transfer import NewRasters, settle_place, transfer_model
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import WorldKind
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import read_model
 from basrelief.learn.place import Locations, correlate
 from basrelief.run import FORMAT, MODEL, Run, read_json, write_json
 from basrelief.sources.town import write_town
+from basrelief.stage_settings import EvaluateSettings
 from basrelief.tell.new_places import say_answer
 
 
@@ -106,8 +107,8 @@ def test_a_gain_on_a_new_place_is_held_against_luck_among_as_many_as_there_are()
     # In 2 of 99 worlds luck gives crime as much, and in 3 others each of the rest.
     luck = pd.DataFrame(0.0, index=range(99), columns=["crime", "income", "imd"])
     luck.iloc[:2, 0] = luck.iloc[10:13, 1] = luck.iloc[20:23, 2] = 0.4
-    drawn: dict[Kind, pd.DataFrame] = {"no_lidar": luck, "moved": luck}
-    alone: dict[Kind, pd.DataFrame] = {kind: each[["crime"]] for kind, each in drawn.items()}
+    drawn: dict[WorldKind, pd.DataFrame] = {"no_lidar": luck, "moved": luck}
+    alone: dict[WorldKind, pd.DataFrame] = {kind: each[["crime"]] for kind, each in drawn.items()}
     assert [r["worth"] for r in weigh([crime], by_chance=alone)] == ["better"]
     found = weigh([crime, income, health], by_chance=drawn)
     assert [record["worth"] for record in found] == ["by_chance"] * 3

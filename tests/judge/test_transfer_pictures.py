@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from basrelief.chips.store import load_samples
-from basrelief.config import ModelSettings, load_settings
+from basrelief.config import load_settings
 from basrelief.judge.tables import PREDICTIONS
 from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
 from basrelief.learn.arithmetic import choose_arithmetic
 from basrelief.learn.predict import load_network, predict_network
 from basrelief.run import Run, read_json
-from basrelief.stages import run_one
+from basrelief.running import run_one
+from basrelief.stage_settings import ModelSettings
 
 RECIPE = """\
 kind = "network"

@@ -29,7 +29,8 @@ from basrelief.judge.yardsticks import (
 )
 from basrelief.learn.gaussian_process import MANY
 from basrelief.learn.knowledge import LIDAR, list_known
-from basrelief.learn.recipes import KrigedRecipe, Recipe, list_recipes
+from basrelief.learn.recipe_files import list_recipes
+from basrelief.learn.recipes import KrigedRecipe, Recipe
 
 RECIPES = list_recipes()
 SETTINGS = Settings.model_construct()

@@ -29,7 +29,7 @@ from basrelief.learn.joint import (
 )
 from basrelief.learn.linear import LinearModel, predict_linear
 from basrelief.learn.place import Locations, correlate
-from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
+from basrelief.learn.recipes import DISTRICT, MEAN_PART, PLACE
 from basrelief.splits.folds import block_of
 
 Floats = NDArray[np.float64]
@@ -207,7 +207,7 @@ def test_parts_can_be_told_and_left_out(kind: str) -> None:
 
     parts, whole = decompose(model, terms, np.random.default_rng(0)), predict()
     beside = {"linear": [], "process": [PLACE, DISTRICT], "residual": [PLACE]}[kind]
-    assert list(parts) == [MEAN, "eye", "other", *beside]
+    assert list(parts) == [MEAN_PART, "eye", "other", *beside]
     for name in parts:
         np.testing.assert_allclose(whole - predict(name), parts[name], atol=1e-10)
     linear = model.beside.linear if isinstance(model.beside, JointProcess) else model.alone

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.arithmetic import Arithmetic, choose_arithmetic, hold_memory
+from basrelief.stage_settings import ModelSettings
 
 
 def choose(models: ModelSettings) -> Arithmetic:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.grid import coarsen
 from basrelief.learn import dense
 from basrelief.learn.dense import dense_features, forward, list_patches
@@ -22,6 +22,7 @@ from basrelief.learn.grounds import find_ground
 from basrelief.learn.recipes import DenseRecipe, Ground
 from basrelief.learn.renderings import render_picture
 from basrelief.run import Run
+from basrelief.stage_settings import ModelSettings
 
 Place = Callable[..., Run]
 

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import Band, create_layer
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
 from basrelief.learn import dense
@@ -25,8 +26,8 @@ from basrelief.learn.dense import dense_features, settle_resolutions
 from basrelief.learn.extract import Extractor, load_extractor
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, StackRecipe
-from basrelief.learn.renderings import render_colours
 from basrelief.run import Run
+from basrelief.stage_settings import ModelSettings
 
 Place = Callable[..., Run]
 
@@ -80,7 +81,7 @@ def make_areas(corner: tuple[float, float] = CORNER) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"area_id": codes}, geometry=polygons, crs="EPSG:27700")
 
 
-def lay_photo(
+def lay_overlay(
     run: Run, photo: NDArray[np.float32], corner: tuple[float, float] = CORNER, chunk_px: int = 32
 ) -> None:
     """Put a photo beside the heights of a place, which shows all areas but the last."""
@@ -105,7 +106,7 @@ def pool(
     heights = np.zeros((2, 96, 96), np.float32)
     areas = make_areas(corner)
     run = lay_place(folder, heights, areas, size_px=size_px, resolution_m=10.0, corner=corner)
-    lay_photo(run, draw_photo(), corner, chunk_px)
+    lay_overlay(run, draw_photo(), corner, chunk_px)
     return dense_features(load_samples(run), recipe, make_extractor(recipe), run)
 
 
@@ -228,7 +229,7 @@ def test_a_recipe_that_looks_at_a_photo_knows_it_and_no_lidar(
 
 
 def load_recipe_named(name: str) -> DenseRecipe:
-    from basrelief.learn.recipes import load_recipe
+    from basrelief.learn.recipe_files import load_recipe
 
     recipe = load_recipe(name, SETTINGS)
     assert isinstance(recipe, DenseRecipe)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.encoders import (
     FlattenInKerasOrder,
     Network,
@@ -13,9 +13,11 @@ from basrelief.learn.encoders import (
     cam_layer,
     set_trainable,
 )
-from basrelief.learn.recipes import NetworkRecipe, Preprocessing, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe, Preprocessing
 from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.learn.weights import Normalise
+from basrelief.stage_settings import ModelSettings
 
 TINY = ("vgg16", "resnetv2_50", "test_resnet", "test_vit")
 SETTINGS = Settings(

@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.extract import Extractor, load_extractor, read_extractor, save_extractor
 from basrelief.learn.recipes import DenseRecipe
+from basrelief.stage_settings import ModelSettings
 
 SETTINGS = Settings(
     data=DataSettings(dsm="a", areas="b", labels="c"),

@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from basrelief.config import (
-    DataSettings,
-    InputError,
-    ModelSettings,
-    Settings,
-)
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import TableSettings
 from basrelief.judge.yardsticks import Traits, find_yardsticks
 from basrelief.learn.choice import choose_baselines, choose_recipes
@@ -22,8 +17,10 @@ from basrelief.learn.features import features_of
 from basrelief.learn.joint import AreaTerms, decompose_joint, fit_joint
 from basrelief.learn.knowledge import HEIGHTS, find_eyes
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, find_members
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.learn.table_features import table_features
+from basrelief.stage_settings import ModelSettings
 
 
 def make_settings(

@@ -21,7 +21,7 @@ from basrelief.learn.joint import (
 )
 from basrelief.learn.linear import measure_spread, predict_linear, standardise
 from basrelief.learn.place import Locations, choose_scales, correlate
-from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
+from basrelief.learn.recipes import DISTRICT, MEAN_PART, PLACE
 
 Floats = NDArray[np.float64]
 NOISE = 0.3
@@ -115,10 +115,10 @@ def test_parts_add_up_to_the_prediction() -> None:
     terms = AreaTerms(terms.feature_sets, Locations(terms.locations.xy, district))
     fitted, new = fit_joint(terms.take(TRAIN), Y[TRAIN]), terms.take(TEST)
     parts = decompose_joint(fitted, new)
-    assert list(parts) == [MEAN, *terms.feature_sets, PLACE, DISTRICT]
+    assert list(parts) == [MEAN_PART, *terms.feature_sets, PLACE, DISTRICT]
     said = predict_linear(fitted.linear, new.join())
     sets = sum(parts[name] for name in terms.feature_sets)
-    np.testing.assert_allclose(parts[MEAN] + sets, said, atol=1e-10)
+    np.testing.assert_allclose(parts[MEAN_PART] + sets, said, atol=1e-10)
     whole = said + parts[PLACE] + parts[DISTRICT]
     np.testing.assert_allclose(predict_joint(fitted, new), whole, atol=1e-10)
 
@@ -148,7 +148,7 @@ def test_sets_without_place_and_district_are_a_process_of_their_own() -> None:
     terms, Y = make_areas()
     only = terms.leave_out([PLACE, DISTRICT])
     fitted = fit_joint(only.take(TRAIN), Y[TRAIN])
-    assert list(decompose_joint(fitted, only)) == [MEAN, "eye"]
+    assert list(decompose_joint(fitted, only)) == [MEAN_PART, "eye"]
     assert min(fitted.linear.weight[0, [0, 2]]) > 0.99
     assert max(fitted.linear.weight[0, [1, 3]]) < 0.6
     assert measure_skills(only, Y)[0] > 0.5

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.keras_files import read_keras
 from basrelief.learn.weights import create_backbone, load_backbone
+from basrelief.stage_settings import ModelSettings
 
 Write = Callable[[Any, Any, Path], Path]
 

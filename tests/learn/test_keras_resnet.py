@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.keras_resnet import KerasBatchNorm
 from basrelief.learn.weights import check_weights, create_backbone, load_backbone
+from basrelief.stage_settings import ModelSettings
 
 
 def settings_with(path: Path | str) -> Settings:

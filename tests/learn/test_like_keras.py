@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from basrelief.chips.store import Samples, open_writer
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.learn import networks
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.encoders import Network, build_network
 from basrelief.learn.networks import squared_error, train_network
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import Run
 from basrelief.splits.heldout import ChipFold
+from basrelief.stage_settings import ModelSettings
 
 SHAPE = (32, 32, 3)
 N_CHIPS, BATCH = 32, 8

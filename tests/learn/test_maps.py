@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.explain.gradcam import map_heat
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, cam_layer, check_network
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import HeadRecipe, OptimiserRecipe, TrainRecipe
+from basrelief.stage_settings import ModelSettings
 
 MAP, LAST = "channels second", "channels last"
 

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 
 from basrelief.chips.store import Bands, Samples, open_writer
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.checkpoint import Epoch, find_kept
 from basrelief.learn.networks import squared_error, train_network
@@ -22,6 +22,7 @@ from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, Optimise
 from basrelief.learn.weights import create_backbone
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import ChipFold
+from basrelief.stage_settings import ModelSettings
 
 N_CHIPS = 40
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.judge.metrics import skill
 from basrelief.learn.area_models import TrainingAreas, fit_stack
 from basrelief.learn.dense import dense_features
@@ -25,6 +25,7 @@ from basrelief.learn.place import Locations
 from basrelief.learn.recipes import DenseRecipe
 from basrelief.run import Run
 from basrelief.splits.folds import block_of
+from basrelief.stage_settings import ModelSettings
 
 Floats = NDArray[np.float64]
 

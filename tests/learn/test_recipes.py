@@ -2,14 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings, load_settings
-from basrelief.learn.recipes import (
-    NetworkRecipe,
-    format_recipe,
-    list_recipes,
-    load_recipe,
-    read_recipe,
-)
+from basrelief.config import DataSettings, InputError, Settings, load_settings
+from basrelief.learn.recipe_files import format_recipe, list_recipes, load_recipe, read_recipe
+from basrelief.learn.recipes import NetworkRecipe
+from basrelief.stage_settings import ModelSettings
 
 PICTURES = DataSettings(images="a", table="b")
 
@@ -21,12 +17,14 @@ def test_every_shipped_recipe_is_named_as_its_file() -> None:
         "coursework-vgg16",
         "dense-photo",
         "dense-vgg16",
+        "embedding",
         "kriged-dense-vgg16",
         "random-features",
         "relief-statistics",
         "resnet50v2",
         "stack",
         "vgg16",
+        "vgg16-photo",
     ]
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.learn.choice import choose_recipes, read_recipes, write_recipes
 from basrelief.learn.shortening import describe_trainings, label_recipe, label_recipes
 from basrelief.run import Record, Run
+from basrelief.stage_settings import ModelSettings
 
 
 def make_settings(recipe: str, **models: Any) -> Settings:

@@ -14,23 +14,20 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import DataSettings, ModelSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, Settings
 from basrelief.learn import gaussian_process
 from basrelief.learn import train_areas as room
-from basrelief.learn.area_models import (
-    AreaModel,
-    decompose,
-    load_model,
-    predict_areas,
-)
+from basrelief.learn.area_models import AreaModel, decompose, load_model, predict_areas
 from basrelief.learn.features import gather_features, name_columns, read_features
 from basrelief.learn.joint import AreaTerms, JointProcess, predict_joint
 from basrelief.learn.linear import predict_linear
-from basrelief.learn.recipes import PLACE, AreaRecipe, NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import PLACE, AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data, train_areas
 from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import AreaFold, area_folds
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import ModelSettings, SplitSettings
 
 AREA_PX, N_AREAS = 32, 8
 SMALL = """\

@@ -11,7 +11,7 @@ import shapely
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.grid import Grid
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn import features, stage
@@ -23,6 +23,7 @@ from basrelief.learn.stage import check_recipes, train_recipes
 from basrelief.run import MODEL, Run, read_json, write_json
 from basrelief.splits.heldout import ChipFold
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import ModelSettings, SplitSettings
 
 RASTERS = DataSettings(dsm="a.tif", areas="b.gpkg", labels="c.csv", targets=["crime", "health"])
 PICTURES = DataSettings(images="LIDAR", table="a.csv")

@@ -19,8 +19,9 @@ import torchvision
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.weights import create_backbone, load_backbone
+from basrelief.stage_settings import ModelSettings
 
 State = dict[str, Tensor]
 

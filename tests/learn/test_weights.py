@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn import weights
 from basrelief.learn.encoders import NetworkPlan, build_network
-from basrelief.learn.recipes import NetworkRecipe, load_recipe
+from basrelief.learn.recipe_files import load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.weights import check_weights, create_backbone, load_backbone
+from basrelief.stage_settings import ModelSettings
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 VGG_FILE = DATA / "weights" / "vgg16_imagenet_notop.weights.h5"

@@ -8,10 +8,11 @@ import pytest
 import shapely
 from pyproj import CRS
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import choose_code_column, read_areas
 from basrelief.sources.census import find_column
+from basrelief.typed import Typed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")

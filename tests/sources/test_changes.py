@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.changes import (
     People,
     carry_over,
@@ -19,6 +19,7 @@ from basrelief.sources.changes import (
     tidy_changes,
     turn_round,
 )
+from basrelief.typed import Typed
 
 # Ground of 12 columns of 1 km: which old and which new area each lies in.
 OLD = list("aabbbccddeee")

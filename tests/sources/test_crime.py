@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import CrimeCounts, count_by_borough, find_rates, read_crime
+from basrelief.typed import Typed
 
 YEARLY = "LSOA11CD,LSOA11NM,LAD11CD,LAD11NM,2017,2018,2019,2020\n"
 POLICE = "LSOA Code,LSOA Name,Borough,Major Category,Minor Category"

@@ -12,13 +12,14 @@ import rasterio
 import shapely
 
 from basrelief import open_run
-from basrelief.config import InputError, Typed, load_settings
+from basrelief.config import InputError, load_settings
 from basrelief.run import Notes, Run, read_json
+from basrelief.running import run_one
 from basrelief.sources.fetch.tiles import write_tiles
 from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
 from basrelief.sources.tiles import Tile, find_tiles
-from basrelief.stages import run_one
 from basrelief.tell.page.data import say_flights
+from basrelief.typed import Typed
 
 SIDE = 200.0
 

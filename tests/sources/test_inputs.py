@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import DataSettings, ModelSettings, Settings, load_settings
+from basrelief.config import DataSettings, Settings, load_settings
 from basrelief.run import Run
 from basrelief.sources.inputs import (
     InputFile,
@@ -13,6 +13,7 @@ from basrelief.sources.inputs import (
     list_pictures,
     list_pictures_below,
 )
+from basrelief.stage_settings import ModelSettings
 from basrelief.stages import fingerprint_stages
 
 

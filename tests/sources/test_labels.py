@@ -7,11 +7,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.iod import IOD
 from basrelief.sources.labels import read_labels
 from basrelief.sources.targets import NOT_BELOW_0, find_target
+from basrelief.typed import Typed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.typed import Typed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")

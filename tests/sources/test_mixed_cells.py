@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.neighbours import order_tiles
+from basrelief.typed import Typed
 
 WEST, NORTH = 1000.0, 2000.0
 

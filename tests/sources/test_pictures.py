@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.picture_files import open_picture
 from basrelief.sources.pictures import Pictures, read_pictures
+from basrelief.typed import Typed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason="the real data are not beside the code")

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import Samples
-from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.run import Run, write_json
 from basrelief.splits.groups import groups_of_areas
 from basrelief.splits.heldout import find_usable_areas, hold_out_areas, hold_out_chips
 from basrelief.splits.stage import assign_scheme, assign_splits
+from basrelief.stage_settings import SplitSettings
 
 RASTERS = DataSettings(dsm="a.tif", areas="b.gpkg", labels="c.csv")
 PICTURES = DataSettings(images="LIDAR", table="a.csv")

@@ -10,9 +10,10 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from basrelief.chips.stage import make_chips
-from basrelief.config import ChipSettings, DataSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, Settings
 from basrelief.run import Run
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import ChipSettings, SplitSettings
 
 SEED = 251238730
 ONE_COLOUR = (9910, 13369, 60416, 67791, 70819, 71771, 73127)

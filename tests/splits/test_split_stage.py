@@ -9,10 +9,11 @@ import shapely
 
 from basrelief.chips.membership import average_labels, measure_membership
 from basrelief.chips.store import load_samples
-from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.run import Run, read_json, write_json
 from basrelief.splits.heldout import chip_folds
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import SplitSettings
 
 RASTERS = DataSettings(dsm="a.tif", areas="b.gpkg", labels="c.csv")
 PICTURES = DataSettings(images="LIDAR", table="a.csv")

@@ -14,11 +14,12 @@ import pytest
 from shapely.geometry import box
 
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.grid import Grid
 from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, write_json
+from basrelief.stage_settings import ModelSettings
 
 SETTINGS = Settings(
     data=DataSettings(dsm="dsm", areas="areas", labels="labels"),

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from basrelief.config import DataSettings, Settings, SplitSettings
+from basrelief.config import DataSettings, Settings
 from basrelief.judge.scores import find_worth
 from basrelief.run import Record
+from basrelief.stage_settings import SplitSettings
 from basrelief.tell import findings, words
 from basrelief.tell.findings import say_worth
 from basrelief.tell.page.question import say_question

@@ -22,7 +22,8 @@ from basrelief.judge.yardsticks import (
     tell_apart,
 )
 from basrelief.learn.knowledge import CODES, list_known
-from basrelief.learn.recipes import KrigedRecipe, Recipe, list_recipes
+from basrelief.learn.recipe_files import list_recipes
+from basrelief.learn.recipes import KrigedRecipe, Recipe
 from basrelief.run import Record, Run
 from basrelief.tell.cards.cards import list_scores
 from basrelief.tell.facts import Facts, read_facts

@@ -14,7 +14,7 @@ import pyogrio
 import pytest
 
 from basrelief.config import Settings
-from basrelief.learn.recipes import format_recipe, load_recipe
+from basrelief.learn.recipe_files import format_recipe, load_recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from basrelief.chips.labelled import find_own_changes, list_label_targets, read_counts
 from basrelief.config import Settings
-from basrelief.run import Notes, Run
+from basrelief.run import no_notes
 from basrelief.sources.eye_tables import check_eye_tables
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
@@ -25,16 +25,16 @@ def check_input_files(settings: Settings) -> None:
     InputError
         If one is missing.
     """
-    photo = [] if settings.data.photo is None else ["photo.files"]
+    overlays = [f"{name}.files" for name in settings.data.overlays]
     keys = ("dsm", "dtm", "areas", "lookup", "crime")
-    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *photo):
+    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *overlays):
         typed = settings.typed(key)
         # A folder of boundaries is refused where it is opened, with what to take of it.
         if key in ("areas", "lookup") and typed.path.exists():
             continue
         if expand_pattern(typed.value, typed.path):
             continue
-        if key in ("dsm", "dtm", "photo.files"):
+        if key in ("dsm", "dtm", *overlays):
             # Called for its refusal, which says more than that there is none.
             find_raster_files(typed)
         raise refuse_absent(typed)
@@ -53,7 +53,7 @@ def check_beforehand(settings: Settings) -> None:
         If a file is missing, or a header or table has not what it is asked for.
     """
     check_input_files(settings)
-    data, notes = settings.data, Notes(Run(settings.locate(settings.out), quiet=True))
+    data, notes = settings.data, no_notes()
     for key in ("dsm", "dtm"):
         if getattr(data, key) is not None:
             typed = settings.typed(key)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import geopandas as gpd
 import pandas as pd
 
-from basrelief.config import InputError, Settings, Typed
-from basrelief.run import Notes, Run
+from basrelief.config import InputError, Settings
+from basrelief.run import Notes, no_notes
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import settle_vintage
 from basrelief.sources.changes import (
@@ -23,6 +23,7 @@ from basrelief.sources.changes import (
 )
 from basrelief.sources.crime import CrimeCounts
 from basrelief.sources.labels import find_label_vintage
+from basrelief.typed import Typed
 
 TEXTS = ("msoa", "lad", "lad_name")
 """Columns of labels that are no numbers."""
@@ -211,7 +212,7 @@ def _fill_ground(pairs: pd.DataFrame, settings: Settings, areas: gpd.GeoDataFram
         column=settings.data.area_column,
         crs=areas.crs,
         bounds=(west - WIDER_M, south - WIDER_M, east + WIDER_M, north + WIDER_M),
-        notes=Notes(Run(settings.locate(settings.out), quiet=True)),
+        notes=no_notes(),
     )
     area_m2 = wider.set_index("area_id").geometry.area
     return pairs.assign(**{GROUND: pairs[GROUND].where(~is_bare, pairs["new"].map(area_m2))})

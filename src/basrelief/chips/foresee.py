@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from basrelief.chips.areas import take_areas
 from basrelief.chips.eyes import read_place_tables
+from basrelief.chips.overlay import Overlay
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
-from basrelief.chips.store import Samples
+from basrelief.chips.store import EMBEDDING, Samples
 from basrelief.chips.tables import ChipTables
 from basrelief.config import InputError, Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.grid import Grid
 from basrelief.run import Notes
 from basrelief.sources.eye_tables import note_few
@@ -76,12 +78,7 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
         f"{settings.chips.min_area_coverage:.0%} of their ground",
         *_list_tables(eyes, n_areas),
     )
-    if rasters.photo is not None:
-        told = rasters.photo.describe()
-        lines += (
-            f"{told['n_files']} file{'s' * (told['n_files'] > 1)} of a photo, cells of "
-            f"{told['cell_m']:g} m, bands {', '.join(told['bands'])} ({told['unit']})",
-        )
+    lines += tuple(_tell_overlay(overlay) for overlay in rasters.overlays)
     return Foreseen(samples, lines)
 
 
@@ -100,6 +97,17 @@ def _list_tables(eyes: dict[str, pd.DataFrame], n_areas: int) -> list[str]:
         f"{n_areas} areas"
         for eye, table in eyes.items()
     ]
+
+
+def _tell_overlay(overlay: Overlay) -> str:
+    """Tell in a line what a layer beside heights is made of."""
+    told = overlay.describe()
+    n_files, bands = told["n_files"], told["bands"]
+    start = f"{n_files} file{'s' * (n_files > 1)} of {OVERLAY_WORDS[overlay.name]}, cells of "
+    # Of embeddings there are dozens, and their names say nothing.
+    shown = f"{len(bands)} bands" if overlay.name == EMBEDDING else f"bands {', '.join(bands)}"
+    unit = "" if overlay.name == EMBEDDING else f" ({told['unit']})"
+    return f"{start}{told['cell_m']:g} m, {shown}{unit}"
 
 
 def _lay_chips(

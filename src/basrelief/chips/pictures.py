@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.labelled import check_targets, read_counts
+from basrelief.chips.labelled import read_counts
+from basrelief.chips.learnable import check_targets
 from basrelief.chips.store import open_writer
 from basrelief.chips.tables import ChipTables, choose_targets, write_tables
 from basrelief.config import InputError, Settings
 from basrelief.names import guard_table
-from basrelief.run import Notes, Run, write_json
+from basrelief.run import Notes, Run, no_notes, write_json
 from basrelief.sources.census import fill_parents
 from basrelief.sources.picture_files import UNSEEN, Picture, open_picture
 from basrelief.sources.pictures import Pictures, read_pictures
@@ -204,7 +205,7 @@ def read_picture_labels(
         targets=list(targets),
         area_column=settings.data.area_column,
         # What was odd about the table was said of all its rows.
-        notes=Notes(Run(settings.locate(settings.out), quiet=True)),
+        notes=no_notes(),
         only=only,
     )
     return pictures.frame.set_index("chip_id")[list(targets)]

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
 from basrelief.chips.eyes import read_place_tables, write_place_tables
-from basrelief.chips.labelled import check_targets, name_areas, read_labelled_areas
+from basrelief.chips.labelled import name_areas, read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
+from basrelief.chips.learnable import check_targets
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
-from basrelief.chips.photo import Photo, lay_photo, open_photo
-from basrelief.chips.store import HEIGHTS, PHOTO
+from basrelief.chips.overlay import Overlay, lay_overlay, open_overlay
+from basrelief.chips.store import HEIGHTS, name_covered, name_seen
 from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
@@ -44,14 +45,14 @@ class Rasters:
     detail_m: float | None
     """Side of the cells that finer rasters are averaged to first, in metres."""
 
-    photo: Photo | None = None
+    overlays: tuple[Overlay, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """Say what a model that learns from these must find elsewhere."""
         return {
             "native_resolution_m": self.surface.grid.cell_m,
             "ground": "estimated" if self.terrain is None else "terrain",
-        } | ({} if self.photo is None else {PHOTO: self.photo.describe()})
+        } | {overlay.name: overlay.describe() for overlay in self.overlays}
 
 
 def chips_from_rasters(
@@ -75,8 +76,8 @@ def chips_from_rasters(
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
-    if rasters.photo is not None:
-        _show_areas(settings, notes, folder, rasters.photo, areas)
+    for overlay in rasters.overlays:
+        _show_areas(settings, notes, folder, overlay, areas)
     targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
@@ -108,8 +109,8 @@ def open_place(
         refuse_shared_ground(areas, settings.typed("areas"))
         targets = check_targets(settings, notes, areas, targets, "areas")
     rasters = _believe(settings, notes, rasters, areas)
-    if settings.data.photo is not None:
-        rasters = replace(rasters, photo=open_photo(settings, notes, areas))
+    opened = [open_overlay(settings, name, notes, areas) for name in settings.data.overlays]
+    rasters = replace(rasters, overlays=tuple(opened))
     flights = find_flights(rasters.surface.tiles, areas)
     areas[flights.columns] = flights
     areas["years_apart"] = measure_years_apart(flights, areas["label_year"])
@@ -143,8 +144,10 @@ def join_chips(
             )
         limit, typed = settings.data.max_years_apart, settings.typed("areas")
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
-        if "photo_covered" in areas:
-            _note_unseen(settings, notes, areas)
+        for name in settings.data.overlays:
+            # Before the chips are cut nobody knows yet how much of each area is shown.
+            if name_covered(name) in areas:
+                _note_unseen(settings, name, notes, areas)
         # Again: what varies over all areas may not vary over those with enough ground.
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
@@ -159,29 +162,28 @@ def join_chips(
 
 
 def _show_areas(
-    settings: Settings, notes: Notes, folder: Path, photo: Photo, areas: gpd.GeoDataFrame
+    settings: Settings, notes: Notes, folder: Path, overlay: Overlay, areas: gpd.GeoDataFrame
 ) -> None:
-    """Write the layer of a photo, and fill in how much of each area it shows, and if enough."""
-    typed, least = settings.typed("photo.files"), settings.chips.min_area_coverage
-    areas["photo_covered"] = np.minimum(
-        lay_photo(photo, areas, typed, folder, notes) / areas.area, 1.0
-    )
-    areas["has_photo"] = areas["photo_covered"] >= least
+    """Write a layer beside heights; fill in how much of each area it shows, and if enough."""
+    typed, least = settings.typed(f"{overlay.name}.files"), settings.chips.min_area_coverage
+    covered = np.minimum(lay_overlay(overlay, areas, typed, folder, notes) / areas.area, 1.0)
+    areas[name_covered(overlay.name)] = covered
+    areas[name_seen(overlay.name)] = covered >= least
     # Nothing could be learnt from it: the mean would stand for every area without a word.
-    if not areas["has_photo"].any():
+    if not (covered >= least).any():
         raise InputError(
             f"{typed}: shows {least:.0%} of the ground of no area (chips.min_area_coverage); of "
-            f"the best it shows {areas['photo_covered'].max():.0%}. Give more files, or dates."
+            f"the best it shows {covered.max():.0%}. Give more files, or dates."
         )
 
 
-def _note_unseen(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> None:
-    """Say which areas that are used a photo shows too little of to be described by it."""
+def _note_unseen(settings: Settings, name: str, notes: Notes, areas: gpd.GeoDataFrame) -> None:
+    """Say which areas that are used a layer shows too little of to be described by it."""
     least = settings.chips.min_area_coverage
-    unseen = areas[areas["is_used"] & ~areas["has_photo"]]
+    unseen = areas[areas["is_used"] & ~areas[name_seen(name)]]
     if len(unseen):
         notes.add(
-            f"{settings.typed('photo.files')}: shows less than {least:.0%} of the ground of "
+            f"{settings.typed(f'{name}.files')}: shows less than {least:.0%} of the ground of "
             f"{name_areas(unseen, areas)}: there nothing is learnt from it, and what rests on it "
             "alone predicts the mean"
         )

@@ -15,20 +15,42 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
+from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import COMPRESSORS, Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.run import Run, read_json
+from basrelief.sources.warp import resample
 
-Bands = Literal["shaded", "relief"]
+Bands = Literal["shaded", "relief", "relief+photo"]
+
+COLOURS = ("red", "green", "blue")
+"""Bands of a photo that chips show."""
 
 HEIGHTS, PICTURES = "heights", "pictures"
 """Stores below ``layers/`` that chips are read from: a layer of a place, or pictures without one,
 (picture, band, row, col)."""
 
-PHOTO = "photo"
-"""The layer of a photo of the place, beside that of heights."""
+PHOTO, EMBEDDING = "photo", "embedding"
+"""Layers beside that of heights: a photo of the place, and embeddings of others' pictures of it."""
+
+
+def name_covered(layer: str) -> str:
+    """Name the column of areas that says what share of their ground a layer beside heights shows.
+
+    Examples
+    --------
+    >>> name_covered(PHOTO), name_seen(PHOTO)
+    ('photo_covered', 'has_photo')
+    """
+    return f"{layer}_covered"
+
+
+def name_seen(layer: str) -> str:
+    """Name the column of areas that says whether such a layer shows enough of their ground."""
+    return f"has_{layer}"
+
 
 SHARD_PICTURES = 64
 """Pictures a file of the store: the unit of writing, and the bound on memory."""
@@ -69,6 +91,11 @@ class Samples:
     def store(self) -> Path:
         """What chips are read from."""
         return self.folder / "layers" / f"{self.kind}.zarr"
+
+    def list_stores(self, bands: Bands) -> list[Path]:
+        """List what chips of such bands are read from: a second one where a photo is seen too."""
+        photo = self.store.with_name(f"{PHOTO}.zarr")
+        return [self.store, photo] if bands == "relief+photo" else [self.store]
 
     # Opened once: opening costs half of what reading a chip does, and some batches are one chip.
     # Only what a layer says of itself is kept; cells are read from disk each time.
@@ -124,7 +151,8 @@ class Samples:
             Positions in ``chips``.
         bands
             ``"shaded"``: uint8 red, green, blue. ``"relief"``: float32 height above ground
-            (m), slope (degrees), altitude of the ground (m); nodata is 0.
+            (m), slope (degrees), altitude of the ground (m); nodata is 0. ``"relief+photo"``:
+            these, and behind them red, green and blue of the photo, 0 to 255.
 
         Returns
         -------
@@ -133,15 +161,37 @@ class Samples:
         Raises
         ------
         InputError
-            If the store holds pictures and relief is asked for.
+            If the store holds pictures and relief is asked for, or the photo has no such colours.
         """
         if self.kind == "pictures":
             if bands != "shaded":
                 raise InputError("pictures have no heights: only shaded bands can be read.")
             return np.stack([read_array(self._pictures, int(row)) for row in rows])
-        render = render_relief if bands == "relief" else render_shaded
+        render = render_shaded if bands == "shaded" else render_relief
         heights = self.read_heights(rows)
-        return np.stack([render(surface, ground, self.resolution_m) for surface, ground in heights])
+        shown = np.stack(
+            [render(surface, ground, self.resolution_m) for surface, ground in heights]
+        )
+        if bands == "relief+photo":
+            return np.concatenate([shown, self._read_colours(rows)], axis=1)
+        return shown
+
+    def _read_colours(self, rows: NDArray[np.int_]) -> NDArray[np.float32]:
+        """Read what a photo shows of chips, (chip, [red, green, blue], row, col), 0 to 255.
+
+        In the chips' own pixels, so that both halves of a chip lie on one another: finer cells are
+        averaged, and coarser ones interpolated.
+        """
+        layer = self.layers[PHOTO]
+        found = []
+        for chip in self.squares(rows):
+            # One cell more on each side: what the edge is interpolated from.
+            window = layer.grid.cover(chip.bounds)
+            grid = layer.grid.crop(window).pad(1)
+            values = layer.read(layer.grid.find(grid))
+            planes = [resample(plane, grid.transform, chip, cell_m=grid.cell_m) for plane in values]
+            found.append(render_colours(np.stack(planes), layer.bands, COLOURS))
+        return np.stack(found)
 
 
 def load_samples(run: Run | Path | str) -> Samples:

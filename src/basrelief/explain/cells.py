@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.chips.zonal import Zones, Zoning
+from basrelief.chips.zonal import Cells, Zones, Zoning
 from basrelief.explain.readout import DenseModel, FeatureMap, make_readout
 from basrelief.grid import coarsen
 from basrelief.learn.dense import Patch
@@ -18,7 +18,6 @@ LEAST = 0.1
 does: it bounds what a sliver can get, and covers coarse pixels that are raised on average alone."""
 
 Floats = NDArray[np.float64]
-Cells = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

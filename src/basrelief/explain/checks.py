@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from basrelief.explain.controls import (
-    LOOKS,
+    LOOK_KINDS,
     SHUFFLED,
     Control,
     Grouping,
@@ -228,7 +228,7 @@ def judge_similarity(tried: Tried, target: int) -> Judged:
     found = record_test("randomised weights", value, SIMILAR, abs(value) < SIMILAR, interval)
     of_controls = [(SHUFFLED, shuffled), *_pair_targets(controls, target, similarity[0].T)]
     # What knows no model is the same under any weights.
-    of_controls += [(each, np.ones_like(own)) for each in controls if each.kind in LOOKS]
+    of_controls += [(each, np.ones_like(own)) for each in controls if each.kind in LOOK_KINDS]
     held = []
     for control, each in of_controls:
         like, fails = float(each.mean()), abs(float(each.mean())) >= SIMILAR
@@ -249,7 +249,7 @@ def judge_flat(uneven: Floats, target: int, limit: float, controls: Sequence[Con
     found = record_test("flat chips", value, limit, value <= limit)
     # A range is the same in any order, and what is the same everywhere has no edges.
     of_controls = [(SHUFFLED, value), *_pair_targets(controls, target, uneven)]
-    of_controls += [(each, 0.0) for each in controls if each.kind in LOOKS]
+    of_controls += [(each, 0.0) for each in controls if each.kind in LOOK_KINDS]
     held = [
         hold_against_bound(control, float(each), limit, found["passes"])
         for control, each in of_controls

@@ -201,10 +201,11 @@ def look_at(chips: Tensor, bands: Bands) -> dict[Control, Floats]:
     Of pictures, how bright they are stands in for their height.
     """
     pixels = chips.detach().double().cpu().numpy()
-    plane = pixels[:, 0] if bands == "relief" else pixels.mean(axis=1)  # (chip, row, col)
+    is_relief = bands != "shaded"
+    plane = pixels[:, 0] if is_relief else pixels.mean(axis=1)  # (chip, row, col)
     seen = np.nan_to_num(plane)
     edges = np.stack([detect_edges(each) for each in seen])
-    name = Control("height" if bands == "relief" else "brightness")
+    name = Control("height" if is_relief else "brightness")
     found = {Control("edges"): edges, name: seen}
     return {control: values.reshape(len(seen), -1) for control, values in found.items()}
 

@@ -24,12 +24,7 @@ from basrelief.chips.layers import SHARD_SIDE, Layer
 from basrelief.chips.store import HEIGHTS, Samples
 from basrelief.chips.zonal import Zoning
 from basrelief.config import Settings
-from basrelief.explain.cells import (
-    AreaCells,
-    Attributor,
-    list_area_cells,
-    weigh_patch,
-)
+from basrelief.explain.cells import AreaCells, Attributor, list_area_cells, weigh_patch
 from basrelief.explain.kinds import KINDS, share_kinds, tell_kinds
 from basrelief.explain.rasters import StoredPlanes, write_quotient
 from basrelief.explain.readout import DenseModel, FeatureMap
@@ -40,6 +35,7 @@ from basrelief.judge.stage import group_units
 from basrelief.learn.area_models import AreaModel, decompose, load_model
 from basrelief.learn.dense import Patch, forward, list_patches
 from basrelief.learn.extract import Extractor, read_extractor
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.learn.recipes import (
     DISTRICT,
     PLACE,
@@ -47,7 +43,6 @@ from basrelief.learn.recipes import (
     Ground,
     NetworkRecipe,
     find_multiple,
-    read_recipe,
 )
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.names import name_file

@@ -30,7 +30,7 @@ from basrelief.judge.resampling import (
 )
 from basrelief.run import Record
 
-Kind = Literal["shuffled", "target", "edges", "height", "brightness"]
+ControlKind = Literal["shuffled", "target", "edges", "height", "brightness"]
 Verdict = Literal["stands", "fails", "open"]
 
 Floats = NDArray[np.float64]
@@ -40,14 +40,14 @@ Floats = NDArray[np.float64]
 class Control:
     """A map that is wrong."""
 
-    kind: Kind
+    kind: ControlKind
     other: str | None = None
     """The target whose map it is, where it is another target's."""
 
 
 SHUFFLED = Control("shuffled")
 
-LOOKS = ("edges", "height", "brightness")
+LOOK_KINDS = ("edges", "height", "brightness")
 """Kinds of controls that can be seen without a model."""
 
 

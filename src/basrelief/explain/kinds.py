@@ -14,6 +14,7 @@ from basrelief.learn.grounds import (
     find_window,
     measure_departure,
 )
+from basrelief.learn.urban_form import TALL_M
 
 KINDS = ("open and flat", "low and rough", "small buildings", "large buildings", "tall buildings")
 
@@ -35,9 +36,6 @@ wooded. A median over the piece: the corners of a house depart too."""
 
 LARGE_M2 = 400.0
 """Ground from which a building is large: a terrace, a school, a warehouse."""
-
-TALL_M = 10.0
-"""Height above ground, half of a building being higher, from which it is tall."""
 
 
 def tell_kinds(heights: NDArray[np.float32], resolution_m: float) -> NDArray[np.int8]:

@@ -18,13 +18,8 @@ from basrelief.learn.final import read_model
 from basrelief.learn.joint import JointProcess
 from basrelief.learn.linear import REACH, LinearModel, predict_linear
 from basrelief.learn.measures import bring_to_scale
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    NetworkRecipe,
-    SetRecipe,
-    TableRecipe,
-    read_recipe,
-)
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import BandsRecipe, DenseRecipe, NetworkRecipe, SetRecipe, TableRecipe
 from basrelief.run import MODEL, Run
 
 Floats = NDArray[np.float64]
@@ -246,6 +241,9 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     if not dense:
         if any(isinstance(member, TableRecipe) for member in members):
             run.say(f"explain: {name} has no map on the ground: what it knows is of whole areas")
+        elif any(isinstance(member, BandsRecipe) for member in members):
+            # Each cell's numbers add to a prediction, but nobody sees in a cell what they are of.
+            run.say(f"explain: {name} has no map on the ground: its numbers show nothing")
         return None
     if any("mean" not in member.statistics for member in dense):
         run.say(f"explain: {name} left out: it pools spreads without means (statistics)")

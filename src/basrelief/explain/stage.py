@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import SCHEMES, Settings
+from basrelief.config import Settings
 from basrelief.explain.area_stage import explain_areas
 from basrelief.explain.checks import check_maps
 from basrelief.explain.chip_samples import are_alike, map_chips, sample_chips
@@ -26,8 +26,10 @@ from basrelief.learn.choice import read_recipes
 from basrelief.learn.encoders import Network
 from basrelief.learn.knowledge import LIDAR, find_eyes
 from basrelief.learn.predict import load_network
-from basrelief.learn.recipes import NetworkRecipe, read_recipe
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import Record, Run, replacing, write_json
+from basrelief.stage_settings import SCHEMES
 
 
 def explain_recipes(settings: Settings, run: Run) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from basrelief.config import SCHEMES
-from basrelief.judge.baselines import PLACE
+from basrelief.judge.baselines import PLACE_ALONE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
+from basrelief.stage_settings import SCHEMES
 
 GOOD = 0.2
 """A skill from which coordinates alone are said to do well."""
@@ -62,7 +62,7 @@ def build_audit(
         "table": table,
         "same_label": {record["scheme"]: record["share_same_label"] for record in chips},
         "same_area": {record["scheme"]: record["share_same_area"] for record in chips},
-        "place_alone": _read_place([row for row in table if row["recipe"] == PLACE]),
+        "place_alone": _read_place([row for row in table if row["recipe"] == PLACE_ALONE]),
         "recipes": [
             row | _read_recipe(row, scores, comparisons, yardsticks)
             for row in table
@@ -112,7 +112,7 @@ def _read_recipe(
     """Read what a recipe's skills under the schemes come to, for one target and unit."""
     yardstick, known = yardsticks.get(row["recipe"], MEAN), list_scored_schemes(row)
     # LIDAR alone that is no better than coordinates may know no more than where an area is.
-    rival = PLACE if yardstick == MEAN else yardstick
+    rival = PLACE_ALONE if yardstick == MEAN else yardstick
     held_out = [scheme for scheme in known if scheme != "random"]
     better = [scheme for scheme in held_out if _beats_mean(row, scheme, scores)]
     tried = [

@@ -22,7 +22,7 @@ from basrelief.splits.heldout import find_usable_areas
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-DISTRICT, SIZE, PLACE = "district-mean", "area-size", "place-alone"
+DISTRICT_MEAN, AREA_SIZE, PLACE_ALONE = "district-mean", "area-size", "place-alone"
 PLACE_AND_DISTRICT = "place-and-district"
 
 
@@ -243,7 +243,7 @@ class Baseline:
 
 
 BASELINES = {
-    PLACE: Baseline(
+    PLACE_ALONE: Baseline(
         ("locations",),
         (knowledge.PLACE,),
         GAUSSIAN_PROCESS,
@@ -255,13 +255,13 @@ BASELINES = {
         GAUSSIAN_PROCESS,
         partial(_interpolate, has_district=True),
     ),
-    DISTRICT: Baseline(
+    DISTRICT_MEAN: Baseline(
         ("district",),
         (knowledge.DISTRICT,),
         "district_mean",
         partial(_predict_from, field="district", predict=average_district),
     ),
-    SIZE: Baseline(
+    AREA_SIZE: Baseline(
         ("log_size",),
         (knowledge.SIZE,),
         "least_squares",

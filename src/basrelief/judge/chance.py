@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge.resampling import MIN_GROUPS
-from basrelief.judge.worlds import Kind, name_kinds
+from basrelief.judge.worlds import WorldKind, name_kinds
 from basrelief.judge.yardsticks import MEAN, differ
 from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes
 from basrelief.run import Record
@@ -35,10 +35,10 @@ anything tells labels (`NO_PATTERN`)."""
 
 NO_PATTERN: Nothing = "no_pattern"
 
-SMOOTH: tuple[Kind, ...] = name_kinds()
+SMOOTH: tuple[WorldKind, ...] = name_kinds()
 """Worlds where neighbours are alike, and what lies on the ground says nothing."""
 
-SHUFFLED: tuple[Kind, ...] = ("no_pattern",)
+UNPATTERNED: tuple[WorldKind, ...] = ("no_pattern",)
 """Worlds where nothing says anything."""
 
 WHERE = frozenset({PLACE, DISTRICT})
@@ -67,10 +67,10 @@ class Refits:
     n_districts: int
     """Of the areas that can be learnt from."""
 
-    figures: dict[str, dict[Kind, Floats]] = field(default_factory=dict)
+    figures: dict[str, dict[WorldKind, Floats]] = field(default_factory=dict)
     """By recipe and kind of world: (world, target). Of the mean they are 0."""
 
-    def gain(self, recipe: str, versus: str, target: str | None, kind: Kind) -> Floats | None:
+    def gain(self, recipe: str, versus: str, target: str | None, kind: WorldKind) -> Floats | None:
         """Take the value of one recipe over another's in each world, (world,).
 
         The mean over targets where ``target`` is None; None where either was not fitted anew, or
@@ -84,7 +84,7 @@ class Refits:
         gains = apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
         return gains if np.isfinite(gains).all() else None
 
-    def by_chance(self, recipe: str, versus: str, target: str | None) -> dict[Kind, Floats]:
+    def by_chance(self, recipe: str, versus: str, target: str | None) -> dict[WorldKind, Floats]:
         """Take the gains where there is nothing to gain, by kind of world: (world,) each.
 
         Such worlds are those of `find_nothing`. Empty where no such world is known.
@@ -176,12 +176,12 @@ class Refits:
         ]
         return pd.concat(frames, ignore_index=True)
 
-    def _take(self, recipe: str, kind: Kind) -> Floats | None:
+    def _take(self, recipe: str, kind: WorldKind) -> Floats | None:
         """Take a recipe's values in the worlds of a kind, (world, target)."""
         return self.figures.get(recipe, {}).get(kind)
 
 
-def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ...]:
+def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[WorldKind, ...]:
     """Find the worlds where one recipe has nothing over another, by what both know.
 
     A claim has to survive chance in each kind of them:
@@ -208,7 +208,7 @@ def find_nothing(one: Collection[str], other: Collection[str]) -> tuple[Kind, ..
         return name_kinds(find_eyes(other))
     if other:
         return ()
-    return SHUFFLED if WHERE.intersection(apart) else SHUFFLED + SMOOTH
+    return UNPATTERNED if WHERE.intersection(apart) else UNPATTERNED + SMOOTH
 
 
 def bound_gain(value: float, spread: float, by_chance: float | None) -> tuple[float, float]:

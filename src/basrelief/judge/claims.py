@@ -16,7 +16,7 @@ from basrelief.judge.chance import (
     spread_of_gains,
 )
 from basrelief.judge.scores import SMALLEST_GAIN
-from basrelief.judge.worlds import Kind, find_role
+from basrelief.judge.worlds import WorldKind, find_role
 from basrelief.judge.yardsticks import MEAN, keep_lidar
 from basrelief.learn.knowledge import sees_lidar
 from basrelief.run import Record, Run, read_json
@@ -46,7 +46,7 @@ class Claim:
     """Where there is nothing to gain: ``no_lidar`` or ``no_<eye>`` for a gain of one eye alone,
     ``no_pattern`` for a skill that may be of anything."""
 
-    by_chance: Mapping[Kind, Floats]
+    by_chance: Mapping[WorldKind, Floats]
     """(world,) Gains in each kind of such worlds; empty where there are none."""
 
 

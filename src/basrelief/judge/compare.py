@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.config import SCHEMES
-from basrelief.judge.baselines import DISTRICT, PLACE, PLACE_AND_DISTRICT, SIZE
+from basrelief.judge.baselines import AREA_SIZE, DISTRICT_MEAN, PLACE_ALONE, PLACE_AND_DISTRICT
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
+from basrelief.stage_settings import SCHEMES
 
 Floats = NDArray[np.float64]
 Replicated = tuple[float, Floats | None]
 """A value and its bootstrap replicates, (replicate,); None where there are none."""
 
 SIMPLEST = (
-    *(MEAN, DISTRICT, SIZE, PLACE, PLACE_AND_DISTRICT),
+    *(MEAN, DISTRICT_MEAN, AREA_SIZE, PLACE_ALONE, PLACE_AND_DISTRICT),
     *("relief-statistics", "random-features"),
 )
 """From the simplest on; other recipes of areas come after these, networks last."""

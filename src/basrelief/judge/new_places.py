@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from basrelief.config import DataSettings, InputError, Settings, SplitSettings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.chance import SMOOTH, Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS, open_parquet
 from basrelief.judge.verdicts import Compared, settle
-from basrelief.judge.worlds import Kind, draw_worlds
+from basrelief.judge.worlds import WorldKind, draw_worlds
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.final import FinalModel
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import read_recipe
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.locks import locking
 from basrelief.marks import (
     EDITED,
@@ -38,6 +38,7 @@ from basrelief.marks import (
 )
 from basrelief.run import Record, Run, check_format, prepare_folder, read_format, write_json
 from basrelief.sources.inputs import find_input_inside
+from basrelief.stage_settings import SplitSettings
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""
@@ -206,7 +207,7 @@ def score_answer(
     settings: Settings,
     label: str,
     seen: str,
-    by_chance: Mapping[Kind, pd.DataFrame] | None = None,
+    by_chance: Mapping[WorldKind, pd.DataFrame] | None = None,
 ) -> list[Record]:
     """Score predictions where labels are; skill is against the mean label learnt from.
 
@@ -245,7 +246,9 @@ def keep_known(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def weigh(
-    records: list[Record], seen: str = HEIGHTS, by_chance: Mapping[Kind, pd.DataFrame] | None = None
+    records: list[Record],
+    seen: str = HEIGHTS,
+    by_chance: Mapping[WorldKind, pd.DataFrame] | None = None,
 ) -> list[Record]:
     """Say what scores on a new place are worth, each among all of them.
 
@@ -280,7 +283,7 @@ def weigh(
 
 def draw_skills(
     known: pd.DataFrame, locations: Locations, settings: Settings
-) -> dict[Kind, pd.DataFrame]:
+) -> dict[WorldKind, pd.DataFrame]:
     """Draw what skills the same predictions of areas have by luck, on other labels of the place.
 
     The model comes from elsewhere and is not fitted anew: its predictions stay as they are. The
@@ -310,7 +313,7 @@ def draw_skills(
     rng = np.random.default_rng([settings.seed, zlib.crc32(SCHEME.encode())])
     rows = np.arange(len(labels))
     worlds = draw_worlds(AreaTerms({}, locations), labels, rows, n_worlds, rng).labels
-    found: dict[Kind, pd.DataFrame] = {}
+    found: dict[WorldKind, pd.DataFrame] = {}
     for kind in SMOOTH:
         if kind in worlds:
             square = [

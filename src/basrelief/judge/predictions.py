@@ -28,7 +28,7 @@ from basrelief.learn.features import read_features
 from basrelief.learn.knowledge import find_eyes
 from basrelief.learn.linear import average_known
 from basrelief.learn.predict import predict_fold
-from basrelief.learn.recipes import MEAN, AreaRecipe, NetworkRecipe
+from basrelief.learn.recipes import MEAN_PART, AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.run import MODEL, Record
 from basrelief.splits.clearance import find_near_pairs
@@ -215,7 +215,7 @@ def _average_parts(added: list[pd.DataFrame], key: Record) -> pd.DataFrame:
     The mean is left out: every prediction has it.
     """
     mean = pd.concat(added).groupby(level=["part", "area_id"], sort=False).mean()
-    mean = mean.drop(index=MEAN, level="part")
+    mean = mean.drop(index=MEAN_PART, level="part")
     rows = mean.reset_index().melt(["part", "area_id"], var_name="target", value_name="added")
     return rows.assign(**key)
 

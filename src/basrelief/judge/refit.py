@@ -20,7 +20,7 @@ from basrelief.judge.baselines import BaselineData, predict_baseline
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.predictions import SchemePredictions
 from basrelief.judge.targeting import SHARES, measure_lifts
-from basrelief.judge.worlds import Kind, Worlds, draw_worlds, name_kinds
+from basrelief.judge.worlds import WorldKind, Worlds, draw_worlds, name_kinds
 from basrelief.judge.yardsticks import differ
 from basrelief.learn.area_models import fit_areas, fit_stack, predict_areas
 from basrelief.learn.features import features_of, read_features
@@ -28,7 +28,8 @@ from basrelief.learn.joint import MAX_SETS, AreaTerms, fit_joint, predict_joint
 from basrelief.learn.knowledge import find_eyes, sees_lidar
 from basrelief.learn.linear import average_known, predict_linear
 from basrelief.learn.place import Locations
-from basrelief.learn.recipes import AreaRecipe, NetworkRecipe, find_members
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.splits.heldout import AreaFold, find_usable_areas
 
@@ -63,10 +64,10 @@ class Scored:
 class Measures:
     """What a recipe comes to in other worlds, in one scheme."""
 
-    skill: dict[Kind, Floats]
+    skill: dict[WorldKind, Floats]
     """(world, target) By kind of world."""
 
-    lifts: dict[float, dict[Kind, Floats]]
+    lifts: dict[float, dict[WorldKind, Floats]]
     """(world, target) By share of the areas that is picked, and kind: see `measure_lifts`."""
 
 
@@ -80,7 +81,7 @@ class Refitter:
     """By recipe and baseline: what is fitted anew. None where the place has too few areas to draw
     labels like theirs, or too many to fit hundreds of times."""
 
-    kinds: dict[str, set[Kind]]
+    kinds: dict[str, set[WorldKind]]
     """By recipe and baseline: the kinds of worlds that it is fitted to."""
 
     def measure(self, predicted: SchemePredictions, scheme: str) -> Measures | None:

@@ -50,7 +50,7 @@ from basrelief.splits.folds import block_of
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import find_usable_areas
 
-BESIDE = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
+OF_TARGETING = ("recipe", "target", "repeat", "id", "y_true", "y_pred", "y_mean")
 """Columns of a yardstick's predictions that targeting holds others against."""
 
 
@@ -190,7 +190,7 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
-                beside[predicted.recipe] = frame[[*BESIDE]]
+                beside[predicted.recipe] = frame[[*OF_TARGETING]]
             _judge_areas(judge, frame, beside.get(yardsticks[predicted.recipe]))
         # The same draws for every recipe: what is compared is resampled alike.
         rng = np.random.default_rng(inputs.settings.seed)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import PhotoSettings
+from basrelief.eyes import EmbeddingSettings, OverlaySettings, PhotoSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -42,7 +42,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import HEIGHTS, PHOTO
+from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -61,6 +61,7 @@ class NewRasters:
     area_column: str | None = None
     label_column: str | None = None
     photo: str | None = None
+    embedding: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,7 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
 def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
     # Not validated as a configuration is: a place to predict needs no labels.
+    overlays: dict[str, Any] = _find_overlays(model, place)
     data = DataSettings.model_construct(
         dsm=place.dsm,
         dtm=place.dtm,
@@ -125,16 +127,25 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         counts=list(model.counts),
         area_column=place.area_column,
         label_column=place.label_column,
-        photo=_find_photo(model, place),
+        **overlays,
     )
     return settle_settings(model, data, out)
 
 
-def _find_photo(model: FinalModel, place: NewRasters) -> PhotoSettings | None:
-    """Read a place's photo as that was read which the model learnt from."""
-    if model.photo is None or place.photo is None:
-        return None
-    return PhotoSettings(files=place.photo, **model.photo.model_dump())
+def _find_overlays(model: FinalModel, place: NewRasters) -> dict[str, Any]:
+    """Read what a place has beside heights as that was read which the model learnt from.
+
+    Returns
+    -------
+    Keyword arguments of `DataSettings`.
+    """
+    found: dict[str, OverlaySettings] = {}
+    if model.photo is not None and place.photo is not None:
+        found[PHOTO] = PhotoSettings(files=place.photo, **model.photo.model_dump())
+    if model.embedding is not None and place.embedding is not None:
+        read = model.embedding.model_dump()
+        found[EMBEDDING] = EmbeddingSettings(files=place.embedding, **read)
+    return found
 
 
 def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
@@ -155,11 +166,18 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             "--photo: missing, and this model looks at a photo. Give the place's (bands "
             f"{', '.join(model.photo.bands)}), or use a model that does without."
         )
-    if model.photo is None and place.photo is not None:
+    if model.embedding is not None and place.embedding is None:
         raise InputError(
-            f"--photo {place.photo!r}: this model looks at none. Leave --photo out, or choose one "
-            "that does with --recipe."
+            "--embedding: missing, and this model looks at embeddings. Give the place's, of the "
+            "same kind, or use a model that does without."
         )
+    for name in (PHOTO, EMBEDDING):
+        typed = getattr(place, name)
+        if getattr(model, name) is None and typed is not None:
+            raise InputError(
+                f"--{name} {typed!r}: this model looks at none. Leave --{name} out, or choose one "
+                "that does with --recipe."
+            )
     if model.ground == "terrain" and place.dtm is None:
         raise InputError(
             "--dtm: missing, and this model learnt its heights above a terrain raster. Give the "
@@ -308,6 +326,7 @@ def score_place(
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
-    seen = HEIGHTS if model.photo is None else PHOTO
+    overlays = [name for name in (PHOTO, EMBEDDING) if getattr(model, name) is not None]
+    seen = overlays[0] if overlays else HEIGHTS
     by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
     return score_answer(known, {"area": blocks}, settings, label, seen, by_chance)

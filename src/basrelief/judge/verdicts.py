@@ -42,7 +42,7 @@ nothing that is known."""
 GAIN = ("difference", "low", "high", "differs_in", "differs_how", "beats", "is_beaten")
 """Of the gain over its yardstick, as they stand in a record of means over targets."""
 
-MOVED = ("recipe", "versus", "scheme", "unit", "target", "value")
+OF_RELOCATION = ("recipe", "versus", "scheme", "unit", "target", "value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def _rank_moved(claims: Sequence[Record], each: Compared) -> Iterator[Record]:
         # What was not fitted anew, as a network, was tried on other labels than it learnt.
         is_refitted = each.refits.gain(recipe, versus, target, "alike") is not None
         if moved is not None and is_refitted:
-            yield {name: claim[name] for name in MOVED} | {
+            yield {name: claim[name] for name in OF_RELOCATION} | {
                 "n_moved": len(moved),
                 "highest": float(moved.max()),
                 "p": float(rank(np.asarray(claim["value"]), moved)),

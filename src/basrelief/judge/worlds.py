@@ -16,7 +16,7 @@ from basrelief.learn.knowledge import order_codes
 from basrelief.learn.linear import measure_spread
 from basrelief.learn.simulate import simulate_labels
 
-Kind = str
+WorldKind = str
 """How a world's labels came about, see `draw_worlds`: ``alike``, ``no_pattern``, or a name that
 `name_kinds` gives."""
 
@@ -34,7 +34,7 @@ MAX_AREAS = 5000
 Floats = NDArray[np.float64]
 
 
-def name_kinds(known: Collection[str] = ()) -> tuple[Kind, Kind]:
+def name_kinds(known: Collection[str] = ()) -> tuple[WorldKind, WorldKind]:
     """Name the two kinds of worlds in which no other eye than those known says anything.
 
     Examples
@@ -48,7 +48,7 @@ def name_kinds(known: Collection[str] = ()) -> tuple[Kind, Kind]:
     return beside, f"{MOVED} {beside}"
 
 
-def find_role(kind: Kind) -> Role:
+def find_role(kind: WorldKind) -> Role:
     """Find what a kind of worlds is among the kinds that a claim has to survive.
 
     Examples
@@ -65,10 +65,10 @@ def find_role(kind: Kind) -> Role:
 class Worlds:
     """Labels of the same areas in many other worlds."""
 
-    labels: dict[Kind, Floats]
+    labels: dict[WorldKind, Floats]
     """By kind: (world, area, target); NaN where unknown. Areas as in the samples' table."""
 
-    def keep(self, kinds: Collection[Kind]) -> Worlds:
+    def keep(self, kinds: Collection[WorldKind]) -> Worlds:
         """Keep some kinds of worlds."""
         return Worlds({kind: labels for kind, labels in self.labels.items() if kind in kinds})
 
@@ -78,7 +78,7 @@ class Worlds:
         columns: Floats = stacked.transpose(1, 0, 2).reshape(stacked.shape[1], -1)
         return columns
 
-    def split(self, values: Floats) -> dict[Kind, Floats]:
+    def split(self, values: Floats) -> dict[WorldKind, Floats]:
         """Take what was found of each column of `join` apart: by kind, (world, target)."""
         found, at = {}, 0
         for kind, labels in self.labels.items():
@@ -130,7 +130,7 @@ def draw_worlds(
     """
     usable, xy = labels[rows], terms.locations.xy
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
-    drawn: dict[Kind, Floats] = {"no_pattern": usable[shuffled]}
+    drawn: dict[WorldKind, Floats] = {"no_pattern": usable[shuffled]}
     if xy is not None and MIN_AREAS <= len(rows) <= MAX_AREAS:
         mean, spread = measure_spread(usable)
         nothing = terms.leave_out(terms.feature_sets)

@@ -8,7 +8,8 @@ from typing import Literal
 
 from basrelief.config import Settings
 from basrelief.learn.knowledge import HEIGHTS, LIDAR, PICTURES, find_eyes, order_codes
-from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, find_members
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.run import Record
 
 MEAN = "mean"

@@ -44,7 +44,7 @@ ABOUT = "about"
 """Where its metadata hold, as JSON, its kind, its sets' names and the training areas' districts."""
 
 Floats = NDArray[np.float64]
-Kind = Literal["linear", "process", "residual"]
+ModelKind = Literal["linear", "process", "residual"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class AreaModel:
     """How place and district come in; None where the recipe leaves them out."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ModelKind:
         """``linear``: feature sets alone; ``process``: joined with place; ``residual``: after."""
         if self.beside is None:
             return "linear"

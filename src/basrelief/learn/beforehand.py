@@ -6,13 +6,8 @@ from pathlib import Path
 
 from basrelief.config import InputError, Settings
 from basrelief.learn.choice import choose_recipes, name_weights
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    NetworkRecipe,
-    Variant,
-    find_members,
-    find_multiple,
-)
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import DenseRecipe, NetworkRecipe, Variant, find_multiple
 
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -48,10 +43,10 @@ def check_early(settings: Settings) -> None:
 def _check_typed(backbone: str, settings: Settings, variant: Variant) -> None:
     typed = settings.models.weights.get(backbone)
     if typed not in (None, "none"):
-        check_path(backbone, str(typed), settings.locate(str(typed)), variant)
+        check_weights_path(backbone, str(typed), settings.locate(str(typed)), variant)
 
 
-def check_path(backbone: str, typed: str, path: Path, variant: Variant) -> None:
+def check_weights_path(backbone: str, typed: str, path: Path, variant: Variant) -> None:
     """Check a file of weights by its name and place, without opening it.
 
     Parameters

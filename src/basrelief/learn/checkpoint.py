@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
-from basrelief.learn.recipes import NetworkRecipe, format_recipe, read_recipe
+from basrelief.learn.recipe_files import format_recipe, read_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import Keep
 from basrelief.run import MODEL, Run, read_record, replacing
 

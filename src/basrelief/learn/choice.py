@@ -5,30 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
+from basrelief.chips.store import COLOURS, HEIGHTS, PHOTO
 from basrelief.config import InputError, Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.eyes import join_eyes
+from basrelief.learn.recipe_files import (
+    find_members,
+    format_recipe,
+    list_backbones,
+    list_recipes,
+    load_recipe,
+)
 from basrelief.learn.recipes import (
     COMPONENTS,
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     NetworkRecipe,
     Recipe,
     SetRecipe,
     TableRecipe,
-    find_members,
-    format_recipe,
-    list_backbones,
-    list_recipes,
     list_typed_members,
-    load_recipe,
 )
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
-PHOTO_RECIPES = ("dense-photo",)
-"""Trained by default where there is a photo."""
+OVERLAY_RECIPES = {"photo": "dense-photo", "embedding": "embedding"}
+"""Trained by default where such a layer is given."""
 
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
@@ -54,7 +59,7 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    defaults = (*DEFAULT_RECIPES, *(PHOTO_RECIPES if settings.data.photo else ()))
+    defaults = (*DEFAULT_RECIPES, *(OVERLAY_RECIPES[name] for name in settings.data.overlays))
     if settings.data.kind == "tables":
         # None of them has anything to look at: one line, and not one for each.
         defaults = ()
@@ -208,7 +213,9 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
     if settings.data.kind == "tables":
         _check_tables_alone(recipe, settings)
     if isinstance(recipe, NetworkRecipe):
-        recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+        if bands == "relief+photo":
+            _check_layer(recipe.name, "photo", COLOURS, settings)
         return
     if settings.data.kind == "pictures":
         raise InputError(
@@ -216,8 +223,9 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
         )
     for member in find_members(recipe, settings):
-        if isinstance(member, DenseRecipe):
-            _check_layer(member, settings)
+        if isinstance(member, DenseRecipe | BandsRecipe) and member.layer != HEIGHTS:
+            wanted = member.bands if isinstance(member, DenseRecipe) else ()
+            _check_layer(member.name, member.layer, wanted, settings)
     schemes = settings.split.schemes
     if schemes is not None and not set(schemes) & set(AREA_SCHEMES):
         raise InputError(
@@ -239,21 +247,22 @@ def _check_tables_alone(recipe: Recipe, settings: Settings) -> None:
     )
 
 
-def _check_layer(recipe: DenseRecipe, settings: Settings) -> None:
-    """Stop where a recipe looks at a photo that is not there, or at bands that it has not."""
-    if recipe.layer != "photo":
-        return
+def _check_layer(name: str, layer: str, wanted: Sequence[str], settings: Settings) -> None:
+    """Stop where a recipe looks at a layer that is not there, or at bands that it has not."""
+    if layer not in settings.data.overlays:
+        keys = "files and bands" if layer == PHOTO else "files"
+        raise InputError(
+            f"models.recipes: {name!r} looks at {OVERLAY_WORDS[layer]}, and none is "
+            f"given. Add [data.{layer}] with {keys}, or take the recipe out."
+        )
     photo = settings.data.photo
     if photo is None:
-        raise InputError(
-            f"models.recipes: {recipe.name!r} looks at a photo, and none is given. Add "
-            "[data.photo] with files and bands, or take the recipe out."
-        )
-    known = [name.lower() for name in photo.bands]
-    missing = [name for name in recipe.bands if name.lower() not in known]
+        return
+    known = [band.lower() for band in photo.bands]
+    missing = [band for band in wanted if band.lower() not in known]
     if missing:
         raise InputError(
-            f"recipe {recipe.name!r}: bands = {recipe.bands}, and data.photo.bands = "
+            f"recipe {name!r}: bands = {list(wanted)}, and data.photo.bands = "
             f"{photo.bands} have no {missing[0]!r}. Change one of the two."
         )
 

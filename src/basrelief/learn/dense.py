@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from basrelief.chips.canvas import Canvas, Tiling, walk_place
 from basrelief.chips.layers import Band, Layer
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
-from basrelief.chips.store import HEIGHTS, PHOTO, Samples
+from basrelief.chips.store import HEIGHTS, Samples, name_seen
 from basrelief.chips.zonal import Planes, Pools, Zoning
 from basrelief.config import InputError, Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
-from basrelief.learn.recipes import DenseRecipe, find_multiple
+from basrelief.learn.recipes import BandsRecipe, DenseRecipe, find_multiple
 from basrelief.learn.renderings import draw_layer
 from basrelief.run import Run
 
@@ -190,7 +191,7 @@ def settle_resolutions(recipe: DenseRecipe, samples: Samples) -> DenseRecipe:
     return recipe.model_copy(update={"resolutions_m": seen})
 
 
-def find_layer(samples: Samples, recipe: DenseRecipe) -> Layer:
+def find_layer(samples: Samples, recipe: DenseRecipe | BandsRecipe) -> Layer:
     """Find the layer that a recipe looks at.
 
     Raises
@@ -200,18 +201,19 @@ def find_layer(samples: Samples, recipe: DenseRecipe) -> Layer:
     """
     if recipe.layer not in samples.layers:
         raise InputError(
-            f"recipe {recipe.name!r}: looks at a {recipe.layer}, and the place has none. Give one "
-            "([data.photo] of a run, --photo of predict), or use another recipe."
+            f"recipe {recipe.name!r}: looks at {OVERLAY_WORDS[recipe.layer]}, and the place has "
+            f"none. Give one ([data.{recipe.layer}] of a run, --{recipe.layer} of predict), or use "
+            "another recipe."
         )
     return samples.layers[recipe.layer]
 
 
-def find_seen_areas(samples: Samples, recipe: DenseRecipe) -> gpd.GeoDataFrame:
+def find_seen_areas(samples: Samples, recipe: DenseRecipe | BandsRecipe) -> gpd.GeoDataFrame:
     """Find the areas that are used and of which a recipe's layer shows enough."""
     is_seen = samples.areas["is_used"].to_numpy(bool)
-    if recipe.layer == PHOTO:
+    if recipe.layer != HEIGHTS:
         # A sliver that a photo shows must not stand for an area.
-        is_seen = is_seen & samples.areas["has_photo"].to_numpy(bool)
+        is_seen = is_seen & samples.areas[name_seen(recipe.layer)].to_numpy(bool)
     return samples.areas[is_seen]
 
 

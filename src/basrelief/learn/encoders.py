@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,9 @@ RELIEF_RANGES = ((0.0, 40.0), (0.0, 90.0), (0.0, 250.0))
 """Lowest and highest height above ground (m), slope (degrees) and altitude (m) told apart."""
 
 
+N_COLOURS = 3
+"""Bands that a backbone sees: what photographs have."""
+
 ANOTHER = "Use another backbone, such as 'resnet50', 'convnext_tiny' or 'vit_small_patch16_224'."
 
 
@@ -37,6 +41,16 @@ class NetworkPlan:
     bands: Bands
     targets: tuple[str, ...]
     size_px: int
+
+    @property
+    def has_photo(self) -> bool:
+        """Whether a branch of its own sees the photo of the same ground."""
+        return self.bands == "relief+photo"
+
+    @property
+    def n_branches(self) -> int:
+        """Backbones side by side."""
+        return 1 + self.has_photo
 
 
 class ScaleRelief(nn.Module):
@@ -84,13 +98,19 @@ class Network(nn.Module):
     target_std: Tensor
 
     def __init__(
-        self, plan: NetworkPlan, backbone: nn.Module, normalise: Normalise, head: nn.Sequential
+        self,
+        plan: NetworkPlan,
+        backbones: Sequence[nn.Module],
+        normalise: Normalise,
+        head: nn.Sequential,
     ) -> None:
         super().__init__()
         self.plan = plan
-        self.scale = ScaleRelief() if plan.bands == "relief" else nn.Identity()
+        self.scale = nn.Identity() if plan.bands == "shaded" else ScaleRelief()
         self.normalise = normalise
-        self.backbone = backbone
+        self.backbone = backbones[0]
+        # Late fusion: each branch learns what its own bands show, and the head joins both.
+        self.photo_backbone = backbones[1] if plan.has_photo else None
         # Nothing but a name for what the head sees, so that explanations can read it.
         self.last_map = nn.Identity()
         self.head = head
@@ -98,9 +118,19 @@ class Network(nn.Module):
         self.register_buffer("target_mean", torch.zeros(len(plan.targets)))
         self.register_buffer("target_std", torch.ones(len(plan.targets)))
 
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """The backbone, and behind it that of the photo where there is one."""
+        photo = self.photo_backbone
+        return [self.backbone] if photo is None else [self.backbone, photo]
+
     def extract_maps(self, chips: Tensor) -> Tensor:
-        """Run the backbone on (chip, band, row, col): (chip, channel, row, col)."""
-        return extract_map(self.backbone, self.normalise(self.scale(chips)))
+        """Run the backbones on (chip, band, row, col): (chip, channel, row, col)."""
+        maps = extract_map(self.backbone, self.normalise(self.scale(chips[:, :N_COLOURS])))
+        if self.photo_backbone is None:
+            return maps
+        seen = extract_map(self.photo_backbone, self.normalise(chips[:, N_COLOURS:]))
+        return torch.cat([maps, seen], dim=1)
 
     def forward(self, chips: Tensor) -> Tensor:
         """Predict labels, (chip, target), of chips, (chip, band, row, col)."""
@@ -138,9 +168,13 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         # timm draws from torch's global generator and takes no other.
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        backbone, normalise = load_backbone(recipe.backbone, plan.size_px, settings, recipe.variant)
-        normalise = _override_normalisation(recipe.preprocessing) or normalise
-        return _assemble(recipe, plan, backbone, normalise)
+        # Each branch begins from the same weights, and learns its own.
+        loaded = [
+            load_backbone(recipe.backbone, plan.size_px, settings, recipe.variant)
+            for _ in range(plan.n_branches)
+        ]
+        normalise = _override_normalisation(recipe.preprocessing) or loaded[0][1]
+        return _assemble(recipe, plan, [backbone for backbone, _ in loaded], normalise)
 
 
 def check_network(recipe: NetworkRecipe, settings: Settings) -> None:
@@ -155,14 +189,16 @@ def check_network(recipe: NetworkRecipe, settings: Settings) -> None:
         no map of the picture, or does not take chips of this size.
     """
     check_weights(recipe.backbone, settings, recipe.variant)
-    plan = NetworkPlan("shaded", ("",), settings.chips.size_px)
+    bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+    plan = NetworkPlan(bands, ("",), settings.chips.size_px)
     if settings.models.weights.get(recipe.backbone) is None:
         network = build_empty_network(recipe, plan)
     else:
         network = build_network(recipe, plan, settings, torch.Generator().manual_seed(0))
     set_trainable(network, recipe.train.trainable)
-    chip = torch.zeros(1, 3, plan.size_px, plan.size_px)
-    if isinstance(recipe.train.trainable, int) and is_attending(network.backbone, chip):
+    chip = torch.zeros(1, N_COLOURS * plan.n_branches, plan.size_px, plan.size_px)
+    seen = chip[:, :N_COLOURS]
+    if isinstance(recipe.train.trainable, int) and is_attending(network.backbone, seen):
         raise InputError(
             f"{_name(recipe)}: train.trainable = {recipe.train.trainable} counts convolutions from "
             "the last, and this backbone's last layers are none. Use 'all' or 'none'."
@@ -181,9 +217,12 @@ def check_network(recipe: NetworkRecipe, settings: Settings) -> None:
 def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
     """Build a network that a trained state will be loaded into."""
     with torch.random.fork_rng(devices=[]):
-        backbone = create_backbone(recipe.backbone, plan.size_px, recipe.variant)
+        backbones = [
+            create_backbone(recipe.backbone, plan.size_px, recipe.variant)
+            for _ in range(plan.n_branches)
+        ]
         # A placeholder: the state to be loaded brings its own.
-        return _assemble(recipe, plan, backbone, timm_normalisation(recipe.backbone))
+        return _assemble(recipe, plan, backbones, timm_normalisation(recipe.backbone))
 
 
 def cam_layer(network: Network) -> nn.Module:
@@ -193,6 +232,9 @@ def cam_layer(network: Network) -> nn.Module:
     a pooling what goes into it (``block5_conv3`` in VGG16, twice as fine).
     """
     layers = getattr(network.backbone, "features", None)
+    # Of two branches the head sees both maps at once, and heat is of both.
+    if network.plan.has_photo:
+        return network.last_map
     if isinstance(layers, nn.Sequential) and isinstance(layers[-1], nn.MaxPool2d):
         # A layer of Keras has its activation in it; here the activation is the next module.
         return layers[-2]
@@ -200,7 +242,7 @@ def cam_layer(network: Network) -> nn.Module:
 
 
 def set_trainable(network: Network, trainable: Trainable) -> None:
-    """Freeze the backbone but for ``all`` of it, ``none``, or its last convolutions.
+    """Freeze each backbone but for ``all`` of it, ``none``, or its last convolutions.
 
     Raises
     ------
@@ -210,25 +252,27 @@ def set_trainable(network: Network, trainable: Trainable) -> None:
     network.requires_grad_(True)
     if trainable == "all":
         return
-    network.backbone.requires_grad_(False)
-    if trainable == "none":
-        return
-    convolutions = list_convolutions(network.backbone)
-    if trainable > len(convolutions):
-        raise InputError(
-            f"train.trainable = {trainable} counts convolutions from the last, and the backbone "
-            f"has {len(convolutions)}. Use 'all', 'none', or a smaller number."
-        )
-    for convolution in convolutions[-trainable:]:
-        convolution.requires_grad_(True)
+    for backbone in network.backbones:
+        backbone.requires_grad_(False)
+        if trainable == "none":
+            continue
+        convolutions = list_convolutions(backbone)
+        if trainable > len(convolutions):
+            raise InputError(
+                f"train.trainable = {trainable} counts convolutions from the last, and the "
+                f"backbone has {len(convolutions)}. Use 'all', 'none', or a smaller number."
+            )
+        for convolution in convolutions[-trainable:]:
+            convolution.requires_grad_(True)
 
 
 def _assemble(
-    recipe: NetworkRecipe, plan: NetworkPlan, backbone: nn.Module, normalise: Normalise
+    recipe: NetworkRecipe, plan: NetworkPlan, backbones: Sequence[nn.Module], normalise: Normalise
 ) -> Network:
-    maps = _try_map(recipe, plan, backbone.eval())
-    head = _make_head(recipe.head, tuple(maps.shape[1:]), len(plan.targets))
-    return Network(plan, backbone, normalise, head)
+    n_channels, n_rows, n_cols = _try_map(recipe, plan, backbones[0].eval()).shape[1:]
+    shape = (n_channels * plan.n_branches, n_rows, n_cols)
+    head = _make_head(recipe.head, shape, len(plan.targets))
+    return Network(plan, backbones, normalise, head)
 
 
 @torch.no_grad()

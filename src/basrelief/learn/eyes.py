@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import HEIGHTS, PHOTO
+from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO
+from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
-    find_members,
     list_typed_members,
-    load_recipe,
 )
+
+OVERLAYS = (PHOTO, EMBEDDING)
 
 PLAIN = "relief-statistics"
 """Reads heights where no recipe says how to: it needs no weights."""
@@ -32,18 +34,18 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     Returns
     -------
     Each table alone, all eyes with place but without each one, and all. Empty without a table or a
-    recipe that looks at a photo, for then the shipped recipes are just these. One that is asked for
-    under another name is left out.
+    recipe that looks at a layer beside heights, for then the shipped recipes are just these. One
+    that is asked for under another name is left out.
     """
-    photo = _find_dense(recipes, settings, PHOTO)
-    if not settings.table_eyes and photo is None:
+    found = {eye: _find_asked(recipes, settings, eye) for eye in OVERLAYS}
+    overlays = {eye: typed for eye, typed in found.items() if typed is not None}
+    if not settings.table_eyes and not overlays:
         return []
     heights, districts = _find_heights(recipes, settings)
     eyes = {eye: [eye] for eye in settings.table_eyes}
     if settings.data.has_rasters:
         eyes = {HEIGHTS: heights} | eyes
-    if photo is not None:
-        eyes[PHOTO] = [photo]
+    eyes |= {eye: [typed] for eye, typed in overlays.items()}
     wanted: list[AreaRecipe] = []
     for eye in settings.table_eyes:
         alone = load_recipe(eye, settings)
@@ -83,16 +85,17 @@ def _find_heights(recipes: Sequence[Recipe], settings: Settings) -> tuple[list[s
             if typed:
                 return typed, recipe.districts
     # Other recipes than dense ones are asked for as what has to be beaten.
-    return [_find_dense(recipes, settings, HEIGHTS) or PLAIN], True
+    return [_find_asked(recipes, settings, HEIGHTS) or PLAIN], True
 
 
-def _find_dense(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str | None:
-    """Find the first recipe of dense features of an eye, as typed; None where none is asked for."""
+def _find_asked(recipes: Sequence[Recipe], settings: Settings, eye: str) -> str | None:
+    """Find the first recipe of a layer of many numbers a cell, as typed; None without one."""
     typed_by_name = {
         load_recipe(each, settings).name: each for each in settings.models.recipes or ()
     }
-    dense = [each.name for each in recipes if isinstance(each, DenseRecipe) and each.eye == eye]
-    return typed_by_name.get(dense[0], dense[0]) if dense else None
+    wanted = DenseRecipe | BandsRecipe
+    names = [each.name for each in recipes if isinstance(each, wanted) and each.eye == eye]
+    return typed_by_name.get(names[0], names[0]) if names else None
 
 
 def _is_of_heights(typed: str, settings: Settings) -> bool:

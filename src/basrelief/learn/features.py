@@ -16,6 +16,7 @@ from basrelief.chips.eyes import read_place_table
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.hashes import hash_file
+from basrelief.learn.bands import band_features
 from basrelief.learn.dense import dense_features
 from basrelief.learn.extract import load_extractor, read_extractor, save_extractor
 from basrelief.learn.measures import bring_to_scale
@@ -25,14 +26,14 @@ from basrelief.learn.random_features import (
     sample_filters,
     save_filters,
 )
+from basrelief.learn.recipe_files import find_members, format_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
+    BandsRecipe,
     DenseRecipe,
     RandomRecipe,
     SetRecipe,
     TableRecipe,
-    find_members,
-    format_recipe,
 )
 from basrelief.learn.relief import relief_features
 from basrelief.learn.table_features import table_features
@@ -100,6 +101,8 @@ def make_features(
     if isinstance(recipe, DenseRecipe):
         extractor = read_extractor(recipe, folder / BACKBONE, settings)
         return dense_features(samples, recipe, extractor, run)
+    if isinstance(recipe, BandsRecipe):
+        return band_features(samples, recipe, run)
     if isinstance(recipe, TableRecipe):
         return table_features(read_place_table(samples.folder, recipe.table), recipe.table)
     return relief_features(samples, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,26 +12,27 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from basrelief import __version__
-from basrelief.chips.store import PHOTO, Samples
-from basrelief.config import ChipSettings, InputError, Settings
-from basrelief.eyes import PhotoReading
+from basrelief.chips.layers import Layer
+from basrelief.chips.store import Samples
+from basrelief.config import InputError, Settings
+from basrelief.eyes import EmbeddingReading, OverlaySettings, PhotoReading, PhotoSettings
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
+from basrelief.learn.knowledge import list_known
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
+from basrelief.learn.recipe_files import read_recipe
 from basrelief.learn.recipes import (
-    DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
     Recipe,
     SetRecipe,
     TableRecipe,
-    find_members,
-    read_recipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
+from basrelief.stage_settings import ChipSettings
 from basrelief.values import StrictTable
 
 GroundSource = Literal["terrain", "estimated"]
@@ -55,8 +56,8 @@ class FinalModel(StrictTable):
     unit: Literal["chip", "area"]
     kind: Literal["pictures", "heights", "tables"]
     bands: str
-    """``relief`` or ``shaded`` of a network; ``heights`` where areas are described, or ``tables``
-    where nothing looks at the ground."""
+    """Of a network as it sees chips, ``relief``, ``shaded`` or ``relief+photo``; ``heights`` where
+    areas are described, or ``tables`` where nothing looks at the ground."""
 
     ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
@@ -65,8 +66,9 @@ class FinalModel(StrictTable):
     """Side of the cells of the rasters learnt from, in metres; None for pictures."""
 
     photo: PhotoReading | None = None
-    """How the photo was read that it looks at, with the cells that it saw; None where it looks at
-    none."""
+    embedding: EmbeddingReading | None = None
+    """How the layers were read that it looks at beside heights, with the cells that it saw; None
+    for those that it does not look at."""
 
     chips: ChipSettings
     targets: list[str]
@@ -137,7 +139,7 @@ def write_model(
         bands=bands,
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
-        photo=_find_photo(recipe, samples, settings),
+        **_list_readings(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
         counts=[name for name in settings.data.counts if name in samples.targets],
@@ -151,17 +153,28 @@ def write_model(
     write_json(folder / "model.json", model.model_dump(mode="json"))
 
 
-def _find_photo(recipe: Recipe, samples: Samples, settings: Settings) -> PhotoReading | None:
-    """Find how the photo is read that a recipe looks at, by itself or by a member."""
-    if isinstance(recipe, NetworkRecipe):
-        return None
-    dense = [each for each in find_members(recipe, settings) if isinstance(each, DenseRecipe)]
-    asked = settings.data.photo
-    if asked is None or not any(each.layer == PHOTO for each in dense):
-        return None
-    # Its own cells, and not where its files lay: those are the place's, and a path says whose.
-    seen = asked.model_dump(exclude={"files"}) | {"resolution_m": samples.layers[PHOTO].grid.cell_m}
-    return PhotoReading.model_validate(seen)
+def _list_readings(recipe: Recipe, samples: Samples, settings: Settings) -> dict[str, Any]:
+    """List how the layers beside heights are read that a recipe looks at, by itself or a member.
+
+    Returns
+    -------
+    Keyword arguments of `FinalModel`.
+    """
+    eyes = set(list_known(recipe, samples, settings))
+    asked = {name: each for name, each in settings.data.overlays.items() if name in eyes}
+    return {name: _settle_reading(each, samples.layers[name]) for name, each in asked.items()}
+
+
+def _settle_reading(asked: OverlaySettings, layer: Layer) -> PhotoReading | EmbeddingReading:
+    """Write down how a layer was read, for a model that is used elsewhere."""
+    # Its own cells and bands, and not where its files lay: those are the place's, and a path says
+    # whose.
+    seen = asked.model_dump(exclude={"files"}) | {
+        "resolution_m": layer.grid.cell_m,
+        "bands": [band.name for band in layer.bands],
+    }
+    kind = PhotoReading if isinstance(asked, PhotoSettings) else EmbeddingReading
+    return kind.model_validate(seen)
 
 
 def read_model(folder: Path) -> FinalModel:

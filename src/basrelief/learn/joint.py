@@ -26,7 +26,7 @@ from basrelief.learn.place import (
     correlate_locations,
     interpolate_many,
 )
-from basrelief.learn.recipes import DISTRICT, MEAN, PLACE
+from basrelief.learn.recipes import DISTRICT, MEAN_PART, PLACE
 
 SHARES = (0.2, 0.5, 0.8)
 """Shares of feature sets in what labels have in common; nothing and all of it besides."""
@@ -310,5 +310,5 @@ def decompose_linear(
     known = AreaTerms({name: terms.feature_sets[name] for name in set_names}, terms.locations)
     Z = np.split(standardise(known.join(), linear.mean, linear.scale), known.ends, axis=1)
     coef = np.split(linear.coef, known.ends)
-    parts = {MEAN: np.tile(linear.intercept, (terms.n_areas, 1))}
+    parts = {MEAN_PART: np.tile(linear.intercept, (terms.n_areas, 1))}
     return parts | {name: Z[k] @ coef[k] for k, name in enumerate(set_names)}

@@ -68,7 +68,7 @@ class KerasLayer:
     """Whether the file says after which layer it comes; else its name has to."""
 
 
-Model = list[KerasLayer]
+KerasLayers = list[KerasLayer]
 
 
 def read_keras(
@@ -177,14 +177,14 @@ def _refuse_outside(where: str, name: str, what: str) -> InputError:
     )
 
 
-def _list_models(file: h5py.File, names: list[str]) -> list[Model]:
+def _list_models(file: h5py.File, names: list[str]) -> list[KerasLayers]:
     """List the models that a file may be read as: the whole, and those nested in it."""
     parents: dict[str, list[str]] = {}
     for name in names:
         parents.setdefault(name.rpartition("/")[0], []).append(name)
     # Keras 3 keeps a layer's arrays by number in a group of their own.
     numbered = {parent: own for parent, own in parents.items() if parent.endswith("/vars")}
-    containers: dict[str, Model] = {}
+    containers: dict[str, KerasLayers] = {}
     for parent in sorted(numbered, key=_split_numbers):
         layer = parent.removesuffix("/vars")
         arrays = tuple(sorted(numbered[parent], key=_split_numbers))
@@ -193,7 +193,7 @@ def _list_models(file: h5py.File, names: list[str]) -> list[Model]:
     return [*containers.values(), *_list_legacy(file, legacy)]
 
 
-def _list_legacy(file: h5py.File, names: list[str]) -> Iterator[Model]:
+def _list_legacy(file: h5py.File, names: list[str]) -> Iterator[KerasLayers]:
     """List the models of a file of Keras 2: a group a layer, a nested model being a layer."""
     top = "model_weights/" if "model_weights" in file else ""
     listed = list(_follow_attributes(file[top or "/"], top))
@@ -240,10 +240,10 @@ def _rank_role(name: str) -> int:
 
 
 def _choose(
-    models: list[Model],
+    models: list[KerasLayers],
     arrays: Mapping[str, h5py.Dataset],
     wanted: Mapping[str, Sequence[Shapes]],
-) -> dict[str, Model] | str:
+) -> dict[str, KerasLayers] | str:
     """Choose the one model whose layers have the shapes that are wanted; or say what keeps it."""
     by_model = [_sort_layers(model, arrays) for model in models]
     fitting = {
@@ -273,7 +273,7 @@ def _choose(
     raise AssertionError
 
 
-def _find_disorder(by_kind: Mapping[str, Model]) -> str:
+def _find_disorder(by_kind: Mapping[str, KerasLayers]) -> str:
     """Say which layers nothing puts in order, neither the file nor their numbers; empty if none."""
     for kind, layers in by_kind.items():
         # Only what follows the same word: "block10" comes after "block2", and "last" nowhere.
@@ -287,9 +287,9 @@ def _find_disorder(by_kind: Mapping[str, Model]) -> str:
     return ""
 
 
-def _sort_layers(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, Model]:
+def _sort_layers(model: KerasLayers, arrays: Mapping[str, h5py.Dataset]) -> dict[str, KerasLayers]:
     """Tell a model's layers apart by what their arrays are; dense layers are left out."""
-    by_kind: dict[str, Model] = {"convolutions": [], "batch normalisations": []}
+    by_kind: dict[str, KerasLayers] = {"convolutions": [], "batch normalisations": []}
     for layer in model:
         ranks = [len(arrays[name].shape or ()) for name in layer.arrays]
         if ranks[0] == 4:
@@ -299,7 +299,7 @@ def _sort_layers(model: Model, arrays: Mapping[str, h5py.Dataset]) -> dict[str, 
     return by_kind
 
 
-def _shapes(layers: Model, arrays: Mapping[str, h5py.Dataset]) -> list[Shapes]:
+def _shapes(layers: KerasLayers, arrays: Mapping[str, h5py.Dataset]) -> list[Shapes]:
     return [[tuple(arrays[name].shape) for name in layer.arrays] for layer in layers]
 
 

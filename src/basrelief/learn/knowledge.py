@@ -8,29 +8,27 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
-from basrelief.learn.recipes import (
-    KrigedRecipe,
-    NetworkRecipe,
-    Recipe,
-    find_members,
-)
+from basrelief.learn.recipe_files import find_members
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, PHOTO, SIZE = "heights", "pictures", "photo", "size"
+HEIGHTS, PICTURES, PHOTO, EMBEDDING = "heights", "pictures", "photo", "embedding"
+SIZE = "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, PHOTO)
+LOOKS = (*LIDAR, PHOTO, EMBEDDING)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)
 """What is known of an area without a look at it."""
 
 CODES = (*LOOKS, *UNSEEN)
-"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above,
+"""What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above, an
+``embedding`` of such,
 ``place`` (coordinates),
 ``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
 by its name."""
@@ -42,7 +40,9 @@ def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[st
     A recipe that joins place is given districts too; it knows them only where they count.
     """
     if isinstance(recipe, NetworkRecipe):
-        return (HEIGHTS if samples.kind == "heights" else PICTURES,)
+        if samples.kind == "pictures":
+            return (PICTURES,)
+        return (HEIGHTS, PHOTO) if recipe.choose_bands("heights") == "relief+photo" else (HEIGHTS,)
     known = {member.eye for member in find_members(recipe, settings)}
     if isinstance(recipe, KrigedRecipe):
         known.add(PLACE)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Scale = Literal["plain", "log", "logit"]
+MeasureScale = Literal["plain", "log", "logit"]
 """What a measure is brought to before a regression sees it."""
 
 SMALLEST_SHARE = 0.005
@@ -24,7 +24,7 @@ class Measure:
     """Column of ``features.parquet``, which holds it in its unit."""
 
     unit: str
-    scale: Scale
+    scale: MeasureScale
     words: str
     source: str
     least: float = 0.0
@@ -104,18 +104,6 @@ pieces of one texture have the same measures, whatever their size.
 """
 
 BY_NAME = {measure.name: measure for measure in MEASURES}
-
-
-def describe_measures() -> pd.DataFrame:
-    """Tabulate the measures for people: ``unit``, ``words``, ``scale``, ``source`` by name.
-
-    Examples
-    --------
-    >>> describe_measures().loc["slope_mean_deg", "unit"]
-    'degrees'
-    """
-    columns = ["name", "unit", "words", "scale", "source"]
-    return pd.DataFrame(list(MEASURES))[columns].set_index("name")
 
 
 def bring_to_scale(features: pd.DataFrame) -> pd.DataFrame:

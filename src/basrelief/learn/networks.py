@@ -38,7 +38,8 @@ from basrelief.learn.checkpoint import (
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
-from basrelief.learn.recipes import NetworkRecipe, format_recipe
+from basrelief.learn.recipe_files import format_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import KEEP_WORDS, count_batches
 from basrelief.learn.weights import stamp_weights, suit_keras
 from basrelief.run import MODEL, Notes, Run, digest, replacing, write_json
@@ -156,10 +157,11 @@ def _fingerprint(
 ) -> str:
     """Hash everything that the trained weights depend on, but for the machine."""
     weights = stamp_weights(recipe.backbone, settings)
+    bands = recipe.choose_bands(samples.kind)
     labels = samples.chips[["chip_id", *samples.targets]].to_json(orient="values")
     rows = [fold.scheme, fold.repeat, fold.fold, fold.train.tolist(), fold.validation.tolist()]
     # Pixels by their index file's stamp, since a hash would read all of them.
-    pixels = stamp_of(samples.store / "zarr.json")
+    pixels = [stamp_of(path / "zarr.json") for path in samples.list_stores(bands)]
     facts = [samples.kind, samples.size_px, samples.resolution_m, samples.targets, pixels]
     return digest(format_recipe(recipe), settings.seed, weights, labels, rows, facts)
 

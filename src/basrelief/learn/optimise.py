@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from basrelief.learn.encoders import Network
@@ -55,7 +55,8 @@ class KerasRMSprop(Optimizer):
 
 def make_optimiser(recipe: OptimiserRecipe, network: Network) -> Optimizer:
     """Make the optimiser of what is trainable now; each group knows its share of the rate."""
-    modules = ((network.head, 1.0), (network.backbone, recipe.backbone_factor))
+    modules: list[tuple[nn.Module, float]] = [(network.head, 1.0)]
+    modules += [(backbone, recipe.backbone_factor) for backbone in network.backbones]
     groups = []
     for module, factor in modules:
         weights = [weight for weight in module.parameters() if weight.requires_grad]

@@ -35,7 +35,7 @@ N_SCALES = 12
 """Length scales that place alone is averaged over."""
 
 Floats = NDArray[np.float64]
-Pair = tuple[float, float, NDArray[np.int64]]
+Likeliest = tuple[float, float, NDArray[np.int64]]
 """Length scale, share of noise, and the targets (columns) that they are likeliest for."""
 
 
@@ -175,7 +175,7 @@ def interpolate_many(
     return predicted
 
 
-def choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Pair]:
+def choose_pairs(train_xy: Floats, labels: Floats, rng: np.random.Generator) -> Iterator[Likeliest]:
     """Find the likeliest length scale and noise of each target on a sample, by rising scale.
 
     Parameters
@@ -236,7 +236,7 @@ def _predict_near(
     return predicted
 
 
-def _add_near(xy: Floats, test_xy: Floats, residual: Floats, pairs: list[Pair]) -> Floats:
+def _add_near(xy: Floats, test_xy: Floats, residual: Floats, pairs: list[Likeliest]) -> Floats:
     """Say by how much places lie above the mean: (test, near, 2), (test, 2), (test, near, target).
 
     Distances are measured once for all pairs, and correlations once a scale.

@@ -16,7 +16,8 @@ from basrelief.config import Settings
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.batches import deal_rows, read_ahead
 from basrelief.learn.encoders import Network, NetworkPlan, build_empty_network
-from basrelief.learn.recipes import NetworkRecipe, read_recipe
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import MODEL, replacing
 
 PREDICT_BATCH = 32

@@ -35,7 +35,7 @@ SPREAD, COUNTED = "roof_height_mean_m", "roof heights"
 def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     """Compute the relief statistics of every area.
 
-    `measures.describe_measures` says what each is. Every cell is measured with what lies
+    `measures.MEASURES` says what each is. Every cell is measured with what lies
     around it, whichever tract that is in; cells count by the fraction of them in the area.
 
     Returns

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import Band
 from basrelief.chips.terrain import hillshade, render_shaded, slope_degrees
-from basrelief.config import InputError
 from basrelief.learn.recipes import DenseRecipe, Rendering
-from basrelief.sources.photo_headers import BRIGHTNESS, REFLECTANCE
 
 CONTRAST_M = (5.0, 12.0, 30.0)
 """Heights above ground that are full brightness in the three bands of ``contrast``: garden
@@ -23,14 +22,6 @@ REACH_PX: dict[Rendering, int] = {"contrast": 0, "relief": 1, "shaded": 1, "colo
 SLOPE_TOP_DEG = 70.0
 """Slope of the surface that is full brightness in ``relief``."""
 
-WHITE: dict[str, float] = {BRIGHTNESS: 255.0, REFLECTANCE: 0.3}
-"""Value of a photo's band, by its unit, that is full brightness. Roofs and soil send 0.1 to 0.3 of
-the light back. One number for all places: stretched to each, two could not be compared."""
-
-GREY = 115.0
-"""What stands where a photo has no data: the mean of the pictures that networks learnt from. Black
-would be an edge that the ground does not have, and maps would show it."""
-
 
 def draw_layer(
     values: NDArray[np.float32], bands: Sequence[Band], resolution_m: float, recipe: DenseRecipe
@@ -39,37 +30,6 @@ def draw_layer(
     if recipe.rendering == "colours":
         return render_colours(values, bands, recipe.bands)
     return render_picture(values, resolution_m, recipe.rendering)
-
-
-def render_colours(
-    values: NDArray[np.float32], bands: Sequence[Band], chosen: Sequence[str]
-) -> NDArray[np.float32]:
-    """Turn three bands of a photo into red, green and blue from 0 to 255; nodata is grey.
-
-    Parameters
-    ----------
-    values : (band, row, col)
-        In the bands' units.
-    chosen
-        Names of the three.
-
-    Raises
-    ------
-    InputError
-        If the photo has no band of such a name.
-    """
-    names = [band.name.lower() for band in bands]
-    missing = [name for name in chosen if name.lower() not in names]
-    if missing:
-        raise InputError(
-            f"bands = {list(chosen)}: the photo has {', '.join(names)}, and no {missing[0]!r}."
-        )
-    # By name: which band is red is the file's to say, and not their order.
-    at = [names.index(name.lower()) for name in chosen]
-    white = np.array([WHITE[bands[k].unit] for k in at], np.float32)[:, None, None]
-    shown = 255.0 * np.clip(values[at] / white, 0.0, 1.0)
-    picture: NDArray[np.float32] = np.nan_to_num(shown, nan=GREY).astype(np.float32)
-    return picture
 
 
 def render_picture(

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_recipes
-from basrelief.learn.recipes import NetworkRecipe, Recipe, list_backbones
+from basrelief.learn.recipe_files import list_backbones
+from basrelief.learn.recipes import NetworkRecipe, Recipe
 from basrelief.learn.training_recipes import count_batches
 from basrelief.run import Record
 

@@ -19,14 +19,8 @@ from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import check_sets
 from basrelief.learn.knowledge import list_known
 from basrelief.learn.networks import check_labels, train_network
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    KrigedRecipe,
-    NetworkRecipe,
-    Recipe,
-    find_members,
-    list_backbones,
-)
+from basrelief.learn.recipe_files import find_members, list_backbones
+from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.learn.shortening import describe_trainings
 from basrelief.learn.threads import sparing_threads
 from basrelief.learn.train_areas import train_areas

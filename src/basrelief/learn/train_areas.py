@@ -19,19 +19,11 @@ from basrelief.learn.final import write_model
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.place import Locations, locate_areas
-from basrelief.learn.recipes import (
-    AreaRecipe,
-    DenseRecipe,
-    KrigedRecipe,
-    SetRecipe,
-    find_members,
-    format_recipe,
-)
+from basrelief.learn.recipe_files import find_members, format_recipe
+from basrelief.learn.recipes import AreaRecipe, DenseRecipe, KrigedRecipe, SetRecipe
 from basrelief.run import MODEL, Run, replacing
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

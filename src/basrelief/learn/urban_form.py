@@ -48,7 +48,6 @@ HECTARE_M2 = 10_000.0
 
 Heights = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Numbers = NDArray[Any]
 
 
 def find_margin(cell_m: float) -> int:
@@ -60,10 +59,10 @@ def find_margin(cell_m: float) -> int:
 class Plane:
     """What is summed over ground for one measure: its mean is one sum over the other."""
 
-    amounts: Numbers
+    amounts: NDArray[Any]
     """(row, col) 0 where the ground does not count."""
 
-    counts: Numbers | None
+    counts: NDArray[Any] | None
     """(row, col) How much each cell counts; None counts all ground with data."""
 
 
@@ -304,13 +303,13 @@ def _cut(measured: Iterator[tuple[str, Plane]], margin: int) -> Iterator[tuple[s
         yield name, Plane(plane.amounts[core], None if plane.counts is None else plane.counts[core])
 
 
-def _mean_around(values: Numbers, size: int) -> Heights:
+def _mean_around(values: NDArray[Any], size: int) -> Heights:
     """Mean over a square of ``size`` cells; beyond the edge there is 0."""
     mean: Heights = ndimage.uniform_filter(values.astype(np.float32), size, mode="constant")
     return mean
 
 
-def _shift(values: Numbers, axis: int, by: int) -> Numbers:
+def _shift(values: NDArray[Any], axis: int, by: int) -> NDArray[Any]:
     """Give each cell what lies ``by`` cells further along an axis; the edge goes on."""
     n_cells = values.shape[axis]
     return values.take(np.clip(np.arange(n_cells) + by, 0, n_cells - 1), axis=axis)

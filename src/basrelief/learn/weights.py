@@ -20,7 +20,7 @@ from basrelief.hashes import hash_file
 from basrelief.learn import keras_files, weight_files
 from basrelief.learn.beforehand import (
     KERAS_SUFFIXES,
-    check_path,
+    check_weights_path,
     hint_file,
     hint_keras,
 )
@@ -83,7 +83,7 @@ def check_weights(backbone: str, settings: Settings, variant: Variant = "timm") 
     if typed is None:
         _check_hub(backbone)
     elif typed != "none":
-        check_path(backbone, typed, settings.locate(typed), variant)
+        check_weights_path(backbone, typed, settings.locate(typed), variant)
 
 
 def stamp_weights(backbone: str, settings: Settings) -> list[Any]:

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.names import MAX_AREA_NAME_LETTERS, MAX_CODE_LETTERS, find_same, suggest, tidy_text
 from basrelief.run import Notes
@@ -23,7 +23,7 @@ from basrelief.sources.boundaries import (
     bring_bounds,
     choose_own_crs,
     describe_aside,
-    find_layer,
+    find_boundary_layer,
     quiet_gdal,
     refuse,
     say_reason,
@@ -38,12 +38,9 @@ from basrelief.sources.census import (
     tidy_codes,
 )
 from basrelief.sources.coordinates import name_crs
-from basrelief.sources.plausible import (
-    FARTHEST_M,
-    MAX_VERTICES,
-    MENDED_SHARE,
-)
+from basrelief.sources.plausible import FARTHEST_M, MAX_VERTICES, MENDED_SHARE
 from basrelief.sources.sheets import N_SAMPLE
+from basrelief.typed import Typed
 
 MAX_SCANNED_BYTES = 300 * 2**20
 """Files up to this size are gone through for areas without a place; of larger ones only what lies
@@ -168,7 +165,7 @@ def read_areas(
         If the file cannot be read, has no column of codes, has no polygons, gives a code
         twice, or lies elsewhere.
     """
-    layer = find_layer(typed, column)
+    layer = find_boundary_layer(typed, column)
     code = _find_code_column(typed, layer, column)
     extent = _scan_bounds(layer, code, typed, notes)
     if not isinstance(crs, CRS):
@@ -231,7 +228,7 @@ def _find_code_column(typed: Typed, layer: BoundaryLayer, column: str | None) ->
 
 def find_area_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:
     """Read the year of the areas off the headings of a file of boundaries: see `find_vintage`."""
-    layer = find_layer(typed, column)
+    layer = find_boundary_layer(typed, column)
     told = find_vintage(layer.headings, column)
     if told is None and column is None:
         told = find_vintage([], _find_code_column(typed, layer, column))
@@ -246,7 +243,7 @@ def read_headings(typed: Typed, column: str | None = None) -> list[str]:
     InputError
         If it cannot be read, or holds no polygons.
     """
-    return find_layer(typed, column).headings
+    return find_boundary_layer(typed, column).headings
 
 
 def _scan_bounds(layer: BoundaryLayer, code: str, typed: Typed, notes: Notes) -> Bounds:

@@ -16,7 +16,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.names import find_same
 from basrelief.run import Notes
@@ -42,6 +42,7 @@ from basrelief.sources.formats import OFFLINE, GdalFile, find_gdal_files
 from basrelief.sources.inputs import refuse_absent
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.plausible import MAX_AREAS, SCALE_REFUSED
+from basrelief.typed import Typed
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
 
@@ -74,7 +75,7 @@ class BoundaryLayer:
         return west, south, east, north
 
 
-def find_layer(typed: Typed, column: str | None) -> BoundaryLayer:
+def find_boundary_layer(typed: Typed, column: str | None) -> BoundaryLayer:
     """Find the layer of areas in what was typed for ``areas``.
 
     Of several layers of polygons the one with area codes is taken; of several of these none.

@@ -15,10 +15,11 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import tidy_codes
 from basrelief.sources.tables import open_first_sheet
+from basrelief.typed import Typed
 
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 """Change codes of the ONS: one became one; one became several; several one; several several."""

@@ -34,6 +34,16 @@ COPERNICUS = Credit(
 """Whose Sentinel-2's scenes are; its terms ask for these words beside what is made of them."""
 
 
+ALPHAEARTH = Credit(
+    "Google and Google DeepMind",
+    "CC BY 4.0",
+    "The AlphaEarth Foundations Satellite Embedding dataset is produced by Google and Google "
+    "DeepMind.",
+    "https://developers.google.com/earth-engine/datasets/catalog/GOOGLE_SATELLITE_EMBEDDING_V1_ANNUAL",
+)
+"""Whose embeddings in AlphaEarth's coding are."""
+
+
 @dataclass(frozen=True)
 class InputCredits:
     """Whose the inputs of a run are, each publisher once."""
@@ -63,8 +73,7 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     """
     data = settings.data
     typed_by_key = {key: typed for key in KEYS if (typed := getattr(data, key)) is not None}
-    if data.photo is not None:
-        typed_by_key["photo"] = data.photo.files
+    typed_by_key |= {name: asked.files for name, asked in data.overlays.items()}
     ledgers: dict[Path, Mapping[Path, Credit]] = {}
     known: dict[Credit, None] = {}
     others = set()
@@ -81,6 +90,9 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     usual = [each for country in _find_countries(area_ids) for each in _list_usual(country, others)]
     police = [METROPOLITAN_POLICE] if "crime" in others else []
     usual += [*police, *_credit_photos(photos)]
+    embedding = data.embedding
+    if "embedding" in others and embedding is not None and embedding.coding == "alphaearth":
+        usual.append(ALPHAEARTH)
     return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import note_guarded
@@ -18,6 +18,7 @@ from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.single_crimes import count_crimes, read_crimes
 from basrelief.sources.tables import say_slow
+from basrelief.typed import Typed
 
 LOCKDOWN_YEARS = (2020, 2021)
 """Years in which lockdowns kept people, and so crime, from where they usually are."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
@@ -21,6 +21,7 @@ from basrelief.sources.labels import (
     to_numbers,
 )
 from basrelief.sources.targets import TARGETS, find_target
+from basrelief.typed import Typed
 
 Vintage = tuple[int, str] | None
 """Year of a table's areas, and what tells it."""
@@ -149,7 +150,6 @@ def _read_table(
         }
     )
     told = settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
-    told = find_sheets_vintage(sheets)
     # A code is never given again: whoever has the same code has the same ground.
     is_by_code = settings.find_table(eye).by_code
     if carry is not None and not is_by_code:
@@ -170,10 +170,10 @@ def _refuse_other_census(
     area_ids: list[str],
 ) -> None:
     """Stop where a table is of another census than the boundaries, with what would work."""
-    told = settle_vintage(years[0], values.index, str(typed))
+    told, drawn = years
     matched = (int(pd.Index(area_ids).isin(values.index).sum()), len(area_ids))
     try:
-        refuse_other_vintage(str(typed), told, str(settings.typed("areas")), years[1], matched)
+        refuse_other_vintage(str(typed), told, str(settings.typed("areas")), drawn, matched)
     except InputError as error:
         raise InputError(
             f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "

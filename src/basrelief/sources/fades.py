@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Window
 from basrelief.run import Notes
 from basrelief.sources.lidar import AS_STORED, Mosaic
 from basrelief.sources.plausible import FADE_CELLS, FADE_M, FADE_PART, FADE_SHARE, FEWEST_FADED
 from basrelief.sources.tiles import Tile
+from basrelief.typed import Typed
 
 MAX_TILES = 500
 """Tiles whose sides are looked at: an even choice of more."""

@@ -11,11 +11,12 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.inputs import find_tile_index
 from basrelief.sources.products import read_name
 from basrelief.sources.tiles import Tile
+from basrelief.typed import Typed
 
 FLIGHTS = ("label_year", "flown_from", "flown_to", "years_apart")
 """Columns of areas: the year that labels speak of, first and last year of flight, and the most

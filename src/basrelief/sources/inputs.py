@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from basrelief.config import InputError, Settings, Typed
+from basrelief.config import InputError, Settings
 from basrelief.run import ABOUT_RUN
+from basrelief.typed import Typed
 
 PATTERNS = ("dsm", "dtm", "crime")
 """Keys of ``[data]`` that may match several files."""
@@ -97,10 +98,9 @@ def find_inputs(settings: Settings) -> list[InputFile]:
         else:
             paths = _files_of(path)
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
-    if data.photo is not None:
-        typed = data.photo.files
-        photos = [match for match, _ in expand_pattern(typed, settings.locate(typed))]
-        found += [InputFile("data.photo", each) for each in _with_companions(photos)]
+    for name, asked in data.overlays.items():
+        paths = [match for match, _ in expand_pattern(asked.files, settings.locate(asked.files))]
+        found += [InputFile(f"data.{name}", each) for each in _with_companions(paths)]
     for eye in settings.table_eyes:
         path = settings.typed_table(eye).path
         found += [InputFile("data.tables", each) for each in _files_of(path)]

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.names import find_same
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, refuse_repeats
@@ -27,6 +27,7 @@ from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets, say_slow
 from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
+from basrelief.typed import Typed
 
 PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
 """How a heading of people says of which year they are; their scores are of about the same."""

@@ -16,7 +16,7 @@ from pyproj import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
@@ -35,6 +35,7 @@ from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_gdal_reason
 from basrelief.sources.warp import spread_over
+from basrelief.typed import Typed
 
 MAX_OPEN = 32
 """Tiles held open at a time."""

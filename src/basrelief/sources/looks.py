@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.ascii_grids import check_text
@@ -32,14 +32,10 @@ from basrelief.sources.plausible import (
     TOO_HIGH_SHARE,
     find_limits,
 )
-from basrelief.sources.products import (
-    is_above_ground,
-    is_in_feet,
-    tell_picture,
-    tell_product,
-)
+from basrelief.sources.products import is_above_ground, is_in_feet, tell_picture, tell_product
 from basrelief.sources.seen import Look, blank_bled
 from basrelief.sources.tiles import UNIT_TOLERANCE, Tile
+from basrelief.typed import Typed
 
 LOOK_CELLS = 512
 """Side of a window that is looked at."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.archives import list_members
 from basrelief.sources.areas import choose_code_column
-from basrelief.sources.boundaries import find_layer
+from basrelief.sources.boundaries import find_boundary_layer
 from basrelief.sources.census import find_column
 from basrelief.sources.changes import is_lookup
 from basrelief.sources.crime_files import open_file
@@ -23,6 +23,7 @@ from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import TARGETS, find_domains, find_target
 from basrelief.sources.tiles import RASTER_SUFFIXES
+from basrelief.typed import Typed
 
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
@@ -116,7 +117,7 @@ class Lying:
                 continue
             typed = self.typed("areas", name)
             try:
-                headings = find_layer(typed, None).headings
+                headings = find_boundary_layer(typed, None).headings
                 # By heading alone: values would have to be read of every file that lies there.
                 choose_code_column(typed, headings, None)
             except InputError:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import SLACK, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile
+from basrelief.typed import Typed
 
 MOST_COARSER = 4
 """How many times coarser than the cells that are read a tile's own may be: of houses that are ten

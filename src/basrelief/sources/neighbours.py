@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds, Window, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.lidar import AS_STORED, Mosaic
@@ -22,6 +22,7 @@ from basrelief.sources.plausible import (
 )
 from basrelief.sources.products import tell_flight
 from basrelief.sources.tiles import UNIT_TOLERANCE, Tile
+from basrelief.typed import Typed
 
 MAX_PAIRS = 500
 """Pairs of tiles on the same ground that are compared: an even choice of more."""

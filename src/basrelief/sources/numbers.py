@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from basrelief.sources.sentinels import blank_codes, blank_sentinels, list_far
 
-Kind = Literal["any", "count", "score"]
+NumberKind = Literal["any", "count", "score"]
 """What a column holds: whole numbers of 0 or more, scores of an index (never of thousands)."""
 
 BLANKS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"))
@@ -90,7 +90,7 @@ class _NumberError(ValueError):
     """A cell, or several, that cannot be read as numbers."""
 
 
-def parse_numbers(cells: pd.Series[Any], kind: Kind = "any", separator: str = ",") -> Numbers:
+def parse_numbers(cells: pd.Series[Any], kind: NumberKind = "any", separator: str = ",") -> Numbers:
     """Read the numbers of a column.
 
     Parameters
@@ -191,7 +191,7 @@ def _clean(row: int, cell: str, column: _Column) -> None:
     column.texts[row] = body
 
 
-def _read_texts(column: _Column, kind: Kind, separator: str) -> None:
+def _read_texts(column: _Column, kind: NumberKind, separator: str) -> None:
     """Settle for the whole column what commas and points mean, and read it so."""
     texts = column.texts
     is_comma_decimal = _settle_comma(column, kind, separator)
@@ -248,7 +248,7 @@ def _first(*found: tuple[int, str] | None) -> str | None:
     return min((each for each in found if each is not None), default=(0, None))[1]
 
 
-def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
+def _settle_comma(column: _Column, kind: NumberKind, separator: str) -> bool:
     """Whether a comma stands before decimals; a fault where both may be meant."""
     forms = _sort_forms(column)
     first = forms.continental
@@ -279,7 +279,7 @@ def _settle_comma(column: _Column, kind: Kind, separator: str) -> bool:
     return _settle_three(column, forms, kind, separator)
 
 
-def _settle_three(column: _Column, forms: _Forms, kind: Kind, separator: str) -> bool:
+def _settle_three(column: _Column, forms: _Forms, kind: NumberKind, separator: str) -> bool:
     """Whether the comma before three digits, of which nothing else tells, stands for decimals."""
     shown = column.texts[forms.comma_three[0]]
     # Programs write semicolons where the comma is taken for decimals.
@@ -308,7 +308,7 @@ def _has_decimal_point(text: str) -> bool:
     return "." in text and PLAIN.fullmatch(text) is not None and not DOT_THREE.fullmatch(text)
 
 
-def _divide_percents(column: _Column, kind: Kind) -> None:
+def _divide_percents(column: _Column, kind: NumberKind) -> None:
     if not column.percents:
         return
     known = np.flatnonzero(~np.isnan(column.floats))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from basrelief.config import InputError
-from basrelief.run import Notes, Run
+from basrelief.run import no_notes
 from basrelief.sources.areas import list_names, read_areas
 from basrelief.sources.labels import read_labels
 from basrelief.sources.lidar import Mosaic
@@ -78,8 +77,3 @@ def _read_label_codes(lying: Lying, table: LabelTable) -> set[str]:
         return set(read_labels(typed, targets=[], column=None, notes=no_notes()).index)
     except InputError:
         return set()
-
-
-def no_notes() -> Notes:
-    """Make notes that are said to nobody: what is odd is told by `basrelief check`."""
-    return Notes(Run(Path(), quiet=True))

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.census import find_columns
+from basrelief.typed import Typed
 
 PARTS = re.compile(
     r"\b(?:males?|females?|m[ae]n|wom[ae]n|boys?|girls?|aged?|ages|years|over|under|child(?:ren)?"

@@ -49,7 +49,7 @@ def find_photo_fault(dataset: Any) -> str | None:
     if kinds == {"int8"}:
         return (
             "holds whole numbers from -128 to 127, as precomputed embeddings do; a photo has none "
-            "below 0. Take it out of the pattern."
+            "below 0. Take it out of the pattern; embeddings are given as [data.embedding]."
         )
     strange = sorted(kinds - set(KINDS))
     if strange:
@@ -60,6 +60,11 @@ def find_photo_fault(dataset: Any) -> str | None:
             f"has {n_bands} band{'s' * (n_bands > 1)}; a photo has three or more. Stack bands that "
             "come one a file: gdalbuildvrt -separate, then gdal_translate to a GeoTIFF."
         )
+    return find_place_fault(dataset)
+
+
+def find_place_fault(dataset: Any) -> str | None:
+    """Say why nobody can tell where an open raster lies, or nothing."""
     # What rasterio gives where a file says nothing of its place.
     if dataset.transform.is_identity:
         return "carries no place on the ground. Give a georeferenced raster."
@@ -95,24 +100,46 @@ def _name_bands(dataset: Any) -> list[str]:
 def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]:
     """Find the bands asked for by their names, or by their number where they have none."""
     told = _name_bands(dataset)
-    wanted = [each.lower() for each in asked.bands]
     alias = [SENTINEL_BANDS.get(each, each) for each in told]
-    # The file's own names first: one may well call another band "red".
-    for names in (told, alias):
-        if all(each in names for each in wanted):
-            return tuple(names.index(each) + 1 for each in wanted)
-    shown = [each for each in dataset.descriptions if each] or [each for each in told if each]
-    is_some = any(each in {*told, *alias} for each in wanted)
     is_left = [
         k
         for k, colour in enumerate(dataset.colorinterp)
         if colour != ColorInterp.alpha and not (asked.mask and told[k] == asked.mask.lower())
     ]
+    # The file's own names first: one may well call another band "red".
+    return pick_bands(asked.bands, [told, alias], is_left, f"{name}: data.photo.bands")
+
+
+def pick_bands(
+    asked: Sequence[str], told: Sequence[Sequence[str]], is_left: Sequence[int], where: str
+) -> tuple[int, ...]:
+    """Pick bands by their names, or by their order where they have none: positions from 1.
+
+    Parameters
+    ----------
+    told
+        Ways in which the bands are called, in lower case; empty where one has no name.
+    is_left
+        Positions from 0 of the bands that may be taken in their order.
+    where
+        File and key, for the refusal.
+
+    Raises
+    ------
+    InputError
+        If names do not fit, and there are not as many bands as names.
+    """
+    wanted = [each.lower() for each in asked]
+    for names in told:
+        if all(each in names for each in wanted):
+            return tuple(names.index(each) + 1 for each in wanted)
+    shown = [each for each in told[0] if each]
+    is_some = any(each in names for names in told for each in wanted)
     # Some names that fit and others that do not are a misspelling, and no order to be trusted.
     if is_some or len(is_left) != len(wanted):
         found = f"its bands are {', '.join(shown)}" if shown else f"it has {len(is_left)} bands"
         raise InputError(
-            f"{name}: data.photo.bands = {list(asked.bands)}, and {found}. Give a name for each, "
+            f"{where} = {list(asked)}, and {found}. Give a name for each, "
             "in their order, or pick some by the names that the file has."
         )
     return tuple(k + 1 for k in is_left)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes
 from basrelief.sources.areas import choose_code_column, list_names
 from basrelief.sources.census import find_column
@@ -32,6 +32,7 @@ from basrelief.sources.picture_names import (
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_first_sheet
 from basrelief.sources.targets import check_range, find_target, find_targets, say_headings
+from basrelief.typed import Typed
 
 PARTS = frozenset(
     ("train", "training", "val", "valid", "validate", "validation", "dev", "test", "testing")

@@ -13,7 +13,9 @@ from basrelief.sources.plausible import SMALLEST_CELL_M
 
 Product = Literal["surface", "terrain"]
 
-Kind = Literal["surface", "terrain", "vegetation", "intensity", "hillshade", "points", "photograph"]
+ProductKind = Literal[
+    "surface", "terrain", "vegetation", "intensity", "hillshade", "points", "photograph"
+]
 """What offices hand out on the same squares, heights or not."""
 
 Returns = Literal["first", "last"]
@@ -33,7 +35,7 @@ ABOVE_GROUND = r"(?<![a-z])(?:ndsm|chm|ndom)(?![a-z])"
 FEET = r"(?<![a-z])(?:ft|feet|foot|us_?ft|ft_?us)(?![a-z])"
 """How names say that heights, or cells, are in feet."""
 
-KINDS: dict[Kind, str] = {
+KINDS: dict[ProductKind, str] = {
     "hillshade": r"hill_?shade|shaded",
     "intensity": r"intensity",
     "vegetation": r"vom|vegetation",
@@ -68,7 +70,7 @@ EDITION = re.compile(r"composite")
 class TileName:
     """What a tile's name says of it; None where it says nothing."""
 
-    kind: Kind | None = None
+    kind: ProductKind | None = None
     returns: Returns | None = None
     cell_m: float | None = None
     square: str | None = None
@@ -214,7 +216,7 @@ def _says(words: str, text: str) -> bool:
     return re.search(rf"(?<![a-z])(?:{words})(?![a-z])", text) is not None
 
 
-def _find_kind(text: str) -> Kind | None:
+def _find_kind(text: str) -> ProductKind | None:
     stem = text.replace(".", " ")
     other = next((kind for kind, words in KINDS.items() if _says(words, stem)), None)
     return other or tell_product(text)

@@ -8,8 +8,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.sources.plausible import SHARED_SHARE, SHARED_SLIVER, SLIVER_M
+from basrelief.typed import Typed
 
 
 def refuse_shared_ground(areas: gpd.GeoDataFrame, typed: Typed) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from basrelief.config import InputError
 from basrelief.names import tidy_text
 
-Row = Sequence[Any]
+SheetRow = Sequence[Any]
 
 MAX_ROWS_ABOVE = 20
 """How far down a table its row of headings may stand."""
@@ -30,7 +30,7 @@ class Sheet:
     columns: list[str]
     """Headings, in one line each; empty ones are empty text."""
 
-    walk: Callable[[], Iterator[Row]]
+    walk: Callable[[], Iterator[SheetRow]]
     """Gives the rows below the headings, anew each time."""
 
     where: str
@@ -82,7 +82,7 @@ class Sheet:
             )
 
 
-def find_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool]) -> int:
+def find_headings(rows: Sequence[SheetRow], is_headings: Callable[[list[str]], bool]) -> int:
     """Find the row of headings: the first that is one, else the one above the first codes.
 
     Parameters
@@ -99,7 +99,7 @@ def find_headings(rows: Sequence[Row], is_headings: Callable[[list[str]], bool])
     return wide[0] if wide else 0
 
 
-def tidy_headings(row: Row) -> list[str]:
+def tidy_headings(row: SheetRow) -> list[str]:
     """Write each heading in one line; what trails behind the last is no heading."""
     columns = ["" if cell is None else tidy_text(str(cell)) for cell in row]
     while columns and not columns[-1]:
@@ -107,9 +107,9 @@ def tidy_headings(row: Row) -> list[str]:
     return columns
 
 
-def _count_cells(row: Row) -> int:
+def _count_cells(row: SheetRow) -> int:
     return sum(cell is not None and str(cell).strip() != "" for cell in row)
 
 
-def _differ(row: Row, positions: Sequence[int]) -> bool:
+def _differ(row: SheetRow, positions: Sequence[int]) -> bool:
     return len({str(row[at]) if at < len(row) else "None" for at in positions}) > 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from basrelief.config import InputError
-from basrelief.run import replacing
+from basrelief.run import no_notes, replacing
 from basrelief.sources.areas import list_names
 from basrelief.sources.changes import read_changes
 from basrelief.sources.coordinates import overlap
@@ -17,7 +17,7 @@ from basrelief.sources.crime import read_crime
 from basrelief.sources.lidar import Mosaic, open_mosaic
 from basrelief.sources.lying import LabelTable, Lying
 from basrelief.sources.national_grid import NATIONAL_GRID, lies_in_square
-from basrelief.sources.pairs import Pair, choose_pair, no_notes
+from basrelief.sources.pairs import Pair, choose_pair
 from basrelief.sources.pictures import read_pictures
 from basrelief.sources.products import Product, read_name
 from basrelief.sources.targets import find_target

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds, intersect_bounds
 from basrelief.run import Notes
 from basrelief.sources.lidar import Mosaic
@@ -21,6 +21,7 @@ from basrelief.sources.plausible import (
     SAME_SHARE,
     SAME_SURFACE_M,
 )
+from basrelief.typed import Typed
 
 FEW_WINDOWS = 4
 """Windows in which a tile of the surface is held against the terrain."""

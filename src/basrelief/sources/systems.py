@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyproj import CRS
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.run import Notes
 from basrelief.sources.coordinates import (
@@ -24,6 +24,7 @@ from basrelief.sources.coordinates import (
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.plausible import SCALE_NOTED, SCALE_REFUSED
 from basrelief.sources.tiles import Tile
+from basrelief.typed import Typed
 
 
 def settle_tile_crs(tiles: tuple[Tile, ...], given: str | None, typed: Typed, notes: Notes) -> CRS:

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.names import suggest, tidy_text
 from basrelief.run import Notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import COUNTRIES
+from basrelief.typed import Typed
 
 INDICES = tuple(country.index for country in COUNTRIES)
 """Published indices whose headings are known; where two know a heading the first decides."""

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
 from basrelief.sources.ascii_grids import find_corner_fault
@@ -31,12 +31,8 @@ from basrelief.sources.formats import (
     refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern, refuse_absent
-from basrelief.sources.plausible import (
-    FARTHEST_M,
-    LARGEST_CELL_M,
-    METRES_A_UNIT,
-    SMALLEST_CELL_M,
-)
+from basrelief.sources.plausible import FARTHEST_M, LARGEST_CELL_M, METRES_A_UNIT, SMALLEST_CELL_M
+from basrelief.typed import Typed
 
 UNIT_TOLERANCE = 0.01
 """Parts by which two words for one unit may differ: the feet in use do by a millionth."""

@@ -12,7 +12,7 @@ from rasterio.features import rasterize
 
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.national_grid import NATIONAL_GRID
-from basrelief.sources.townscape import smooth_noise
+from basrelief.sources.townscape import Plane, smooth_noise
 
 CELL_M = 10.0
 """Side of a cell, as Sentinel-2 has them."""
@@ -37,8 +37,6 @@ PHOTO_CONFIG = """
 files = "photo.tif"
 bands = ["red", "green", "blue"]
 """
-
-Plane = NDArray[np.float64]
 
 
 def take_photo(

@@ -14,7 +14,14 @@ import openpyxl
 
 from basrelief.config import InputError
 from basrelief.sources.archives import show_size
-from basrelief.sources.sheets import CURE, MAX_ROWS_ABOVE, Row, Sheet, find_headings, tidy_headings
+from basrelief.sources.sheets import (
+    CURE,
+    MAX_ROWS_ABOVE,
+    Sheet,
+    SheetRow,
+    find_headings,
+    tidy_headings,
+)
 
 MAX_CELLS = 3_000_000
 """Of a sheet: half as many again as the English Indices have, and some twenty seconds to read."""
@@ -145,7 +152,7 @@ def _open_sheet(
         return None
     first, row = numbered[find_headings([row for _, row in numbered], is_headings)]
 
-    def walk() -> Iterator[Row]:
+    def walk() -> Iterator[SheetRow]:
         try:
             for row in itertools.islice(sheet.iter_rows(values_only=True), first, None):
                 if any(cell is not None for cell in row):

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import SCHEMES, InputError, Settings
+from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Run, replacing, write_json
 from basrelief.splits.folds import assign_folds, split_at_random
 from basrelief.splits.groups import groups_of_areas, refuse_one_group
@@ -23,6 +23,7 @@ from basrelief.splits.heldout import (
     hold_out_areas,
     hold_out_chips,
 )
+from basrelief.stage_settings import SCHEMES
 
 STREAMS = {"area": 1, "block": 2, "msoa": 3, "lad": 4}
 """A stream of random numbers a scheme: a new scheme leaves the folds of the others alone."""

@@ -11,17 +11,19 @@ from typing import Any
 import pandas as pd
 
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import SCHEMES, InputError, Settings
+from basrelief.config import InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
 from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.knowledge import LIDAR, find_eyes
-from basrelief.learn.recipes import KrigedRecipe, Recipe, read_recipe
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import KrigedRecipe, Recipe
 from basrelief.learn.shortening import label_recipes
-from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
 from basrelief.sources.credits import InputCredits, find_credits
 from basrelief.sources.inputs import TRUTH
+from basrelief.stage_settings import SCHEMES
+from basrelief.tell.described import Described, read_described
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_filtered
 from basrelief.tell.findings import Finding, beats_mean, find_findings
 from basrelief.tell.provenance import InputRole
@@ -41,30 +43,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Described:
-    """What the data were like before anything was learnt."""
-
-    counts: Record
-    """How many of what, as ``describe/counts.json`` has it."""
-
-    summary: pd.DataFrame
-    """A row a target, as in ``describe/summary.csv``."""
-
-    daily_crimes: pd.DataFrame | None = None
-    """Boroughs by category; None where none were counted."""
-
-    one_colour: tuple[str, ...] = ()
-    """Pictures left out because they are of one colour."""
-
-    notes: tuple[str, ...] = ()
-    """What was odd about the input and yet taken: sentences that may name single areas."""
-
-    photo: Record | None = None
-    """Of a photo, as ``chips/chips.json`` has it; None where there is none."""
-
-
-@dataclass(frozen=True)
-class Heat:
+class HeatPicture:
     """A picture of a chip under its heat."""
 
     picture: Path
@@ -87,7 +66,7 @@ class Facts:
     folds: pd.DataFrame
     leakage: list[Record]
     judged: Evaluation
-    heat: list[Heat]
+    heat: list[HeatPicture]
     asked: list[str]
     """Recipes that the user wants to know about; the others are what they have to beat."""
 
@@ -309,7 +288,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         settings=settings,
         run=run,
         samples=samples,
-        described=_read_described(run),
+        described=read_described(run),
         scores=told(scores),
         # Only what is drawn: all rows of all schemes and repeats would not fit for a region.
         predictions=told(read_filtered(run.predictions, [*shown, ("repeat", "==", 0)])),
@@ -317,7 +296,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         leakage=read_json(run.splits / "leakage.json"),
         judged=Evaluation(**told(vars(judged))),
         heat=[
-            Heat(path.parent / record["file"], told(record))
+            HeatPicture(path.parent / record["file"], told(record))
             # Sorted, so that the same run gives the same page on every file system.
             for path in sorted(run.explain.glob("*/summary.json"))
             for record in read_json(path)
@@ -357,23 +336,6 @@ def find_asked(scores: Sequence[Record], trainings: Sequence[Record]) -> list[st
     wanted = list_asked(trainings)
     # Those that judging adds were not asked for: they are what has to be beaten.
     return [name for name in names if name in wanted] or names
-
-
-def _read_described(run: Run) -> Described:
-    """Read what the describe stage wrote, as far as pages tell it."""
-    folder, removed = run.describe, pd.DataFrame()
-    daily, one_colour = folder / "daily-crimes.csv", folder / "one_colour.csv"
-    if one_colour.exists():
-        # As text: an id is no number, whatever it is made of.
-        removed = unguard_table(pd.read_csv(one_colour, dtype=str))
-    return Described(
-        counts=read_json(folder / "counts.json"),
-        summary=unguard_table(pd.read_csv(folder / "summary.csv", index_col=0)),
-        daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
-        one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
-        notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
-        photo=read_json(run.chips / "chips.json").get("photo"),
-    )
 
 
 def _find_joining(run: Run, scores: Sequence[Record], judged: Evaluation) -> dict[str, str]:

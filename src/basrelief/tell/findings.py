@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from basrelief.config import SCHEMES, Settings
+from basrelief.config import Settings
 from basrelief.judge.scores import name_worth
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
+from basrelief.stage_settings import SCHEMES
 from basrelief.tell.senses import SENSES
 from basrelief.tell.words import (
     format_number,

@@ -13,18 +13,16 @@ from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
 from basrelief.learn.knowledge import order_codes
-from basrelief.learn.recipes import (
-    DenseRecipe,
-    KrigedRecipe,
-    NetworkRecipe,
-    Recipe,
-    SetRecipe,
-    read_recipe,
-)
+from basrelief.learn.recipe_files import read_recipe
+from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, NetworkRecipe, Recipe, SetRecipe
 from basrelief.run import MODEL, Run
 from basrelief.tell.words import join_words
 
-LAYER_WORDS = {"heights": "the heights", "photo": "the photo"}
+LAYER_WORDS = {
+    "heights": "the heights",
+    "photo": "the photo",
+    "embedding": "the embeddings",
+}
 """What an area's features may be of."""
 
 

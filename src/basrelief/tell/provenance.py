@@ -18,6 +18,7 @@ ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
     "data.photo": "photo",
+    "data.embedding": "embedding",
     "data.areas": "areas",
     "data.labels": "scores",
     "data.crime": "counts of crime",

@@ -41,6 +41,7 @@ KNOWN_NAMES = {
     "heights": "LIDAR",
     "pictures": "LIDAR",
     "photo": "the photo",
+    "embedding": "the embeddings",
     "place": "place",
     "district": "district",
     "size": "size",

@@ -9,7 +9,6 @@ import pytest
 import shapely
 from pyproj import CRS
 
-from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import name_msoa
@@ -19,6 +18,7 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.scotland import SCOTLAND
+from basrelief.typed import Typed
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import shapely
 
-from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.crime import read_crime
 from basrelief.sources.england import ENGLAND
@@ -18,6 +17,7 @@ from basrelief.sources.fetch.crimes import find_crimes, find_forces
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.scotland import SCOTLAND
+from basrelief.typed import Typed
 
 MONTHS = [f"{y}-{m:02d}" for y in (2017, 2018, 2019) for m in range(1, 13)]
 HEAD = (

@@ -10,7 +10,6 @@ import rasterio
 import shapely
 from pyproj import Transformer
 
-from basrelief.config import Typed
 from basrelief.hashes import hash_file
 from basrelief.run import Notes, Run
 from basrelief.sources.england import ENGLAND
@@ -19,6 +18,7 @@ from basrelief.sources.fetch.england import find_lidar
 from basrelief.sources.fetch.offers import bring, sum_bytes
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.lidar import check_same_grid, open_mosaic
+from basrelief.typed import Typed
 
 Open = Callable[..., Client]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch import indices
@@ -25,6 +25,7 @@ from basrelief.sources.fetch.rank_tables import read_scotland
 from basrelief.sources.labels import find_label_vintage, find_label_year, read_labels
 from basrelief.sources.scotland import SCOTLAND
 from basrelief.sources.wales import WALES
+from basrelief.typed import Typed
 
 HOSTS = (
     *("assets.publishing.service.gov.uk", "www.gov.uk", "www.gov.wales", "www.gov.scot"),

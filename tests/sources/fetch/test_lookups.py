@@ -5,7 +5,6 @@ from pathlib import Path
 
 import shapely
 
-from basrelief.config import Typed
 from basrelief.sources.changes import read_changes
 from basrelief.sources.england import ENGLAND
 from basrelief.sources.fetch.client import Client
@@ -13,6 +12,7 @@ from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import bring
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.scotland import SCOTLAND
+from basrelief.typed import Typed
 
 
 def test_a_lookup_is_whole_for_every_area_that_it_has(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import Typed
 from basrelief.run import Notes, Run
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.population import read_people
 from basrelief.sources.labels import find_label_vintage, read_labels
+from basrelief.typed import Typed
 
 
 @pytest.fixture

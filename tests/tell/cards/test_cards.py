@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.hashes import hash_file
-from basrelief.learn.measures import describe_measures
+from basrelief.learn.measures import MEASURES
 from basrelief.run import Run, read_json
+from basrelief.stage_settings import ModelSettings
 from basrelief.tell.cards import cards
 from basrelief.tell.facts import read_facts
 from basrelief.tell.provenance import gather_source, read_sources
@@ -82,9 +83,8 @@ def test_the_card_names_each_model_with_its_hash(card: str, town_run: Run) -> No
 
 
 def test_the_card_says_what_each_relief_statistic_is(card: str) -> None:
-    table = describe_measures()
-    for name, unit in table["unit"].items():
-        assert f"| {name} | {unit} |" in card
+    for measure in MEASURES:
+        assert f"| {measure.name} | {measure.unit} |" in card
 
 
 def test_a_made_up_town_is_called_so_and_nobodys(card: str, sheet: str) -> None:

@@ -18,7 +18,7 @@ from stac_model.schema import MLModelProperties
 
 from basrelief.config import DataSettings, Settings
 from basrelief.hashes import hash_file
-from basrelief.learn.recipes import format_recipe, load_recipe
+from basrelief.learn.recipe_files import format_recipe, load_recipe
 from basrelief.run import Run, read_json, write_json
 from basrelief.tell.cards.stac import describe_model, describe_raster, find_rasters
 from basrelief.tell.facts import Facts, read_facts

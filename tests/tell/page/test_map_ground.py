@@ -13,7 +13,7 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.explain.area_sums import ADDS, SHARES
-from basrelief.learn.recipes import format_recipe, load_recipe
+from basrelief.learn.recipe_files import format_recipe, load_recipe
 from basrelief.run import Record, Run, read_json, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.page import report

@@ -12,7 +12,7 @@ import pytest
 
 from basrelief.config import Settings
 from basrelief.run import Run
-from basrelief.tell.facts import Heat
+from basrelief.tell.facts import HeatPicture
 from basrelief.tell.page.data import _show_daily_crimes
 from basrelief.tell.page.looks import _show_heat
 from basrelief.tell.stage import tell_run
@@ -111,9 +111,9 @@ def test_chips_furthest_from_the_truth_say_how_far(tmp_path: Path) -> None:
     Image.new("RGB", (4, 2)).save(picture)
     record = {"chip_id": "a", "y_pred": -0.5, "y_true": 1.25, "share_positive": 1.0}
     record |= {"share_negative": 0.0}
-    worst = _show_heat(Heat(picture, record | {"kind": "worst"})).caption
+    worst = _show_heat(HeatPicture(picture, record | {"kind": "worst"})).caption
     assert worst.replace("\u00a0", " ").endswith("observed 1.25, 1.75 apart")
-    assert "apart" not in _show_heat(Heat(picture, record | {"kind": "highest"})).caption
+    assert "apart" not in _show_heat(HeatPicture(picture, record | {"kind": "highest"})).caption
 
 
 def test_districts_stand_by_the_names_that_are_shown(town_run: Run) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from basrelief.config import ModelSettings, Settings
+from basrelief.config import Settings
 from basrelief.judge.scores import find_worth
 from basrelief.learn.knowledge import CODES
 from basrelief.run import Run, read_json, write_json
+from basrelief.stage_settings import ModelSettings
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.gains import say_difference
 from basrelief.tell.page import parts, report

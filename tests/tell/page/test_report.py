@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 
 from basrelief.chips.store import open_writer
-from basrelief.config import DataSettings, InputError, ModelSettings, Settings
+from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.tables import RESIDUALS
-from basrelief.learn.recipes import NetworkRecipe, format_recipe, load_recipe
+from basrelief.learn.recipe_files import format_recipe, load_recipe
+from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import Run, write_json
+from basrelief.stage_settings import ModelSettings
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basrelief.config import PublishSettings
+from basrelief.stage_settings import PublishSettings
 from basrelief.tell.release.gate import MIN_BEHIND, decide_release, may_average
 
 TABLES = st.lists(

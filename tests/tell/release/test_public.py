@@ -31,13 +31,14 @@ from shapely.geometry import box
 
 from basrelief.chips.describe import describe_chips
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
-from basrelief.config import DataSettings, ModelSettings, PublishSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.explain.area_sums import ADDS, SHARES
 from basrelief.explain.kinds import ADDED_UNIT
 from basrelief.grid import Grid
 from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, read_json, write_json
 from basrelief.sources.england import ENGLAND
+from basrelief.stage_settings import ModelSettings, PublishSettings
 from basrelief.tell.release import refit
 from basrelief.tell.release.gate import Release
 from basrelief.tell.release.withheld import say_cure

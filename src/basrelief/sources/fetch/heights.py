@@ -15,7 +15,7 @@ from pyproj import CRS, Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
@@ -29,6 +29,7 @@ from basrelief.sources.national_grid import (
 from basrelief.sources.plausible import IMPOSSIBLE
 from basrelief.sources.products import Product
 from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
+from basrelief.typed import Typed
 
 MARGIN_M = 20.0
 """What a place is asked for beyond its edge: without the survey's own table of shifts, longitudes

@@ -24,7 +24,7 @@ from basrelief.sources.ranks import SUFFIX, score_ranks
 from basrelief.sources.scotland import SCOTLAND
 from basrelief.sources.wales import WALES
 
-Kind = Literal["index", "crimes", "london"]
+EditionKind = Literal["index", "crimes", "london"]
 """The index and its domains; rates of eight kinds of crime that went into it; or the index of
 London's areas alone, as the Greater London Authority hands it out."""
 
@@ -53,7 +53,7 @@ class Edition:
     pattern: str = ""
     """How the file is called in that list, which GOV.UK alone has."""
 
-    kind: Kind = "index"
+    kind: EditionKind = "index"
     label_year: int | None = None
     """Of which most of its indicators are about, as far as is known; None where the headings of its
     people tell."""
@@ -67,7 +67,7 @@ class Edition:
 
 
 def find_labels(
-    client: Client, country: Country, year: int | None = None, kind: Kind = "index"
+    client: Client, country: Country, year: int | None = None, kind: EditionKind = "index"
 ) -> list[Offer]:
     """Offer an index of deprivation.
 
@@ -105,7 +105,7 @@ def try_labels(client: Client, country: Country) -> list[Offer]:
     return offers
 
 
-def find_edition(country: Country, year: int | None = None, kind: Kind = "index") -> Edition:
+def find_edition(country: Country, year: int | None = None, kind: EditionKind = "index") -> Edition:
     """Find a release of a country's index, by default the newest.
 
     Its ``area_year`` is that of the boundaries to be fetched with it.

@@ -16,10 +16,16 @@ from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Bounds
 from basrelief.names import suggest, tidy_text
-from basrelief.sources.boundaries import OPEN_ERRORS, find_layer, quiet_gdal, refuse, say_reason
+from basrelief.sources.boundaries import (
+    OPEN_ERRORS,
+    find_boundary_layer,
+    quiet_gdal,
+    refuse,
+    say_reason,
+)
 from basrelief.sources.census import COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS
@@ -29,6 +35,7 @@ from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
 from basrelief.sources.licences import Credit
 from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
+from basrelief.typed import Typed
 
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 
@@ -173,7 +180,7 @@ def place_of_file(client: Client, path: Path) -> NamedPlace:
         If it cannot be read, holds no polygons, or lies outside England, Wales and Scotland.
     """
     typed = Typed("areas", str(path), path, is_option=True)
-    layer = find_layer(typed, None)
+    layer = find_boundary_layer(typed, None)
     try:
         with quiet_gdal():
             found = gpd.read_file(layer.source.path, layer=layer.name, on_invalid="fix")

@@ -20,7 +20,7 @@ from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.crimes import find_crimes
-from basrelief.sources.fetch.indices import Kind, find_edition, find_labels, try_labels
+from basrelief.sources.fetch.indices import EditionKind, find_edition, find_labels, try_labels
 from basrelief.sources.fetch.lookups import find_lookup
 from basrelief.sources.fetch.offers import (
     Brought,
@@ -67,7 +67,7 @@ class Wanted:
     year: int | None = None
     """Of the index of deprivation; by default the newest."""
 
-    labels: Kind = "index"
+    labels: EditionKind = "index"
 
     resolution_m: float = 1.0
     is_by_nominatim: bool = False

@@ -14,7 +14,7 @@ import pyogrio
 import shapely
 from pyproj import CRS
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.run import Record, replacing
 from basrelief.sources.archives import list_members
 from basrelief.sources.coordinates import format_bounds, is_same_crs
@@ -23,6 +23,7 @@ from basrelief.sources.inputs import TILE_INDEX
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID, lies_in_square
 from basrelief.sources.products import TileName, read_name
 from basrelief.sources.tiles import Tile, find_tiles
+from basrelief.typed import Typed
 
 INDEX = re.compile(r"(?:merging|index)[^/]*(?:/[^/]*)?\.(?:shp|gpkg|geojson|json)$", re.IGNORECASE)
 """How archives of composites call the index of the surveys in them: a file, or one in a folder."""

@@ -20,7 +20,7 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from shapely.geometry import shape
 
-from basrelief.config import InputError, Typed
+from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import FOLDERS
@@ -29,6 +29,7 @@ from basrelief.sources.national_grid import NATIONAL_GRID, locate_square, read_s
 from basrelief.sources.products import Product
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
 from basrelief.sources.wales import NATURAL_RESOURCES_WALES
+from basrelief.typed import Typed
 
 LAYER = "geonode:nrw_lidar_tile_catalogue_archive"
 LINKS: Mapping[Product, str] = {"surface": "dsm_url", "terrain": "dtm_url"}

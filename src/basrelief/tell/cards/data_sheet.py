@@ -10,7 +10,7 @@ from basrelief.sources.areas import list_names
 from basrelief.sources.credits import InputCredits
 from basrelief.sources.licences import Credit
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.page.data import list_counts, list_summary, say_flights, say_photo
+from basrelief.tell.page.data import list_counts, list_summary, say_flights, say_overlays
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import say_bounds
 from basrelief.tell.words import format_length, name_report, name_source, name_target
@@ -108,7 +108,7 @@ def _say_heights(facts: Facts) -> dict[str, str]:
     settings, counts = facts.settings, read_json(facts.run.describe / "counts.json")
     # The rasters' own cells: chips may be finer than anything that was measured.
     cell = read_json(facts.run.chips / "chips.json")["native_resolution_m"]
-    photo = say_photo(facts.described.photo)
+    overlays = say_overlays(facts.described.overlays)
     detail = f"cells of {format_length(cell)}"
     share = f"{settings.chips.min_area_coverage:.0%}"
     size, side = facts.samples.size_px, format_length(settings.chips.ground_m)
@@ -135,8 +135,8 @@ def _say_heights(facts: Facts) -> dict[str, str]:
             f"Of a chip: surface and ground height in metres, {size} × {size} cells of "
             f"{format_length(facts.samples.resolution_m)}, made from {detail}. Of an area: code, "
             "name, MSOA, district, outline, the share of its ground with heights, and scores."
-            + f" {photo}"
-            * bool(photo)
+            + f" {overlays}"
+            * bool(overlays)
         ),
         "cleaning_said": (
             f"Tiles were put side by side and cells without data taken out. {ground} Chips were "

@@ -20,7 +20,7 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
-from basrelief.chips.store import PHOTO
+from basrelief.chips.store import EMBEDDING, PHOTO
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
@@ -30,7 +30,7 @@ from basrelief.tell.models import LAYER_WORDS, Model
 from basrelief.tell.page.data import say_flights
 from basrelief.tell.words import name_source, name_target, write_targets
 
-BANDS = {
+BANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "relief": (
         ("height", "Height above ground, m"),
         ("slope", "Slope of the ground, degrees"),
@@ -42,6 +42,11 @@ BANDS = {
         ("blue", "Coloured hillshade, blue"),
     ),
 }
+
+BANDS["relief+photo"] = (
+    *BANDS["relief"],
+    *((name, f"Photo, {name}, 0 to 255") for name in ("red", "green", "blue")),
+)
 
 MANY_FEATURES = 100
 """More features than this are not named one by one."""
@@ -217,19 +222,21 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         about,
     )
     item.add_asset("pixels", pixels)
-    photo = facts.samples.layers.get(PHOTO)
-    if photo is not None:
-        named = [{"name": band.name, "unit": band.unit} for band in photo.bands]
+    for name, title in ((PHOTO, "Photo"), (EMBEDDING, "Embeddings")):
+        layer = facts.samples.layers.get(name)
+        if layer is None:
+            continue
+        named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
         seen = pystac.Asset(
-            "../chips/layers/photo.zarr",
-            "Photo",
+            f"../chips/layers/{name}.zarr",
+            title,
             f"(band, row, col) of the areas' ground and what lies around it, cells of "
-            f"{photo.grid.cell_m:g} m",
+            f"{layer.grid.cell_m:g} m",
             ZARR,
             ["data"],
             {"bands": named, "data_type": "float32", "nodata": "nan"},
         )
-        item.add_asset("photo", seen)
+        item.add_asset(name, seen)
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
     item.add_asset("index", index)
     return item

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from basrelief.judge.audit import list_scored_schemes
-from basrelief.judge.baselines import BASELINES, PLACE
+from basrelief.judge.baselines import BASELINES, PLACE_ALONE
 from basrelief.judge.scores import is_fixed
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
@@ -55,7 +55,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "same_label": audit["same_label"],
         "targets": {target: _lay_out(facts, target) for target in facts.samples.targets},
         "table": audit["table"],
-        "place": PLACE,
+        "place": PLACE_ALONE,
         "baselines": list(BASELINES),
     }
 
@@ -71,7 +71,7 @@ def _lay_out(facts: Facts, target: str) -> dict[str, dict[str, Record]]:
     """
     found = {}
     yardsticks = [facts.judged.yardsticks.get(name, MEAN) for name in facts.asked]
-    for recipe in dict.fromkeys([*facts.asked, PLACE, *yardsticks]):
+    for recipe in dict.fromkeys([*facts.asked, PLACE_ALONE, *yardsticks]):
         rows = select(facts.judged.audit["table"], target=target, recipe=recipe)
         by_unit = {row["unit"]: row for row in rows}
         skills = {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from basrelief.chips.describe import draw_daily_crimes, draw_histogram
+from basrelief.chips.store import EMBEDDING, PHOTO
 from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
@@ -54,7 +55,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
         "flights": say_flights(facts.samples.areas) if facts.settings.data.has_rasters else "",
-        "photo": say_photo(described.photo),
+        "overlays": say_overlays(described.overlays),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
@@ -112,22 +113,37 @@ def say_flights(areas: pd.DataFrame) -> str:
     )
 
 
-def say_photo(photo: Record | None) -> str:
-    """Say what a photo of the place is, and when it was taken; empty where there is none.
+def say_overlays(overlays: Mapping[str, Record]) -> str:
+    """Say what is looked at beside heights; empty where there is nothing.
 
     Parameters
     ----------
-    photo
-        As ``chips/chips.json`` has it.
+    overlays
+        By layer, as ``chips/chips.json`` has them.
 
     Examples
     --------
     >>> photo = {"n_files": 2, "cell_m": 10.0, "bands": ["red", "green", "blue"]}
-    >>> say_photo(photo | {"dates": ["2021-06-12"], "n_undated": 1})[:59]
+    >>> say_overlays({"photo": photo | {"dates": ["2021-06-12"], "n_undated": 1}})[:59]
     'A photo is looked at too: 2 files, cells of 10 m, bands red'
     """
-    if photo is None:
-        return ""
+    told = {PHOTO: _say_photo, EMBEDDING: _say_embedding}
+    return " ".join(told[name](overlay) for name, overlay in overlays.items())
+
+
+def _say_embedding(embedding: Record) -> str:
+    """Say what precomputed embeddings are."""
+    n_files = embedding["n_files"]
+    files = "1 file" if n_files == 1 else f"{n_files:,} files"
+    return (
+        f"Precomputed embeddings of satellite pictures are looked at too: {files}, cells of "
+        f"{embedding['cell_m']:g} m, {len(embedding['bands'])} numbers each, which mean nothing "
+        "one by one. Of which year they are their files do not say."
+    )
+
+
+def _say_photo(photo: Record) -> str:
+    """Say what a photo of the place is, and when it was taken."""
     files = "1 file" if photo["n_files"] == 1 else f"{photo['n_files']:,} files"
     told = (
         f"A photo is looked at too: {files}, cells of {photo['cell_m']:g} m, bands "

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from basrelief.run import Record
-from basrelief.tell.facts import Facts, Heat, Panel
+from basrelief.tell.facts import Facts, HeatPicture, Panel
 from basrelief.tell.page.doubts import say_doubt
 from basrelief.tell.words import format_number
 
@@ -25,7 +25,7 @@ KINDS = {
 
 def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the heat maps of each network, by target and kind; None where there are none."""
-    groups: dict[tuple[str, str], list[Heat]] = {}
+    groups: dict[tuple[str, str], list[HeatPicture]] = {}
     for heat in facts.heat:
         groups.setdefault((heat.record["recipe"], heat.record["target"]), []).append(heat)
     if not groups:
@@ -39,7 +39,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def _show_group(group: list[Heat]) -> dict[str, Any]:
+def _show_group(group: list[HeatPicture]) -> dict[str, Any]:
     """Gather one network's heat maps for one target."""
     by_kind = [
         (title, [_show_heat(heat) for heat in group if heat.record["kind"] == kind])
@@ -49,7 +49,7 @@ def _show_group(group: list[Heat]) -> dict[str, Any]:
     return about | {"kinds": [(title, panels) for title, panels in by_kind if panels]}
 
 
-def _show_heat(heat: Heat) -> Panel:
+def _show_heat(heat: HeatPicture) -> Panel:
     record = heat.record
     shares = (
         f"{record['share_positive']:.0%} of the heat raises the prediction, "

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from basrelief.learn.measures import MEASURES
-from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe, format_recipe
+from basrelief.learn.recipe_files import format_recipe
+from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.training_recipes import KEEP_WORDS, Keep
 from basrelief.run import read_json
 from basrelief.tell.facts import Facts, Panel, read_trained, select

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from basrelief.judge.baselines import PLACE
+from basrelief.judge.baselines import PLACE_ALONE
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import LIDAR, find_eyes, sees_lidar
 from basrelief.run import Record
@@ -64,7 +64,7 @@ def name_components(facts: Facts, name: str) -> dict[str, str]:
     # With other eyes than LIDAR a recipe is told of by eye.
     if set(find_eyes(facts.judged.knows.get(name, ()))) - set(LIDAR):
         return {}
-    without = {other: name_recipe(other) for other in (PLACE, _find_yardstick(facts, name))}
+    without = {other: name_recipe(other) for other in (PLACE_ALONE, _find_yardstick(facts, name))}
     without.pop(MEAN, None)
     if name in facts.joining:
         lidar = facts.joining[name]

@@ -8,7 +8,7 @@ from typing import Any
 from basrelief.config import Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes, sees_lidar
-from basrelief.learn.recipes import list_recipes
+from basrelief.learn.recipe_files import list_recipes
 from basrelief.tell.facts import Facts
 from basrelief.tell.words import format_length, join_words, name_each, write_targets
 

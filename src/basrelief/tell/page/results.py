@@ -28,7 +28,7 @@ from basrelief.tell.words import (
     open_sentence,
 )
 
-ENDS = (0.02, 0.98)
+COLOUR_ENDS = (0.02, 0.98)
 """Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
 
 MAP_SHARE = 0.5
@@ -184,7 +184,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     """Draw observed and predicted in one scale, so that the eye compares colours."""
     by_area = tested.set_index("id")
     both = by_area[["y_true", "y_pred"]].to_numpy(np.float64)
-    low, high = (float(value) for value in np.nanquantile(both, ENDS))
+    low, high = (float(value) for value in np.nanquantile(both, COLOUR_ENDS))
     label = name_target(finding.target)
     scale = drawn_maps.Scale(label, low, high)
     outside = facts.find_outside(finding.recipe, finding.target)

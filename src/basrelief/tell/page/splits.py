@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from basrelief.config import SCHEMES
+from basrelief.stage_settings import SCHEMES
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.words import name_scheme, open_sentence

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.config import PublishSettings
 from basrelief.sources.census import RESIDENTS
+from basrelief.stage_settings import PublishSettings
 from basrelief.tell.publication import Withheld
 
 MIN_BEHIND = 10

@@ -18,20 +18,22 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from basrelief.chips.store import Samples
-from basrelief.config import DataSettings, ModelSettings, Settings
+from basrelief.config import DataSettings, Settings
 from basrelief.eyes import TableSettings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.sources.flights import FLIGHTS
+from basrelief.stage_settings import ModelSettings
+from basrelief.tell.described import Described
 from basrelief.tell.evaluation import Evaluation, read_ranked
-from basrelief.tell.facts import Described, Facts, Heat, select
+from basrelief.tell.facts import Facts, HeatPicture, select
 from basrelief.tell.provenance import OF_LABELS, InputRole
 from basrelief.tell.publication import Basis, Publication
 from basrelief.tell.release.gate import Release, may_average
 from basrelief.tell.release.withheld import bar_chips, list_withheld, say_bounds
 
-KEY = ("recipe", "target", "scheme", "unit")
+OF_SCORE = ("recipe", "target", "scheme", "unit")
 
 NAMELESS = "withheld"
 """Stands for a file or folder."""
@@ -50,7 +52,7 @@ TOLD_OF_HEAT = (
 )
 """What is told of a picture of a chip: neither its code nor its place nor its prediction."""
 
-RANKED = (
+OF_RANKED = (
     *("recipe", "target", "area_id", "area_name", "lad"),
     *("lift", "y_pred", "lower_80", "upper_80"),
 )
@@ -73,7 +75,7 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
     is no better than the mean no prediction of an area is kept.
     """
     scores = keep_scores(facts, release)
-    kept = {tuple(str(record[name]) for name in KEY) for record in scores}
+    kept = {tuple(str(record[name]) for name in OF_SCORE) for record in scores}
     recipes = list(dict.fromkeys(record["recipe"] for record in scores))
     is_whole = basis.kind == "run" and not release.hidden
     asked = [facts.find_code(name) for name in facts.asked]
@@ -84,7 +86,9 @@ def narrow_facts(facts: Facts, release: Release, basis: Basis = OF_RUN) -> Facts
         samples=narrow_samples(facts.samples, release, facts.settings.data),
         # Without crimes by borough: who takes away the areas shown is left with those withheld.
         described=Described(
-            facts.described.counts, narrow_summary(facts, release), photo=facts.described.photo
+            facts.described.counts,
+            narrow_summary(facts, release),
+            overlays=facts.described.overlays,
         ),
         scores=scores,
         predictions=_keep_rows(facts.predictions, "id", release),
@@ -213,7 +217,7 @@ def count_labelled(facts: Facts, release: Release, target: Any) -> int:
     return int(known["area_id"].isin(release.hidden).sum())
 
 
-def narrow_heat(facts: Facts, release: Release) -> list[Heat]:
+def narrow_heat(facts: Facts, release: Release) -> list[HeatPicture]:
     """Keep pictures of chips where they are allowed, without names, places and predictions.
 
     Chips that show ground of an area with too few people are left out.
@@ -223,7 +227,7 @@ def narrow_heat(facts: Facts, release: Release) -> list[Heat]:
         return []
     barred = bar_chips(facts, release)
     return [
-        Heat(heat.picture, {key: heat.record[key] for key in TOLD_OF_HEAT})
+        HeatPicture(heat.picture, {key: heat.record[key] for key in TOLD_OF_HEAT})
         for heat in facts.heat
         if heat.record["chip_id"] not in barred
     ]
@@ -235,7 +239,9 @@ def keep_scores(facts: Facts, release: Release) -> list[Record]:
     return [
         record
         for record in facts.scores
-        if may_average(record["n"], n_hidden(tuple(str(record[name]) for name in KEY), record["n"]))
+        if may_average(
+            record["n"], n_hidden(tuple(str(record[name]) for name in OF_SCORE), record["n"])
+        )
     ]
 
 
@@ -251,11 +257,11 @@ def count_hidden(facts: Facts, release: Release) -> Callable[[tuple[str, ...], i
         tested = facts.tell(
             pq.read_table(
                 facts.run.predictions,
-                columns=[*KEY, "id"],
+                columns=[*OF_SCORE, "id"],
                 filters=[("unit", "==", "area"), ("id", "in", sorted(release.hidden))],
             ).to_pandas()
         )
-        counts = tested.groupby(list(KEY), observed=True)["id"].nunique()
+        counts = tested.groupby(list(OF_SCORE), observed=True)["id"].nunique()
         found = {tuple(str(part) for part in key): int(n) for key, n in counts.items()}
 
     def count(key: tuple[str, ...], n: int) -> int:
@@ -285,7 +291,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
         )
 
     comparisons = [record for record in judged.comparisons if has_both(record)]
-    scores = [r for r in facts.scores if tuple(str(r[name]) for name in KEY) in kept]
+    scores = [r for r in facts.scores if tuple(str(r[name]) for name in OF_SCORE) in kept]
     # Made anew from what is left: the run's own audit tells of scores that are not shown.
     audit = build_audit(scores, comparisons, facts.leakage, facts.asked, judged.yardsticks)
     return Evaluation(
@@ -366,7 +372,7 @@ def narrow_ranked(folder: Path, shown: dict[str, str], release: Release) -> pd.D
     order = table.groupby("target")["rank"].rank(method="min")
     # Beside blanks, truth values come as text or not.
     is_inside = table["is_inside"].map(str).map({"True": True, "False": False})
-    ranked = table[[*RANKED, "y_true"]].assign(
+    ranked = table[[*OF_RANKED, "y_true"]].assign(
         rank=order.astype(np.int64), is_inside=is_inside.astype("boolean")
     )
     return ranked.sort_values(["target", "rank", "area_id"], ignore_index=True)

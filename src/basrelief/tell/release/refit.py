@@ -23,7 +23,7 @@ from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
 from basrelief.chips.pictures import read_picture_labels
 from basrelief.chips.store import Samples, load_samples
-from basrelief.config import InputError, PublishSettings, Settings
+from basrelief.config import InputError, Settings
 from basrelief.explain.findings import Findings
 from basrelief.explain.stage import explain_networks
 from basrelief.judge.audit import build_audit
@@ -32,8 +32,10 @@ from basrelief.learn.stage import train_recipes
 from basrelief.marks import is_finished, list_damaged, mark_of, run_stage
 from basrelief.run import Run, digest, read_json, read_record, replacing, write_json
 from basrelief.splits.stage import assign_splits
+from basrelief.stage_settings import PublishSettings
+from basrelief.tell.described import Described
 from basrelief.tell.evaluation import Evaluation
-from basrelief.tell.facts import Described, Facts, read_facts
+from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.publication import Basis
 from basrelief.tell.release.gate import Release
 
@@ -112,7 +114,9 @@ def withhold_findings(facts: Facts) -> Facts:
     return replace(
         facts,
         described=Described(
-            facts.described.counts, facts.described.summary.iloc[:0], photo=facts.described.photo
+            facts.described.counts,
+            facts.described.summary.iloc[:0],
+            overlays=facts.described.overlays,
         ),
         scores=[],
         predictions=facts.predictions.iloc[:0],

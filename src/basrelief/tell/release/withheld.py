@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from basrelief.config import PublishSettings
 from basrelief.marks import list_files
 from basrelief.run import read_json
+from basrelief.stage_settings import PublishSettings
 from basrelief.tell.facts import Facts
 from basrelief.tell.publication import Basis, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release

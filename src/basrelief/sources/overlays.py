@@ -1,9 +1,10 @@
-"""Photos from above as files: their headers, and their numbers in small windows."""
+"""Files of what is laid beside heights, photos or embeddings: headers, and numbers in windows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
@@ -18,9 +19,16 @@ from rasterio.windows import Window as RasterWindow
 from rasterio.windows import transform as window_transform
 
 from basrelief.config import InputError
-from basrelief.eyes import PhotoSettings
+from basrelief.eyes import EmbeddingSettings, OverlaySettings
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.coordinates import is_same_crs
+from basrelief.sources.embeddings import (
+    NO_UNIT,
+    decode_alphaearth,
+    find_dimensions,
+    find_embedding_fault,
+    name_dimensions,
+)
 from basrelief.sources.photo_headers import (
     find_bands,
     find_crs,
@@ -46,12 +54,10 @@ clouds, and clouds, likely, surely, or thin."""
 SPARE_CELLS = 3
 """Cells around a window that are read besides: what its edge is resampled from."""
 
-Planes = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
-class PhotoFile:
-    """A file of a photo as delivered: its header, not its numbers."""
+class OverlayFile:
+    """A file of a photo or of embeddings as delivered: its header, not its numbers."""
 
     raster: RasterFile
     driver: str
@@ -64,6 +70,9 @@ class PhotoFile:
     indexes: tuple[int, ...]
     """Positions from 1 of the bands that were asked for, in that order."""
 
+    bands: tuple[str, ...]
+    """What these are called."""
+
     mask: int | None
     """Position of the band that says where clouds are."""
 
@@ -71,12 +80,15 @@ class PhotoFile:
     offsets: tuple[float, ...]
     """By band: what stored numbers are multiplied with, and what is added then."""
 
+    coding: Literal["alphaearth"] | None
+    """How stored numbers are decoded, where they are no multiples of what they mean."""
+
     unit: str
     is_zero_void: bool
     """Whether nothing says where there is no data, so that 0 in all bands stands for it."""
 
     date: str | None
-    """When it was taken, ``2021-06-12``, where that is known."""
+    """When it was taken, ``2021-06-12``, where that is known; None of embeddings."""
 
     @property
     def name(self) -> str:
@@ -130,10 +142,10 @@ class PhotoFile:
         return bool(max(abs(shift - round(shift)) for shift in shifts) <= GRID_TOLERANCE)
 
 
-def read_photo_header(
-    raster: RasterFile, asked: PhotoSettings, place_crs: CRS, given: str | None = None
-) -> PhotoFile:
-    """Read the header of a photo's file, and say which of its bands are the ones asked for.
+def read_overlay_header(
+    raster: RasterFile, asked: OverlaySettings, place_crs: CRS, given: str | None = None
+) -> OverlayFile:
+    """Read the header of a file, and say which of its bands are the ones asked for.
 
     Parameters
     ----------
@@ -145,41 +157,74 @@ def read_photo_header(
     Raises
     ------
     InputError
-        If it is no photo, has not the bands, lies nowhere, or its numbers have no known scale.
+        If it is not what was asked for, has not the bands, lies nowhere, or its numbers have no
+        known scale.
     """
     name, driver = raster.name, raster.choose_driver(raster.read_head())
+    what = "embeddings are" if isinstance(asked, EmbeddingSettings) else "a photo is"
     if driver != "GTiff":
-        raise InputError(f"{name}: a photo is read as a GeoTIFF: gdal_translate IN OUT.tif")
+        raise InputError(f"{name}: {what} read as a GeoTIFF: gdal_translate IN OUT.tif")
     try:
         with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
-            fault = find_photo_fault(dataset) or (
-                find_stranger(dataset, raster.file) if raster.member is None else None
-            )
-            if fault is not None:
-                raise InputError(f"{name}: {fault}")
-            indexes = find_bands(dataset, asked, name)
-            unit, factors, offsets = find_scale(dataset, indexes, asked, name)
-            return PhotoFile(
+            stranger = find_stranger(dataset, raster.file) if raster.member is None else None
+            return OverlayFile(
                 raster=raster,
                 driver=driver,
                 crs=find_crs(dataset, given, name),
                 place_crs=place_crs,
                 transform=dataset.transform,
                 shape=dataset.shape,
-                indexes=indexes,
-                mask=find_mask(dataset, asked, name),
-                factors=factors,
-                offsets=offsets,
-                unit=unit,
-                is_zero_void=is_mute(dataset, indexes),
-                date=find_date(dataset, name),
+                **_read_numbers(dataset, asked, name, stranger),
             )
     except (RasterioError, CRSError, ValueError) as error:
         reason = say_gdal_reason(error, raster.path, name)
-        raise InputError(f"{name}: this is no photo that can be read ({reason}).") from error
+        what = "no embeddings" if isinstance(asked, EmbeddingSettings) else "no photo"
+        raise InputError(f"{name}: this is {what} that can be read ({reason}).") from error
 
 
-def read_photo(file: PhotoFile, grid: Grid) -> Planes | None:
+def _read_numbers(
+    dataset: Any, asked: OverlaySettings, name: str, stranger: str | None
+) -> dict[str, Any]:
+    """Read what an open raster's header says of its numbers, as fields of `OverlayFile`.
+
+    ``stranger`` says why it is not this file that is open.
+    """
+    if isinstance(asked, EmbeddingSettings):
+        fault = find_embedding_fault(dataset, asked) or stranger
+    else:
+        fault = find_photo_fault(dataset) or stranger
+    if fault is not None:
+        raise InputError(f"{name}: {fault}")
+    if isinstance(asked, EmbeddingSettings):
+        indexes = find_dimensions(dataset, asked, name)
+        # A vector without any length is that of no place, whatever else says that it is void.
+        return {
+            "indexes": indexes,
+            "bands": name_dimensions(dataset, indexes),
+            "mask": None,
+            "factors": (1.0,) * len(indexes),
+            "offsets": (0.0,) * len(indexes),
+            "coding": asked.coding,
+            "unit": NO_UNIT,
+            "is_zero_void": True,
+            "date": None,
+        }
+    indexes = find_bands(dataset, asked, name)
+    unit, factors, offsets = find_scale(dataset, indexes, asked, name)
+    return {
+        "indexes": indexes,
+        "bands": tuple(each.lower() for each in asked.bands),
+        "mask": find_mask(dataset, asked, name),
+        "factors": factors,
+        "offsets": offsets,
+        "coding": None,
+        "unit": unit,
+        "is_zero_void": is_mute(dataset, indexes),
+        "date": find_date(dataset, name),
+    }
+
+
+def read_overlay(file: OverlayFile, grid: Grid) -> NDArray[np.float32] | None:
     """Read what a file shows of a grid, in its unit; None where it shows nothing of it.
 
     Parameters
@@ -217,7 +262,7 @@ def read_photo(file: PhotoFile, grid: Grid) -> Planes | None:
     return np.stack([resample(each, place, grid, cell_m=file.cell_m, crs=crs) for each in values])
 
 
-def _find_window(file: PhotoFile, grid: Grid) -> tuple[slice, slice] | None:
+def _find_window(file: OverlayFile, grid: Grid) -> tuple[slice, slice] | None:
     """Find the rows and columns of a file that a grid needs; None where there are none."""
     bounds = grid.bounds
     if not file.is_in_place:
@@ -238,7 +283,7 @@ def _find_window(file: PhotoFile, grid: Grid) -> tuple[slice, slice] | None:
     return found[0], found[1]
 
 
-def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
+def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]:
     """Read a window as it is stored, (band, row, col), in the photo's unit; NaN where no data."""
     try:
         with bounded_gdal(), rasterio.open(file.raster.path, driver=file.driver) as dataset:
@@ -258,7 +303,11 @@ def _read_window(file: PhotoFile, window: RasterWindow) -> Planes:
     if file.is_zero_void:
         has_data &= (stored != 0).any(axis=0)
     # After the marks, which are on numbers as they are stored.
-    factors, offsets = (np.array(each)[:, None, None] for each in (file.factors, file.offsets))
-    values: Planes = (stored * factors + offsets).astype(np.float32)
+    if file.coding is None:
+        factors, offsets = (np.array(each)[:, None, None] for each in (file.factors, file.offsets))
+        values: NDArray[np.float32] = (stored * factors + offsets).astype(np.float32)
+    else:
+        values = decode_alphaearth(stored)
+        has_data &= np.isfinite(values).all(axis=0)
     values[:, ~has_data] = np.nan
     return values

@@ -17,7 +17,7 @@ from rasterio.enums import ColorInterp
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
-from basrelief.sources.photos import PhotoFile, read_photo, read_photo_header
+from basrelief.sources.overlays import OverlayFile, read_overlay, read_overlay_header
 from basrelief.sources.tiles import RasterFile
 
 GRID = Grid(500_000.0, 100_000.0, 10.0, (12, 16))
@@ -72,13 +72,13 @@ def draw(n_bands: int, kind: str = "uint8") -> NDArray[Any]:
     return (values + 50 * np.arange(n_bands)[:, None, None]).astype(kind)
 
 
-def open_file(path: Path, bands: list[str] = RGB, **asked: Any) -> PhotoFile:
+def open_file(path: Path, bands: list[str] = RGB, **asked: Any) -> OverlayFile:
     settings = PhotoSettings(files="*.tif", bands=bands, **asked)
-    return read_photo_header(RasterFile(path, None, path.name, False), settings, BNG)
+    return read_overlay_header(RasterFile(path, None, path.name, False), settings, BNG)
 
 
 def read(path: Path, bands: list[str] = RGB, grid: Grid = GRID, **asked: Any) -> NDArray[Any]:
-    found = read_photo(open_file(path, bands, **asked), grid)
+    found = read_overlay(open_file(path, bands, **asked), grid)
     assert found is not None
     return found
 
@@ -182,7 +182,7 @@ def test_a_mask_of_the_dataset_is_respected(write: Write) -> None:
         mask[4:6, 2:9] = 0
         dataset.write_mask(mask)
     found = open_file(path)
-    assert np.isnan(read_photo(found, GRID)[0]).sum() == 14  # type: ignore[index]
+    assert np.isnan(read_overlay(found, GRID)[0]).sum() == 14  # type: ignore[index]
 
 
 def test_clouds_and_their_shadows_are_masked_by_sentinel_2s_classes(write: Write) -> None:
@@ -228,7 +228,7 @@ def test_what_a_file_does_not_show_is_unknown(write: Write) -> None:
     found = read(path, grid=GRID.pad(4))
     assert np.isfinite(found[0]).sum() == GRID.n_cells
     aside = Grid(900_000.0, 100_000.0, 10.0, (5, 5))
-    assert read_photo(open_file(path), aside) is None
+    assert read_overlay(open_file(path), aside) is None
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 
-from basrelief.chips import photo as photo_layer
+from basrelief.chips import overlay as overlay_layer
 from basrelief.chips.layers import open_layer
-from basrelief.chips.photo import CONTEXT_PX, lay_photo, open_photo
+from basrelief.chips.overlay import CONTEXT_PX, lay_overlay, open_overlay
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import PhotoSettings
 from basrelief.grid import Grid
@@ -60,10 +60,10 @@ def lay(tmp_path: Path) -> Lay:
         settings = Settings(data=DataSettings(dsm="a", areas="b", labels="c", photo=wanted))
         settings._folder = tmp_path
         notes = Notes(Run(tmp_path / "run", quiet=True))
-        photo = open_photo(settings, notes, areas)
+        photo = open_overlay(settings, "photo", notes, areas)
         folder = tmp_path / f"chips{len(list(tmp_path.glob('chips*')))}"
         typed = settings.typed("photo.files")
-        covered = lay_photo(photo, areas, typed, folder, notes)
+        covered = lay_overlay(photo, areas, typed, folder, notes)
         layer = open_layer(folder / "layers" / "photo.zarr")
         assert layer.bands == photo.bands
         return layer.read(layer.grid.find(layer.grid)), covered, layer.grid, notes.lines
@@ -124,8 +124,8 @@ def test_pieces_do_not_show(tmp_path: Path, lay: Lay, monkeypatch: pytest.Monkey
     for k in range(3):
         write(tmp_path / f"{k}.tif", draw(k))
     whole, *_ = lay(resolution_m=20.0)
-    monkeypatch.setattr(photo_layer, "MAX_VALUES", 3 * 3 * 4 * 7**2)
-    monkeypatch.setattr(photo_layer, "CHUNK_PX", 16)
+    monkeypatch.setattr(overlay_layer, "MAX_VALUES", 3 * 3 * 4 * 7**2)
+    monkeypatch.setattr(overlay_layer, "CHUNK_PX", 16)
     parts, *_ = lay(resolution_m=20.0)
     np.testing.assert_allclose(parts, whole, atol=1e-4)
 
@@ -143,7 +143,7 @@ def test_a_coarser_layer_is_the_mean_of_finer_cells(tmp_path: Path, lay: Lay) ->
 def test_more_dates_take_no_more_memory(
     tmp_path: Path, lay: Lay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_layer, "MAX_VALUES", 50_000)
+    monkeypatch.setattr(overlay_layer, "MAX_VALUES", 50_000)
     peaks = []
     for n_dates in (3, 30):
         for k in range(n_dates):
