@@ -18,7 +18,7 @@ from basrelief.config import InputError, Settings, load_settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.reader import open_run
 from basrelief.run import Run, read_json
-from basrelief.stages import run_all, run_stages
+from basrelief.running import run_all, run_stages
 
 N = 8
 """Areas a side."""
@@ -69,10 +69,10 @@ def write_place(folder: Path, crs: str = "EPSG:27700") -> Path:
             "population": rng.integers(300, 6000, N * N),
         }
     )
-    often = 0.01 * np.exp(0.8 * people[:, 1])
-    labels["cases"] = rng.poisson(often * labels["population"])
     # Of two areas few people are known: their figures, and their rows of tables, stay private.
     labels.loc[[3, 17], "population"] = 12
+    often = 0.01 * np.exp(0.8 * people[:, 1])
+    labels["cases"] = rng.poisson(often * labels["population"])
     labels.round(9).to_csv(folder / "labels.csv", index=False)
     census = pd.DataFrame({CODE: codes, "rent": people[:, 0], "rooms": people[:, 1]})
     census.round(9).to_csv(folder / "census.csv", index=False)

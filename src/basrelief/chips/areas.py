@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from basrelief.chips.eyes import read_place_tables, write_place_tables
-from basrelief.chips.labelled import check_targets, read_labelled_areas
+from basrelief.chips.labelled import read_labelled_areas
+from basrelief.chips.learnable import check_targets
 from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.config import Settings
 from basrelief.run import Notes, write_json
