@@ -19,7 +19,7 @@ demo: $(READY)  ## A synthetic town through every stage, offline; prints where t
 	$(BIN)/basrelief demo
 
 test: $(READY)  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: $(READY)  ## Lint and types
 	$(BIN)/ruff check .

@@ -112,7 +112,7 @@ def place_of(folder: Path, embedding: str | None) -> NewRasters:
         None,
         str(folder / "areas.gpkg"),
         str(folder / "labels.csv"),
-        embedding=None if embedding is None else str(folder / embedding),
+        overlays={} if embedding is None else {"embedding": str(folder / embedding)},
     )
 
 

@@ -72,6 +72,7 @@ def wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
     config = write_pictures(tmp_path, 40)
     history = tmp_path / "run" / "models" / "small" / "random" / "0-0" / "history.csv"

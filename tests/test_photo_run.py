@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,39 +128,43 @@ def test_the_photo_is_told_of_on_the_page_and_in_the_sheet(
     assert "photo" in roles
 
 
-def place_of(folder: Path, photo: str | None = "photo.tif") -> NewRasters:
+def place_of(folder: Path, *, has_photo: bool = True) -> NewRasters:
     return NewRasters(
         str(folder / "lidar" / "DSM_*.tif"),
         str(folder / "lidar" / "DTM_*.tif"),
         None,
         str(folder / "areas.gpkg"),
         str(folder / "labels.csv"),
-        photo=None if photo is None else str(folder / photo),
+        overlays={"photo": str(folder / "photo.tif")} if has_photo else {},
     )
 
 
+@pytest.fixture(scope="module")
+def other_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a town that no model saw."""
+    return write_small_town(tmp_path_factory.mktemp("other") / "town", seed=4).parent
+
+
 def test_a_model_tells_another_town_by_its_photo(
-    photographed: tuple[Run, Settings], tmp_path: Path
+    photographed: tuple[Run, Settings], other_town: Path, tmp_path: Path
 ) -> None:
-    write_small_town(tmp_path / "there", seed=4)
     out = Run(tmp_path / "out", quiet=True)
-    transfer_model(photographed[0], place_of(tmp_path / "there"), out, "small-photo")
+    transfer_model(photographed[0], place_of(other_town), out, "small-photo")
     (score,) = (each for each in read_json(out.scores) if each["target"] == "upkeep")
     assert score["skill"] > 0.4
 
 
 def test_a_photo_that_is_coarser_than_what_was_learnt_from_is_refused(
-    photographed: tuple[Run, Settings], tmp_path: Path
+    photographed: tuple[Run, Settings], other_town: Path, tmp_path: Path
 ) -> None:
-    there = tmp_path / "there"
-    write_small_town(there, seed=4)
-    with rasterio.open(there / "photo.tif") as fine:
+    with rasterio.open(other_town / "photo.tif") as fine:
         values, profile = fine.read()[:, ::2, ::2], dict(fine.profile)
     profile |= {"height": values.shape[1], "width": values.shape[2]}
     profile["transform"] = profile["transform"] @ rasterio.Affine.scale(2)
-    with rasterio.open(there / "coarse.tif", "w", **profile) as coarse:
+    with rasterio.open(tmp_path / "coarse.tif", "w", **profile) as coarse:
         coarse.write(values)
-    place, out = place_of(there, "coarse.tif"), Run(tmp_path / "out", quiet=True)
+    place = replace(place_of(other_town), overlays={"photo": str(tmp_path / "coarse.tif")})
+    out = Run(tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match=r"--photo .* cells of 20 m, coarser than the 10 m"):
         transfer_model(photographed[0], place, out, "small-photo")
 
@@ -170,6 +175,6 @@ def test_a_model_that_looks_at_a_photo_asks_for_one(
     run, settings = photographed
     out, folder = Run(tmp_path / "out", quiet=True), settings.locate("")
     with pytest.raises(InputError, match="--photo: missing, and this model looks at a photo"):
-        transfer_model(run, place_of(folder, None), out, "small-photo")
+        transfer_model(run, place_of(folder, has_photo=False), out, "small-photo")
     with pytest.raises(InputError, match="this model looks at none"):
         transfer_model(run, place_of(folder), out, "relief-statistics")

@@ -47,6 +47,7 @@ def test_with_labels_shuffled_nothing_is_learnt(
         text = text.replace(f'"{name}', f'"{town.parent}/{name}')
     text = text.replace('["relief-statistics", "vgg16"]', '["relief-statistics"]')
     text = text.replace('weights = { vgg16 = "none" }', "")
+    text = text.replace("[split]", '[split]\nschemes = ["block"]\nrepeats = 1')
     # A skill needs no other worlds, and they take most of the time.
     (tmp_path / "c.toml").write_text(f"{text}\n[evaluate]\nworlds = 0\n")
     settings = load_settings(tmp_path / "c.toml")

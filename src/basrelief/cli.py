@@ -170,8 +170,10 @@ def predict(
     of_rasters = (dsm, areas, dtm, photo, embedding, crs, labels, label_column)
     with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
         if dsm and areas and not (images or table):
-            columns, overlays = (area_column, label_column), (photo, embedding)
-            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, *overlays)
+            given = {"photo": photo, "embedding": embedding}
+            overlays = {name: typed for name, typed in given.items() if typed is not None}
+            columns = (area_column, label_column)
+            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays)
             transfer_model(run, place, there, recipe)
         elif images and table and not any(of_rasters):
             transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)

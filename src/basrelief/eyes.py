@@ -9,16 +9,12 @@ from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, StrictTable
 
+OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
+"""Layers beside heights, by their names, as sentences name them."""
+
 KNOWN_BESIDES = (
-    "heights",
-    "pictures",
-    "photo",
-    "embedding",
-    "lidar",
-    "mean",
-    "place",
-    "district",
-    "size",
+    *("heights", "pictures", *OVERLAY_WORDS, "lidar"),
+    *("mean", "place", "district", "size"),
 )
 """What can be known of areas beside tables, and what is predicted without any: no table is called
 so."""
@@ -38,8 +34,11 @@ def refuse_band_twice(names: Sequence[str]) -> None:
         raise ValueError(f"bands: {twice!r} is given twice")
 
 
-class PhotoReading(StrictTable):
-    """How the numbers of a photo are read: the same wherever a model is used."""
+class PhotoSettings(StrictTable):
+    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+
+    files: PathText
+    """Glob of GeoTIFFs of the place; what several show is the median of them."""
 
     bands: Annotated[list[Name], Field(min_length=3, max_length=100)]
     """Names of the bands: as the files describe theirs, or one for each that they have."""
@@ -67,19 +66,11 @@ class PhotoReading(StrictTable):
         return self
 
 
-class PhotoSettings(PhotoReading):
-    """A photo from above, of satellites or aeroplanes, beside rasters of heights."""
+class EmbeddingSettings(StrictTable):
+    """Precomputed embeddings of satellite pictures, many numbers a cell, beside heights."""
 
     files: PathText
-    """Glob of GeoTIFFs of the place; what several show is the median of them."""
-
-
-OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
-"""Layers beside heights, by their names, as sentences name them."""
-
-
-class EmbeddingReading(StrictTable):
-    """How the numbers of precomputed embeddings are read: the same wherever a model is used."""
+    """Glob of GeoTIFFs of the place, of one model and one year."""
 
     coding: Literal["alphaearth"] | None = None
     """How numbers of 8 bits are decoded: those of AlphaEarth. By default they are taken as stored,
@@ -98,15 +89,14 @@ class EmbeddingReading(StrictTable):
         return self
 
 
-class EmbeddingSettings(EmbeddingReading):
-    """Precomputed embeddings of satellite pictures, many numbers a cell, beside heights."""
-
-    files: PathText
-    """Glob of GeoTIFFs of the place, of one model and one year."""
-
-
 OverlaySettings = PhotoSettings | EmbeddingSettings
-"""Settings of a layer beside heights, on a grid of its own."""
+"""Settings of a layer beside heights, on a grid of its own: where its files are, and how their
+numbers are read, which is the same wherever a model is used."""
+
+OVERLAY_SETTINGS: dict[str, type[PhotoSettings] | type[EmbeddingSettings]] = {
+    "photo": PhotoSettings,
+    "embedding": EmbeddingSettings,
+}
 
 
 class TableSettings(StrictTable):

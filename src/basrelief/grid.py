@@ -148,6 +148,32 @@ class Grid:
             slice(floor(left + slack) * unit, ceil(right - slack) * unit),
         )
 
+    def within(self, bounds: Bounds) -> Window:
+        """Give the largest window of whole cells within bounds; empty where there is none.
+
+        Examples
+        --------
+        >>> Grid(0.0, 10.0, 2.0, (5, 5)).within((1.0, 3.0, 9.0, 10.0))
+        (slice(0, 3, None), slice(1, 4, None))
+        """
+        west, south, east, north = bounds
+        rows = (self.north - north) / self.cell_m, (self.north - south) / self.cell_m
+        cols = (west - self.west) / self.cell_m, (east - self.west) / self.cell_m
+        starts = [(ceil(first - SLACK), floor(last + SLACK)) for first, last in (rows, cols)]
+        found = [slice(start, max(start, stop)) for start, stop in starts]
+        return found[0], found[1]
+
+    def measure_shift(self, west: float, north: float) -> float:
+        """Measure how far a corner lies off the lines between cells, as a share of a cell.
+
+        Examples
+        --------
+        >>> Grid(0.0, 10.0, 2.0, (5, 5)).measure_shift(-4.0, 10.5)
+        0.25
+        """
+        shifts = (west - self.west) / self.cell_m, (north - self.north) / self.cell_m
+        return max(abs(shift - round(shift)) for shift in shifts)
+
     def find(self, other: Grid) -> Window:
         """Give the window that another grid of the same cells is."""
         # Rounded: corners went through division and files, and are a hair off whole cells.

@@ -108,7 +108,7 @@ def build_place(place: Place, case: Case) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(
+def place_of(
     copy_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Place]:
     """Give the place of a case, run; each is made once."""
@@ -248,9 +248,10 @@ def measure_attack(attacker: Attacker, told: Told, place: Place) -> float:
     return min(float(np.sqrt(np.mean((true - each) ** 2)) / blind) for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_no_attack_finds_a_withheld_label(name: str, built: Callable[[str], Place]) -> None:
-    place = built(name)
+def test_no_attack_finds_a_withheld_label(name: str, place_of: Callable[[str], Place]) -> None:
+    place = place_of(name)
     attacker, run = make_attacker(place), Run(place.run, quiet=True)
     assert len(attacker.hidden) == 10
     # The attack is one: from what the run itself found, labels come back.
@@ -260,9 +261,9 @@ def test_no_attack_finds_a_withheld_label(name: str, built: Callable[[str], Plac
 
 @pytest.mark.parametrize("name", ["fallback, one repeat", "skilful, one repeat"])
 def test_withheld_labels_change_no_published_byte(
-    name: str, built: Callable[[str], Place], tmp_path: Path
+    name: str, place_of: Callable[[str], Place], tmp_path: Path
 ) -> None:
-    place = built(name)
+    place = place_of(name)
     shutil.copytree(place.folder, tmp_path / "other")
     other = replace(place, folder=tmp_path / "other")
     add_to_hidden(other, 100.0)
@@ -271,8 +272,8 @@ def test_withheld_labels_change_no_published_byte(
     assert read_public(other.run) == read_public(place.run)
 
 
-def test_what_is_published_is_what_the_attacker_was_told(built: Callable[[str], Place]) -> None:
-    place = built("skilful, one repeat")
+def test_what_is_published_is_what_the_attacker_was_told(place_of: Callable[[str], Place]) -> None:
+    place = place_of("skilful, one repeat")
     table = pd.read_csv(place.run / "public" / "areas.csv").set_index("area_id")
     assert not set(table.index) & set(place.labels()["LSOA code (2011)"][IS_HIDDEN])
     found = pd.read_parquet(place.run / "release" / "predictions.parquet")
@@ -280,8 +281,8 @@ def test_what_is_published_is_what_the_attacker_was_told(built: Callable[[str], 
     np.testing.assert_allclose(table[f"{TARGET}_predicted"], predicted[table.index], rtol=1e-3)
 
 
-def test_every_file_of_the_refit_is_what_it_is_in_the_run(built: Callable[[str], Place]) -> None:
-    run = built("skilful, one repeat").run
+def test_every_file_of_the_refit_is_what_it_is_in_the_run(place_of: Callable[[str], Place]) -> None:
+    run = place_of("skilful, one repeat").run
     files = [path for path in (run / "release").rglob("*") if path.is_file()]
     alike = [path for path in files if (run / path.relative_to(run / "release")).exists()]
     assert {path.name for path in set(files) - set(alike)} == {"release.json"}
@@ -289,16 +290,16 @@ def test_every_file_of_the_refit_is_what_it_is_in_the_run(built: Callable[[str],
     assert not [path for path in files if "layers" in path.parts or "features" in path.parts]
 
 
-def test_where_nothing_was_learnt_no_prediction_is_told(built: Callable[[str], Place]) -> None:
-    place = built("fallback, one repeat")
+def test_where_nothing_was_learnt_no_prediction_is_told(place_of: Callable[[str], Place]) -> None:
+    place = place_of("fallback, one repeat")
     table = pd.read_csv(place.run / "public" / "areas.csv")
     assert list(table.columns[-1:]) == [f"{TARGET}_observed"]
 
 
 def test_where_anything_is_withheld_no_seed_and_no_hash_of_its_table_is_told(
-    built: Callable[[str], Place],
+    place_of: Callable[[str], Place],
 ) -> None:
-    place = built("skilful, one repeat")
+    place = place_of("skilful, one repeat")
     page = (place.run / "public" / "report.html").read_text(encoding="utf-8")
     entries = read_json(place.run / "inputs.json")
     hashes = {entry["role"]: entry["sha256"] for entry in entries}
@@ -312,10 +313,11 @@ def test_where_anything_is_withheld_no_seed_and_no_hash_of_its_table_is_told(
     assert "The seed that everything random starts from is withheld" in page
 
 
+@pytest.mark.slow
 def test_a_second_report_does_not_fit_again(
-    built: Callable[[str], Place], capsys: pytest.CaptureFixture[str]
+    place_of: Callable[[str], Place], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = built("fallback, one repeat")
+    place = place_of("fallback, one repeat")
     before = (place.run / "release" / "predictions.parquet").stat().st_mtime_ns
     basrelief.run_all(place.config, start="report")
     said = capsys.readouterr().out
@@ -426,6 +428,7 @@ def write_burglaries(place: Place, n_hidden: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_counts_of_withheld_areas_decide_no_published_rate(place: Place, tmp_path: Path) -> None:
     write_burglaries(place, 0)
     place.configure(data={"crime": "crimes.csv", "targets": ["burglary"]})
@@ -433,6 +436,7 @@ def test_counts_of_withheld_areas_decide_no_published_rate(place: Place, tmp_pat
     compare_published(place, lambda other: write_burglaries(other, 20), tmp_path)
 
 
+@pytest.mark.slow
 def test_whether_a_99_is_a_score_hangs_on_no_withheld_one(place: Place, tmp_path: Path) -> None:
     labels = place.labels()
     labels.loc[4, TARGET] = 99.0
@@ -446,6 +450,7 @@ def test_whether_a_99_is_a_score_hangs_on_no_withheld_one(place: Place, tmp_path
     compare_published(place, change, tmp_path)
 
 
+@pytest.mark.slow
 def test_labels_of_areas_that_are_not_used_change_no_published_byte(place: Place) -> None:
     """As by default, where nothing that was used is withheld and nothing is fitted anew."""
     heights = place.heights()

@@ -174,6 +174,7 @@ def test_a_part_of_what_was_split_is_withheld_with_the_other(
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_people_of_london_are_all_found_again(tmp_path: Path, shared_data: Path) -> None:
     (tmp_path / "c.toml").write_text(
         f'[data]\ndsm = "x.tif"\ntargets = ["crime"]\n'

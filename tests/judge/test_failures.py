@@ -78,6 +78,7 @@ def test_moran_equals_esda_used_directly() -> None:
     assert record["moran_p"] == (1 + (direct.sim >= direct.I).sum()) / 1000
 
 
+@pytest.mark.slow
 def test_noise_held_out_by_blocks_shows_no_pattern() -> None:
     # Held-out blocks with high noise have training data with a low mean: neighbours share that.
     samples, found = squares(), []

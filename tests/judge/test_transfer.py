@@ -351,7 +351,10 @@ def test_a_model_of_tq28ne_predicts_barbican(
     config.write_text(
         f'out = "run"\n[data]\ndsm = "{shared_data}/lidar/tq28ne/*.asc"\ncrs = "EPSG:27700"\n'
         f'areas = "{areas}"\nlabels = "{labels}"\ntargets = "all"\n'
-        '[split]\nschemes = ["block"]\nrepeats = 1\n[models]\nrecipes = ["relief-statistics"]\n'
+        "[chips]\nresolution_m = 2\n"
+        # The model of everything alone is asked.
+        '[split]\nschemes = ["block"]\nfolds = 2\nrepeats = 1\n'
+        '[models]\nrecipes = ["relief-statistics"]\n'
     )
     for stage in ("chips", "describe", "split", "train"):
         cli.app([stage, str(config), "--quiet"], standalone_mode=False)

@@ -65,8 +65,8 @@ def find_yardstick(name: str, knows: Mapping[str, tuple[str, ...]]) -> str:
     return keep_lidar(find_yardsticks(traits))[name]
 
 
-OF_LIDAR = [recipe for recipe in RECIPES if recipe.name != "dense-photo"]
-"""A photo is no LIDAR: what looks at it alone has no gain of LIDAR to measure."""
+OF_LIDAR = [r for r in RECIPES if set(list_known(r, SAMPLES["districts"], SETTINGS)) & set(LIDAR)]
+"""What looks at other layers alone has no gain of LIDAR to measure."""
 
 
 @pytest.mark.parametrize("place", SAMPLES)

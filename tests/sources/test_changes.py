@@ -148,6 +148,7 @@ def test_the_lookup_of_the_ons_is_read_as_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_real_lookup_carries_england_and_wales(shared_data: Path) -> None:
     path = shared_data / "lookups" / "lsoa11_lsoa21_lad22.csv"
     pairs = read_changes(Typed("lookup", path.name, path))

@@ -54,6 +54,12 @@ def test_what_was_fetched_is_credited_as_it_was_kept_each_publisher_once(tmp_pat
     }
 
 
+def test_tables_by_area_are_credited_as_other_files_are(tmp_path: Path) -> None:
+    table = 'tables.census = { file = "not/used.csv", columns = ["rent"] }\n'
+    settings = make_place(tmp_path, table)
+    assert find_credits(settings, ["E01000001"]).known[3:] == (FILES["not/used.csv"],)
+
+
 def test_credits_lie_beside_the_inputs_wherever_the_configuration_is(tmp_path: Path) -> None:
     make_place(tmp_path / "place")
     (tmp_path / "own").mkdir()

@@ -15,6 +15,8 @@ from basrelief.sources.inputs import (
 )
 from basrelief.stage_settings import ModelSettings
 from basrelief.stages import fingerprint_stages
+from basrelief.tell.provenance import OF_LABELS, ROLES, read_sources
+from basrelief.tell.release.narrow import narrow_sources
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -33,6 +35,81 @@ def names_of(settings: Settings) -> list[tuple[str, str]]:
     folder = settings.locate("")
     found = find_inputs(settings)
     return [(file.key, file.path.relative_to(folder).as_posix()) for file in found]
+
+
+PLACE = """
+[data]
+dsm = "dsm/*.tif"
+dtm = "dtm/*.tif"
+areas = "areas.gpkg"
+labels = "labels.csv"
+lookup = "lookup.csv"
+crime = "crime/*.csv"
+photo = { files = "photo/*.tif", bands = ["red", "green", "blue"] }
+
+[data.tables]
+census = { file = "census.csv", columns = ["rent"] }
+last_release = { file = "old.csv", role = "last_release" }
+
+[models]
+recipes = ["joined.toml", "dense-vgg16"]
+weights = { vgg16 = "mine.safetensors" }
+"""
+JOINED = 'kind = "kriged"\nname = "joined"\nabout = "a"\ntrend = ["part.toml", "census"]\n'
+PART = 'kind = "random-features"\nname = "part"\nabout = "a"\n'
+FROM_CHIPS = ["chips", "describe", "split", "train", "evaluate", "explain", "map", "report"]
+ROLES_OF = {
+    **dict.fromkeys(["dsm/s.tif", "dsm/s.tif.aux.xml"], "surface heights"),
+    "dtm/t.tif": "ground heights",
+    "areas.gpkg": "areas",
+    "labels.csv": "scores",
+    "lookup.csv": "lookup between censuses",
+    "crime/2020.csv": "counts of crime",
+    **dict.fromkeys(["photo/p.tif", "photo/p.tif.msk"], "photo"),
+    **dict.fromkeys(["census.csv", "old.csv"], "tables by area"),
+    **dict.fromkeys(["joined.toml", "part.toml", "mine.safetensors"], "recipes and weights given"),
+    "credits.json": "whose fetched files are",
+    "truth.json": "truth of a made-up town",
+}
+"""What each file of a place with everything is to its run."""
+
+
+def make_place(folder: Path) -> Settings:
+    touch(folder, *ROLES_OF)
+    for name, text in (("c.toml", PLACE), ("joined.toml", JOINED), ("part.toml", PART)):
+        (folder / name).write_text(text)
+    return load_settings(folder / "c.toml")
+
+
+@pytest.mark.parametrize("name", ROLES_OF)
+def test_a_byte_of_any_input_makes_the_stages_that_read_it_run_again(
+    tmp_path: Path, name: str
+) -> None:
+    settings = make_place(tmp_path)
+    before = fingerprint_stages(settings, Run(settings.locate("run")))
+    with (tmp_path / name).open("ab") as file:
+        file.write(b"\n")
+    after = fingerprint_stages(settings, Run(settings.locate("run")))
+    first = {"recipes and weights given": "train"} | dict.fromkeys(
+        ["whose fetched files are", "truth of a made-up town"], "report"
+    )
+    begins = FROM_CHIPS.index(first.get(ROLES_OF[name], "chips"))
+    # What nothing reads that reads it is as it was.
+    expected = [each for each in FROM_CHIPS[begins:] if begins == 0 or each != "describe"]
+    assert [stage for stage in before if before[stage] != after[stage]] == expected
+
+
+def test_every_input_is_told_where_the_run_comes_from_by_what_it_is_to_it(tmp_path: Path) -> None:
+    settings = make_place(tmp_path)
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    sources = read_sources(settings, run)
+    told = {name: source.role for source in sources for name in source.names}
+    assert told == {name.rpartition("/")[2]: role for name, role in ROLES_OF.items()}
+    # Whoever may not know a single label is not told the hash of a file that may hold it.
+    public = {source.role for source in narrow_sources(sources, is_whole=False)}
+    assert public == set(ROLES_OF.values()) - set(OF_LABELS)
+    assert set(OF_LABELS) <= set(ROLES.values())
 
 
 def test_a_changed_label_counts_in_a_folder_with_brackets(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from basrelief.judge.tables import INTERVALS
 from basrelief.tell.maps import polygons, static_maps
 from basrelief.tell.maps.classes import classify_residuals, classify_values
 from basrelief.tell.maps.layers import MapLayer
-from basrelief.tell.page import drawn_maps, figures, overlays
+from basrelief.tell.page import drawn_maps, figures, map_pictures
 
 FOLDER = Path(__file__).parent / "baselines"
 
@@ -124,7 +124,7 @@ def make_heat() -> NDArray[np.float32]:
 
 
 def picture_overlay() -> bytes:
-    return overlays.shade_contributions(make_heat(), 0.8)
+    return map_pictures.shade_contributions(make_heat(), 0.8)
 
 
 def picture_heat() -> bytes:
@@ -223,7 +223,7 @@ def test_a_drawing_that_can_be_told_from_its_baseline_fails(old: str, new: str) 
         (drawn_maps, "DIVERGING", ("#5e3c99", "#f7f7f7", "#1b9e77"), check_drawing, "raster"),
         (polygons, "SMALL", 8, check_drawing, "map"),
         (static_maps, "INSIDE", "#b9c3d6", check_drawing, "static-map"),
-        (overlays, "RAISES", "#d66101", check_picture, "overlay"),
+        (map_pictures, "RAISES", "#d66101", check_picture, "overlay"),
         (gallery, "LOWERS", "#6e3c99", check_picture, "heat"),
     ],
 )

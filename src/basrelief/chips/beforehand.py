@@ -6,7 +6,7 @@ from basrelief.chips.labelled import find_own_changes, list_label_targets, read_
 from basrelief.config import Settings
 from basrelief.run import no_notes
 from basrelief.sources.eye_tables import check_eye_tables
-from basrelief.sources.inputs import expand_pattern, refuse_absent
+from basrelief.sources.inputs import OF_TILES, expand_pattern, list_typed, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.lidar import open_mosaic
 from basrelief.sources.pictures import read_pictures
@@ -25,16 +25,16 @@ def check_input_files(settings: Settings) -> None:
     InputError
         If one is missing.
     """
-    overlays = [f"{name}.files" for name in settings.data.overlays]
-    keys = ("dsm", "dtm", "areas", "lookup", "crime")
-    for key in (*(key for key in keys if getattr(settings.data, key) is not None), *overlays):
-        typed = settings.typed(key)
+    for key, typed in list_typed(settings):
+        # Refused where they are opened, soon, with what would work.
+        if key in ("images", "table", "labels", "tables"):
+            continue
         # A folder of boundaries is refused where it is opened, with what to take of it.
         if key in ("areas", "lookup") and typed.path.exists():
             continue
         if expand_pattern(typed.value, typed.path):
             continue
-        if key in ("dsm", "dtm", *overlays):
+        if key in OF_TILES or key in settings.data.overlays:
             # Called for its refusal, which says more than that there is none.
             find_raster_files(typed)
         raise refuse_absent(typed)
@@ -54,7 +54,7 @@ def check_beforehand(settings: Settings) -> None:
     """
     check_input_files(settings)
     data, notes = settings.data, no_notes()
-    for key in ("dsm", "dtm"):
+    for key in OF_TILES:
         if getattr(data, key) is not None:
             typed = settings.typed(key)
             if len(expand_pattern(typed.value, typed.path)) <= SOON_FILES:

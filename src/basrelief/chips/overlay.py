@@ -23,7 +23,7 @@ from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap
 from basrelief.sources.embeddings import find_length_fault, refuse_two_years
 from basrelief.sources.overlays import OverlayFile, read_overlay, read_overlay_header
-from basrelief.sources.photo_headers import BRIGHTNESS
+from basrelief.sources.photo_headers import REFLECTANCE
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.tiles import find_raster_files
 from basrelief.typed import Typed
@@ -282,8 +282,8 @@ def _lay_grid(files: Sequence[OverlayFile], areas: gpd.GeoDataFrame, cell_m: flo
 def _check_reflectance(overlay: Overlay, signs: NDArray[np.float64], typed: Typed) -> None:
     """Refuse numbers that their scale and offset cannot have made right."""
     n_known, n_dark, n_bright = signs
-    # Any number of 8 bits is a brightness.
-    if overlay.bands[0].unit == BRIGHTNESS:
+    # Any number of 8 bits is a brightness, and of other units nothing is known.
+    if overlay.bands[0].unit != REFLECTANCE:
         return
     first = overlay.files[0]
     told = f"times {first.factors[0]:g}, plus {first.offsets[0]:g}"

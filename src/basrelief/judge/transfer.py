@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import EmbeddingSettings, OverlaySettings, PhotoSettings
+from basrelief.eyes import OVERLAY_SETTINGS, OVERLAY_WORDS
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -42,11 +43,14 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO
+from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
 from basrelief.splits.groups import blocks_of_areas
+
+MANY_BANDS = 10
+"""More bands than this are counted and not named."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class NewRasters:
     labels: str | None
     area_column: str | None = None
     label_column: str | None = None
-    photo: str | None = None
-    embedding: str | None = None
+    overlays: Mapping[str, str] = field(default_factory=dict)
+    """Globs of layers beside heights, by their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +119,12 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
 
 def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
+    overlays: dict[str, Any] = {
+        # Read as those were read which the model learnt from.
+        name: OVERLAY_SETTINGS[name](files=place.overlays[name], **read)
+        for name, read in model.overlays.items()
+    }
     # Not validated as a configuration is: a place to predict needs no labels.
-    overlays: dict[str, Any] = _find_overlays(model, place)
     data = DataSettings.model_construct(
         dsm=place.dsm,
         dtm=place.dtm,
@@ -132,22 +140,6 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     return settle_settings(model, data, out)
 
 
-def _find_overlays(model: FinalModel, place: NewRasters) -> dict[str, Any]:
-    """Read what a place has beside heights as that was read which the model learnt from.
-
-    Returns
-    -------
-    Keyword arguments of `DataSettings`.
-    """
-    found: dict[str, OverlaySettings] = {}
-    if model.photo is not None and place.photo is not None:
-        found[PHOTO] = PhotoSettings(files=place.photo, **model.photo.model_dump())
-    if model.embedding is not None and place.embedding is not None:
-        read = model.embedding.model_dump()
-        found[EMBEDDING] = EmbeddingSettings(files=place.embedding, **read)
-    return found
-
-
 def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
     """Refuse a place that cannot show what the model learnt from."""
     if model.kind == "tables":
@@ -161,22 +153,18 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             "Predict pictures with it (--images FOLDER --table FILE), or rasters with a model of "
             "a run on rasters."
         )
-    if model.photo is not None and place.photo is None:
-        raise InputError(
-            "--photo: missing, and this model looks at a photo. Give the place's (bands "
-            f"{', '.join(model.photo.bands)}), or use a model that does without."
-        )
-    if model.embedding is not None and place.embedding is None:
-        raise InputError(
-            "--embedding: missing, and this model looks at embeddings. Give the place's, of the "
-            "same kind, or use a model that does without."
-        )
-    for name in (PHOTO, EMBEDDING):
-        typed = getattr(place, name)
-        if getattr(model, name) is None and typed is not None:
+    for name, word in OVERLAY_WORDS.items():
+        if name in model.overlays and name not in place.overlays:
+            bands = model.overlays[name]["bands"]
+            shown = ", ".join(bands) if len(bands) < MANY_BANDS else f"{len(bands)} of them"
             raise InputError(
-                f"--{name} {typed!r}: this model looks at none. Leave --{name} out, or choose one "
-                "that does with --recipe."
+                f"--{name}: missing, and this model looks at {word}. Give the place's (bands "
+                f"{shown}), or use a model that does without."
+            )
+        if name in place.overlays and name not in model.overlays:
+            raise InputError(
+                f"--{name} {place.overlays[name]!r}: this model looks at none. Leave --{name} out, "
+                "or choose one that does with --recipe."
             )
     if model.ground == "terrain" and place.dtm is None:
         raise InputError(
@@ -326,7 +314,6 @@ def score_place(
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
-    overlays = [name for name in (PHOTO, EMBEDDING) if getattr(model, name) is not None]
-    seen = overlays[0] if overlays else HEIGHTS
+    seen = next(iter(model.overlays), HEIGHTS)
     by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
     return score_answer(known, {"area": blocks}, settings, label, seen, by_chance)

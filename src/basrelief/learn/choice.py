@@ -59,7 +59,10 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    defaults = (*DEFAULT_RECIPES, *(OVERLAY_RECIPES[name] for name in settings.data.overlays))
+    defaults: tuple[str, ...] = (
+        *DEFAULT_RECIPES,
+        *(r for name, r in OVERLAY_RECIPES.items() if name in settings.data.overlays),
+    )
     if settings.data.kind == "tables":
         # None of them has anything to look at: one line, and not one for each.
         defaults = ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.learn.knowledge import EMBEDDING, HEIGHTS, PHOTO
+from basrelief.eyes import OVERLAY_WORDS
+from basrelief.learn.knowledge import HEIGHTS
 from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
     AreaRecipe,
@@ -16,8 +17,6 @@ from basrelief.learn.recipes import (
     Recipe,
     list_typed_members,
 )
-
-OVERLAYS = (PHOTO, EMBEDDING)
 
 PLAIN = "relief-statistics"
 """Reads heights where no recipe says how to: it needs no weights."""
@@ -37,7 +36,7 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     recipe that looks at a layer beside heights, for then the shipped recipes are just these. One
     that is asked for under another name is left out.
     """
-    found = {eye: _find_asked(recipes, settings, eye) for eye in OVERLAYS}
+    found = {eye: _find_asked(recipes, settings, eye) for eye in OVERLAY_WORDS}
     overlays = {eye: typed for eye, typed in found.items() if typed is not None}
     if not settings.table_eyes and not overlays:
         return []

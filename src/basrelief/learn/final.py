@@ -15,7 +15,7 @@ from basrelief import __version__
 from basrelief.chips.layers import Layer
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
-from basrelief.eyes import EmbeddingReading, OverlaySettings, PhotoReading, PhotoSettings
+from basrelief.eyes import OverlaySettings
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
 from basrelief.learn.knowledge import list_known
@@ -65,10 +65,9 @@ class FinalModel(StrictTable):
     native_resolution_m: float | None
     """Side of the cells of the rasters learnt from, in metres; None for pictures."""
 
-    photo: PhotoReading | None = None
-    embedding: EmbeddingReading | None = None
-    """How the layers were read that it looks at beside heights, with the cells that it saw; None
-    for those that it does not look at."""
+    overlays: dict[str, dict[str, Any]]
+    """By name, how the layers were read that it looks at beside heights, with the cells that it
+    saw: settings of ``[data]`` but for where files lie."""
 
     chips: ChipSettings
     targets: list[str]
@@ -139,7 +138,7 @@ def write_model(
         bands=bands,
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
-        **_list_readings(recipe, samples, settings),
+        overlays=_list_readings(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
         counts=[name for name in settings.data.counts if name in samples.targets],
@@ -153,28 +152,23 @@ def write_model(
     write_json(folder / "model.json", model.model_dump(mode="json"))
 
 
-def _list_readings(recipe: Recipe, samples: Samples, settings: Settings) -> dict[str, Any]:
-    """List how the layers beside heights are read that a recipe looks at, by itself or a member.
-
-    Returns
-    -------
-    Keyword arguments of `FinalModel`.
-    """
+def _list_readings(
+    recipe: Recipe, samples: Samples, settings: Settings
+) -> dict[str, dict[str, Any]]:
+    """List how the layers beside heights are read that a recipe looks at, by itself or a member."""
     eyes = set(list_known(recipe, samples, settings))
     asked = {name: each for name, each in settings.data.overlays.items() if name in eyes}
     return {name: _settle_reading(each, samples.layers[name]) for name, each in asked.items()}
 
 
-def _settle_reading(asked: OverlaySettings, layer: Layer) -> PhotoReading | EmbeddingReading:
+def _settle_reading(asked: OverlaySettings, layer: Layer) -> dict[str, Any]:
     """Write down how a layer was read, for a model that is used elsewhere."""
     # Its own cells and bands, and not where its files lay: those are the place's, and a path says
     # whose.
-    seen = asked.model_dump(exclude={"files"}) | {
+    return asked.model_dump(exclude={"files"}) | {
         "resolution_m": layer.grid.cell_m,
         "bands": [band.name for band in layer.bands],
     }
-    kind = PhotoReading if isinstance(asked, PhotoSettings) else EmbeddingReading
-    return kind.model_validate(seen)
 
 
 def read_model(folder: Path) -> FinalModel:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from basrelief.chips import store
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
 from basrelief.splits.heldout import find_usable_areas
 
-HEIGHTS, PICTURES, PHOTO, EMBEDDING = "heights", "pictures", "photo", "embedding"
+# An eye goes by the name of the layer that it looks at.
+HEIGHTS, PICTURES, PHOTO, EMBEDDING = store.HEIGHTS, store.PICTURES, store.PHOTO, store.EMBEDDING
 SIZE = "size"
 # What is known of where an area lies goes by the name of the part that it adds.
 PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
@@ -20,7 +23,7 @@ PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, PHOTO, EMBEDDING)
+LOOKS = (*LIDAR, *OVERLAY_WORDS)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)
@@ -28,10 +31,8 @@ UNSEEN = (PLACE, DISTRICT, SIZE)
 
 CODES = (*LOOKS, *UNSEEN)
 """What can be known anywhere: LIDAR as ``heights`` or as ``pictures``, a ``photo`` from above, an
-``embedding`` of such,
-``place`` (coordinates),
-``district`` (its code), ``size`` (of the polygon). Any other code is an eye of the user's: a table
-by its name."""
+``embedding`` of such, ``place`` (coordinates), ``district`` (its code), ``size`` (of the polygon).
+Any other code is an eye of the user's: a table by its name."""
 
 
 def list_known(recipe: Recipe, samples: Samples, settings: Settings) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -13,15 +13,11 @@ from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.recipes import (
     AreaRecipe,
-    BandsRecipe,
     DenseRecipe,
     KrigedRecipe,
     NetworkRecipe,
-    RandomRecipe,
     Recipe,
     SetRecipe,
-    StackRecipe,
-    StatisticsRecipe,
     TableRecipe,
     list_typed_members,
 )
@@ -160,16 +156,8 @@ def _parse(text: str, typed: str) -> Recipe:
 
 
 def _check(table: dict[str, Any], typed: str) -> Recipe:
-    kinds: dict[str, type[Recipe]] = {
-        "network": NetworkRecipe,
-        "statistics": StatisticsRecipe,
-        "random-features": RandomRecipe,
-        "dense": DenseRecipe,
-        "bands": BandsRecipe,
-        "table": TableRecipe,
-        "stack": StackRecipe,
-        "kriged": KrigedRecipe,
-    }
+    models: tuple[type[Recipe], ...] = get_args(Recipe)
+    kinds = {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
     # The kind first: against every model at once a misspelt key would be told for each.
     model = kinds.get(str(table.get("kind")))
     if model is None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from basrelief.chips.store import HEIGHTS, Bands
 from basrelief.config import InputError
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
 
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
-OverlayName = Literal["embedding", "photo"]
 Statistic = Literal["mean", "std"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
@@ -25,6 +25,16 @@ KERAS_BACKBONE = "resnetv2_50"
 MEAN_PART, PLACE, DISTRICT = "mean", "place", "district"
 COMPONENTS = (MEAN_PART, PLACE, DISTRICT)
 """The parts of a prediction besides those of the feature sets, which go by their recipes' names."""
+
+
+def _check_overlay(layer: str) -> str:
+    if layer not in OVERLAY_WORDS:
+        raise ValueError(f"allowed are {', '.join(OVERLAY_WORDS)}")
+    return layer
+
+
+OverlayName = Annotated[Text, AfterValidator(_check_overlay)]
+"""A layer beside heights."""
 
 
 class NetworkRecipe(StrictTable):
@@ -244,10 +254,7 @@ class KrigedRecipe(_OfAreas):
     """Whether areas of one district have something in common besides their distance."""
 
 
-LidarRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe
-"""A recipe with features of heights."""
-
-SetRecipe = LidarRecipe | BandsRecipe | TableRecipe
+SetRecipe = StatisticsRecipe | RandomRecipe | DenseRecipe | BandsRecipe | TableRecipe
 """A recipe with a feature set of its own."""
 
 AreaRecipe = SetRecipe | StackRecipe | KrigedRecipe

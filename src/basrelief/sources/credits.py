@@ -12,7 +12,7 @@ from basrelief.run import read_json
 from basrelief.sources.census import COUNTRIES, COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country, find_letters
 from basrelief.sources.england import ENGLAND, METROPOLITAN_POLICE
-from basrelief.sources.inputs import CREDITS, KEYS, expand_pattern
+from basrelief.sources.inputs import CREDITS, expand_pattern, list_typed
 from basrelief.sources.licences import YEAR, Credit
 
 LIDAR_KEYS = ("dsm", "dtm", "images")
@@ -71,15 +71,12 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     area_ids
         Codes of the run's areas: their first letters tell the country.
     """
-    data = settings.data
-    typed_by_key = {key: typed for key in KEYS if (typed := getattr(data, key)) is not None}
-    typed_by_key |= {name: asked.files for name, asked in data.overlays.items()}
     ledgers: dict[Path, Mapping[Path, Credit]] = {}
     known: dict[Credit, None] = {}
     others = set()
     photos: list[str] = []
-    for key, typed in typed_by_key.items():
-        files = [path for path, _ in expand_pattern(typed, settings.locate(typed))]
+    for key, typed in list_typed(settings):
+        files = [path for path, _ in expand_pattern(typed.value, typed.path)]
         found = [_find_kept(path.absolute(), ledgers) for path in files]
         known |= {credit: None for credit in found if credit is not None}
         if key == "photo":
@@ -90,7 +87,7 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     usual = [each for country in _find_countries(area_ids) for each in _list_usual(country, others)]
     police = [METROPOLITAN_POLICE] if "crime" in others else []
     usual += [*police, *_credit_photos(photos)]
-    embedding = data.embedding
+    embedding = settings.data.embedding
     if "embedding" in others and embedding is not None and embedding.coding == "alphaearth":
         usual.append(ALPHAEARTH)
     return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))

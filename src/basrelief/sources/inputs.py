@@ -14,11 +14,14 @@ from basrelief.config import InputError, Settings
 from basrelief.run import ABOUT_RUN
 from basrelief.typed import Typed
 
-PATTERNS = ("dsm", "dtm", "crime")
-"""Keys of ``[data]`` that may match several files."""
+KEYS = ("dsm", "dtm", "crime", "areas", "labels", "lookup", "table", "images")
+"""Keys of ``[data]`` that name files themselves; its tables `list_typed` knows."""
 
-FILES = ("areas", "labels", "lookup", "table")
-"""Keys of ``[data]`` that name one."""
+OF_TILES = ("dsm", "dtm")
+"""Of these, rasters beside which fetching says when they were flown."""
+
+SINGLE = ("areas", "labels", "lookup", "table", "tables")
+"""What names one file, or a folder that is a format; the others may match several."""
 
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj", ".cpg")
 WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
@@ -63,10 +66,6 @@ RANDOM = "none"
 """What stands in the place of a weights file where weights are random."""
 
 
-KEYS = (*PATTERNS, *FILES, "images")
-"""Keys of ``[data]`` that name files."""
-
-
 @dataclass(frozen=True)
 class InputFile:
     """A file that a run reads."""
@@ -77,33 +76,34 @@ class InputFile:
     path: Path
 
 
+def list_typed(settings: Settings) -> list[tuple[str, Typed]]:
+    """List what of ``[data]`` names files, as it was typed, each with its key.
+
+    Of its tables the key is their name: that of a layer, and ``tables`` for each of
+    ``[data.tables]``.
+    """
+    found = [(key, settings.typed(key)) for key in KEYS if getattr(settings.data, key) is not None]
+    found += [(name, settings.typed(f"{name}.files")) for name in settings.data.overlays]
+    return found + [("tables", settings.typed_table(eye)) for eye in settings.table_eyes]
+
+
 def find_inputs(settings: Settings) -> list[InputFile]:
     """List every file that a run reads, those that are there, each once a key.
 
     What a file's format keeps beside it counts; a zip archive is one file. Recipes and weights
     that the user gave are among them; those that come with the program are not.
     """
-    data, models = settings.data, settings.models
-    found = []
-    for key in KEYS:
-        typed = getattr(data, key)
-        if typed is None:
-            continue
-        path = settings.locate(typed)
+    models, found = settings.models, list[InputFile]()
+    for key, typed in list_typed(settings):
         if key == "images":
-            paths = list_pictures(path)
-        elif key in PATTERNS:
-            paths = [match for match, _ in expand_pattern(typed, path)]
-            paths += sorted({index for each in paths if (index := find_tile_index(each))})
+            paths = list_pictures(typed.path)
+        elif key in SINGLE:
+            paths = _files_of(typed.path)
         else:
-            paths = _files_of(path)
+            paths = [match for match, _ in expand_pattern(typed.value, typed.path)]
+        if key in OF_TILES:
+            paths += sorted({index for each in paths if (index := find_tile_index(each))})
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
-    for name, asked in data.overlays.items():
-        paths = [match for match, _ in expand_pattern(asked.files, settings.locate(asked.files))]
-        found += [InputFile(f"data.{name}", each) for each in _with_companions(paths)]
-    for eye in settings.table_eyes:
-        path = settings.typed_table(eye).path
-        found += [InputFile("data.tables", each) for each in _files_of(path)]
     weights = [name for name in models.weights.values() if name != RANDOM]
     recipes = _follow_recipes(models.recipes or (), settings)
     for key, names in (("recipes", recipes), ("weights", weights)):

@@ -368,10 +368,9 @@ def _note_gaps(tiles: tuple[Tile, ...], typed: Typed, notes: Notes) -> None:
 def _align(tiles: tuple[Tile, ...], crs: CRS, typed: Typed) -> Mosaic:
     """Put tiles of one size of cells on the grid of the first, or say which does not fit."""
     first = tiles[0]
-    cell, west, north = first.grid.cell_m, first.grid.west, first.grid.north
+    cell = first.grid.cell_m
     for tile in tiles:
-        shifts = ((tile.grid.west - west) / cell, (tile.grid.north - north) / cell)
-        shift = max(abs(value - round(value)) for value in shifts)
+        shift = first.grid.measure_shift(tile.grid.west, tile.grid.north)
         if shift > GRID_TOLERANCE:
             raise InputError(
                 f"{typed}: {tile.name} lies {shift:.2f} of a cell off the grid of {first.name}. "

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, floor
 
 from basrelief.config import InputError
-from basrelief.grid import SLACK, Grid, Window
+from basrelief.grid import Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.tiles import GRID_TOLERANCE, Tile
 from basrelief.typed import Typed
@@ -71,12 +70,8 @@ def settle_cells(
 
 def widen(own: Grid, wanted: Grid) -> Window:
     """Give the window of a tile's own cells from which heights on other cells are made."""
-    rows, cols = own.cover(wanted.bounds)
-    around = (
-        slice(rows.start - MARGIN, rows.stop + MARGIN),
-        slice(cols.start - MARGIN, cols.stop + MARGIN),
-    )
-    return own.clip(around)[0]
+    around = own.crop(own.cover(wanted.bounds)).pad(MARGIN)
+    return own.clip(own.find(around))[0]
 
 
 def _list_sizes(tiles: Sequence[Tile]) -> list[float]:
@@ -96,13 +91,5 @@ def _is_size(tile: Tile, cell_m: float) -> bool:
 
 def _lay(tile: Tile, onto: Grid) -> Tile:
     """Lay a tile on the whole cells of another grid that lie within it."""
-    west, south, east, north = tile.grid.bounds
-    cell = onto.cell_m
-    rows = (onto.north - north) / cell, (onto.north - south) / cell
-    cols = (west - onto.west) / cell, (east - onto.west) / cell
     # Inwards: a cell of which half lies outside would be averaged from the rest.
-    window = tuple(
-        slice(ceil(first - SLACK), max(floor(last + SLACK), ceil(first - SLACK)))
-        for first, last in (rows, cols)
-    )
-    return replace(tile, grid=onto.crop((window[0], window[1])), own_grid=tile.grid)
+    return replace(tile, grid=onto.crop(onto.within(tile.grid.bounds)), own_grid=tile.grid)

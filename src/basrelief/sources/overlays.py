@@ -138,8 +138,7 @@ class OverlayFile:
         slack = GRID_TOLERANCE * grid.cell_m / max(self.shape)
         if abs(cell.a - grid.cell_m) > slack or abs(cell.a + cell.e) > slack:
             return False
-        shifts = ((cell.c - grid.west) / grid.cell_m, (cell.f - grid.north) / grid.cell_m)
-        return bool(max(abs(shift - round(shift)) for shift in shifts) <= GRID_TOLERANCE)
+        return grid.measure_shift(cell.c, cell.f) <= GRID_TOLERANCE
 
 
 def read_overlay_header(

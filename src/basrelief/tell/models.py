@@ -12,18 +12,11 @@ from safetensors import safe_open
 from basrelief.hashes import hash_file
 from basrelief.learn.choice import read_recipes
 from basrelief.learn.final import FinalModel, read_model
-from basrelief.learn.knowledge import order_codes
+from basrelief.learn.knowledge import LOOKS, order_codes
 from basrelief.learn.recipe_files import read_recipe
 from basrelief.learn.recipes import DenseRecipe, KrigedRecipe, NetworkRecipe, Recipe, SetRecipe
 from basrelief.run import MODEL, Run
-from basrelief.tell.words import join_words
-
-LAYER_WORDS = {
-    "heights": "the heights",
-    "photo": "the photo",
-    "embedding": "the embeddings",
-}
-"""What an area's features may be of."""
+from basrelief.tell.words import join_words, name_layer
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,9 @@ class Model:
         """What it predicts from."""
         if isinstance(self.recipe, NetworkRecipe):
             return f"{self.final.bands} bands of a chip"
-        shown = join_words([LAYER_WORDS.get(eye, f"the table {eye}") for eye in self.eyes])
+        shown = join_words(
+            [name_layer(eye) if eye in LOOKS else f"the table {eye}" for eye in self.eyes]
+        )
         seen = f"{len(self.final.features)} features of {shown} of an area's own ground"
         if isinstance(self.recipe, KrigedRecipe):
             return f"{seen}; at home also its place and its neighbours' scores"

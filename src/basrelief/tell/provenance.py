@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from basrelief.config import Settings
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.hashes import hash_inputs
 from basrelief.run import Run, write_json
 from basrelief.sources.inputs import find_inputs
@@ -17,8 +18,7 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
-    "data.photo": "photo",
-    "data.embedding": "embedding",
+    **{f"data.{layer}": layer for layer in OVERLAY_WORDS},
     "data.areas": "areas",
     "data.labels": "scores",
     "data.crime": "counts of crime",
@@ -34,11 +34,11 @@ ROLES = {
 """What files are to a run, by the key that names them, in the order of the report."""
 
 OF_LABELS = (
-    *("areas", "scores", "counts of crime", "table of scores", "whose fetched files are"),
-    "tables by area",
+    *("areas", "scores", "counts of crime", "table of scores"),
+    *("tables by area", "whose fetched files are"),
 )
 """Roles of the files in which labels stand, or may, or their hashes: boundaries come with scores as
-columns, and an earlier release says nearly what a later one does."""
+columns, and a table by area may be another sheet of the workbook that labels are read from."""
 
 
 @dataclass(frozen=True)

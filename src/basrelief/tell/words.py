@@ -99,6 +99,18 @@ def name_each(codes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names.get(code, code.replace("_", " ")) for code in codes))
 
 
+def name_layer(layer: str) -> str:
+    """Name a layer that a recipe looks at.
+
+    Examples
+    --------
+    >>> name_layer("heights"), name_layer("photo")
+    ('the heights', 'the photo')
+    """
+    # Two recipes may both read LIDAR, and one its heights and the other its pictures.
+    return "the heights" if layer == "heights" else name_each([layer])[0]
+
+
 def list_apart(record: Record) -> list[str]:
     """List the codes of all that two compared recipes differ in, known or done.
 

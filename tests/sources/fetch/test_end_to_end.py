@@ -35,6 +35,7 @@ def publish_labels(site: Path) -> None:
     table.to_csv(path, index=False)
 
 
+@pytest.mark.slow
 def test_a_town_is_fetched_by_its_name_checked_and_reported(
     start: Callable[..., str],
     tmp_path: Path,
@@ -59,10 +60,11 @@ def test_a_town_is_fetched_by_its_name_checked_and_reported(
     assert all(len(each["sha256"]) == 64 for each in credits)
     config = str(out / "basrelief.toml")
     only = ["--set", 'models.recipes=["relief-statistics"]']
+    only += ["--set", "chips.resolution_m=4", "--set", "chips.size_px=96"]
     assert run_command("check", config, *only) == 0
     assert "64 areas touched, about 64 with" in capsys.readouterr().out
     # Labels of pure noise: a report needs no more.
-    only += ["--set", "split.repeats=1", "--set", "evaluate.worlds=0"]
+    only += ["--set", "split.repeats=1", "--set", "split.folds=3", "--set", "evaluate.worlds=0"]
     assert run_command("run", config, "-q", *only) == 0
     run = out / "runs" / "basrelief"
     areas = pd.read_parquet(run / "chips" / "areas.parquet")

@@ -22,9 +22,11 @@ from basrelief.sources.fetch.indices import list_editions
 
 QUICK = (
     *("--set", 'models.recipes=["relief-statistics"]', "--set", "split.repeats=1"),
-    *("--set", "evaluate.worlds=0", "--set", "chips.resolution_m=2"),
+    *("--set", "split.folds=3", "--set", "split.block_m=500", "--set", "split.buffer_m=100"),
+    *("--set", "evaluate.worlds=0"),
+    *("--set", "chips.resolution_m=4", "--set", "chips.size_px=96"),
 )
-"""Labels of noise: a report needs no more."""
+"""Labels of noise: a report needs no more, and no finer chips."""
 
 
 def find_url(name: str, year: int) -> str:
@@ -76,13 +78,13 @@ def publish_scotland(site: Path, maps: Path) -> None:
     for k, row in enumerate(ranks.tolist()):
         sheet.append([f"S01{6506 + k:06d}", "Glen", "Glentest", 40 if k == 9 else 894, *row])
     book.save(place_file(site, find_url("SIMD", 2020)))
-    cells = [(255_000 + 500 * (k % 8), 660_000 + 500 * (k // 8)) for k in range(64)]
+    cells = [(255_000 + 250 * (k % 8), 660_000 + 250 * (k // 8)) for k in range(64)]
     zones = gpd.GeoDataFrame(
         {"DataZone": [f"S01{6506 + k:06d}" for k in range(64)], "Name": "Glen"},
-        geometry=[shapely.box(x, y, x + 500, y + 500) for x, y in cells],
+        geometry=[shapely.box(x, y, x + 250, y + 250) for x, y in cells],
         crs=27700,
     )
-    above = [(x - 255_000) // 1000 + 4 * ((y - 660_000) // 1000) for x, y in cells]
+    above = [(x - 255_000) // 500 + 4 * ((y - 660_000) // 500) for x, y in cells]
     middle = zones.assign(InterZone=[f"S02{k:06d}" for k in above])
     middle = middle.dissolve("InterZone").reset_index()[["InterZone", "Name", "geometry"]]
     folder = maps / "ATOM" / "shapefiles"
@@ -116,6 +118,7 @@ def read_pages(run: Path) -> list[str]:
     return [(run / name).read_text() for name in ("report.html", "public/report.html")]
 
 
+@pytest.mark.slow
 def test_a_welsh_town_has_rates_of_crime_by_people_of_another_office(
     start: Callable[..., str],
     write_ods: Callable[..., None],
@@ -155,13 +158,14 @@ def test_a_welsh_town_has_rates_of_crime_by_people_of_another_office(
     assert "The scores are of 2023" in whole
 
 
+@pytest.mark.slow
 def test_a_scottish_town_credits_scotland_and_withholds_by_its_own_rules(
     start: Callable[..., str],
     fetch: Callable[..., dict[str, Any]],
     tmp_path: Path,
 ) -> None:
     publish_scotland(tmp_path / "site", tmp_path / "maps")
-    lidar, files = start("lidar", "side=4000"), start("folder", str(tmp_path / "site"))
+    lidar, files = start("lidar", "side=2000"), start("folder", str(tmp_path / "site"))
     mirrors = {
         "services1.arcgis.com": f"{start('geography', 'flown')}/plain",
         "www.gov.scot": files,

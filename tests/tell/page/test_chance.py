@@ -28,30 +28,36 @@ def facts(
     return read_facts(judged_settings, write_judged(tmp_path_factory.mktemp("chance") / "run"))
 
 
+@pytest.fixture(scope="module")
+def page(facts: Facts) -> str:
+    """The report of these facts as they are."""
+    return report.draw_page(facts)
+
+
 def tell(facts: Facts, **changes: Any) -> Facts:
     return replace(facts, judged=replace(facts.judged, **changes))
 
 
 def test_what_survives_is_counted_beside_all_that_could_be_claimed(
-    facts: Facts, section: Reader
+    facts: Facts, page: str, section: Reader
 ) -> None:
     lidar, place = facts.judged.claims
     more = [lidar | {"target": None, "holds": False}, lidar | {"scheme": "lad"}, place]
     found = chance.gather(tell(facts, claims=[*facts.judged.claims, *more]))
     assert found is not None
     assert (found["lidar"], found["others"]) == ((2, 3), (0, 2))
-    said = section(report.draw_page(facts), "chance")
+    said = section(page, "chance")
     assert "Of what could be claimed for LIDAR, 1 of 1 survives" in said
     assert "or for these with LIDAR over the mean, 0 of 1." in said
 
 
 def test_only_where_something_was_fitted_anew_it_is_said_to_be(
-    facts: Facts, section: Reader
+    facts: Facts, page: str, section: Reader
 ) -> None:
     words = "every recipe but networks was fitted anew to both"
     rate = "at most one such page in twenty claimed anything of LIDAR"
-    assert rate in section(report.draw_page(facts), "chance")
-    assert words in section(report.draw_page(facts), "chance")
+    assert rate in section(page, "chance")
+    assert words in section(page, "chance")
     rough = [record | {"interval": "few_districts"} for record in facts.scores]
     assert words in section(report.draw_page(replace(facts, scores=rough)), "chance")
     fixed = [record | {"interval": "resampled"} for record in facts.scores]
@@ -109,8 +115,9 @@ def test_gains_stand_beside_those_with_the_labels_moved(facts: Facts, section: R
     assert said.index(here) < said.index("all scores") < said.index(f"With {elsewhere}")
 
 
-def test_without_a_claim_the_section_is_left_out_and_nothing_leads_there(facts: Facts) -> None:
-    page = report.draw_page(facts)
+def test_without_a_claim_the_section_is_left_out_and_nothing_leads_there(
+    facts: Facts, page: str
+) -> None:
     assert 'id="chance"' in page
     assert page.count('href="#chance"') > 1
     without = tell(facts, claims=[], relocation=[])

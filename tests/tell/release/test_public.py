@@ -520,16 +520,17 @@ def test_pictures_drawn_into_figures_carry_no_text(run: Run) -> None:
     assert not [p for p in pictures if re.search(rb"tEXt|zTXt|iTXt|eXIf|tIME|iCCP", p)]
 
 
-def test_nothing_is_one_page_that_says_so(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run")
-    tell_run(make_settings(), run)
-    tell_run(make_settings(PublishSettings(allow="nothing", reason="Not ours to give.")), run)
-    assert [path.name for path in (run.folder / "public").iterdir()] == ["report.html"]
-    page = (run.folder / "public" / "report.html").read_text()
+def test_nothing_is_one_page_that_says_so(run: Run, tmp_path: Path) -> None:
+    # Over what was published before.
+    other = Run(shutil.copytree(run.folder, tmp_path / "run"), quiet=True)
+    assert (other.folder / "public" / "areas.csv").exists()
+    tell_run(make_settings(PublishSettings(allow="nothing", reason="Not ours to give.")), other)
+    assert [path.name for path in (other.folder / "public").iterdir()] == ["report.html"]
+    page = (other.folder / "public" / "report.html").read_text()
     assert "Nothing is published" in page
     assert "Not ours to give." in page
     assert "crime" not in page[page.index("</style>") :]
-    record = read_json(run.folder / "publish.json")
+    record = read_json(other.folder / "publish.json")
     assert record["withheld"] == [
         {"item": "everything", "count": None, "reason": 'publish.allow = "nothing"'}
     ]

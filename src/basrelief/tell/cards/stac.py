@@ -20,15 +20,16 @@ from stac_model.output import ModelOutput, ModelResult
 from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
-from basrelief.chips.store import EMBEDDING, PHOTO
+from basrelief.chips.layers import Layer
+from basrelief.eyes import OVERLAY_WORDS
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
-from basrelief.tell.models import LAYER_WORDS, Model
+from basrelief.tell.models import Model
 from basrelief.tell.page.data import say_flights
-from basrelief.tell.words import name_source, name_target, write_targets
+from basrelief.tell.words import name_layer, name_source, name_target, write_targets
 
 BANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "relief": (
@@ -222,24 +223,26 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         about,
     )
     item.add_asset("pixels", pixels)
-    for name, title in ((PHOTO, "Photo"), (EMBEDDING, "Embeddings")):
-        layer = facts.samples.layers.get(name)
-        if layer is None:
-            continue
-        named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
-        seen = pystac.Asset(
-            f"../chips/layers/{name}.zarr",
-            title,
-            f"(band, row, col) of the areas' ground and what lies around it, cells of "
-            f"{layer.grid.cell_m:g} m",
-            ZARR,
-            ["data"],
-            {"bands": named, "data_type": "float32", "nodata": "nan"},
-        )
-        item.add_asset(name, seen)
+    for name in OVERLAY_WORDS:
+        if name in facts.samples.layers:
+            item.add_asset(name, _describe_layer(name, facts.samples.layers[name]))
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])
     item.add_asset("index", index)
     return item
+
+
+def _describe_layer(name: str, layer: Layer) -> pystac.Asset:
+    """Describe a layer beside heights."""
+    named = [{"name": band.name, "unit": band.unit} for band in layer.bands]
+    return pystac.Asset(
+        f"../chips/layers/{name}.zarr",
+        name_layer(name).removeprefix("the ").capitalize(),
+        f"(band, row, col) of the areas' ground and what lies around it, cells of "
+        f"{layer.grid.cell_m:g} m",
+        ZARR,
+        ["data"],
+        {"bands": named, "data_type": "float32", "nodata": "nan"},
+    )
 
 
 def find_rasters(facts: Facts) -> list[tuple[str, Path, dict[str, Any]]]:
@@ -284,7 +287,7 @@ def title_raster(path: Path, record: dict[str, Any]) -> str:
     """Title a raster for people, its target in words."""
     if "target" not in record:
         return path.stem
-    by = f"{record['recipe']}, looking at {LAYER_WORDS[record['layer']]}"
+    by = f"{record['recipe']}, looking at {name_layer(record['layer'])}"
     return f"What the ground adds to {name_target(record['target'])}, by {by}"
 
 

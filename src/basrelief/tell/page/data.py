@@ -128,13 +128,21 @@ def say_overlays(overlays: Mapping[str, Record]) -> str:
     'A photo is looked at too: 2 files, cells of 10 m, bands red'
     """
     told = {PHOTO: _say_photo, EMBEDDING: _say_embedding}
-    return " ".join(told[name](overlay) for name, overlay in overlays.items())
+    return " ".join(told.get(name, _say_layer)(overlay) for name, overlay in overlays.items())
+
+
+def _say_layer(overlay: Record) -> str:
+    """Say what a layer is of which nothing else is to be said."""
+    return f"{_count_files(overlay)}, cells of {overlay['cell_m']:g} m, are looked at too."
+
+
+def _count_files(overlay: Record) -> str:
+    return "1 file" if overlay["n_files"] == 1 else f"{overlay['n_files']:,} files"
 
 
 def _say_embedding(embedding: Record) -> str:
     """Say what precomputed embeddings are."""
-    n_files = embedding["n_files"]
-    files = "1 file" if n_files == 1 else f"{n_files:,} files"
+    files = _count_files(embedding)
     return (
         f"Precomputed embeddings of satellite pictures are looked at too: {files}, cells of "
         f"{embedding['cell_m']:g} m, {len(embedding['bands'])} numbers each, which mean nothing "
@@ -144,7 +152,7 @@ def _say_embedding(embedding: Record) -> str:
 
 def _say_photo(photo: Record) -> str:
     """Say what a photo of the place is, and when it was taken."""
-    files = "1 file" if photo["n_files"] == 1 else f"{photo['n_files']:,} files"
+    files = _count_files(photo)
     told = (
         f"A photo is looked at too: {files}, cells of {photo['cell_m']:g} m, bands "
         f"{join_words(photo['bands'])}; of what several files show, the median."

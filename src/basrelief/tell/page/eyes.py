@@ -12,8 +12,8 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.gains import EYE_DIFFERENCES, say_difference
 from basrelief.tell.intervals import say_intervals
-from basrelief.tell.page.chart import Chart, Statement, choose_axis, show_skills
-from basrelief.tell.page.parts import say_posterior
+from basrelief.tell.page.chart import Chart, Statement, show_skills
+from basrelief.tell.page.parts import find_means, list_scores, say_posterior, show_together
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     join_words,
@@ -141,32 +141,13 @@ def _show_scheme(
     facts: Facts, whole: str, parts: dict[str, str], scheme: str
 ) -> dict[str, Any] | None:
     """Gather one scheme: the mean over targets, and each target; None without the whole."""
-    means = {
-        record["recipe"]: record
-        for part in parts
-        for record in select(facts.judged.over_targets, recipe=part, scheme=scheme, unit="area")
-    }
-    charts = [
-        chart
-        for target in facts.samples.targets
-        if (chart := _show_target(facts, whole, parts, scheme, target)).rows
-    ]
-    if whole not in means or not charts:
+    charts = [_show_target(facts, whole, parts, scheme, t) for t in facts.samples.targets]
+    found = show_together(facts, whole, parts, scheme, charts, names_recipes=True)
+    if found is None:
         return None
-    rows = show_skills(
-        [means[part] for part in parts if part in means], parts, whole, names_recipes=True
-    )
-    scored = select(facts.scores, scheme=scheme, unit="area", recipe=whole)
-    over = {versus: gain | {"versus": versus} for versus, gain in means[whole]["over"].items()}
-    return {
-        "held_out": name_scheme(scheme, facts.settings),
-        "n_targets": means[whole]["n_targets"],
-        "n": max(record["n"] for record in scored),
-        "axis": choose_axis([*rows, *(row for chart in charts for row in chart.rows)]),
-        "rows": rows,
-        "gains": _say_gains(facts, whole, over),
-        "charts": charts,
-    }
+    (mean,) = find_means(facts, [whole], scheme).values()
+    over = {versus: gain | {"versus": versus} for versus, gain in mean["over"].items()}
+    return found | {"gains": _say_gains(facts, whole, over)}
 
 
 def _show_target(
@@ -174,12 +155,10 @@ def _show_target(
 ) -> Chart:
     """Gather one target's skills, and under the whole's what each eye adds to all others."""
     key = {"target": target, "scheme": scheme}
-    records = [
-        record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
-    ]
     against = select(facts.judged.comparisons, recipe=whole, unit="area", **key)
     over = {record["versus"]: record for record in against}
     gains = tuple(_say_gains(facts, whole, over))
+    records = list_scores(facts, parts, target, scheme)
     rows = show_skills(records, parts, whole, names_recipes=True)
     return Chart(
         title=name_target(target),

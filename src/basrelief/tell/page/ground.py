@@ -24,7 +24,6 @@ from basrelief.tell.maps.contributions import (
     read_contributions,
     read_small,
 )
-from basrelief.tell.models import LAYER_WORDS
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.page.checks import draw_move_panels, show_tests
 from basrelief.tell.page.doubts import is_doubted, say_doubt
@@ -33,6 +32,7 @@ from basrelief.tell.words import (
     count_decimals,
     format_number,
     format_percent,
+    name_layer,
     name_target,
     open_sentence,
     write_targets,
@@ -126,7 +126,7 @@ def _draw(facts: Facts, record: Record) -> Panel | None:
     # What place adds lies on no cell, so that of a recipe with place only LIDAR's part is drawn.
     alone = " (what LIDAR adds beside place)" if record["recipe"] in facts.joining else ""
     # Two recipes may look at two layers, and their maps at first glance are alike.
-    layer = f", looking at {LAYER_WORDS[record['layer']]}"
+    layer = f", looking at {name_layer(record['layer'])}"
     caption = (
         f"{open_sentence(name)}, {record['recipe']}{layer}{alone}: orange ground raises an area's "
         f"prediction, purple lowers it, pale does neither. Lines are areas."

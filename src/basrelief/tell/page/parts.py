@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from basrelief.judge.baselines import PLACE_ALONE
@@ -191,49 +191,78 @@ def say_posterior(members: dict[str, float], beside: str = "place") -> Iterator[
         yield f"By the labels learnt from, it is {likely} likely that {who} beside {beside}."
 
 
+def show_together(
+    facts: Facts,
+    whole: str,
+    parts: dict[str, str],
+    scheme: str,
+    charts: Iterable[Chart],
+    *,
+    names_recipes: bool = False,
+) -> dict[str, Any] | None:
+    """Gather what is held against each other in one scheme, over all targets and by target.
+
+    Parameters
+    ----------
+    parts
+        Labels by recipe, the whole last.
+    charts
+        By target; those without a row are left out.
+
+    Returns
+    -------
+    None where there is no mean over targets to open with, or no chart.
+    """
+    means, shown = find_means(facts, parts, scheme), [chart for chart in charts if chart.rows]
+    if whole not in means or not shown:
+        return None
+    rows = show_skills(list(means.values()), parts, whole, names_recipes=names_recipes)
+    scored = select(facts.scores, scheme=scheme, unit="area")
+    return {
+        "held_out": name_scheme(scheme, facts.settings),
+        "n_targets": means[whole]["n_targets"],
+        "n": max(record["n"] for record in scored if record["recipe"] in parts),
+        "axis": choose_axis([*rows, *(row for chart in shown for row in chart.rows)]),
+        "rows": rows,
+        "charts": shown,
+    }
+
+
+def find_means(facts: Facts, recipes: Iterable[str], scheme: str) -> dict[str, Record]:
+    """Find the means over targets of areas in one scheme, by recipe, in their order."""
+    means = {r["recipe"]: r for r in select(facts.judged.over_targets, scheme=scheme, unit="area")}
+    return {recipe: means[recipe] for recipe in recipes if recipe in means}
+
+
+def list_scores(facts: Facts, recipes: Iterable[str], target: str, scheme: str) -> list[Record]:
+    """List the scores of areas for one target in one scheme, in the recipes' order."""
+    wanted = {"target": target, "scheme": scheme, "unit": "area"}
+    return [r for recipe in recipes for r in select(facts.scores, recipe=recipe, **wanted)]
+
+
 def _show_scheme(
     facts: Facts, name: str, parts: dict[str, str], scheme: str
 ) -> dict[str, Any] | None:
     """Gather one scheme: the mean over targets, and each target."""
-    records = {
-        record["recipe"]: record
-        for part in parts
-        for record in select(facts.judged.over_targets, recipe=part, scheme=scheme, unit="area")
-    }
     charts = [_show_target(facts, name, parts, scheme, t) for t in facts.samples.targets]
-    charts = [chart for chart in charts if chart.rows]
-    # Without a mean over targets there is nothing to open the scheme with.
-    if name not in records or not charts:
-        return None
-    rows = show_skills([records[part] for part in parts if part in records], parts, name)
-    scored = select(facts.scores, scheme=scheme, unit="area")
-    return {
-        "held_out": name_scheme(scheme, facts.settings),
-        "n_targets": records[name]["n_targets"],
-        "n": max(record["n"] for record in scored if record["recipe"] in parts),
-        "axis": choose_axis([*rows, *(row for chart in charts for row in chart.rows)]),
-        "rows": rows,
-        "gains": _say_gains(records, parts, name),
+    found = show_together(facts, name, parts, scheme, charts)
+    return found and found | {
+        "gains": _say_gains(find_means(facts, parts, scheme), parts, name),
         "others": _say_others(facts, name, parts, scheme),
-        "charts": charts,
     }
 
 
 def _show_target(facts: Facts, name: str, parts: dict[str, str], scheme: str, target: str) -> Chart:
     """Gather one target's skills, gain from LIDAR, and trust."""
-    key = {"target": target, "scheme": scheme}
-    records = [
-        record for part in parts for record in select(facts.scores, recipe=part, unit="area", **key)
-    ]
     against = find_gain(facts, name, target, scheme)
     said = say_difference(against, name_recipe(against["versus"])) if against else None
     gain = Statement(*said) if said else None
-    kept = select(facts.judged.member_weights, recipe=name, **key)
+    kept = select(facts.judged.member_weights, recipe=name, target=target, scheme=scheme)
     adds = gain is not None and gain.sense == "better"
     trust = say_kept(kept[0] if kept else None, name in facts.joining, adds)
     return Chart(
         title=name_target(target),
-        rows=show_skills(records, parts, name),
+        rows=show_skills(list_scores(facts, parts, target, scheme), parts, name),
         statement=gain,
         because=f". {trust}" if gain else trust,
     )

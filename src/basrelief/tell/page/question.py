@@ -9,8 +9,11 @@ from basrelief.config import Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes, sees_lidar
 from basrelief.learn.recipe_files import list_recipes
+from basrelief.sources.inputs import list_typed
 from basrelief.tell.facts import Facts
+from basrelief.tell.provenance import ROLES
 from basrelief.tell.words import format_length, join_words, name_each, write_targets
+from basrelief.typed import Typed
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -45,17 +48,16 @@ def _describe_recipes(facts: Facts) -> list[tuple[str, str]]:
 
 
 def _list_files(settings: Settings) -> list[tuple[str, str]]:
-    """List the files as they were typed."""
-    data = settings.data
-    if data.kind == "pictures":
-        return [("Pictures", str(data.images)), ("Scores", str(data.table))]
-    heights = {"Surface heights": data.dsm, "Ground heights": data.dtm}
+    """List the files as they were typed, by what they are to the run."""
     return [
-        *((name, typed) for name, typed in heights.items() if typed is not None),
-        ("Areas", str(data.areas)),
-        ("Scores", str(data.labels)),
-        *((f"Table {name_eye(key)}", table.file) for key, table in data.tables.items()),
+        (_name_table(typed) if key == "tables" else ROLES[f"data.{key}"].capitalize(), typed.value)
+        for key, typed in list_typed(settings)
     ]
+
+
+def _name_table(typed: Typed) -> str:
+    """Name a table by area as the user does: there may be several."""
+    return f"Table {name_eye(typed.section.rpartition('.')[2])}"
 
 
 def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | None = None) -> str:

@@ -22,7 +22,7 @@ from basrelief.tell.maps.contributions import choose_contribution, read_contribu
 from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page.map_eyes import show_eyes
 from basrelief.tell.page.map_ground import show_sums
-from basrelief.tell.page.overlays import make_overlay
+from basrelief.tell.page.map_pictures import make_map_picture
 from basrelief.tell.senses import SENSES
 
 DEGREE_PLACES = 5
@@ -108,7 +108,7 @@ def describe_layer(layer: MapLayer) -> Record:
 def _find_overlay(facts: Facts, layer: MapLayer, records: Sequence[Record]) -> Record | None:
     """Find a contribution map of a target: of the recipe shown where it has one."""
     record = choose_contribution(records, layer.target, layer.recipe)
-    return make_overlay(record, facts.run) if record else None
+    return make_map_picture(record, facts.run) if record else None
 
 
 def write_geojson(areas: gpd.GeoDataFrame) -> str:

@@ -2,9 +2,10 @@
 
 Two districts of 4 x 4 km in England, each of 64 LSOAs of 500 m, 16 MSOAs of 1 km and 4 wards of
 2 km, one such in Wales, and a Scottish one. With the argument ``flown`` the Scottish one lies where
-the service of LIDAR has ground; the Welsh one always does. Addresses begin with a way to behave,
-as in ``/plain/...``; ``/log`` tells what was asked. As the real one it gives few features at a
-time, in any order unless one is asked for, and errors with HTTP 200.
+the service of LIDAR has ground, and is 2 x 2 km; the Welsh one always lies on such ground.
+Addresses begin with a way to behave, as in ``/plain/...``; ``/log`` tells what was asked. As the
+real one it gives few features at a time, in any order unless one is asked for, and errors with
+HTTP 200.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 7
-SCOTTISH = (255_000, 660_000) if "flown" in sys.argv else (508_000, 180_000)
+IS_FLOWN = "flown" in sys.argv
+SCOTTISH = (255_000, 660_000) if IS_FLOWN else (508_000, 180_000)
 DISTRICTS = [
     ("E09000001", "Testham", 500_000, 180_000),
     ("E07000002", "King's Test", 504_000, 180_000),
@@ -47,7 +49,10 @@ def find_msoa(district: int, west: int, south: int) -> int:
 
 
 def make_layers() -> dict[str, list[tuple[dict[str, Any], list[Any]]]]:
-    lads = [({"LAD25CD": c, "LAD25NM": n}, square(w, s, 4000)) for c, n, w, s in DISTRICTS]
+    lads = [
+        ({"LAD25CD": c, "LAD25NM": n}, square(w, s, 2000 if IS_FLOWN and c[0] == "S" else 4000))
+        for c, n, w, s in DISTRICTS
+    ]
     layers: dict[str, list[Any]] = {"LAD_MAY": lads, "WD_MAY": [], "RINGS": [], "CHANGES": []}
     for year in ("11", "21"):
         layers |= {f"LSOA{year}": [], f"MSOA{year}": []}

@@ -14,8 +14,8 @@ from rasterio.transform import from_origin
 
 from basrelief.run import Run, write_json
 from basrelief.tell.maps.contributions import read_contributions, write_rasters
-from basrelief.tell.page import overlays
-from basrelief.tell.page.overlays import make_overlay, shade_contributions
+from basrelief.tell.page import map_pictures
+from basrelief.tell.page.map_pictures import make_map_picture, shade_contributions
 
 WEST, NORTH, CELL_M = 530000.0, 180000.0, 10.0
 RECORD = {
@@ -69,7 +69,7 @@ def test_rasters_are_cloud_optimised_and_have_the_same_values(tmp_path: Path) ->
 
 
 def test_an_overlay_lies_on_its_ground(tmp_path: Path) -> None:
-    overlay = make_overlay(RECORD, write_contributions(tmp_path, make_values()))
+    overlay = make_map_picture(RECORD, write_contributions(tmp_path, make_values()))
     assert overlay is not None
     to_degrees = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
     corner = to_degrees.transform(WEST, NORTH)
@@ -82,7 +82,7 @@ def test_an_overlay_lies_on_its_ground(tmp_path: Path) -> None:
 def test_what_raises_is_orange_what_lowers_purple_and_what_is_not_covered_clear(
     tmp_path: Path,
 ) -> None:
-    overlay = make_overlay(RECORD, write_contributions(tmp_path, make_values()))
+    overlay = make_map_picture(RECORD, write_contributions(tmp_path, make_values()))
     assert overlay is not None
     data = base64.b64decode(overlay["picture"].split(",")[1])
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
@@ -100,8 +100,8 @@ def test_a_picture_that_is_too_large_gets_fewer_pixels(
 ) -> None:
     values = np.random.default_rng(0).normal(size=(300, 300))
     run = write_contributions(tmp_path, values)
-    monkeypatch.setattr(overlays, "MAX_BYTES", 20_000)
-    overlay = make_overlay(RECORD, run)
+    monkeypatch.setattr(map_pictures, "MAX_BYTES", 20_000)
+    overlay = make_map_picture(RECORD, run)
     assert overlay is not None
     assert len(overlay["picture"]) < 20_000 * 4 / 3 + 100
 
@@ -109,9 +109,9 @@ def test_a_picture_that_is_too_large_gets_fewer_pixels(
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_where_nothing_contributes_there_is_no_overlay(tmp_path: Path, value: float) -> None:
     run = write_contributions(tmp_path, np.full((20, 20), value))
-    assert make_overlay(RECORD, run) is None
+    assert make_map_picture(RECORD, run) is None
 
 
 def test_pictures_are_small() -> None:
     values = np.random.default_rng(0).normal(size=(800, 800)).astype(np.float32)
-    assert len(shade_contributions(values, 2.0)) < overlays.MAX_BYTES
+    assert len(shade_contributions(values, 2.0)) < map_pictures.MAX_BYTES

@@ -15,7 +15,7 @@ from rasterio.warp import calculate_default_transform, reproject
 from basrelief.run import Record, Run
 from basrelief.style import LOWERS, RAISES, read_rgb
 from basrelief.tell.maps.contributions import MAX_PX, Singles, find_reach, read_small
-from basrelief.tell.models import LAYER_WORDS
+from basrelief.tell.words import name_layer
 
 MAX_BYTES = 1_400_000
 """A picture larger than this is made with fewer pixels."""
@@ -28,7 +28,7 @@ WEB = "EPSG:3857"
 """What web maps draw in: a picture warped to it needs only its corners."""
 
 
-def make_overlay(record: Record, run: Run) -> Record | None:
+def make_map_picture(record: Record, run: Run) -> Record | None:
     """Make a contribution map small enough for a page; None where nothing contributes.
 
     Returns
@@ -52,7 +52,7 @@ def make_overlay(record: Record, run: Run) -> Record | None:
         longest = int(longest * 0.8)
     picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     about = {"picture": picture, "corners": corners, "reach": reach}
-    return about | {"recipe": record["recipe"], "layer": LAYER_WORDS[record["layer"]]}
+    return about | {"recipe": record["recipe"], "layer": name_layer(record["layer"])}
 
 
 def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
@@ -60,7 +60,7 @@ def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
 
     Returns
     -------
-    Values (row, col) with NaN outside, and the corners as `make_overlay` gives them.
+    Values (row, col) with NaN outside, and the corners as `make_map_picture` gives them.
     """
     values, transform, crs = read_small(path, longest)
     height, width = values.shape
