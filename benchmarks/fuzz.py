@@ -25,6 +25,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import shapely
+from fuzz_eyes import archives, eye_tables, lookups, photos
 from fuzz_learning import pictures, weights
 from fuzz_tables import configuration, crimes, parts, tables
 from pyproj import CRS
@@ -132,6 +133,10 @@ READERS: dict[str, Callable[[Path, np.random.Generator], Attempt]] = {
     "configuration": configuration,
     "pictures": pictures,
     "weights": weights,
+    "eye-tables": eye_tables,
+    "lookups": lookups,
+    "photos": photos,
+    "archives": archives,
 }
 
 

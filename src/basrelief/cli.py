@@ -222,7 +222,9 @@ def fetch(
             "workbook (2019).",
         ),
     ] = "index",
-    resolution: Annotated[float, typer.Option(metavar="METRES", help="Of cells wanted.")] = 1.0,
+    resolution: Annotated[
+        float, typer.Option(metavar="METRES", min=0.1, help="Of cells wanted.")
+    ] = 1.0,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where downloads are kept for other places.")
     ] = None,

@@ -44,7 +44,7 @@ SECONDS = {
     "fitting": 0.06,
     "joining": 2.5,
     "judging": 0.08,
-    "judging a world": 0.0055,
+    "judging a world": 0.007,
     # Per chip that goes through a network, and of it a million pixels.
     "chip": 0.012,
     "network": 0.8,
@@ -75,10 +75,8 @@ DISK = {
     # Per fold and recipe of areas, of a hundred areas.
     "fold": 0.07,
     "predictions": 0.015,
-    # A network's weights: those of VGG16.
-    "backbone": 59.0,
     "dense backbone": 31.0,
-    "report": 7.0,
+    "report": 4.5,
 }
 """Megabytes that stay in the run folder."""
 
@@ -187,7 +185,7 @@ def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
         memory,
         DISK["fold"] * amounts.n_folds * len(of_areas)
         + DISK["dense backbone"] * (bool(dense) + len(dense))
-        + DISK["backbone"] * (amounts.n_schemes + 1) * len(networks),
+        + sum(_keep_network(settings, amounts, each) for each in networks),
     )
     size, targets = amounts.n_mpx, amounts.n_targets
     explain_s = SECONDS["explaining dense"] * size * n_dense_asked
@@ -201,9 +199,25 @@ def estimate_stages(settings: Settings, amounts: Amounts) -> list[Estimate]:
         train,
         _evaluate(settings, amounts, len(of_areas), len(networks), memory),
         Estimate("explain", last + explain_s, explaining, drawn_mb + 1),
-        Estimate("map", last + SECONDS["maps"] * size * bool(n_dense_asked), 600, drawn_mb + 3),
-        Estimate("report", last + SECONDS["target of a report"] * targets, 700, DISK["report"] * 2),
+        Estimate("map", last + SECONDS["maps"] * size * bool(n_dense_asked), 800, drawn_mb + 3),
+        Estimate(
+            "report", last + SECONDS["target of a report"] * targets, 1000, DISK["report"] * 2
+        ),
     ]
+
+
+def _keep_network(settings: Settings, amounts: Amounts, recipe: NetworkRecipe) -> float:
+    """Estimate what a network's trainings leave on the disk, in megabytes."""
+    # Here, and not above: it loads torch, and most of what is estimated has no network.
+    from basrelief.learn.checkpoint import can_be_longer
+    from basrelief.learn.encoders import measure_weights
+
+    whole, trained = measure_weights(recipe, settings)
+    a_training = float(whole)
+    # What a longer training goes on from: the weights as they were last, and the optimiser's own.
+    if can_be_longer(recipe):
+        a_training += whole + trained * (1 if recipe.optimiser.name == "keras-rmsprop" else 2)
+    return (amounts.n_schemes + 1) * a_training / 1e6
 
 
 def _is_dense(recipe: AreaRecipe, settings: Settings) -> bool:

@@ -257,6 +257,21 @@ REFUSED: list[tuple[str, Callable[[Path], None], tuple[str, ...]]] = [
         rows_of("Major Category,Value,Month", "Burglary,3,Jan 2019"),
         ("'Jan 2019' is no year and month (2019-01)", "201901"),
     ),
+    (
+        "one category in small and large letters",
+        rows_of("Major Category,Value,Year", "Burglary,3,2019", "BURGLARY ,3,2019"),
+        ("rows must differ in one of", "E01000001, burglary, 2019 stands 2 times"),
+    ),
+    (
+        "columns of one category in small and large letters",
+        lambda folder: write_columns(
+            folder / "counts.csv",
+            [month.replace("-", "") for month in months_of(2019)],
+            lambda k, _: BURGLARIES[k],
+            *("Burglary", "BURGLARY"),
+        ),
+        ("rows must differ in one of", "E01000001, burglary stands 2 times"),
+    ),
     ("sums of twelve months each", rolling(12), ("as crimes do by chance alone", "single months")),
     ("sums of three months each", rolling(3), ("as much as crimes do by chance alone",)),
     ("running totals", added_up, ("counts of 2019 never fall", "of single months")),
@@ -286,6 +301,19 @@ def test_people_in_thousands_are_refused(place: Place, refused: Callable[..., No
     years_of(lambda k, _: k, "2019")(place.folder)
     count_crime(place, people=[1.5 + k / 100 for k in range(100)])
     refused("data.labels", "'population'", "1.5 in E01000001", "write 1500, not 1.5")
+
+
+def test_areas_without_people_are_named(place: Place, noted: Callable[..., Any]) -> None:
+    years_of(lambda k, _: k, "2019")(place.folder)
+    count_crime(place, people=[1000] * 94 + [0] * 3 + [np.nan] * 3)
+    areas = noted("nobody is known to live in 6 of the 100 areas here (E01000095, E01000096")
+    assert areas["burglary"].isna().sum() == 6
+
+
+def test_more_crimes_than_people_get_a_word(place: Place, noted: Callable[..., Any]) -> None:
+    years_of(lambda k, _: 3000 + k, "2019")(place.folder)
+    count_crime(place)
+    noted("half of the areas have 3,050 or more of 'burglary' per 1,000 people and year")
 
 
 def test_years_that_never_fall_get_a_word(place: Place, noted: Callable[..., Any]) -> None:

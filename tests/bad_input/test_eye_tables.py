@@ -35,7 +35,9 @@ def people(place: Place) -> pd.DataFrame:
         "rent": rng.uniform(size=len(codes)).round(3),
         "rooms": rng.integers(1, 6, len(codes)),
     }
-    return pd.DataFrame({CODE: codes} | values)
+    return pd.DataFrame(
+        {CODE: codes} | values | {"crime": place.labels()["crime"].iloc[: len(codes)]}
+    )
 
 
 def read(place: Place) -> tuple[pd.DataFrame, list[str]]:
@@ -48,7 +50,43 @@ def read(place: Place) -> tuple[pd.DataFrame, list[str]]:
     )
 
 
+def made_of_target(make: Callable[[pd.Series], Any]) -> Spoil:
+    """Put a column that is made of the place's labels in the place of one of the table's own."""
+    return lambda table: table.assign(rent=make(table["crime"]))
+
+
+ANSWER = ("data.tables.census.columns: 'rent'", "tells 'crime' of every area", "Take it out")
+
 SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
+    "the target itself": (made_of_target(lambda crime: crime), {}, ANSWER),
+    "the target in another unit": (made_of_target(lambda crime: 10 - 100 * crime), {}, ANSWER),
+    "the target, rounded": (made_of_target(lambda crime: crime.round(1)), {}, ANSWER),
+    "the target's rank": (made_of_target(lambda crime: crime.rank()), {}, ANSWER),
+    "the target's decile, 1 the most deprived": (
+        made_of_target(lambda crime: pd.qcut(-crime, 10, labels=False) + 1),
+        {},
+        ANSWER,
+    ),
+    "the target's fifths": (
+        made_of_target(lambda crime: pd.qcut(crime, 5, labels=False)),
+        {},
+        ANSWER,
+    ),
+    "the target where it is known": (
+        made_of_target(lambda crime: crime.where(crime.index % 2 == 0)),
+        {},
+        ANSWER,
+    ),
+    "the target, but for one area": (
+        made_of_target(lambda crime: crime.where(crime.index != 3, crime[3] + 0.02)),
+        {},
+        ANSWER,
+    ),
+    "the last release, which is this one": (
+        lambda table: table.rename(columns={"crime": "Crime Score"}),
+        {"columns": None, "role": "last_release"},
+        ("data.tables.census.columns: 'crime'", "tells 'crime' of every area"),
+    ),
     "misspelt column": (
         lambda table: table,
         {"columns": ["rennt"]},
@@ -74,6 +112,16 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
         lambda table: table.rename(columns={CODE: "LSOA21CD"}),
         {},
         ("LSOAs of 2021", "data.tables.census.by_code = true"),
+    ),
+    "nothing but blanks": (
+        lambda table: table.assign(rent="", rooms="n/a"),
+        {},
+        ("data.tables.census.columns", "has no number of any area of the place"),
+    ),
+    "a pattern": (
+        lambda table: table,
+        {"file": "cens*.csv"},
+        ("no such file", "A pattern stands for no single file: write census.csv."),
     ),
     "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
     "no such code column": (
@@ -173,3 +221,40 @@ def test_more_tables_than_can_be_told_apart_are_refused_before_anything_is_cut(
     table = {"file": "census.csv", "columns": ["rent"]}
     place.configure(data={"tables": {f"t{k}": table for k in range(6)}})
     expect_line(place.config, "joins 7 feature sets", "at most 6", command="check")
+
+
+def test_a_column_beside_the_labels_is_taken_with_a_note(place: Place) -> None:
+    rent = people(place)["rent"]
+    place.labels().assign(rent=rent).to_csv(place.folder / "labels.csv", index=False)
+    place.configure(
+        data={"tables": {"census": {"file": "labels.csv", "columns": ["rent"]}}},
+    )
+    found, notes = read(place)
+    np.testing.assert_array_equal(found["rent"], rent)
+    assert any("is the table of labels itself" in note for note in notes)
+
+
+@pytest.mark.parametrize("n_areas", [8, 100])
+def test_what_goes_with_a_target_is_no_answer(place: Place, n_areas: int) -> None:
+    place.write_areas(place.areas().iloc[:n_areas])
+    rng = np.random.default_rng(2)
+    table = people(place).iloc[:n_areas].drop(columns="rent")
+    # As close as one release of an index to the next.
+    table["rent"] = table["crime"] + 0.1 * rng.normal(size=n_areas)
+    table["rooms"] = table["crime"] > table["crime"].median()
+    give(place, table.astype({"rooms": int}))
+    found, _ = read(place)
+    assert len(found) == n_areas
+
+
+@pytest.mark.parametrize("ground", ["-5", "many", "inf"])
+def test_a_lookup_of_ground_that_is_none_is_refused(
+    place: Place, expect_line: Callable[..., None], ground: str
+) -> None:
+    codes = people(place)[CODE].tolist()
+    lookup = pd.DataFrame({"LSOA11CD": codes, "LSOA21CD": codes, "CHGIND": "U", "shared_m2": "1"})
+    lookup.loc[3, "shared_m2"] = ground
+    lookup.to_csv(place.folder / "lookup.csv", index=False)
+    place.configure(data={"lookup": "lookup.csv"})
+    says = ("data.lookup", "E01000004 and E01000004 share", repr(ground), "no ground")
+    expect_line(place.config, *says, command="check")

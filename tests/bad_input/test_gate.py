@@ -33,6 +33,8 @@ from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run, read_json
 from basrelief.splits.heldout import AreaFold, area_folds
+from basrelief.tell.provenance import InputRole
+from basrelief.tell.release.narrow import narrow_sources
 from basrelief.toml import format_toml
 
 Place = Any
@@ -311,6 +313,14 @@ def test_where_anything_is_withheld_no_seed_and_no_hash_of_its_table_is_told(
         assert not [each for each in withheld if each in text]
         assert not re.search(r"seed\W*=?\W*7\b", text)
     assert "The seed that everything random starts from is withheld" in page
+
+
+@pytest.mark.parametrize("role", ["areas", "scores", "counts of crime", "tables by area"])
+def test_no_hash_of_a_file_in_which_labels_may_stand_is_told(role: str) -> None:
+    # A table by area may be the file of the labels, or hold them too.
+    told = InputRole(role, 1, 9, "abc", ("a.csv",))
+    assert narrow_sources([told], is_whole=False) == []
+    assert narrow_sources([told], is_whole=True) == [replace(told, names=())]
 
 
 @pytest.mark.slow

@@ -84,6 +84,17 @@ def named(*names: str, n_bands: int = 3, **asked: Any) -> Spoil:
     return spoil
 
 
+def scaled(*scales: float) -> Spoil:
+    """A photo that says by what its numbers are multiplied."""
+
+    def spoil(place: Any) -> None:
+        photo(SIXTEEN)(place)
+        with rasterio.open(place.folder / "photo.tif", "r+") as file:
+            file.scales = scales
+
+    return spoil
+
+
 def two(other: Spoil) -> Spoil:
     """A sound photo, and another file beside it."""
 
@@ -93,6 +104,28 @@ def two(other: Spoil) -> Spoil:
 
     return spoil
 
+
+def holed(values: NDArray[Any], hole: float, step: int = 9) -> NDArray[Any]:
+    """A number that stands for no data in every so manieth column, and nothing that says so."""
+    values = values.copy()
+    values[:, :, ::step] = hole
+    return values
+
+
+def classed(classes: NDArray[Any]) -> Spoil:
+    """A photo, and a band that is called as the classes of what is seen are."""
+    values = np.concatenate([draw(3, str(classes.dtype)), classes[None]])
+
+    def spoil(place: Any) -> None:
+        photo(values, {"mask": "SCL"})(place)
+        with rasterio.open(place.folder / "photo.tif", "r+") as file:
+            file.descriptions = ("red", "green", "blue", "SCL")
+
+    return spoil
+
+
+NOWHERE = float("nan")
+SIXTEEN = draw(3, "uint16") * 30
 
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "no file": (
@@ -104,6 +137,54 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "another place": (
         photo(west=600_000.0),
         ("photo.tif covers 600000", "share no ground", "Give a photo of the same place"),
+    ),
+    "a corner that is no number": (
+        photo(transform=rasterio.Affine(NOWHERE, 0, 529_900, 0, -10, 181_100)),
+        ("photo.tif: its corner lies at", "nan", "no place in metres"),
+    ),
+    "a northing that is no number": (
+        photo(transform=rasterio.Affine(10, 0, 529_900, 0, -10, NOWHERE)),
+        ("photo.tif: its corner lies at 529900, nan",),
+    ),
+    "a corner at 1e308": (
+        photo(transform=rasterio.Affine(10, 0, 1e308, 0, -10, 1e308)),
+        ("photo.tif: its corner lies at 1e+308",),
+    ),
+    "a world file of another place": (
+        two(lambda p: (p.folder / "photo.tfw").write_text("10\n0\n0\n-10\n531005\n181095\n")),
+        ("photo.tif: a corner of it lies at 529900, 181100", "by photo.tfw beside it"),
+    ),
+    "two bands of one name": (
+        named("red", "red", "green", "blue", n_bands=4),
+        ("data.photo.bands: 2 of its bands are called 'red'",),
+    ),
+    "no data of fractions, undeclared": (
+        photo(holed(draw(3, "float32") / 255, -9999)),
+        ("are no reflectance, such as -9999", "gdal_edit.py -a_nodata -9999 FILE"),
+    ),
+    "no data of fractions, in a few columns": (
+        photo(holed(draw(3, "float32") / 255, -3.4e38, step=119)),
+        ("are no reflectance, such as -3.4e+38",),
+    ),
+    "no data of 16 bits, undeclared": (
+        photo(holed(SIXTEEN, 65535), {"scale": 1e-4}),
+        ("are no reflectance, such as 65535", "gdal_edit.py -a_nodata 65535"),
+    ),
+    "a scale of 0 in the file": (
+        scaled(0.0, 1.0, 1.0),
+        ("photo.tif: says that its numbers are to be multiplied by 0", "makes no picture"),
+    ),
+    "a scale of another kind of number": (
+        photo(SIXTEEN, {"scale": 1e-9}),
+        ("none of its reflectances is above 7.6e-06", "data.photo.scale"),
+    ),
+    "the same number everywhere": (
+        photo(np.full((3, SIDE, SIDE), 7, np.uint8)),
+        ("holds 7 in every band of every cell",),
+    ),
+    "a mask of something else": (
+        classed(draw(1)[0]),
+        ("data.photo.mask is to be Sentinel-2's scene classification", "0 to 11"),
     ),
     "no CRS": (photo(crs=None), ("photo.tif: carries no CRS", "gdal_translate -a_srs")),
     "no georeference": (
@@ -196,6 +277,16 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
     "few cells an area": (
         photo(draw()[:, :36, :36], cell=33.0),
         ("an area has 9 of its cells of 33 m, or fewer",),
+        1.0,
+    ),
+    "the same in all bands": (
+        photo(np.repeat(draw(1), 3, axis=0)),
+        ("all its bands hold the same numbers: a grey picture",),
+        1.0,
+    ),
+    "white borders": (
+        photo(holed(draw(), 255)),
+        ("12% of its cells are 255 in all bands", "-a_nodata 255"),
         1.0,
     ),
     "a half of the place": (

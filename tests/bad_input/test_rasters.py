@@ -140,6 +140,31 @@ def piped(place: Any) -> None:
     os.mkfifo(place.folder / "dsm.tif")
 
 
+def beside(name: str, text: str) -> Spoil:
+    """A file beside the raster that GDAL reads with it."""
+    return lambda place: (place.folder / name).write_text(text)
+
+
+def placed(west: float) -> str:
+    return f"<PAMDataset><GeoTransform>{west}, 2, 0, 181000, 0, -2</GeoTransform></PAMDataset>"
+
+
+def linked(place: Any) -> None:
+    """A tile on a disk that is not there, beside one that is."""
+    (place.folder / "b.tif").symlink_to("nowhere/b.tif")
+    place.configure(data={"dsm": "*.tif"})
+
+
+def piped_beside(place: Any) -> None:
+    os.mkfifo(place.folder / "b.tif")
+    place.configure(data={"dsm": "*.tif"})
+
+
+def in_circles(place: Any) -> None:
+    (place.folder / "dsm.tif").unlink()
+    (place.folder / "dsm.tif").symlink_to("dsm.tif")
+
+
 def written_as_text(change: Callable[[str], str], name: str = "dsm.asc") -> Spoil:
     """An ASCII grid, spoilt in its text."""
 
@@ -200,6 +225,13 @@ def with_terrain(change: Callable[[Any], Any], name: str = "dtm.tif", **profile:
 
 def same_twice(place: Any) -> None:
     place.write_raster("b.tif", place.heights())
+    place.configure(data={"dtm": "b.tif"})
+
+
+def same_and_coarser(place: Any) -> None:
+    fine = place.heights()
+    means = fine.reshape(len(fine) // 2, 2, -1, 2).mean(axis=(1, 3)).astype(np.float32)
+    place.write_raster("b.tif", means, cell=4.0)
     place.configure(data={"dtm": "b.tif"})
 
 
@@ -288,6 +320,25 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "a point cloud": (replaced(b"LASF" + bytes(400), "a.laz"), ("a.laz", "point cloud", "DSM")),
     "a picture": (replaced(b"\x89PNG\r\n\x1a\n"), ("a PNG picture",)),
     "a pipe": (piped, ("data.dsm = 'dsm.tif': is a pipe",)),
+    "a link that leads nowhere": (linked, ("b.tif: is a link that leads nowhere, and matches",)),
+    "a link to itself": (in_circles, ("dsm.tif: is a link that leads nowhere",)),
+    "a pipe among tiles": (piped_beside, ("b.tif: is a pipe, socket or device, and matches",)),
+    "a place beside it that is another": (
+        beside("dsm.tif.aux.xml", placed(530_500)),
+        ("lies at 530000, 181000 by itself", "530500, 181000 by dsm.tif.aux.xml beside it"),
+    ),
+    "a world file of another place": (
+        beside("dsm.tfw", "2\n0\n0\n-2\n530501\n180999\n"),
+        ("dsm.tif: a corner of it lies at 530000, 181000", "530500, 181000 by dsm.tfw"),
+    ),
+    "a world file of other cells": (
+        beside("dsm.tfw", "1\n0\n0\n-1\n530000.5\n180999.5\n"),
+        ("lies at 531000, 180000 by itself, and at 530500, 180500 by dsm.tfw",),
+    ),
+    "a header with decimal commas": (
+        written_as_text(lambda text: text.replace("cellsize 2", "cellsize 2,5")),
+        ("dsm.asc: its header says cellsize '2,5', which is no number",),
+    ),
     "a device": (configured(data={"dsm": "/dev/zero"}), ("'/dev/zero': is a device",)),
     "an archive in an archive": (
         zipped("t.zip", {"a.zip": b"PK\x03\x04"}),
@@ -356,6 +407,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "rows from the south": (turned, ("dsm.tif: its rows run from the south", "gdalwarp")),
     "the same as surface and terrain": (same_twice, ("data.dtm = 'b.tif'", "the same heights")),
+    "the same in coarser cells": (same_and_coarser, ("data.dtm = 'b.tif'", "the same heights")),
     "surface and terrain swapped": (swapped, ("data.dtm = 'dsm.tif'", "below the terrain in 40%")),
     "terrain in feet": (
         with_terrain(lambda low: low * np.float32(3.28)),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from basrelief.config import InputError
 from basrelief.run import Notes, Run
-from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.sources.lidar import Mosaic, check_same_place, open_mosaic
 from basrelief.typed import Typed
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -299,7 +299,7 @@ def test_a_truncated_ascii_grid_is_named(tmp_path: Path) -> None:
     ("other", "message"),
     [
         ({"crs": "EPSG:32630"}, "its CRS is EPSG:32630, that of data.dsm EPSG:27700"),
-        ({"cell": 1.0}, "its cells are 1 m, those of data.dsm 2 m"),
+        ({"cell": 10.0}, "its cells are 10 m, those of data.dsm 2 m.* of 8 m or finer"),
         ({"west": 9000.0}, "they share no ground"),
     ],
 )
@@ -309,7 +309,19 @@ def test_a_terrain_that_does_not_match_is_refused(
     write_tif(tmp_path / "dsm.tif", heights())
     write_tif(tmp_path / "dtm.tif", heights(), **other)
     with pytest.raises(InputError, match=message):
-        check_same_grid(open_here(tmp_path, "dsm*"), open_here(tmp_path, "dtm*"))
+        check_same_place(open_here(tmp_path, "dsm*"), open_here(tmp_path, "dtm*"), quiet())
+
+
+@pytest.mark.parametrize("cell", [1.0, 5.0])
+def test_a_terrain_of_other_cells_is_taken_with_a_word(tmp_path: Path, cell: float) -> None:
+    write_tif(tmp_path / "dsm.tif", heights())
+    write_tif(tmp_path / "dtm.tif", heights(), cell=cell)
+    notes = quiet()
+    check_same_place(open_here(tmp_path, "dsm*"), open_here(tmp_path, "dtm*"), notes)
+    assert notes.lines == [
+        f"data.dsm: its cells are {cell:g} m, those of data.dsm 2 m; each is brought to the "
+        "chips' cells from its own"
+    ]
 
 
 def test_bounds_without_ground_are_refused(tmp_path: Path) -> None:
@@ -336,7 +348,7 @@ def test_real_ascii_tiles_read_alike_in_small_and_large_windows() -> None:
 def test_real_surface_and_terrain_with_different_nodata_match() -> None:
     dsm = open_here(DATA, "lidar/barbican/dsm*.tif")
     dtm = open_here(DATA, "lidar/barbican/dem*.tif")
-    check_same_grid(dsm, dtm)
+    check_same_place(dsm, dtm, quiet())
     above = dsm.read(dsm.grid.bounds).values - dtm.read(dsm.grid.bounds).values
     assert above.shape == (601, 651)
     assert np.nanmean(above) == pytest.approx(14.29, abs=0.01)

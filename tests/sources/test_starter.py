@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from PIL import Image
 
 from basrelief.config import InputError, load_settings
@@ -130,12 +133,96 @@ def test_a_terrain_that_may_be_one_waits_for_a_word(place: Path) -> None:
 
 
 def test_boundaries_are_those_that_the_labels_know(place: Path) -> None:
-    import geopandas as gpd
-
     areas = gpd.read_file(place / "areas.gpkg")
     areas["LSOA11CD"] = "W" + areas["LSOA11CD"].str[1:]
     areas.to_file(place / "a-first.gpkg")
     assert fill(place)["areas"] == "areas.gpkg"
+
+
+def test_labels_are_found_though_they_have_nothing_but_codes_and_scores(place: Path) -> None:
+    labels = pd.read_csv(place / "labels.csv")
+    labels.iloc[:, [0, -1]].to_csv(place / "labels.csv", index=False)
+    assert fill(place)["labels"] == "labels.csv"
+
+
+def test_of_two_censuses_boundaries_and_labels_that_go_together_are_taken(place: Path) -> None:
+    # As of the next census: two areas were split, and nobody has scores of their parts.
+    areas = gpd.read_file(place / "areas.gpkg")
+    parts = areas.iloc[[0, 0, 1, 1]].assign(LSOA11CD=[f"E0199999{k}" for k in range(4)])
+    later = gpd.GeoDataFrame(pd.concat([areas.iloc[2:], parts]), crs=areas.crs)
+    later.to_file(place / "a-later.gpkg")
+    rates = pd.DataFrame({"LSOA11CD": later["LSOA11CD"], "Burglary": 1.5})
+    rates.to_csv(place / "a-rates.csv", index=False)
+    found = fill(place)
+    assert (found["areas"], found["labels"]) == ("areas.gpkg", "labels.csv")
+
+
+def add_eyes(place: Path) -> None:
+    """A photo of the place, an earlier index, the same index again, and a census."""
+    labels = pd.read_csv(place / "labels.csv")
+    (place / "labels.csv").rename(place / "iod-2019.csv")
+    labels.to_csv(place / "iod-2019-copy.csv", index=False)
+    # In another order, so that it says something else.
+    older = labels.set_axis(labels.index[::-1]).sort_index()
+    older.assign(**{labels.columns[0]: labels.iloc[:, 0]}).to_csv(
+        place / "iod-2010.csv", index=False
+    )
+    rng = np.random.default_rng(0)
+    census = labels.iloc[:, :2].set_axis(["LSOA code (2011)", "name"], axis=1)
+    census["rented"] = rng.uniform(size=len(labels))
+    census["rented rank"] = range(len(labels))
+    census.to_csv(place / "census 2011.csv", index=False)
+    with rasterio.open(next((place / "lidar").glob("DSM_*"))) as tile:
+        crs = tile.crs
+    bounds = gpd.read_file(place / "areas.gpkg").total_bounds
+    width, height = (int((bounds[k + 2] - bounds[k]) // 10) for k in (0, 1))
+    (place / "photo").mkdir()
+    with rasterio.open(
+        place / "photo" / "summer.tif",
+        "w",
+        driver="GTiff",
+        width=width,
+        height=height,
+        count=3,
+        dtype="uint8",
+        crs=crs,
+        transform=rasterio.transform.from_origin(bounds[0], bounds[3], 10, 10),
+        photometric="RGB",
+    ) as photo:
+        photo.write(rng.integers(20, 250, (3, height, width), dtype=np.uint8))
+        profile = photo.profile
+    (place / "embedding").mkdir()
+    profile |= {"count": 64, "dtype": "int8", "photometric": "MINISBLACK", "nodata": -128}
+    with rasterio.open(place / "embedding" / "2021.tif", "w", **profile) as embedding:
+        embedding.write(rng.integers(-9, 9, (64, height, width), dtype=np.int8))
+
+
+def test_photos_and_tables_are_proposed_and_work_once_their_marks_are_gone(
+    place: Path, run_command: Callable[..., int]
+) -> None:
+    add_eyes(place)
+    path = write_starter(place).path
+    data = tomllib.loads(path.read_text())["data"]
+    assert data["labels"] in ("iod-2019.csv", "iod-2019-copy.csv")
+    # A photo is a raster of which no name says what it shows, and no terrain.
+    assert data["dtm"] == "lidar/*DTM*.tif"
+    lines = path.read_text().splitlines()
+    begin = next(k for k, line in enumerate(lines) if line.startswith("# [data."))
+    freed = [
+        line.removeprefix("# ") if re.match(r"# (\[data\.|\w+ = )", line) else line
+        for line in lines[begin : lines.index("[models]")]
+    ]
+    whole = [*lines[:begin], *freed, *lines[lines.index("[models]") :]]
+    path.write_text("\n".join(whole) + "\n")
+    found = tomllib.loads(path.read_text())["data"]
+    assert found["photo"] == {"files": "photo/summer.tif", "bands": ["red", "green", "blue"]}
+    assert found["embedding"] == {"files": "embedding/2021.tif", "coding": "alphaearth"}
+    assert found["tables"] == {
+        "release_2010": {"file": "iod-2010.csv", "role": "last_release"},
+        "census_2011": {"file": "census 2011.csv", "columns": ["rented"]},
+    }
+    only = ["--set", 'models.recipes=["relief-statistics"]']
+    assert run_command("check", str(path), "-q", *only) == 0
 
 
 def pictures(folder: Path, n: int = 6) -> None:

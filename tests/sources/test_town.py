@@ -20,7 +20,7 @@ from basrelief.run import Notes, Run
 from basrelief.sources.areas import read_areas
 from basrelief.sources.iod import IOD
 from basrelief.sources.labels import read_labels
-from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.sources.lidar import Mosaic, check_same_place, open_mosaic
 from basrelief.sources.town import write_town
 
 
@@ -105,7 +105,9 @@ def surface_terms(xy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_a_town_is_read_by_the_sources(small: Read) -> None:
-    check_same_grid(small.dsm, small.dtm)
+    notes = Notes(Run("nowhere", quiet=True))
+    check_same_place(small.dsm, small.dtm, notes)
+    assert notes.lines == []
     assert small.dsm.grid.bounds == (520000, 40000, 521000, 41000)
     assert small.dsm.tiles[0].name.startswith("lidar/DSM_TV2040_P_")
     assert small.dsm.tiles[0].nodata != small.dtm.tiles[0].nodata

@@ -29,8 +29,10 @@ def check_input_files(settings: Settings) -> None:
         # Refused where they are opened, soon, with what would work.
         if key in ("images", "table", "labels", "tables"):
             continue
-        # A folder of boundaries is refused where it is opened, with what to take of it.
-        if key in ("areas", "lookup") and typed.path.exists():
+        # Of these there is one; a folder of boundaries is refused where it is opened.
+        if key in ("areas", "lookup"):
+            if not typed.path.exists():
+                raise refuse_absent(typed)
             continue
         if expand_pattern(typed.value, typed.path):
             continue

@@ -13,20 +13,20 @@ from basrelief.config import Settings
 from basrelief.run import Notes
 from basrelief.sources.areas import find_area_vintage
 from basrelief.sources.census import settle_vintage
-from basrelief.sources.eye_tables import note_few, read_eye_tables
+from basrelief.sources.eye_tables import note_few, read_eye_tables, refuse_answers
 
 FOLDER = "tables"
 
 
 def read_place_tables(
-    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, targets: list[str]
 ) -> dict[str, pd.DataFrame]:
     """Read the tables of ``[data.tables]`` for the areas of a place, by the eyes' names.
 
     Raises
     ------
     InputError
-        As `read_eye_tables`.
+        As `read_eye_tables` and `refuse_answers`.
     """
     if not settings.data.tables:
         return {}
@@ -36,7 +36,9 @@ def read_place_tables(
     lookup = open_lookup(settings, areas)
     # As labels are: shares, rates and scores are averaged where areas were merged.
     carry = None if lookup is None else partial(lookup.carry_labels, notes=notes)
-    return read_eye_tables(settings, notes, areas["area_id"].tolist(), drawn, carry)
+    tables = read_eye_tables(settings, notes, areas["area_id"].tolist(), drawn, carry)
+    refuse_answers(tables, pd.DataFrame(areas[targets]), settings, notes)
+    return tables
 
 
 def write_place_tables(

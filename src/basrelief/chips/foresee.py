@@ -57,7 +57,7 @@ def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
 
 def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
     rasters, areas, targets = open_place(settings, notes)
-    eyes = read_place_tables(settings, notes, areas)
+    eyes = read_place_tables(settings, notes, areas, targets)
     # Outlines stand for data: reading every cell would take as long as cutting.
     tiles = shapely.box(*np.array([tile.grid.bounds for tile in rasters.surface.tiles]).T)
     ground = shapely.union_all(tiles)

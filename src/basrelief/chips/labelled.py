@@ -35,6 +35,10 @@ from basrelief.sources.labels import (
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.targets import expand_targets, find_domains, find_target
 
+MOST_CRIMES = 1000.0
+"""Crimes of one category per 1,000 people and year that no usual area has: all categories together
+are a hundred in England."""
+
 
 def read_labelled_areas(
     settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic | None
@@ -101,6 +105,8 @@ def read_labelled_areas(
     if crime is not None:
         notes.run.say(_describe_counts(crime, areas, labels))
         _note_gaps(notes, areas, crime, str(settings.typed("crime")))
+        if asked:
+            _note_people(settings, notes, areas, asked)
     return areas, targets
 
 
@@ -373,6 +379,28 @@ def _note_gaps(notes: Notes, areas: gpd.GeoDataFrame, crime: CrimeCounts, where:
         notes.add(
             f"{where}: no counts of {span} for {name_areas(some, areas)}: their rates are unknown"
         )
+
+
+def _note_people(
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, asked: list[str]
+) -> None:
+    """Note where rates of crime have no people behind them, or more crimes than people."""
+    typed = settings.typed("labels")
+    is_empty = ~(areas["population"] > 0)
+    # Where nobody is known of at all nothing can be learnt, which is refused.
+    if 0 < is_empty.sum() < len(areas):
+        notes.add(
+            f"{typed}: nobody is known to live in {name_areas(areas[is_empty], areas)}: their "
+            "rates are unknown"
+        )
+    for target in asked:
+        usual = areas[target].median()
+        if usual > MOST_CRIMES:
+            notes.add(
+                f"{settings.typed('crime')}: half of the areas have {usual:,.0f} or more of "
+                f"{target!r} per 1,000 people and year: are its counts of single years, and the "
+                f"people of {typed} all of them?"
+            )
 
 
 def _describe_counts(crime: CrimeCounts, areas: gpd.GeoDataFrame, labels: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from basrelief.chips.layers import SHARD_SIDE, Band, create_layer
+from basrelief.chips.overlay_numbers import SeenNumbers, believe_photo
 from basrelief.chips.store import EMBEDDING
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
@@ -23,7 +24,6 @@ from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap
 from basrelief.sources.embeddings import find_length_fault, refuse_two_years
 from basrelief.sources.overlays import OverlayFile, read_overlay, read_overlay_header
-from basrelief.sources.photo_headers import REFLECTANCE
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.tiles import find_raster_files
 from basrelief.typed import Typed
@@ -40,12 +40,6 @@ MAX_VALUES = 16_000_000
 
 FEW_CELLS = 25
 """Cells of a layer in a usual area below which it is said that they are few."""
-
-DARK_SHARE = 0.5
-"""Share of a file's numbers below 0 from which its offset was taken off twice."""
-
-BRIGHTEST = 10.0
-"""Reflectance that nothing has: sun glint on water stays below 2."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +135,13 @@ def lay_overlay(
     path, run = folder / "layers" / f"{overlay.name}.zarr", notes.run
     layer = create_layer(path, overlay.grid, overlay.bands, overlay.crs, CHUNK_PX)
     zoning, covered = Zoning(areas), np.zeros(len(areas))
-    signs = np.zeros(3)  # numbers with data, those below 0, those too bright
-    squares = 0.0
+    seen = SeenNumbers()
     shards = list(overlay.grid.tiles(SHARD_SIDE * CHUNK_PX))
     near = [(file, shapely.box(*file.bounds)) for file in overlay.files]
     for shard in run.track(shards, f"reading the {overlay.name}"):
         values = compose_files(overlay, shard, near)
-        known = values[:, np.isfinite(values[0])]
         # Counted as it is written: what a scale made wrong shows in the whole, not in one piece.
-        signs += (known.size, (known < 0).sum(), (known > BRIGHTEST).sum())
-        squares += float(np.vdot(known, known))
+        seen.add(values)
         if zoning.is_touched(shard):
             covered += zoning.count_cells(shard, np.isfinite(values[0]))
         zoning.forget()
@@ -159,11 +150,11 @@ def lay_overlay(
         raise InputError(f"{typed}: shows no ground of any area: all of it is masked, or no data.")
     if overlay.name == EMBEDDING:
         n_bands = len(overlay.bands)
-        fault = find_length_fault(squares / signs[0] * n_bands, n_bands, overlay.files[0].coding)
+        fault = find_length_fault(seen.squares / seen.n_cells, n_bands, overlay.files[0].coding)
         if fault is not None:
             raise InputError(f"{typed}: {fault}")
     else:
-        _check_reflectance(overlay, signs, typed)
+        believe_photo(seen, overlay.files[0], typed, notes)
     return covered * overlay.grid.cell_m**2
 
 
@@ -277,23 +268,3 @@ def _lay_grid(files: Sequence[OverlayFile], areas: gpd.GeoDataFrame, cell_m: flo
     # From the areas' corner, not the files': another cut of the same must change nothing.
     rows, cols = base.cover((west, south, east, north))
     return base.crop((rows, cols)).pad(CONTEXT_PX)
-
-
-def _check_reflectance(overlay: Overlay, signs: NDArray[np.float64], typed: Typed) -> None:
-    """Refuse numbers that their scale and offset cannot have made right."""
-    n_known, n_dark, n_bright = signs
-    # Any number of 8 bits is a brightness, and of other units nothing is known.
-    if overlay.bands[0].unit != REFLECTANCE:
-        return
-    first = overlay.files[0]
-    told = f"times {first.factors[0]:g}, plus {first.offsets[0]:g}"
-    if n_dark > DARK_SHARE * n_known:
-        raise InputError(
-            f"{typed}: {n_dark / n_known:.0%} of its reflectances are below 0 ({told}): an offset "
-            "may have been taken off before. Correct the files' offset, or data.photo.offset."
-        )
-    if n_bright > 0.01 * n_known:
-        raise InputError(
-            f"{typed}: {n_bright / n_known:.0%} of its reflectances are above {BRIGHTEST:g} "
-            f"({told}), and white paper has 1. Correct the files' scale, or data.photo.scale."
-        )

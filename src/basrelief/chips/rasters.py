@@ -26,7 +26,7 @@ from basrelief.config import InputError, Settings
 from basrelief.grid import Grid
 from basrelief.run import Notes, Run, write_json
 from basrelief.sources.flights import find_flights, mark_timely, measure_years_apart
-from basrelief.sources.lidar import Mosaic, check_same_grid, open_mosaic
+from basrelief.sources.lidar import Mosaic, check_same_place, open_mosaic
 from basrelief.sources.looks import believe_heights, check_products, choose_windows
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.shared_ground import refuse_shared_ground
@@ -72,7 +72,7 @@ def chips_from_rasters(
     run = notes.run
     rasters, areas, targets = open_place(settings, notes, folder, detail_m)
     # A place that is only predicted has no tables: its model must not rest on any.
-    eyes = read_place_tables(settings, notes, areas) if detail_m is None else {}
+    eyes = read_place_tables(settings, notes, areas, targets) if detail_m is None else {}
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
@@ -315,7 +315,7 @@ def _open_rasters(settings: Settings, notes: Notes, detail_m: float | None) -> R
         return Rasters(surface, None, detail_m)
     terrain = open_mosaic(settings.typed("dtm"), data.crs, notes, surface.grid.cell_m)
     check_products(settings.typed("dtm"), terrain.tiles, "terrain", notes)
-    check_same_grid(surface, terrain)
+    check_same_place(surface, terrain, notes)
     return Rasters(surface, terrain, detail_m)
 
 

@@ -225,6 +225,17 @@ def build_empty_network(recipe: NetworkRecipe, plan: NetworkPlan) -> Network:
         return _assemble(recipe, plan, backbones, timm_normalisation(recipe.backbone))
 
 
+def measure_weights(recipe: NetworkRecipe, settings: Settings) -> tuple[int, int]:
+    """Measure how large a network's weights are, in bytes: all of them, and those it trains."""
+    bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
+    network = build_empty_network(recipe, NetworkPlan(bands, ("",), settings.chips.size_px))
+    set_trainable(network, recipe.train.trainable)
+    parts = list(network.parameters())
+    sizes = [each.numel() * each.element_size() for each in parts]
+    trained = [size for size, each in zip(sizes, parts, strict=True) if each.requires_grad]
+    return sum(sizes), sum(trained)
+
+
 def cam_layer(network: Network) -> nn.Module:
     """Find the layer whose output explains a prediction: the last map, after its activation.
 

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from basrelief.config import InputError
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.formats import describe_stranger, read_head
 
 HDF5 = b"\x89HDF"
@@ -64,7 +65,7 @@ def _describe_zip(path: Path, suffix: str) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.rpartition("/")[2] for name in archive.namelist()[:10_000]}
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+    except BROKEN:
         return None
     if "constants.pkl" in names:
         return "TorchScript; save the weights alone: torch.save(model.state_dict(), FILE)"

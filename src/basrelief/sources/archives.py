@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from basrelief.config import InputError
+
+BROKEN = (
+    *(OSError, EOFError, ValueError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What zipfile raises of a broken or unusual archive, depending on what the damage hits first: a
+seek before the file's beginning, a cut end, a name that is no text, a way of packing,
+a password."""
 
 MAX_MEMBERS = 60_000
 """Files in an archive. A country's tiles are some ten thousand; each name is read before any."""
@@ -42,7 +51,7 @@ def list_members(path: Path, name: str) -> list[str]:
         _check_count(path, name)
         with zipfile.ZipFile(path) as archive:
             infos = [each for each in archive.infolist() if _is_file(each)]
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except BROKEN as error:
         raise InputError(
             f"{name}: cannot be opened as a zip archive ({error}). Fetch it again."
         ) from error

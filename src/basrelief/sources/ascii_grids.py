@@ -19,7 +19,7 @@ WORDS = re.compile(rb"[+-]?(nan|inf|infinity|1\.#\w+)", re.IGNORECASE)
 
 CORNER = re.compile(rb"[xy]ll(?:corner|center)")
 
-HEADER = re.compile(rb"\s*([A-Za-z_]+)\s+\S+[ \t]*\r?\n?")
+HEADER = re.compile(rb"\s*([A-Za-z_]+)\s+(\S+)[ \t]*\r?\n?")
 
 
 def check_text(path: Path, member: str | None, name: str, shape: tuple[int, int]) -> None:
@@ -59,15 +59,25 @@ def check_text(path: Path, member: str | None, name: str, shape: tuple[int, int]
         )
 
 
-def find_corner_fault(head: bytes) -> str | None:
-    """Say why the header of an ASCII grid gives no corner; None where it gives one.
+def find_header_fault(head: bytes) -> str | None:
+    """Say why the header of an ASCII grid is no header; None where it is one.
 
-    GDAL then puts the grid at 0, 0, without a word.
+    Of a number with a comma GDAL reads what stands before it, and where no corner is told it puts
+    the grid at 0, 0, without a word of either.
 
-    >>> find_corner_fault(b"xllcorner 1 YLLCORNER 2") is None
+    >>> find_header_fault(b"xllcorner 1 YLLCORNER 2.5") is None
     True
+    >>> find_header_fault(b"xllcorner 1 yllcorner 2 cellsize 2,5")
+    "its header says cellsize '2,5', which is no number. Decimals have a point."
     """
     header = head[: len(head) - len(_skip_header(head))].lower()
+    for key, value in HEADER.findall(header):
+        if value.translate(None, NUMBERS) and not WORDS.fullmatch(value):
+            shown = value[:20].decode("latin-1")
+            return (
+                f"its header says {key.decode()} {shown!r}, which is no number. Decimals have a "
+                "point."
+            )
     keys = [key.decode() for key in CORNER.findall(header)]
     if {"xllcorner", "yllcorner"} <= set(keys) or {"xllcenter", "yllcenter"} <= set(keys):
         return None

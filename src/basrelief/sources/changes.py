@@ -136,6 +136,14 @@ def tidy_changes(pairs: pd.DataFrame, where: str) -> pd.DataFrame:
     pairs = pairs.reset_index(drop=True)
     ground = pd.Series(pairs.get(GROUND, np.nan), pairs.index)
     pairs[GROUND] = pd.to_numeric(ground, errors="coerce")
+    is_odd = (ground.notna() & pairs[GROUND].isna()) | ~(pairs[GROUND].fillna(1) >= 0)
+    is_odd |= np.isinf(pairs[GROUND])
+    if is_odd.any():
+        raise InputError(
+            f"{where}: {pairs['old'][is_odd.idxmax()]} and {pairs['new'][is_odd.idxmax()]} share "
+            f"{str(ground[is_odd.idxmax()])[:20]!r} m² in column {GROUND!r}, which is no ground. "
+            "Correct it, or leave the cell empty where it is not known."
+        )
     # Counted anew: a code of change that its rows do not bear out means that rows are missing.
     n_new = pairs.groupby("old")["new"].transform("size")
     n_old = pairs.groupby("new")["old"].transform("size")

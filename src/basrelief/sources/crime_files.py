@@ -199,7 +199,9 @@ def read_wide(file: CrimeFile, notes: Notes) -> CrimeTable:
     else:
         named = re.sub(r".*(?:^|[-_ ])(?:major|minor)[-_ ]", "", file.stem)
         labels = [np.full(len(counts), name_category(named))]
-    refuse_repeats(table, [file.code, *kinds], where, "Keep one row an area and category.")
+    # By what is read of them: capitals and blanks make no other category.
+    keyed = table.assign(**dict(zip(kinds, labels, strict=False)))
+    refuse_repeats(keyed, [file.code, *kinds], where, "Keep one row an area and category.")
     refuse_future(counts.columns[counts.notna().any()], where)
     doubt_running_totals(counts, where, notes)
     refuse_rolling_sums(counts, where)
@@ -220,7 +222,8 @@ def read_long(file: CrimeFile, notes: Notes) -> CrimeTable:
     kinds = [names[level] for level in ("major", "minor") if level in names]
     keyed = table.assign(period=periods.to_numpy())
     cure = "Keep one row an area, category and month."
-    refuse_repeats(keyed, [file.code, *kinds, "period"], file.where, cure)
+    named = keyed.assign(**{kind: name_categories(keyed[kind], file) for kind in kinds})
+    refuse_repeats(named, [file.code, *kinds, "period"], file.where, cure)
     keyed["n"] = _to_counts(table[names["value"]], names["value"], file, notes)
     # Not as a pivot table, which would leave out what is unknown.
     wide = keyed.set_index([file.code, *kinds, "period"])["n"].unstack("period")  # noqa: PD010

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from basrelief.config import InputError
 from basrelief.eyes import EmbeddingSettings
-from basrelief.sources.photo_headers import find_place_fault, pick_bands
+from basrelief.sources.photo_headers import pick_bands
+from basrelief.sources.raster_places import find_place_fault
 
 NO_UNIT = "1"
 """Unit of an embedding's numbers, as CF metadata write it: they are shares of nothing."""

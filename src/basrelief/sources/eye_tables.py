@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import InputError, Settings
 from basrelief.names import suggest, tidy_text
@@ -32,6 +34,13 @@ ENOUGH = 10
 """Areas a column that tell it from chance, as a rule of thumb of regression has it (Harrell 2015,
 Regression Modeling Strategies, section 4.4: 10 to 20). With fewer the prior decides much."""
 
+
+FEW_AREAS, FEW_LEVELS = 30, 5
+"""Areas, and different numbers, from which on two columns are in one order by no chance."""
+
+SAME_ORDER = 0.9995
+"""Rank correlation from which on two columns are one: of an index and its last release it is 0.99
+at most (LSOAs of England, 2015 and 2019)."""
 
 OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
 """What tables of early releases call a domain that has another name since."""
@@ -189,6 +198,12 @@ def _refuse_strangers(values: pd.DataFrame, typed: Typed, area_ids: list[str]) -
             f"{typed}: none of its area codes ({there}) is among those of the place (such as "
             f"{area_ids[0]!r}). Give a table of the same areas, or leave it out."
         )
+    # Of every area the mean would be taken, and it would pass for something that is known.
+    if not values.reindex(area_ids).notna().any(axis=None):
+        raise InputError(
+            f"{typed.name('columns')}: {typed} has no number of any area of the place in these "
+            "columns. Name others, or leave the table out."
+        )
 
 
 def _note_gaps(here: pd.DataFrame, typed: Typed, notes: Notes) -> None:
@@ -223,3 +238,61 @@ def note_few(
             )
         for name in table.columns[(table.max() == table.min()).to_numpy()]:
             notes.add(f"{typed.name('columns')}: {name!r} is the same in all areas here")
+
+
+def refuse_answers(
+    tables: dict[str, pd.DataFrame], labels: pd.DataFrame, settings: Settings, notes: Notes
+) -> None:
+    """Stop where a column of a table is a target under another name, or made of it.
+
+    Parameters
+    ----------
+    tables
+        As of `read_eye_tables`.
+    labels
+        A column a target, a row an area in the order of the tables.
+
+    Raises
+    ------
+    InputError
+        Names the first such column. It would be learnt from and tested on: the skill of one.
+    """
+    for eye, table in tables.items():
+        typed, given = settings.typed_table(eye), settings.data.labels
+        if given is not None and typed.path.resolve() == settings.locate(given).resolve():
+            notes.add(
+                f"{typed} is the table of labels itself: what is published beside a score is often "
+                "made of the same numbers, and then says little that is new"
+            )
+        for column in table:
+            for target in labels:
+                if is_answer(table[column].to_numpy(float), labels[target].to_numpy(float)):
+                    raise InputError(
+                        f"{typed.name('columns')}: {column!r} of {typed} tells {target!r} of every "
+                        "area: both are in one order, as a score, its rank and its decile are. "
+                        "Take it out, or every skill would be that of the answer itself."
+                    )
+
+
+def is_answer(values: NDArray[np.float64], labels: NDArray[np.float64]) -> bool:
+    """Tell whether one column of numbers is made of another, (area,) each; NaN where unknown.
+
+    Examples
+    --------
+    >>> scores = np.arange(40.0)
+    >>> is_answer(-scores // 8, scores), is_answer(scores % 7, scores)
+    (True, False)
+    """
+    is_known = np.isfinite(values) & np.isfinite(labels)
+    pair = pd.DataFrame({"value": values[is_known], "label": labels[is_known]})
+    if min(pair.nunique()) < FEW_LEVELS:
+        return False
+    if len(pair) < FEW_AREAS:
+        # A few areas may be in one order by chance; on one line they are by none.
+        return bool(abs(pair["value"].corr(pair["label"])) > 1 - 1e-9)
+    order = pair["value"].corr(pair["label"], method="spearman")
+    # Turned round, so that a rank that falls with its score is one that rises.
+    pair["value"] *= np.sign(order)
+    ends = pair.groupby("label")["value"].agg(["min", "max"])
+    is_monotone = (ends["max"].iloc[:-1].to_numpy() <= ends["min"].iloc[1:].to_numpy()).all()
+    return bool(is_monotone or abs(order) > SAME_ORDER)

@@ -150,6 +150,12 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     -------
     list of (path, name)
         Sorted by name; files only.
+
+    Raises
+    ------
+    InputError
+        If a match is neither file nor folder: a tile behind a link that leads nowhere would be
+        missing without a word.
     """
     if path.is_file():
         return [(path, typed)]
@@ -161,16 +167,30 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     matches = glob.glob(pattern, root_dir=start, recursive=True)  # noqa: PTH207
     is_absolute = Path(typed).expanduser().is_absolute()
     n_before = 0 if is_absolute else len(path.parts) - len(Path(typed).parts)
-    files = _outside_runs((start / name for name in matches), start)
+    found = [start / name for name in matches]
+    lost = next((each for each in found if not each.is_file() and not each.is_dir()), None)
+    if lost is not None:
+        kind = "a link that leads nowhere" if lost.is_symlink() else "a pipe, socket or device"
+        raise InputError(
+            f"{Path(*lost.parts[n_before:])}: is {kind}, and matches {typed!r}. Mend it, or take "
+            "it out of the pattern."
+        )
+    files = _outside_runs(found, start)
     return sorted((each, str(Path(*each.parts[n_before:]))) for each in files)
 
 
 def refuse_absent(typed: Typed, what: str = "no such file") -> InputError:
-    """Say that there is no file, and which is called so but for capitals."""
+    """Say that there is no file, and which is called so but for capitals, or meant by a pattern."""
     hint, pattern = "", re.compile(fnmatch.translate(typed.path.name), re.IGNORECASE)
     if typed.path.parent.is_dir():
         alike = sorted(p.name for p in typed.path.parent.iterdir() if pattern.match(p.name))
-        hint = f" {alike[0]} is there: capitals count." if alike else ""
+        meant = [name for name in alike if fnmatch.fnmatchcase(name, typed.path.name)]
+        if meant and (typed.path.parent / meant[0]).is_dir():
+            hint = f" {meant[0]} is there: a folder."
+        elif meant:
+            hint = f" A pattern stands for no single file: write {meant[0]}."
+        elif alike:
+            hint = f" {alike[0]} is there: capitals count."
     return InputError(f"{typed}: {what}. Paths are relative to {typed.origin}.{hint}")
 
 

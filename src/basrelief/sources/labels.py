@@ -29,6 +29,9 @@ from basrelief.sources.tables import open_sheets, say_slow
 from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
 from basrelief.typed import Typed
 
+ORDERS = re.compile(r"(?<![a-z])(?:rank|decile|quintile|quartile|vigintile)", re.IGNORECASE)
+"""How columns are headed that put areas in order, which is not what is measured."""
+
 PEOPLE_YEAR = re.compile(r"\bmid[- ]?((?:19|20)\d{2})\b", re.IGNORECASE)
 """How a heading of people says of which year they are; their scores are of about the same."""
 
@@ -134,7 +137,9 @@ def read_labels(
     merged = merge_sheets(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
     # Before anything is checked or noted: a label withheld must not be told of in a note, either.
     merged = merged[~merged.index.isin(list(left_out))]
-    labels = pd.DataFrame({name: merged[heading] for name, heading in columns.items()})
+    found = {name: merged[heading] for name, heading in columns.items()}
+    # A table of codes alone has rows too: it says of which areas it speaks.
+    labels = pd.DataFrame(found, index=merged.index)
     for name, heading in columns.items():
         if heading in checked:
             separator = sheets[0].sheet.separator
@@ -155,6 +160,26 @@ def read_label_headings(typed: Typed, column: str | None) -> list[str]:
         If the file cannot be read or has no column of codes.
     """
     return list_columns(open_coded(typed, column, is_head=True))
+
+
+def find_numbers(typed: Typed) -> list[str]:
+    """List the headings under which a table begins with numbers, but for ranks and deciles.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no column of codes.
+    """
+    found: dict[str, None] = {}
+    for coded in open_coded(typed, None, is_head=True):
+        sample = coded.sheet.sample()
+        for at, heading in enumerate(coded.sheet.columns):
+            if not heading or heading == coded.code or ORDERS.search(heading):
+                continue
+            numbers = parse_numbers(sample.iloc[:, at], "any", coded.sheet.separator)
+            if not numbers.fault and numbers.series.notna().any():
+                found[heading] = None
+    return list(found)
 
 
 def find_label_vintage(typed: Typed, column: str | None) -> tuple[int, str] | None:

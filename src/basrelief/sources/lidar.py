@@ -13,14 +13,13 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from basrelief.config import InputError
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
-from basrelief.sources.mixed_cells import settle_cells, widen
+from basrelief.sources.mixed_cells import MOST_COARSER, settle_cells, widen
 from basrelief.sources.national_grid import EPSG, locate_square
 from basrelief.sources.plausible import (
     APART_GROUND_M,
@@ -33,7 +32,14 @@ from basrelief.sources.plausible import (
 from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
-from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles, say_gdal_reason
+from basrelief.sources.tiles import (
+    BROKEN_RASTER,
+    GRID_TOLERANCE,
+    Tile,
+    bounded_gdal,
+    find_tiles,
+    say_gdal_reason,
+)
 from basrelief.sources.warp import spread_over
 from basrelief.typed import Typed
 
@@ -171,7 +177,7 @@ class Mosaic:
                     values[dataset.read_masks(1, window=window) == 0] = np.nan
                 scale, offset = dataset.scales[0], dataset.offsets[0]
         # What a broken file makes of its size is for NumPy to refuse.
-        except (RasterioError, MemoryError, ValueError) as error:
+        except BROKEN_RASTER as error:
             reason = say_gdal_reason(error, tile.path, tile.name)
             raise InputError(
                 f"{tile.name}: cannot be read to its end, it may be truncated ({reason}). "
@@ -241,8 +247,10 @@ def open_mosaic(
     return _align(settle_cells(tiles, wanted_m, typed, notes), common, typed)
 
 
-def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
-    """Check that surface and terrain have one CRS and resolution and share ground.
+def check_same_place(dsm: Mosaic, dtm: Mosaic, notes: Notes) -> None:
+    """Check that surface and terrain have one CRS and share ground; note cells of two sizes.
+
+    Each is cut from cells of its own: the ground is smooth enough to be interpolated.
 
     Raises
     ------
@@ -254,17 +262,23 @@ def check_same_grid(dsm: Mosaic, dtm: Mosaic) -> None:
             f"{dtm.key}: its CRS is {name_crs(dtm.crs)}, that of {dsm.key} {name_crs(dsm.crs)}. "
             "Give both in the same CRS."
         )
-    if abs(dsm.grid.cell_m - dtm.grid.cell_m) > 1e-6 * dsm.grid.cell_m:
-        raise InputError(
-            f"{dtm.key}: its cells are {dtm.grid.cell_m:g} m, those of {dsm.key} "
-            f"{dsm.grid.cell_m:g} m. Give both at the same resolution, or leave {dtm.key} out: "
-            "the ground is then estimated from the surface."
-        )
     if not overlap(dsm.grid.bounds, dtm.grid.bounds):
         raise InputError(
             f"{dtm.key}: it covers {format_bounds(dtm.grid.bounds)}, {dsm.key} "
             f"{format_bounds(dsm.grid.bounds)} (west, south, east, north): they share no ground. "
             "Give both for the same place."
+        )
+    own_m, top_m = dtm.grid.cell_m, dsm.grid.cell_m
+    if own_m > MOST_COARSER * top_m:
+        raise InputError(
+            f"{dtm.key}: its cells are {own_m:g} m, those of {dsm.key} {top_m:g} m, too fine to "
+            f"stand on it. Give a terrain of {MOST_COARSER * top_m:g} m or finer, or leave "
+            f"{dtm.key} out: the ground is then estimated from the surface."
+        )
+    if abs(own_m - top_m) > 0.01 * top_m:
+        notes.add(
+            f"{dtm.key}: its cells are {own_m:g} m, those of {dsm.key} {top_m:g} m; each is "
+            "brought to the chips' cells from its own"
         )
 
 

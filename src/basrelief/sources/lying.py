@@ -18,6 +18,7 @@ from basrelief.sources.changes import is_lookup
 from basrelief.sources.crime_files import open_file
 from basrelief.sources.inputs import PICTURE_SUFFIXES, expand_pattern, is_run_folder
 from basrelief.sources.labels import read_label_headings
+from basrelief.sources.photo_headers import read_bands
 from basrelief.sources.pictures import has_pictures
 from basrelief.sources.products import Product, tell_picture, tell_product
 from basrelief.sources.tables import open_first_sheet
@@ -28,6 +29,8 @@ from basrelief.typed import Typed
 BOUNDARY_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".tab", ".gdb", ".json", ".zip")
 TABLE_SUFFIXES = (".csv", ".xlsx")
 """Of those that are read as tables: what else ends so, as .txt and .tab, is mostly none."""
+
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 WEIGHT_SUFFIXES = (".h5", ".safetensors", ".pth")
 SURE_PICTURES = tuple(each for each in PICTURE_SUFFIXES if each not in RASTER_SUFFIXES)
@@ -46,6 +49,12 @@ class LabelTable:
     """Those of them that are the IMD and its domains."""
 
     headings: tuple[str, ...]
+
+    @property
+    def year(self) -> int | None:
+        """Of which year it is by its name; None where that says none or several."""
+        years = set(YEAR.findall(Path(self.name).name))
+        return int(years.pop()) if len(years) == 1 else None
 
     @property
     def has_population(self) -> bool:
@@ -93,7 +102,20 @@ class Lying:
             if not members or any(tell_picture(each) for each in members):
                 continue
             told = {tell_product(each) for each in members}
+            # Of a name that says nothing only the file tells; there are few such files.
+            if told == {None} and name in self.overlays:
+                continue
             found.setdefault(told.pop() if len(told) == 1 else None, []).append(name)
+        return found
+
+    @cached_property
+    def overlays(self) -> dict[str, tuple[tuple[str, ...], str]]:
+        """Rasters of three bands or more, and what these are: photos and embeddings, no heights."""
+        found = {}
+        for name in self._ending((".tif", ".tiff")):
+            bands = None if tell_product(name) else read_bands(self.folder / name)
+            if bands is not None:
+                found[name] = bands
         return found
 
     def _list_rasters(self, name: str) -> list[str]:

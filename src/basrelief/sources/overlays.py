@@ -10,9 +10,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio import Affine
-from rasterio.errors import RasterioError
 from rasterio.transform import array_bounds
 from rasterio.warp import calculate_default_transform, transform_bounds
 from rasterio.windows import Window as RasterWindow
@@ -38,7 +36,9 @@ from basrelief.sources.photo_headers import (
     find_scale,
     is_mute,
 )
+from basrelief.sources.raster_places import find_move
 from basrelief.sources.tiles import (
+    BROKEN_RASTER,
     GRID_TOLERANCE,
     RasterFile,
     bounded_gdal,
@@ -50,6 +50,9 @@ from basrelief.sources.warp import resample
 CLOUDED = (0, 1, 3, 8, 9, 10)
 """Classes of Sentinel-2's scene classification that show no ground: no data, saturated, shadows of
 clouds, and clouds, likely, surely, or thin."""
+
+N_CLASSES = 12
+"""Classes of the scene classification, counted from 0."""
 
 SPARE_CELLS = 3
 """Cells around a window that are read besides: what its edge is resampled from."""
@@ -165,7 +168,9 @@ def read_overlay_header(
         raise InputError(f"{name}: {what} read as a GeoTIFF: gdal_translate IN OUT.tif")
     try:
         with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
-            stranger = find_stranger(dataset, raster.file) if raster.member is None else None
+            stranger = None
+            if raster.member is None:
+                stranger = find_stranger(dataset, raster.file) or find_move(dataset, raster.file)
             return OverlayFile(
                 raster=raster,
                 driver=driver,
@@ -175,7 +180,7 @@ def read_overlay_header(
                 shape=dataset.shape,
                 **_read_numbers(dataset, asked, name, stranger),
             )
-    except (RasterioError, CRSError, ValueError) as error:
+    except BROKEN_RASTER as error:
         reason = say_gdal_reason(error, raster.path, name)
         what = "no embeddings" if isinstance(asked, EmbeddingSettings) else "no photo"
         raise InputError(f"{name}: this is {what} that can be read ({reason}).") from error
@@ -292,8 +297,10 @@ def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]
             for index in file.indexes:
                 has_data &= dataset.read_masks(index, window=window) > 0
             if file.mask is not None:
-                has_data &= ~np.isin(dataset.read(file.mask, window=window), CLOUDED)
-    except (RasterioError, MemoryError, ValueError) as error:
+                classes = dataset.read(file.mask, window=window)
+                _refuse_odd_classes(classes[has_data], file.name)
+                has_data &= ~np.isin(classes, CLOUDED)
+    except BROKEN_RASTER as error:
         reason = say_gdal_reason(error, file.raster.path, file.name)
         raise InputError(
             f"{file.name}: cannot be read to its end, it may be truncated ({reason}). "
@@ -310,3 +317,14 @@ def _read_window(file: OverlayFile, window: RasterWindow) -> NDArray[np.float32]
         has_data &= np.isfinite(values).all(axis=0)
     values[:, ~has_data] = np.nan
     return values
+
+
+def _refuse_odd_classes(classes: NDArray[Any], name: str) -> None:
+    """Stop where a mask holds what is no class: clouds would pass for ground."""
+    odd = np.setdiff1d(classes, np.arange(N_CLASSES))
+    if odd.size:
+        raise InputError(
+            f"{name}: data.photo.mask is to be Sentinel-2's scene classification, with whole "
+            f"numbers from 0 to {N_CLASSES - 1}, and has {odd[0]:g}. Give it as it is published, "
+            "or take mask out."
+        )

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from pyproj import CRS
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
 
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+from basrelief.sources.raster_places import find_place_fault
+from basrelief.sources.tiles import bounded_gdal
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 """Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""
+
+FEWEST_BANDS = 3
+"""Of a photo: heights have one, and what has two is neither."""
 
 KINDS = ("uint8", "uint16", "int16", "float32", "float64")
 """What a photo's numbers may be stored as."""
@@ -55,22 +63,12 @@ def find_photo_fault(dataset: Any) -> str | None:
     if strange:
         return f"holds numbers of kind {strange[0]}; a photo has {', '.join(KINDS)}."
     n_bands = dataset.count - (ColorInterp.alpha in dataset.colorinterp)
-    if n_bands < 3:
+    if n_bands < FEWEST_BANDS:
         return (
             f"has {n_bands} band{'s' * (n_bands > 1)}; a photo has three or more. Stack bands that "
             "come one a file: gdalbuildvrt -separate, then gdal_translate to a GeoTIFF."
         )
     return find_place_fault(dataset)
-
-
-def find_place_fault(dataset: Any) -> str | None:
-    """Say why nobody can tell where an open raster lies, or nothing."""
-    # What rasterio gives where a file says nothing of its place.
-    if dataset.transform.is_identity:
-        return "carries no place on the ground. Give a georeferenced raster."
-    if dataset.transform.is_degenerate:
-        return "has cells without any ground. Fetch it again."
-    return None
 
 
 def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
@@ -88,7 +86,7 @@ def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
     return found
 
 
-def _name_bands(dataset: Any) -> list[str]:
+def name_bands(dataset: Any) -> list[str]:
     """Name the bands of an open raster in lower case; empty where a band has no name."""
     told = [(each or "").strip().lower() for each in dataset.descriptions]
     # Names that somebody wrote outweigh colours, which programs set by the order of bands.
@@ -97,9 +95,27 @@ def _name_bands(dataset: Any) -> list[str]:
     return [COLOURS.get(each, "") for each in dataset.colorinterp]
 
 
+def read_bands(path: Path) -> tuple[tuple[str, ...], str] | None:
+    """Read the bands of a GeoTIFF of three or more, and of which kind their numbers are.
+
+    Returns
+    -------
+    names, kind
+        Names of Sentinel-2's bands as colours, "" for a band without one; None of any other file.
+    """
+    try:
+        with bounded_gdal(), rasterio.open(path, driver="GTiff") as dataset:
+            if dataset.count < FEWEST_BANDS:
+                return None
+            names = tuple(SENTINEL_BANDS.get(each, each) for each in name_bands(dataset))
+            return names, str(dataset.dtypes[0])
+    except RasterioError:
+        return None
+
+
 def find_bands(dataset: Any, asked: PhotoSettings, name: str) -> tuple[int, ...]:
     """Find the bands asked for by their names, or by their number where they have none."""
-    told = _name_bands(dataset)
+    told = name_bands(dataset)
     alias = [SENTINEL_BANDS.get(each, each) for each in told]
     is_left = [
         k
@@ -132,6 +148,12 @@ def pick_bands(
     wanted = [each.lower() for each in asked]
     for names in told:
         if all(each in names for each in wanted):
+            twice = next((each for each in wanted if names.count(each) > 1), None)
+            if twice is not None:
+                raise InputError(
+                    f"{where}: {names.count(twice)} of its bands are called {twice!r}. Give each "
+                    "band that is asked for a name of its own (its description, in GDAL's words)."
+                )
             return tuple(names.index(each) + 1 for each in wanted)
     shown = [each for each in told[0] if each]
     is_some = any(each in names for names in told for each in wanted)
@@ -149,7 +171,7 @@ def find_mask(dataset: Any, asked: PhotoSettings, name: str) -> int | None:
     """Find the band of classes that clouds are told by; None where nobody asked."""
     if asked.mask is None:
         return None
-    told = _name_bands(dataset)
+    told = name_bands(dataset)
     if asked.mask.lower() not in told:
         raise InputError(
             f"{name}: data.photo.mask = {asked.mask!r}, and none of its bands is called so. Stack "
@@ -166,6 +188,12 @@ def find_scale(
     kinds = {str(dataset.dtypes[index - 1]) for index in indexes}
     factors = tuple(float(dataset.scales[index - 1]) for index in indexes)
     offsets = tuple(float(dataset.offsets[index - 1]) for index in indexes)
+    if not all(np.isfinite((*factors, *offsets))) or not all(factors):
+        raise InputError(
+            f"{name}: says that its numbers are to be multiplied by {factors[0]:g} and "
+            f"{offsets[0]:g} added, which makes no picture. Take both away: "
+            "gdal_translate -a_scale 1 -a_offset 0 IN.tif OUT.tif"
+        )
     is_said = any(each != 1.0 for each in factors) or any(offsets)
     n_bands = len(indexes)
     if not is_said:

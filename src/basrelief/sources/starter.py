@@ -20,6 +20,7 @@ from basrelief.sources.national_grid import NATIONAL_GRID, lies_in_square
 from basrelief.sources.pairs import Pair, choose_pair
 from basrelief.sources.pictures import read_pictures
 from basrelief.sources.products import Product, read_name
+from basrelief.sources.starter_eyes import Proposal, propose_overlays, propose_tables
 from basrelief.sources.targets import find_target
 from basrelief.sources.tiles import find_tiles
 from basrelief.toml import format_value
@@ -51,6 +52,9 @@ class Starter:
     """A configuration as it is filled."""
 
     choices: list[StarterLine] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    """Tables of their own that could stand there too."""
+
     path: Path = Path()
 
     def add(self, key: str, value: Any, why: str, example: Any = None, needed: bool = True) -> None:
@@ -163,7 +167,7 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
     surface = _choose_surface(lying, starter)
     _choose_terrain(lying, starter, surface)
     pair = choose_pair(lying, surface.mosaic) if surface else None
-    if pair is None:
+    if surface is None or pair is None:
         _leave_areas(lying, starter)
         return
     starter.add("areas", pair.areas, pair.describe_areas())
@@ -171,6 +175,8 @@ def _fill_rasters(lying: Lying, starter: Starter) -> None:
     _choose_lookup(lying, starter, pair)
     _choose_crime(lying, starter, pair)
     _add_targets(starter, pair.labels)
+    starter.proposals += propose_overlays(lying, surface.mosaic, surface.crs)
+    starter.proposals += propose_tables(lying, pair)
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,8 @@ class _Surface:
 
     mosaic: Mosaic
     names: list[str]
+    crs: str | None
+    """Of files that carry none."""
 
 
 def _choose_surface(lying: Lying, starter: Starter) -> _Surface | None:
@@ -207,7 +215,7 @@ def _choose_surface(lying: Lying, starter: Starter) -> _Surface | None:
         if crs is not None:
             why = "The files carry no CRS; they lie where the National Grid has their names."
             starter.add("crs", crs, why)
-        return _Surface(mosaic, group)
+        return _Surface(mosaic, group, crs)
     starter.add("dsm", None, why, example)
     return None
 
@@ -324,7 +332,10 @@ def _add_targets(starter: Starter, table: LabelTable | None) -> None:
     """Choose what is predicted: all domains, or what is known by its heading."""
     headings = [h for h in table.headings if h][:8] if table else []
     if table and table.domains:
-        why = f"The index and its domains: {', '.join(table.domains)}."
+        # "all" takes the categories of counts too, where there are any.
+        has_crime = any(each.key == "crime" and each.value for each in starter.choices)
+        more = ", and each category of crime" if has_crime else ""
+        why = f"The index and its domains: {', '.join(table.domains)}{more}."
         starter.add("targets", "all", why)
     elif table and table.known:
         starter.add("targets", list(table.known), "What the table is known to have.")
@@ -343,12 +354,21 @@ def _format(starter: Starter, lying: Lying) -> str:
         "[data]",
     ]
     for choice in starter.choices:
-        lines += textwrap.wrap(choice.why, WIDTH, initial_indent="# ", subsequent_indent="# ")
+        lines += _wrap(choice.why)
         is_told = choice.value is not None
         value = format_value(choice.value if is_told else choice.example)
         lines += [f"{'' if is_told else '# '}{choice.key} = {value}", ""]
+    for proposal in starter.proposals:
+        lines += [*_wrap(proposal.why), f"# [{proposal.header}]"]
+        lines += [f"# {key} = {format_value(value)}" for key, value in proposal.keys.items()]
+        lines += [""]
     lines += ["[models]", *_format_weights(lying)]
     return "\n".join(lines) + "\n"
+
+
+def _wrap(text: str) -> list[str]:
+    """Write a reason as lines of remarks."""
+    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
 def _format_weights(lying: Lying) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.config import InputError
-from basrelief.grid import Bounds, intersect_bounds
+from basrelief.grid import Bounds, Grid, intersect_bounds
 from basrelief.run import Notes
-from basrelief.sources.lidar import Mosaic
+from basrelief.sources.lidar import Mosaic, Raster
 from basrelief.sources.neighbours import find_touched
 from basrelief.sources.plausible import (
     APART_M,
@@ -21,6 +21,7 @@ from basrelief.sources.plausible import (
     SAME_SHARE,
     SAME_SURFACE_M,
 )
+from basrelief.sources.warp import spread_over
 from basrelief.typed import Typed
 
 FEW_WINDOWS = 4
@@ -115,9 +116,21 @@ def _note_same_tiles(
 
 def _subtract(surface: Mosaic, terrain: Mosaic, bounds: Bounds) -> tuple[NDArray[np.float32], int]:
     """Subtract terrain from surface on a window's cells, and count those of the surface alone."""
-    top, low = surface.read(bounds).values, terrain.read(bounds).values
-    rows, cols = (min(sizes) for sizes in zip(top.shape, low.shape, strict=True))
+    top, low = surface.read(bounds), terrain.read(bounds)
+    # On the coarser cells: a surface averaged to them is told from a terrain like any other.
+    if top.grid.cell_m < 0.99 * low.grid.cell_m:
+        top = _average(top, low.grid)
+    elif low.grid.cell_m < 0.99 * top.grid.cell_m:
+        low = _average(low, top.grid)
+    shapes = zip(top.grid.shape, low.grid.shape, strict=True)
+    rows, cols = (slice(min(sizes)) for sizes in shapes)
     # Half a cell aside is as near as their grids may lie: enough for what is asked here.
-    above = top[:rows, :cols] - low[:rows, :cols]
-    n_bare = int((np.isfinite(top[:rows, :cols]) & np.isnan(above)).sum())
+    above = top.values[rows, cols] - low.values[rows, cols]
+    n_bare = int((np.isfinite(top.values[rows, cols]) & np.isnan(above)).sum())
     return np.asarray(above[np.isfinite(above)]), n_bare
+
+
+def _average(fine: Raster, coarse: Grid) -> Raster:
+    """Average heights to coarser cells, those of the other raster."""
+    own = fine.grid
+    return Raster(spread_over(fine.values, own.transform, coarse, cell_m=own.cell_m), coarse)

@@ -13,13 +13,14 @@ from typing import Any
 import rasterio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.sources.archives import list_members
-from basrelief.sources.ascii_grids import find_corner_fault
+from basrelief.sources.ascii_grids import find_header_fault
 from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
     OFFLINE,
@@ -31,8 +32,13 @@ from basrelief.sources.formats import (
     refuse_odd_neighbours,
 )
 from basrelief.sources.inputs import expand_pattern, refuse_absent
-from basrelief.sources.plausible import FARTHEST_M, LARGEST_CELL_M, METRES_A_UNIT, SMALLEST_CELL_M
+from basrelief.sources.plausible import METRES_A_UNIT
+from basrelief.sources.raster_places import find_move, find_place_fault
 from basrelief.typed import Typed
+
+# GDAL's own errors come through where rasterio asks for a header's words only when they are wanted.
+BROKEN_RASTER = (RasterioError, CPLE_BaseError, CRSError, MemoryError, ValueError)
+"""What rasterio and PROJ raise of a broken raster, depending on what the damage hits first."""
 
 UNIT_TOLERANCE = 0.01
 """Parts by which two words for one unit may differ: the feet in use do by a millionth."""
@@ -242,16 +248,18 @@ def _read_header(found: RasterFile) -> Tile:
                 unit_m=unit_m,
                 is_scaled=dataset.scales[:1] != (1.0,) or dataset.offsets[:1] != (0.0,),
                 has_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0],
-                fault=(find_corner_fault(head) if driver == "AAIGrid" and cell.c == 0 else None)
+                fault=(find_header_fault(head) if driver == "AAIGrid" else None)
                 or _find_odd_band(dataset)
                 or _find_odd_scale(dataset)
+                or find_place_fault(dataset)
                 or _find_odd_cells(dataset)
                 or (find_stranger(dataset, file) if member is None else None)
+                or (find_move(dataset, file) if driver == "GTiff" and member is None else None)
                 or fault
                 or _find_double(dataset, unit_m, unit),
             )
     # A CRS that GDAL writes and PROJ does not read is as little use as a broken file.
-    except (RasterioError, CRSError, ValueError) as error:
+    except BROKEN_RASTER as error:
         raise InputError(
             f"{name}: this is no raster that can be read ({say_gdal_reason(error, path, name)}). "
             "Narrow the pattern to ASCII grids, GeoTIFFs or zips of them, or fetch it again."
@@ -356,18 +364,6 @@ def _find_odd_scale(dataset: Any) -> str | None:
 def _find_odd_cells(dataset: Any) -> str | None:
     """Say why the cells of an open raster cannot be laid on a grid, or nothing."""
     cell = dataset.transform
-    # What rasterio gives where a file says nothing of its place.
-    if cell.is_identity:
-        return "carries no place on the ground. Give a georeferenced raster."
-    # Written so that not-a-number is no place either.
-    is_degrees = dataset.crs is not None and dataset.crs.is_geographic
-    # What is in degrees is told so, by its CRS.
-    is_sized = is_degrees or SMALLEST_CELL_M <= abs(cell.a) <= LARGEST_CELL_M
-    if not (is_sized and max(abs(cell.c), abs(cell.f)) < FARTHEST_M):
-        return (
-            f"its corner lies at {cell.c:g}, {cell.f:g} with cells of {cell.a:g}, which is no "
-            "place in metres. Fetch it again."
-        )
     n_cells = max(dataset.shape)
     # Over all cells: what is too little to see in one adds up to a shift of the last.
     is_square = abs(abs(cell.a) - abs(cell.e)) * n_cells <= GRID_TOLERANCE * abs(cell.a)

@@ -9,6 +9,7 @@ import pytest
 import shapely
 from pyproj import CRS
 
+from basrelief.config import InputError
 from basrelief.run import Notes, Run
 from basrelief.sources.areas import find_area_vintage, read_areas
 from basrelief.sources.census import name_msoa
@@ -73,8 +74,9 @@ def test_areas_with_half_their_ground_in_a_place_belong_to_it(
 
 def test_a_place_without_a_whole_area_is_told(client: Client, tmp_path: Path) -> None:
     place = NamedPlace("spot", shapely.Point(500_500, 180_500).buffer(60), ENGLAND)
-    brought = bring(client, find_boundaries(place, 2021), tmp_path / "out", client.say)
-    assert "spot: no small area lies there" in brought.failures[0]
+    # At once, and not after hours of tiles: nothing else of such a place is of use.
+    with pytest.raises(InputError, match="spot: no small area lies there"):
+        bring(client, find_boundaries(place, 2021), tmp_path / "out", client.say)
     assert not (tmp_path / "out" / "boundaries" / "areas.gpkg").exists()
 
 

@@ -17,7 +17,7 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.england import find_lidar
 from basrelief.sources.fetch.offers import bring, sum_bytes
 from basrelief.sources.fetch.place import NamedPlace
-from basrelief.sources.lidar import check_same_grid, open_mosaic
+from basrelief.sources.lidar import check_same_place, open_mosaic
 from basrelief.typed import Typed
 
 Open = Callable[..., Client]
@@ -244,7 +244,7 @@ def test_what_was_brought_is_opened_by_a_run(
     for key in ("dsm", "dtm"):
         pattern = f"lidar/{key}/*"
         mosaics.append(open_mosaic(Typed(key, pattern, tmp_path / pattern), None, notes))
-    check_same_grid(*mosaics)
+    check_same_place(mosaics[0], mosaics[1], notes)
     west, south, east, north = mosaics[0].grid.bounds
     inside = (west + 20, south + 20, west + 60, south + 60)
     surface, terrain = (mosaic.read(inside).values for mosaic in mosaics)

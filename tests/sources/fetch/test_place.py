@@ -11,6 +11,7 @@ from pyproj import Transformer
 
 from basrelief.config import InputError
 from basrelief.sources.fetch.client import Client
+from basrelief.sources.fetch.gazetteer import WELSH, fold_name
 from basrelief.sources.fetch.place import find_place, place_of_bounds, place_of_file
 
 
@@ -36,16 +37,27 @@ def client(start: Callable[..., str], places: str, make_client: Callable[..., Cl
         ("Testham Ward 3", "Testham Ward 3", "England", (502_000, 182_000, 504_000, 184_000)),
         ("Abbey, testham", "Abbey", "England", (500_000, 180_000, 502_000, 182_000)),
         ("Priory & Docks", "Priory & Docks", "England", (507_000, 180_000, 508_000, 181_000)),
+        ("king’s test", "King's Test", "England", (504_000, 180_000, 508_000, 184_000)),
+        ("Priory and Docks", "Priory & Docks", "England", (507_000, 180_000, 508_000, 181_000)),
+        ("Old-Mill, kings test", "Old Mill", "England", (507_000, 181_000, 508_000, 182_000)),
+        ("Dinas Maar", "Dinas Maâr", "Wales", (320_500, 240_500, 323_500, 243_500)),
+        ("Cwm-y-Prâwf", "Cwmtest", "Wales", (320_000, 240_000, 324_000, 244_000)),
         ("Old Mill, Testham", "Old Mill", "England", (502_000, 181_000, 503_000, 182_000)),
         ("te1 1st", "TE1 1ST", "England", (500_500, 180_500, 503_500, 183_500)),
     ],
 )
 def test_a_place_is_found_by_what_it_is_called(
-    client: Client, typed: str, name: str, country: str, bounds: tuple[float, ...]
+    client: Client,
+    typed: str,
+    name: str,
+    country: str,
+    bounds: tuple[float, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(WELSH, "cwm y prawf", "Cwmtest")
     place = find_place(client, typed)
     assert (place.name, place.country.name) == (name, country)
-    assert place.bounds == pytest.approx(bounds, abs=1e-6)
+    assert place.bounds == pytest.approx(bounds, abs=0.5)
     assert place.credit is not None
 
 
@@ -71,7 +83,7 @@ def test_what_is_not_one_place_is_refused(client: Client, typed: str, message: s
 def test_a_place_name_in_an_old_encoding_is_ground_around_its_point(client: Client) -> None:
     place = find_place(client, "dinas maâr", radius_m=800)
     assert place.country.name == "Wales"
-    x, y = Transformer.from_crs(4326, 27700, always_xy=True).transform(-3.7, 52.7)
+    x, y = Transformer.from_crs(4326, 27700, always_xy=True).transform(-3.1393844, 52.0708527)
     west, south, east, north = place.bounds
     assert ((west + east) / 2, (south + north) / 2) == pytest.approx((x, y), abs=1)
     assert east - west == pytest.approx(1600, abs=1)
@@ -108,6 +120,41 @@ def test_bounds_and_files_are_places(client: Client, tmp_path: Path) -> None:
     place = place_of_file(client, tmp_path / "mine.geojson")
     assert (place.name, place.country.name) == ("mine", "Scotland")
     assert place.bounds == pytest.approx((509_000, 181_000, 510_000, 182_000), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept", "words"),
+    [
+        # Into the sea, where no district is.
+        ((499_000, 181_000, 501_000, 183_000), (500_000, 181_000, 501_000, 183_000), ""),
+        # Over a border: 1,000 of 1,900 metres.
+        ((507_000, 181_000, 508_900, 183_000), (507_000, 181_000, 508_000, 183_000), "53%"),
+    ],
+)
+def test_of_bounds_the_ground_of_one_country_is_kept_and_the_rest_told(
+    client: Client,
+    lines: list[str],
+    typed: tuple[float, float, float, float],
+    kept: tuple[float, ...],
+    words: str,
+) -> None:
+    place = place_of_bounds(client, typed)
+    assert place.bounds == pytest.approx(kept)
+    assert place.country.name == "England"
+    assert [line for line in lines if "of its ground is of England" in line] == (
+        [line for line in lines if words in line] if words else []
+    )
+    assert len(lines) == bool(words)
+
+
+def test_ground_around_a_point_ends_at_the_border_of_its_country(client: Client) -> None:
+    # The middle of King's Test is two kilometres from Scotland.
+    west, _, east, _ = find_place(client, "King's Test", radius_m=2500).bounds
+    assert (west, east) == pytest.approx((503_500, 508_000))
+
+
+def test_welsh_names_of_districts_are_kept_as_they_are_compared() -> None:
+    assert [name for name in WELSH if fold_name(name) != name] == []
 
 
 @pytest.mark.parametrize("text", ["<html></html>", '{"type": "FeatureCollection", "features": []}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -126,6 +127,59 @@ def test_what_did_not_come_is_named_and_the_same_command_goes_on(
     assert len(list((out / "lidar").rglob("*.tif"))) == len(offers["lidar"]) - 1
     offers["lidar"][0] = whole
     assert fetch(client, out).missing == []
+
+
+def test_two_do_not_write_into_one_folder_at_once(
+    client: Client, offers: dict[str, list[Offer]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first = vars(offers["labels"][0])
+
+    def make(client: Client, part: Path) -> None:
+        # While one is at work: another with the same folder, which has no file yet.
+        with pytest.raises(InputError, match="another basrelief works there"):
+            fetch(client, out)
+        first["make"](client, part)
+
+    offers["labels"][0] = Offer(**(first | {"make": make}))
+    assert fetch(client, out).missing == []
+    assert len(read_json(out / "credits.json")) == 20
+
+
+def test_a_fetch_that_was_stopped_before_its_first_file_goes_on(
+    client: Client, offers: dict[str, list[Offer]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for found in offers.values():
+        found[:] = [Offer(**(vars(each) | {"make": stop})) for each in found]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(client, out)
+    # What a killed process leaves: folders, and a piece of a file.
+    (out / "labels").mkdir(exist_ok=True)
+    (out / "labels" / ".iod.12345678.part.csv").touch()
+    with pytest.raises(KeyboardInterrupt):
+        fetch(client, out)
+    assert not list((out / "labels").iterdir())
+
+
+def stop(client: Client, part: Path) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_stops_all_and_is_said_once(
+    client: Client, offers: dict[str, list[Offer]], tmp_path: Path
+) -> None:
+    tried: list[Path] = []
+
+    def fill(client: Client, part: Path) -> None:
+        tried.append(part)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for found in offers.values():
+        found[:] = [Offer(**(vars(each) | {"make": fill})) for each in found]
+    with pytest.raises(OSError, match="No space left"):
+        fetch(client, tmp_path / "out")
+    assert len(tried) < 10
 
 
 def test_much_is_brought_only_when_agreed(

@@ -17,7 +17,7 @@ from basrelief.sources.england import ENGLAND, ONS
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.features import query_features
 from basrelief.sources.fetch.gazetteer import read_place_names
-from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.fetch.offers import EmptyPlaceError, Offer
 from basrelief.sources.fetch.ons import LAD, LSOA, MSOA, WARD
 from basrelief.sources.fetch.place import NamedPlace
 from basrelief.sources.national_grid import EPSG, NATIONAL_GRID
@@ -84,7 +84,7 @@ def find_inside(areas: gpd.GeoDataFrame, place: NamedPlace) -> gpd.GeoDataFrame:
 
     Raises
     ------
-    ServiceError
+    EmptyPlaceError
         If there is none.
     """
     polygons = areas.geometry.to_numpy()
@@ -92,7 +92,7 @@ def find_inside(areas: gpd.GeoDataFrame, place: NamedPlace) -> gpd.GeoDataFrame:
     # By ground, not by middle: the middle of a crescent lies outside of it.
     chosen = areas[inside >= MIN_INSIDE * shapely.area(polygons)]
     if chosen.empty:
-        raise ServiceError(
+        raise EmptyPlaceError(
             f"{place.name}: no small area lies there with half its ground or more. Take a larger "
             "--radius or --bounds."
         )

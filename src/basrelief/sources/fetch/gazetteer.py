@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -10,8 +11,42 @@ import pandas as pd
 import shapely
 from pyproj import Transformer
 
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.national_grid import NATIONAL_GRID
+
+WELSH = {
+    "abertawe": "Swansea",
+    "bro morgannwg": "Vale of Glamorgan",
+    "caerdydd": "Cardiff",
+    "caerffili": "Caerphilly",
+    "casnewydd": "Newport",
+    "castell nedd port talbot": "Neath Port Talbot",
+    "merthyr tudful": "Merthyr Tydfil",
+    "pen y bont ar ogwr": "Bridgend",
+    "sir benfro": "Pembrokeshire",
+    "sir ddinbych": "Denbighshire",
+    "sir fynwy": "Monmouthshire",
+    "sir gaerfyrddin": "Carmarthenshire",
+    "sir y fflint": "Flintshire",
+    "tor faen": "Torfaen",
+    "wrecsam": "Wrexham",
+    "ynys mon": "Isle of Anglesey",
+}
+"""Districts of Wales whose names differ, as `fold_name` writes them: the layer has the English."""
+
+
+def fold_name(name: str) -> str:
+    """Write a name as it is compared: people leave out accents, apostrophes and hyphens.
+
+    Examples
+    --------
+    >>> fold_name("Ynys Môn"), fold_name("King’s Lynn & West-Norfolk")
+    ('ynys mon', 'kings lynn and west norfolk')
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("&", " and ")).casefold()
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return " ".join(re.sub(r"-", " ", re.sub(r"['’‘ʼ`´.]", "", letters)).split())
 
 
 def read_place_names(client: Client) -> pd.DataFrame:
@@ -55,7 +90,7 @@ def _check_names_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             _find_csv(archive)
-    except zipfile.BadZipFile as error:
+    except BROKEN as error:
         raise ServiceError("www.arcgis.com: the Index of Place Names came as no zip") from error
 
 

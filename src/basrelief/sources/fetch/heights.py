@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,11 +11,11 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from basrelief.config import InputError
 from basrelief.grid import Bounds
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
 from basrelief.sources.national_grid import (
@@ -28,7 +27,7 @@ from basrelief.sources.national_grid import (
 )
 from basrelief.sources.plausible import IMPOSSIBLE
 from basrelief.sources.products import Product
-from basrelief.sources.tiles import Tile, bounded_gdal, find_tiles
+from basrelief.sources.tiles import BROKEN_RASTER, Tile, bounded_gdal, find_tiles
 from basrelief.typed import Typed
 
 MARGIN_M = 20.0
@@ -102,7 +101,7 @@ def check_heights(square: str, cell_m: float, is_zero_void: bool = False) -> Cal
             for tile in tiles:
                 _check_square(tile, square, cell_m)
             seen = np.concatenate([_read_rows(tile) for tile in tiles])
-        except (RasterioError, InputError, zipfile.BadZipFile, zlib.error) as error:
+        except (*BROKEN_RASTER, InputError, *BROKEN) as error:
             reason = str(error.__cause__ or error).replace(str(path), "it").replace(path.name, "it")
             raise ServiceError(f"what came is of no use ({reason.rstrip('.')})") from error
         # A service that has nothing answers with zeros and HTTP 200.

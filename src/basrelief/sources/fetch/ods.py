@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import ServiceError
 
 MAX_BYTES = 400 * 2**20
@@ -52,7 +53,7 @@ def read_sheet(path: Path, has_heading: str) -> list[list[str]]:
                     at = next((k for k, row in enumerate(rows) if has_heading in row), None)
                     if at is not None:
                         return rows[at:]
-    except (OSError, KeyError, zipfile.BadZipFile, ParseError) as error:
+    except (KeyError, ParseError, *BROKEN) as error:
         raise ServiceError(f"{path.name}: cannot be read as a workbook ({error})") from error
     raise ServiceError(f"{path.name}: no sheet has a column {has_heading!r}")
 

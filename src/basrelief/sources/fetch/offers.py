@@ -23,7 +23,7 @@ from rich.progress import (
 
 from basrelief.config import InputError
 from basrelief.hashes import hash_file
-from basrelief.run import Record, read_json, replacing, write_json
+from basrelief.run import Record, is_disk_full, read_json, replacing, write_json
 from basrelief.sources.archives import show_size
 from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
 from basrelief.sources.inputs import CREDITS, find_existing
@@ -33,6 +33,10 @@ SPARE_BYTES = 2**30
 """What a disk must have left after a download: the run that follows writes as well."""
 
 _writing = threading.Lock()
+
+
+class EmptyPlaceError(InputError):
+    """A place holds no area, so that nothing else that is brought of it would be of use."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ def bring(
     Raises
     ------
     InputError
-        If two offers have one name, or there is no room for them.
+        If two offers have one name, there is no room for them, or the place holds no area.
+    OSError
+        If the disk is full.
     """
     _check_names(offers, folder)
     _check_room(client, offers, folder)
@@ -157,9 +163,14 @@ def _bring_one(client: Client, offer: Offer, folder: Path) -> Path | str:
         with replacing(target) as part:
             record = _make(client, offer, part) if offer.make else _download(client, offer, part)
         keep_credit(folder, offer.name, offer, record)
+    except EmptyPlaceError:
+        raise
     except InputError as error:
         return f"{offer.what}: {error}"
     except OSError as error:
+        # Nor could any of the others be written, and each would be fetched for nothing.
+        if is_disk_full(error):
+            raise
         return f"{offer.what}: cannot be written ({error.strerror})"
     return target
 

@@ -31,11 +31,14 @@ from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.features import query_features, quote
-from basrelief.sources.fetch.gazetteer import read_place_names
+from basrelief.sources.fetch.gazetteer import WELSH, fold_name, read_place_names
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
 from basrelief.sources.licences import Credit
 from basrelief.sources.national_grid import NATIONAL_GRID, WHOLE_GRID
 from basrelief.typed import Typed
+
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ`´", "'"))
+"""What telephones and word processors write for the one that names have."""
 
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}")
 
@@ -46,6 +49,9 @@ SAME_PLACE_M = 3000.0
 """Two entries of one name and district that lie nearer are one place."""
 
 N_SHOWN = 12
+
+SLIVER_SHARE = 0.001
+"""Of a place's ground that is worth no word, where it lies beyond a border."""
 
 MSOA_NAMES = Credit(
     source="House of Commons Library",
@@ -101,6 +107,8 @@ class _Hit:
     """Of itself or of its district: its first letter tells the country."""
 
     credit: Credit = ONS
+    is_unit: bool = True
+    """Whether it is a whole unit of a country, as districts and wards are."""
 
 
 def find_place(
@@ -126,7 +134,8 @@ def find_place(
     InputError
         If nothing has that name, or several places have: lists them with their districts.
     """
-    name, _, district = (tidy_text(part) for part in tidy_text(typed).partition(","))
+    whole = tidy_text(typed).translate(APOSTROPHES)
+    name, _, district = (part.strip() for part in whole.partition(","))
     if radius_m is not None and not 50 <= radius_m <= 100_000:
         raise InputError(f"--radius {radius_m:g}: must be between 50 and 100,000 metres.")
     if not name:
@@ -134,18 +143,18 @@ def find_place(
     around_m = radius_m or RADIUS_M
     # Only by a flag: its terms want that no program asks it in the background.
     if nominatim:
-        return _settle(_find_by_nominatim(client, typed, around_m), typed, radius_m)
+        return _settle(client, _find_by_nominatim(client, typed, around_m), typed, radius_m)
     # Before names: no district or ward is called like one.
     if POSTCODE.fullmatch(name.upper()):
         return _find_postcode(client, name.upper(), around_m)
-    hits = _find_districts(client, tidy_text(typed))
+    hits = _find_districts(client, whole)
     if hits:
-        return _settle(hits, typed, radius_m)
+        return _settle(client, hits, typed, radius_m)
     # From what has an outline of its own to what is a point: ground around a point is a guess.
     for find in (_find_wards, _find_msoas, _find_place_names):
         hits = [hit for hit in find(client, name, around_m) if _is_in(hit, district)]
         if hits:
-            return _settle(hits, typed, radius_m)
+            return _settle(client, hits, typed, radius_m)
     raise _describe_unknown(client, typed, name)
 
 
@@ -165,10 +174,8 @@ def place_of_bounds(client: Client, bounds: Bounds, name: str | None = None) -> 
             f"--bounds {shown}: must be west,south,east,north in metres of the British National "
             f"Grid ({NATIONAL_GRID}), as in 525000,180000,535000,190000."
         )
-    box = shapely.box(*bounds)
-    return NamedPlace(
-        name or f"bounds {shown}", box, _find_country(client, box, f"--bounds {shown}")
-    )
+    ground, country = _keep_country(client, shapely.box(*bounds), f"--bounds {shown}")
+    return NamedPlace(name or f"bounds {shown}", ground, country)
 
 
 def place_of_file(client: Client, path: Path) -> NamedPlace:
@@ -195,10 +202,10 @@ def place_of_file(client: Client, path: Path) -> NamedPlace:
     if not len(shapes):
         raise InputError(f"--areas {path}: holds no polygon.")
     outline = shapely.union_all(shapely.force_2d(shapes))
-    return NamedPlace(path.stem, outline, _find_country(client, outline, f"--areas {path}"))
+    return NamedPlace(path.stem, *_keep_country(client, outline, f"--areas {path}"))
 
 
-def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPlace:
+def _settle(client: Client, hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPlace:
     """Take the only place of a name; of several none: whichever is taken may be the wrong one."""
     if len(hits) > 1:
         shown = sorted(_name_hit(hit, hits) for hit in hits)
@@ -216,6 +223,8 @@ def _settle(hits: Sequence[_Hit], typed: str, radius_m: float | None) -> NamedPl
     # From the middle of what was found: the outline of a district is mostly too much to fetch.
     if radius_m is not None:
         outline = shapely.buffer(shapely.centroid(outline), radius_m)
+    if radius_m is not None or not hit.is_unit:
+        outline, _ = _keep_country(client, outline, f"--place {typed!r}", country)
     return NamedPlace(hit.name, outline, country, hit.credit)
 
 
@@ -229,13 +238,14 @@ def _name_hit(hit: _Hit, hits: Sequence[_Hit]) -> str:
 
 
 def _is_in(hit: _Hit, district: str) -> bool:
-    return not district or hit.district.casefold() == district.casefold()
+    return not district or fold_name(hit.district) == fold_name(district)
 
 
 def _find_districts(client: Client, typed: str) -> list[_Hit]:
     """Find districts called as typed, or as the ONS turns it: ``Bristol, City of``."""
     # In this form the ONS lists cities in alphabetical order, and nobody types it.
-    forms = (typed, f"{typed}, City of", f"{typed}, County of", f"City of {typed}")
+    plain = WELSH.get(fold_name(typed)) or re.sub(r" ?& ?", " and ", typed)
+    forms = (plain, f"{plain}, City of", f"{plain}, County of", f"City of {plain}")
     listed = ",".join(quote(each.upper()) for each in forms)
     found = query_features(client, LAD, where=f"UPPER(LAD25NM) IN ({listed})")
     rows = zip(found["LAD25NM"], found["LAD25CD"], found.geometry, strict=True)
@@ -257,7 +267,7 @@ def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
     lad = next((c for c in table if str(c).lower() in ("localauthorityname", "laname")), None)
     if lad is None or not {"msoa21cd", "msoa21hclnm"} <= set(table):
         raise ServiceError(f"houseofcommonslibrary.github.io: unknown columns {list(table)[:8]}")
-    chosen = table[table["msoa21hclnm"].str.casefold() == name.casefold()]
+    chosen = table[table["msoa21hclnm"].map(fold_name, na_action="ignore") == fold_name(name)]
     hits = []
     for code, own, district in zip(
         chosen["msoa21cd"], chosen["msoa21hclnm"], chosen[lad], strict=True
@@ -271,7 +281,7 @@ def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
 def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
     """Find points of the Index of Place Names, as ground around them."""
     table = read_place_names(client)
-    chosen = table[table["name"].str.casefold() == name.casefold()]
+    chosen = table[table["name"].map(fold_name) == fold_name(name)]
     kept: list[Any] = []
     for row in chosen.sort_values("rank", kind="stable").itertuples(index=False):
         # A place stands there as a locality, as a parish and as what is built up, near each other.
@@ -280,7 +290,10 @@ def _find_place_names(client: Client, name: str, around_m: float) -> list[_Hit]:
         )
         if not any(same):
             kept.append(row)
-    return [_Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad) for each in kept]
+    return [
+        _Hit(each.name, each.lad_name, each.point.buffer(around_m), each.lad, is_unit=False)
+        for each in kept
+    ]
 
 
 def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
@@ -301,8 +314,9 @@ def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
     # Said, since a digit of a postcode that is wrong leads to another town.
     district = found.get("admin_district")
     client.say(f"{code} ({district}): the ground within {around_m:g} m")
-    outline = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
-    return NamedPlace(code, outline, country, POSTCODES)
+    circle = shapely.buffer(shapely.Point(float(x), float(y)), around_m)
+    ground, _ = _keep_country(client, circle, f"--place {code!r}", country)
+    return NamedPlace(code, ground, country, POSTCODES)
 
 
 def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
@@ -330,27 +344,42 @@ def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit
             outline = shapely.buffer(shapely.Point(x, y), around_m)
         whole = str(each["display_name"])
         own, _, rest = whole.partition(", ")
-        code = _find_country(client, outline, f"--place {typed!r}").letter
-        hits.append(_Hit(own, rest, outline, code, OPENSTREETMAP))
+        outline, country = _keep_country(client, outline, f"--place {typed!r}")
+        hits.append(_Hit(own, rest, outline, country.letter, OPENSTREETMAP))
     if not hits:
         raise InputError(f"--place {typed!r}: OpenStreetMap knows no such place in Great Britain.")
     return hits
 
 
-def _find_country(client: Client, outline: BaseGeometry, typed: str) -> Country:
-    """Find in which country most of the ground lies."""
+def _keep_country(
+    client: Client, outline: BaseGeometry, typed: str, country: Country | None = None
+) -> tuple[BaseGeometry, Country]:
+    """Keep the ground of one country: neither the sea nor a neighbour has anything to fetch.
+
+    Parameters
+    ----------
+    country
+        By default the one that has most of the ground.
+    """
     west, south, east, north = outline.bounds
     lads = query_features(client, LAD, bounds=(west, south, east, north))
-    shared = shapely.area(shapely.intersection(lads.geometry.to_numpy(), outline))
-    by_country = pd.Series(shared, dtype=float).groupby(lads["LAD25CD"].str[:1].to_numpy()).sum()
+    letters = lads["LAD25CD"].str[:1].to_numpy()
+    shared = shapely.intersection(lads.geometry.to_numpy(), outline)
     # Boxes of districts meet where their ground does not.
-    by_country = by_country[by_country > 0]
-    if by_country.empty or by_country.idxmax() not in COUNTRY_BY_LETTER:
+    by_letter = pd.Series(shapely.area(shared), dtype=float).groupby(letters).sum()
+    by_letter = by_letter[by_letter > 0]
+    letter = country.letter if country else (by_letter.idxmax() if len(by_letter) else "")
+    if letter not in COUNTRY_BY_LETTER or letter not in by_letter:
         raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
-    most = COUNTRY_BY_LETTER[str(by_country.idxmax())]
-    if len(by_country) > 1:
-        client.say(f"{typed}: lies in more than one country; what {most.name} publishes is taken")
-    return most
+    kept = COUNTRY_BY_LETTER[str(letter)]
+    share = by_letter[letter] / by_letter.sum()
+    # Borders of one degree of generalisation leave slivers on the other side of those of another.
+    if share < 1 - SLIVER_SHARE:
+        client.say(
+            f"{typed}: {share:.0%} of its ground is of {kept.name}, and what {kept.name} publishes "
+            "of that is taken; ask for the rest by itself"
+        )
+    return shapely.union_all(shared[(letters == letter) & (shapely.area(shared) > 0)]), kept
 
 
 def _describe_unknown(client: Client, typed: str, name: str) -> InputError:

@@ -8,7 +8,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from basrelief.sources.archives import MAX_MEMBERS, check_member
+from basrelief.sources.archives import BROKEN, MAX_MEMBERS, check_member
 from basrelief.sources.fetch.client import Client, ServiceError, name_host
 
 TAIL_BYTES = 2**20
@@ -60,7 +60,7 @@ class RemoteZip:
                 part.open("wb") as out,
             ):
                 shutil.copyfileobj(source, out)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise ServiceError(f"{name_host(self.url)}: {name} came damaged ({error})") from error
 
 
@@ -82,7 +82,7 @@ def open_remote_zip(client: Client, url: str) -> RemoteZip:
     try:
         with zipfile.ZipFile(file) as archive:
             infos, directory = archive.infolist(), archive.start_dir
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except BROKEN as error:
         raise ServiceError(f"{name_host(url)}: {url} is no zip archive ({error})") from error
     if len(infos) > MAX_MEMBERS:
         raise ServiceError(f"{name_host(url)}: {url} holds more than {MAX_MEMBERS:,} files")

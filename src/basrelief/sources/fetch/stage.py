@@ -13,8 +13,9 @@ import pandas as pd
 
 from basrelief.config import InputError
 from basrelief.grid import Bounds
-from basrelief.marks import refuse_foreign_folder
-from basrelief.run import prepare_folder
+from basrelief.locks import locking
+from basrelief.marks import refuse_foreign_folder, sweep_parts
+from basrelief.run import Run, prepare_folder, write_json
 from basrelief.sources.archives import show_size
 from basrelief.sources.fetch import england, scotland, wales
 from basrelief.sources.fetch.boundaries import find_boundaries
@@ -112,18 +113,24 @@ def fetch_place(
         client.say("nothing was brought")
         return None
     prepare_folder(folder, typed)
-    with showing_bytes(client, offers) as counting:
-        brought = bring(counting, offers, folder, client.say)
-    # Also of what came before a failure: it is whole, and the rest may never come.
-    _write_tiles(folder)
-    starter = None
-    if (folder / NAME).exists():
-        client.say(f"{folder / NAME}: is there already, and is kept as it is")
-    # A configuration of half a place would run, and nothing in its report would say so.
-    elif not brought.failures:
-        edition = find_edition(place.country, wanted.year, wanted.labels)
-        starter = write_starter(folder, "rasters", edition.label_year)
-        client.say(f"wrote {starter.path}")
+    # Two would write one list of credits, and each would lose what the other adds.
+    with locking(Run(folder), typed):
+        sweep_parts(folder)
+        # By it the folder is known again, also after a kill before the first file has come.
+        if not (folder / CREDITS).exists():
+            write_json(folder / CREDITS, [])
+        with showing_bytes(client, offers) as counting:
+            brought = bring(counting, offers, folder, client.say)
+        # Also of what came before a failure: it is whole, and the rest may never come.
+        _write_tiles(folder)
+        starter = None
+        if (folder / NAME).exists():
+            client.say(f"{folder / NAME}: is there already, and is kept as it is")
+        # A configuration of half a place would run, and nothing in its report would say so.
+        elif not brought.failures:
+            edition = find_edition(place.country, wanted.year, wanted.labels)
+            starter = write_starter(folder, "rasters", edition.label_year)
+            client.say(f"wrote {starter.path}")
     _refuse_failures(brought, offers, folder)
     return starter
 
@@ -216,8 +223,9 @@ def describe_offers(offers: Sequence[Offer]) -> list[str]:
         years = f", {min(known)}" + (f" to {max(known)}" if max(known) > min(known) else "")
         unknown = " or more" if any(each.n_bytes is None for each in own) else ""
         terms = "; ".join(dict.fromkeys(_describe_terms(each) for each in own))
-        size = show_size(sum_bytes(own), digits=2)
-        lines.append(f"{kind}: {n_files}, {size}{unknown}{years if known else ''}; {terms}")
+        n_bytes = sum_bytes(own)
+        size = f"{show_size(n_bytes, digits=2)}{unknown}" if n_bytes else "of unknown size"
+        lines.append(f"{kind}: {n_files}, {size}{years if known else ''}; {terms}")
     total = sum_bytes(offers)
     minutes = max(1, round(total / BYTES_A_SECOND / 60))
     lines.append(
@@ -275,8 +283,9 @@ def _refuse_failures(brought: Brought, offers: Sequence[Offer], folder: Path) ->
     if not brought.failures:
         return
     more = f" and {len(brought.failures) - 3} more" if len(brought.failures) > 3 else ""
+    shown = "; ".join(line.rstrip(".") for line in brought.failures[:3])
     raise ServiceError(
         f"{len(brought.failures)} of {len(offers)} files did not come: "
-        f"{'; '.join(brought.failures[:3])}{more}. What came lies in {folder}; the same command "
+        f"{shown}{more}. What came lies in {folder}; the same command "
         f"goes on there, or basrelief init {folder} takes it as it is."
     )

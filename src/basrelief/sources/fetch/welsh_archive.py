@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -15,19 +14,19 @@ import numpy as np
 import rasterio
 import shapely
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from shapely.geometry import shape
 
 from basrelief.config import InputError
 from basrelief.grid import Grid
+from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.heights import FOLDERS
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.national_grid import NATIONAL_GRID, locate_square, read_square
 from basrelief.sources.products import Product
-from basrelief.sources.tiles import GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
+from basrelief.sources.tiles import BROKEN_RASTER, GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
 from basrelief.sources.wales import NATURAL_RESOURCES_WALES
 from basrelief.typed import Typed
 
@@ -134,10 +133,10 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise ServiceError(f"what came is no archive ({error})") from error
     if broken is not None:
-        raise ServiceError(f"{broken} in what came was altered on the way")
+        raise ServiceError(f"{broken!r} in what came was altered on the way")
 
 
 def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
@@ -159,7 +158,8 @@ def _write_metres(path: Path, part: Path, survey: _Survey) -> None:
         with bounded_gdal(), rasterio.open(part, "w+", **profile) as out:
             for tile in wanted:
                 n_known += _copy(tile, out, grid, survey.ground)
-    except (RasterioError, InputError) as error:
+    # Of a header that was altered no grid may come.
+    except (*BROKEN_RASTER, InputError) as error:
         if isinstance(error, ServiceError):
             raise
         raise ServiceError(f"{path.name}: cannot be read ({error})") from error

@@ -17,7 +17,7 @@ NAMES = [
     ("Ashby", "LOC", 51.52, -0.55, "Testham", "E09000001"),
     ("Ashby", "PAR", 51.521, -0.551, "Testham", "E09000001"),
     ("Ashby", "LOC", 52.5, -1.55, "Farham", "E07000009"),
-    ("Dinas Maŵr".replace("ŵ", "â"), "LOC", 52.7, -3.7, "Gwynedd", "W06000002"),
+    ("Dinas Maŵr".replace("ŵ", "â"), "LOC", 52.0708527, -3.1393844, "Cwmtest", "W06000004"),
     ("Newton", "LOC", 51.52, -0.55, "Testham", "E09000001"),
     ("Newton", "LOC", 51.6, -0.55, "Testham", "E09000001"),
     ("Newton", "WD", 51.6, -0.55, "Testham", "E09000001"),
