@@ -33,13 +33,16 @@ from basrelief.toml import Change, change_table, read_toml, show, tell_missing, 
 from basrelief.typed import Typed
 from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year, check_path
 
+OF_RASTERS = ("dtm", "max_years_apart")
+"""Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
+
 
 class InputError(Exception):
     """The user's input is at fault. The message is one line that says what would work."""
 
 
 class DataSettings(StrictTable):
-    """Where the data are: pictures and a table, or rasters, boundaries and labels."""
+    """Where the data are: pictures and a table; or boundaries and labels with rasters or tables."""
 
     images: PathText | None = None
     """Folder of PNG pictures (route 1)."""
@@ -54,7 +57,7 @@ class DataSettings(StrictTable):
     """Glob of terrain rasters; without it the ground is estimated from the surface."""
 
     crs: Text | None = None
-    """CRS of rasters that carry none, for example ``EPSG:27700``."""
+    """CRS of rasters, or without any of boundaries, that carry none: ``EPSG:27700``."""
 
     areas: PathText | None = None
     """Polygons of the small areas (route 2)."""
@@ -89,6 +92,9 @@ class DataSettings(StrictTable):
     """Columns to predict, by short name or as the table calls them. ``"all"``, alone or in the
     list, is the IMD, its seven domains and the categories of ``crime``."""
 
+    counts: Annotated[list[Name], Field(max_length=200)] = Field(default=[])
+    """Targets that count cases: learnt as rates per 1,000 of the people in the table of labels."""
+
     label_year: Year | None = None
     """Year that the labels speak of; by default that of the people in their table."""
 
@@ -106,8 +112,15 @@ class DataSettings(StrictTable):
 
     @property
     def has_rasters(self) -> bool:
-        """Whether the input is rasters rather than pictures."""
+        """Whether there are rasters of heights."""
         return self.dsm is not None
+
+    @property
+    def kind(self) -> Literal["pictures", "heights", "tables"]:
+        """What is learnt from first; ``tables`` where nothing looks at the ground."""
+        if self.has_rasters:
+            return "heights"
+        return "pictures" if self.areas is None else "tables"
 
     @property
     def overlays(self) -> dict[str, OverlaySettings]:
@@ -119,21 +132,32 @@ class DataSettings(StrictTable):
     def _check_route(self) -> Self:
         pictures = {"images": self.images, "table": self.table}
         rasters = {"dsm": self.dsm, "areas": self.areas, "labels": self.labels}
+        # Tables can be all that is learnt from.
+        if self.tables and not self.has_rasters:
+            del rasters["dsm"]
         has_pictures, has_rasters = any(pictures.values()), any(rasters.values())
         # Neither, or both: of both it would be a guess which of them is meant.
         if has_pictures == has_rasters:
             raise ValueError(
-                "give either images and table (pictures), or dsm, areas and labels (rasters)"
+                "give either images and table (pictures), or areas and labels with dsm (rasters), "
+                "tables, or both"
             )
         route = pictures if has_pictures else rasters
         missing = [name for name, value in route.items() if value is None]
         if missing:
             given = next(name for name in route if name not in missing)
-            raise ValueError(f"{', '.join(missing)} missing beside {given}")
+            # Either makes a run of areas.
+            named = ["dsm (or tables)" if name == "dsm" else name for name in missing]
+            raise ValueError(f"{', '.join(named)} missing beside {given}")
         beside = [*self.overlays, *(["street"] if self.street is not None else [])]
         if has_pictures and beside:
             name = beside[0]
             raise ValueError(f"{name} needs rasters of heights: nobody knows where pictures lie")
+        if has_rasters and not self.has_rasters:
+            asked = {name: getattr(self, name) for name in (*OF_RASTERS, *beside)}
+            stray = next((name for name, value in asked.items() if value is not None), None)
+            if stray is not None:
+                raise ValueError(f"{stray} needs rasters of heights: add dsm, or take it out")
         return self
 
     @model_validator(mode="after")
@@ -142,15 +166,21 @@ class DataSettings(StrictTable):
         fault = find_target_fault(targets)
         if fault is not None:
             raise ValueError(f"targets: {fault}")
+        stray = next((name for name in self.counts if name not in targets), None)
+        if stray is not None:
+            raise ValueError(f"counts: {stray!r} is none of the targets; add it to targets")
+        if self.counts and self.kind == "pictures":
+            raise ValueError("counts need people by area, and pictures are not learnt from by area")
         if self.crime_years is not None and self.crime is None:
             raise ValueError("crime_years needs crime, the files of counts")
         return self
 
     @model_validator(mode="after")
     def _check_tables(self) -> Self:
-        if self.tables and not self.has_rasters:
+        if self.tables and self.kind == "pictures":
             raise ValueError(
-                "tables are of areas, and pictures are not learnt from by area: give rasters (dsm)"
+                "tables are of areas, and pictures are not learnt from by area: give areas and "
+                "labels instead, with rasters (dsm) or without"
             )
         fault = find_name_fault(list(self.tables))
         if fault is not None:
@@ -174,6 +204,12 @@ class Settings(StrictTable):
     models: ModelSettings = ModelSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     publish: PublishSettings = PublishSettings()
+
+    @model_validator(mode="after")
+    def _check_schemes(self) -> Self:
+        if self.data.kind == "tables" and "random" in (self.split.schemes or ()):
+            raise ValueError("split.schemes: 'random' deals chips, and without rasters are none")
+        return self
 
     _folder: Path = PrivateAttr(default=Path())
     _is_of_options: bool = PrivateAttr(default=False)
@@ -260,7 +296,8 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("data",) and "data" not in table:
             cure = (
-                "Add one with images and table (pictures), or with dsm, areas and labels (rasters)"
+                "Add one with images and table (pictures), or with areas and labels and dsm "
+                "(rasters), tables, or both"
             )
             raise InputError(f"{path}: {tell_missing(error, 'data', cure)}.") from error
         raise InputError(f"{tell_typed(error, Settings, str(path), changed)}.") from error

@@ -139,7 +139,7 @@ class RunReader:
     def _read_placed(self, name: str) -> gpd.GeoDataFrame | pd.DataFrame:
         path = self._find(name, "chips")
         # geopandas refuses a table without places, and pictures have none.
-        return gpd.read_parquet(path) if self.kind == "heights" else pd.read_parquet(path)
+        return gpd.read_parquet(path) if self.kind != "pictures" else pd.read_parquet(path)
 
 
 def open_run(path: Path | str) -> RunReader:

@@ -177,3 +177,16 @@ def test_districts_alone_give_their_means_drawn_to_the_mean_of_all() -> None:
 
 def test_items_at_one_point_have_one_scale() -> None:
     assert choose_scales(np.zeros((3, 3))) == [1.0]
+
+
+def test_labels_in_single_precision_are_predicted_as_in_double(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Labels of other worlds are drawn so, and of thousands of areas too.
+    monkeypatch.setattr(gaussian_process, "MANY", 49)
+    monkeypatch.setattr(place, "MAX_WHOLE", 49)
+    xy, labels = make_field(160, 0.3, seed=2)
+    known, new = xy[:120], xy[120:]
+    exact = interpolate(known, labels[:120], new, is_many=True)
+    fast = interpolate(known, labels[:120].astype(np.float32), new, is_many=True)
+    assert fast == pytest.approx(exact, abs=1e-3)

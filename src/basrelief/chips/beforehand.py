@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from basrelief.chips.labelled import read_counts
+from basrelief.chips.labelled import find_own_changes, list_label_targets, read_counts
 from basrelief.config import Settings
 from basrelief.run import no_notes
 from basrelief.sources.eye_tables import check_eye_tables
@@ -72,7 +72,9 @@ def check_beforehand(settings: Settings) -> None:
             # Which targets are the table's the counts decide, and those may be of a whole country.
             read_label_headings(typed, data.label_column)
         else:
-            read_labels(typed, targets=data.targets, column=data.label_column, notes=notes)
+            changes = find_own_changes(settings)
+            wanted = list_label_targets(settings, changes)
+            read_labels(typed, targets=wanted, column=data.label_column, notes=notes)
     if data.images is not None:
         read_pictures(
             settings.typed("images"),

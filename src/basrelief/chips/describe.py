@@ -69,6 +69,8 @@ def rows_used(samples: Samples) -> pd.DataFrame:
     table = samples.chips if samples.kind == "pictures" else samples.areas
     rows = table[table["is_used"].astype(bool)]
     if not rows[list(samples.targets)].notna().any(axis=None):
+        if samples.kind == "tables":
+            raise InputError("no area has a label: the table of labels is blank for all of them.")
         covered = samples.areas["ground_covered"].max()
         raise InputError(
             f"no area has enough ground: chips.min_area_coverage asks for more than the best, "

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from basrelief.chips.areas import take_areas
 from basrelief.chips.eyes import read_place_tables
 from basrelief.chips.overlay import Overlay
 from basrelief.chips.pictures import take_pictures
@@ -47,6 +49,8 @@ def foresee_chips(settings: Settings, notes: Notes) -> Foreseen:
     InputError
         Where the chips stage would stop, as far as that can be known.
     """
+    if settings.data.kind == "tables":
+        return _foresee_tables(settings, notes)
     if settings.data.has_rasters:
         return _foresee_rasters(settings, notes)
     return _foresee_pictures(settings, notes)
@@ -73,16 +77,29 @@ def _foresee_rasters(settings: Settings, notes: Notes) -> Foreseen:
         f"{settings.chips.ground_m:g} m, about {int(chips['is_used'].sum())} of them for networks",
         f"{n_areas} areas touched, about {int(areas['is_used'].sum())} with at least "
         f"{settings.chips.min_area_coverage:.0%} of their ground",
-        *(
-            f"table {eye}: {table.shape[1]} columns, {int(table.notna().any(axis=1).sum())} of "
-            f"the {n_areas} areas"
-            for eye, table in eyes.items()
-        ),
+        *_list_tables(eyes, n_areas),
     )
     lines += tuple(_tell_overlay(overlay) for overlay in rasters.overlays)
     if rasters.street is not None:
         lines += (say_street(rasters.street, areas),)
     return Foreseen(samples, lines)
+
+
+def _foresee_tables(settings: Settings, notes: Notes) -> Foreseen:
+    tables, eyes = take_areas(settings, notes)
+    n_areas = len(tables.areas)
+    note_few(eyes, n_areas, settings, notes)
+    lines = (f"no rasters: {n_areas} areas and no chip", *_list_tables(eyes, n_areas))
+    return Foreseen(_gather(settings, "tables", tables), lines)
+
+
+def _list_tables(eyes: dict[str, pd.DataFrame], n_areas: int) -> list[str]:
+    """List how much is known of areas by each table."""
+    return [
+        f"table {eye}: {table.shape[1]} columns, {int(table.notna().any(axis=1).sum())} of the "
+        f"{n_areas} areas"
+        for eye, table in eyes.items()
+    ]
 
 
 def _tell_overlay(overlay: Overlay) -> str:
@@ -136,7 +153,7 @@ def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
 
 
 def _gather(
-    settings: Settings, kind: Literal["heights", "pictures"], tables: ChipTables
+    settings: Settings, kind: Literal["heights", "pictures", "tables"], tables: ChipTables
 ) -> Samples:
     return Samples(
         chips=tables.chips,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import geopandas as gpd
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 import shapely
 
 from basrelief.chips.carried import Lookup, carry_tables, open_lookup
+from basrelief.chips.counted import make_rates, write_counted
+from basrelief.chips.since import SINCE, find_changes, measure_changes
 from basrelief.chips.tables import choose_targets
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, no_notes
@@ -38,9 +41,11 @@ are a hundred in England."""
 
 
 def read_labelled_areas(
-    settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic
+    settings: Settings, notes: Notes, folder: Path | None, surface: Mosaic | None
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Read the areas that the rasters touch, with one column a target.
+
+    Without rasters, which say what the place is, it is the areas with a row in the table of labels.
 
     Parameters
     ----------
@@ -61,20 +66,28 @@ def read_labelled_areas(
         If a table lacks a target, knows none of the areas, or is of another vintage.
     """
     data = settings.data
+    own_crs = None if data.crs is None else settings.typed("crs")
     areas = read_areas(
         settings.typed("areas"),
         column=data.area_column,
-        crs=surface.crs,
-        bounds=surface.grid.bounds,
+        crs=own_crs if surface is None else surface.crs,
+        bounds=None if surface is None else surface.grid.bounds,
         notes=notes,
     )
-    crime = read_counts(settings, notes, folder, _list_with_tiles(areas, surface))
-    labels, asked = _read_own_labels(settings, notes, crime)
+    among = list(areas["area_id"]) if surface is None else _list_with_tiles(areas, surface)
+    crime = read_counts(settings, notes, folder, among)
+    changes = {} if data.labels is None else find_own_changes(settings)
+    labels, asked = _read_own_labels(settings, notes, crime, changes)
     lookup = open_lookup(settings, areas)
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
     _refuse_strangers(settings, areas, labels, crime, lookup)
+    if surface is None:
+        areas = _keep_labelled(settings, notes, areas, labels)
     if crime is not None and asked:
         labels = labels.join(find_rates(crime, labels["population"])[asked])
+    write_counted(settings, folder, asked)
+    if changes:
+        labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
     for column in labels.columns:
@@ -95,6 +108,39 @@ def read_labelled_areas(
         if asked:
             _note_people(settings, notes, areas, asked)
     return areas, targets
+
+
+def find_own_changes(settings: Settings) -> dict[str, str]:
+    """Find the targets that are changes since the last release, by name what changed."""
+    # Nothing is read for nothing: a table of labels may be a country's workbook.
+    if not any(name.endswith(SINCE) for name in expand_targets(settings.data.targets, ())):
+        return {}
+    return find_changes(
+        settings, read_label_headings(settings.typed("labels"), settings.data.label_column)
+    )
+
+
+def list_label_targets(
+    settings: Settings, changes: Mapping[str, str]
+) -> list[str] | Literal["all"]:
+    """List the targets that tables of labels are asked for: of changes, what changed."""
+    targets = settings.data.targets
+    if targets == "all":
+        return targets
+    return list(dict.fromkeys(changes.get(name, name) for name in targets))
+
+
+def _keep_labelled(
+    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, labels: pd.DataFrame
+) -> gpd.GeoDataFrame:
+    """Keep the areas with a row in the table of labels: boundaries come for whole countries."""
+    has_row = areas["area_id"].isin(labels.index)
+    if not has_row.all():
+        notes.add(
+            f"{settings.typed('areas')}: {name_areas(areas[~has_row], areas)} have no row in "
+            f"{settings.typed('labels')} and are no part of the place"
+        )
+    return areas[has_row].reset_index(drop=True)
 
 
 def _list_with_tiles(areas: gpd.GeoDataFrame, surface: Mosaic) -> list[str]:
@@ -154,35 +200,41 @@ def read_labels_without(
     # Of what an area withheld was split from, its other parts have the same score.
     left_out = left_out if lookup is None else lookup.trace_back(left_out)
     headings = read_label_headings(typed, data.label_column)
-    own = [name for name in targets if find_target(headings, name) is not None]
+    changes = {name: of for name, of in find_own_changes(settings).items() if name in targets}
+    wanted = list(dict.fromkeys(changes.get(name, name) for name in targets))
+    own = [name for name in wanted if find_target(headings, name) is not None]
     crime = None
     if data.crime is not None:
         named = expand_targets(data.targets, ())
         among = set(areas["area_id"]) - set(left_out)
         crime = read_crime(settings.typed("crime"), data.crime_years, notes, named, left_out, among)
-    labels = read_labels(typed, own, data.label_column, notes, left_out)
+    labels = make_rates(settings, read_labels(typed, own, data.label_column, notes, left_out))
     labels, crime = carry_tables(settings, notes, lookup, labels, crime)
-    if crime is None:
-        return labels[list(targets)]
-    rates = find_rates(crime, labels["population"])
-    # A category that stands in rows left out alone has no column.
-    rates = rates.reindex(columns=[name for name in targets if name not in own])
-    return labels[own].join(rates)[list(targets)]
+    if crime is not None:
+        rates = find_rates(crime, labels["population"])
+        # A category that stands in rows left out alone has no column.
+        rates = rates.reindex(columns=[name for name in wanted if name not in own])
+        labels = labels[own].join(rates)
+    if changes:
+        # Ranked anew: a rank among all would tell of those that are left out.
+        labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
+    return labels[list(targets)]
 
 
 def _read_own_labels(
-    settings: Settings, notes: Notes, crime: CrimeCounts | None
+    settings: Settings, notes: Notes, crime: CrimeCounts | None, changes: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read labels, none where a model's place has none; and name the rates of crime asked for."""
     data = settings.data
     if data.labels is None:
         return pd.DataFrame(), []
-    typed = settings.typed("labels")
+    typed, wanted = settings.typed("labels"), list_label_targets(settings, changes)
     if crime is None:
-        return read_labels(typed, data.targets, data.label_column, notes), []
+        return make_rates(settings, read_labels(typed, wanted, data.label_column, notes)), []
     headings = read_label_headings(typed, data.label_column)
     # "all" may mean all categories of crime: the table need not hold a deprivation score.
     targets = choose_targets(settings, find_domains(headings), crime.categories)
+    targets = list(dict.fromkeys(changes.get(name, name) for name in targets))
     asked = [name for name in targets if name in crime.counts]
     for name in asked:
         heading = find_target(headings, name)
@@ -192,7 +244,7 @@ def _read_own_labels(
                 f"category of {settings.typed('crime')}. Give one of them."
             )
     others = [name for name in targets if name not in asked]
-    labels = read_labels(typed, others, data.label_column, notes)
+    labels = make_rates(settings, read_labels(typed, others, data.label_column, notes))
     if asked and "population" not in labels:
         raise InputError(
             f"data.crime: rates per 1,000 people need a column population (or one that begins "

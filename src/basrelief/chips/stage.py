@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from basrelief.chips.areas import areas_from_tables
 from basrelief.chips.pictures import chips_from_pictures
 from basrelief.chips.rasters import chips_from_rasters
 from basrelief.config import Settings
@@ -15,6 +16,7 @@ from basrelief.run import Notes, Run, begin_run, replacing
 def make_chips(settings: Settings, run: Run) -> None:
     """Cut rasters, or take pictures, into the store of chips.
 
+    Without rasters and pictures there are areas alone, and tables of chips without a row.
     Writes ``chips.parquet``, ``areas.parquet``, ``membership.parquet``, ``layers/heights.zarr``
     or ``layers/pictures.zarr``, ``chips.json`` (kind, targets, size and, of rasters, their native
     resolution and whether the ground is of a terrain raster or estimated), ``counts.json`` and,
@@ -29,7 +31,9 @@ def make_chips(settings: Settings, run: Run) -> None:
     # Whoever calls the stages one by one wants a folder that can be opened too.
     begin_run(run)
     with _writing(run) as (part, notes):
-        if settings.data.has_rasters:
+        if settings.data.kind == "tables":
+            areas_from_tables(settings, notes, part)
+        elif settings.data.has_rasters:
             chips_from_rasters(settings, notes, part)
         else:
             chips_from_pictures(settings, notes, part)

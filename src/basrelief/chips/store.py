@@ -77,7 +77,9 @@ class Samples:
     areas: pd.DataFrame
     membership: pd.DataFrame
     targets: tuple[str, ...]
-    kind: Literal["pictures", "heights"]
+    kind: Literal["pictures", "heights", "tables"]
+    """What is learnt from first: of ``tables`` there are areas, and no chip."""
+
     size_px: int
     resolution_m: float
     folder: Path
@@ -86,7 +88,7 @@ class Samples:
     @property
     def has_places(self) -> bool:
         """Whether chips and areas have coordinates."""
-        return self.kind == "heights"
+        return self.kind != "pictures"
 
     @property
     def store(self) -> Path:
@@ -199,7 +201,7 @@ def load_samples(run: Run | Path | str) -> Samples:
     """Read what the chips stage wrote in a run, or in the folder of one (pixels stay on disk)."""
     run = run if isinstance(run, Run) else Run(Path(run))
     facts = read_json(run.chips / "chips.json")
-    has_places = facts["kind"] == "heights"
+    has_places = facts["kind"] != "pictures"
     read = gpd.read_parquet if has_places else pd.read_parquet
     return Samples(
         chips=read(run.chips / "chips.parquet"),

@@ -55,7 +55,7 @@ def write_tables(
     tables.areas.to_parquet(folder / "areas.parquet")
     tables.membership.to_parquet(folder / "membership.parquet")
     common = {
-        "kind": "heights" if settings.data.has_rasters else "pictures",
+        "kind": settings.data.kind,
         "targets": tables.targets,
         "size_px": settings.chips.size_px,
         "resolution_m": settings.chips.resolution_m,

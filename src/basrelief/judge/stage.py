@@ -27,6 +27,7 @@ from basrelief.judge.compare import (
     list_comparisons,
     order_recipes,
 )
+from basrelief.judge.counts import measure_counts
 from basrelief.judge.failures import find_neighbours, measure_failures
 from basrelief.judge.found import settle_found
 from basrelief.judge.inputs import EvaluationInputs
@@ -42,7 +43,7 @@ from basrelief.judge.verdicts import Compared, Verdicts, settle
 from basrelief.learn.choice import choose_baselines, choose_recipes, list_asked, read_recipes
 from basrelief.learn.features import read_features
 from basrelief.learn.knowledge import LIDAR, find_eyes, list_known
-from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
+from basrelief.learn.recipes import NetworkRecipe, SetRecipe, StatisticsRecipe
 from basrelief.learn.threads import sparing_threads
 from basrelief.run import Record, Run, read_json, replacing, write_json
 from basrelief.splits.folds import block_of
@@ -62,6 +63,7 @@ class Collected:
     targeting: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
     member_weights: list[Record] = field(default_factory=list)
+    counts: list[Record] = field(default_factory=list)
     lifts: dict[tuple[str, float], Refits] = field(default_factory=dict)
     """By scheme and share: how many more of the worst areas would be found in other worlds."""
 
@@ -182,6 +184,9 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         # Of the scheme that maps show, as ranks are.
         if predicted.parts is not None and scheme == choose_listed(inputs.schemes):
             judge.tables.parts.append(predicted.parts)
+        recipe = next((each for each in inputs.recipes if each.name == predicted.recipe), None)
+        if is_of_areas and isinstance(recipe, SetRecipe):
+            found.counts += measure_counts(recipe, inputs, frame, judge.relations.groups["area"])
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
@@ -329,6 +334,7 @@ def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
         "targeting": settle_found(found.targeting, verdicts.claims, judge.known, found.lifts),
         "failures": found.failures,
         "member_weights": found.member_weights,
+        "counts": found.counts,
         "audit": build_audit(verdicts.scores, comparisons, leakage, asked, yardsticks),
     }
     for name, content in records.items():

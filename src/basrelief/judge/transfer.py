@@ -132,6 +132,7 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         areas=place.areas,
         labels=place.labels,
         targets=list(model.targets),
+        counts=list(model.counts),
         area_column=place.area_column,
         label_column=place.label_column,
         **overlays,
@@ -141,6 +142,11 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
 
 def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
     """Refuse a place that cannot show what the model learnt from."""
+    if model.kind == "tables":
+        raise InputError(
+            f"{folder}: this model learnt from tables alone, which a new place does not have here. "
+            "Give a model of a run on rasters."
+        )
     if model.kind == "pictures":
         raise InputError(
             f"{folder}: this model learnt from pictures, whose colours no raster can be given. "

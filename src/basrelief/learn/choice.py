@@ -25,6 +25,7 @@ from basrelief.learn.recipes import (
     Recipe,
     SetRecipe,
     StreetRecipe,
+    TableRecipe,
     list_typed_members,
 )
 from basrelief.run import Record, Run, read_json, write_json
@@ -60,10 +61,15 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     _check_table_names(settings)
     # In the order typed: the report shows them so.
     given = [*settings.data.overlays, *(["street"] if settings.data.street else [])]
-    defaults = (
+    defaults: tuple[str, ...] = (
         *DEFAULT_RECIPES,
         *(recipe for name, recipe in BESIDE_RECIPES.items() if name in given),
     )
+    if settings.data.kind == "tables":
+        # None of them has anything to look at: one line, and not one for each.
+        defaults = ()
+        if settings.models.recipes is None:
+            left_out.append("recipes of heights left out: no rasters are given (data.dsm)")
     for typed in dict.fromkeys(settings.models.recipes or defaults):
         recipe = load_recipe(typed, settings)
         if recipe.name.lower() in TAKEN:
@@ -94,17 +100,18 @@ def choose_baselines(recipes: list[Recipe], settings: Settings) -> list[AreaReci
     """Load the recipes that are trained as baselines, besides those asked for.
 
     What a recipe is made of is a baseline of it: its gain over each part is what it is worth.
-    Pictures have none: relief cannot be measured in them.
+    Pictures have none: relief cannot be measured in them. Without rasters each table is one.
     """
     schemes = settings.split.schemes
     # Schemes by default hold areas out wherever there are areas.
     has_areas = schemes is None or bool(set(schemes) & set(AREA_SCHEMES))
-    if not (settings.data.has_rasters and has_areas):
+    if settings.data.kind == "pictures" or not has_areas:
         return []
     parts = [typed for recipe in recipes for typed in list_typed_members(recipe)]
     joined = join_eyes(recipes, settings)
     parts += [typed for recipe in joined for typed in list_typed_members(recipe)]
-    loaded = [load_recipe(typed, settings) for typed in [*parts, *BASELINE_RECIPES]]
+    parts += BASELINE_RECIPES if settings.data.has_rasters else ()
+    loaded = [load_recipe(typed, settings) for typed in parts]
     baselines: dict[str, AreaRecipe] = {}
     for recipe in [*loaded, *joined]:
         # A network that is a part is not trained for it: parts are recipes of areas.
@@ -208,12 +215,14 @@ def _check_table_names(settings: Settings) -> None:
 
 def _check_suits(recipe: Recipe, settings: Settings) -> None:
     """Stop where the recipe needs heights or schemes that are not there."""
+    if settings.data.kind == "tables":
+        _check_tables_alone(recipe, settings)
     if isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
         if bands == "relief+photo":
             _check_layer(recipe.name, "photo", COLOURS, settings)
         return
-    if not settings.data.has_rasters:
+    if settings.data.kind == "pictures":
         raise InputError(
             f"models.recipes: {recipe.name!r} needs heights, and pictures have none. "
             "Give rasters (data.dsm), or use a network recipe such as 'vgg16'."
@@ -233,6 +242,19 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
             f"models.recipes: {recipe.name!r} predicts areas and cannot use split.schemes = "
             f"{schemes}. Add one of {', '.join(AREA_SCHEMES)}."
         )
+
+
+def _check_tables_alone(recipe: Recipe, settings: Settings) -> None:
+    """Stop where a recipe looks at the ground, of which nothing is given."""
+    members = [] if isinstance(recipe, NetworkRecipe) else find_members(recipe, settings)
+    others = [each.name for each in members if not isinstance(each, TableRecipe)]
+    if members and not others:
+        return
+    of = f" for its part {others[0]!r}" if others and others != [recipe.name] else ""
+    raise InputError(
+        f"models.recipes: {recipe.name!r} needs heights{of}, and no rasters are given. Give them "
+        f"(data.dsm), or use recipes of tables: {', '.join(settings.table_eyes)}."
+    )
 
 
 def _check_layer(name: str, layer: str, wanted: Sequence[str], settings: Settings) -> None:

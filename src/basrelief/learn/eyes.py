@@ -45,7 +45,9 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     if not settings.table_eyes and not looks:
         return []
     heights, districts = _find_heights(recipes, settings)
-    eyes = {HEIGHTS: heights} | {eye: [eye] for eye in settings.table_eyes}
+    eyes = {eye: [eye] for eye in settings.table_eyes}
+    if settings.data.has_rasters:
+        eyes = {HEIGHTS: heights} | eyes
     eyes |= {eye: [typed] for eye, typed in looks.items()}
     wanted: list[AreaRecipe] = []
     for eye in settings.table_eyes:
@@ -54,7 +56,9 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
         wanted.append(alone)
     for without in (*eyes, None):
         typed = [name for eye, names in eyes.items() if eye != without for name in names]
-        wanted.append(_join(typed, districts, settings))
+        # All but the only eye is place by itself, which is a baseline.
+        if typed:
+            wanted.append(_join(typed, districts, settings))
     asked = {_tell_content(each, settings): each.name for each in recipes}
     for recipe in wanted:
         other = next((each for each in recipes if each.name.lower() == recipe.name.lower()), None)
@@ -77,6 +81,9 @@ def _find_heights(recipes: Sequence[Recipe], settings: Settings) -> tuple[list[s
     """
     for recipe in recipes:
         if isinstance(recipe, KrigedRecipe):
+            # Without rasters there are none, and what was said of districts counts all the same.
+            if not settings.data.has_rasters:
+                return [], recipe.districts
             typed = [each for each in list_typed_members(recipe) if _is_of_heights(each, settings)]
             if typed:
                 return typed, recipe.districts

@@ -55,10 +55,10 @@ class FinalModel(StrictTable):
 
     recipe: str
     unit: Literal["chip", "area"]
-    kind: Literal["pictures", "heights"]
+    kind: Literal["pictures", "heights", "tables"]
     bands: str
     """Of a network as it sees chips, ``relief``, ``shaded`` or ``relief+photo``; ``heights`` where
-    areas are described."""
+    areas are described, or ``tables`` where nothing looks at the ground."""
 
     ground: GroundSource | None
     """Whether the ground was a terrain raster's or estimated; None for pictures."""
@@ -72,6 +72,9 @@ class FinalModel(StrictTable):
 
     chips: ChipSettings
     targets: list[str]
+    counts: list[str]
+    """Targets that tables of labels hold as counts of cases: learnt as rates."""
+
     labels: dict[str, Spread]
     """By target: the labels of the areas, or pictures, learnt from; their mean is to be beaten."""
 
@@ -116,7 +119,9 @@ def write_model(
         Features that were learnt from, by ``area_id`` and ``block``; None for networks.
     """
     facts, bands = read_json(run.chips / "chips.json"), "heights"
-    if isinstance(recipe, NetworkRecipe):
+    if samples.kind == "tables":
+        bands = "tables"
+    elif isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands(samples.kind)
     area_ids = find_usable_areas(samples)
     labels = samples.areas.set_index("area_id")[list(samples.targets)].loc[area_ids.tolist()]
@@ -137,6 +142,7 @@ def write_model(
         overlays=_list_readings(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
+        counts=[name for name in settings.data.counts if name in samples.targets],
         labels=_measure_spreads(labels),
         n_areas=len(area_ids),
         features={} if features is None else _measure_spreads(features),

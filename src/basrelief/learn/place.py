@@ -261,7 +261,8 @@ def _measure_apart(one: Floats, other: Floats) -> Floats:
 
 def _solve_near(signal: Floats, noise: float, residual: Floats) -> Floats:
     """Solve each place's small system at once: (test, near, near) and (test, near, target)."""
-    covariance = torch.from_numpy(signal)
+    # In the labels' precision: those of other worlds, drawn by the thousand, have half.
+    covariance = torch.from_numpy(signal.astype(residual.dtype, copy=False))
     covariance.diagonal(dim1=1, dim2=2).add_(noise)
     # torch solves thousands of small systems at once; NumPy takes them one after the other.
     lower = torch.linalg.cholesky(covariance)

@@ -80,7 +80,7 @@ class NetworkRecipe(StrictTable):
         """What a prediction is for."""
         return "chip"
 
-    def choose_bands(self, kind: Literal["pictures", "heights"]) -> Bands:
+    def choose_bands(self, kind: Literal["pictures", "heights", "tables"]) -> Bands:
         """Pick the first of ``bands`` that the samples have.
 
         Raises

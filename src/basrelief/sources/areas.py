@@ -21,6 +21,7 @@ from basrelief.sources.boundaries import (
     OPEN_ERRORS,
     BoundaryLayer,
     bring_bounds,
+    choose_own_crs,
     describe_aside,
     find_boundary_layer,
     quiet_gdal,
@@ -36,6 +37,7 @@ from basrelief.sources.census import (
     recognise_codes,
     tidy_codes,
 )
+from basrelief.sources.coordinates import name_crs
 from basrelief.sources.plausible import FARTHEST_M, MAX_VERTICES, MENDED_SHARE
 from basrelief.sources.sheets import N_SAMPLE
 from basrelief.typed import Typed
@@ -127,9 +129,14 @@ def refuse_repeats(table: pd.DataFrame, keys: list[str], where: str, cure: str) 
 
 
 def read_areas(
-    typed: Typed, *, column: str | None, crs: CRS, bounds: Bounds, notes: Notes
+    typed: Typed,
+    *,
+    column: str | None,
+    crs: CRS | Typed | None,
+    bounds: Bounds | None,
+    notes: Notes,
 ) -> gpd.GeoDataFrame:
-    """Read the areas that share ground with the rasters.
+    """Read the areas that share ground with the rasters; all areas where there are none.
 
     Parameters
     ----------
@@ -139,17 +146,18 @@ def read_areas(
     column
         Column of the area codes as typed in ``data.area_column``, or None to recognise it.
     crs
-        CRS of the rasters, projected, in metres.
+        CRS of the rasters, projected, in metres. Without rasters what the user typed, or None: see
+        `choose_own_crs`.
     bounds
-        Bounds of the rasters in ``crs``.
+        Bounds of the rasters in ``crs``; None without rasters.
     notes
         Takes what is odd about the file: areas without a place, numbers that are no degrees.
 
     Returns
     -------
     GeoDataFrame
-        In ``crs``, sorted by ``area_id``: ``area_id``, ``area_name``, ``msoa``, ``lad``
-        (None where unknown) and valid polygons in ``geometry``.
+        In ``crs``, or the one chosen, sorted by ``area_id``: ``area_id``, ``area_name``, ``msoa``,
+        ``lad`` (None where unknown) and valid polygons in ``geometry``.
 
     Raises
     ------
@@ -160,6 +168,8 @@ def read_areas(
     layer = find_boundary_layer(typed, column)
     code = _find_code_column(typed, layer, column)
     extent = _scan_bounds(layer, code, typed, notes)
+    if not isinstance(crs, CRS):
+        crs = choose_own_crs(layer, extent, crs, typed)
     own_crs = settle_layer_crs(layer, extent, crs, typed, notes)
     # Columns by what they mean: the rest of the program knows no edition's headings.
     names = {code: "area_id"}
@@ -167,6 +177,11 @@ def read_areas(
         heading = find_column(layer.headings, meaning)
         if heading is not None and heading not in names:
             names[heading] = meaning
+    if bounds is None:
+        # Without rasters nothing says which of them are meant.
+        bounds = bring_bounds(own_crs, crs, extent)
+        if bounds is None:
+            raise refuse(typed, f"its areas lie nowhere in {name_crs(crs)}")
     near = bring_bounds(crs, own_crs, bounds)
     if near is None:
         raise describe_aside(typed, extent, (own_crs, crs), bounds)

@@ -23,19 +23,25 @@ from basrelief.run import Notes
 from basrelief.sources.census import find_columns
 from basrelief.sources.coordinates import (
     NOT_OSGB36,
+    drop_shift,
+    find_lon_lat,
     flatten_crs,
     format_bounds,
     has_datum,
     is_degrees,
+    is_in_metres,
     is_local,
     is_national_grid_elsewhere,
     is_same_crs,
+    measure_scale,
     name_crs,
     overlap,
+    parse_crs,
 )
 from basrelief.sources.formats import OFFLINE, GdalFile, find_gdal_files
 from basrelief.sources.inputs import refuse_absent
-from basrelief.sources.plausible import MAX_AREAS
+from basrelief.sources.national_grid import NATIONAL_GRID
+from basrelief.sources.plausible import MAX_AREAS, SCALE_REFUSED
 from basrelief.typed import Typed
 
 GDAL_ERRORS = (DataSourceError, DataLayerError, FeatureError, shapely.errors.GEOSException)
@@ -180,6 +186,55 @@ def settle_layer_crs(
     elif is_national_grid_elsewhere(said):
         notes.add(f"{typed}: {NOT_OSGB36.format(said.name)}")
     return said
+
+
+def choose_own_crs(layer: BoundaryLayer, bounds: Bounds, given: Typed | None, typed: Typed) -> CRS:
+    """Choose the CRS to measure in where no rasters say one: projected, in metres of the ground.
+
+    That of the file where it is one; else the British National Grid where the place lies on it,
+    and its zone of UTM elsewhere.
+
+    Parameters
+    ----------
+    bounds
+        Those of the layer.
+    given
+        What the user typed for ``data.crs``: it goes first.
+
+    Raises
+    ------
+    InputError
+        If what is given is none in metres, or is needed and not given.
+    """
+    if given is not None:
+        wanted = parse_crs(given.value)
+        if wanted is None or not is_in_metres(wanted):
+            raise InputError(
+                f"{given}: no projected CRS in metres is known by that name. Write it as in "
+                f'"{NATIONAL_GRID}".'
+            )
+        return wanted
+    said = _read_crs(layer.info["crs"])
+    is_mute = said is None or is_local(said) or (said.is_geographic and not is_degrees(bounds))
+    if is_mute and not is_degrees(bounds):
+        raise InputError(
+            f"{typed}: says no CRS that its numbers ({format_bounds(bounds)}) can be in. Add "
+            f"{typed.suggest('crs', NATIONAL_GRID)} if they are of the British National Grid."
+        )
+    own = CRS.from_epsg(4326) if said is None or is_mute else said
+    scale = measure_scale(own, bounds) if is_in_metres(own) else None
+    # Web Mercator is in metres too, and at London's latitude 0.6 of one on the ground.
+    if scale is not None and abs(scale - 1) < SCALE_REFUSED:
+        return drop_shift(own)
+    grid = CRS.from_user_input(NATIONAL_GRID)
+    lon_lat = find_lon_lat(own, bounds)
+    if lon_lat is None:
+        raise refuse(typed, f"its areas lie nowhere in {name_crs(own)}")
+    west, south, east, north = grid.area_of_use.bounds if grid.area_of_use else (0.0,) * 4
+    if west <= lon_lat[0] <= east and south <= lon_lat[1] <= north:
+        return grid
+    zone = int((lon_lat[0] + 180) // 6) % 60 + 1
+    return CRS.from_epsg((32600 if lon_lat[1] >= 0 else 32700) + zone)
 
 
 def describe_aside(

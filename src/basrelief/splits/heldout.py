@@ -178,6 +178,8 @@ def hold_out_chips(
     assigned: pd.DataFrame, samples: Samples, scheme: str, buffer_m: float
 ) -> ChipFold:
     """Make the chip fold of one scheme from its first repeat; see `chip_fold`."""
+    if samples.kind == "tables":
+        raise InputError(f"split.schemes: scheme {scheme!r} has no chips: no rasters are given.")
     if scheme == "random":
         fold = _hold_out_at_random(assigned, samples)
     else:

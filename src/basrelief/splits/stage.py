@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,12 @@ def deal_folds(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Make the folds of every scheme, and what leaks between their parts; see `assign_splits`."""
     folds, leakage = [], []
-    for scheme in settings.split.schemes or SCHEMES:
+    schemes: Sequence[str] = settings.split.schemes or SCHEMES
+    if samples.kind == "tables":
+        run.say("split: there are no chips: folds are of areas alone")
+        # Chips at random are not to be had: no line of its own where nobody asked for them.
+        schemes = settings.split.schemes or AREA_SCHEMES
+    for scheme in schemes:
         try:
             assigned = assign_scheme(samples, settings, scheme)
             # Before folds are kept: it refuses a scheme whose buffer leaves nothing to train on.
@@ -143,6 +149,8 @@ def measure_leakage(
     records = []
     if scheme in AREA_SCHEMES:
         records.append(_area_leakage(assigned, samples, scheme, buffer_m))
+        if samples.kind == "tables":
+            return records
     first = assigned[assigned["repeat"] == 0]
     try:
         fold = hold_out_chips(first, samples, scheme, buffer_m)

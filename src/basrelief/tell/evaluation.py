@@ -44,6 +44,9 @@ class Evaluation:
     """What each recipe and baseline knows, and its yardstick."""
 
     member_weights: list[Record]
+    counts: list[Record]
+    """What counts read out as such come to, as in ``evaluate/counts.json``."""
+
     residuals: pd.DataFrame
     """Of the recipes asked for, in the scheme shown."""
 
@@ -85,6 +88,8 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
     """
     # Of pictures there are no relief statistics, and so no effects of slope.
     partial = folder / "partial.json"
+    # Nor is anything counted in most runs.
+    counts = folder / "counts.json"
     return Evaluation(
         comparisons=read_json(folder / "comparisons.json"),
         preferred=read_json(folder / "preferred.json"),
@@ -98,6 +103,7 @@ def read_evaluation(folder: Path, shown: list[tuple[str, str, Any]]) -> Evaluati
         relocation=read_json(folder / "relocation.json"),
         recipes=read_json(folder / "recipes.json"),
         member_weights=read_json(folder / "member_weights.json"),
+        counts=read_json(counts) if counts.exists() else [],
         residuals=read_filtered(folder / "residuals.parquet", shown),
         ranked=read_ranked(folder, lambda rows: rows["rank"] <= N_LISTED),
     )

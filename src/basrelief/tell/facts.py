@@ -108,6 +108,11 @@ class Facts:
         return next((code for code, label in labels.items() if label == recipe), recipe)
 
     @property
+    def has_ground(self) -> bool:
+        """Whether anything looked at the ground: LIDAR, a photo, or pictures of either."""
+        return self.settings.data.kind != "tables"
+
+    @property
     def labels(self) -> pd.DataFrame:
         """Rows with a label of their own: pictures, or the areas of rasters."""
         table = self.samples.areas if self.samples.has_places else self.samples.chips

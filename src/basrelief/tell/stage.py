@@ -26,6 +26,7 @@ def tell_run(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it tells of has not run.
     """
+    settings = _drop_ground_bound(settings)
     sources = read_sources(settings, run)
     facts = replace(read_facts(settings, run), sources=sources)
     # Once for both cards and the catalogue: weights are hashed, and may be large.
@@ -38,3 +39,11 @@ def tell_run(settings: Settings, run: Run) -> None:
     publish_run(facts, narrowed, release, draw_public_page(narrowed))
     write_cards(facts, narrowed, release, models)
     write_items(facts, models)
+
+
+def _drop_ground_bound(settings: Settings) -> Settings:
+    """Ask for no ground behind a figure where nothing looks at any: all would be withheld."""
+    if settings.data.kind != "tables":
+        return settings
+    publish = settings.publish.model_copy(update={"min_ground_covered": 0.0})
+    return settings.model_copy(update={"publish": publish})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from math import floor, log10
 
+from basrelief.chips.since import SINCE
 from basrelief.config import Settings
 from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
@@ -64,7 +65,12 @@ def name_target(target: str) -> str:
     ('living environment', 'multiple deprivation')
     >>> name_target("imd_from_rank")
     'multiple deprivation (normal score of its rank)'
+    >>> name_target("crime_since_last_release")
+    'crime since the last release (change of normal score)'
     """
+    if target.endswith(SINCE):
+        score = name_target(target.removesuffix(SINCE))
+        return f"{score} since the last release (change of normal score)"
     if target.endswith(SUFFIX):
         return f"{name_target(target.removesuffix(SUFFIX))} (normal score of its rank)"
     return TARGET_NAMES.get(target, target.replace("_", " "))
@@ -186,8 +192,8 @@ def has_index(targets: Sequence[str]) -> bool:
     return not set(DOMAINS).isdisjoint(targets)
 
 
-def name_report(targets: Sequence[str]) -> str:
-    """Name a report by what it predicts.
+def name_report(targets: Sequence[str], source: str = "LIDAR") -> str:
+    """Name a report by what it predicts, and from what.
 
     Examples
     --------
@@ -198,7 +204,12 @@ def name_report(targets: Sequence[str]) -> str:
     """
     many = "deprivation" if has_index(targets) else f"{len(targets)} scores"
     subject = write_targets(targets) if len(targets) < MANY_TARGETS else many
-    return f"{subject} from LIDAR"
+    return f"{subject} from {source}"
+
+
+def name_source(has_ground: bool) -> str:
+    """Name what a run learnt from, in its title."""
+    return "LIDAR" if has_ground else "tables by area"
 
 
 def say_place(districts: Sequence[str], n_areas: int) -> str:

@@ -13,7 +13,7 @@ from basrelief.tell.facts import Facts, select
 from basrelief.tell.page.data import list_counts, list_summary, say_flights, say_overlays
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import say_bounds
-from basrelief.tell.words import format_length, name_report, name_target
+from basrelief.tell.words import format_length, name_report, name_source, name_target
 
 
 def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]:
@@ -22,12 +22,13 @@ def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
     # Chips at random alone have neighbours of their own area among those trained on.
     leaks = select(narrowed.leakage, scheme="random", unit="chip")
     answers = {
-        "title": name_report(facts.samples.targets),
+        "title": name_report(facts.samples.targets, name_source(facts.has_ground)),
         "town": bool(facts.truth),
         "targets": [name_target(target) for target in facts.samples.targets],
         "sources": narrowed.sources,
         "has_places": facts.samples.has_places,
-        "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
+        "flights": say_flights(facts.samples.areas) if settings.data.has_rasters else "",
+        "has_ground": facts.has_ground,
         "counts": list_counts(facts.described.counts),
         "notes": () if facts.is_public else facts.described.notes,
         # Narrowed, as everything in a sheet that can be handed out.
@@ -52,8 +53,9 @@ def say_distribution(facts: Facts, release: Release) -> str:
         f"figures of {len(release.shown):,} areas" if release.shown else "a page without figures"
     )
     pictures = " and pictures of single chips" if allow == "chips" else ""
+    chips = "The chips stay" if facts.has_ground else "The tables stay"
     return (
-        f"The chips stay in the run folder. For everybody is the folder public/: {figures}"
+        f"{chips} in the run folder. For everybody is the folder public/: {figures}"
         f"{pictures}; publish.json says what was withheld and why."
     )
 
@@ -83,7 +85,8 @@ def _quote(credits: Sequence[Credit]) -> str:
 
 def say_kind(facts: Facts, is_town: bool) -> dict[str, str]:
     """Say how data of this kind come about and what was done to them."""
-    answers = _say_heights(facts) if facts.samples.has_places else _say_pictures(facts)
+    say = {"heights": _say_heights, "pictures": _say_pictures, "tables": _say_tables}
+    answers = say[facts.samples.kind](facts)
     if is_town:
         # The town is made up: nobody's heights are in it, and nobody is to be credited.
         answers |= {
@@ -141,6 +144,28 @@ def _say_heights(facts: Facts) -> dict[str, str]:
             f"Tiles were put side by side and cells without data taken out. {ground} Chips were "
             "cut from the north-west corner on; scores were joined by the code of the area."
         ),
+    }
+
+
+def _say_tables(facts: Facts) -> dict[str, str]:
+    counts = read_json(facts.run.describe / "counts.json")
+    return {
+        "detail": "none",
+        "ground_said": "Nothing looks at the ground.",
+        "units_said": (
+            f"{counts['areas_labelled']:,} areas that have a score, of {counts['areas']:,} with a "
+            "row in the table of scores. There are no chips."
+        ),
+        "sample_said": "All areas with a row in the table of scores. Nothing was drawn at random.",
+        "instance_said": (
+            "Of an area: code, name, MSOA, district, outline, scores, and what the tables given "
+            "know of it."
+        ),
+        "acquired_said": (
+            "Scores and tables: compiled by others from records and surveys. This run read files "
+            "and measured nothing."
+        ),
+        "cleaning_said": "Scores and tables were joined by the code of the area.",
     }
 
 

@@ -29,7 +29,7 @@ from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
 from basrelief.tell.page.data import say_flights
-from basrelief.tell.words import name_layer, name_target, write_targets
+from basrelief.tell.words import name_layer, name_source, name_target, write_targets
 
 BANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "relief": (
@@ -65,7 +65,7 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
     typed classes, which check every field and need no network.
     """
     items = [describe_model(model, facts) for model in models]
-    if facts.samples.has_places:
+    if facts.settings.data.has_rasters:
         items.append(make_chips_item(facts))
         items += [describe_raster(*raster, facts) for raster in find_rasters(facts)]
     catalogue = pystac.Catalog("basrelief", "The models of a run and what they draw on the ground.")
@@ -90,7 +90,7 @@ def describe_model(model: Model, facts: Facts) -> pystac.Item:
         **find_extent(facts),
         datetime=model.written,
         properties={
-            "title": f"{facts.tell(model.name)}: {targets} from LIDAR",
+            "title": f"{facts.tell(model.name)}: {targets} from {name_source(facts.has_ground)}",
             "description": f"{model.recipe.about}. {tell_date(facts)}",
             **bands,
         },

@@ -32,6 +32,7 @@ RATE = (
 
 UNMEASURED = {
     "eyes": "With other eyes beside LIDAR that was not measured.",
+    "tables": "How often a page of tables alone claims what is not there was not measured.",
     "networks": (
         "With networks it was not measured: their predictions are held fixed, and a model that "
         "stood in for one claimed something in 8 of 100 worlds without LIDAR, with blocks and a "
@@ -39,6 +40,9 @@ UNMEASURED = {
     ),
 }
 """Of which pages it is not known, by what they have besides."""
+
+OF_LIDAR = ("no_lidar", "no_pattern")
+"""Where there is nothing: what claims of other eyes are not held against."""
 
 UNTRIED_HOW = "So no gain is claimed that was not held against what chance gives."
 """How gains are judged where none could be held against anything."""
@@ -74,20 +78,35 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     ]
     return {
         "lidar": _count(select(claims, nothing="no_lidar")),
+        "eyes": _count([each for each in claims if each["nothing"] not in OF_LIDAR]),
+        "has_ground": facts.has_ground,
         "others": _count(select(claims, nothing="no_pattern")),
-        "how": say_how(claims, facts.scores, has_eyes=bool(facts.judged.list_eyes())),
+        "how": say_how(
+            claims,
+            facts.scores,
+            has_eyes=bool(facts.judged.list_eyes()),
+            has_ground=facts.has_ground,
+        ),
         "moved": moved,
         "n_moved": moved[0][1][0].record["n_moved"] if moved else 0,
     }
 
 
-def say_how(claims: Sequence[Record], scores: Sequence[Record], *, has_eyes: bool = False) -> str:
+def say_how(
+    claims: Sequence[Record],
+    scores: Sequence[Record],
+    *,
+    has_eyes: bool = False,
+    has_ground: bool = True,
+) -> str:
     """Say how gains were judged, and how often a page judged so claims what is not there.
 
     Parameters
     ----------
     has_eyes
         Whether there are other eyes than LIDAR.
+    has_ground
+        Whether anything looks at the ground.
 
     Examples
     --------
@@ -104,6 +123,8 @@ def say_how(claims: Sequence[Record], scores: Sequence[Record], *, has_eyes: boo
     beside = {"eyes": has_eyes, "networks": bool(recipes - refitted)}
     rest = [UNMEASURED[name] for name, is_there in beside.items() if is_there]
     how = REFITTED_HOW if refitted else FIXED_HOW
+    if not has_ground:
+        return f"{how.replace('LIDAR', 'the table in question')} {UNMEASURED['tables']}"
     return " ".join([how, *([RATE] if recipes & refitted else []), *rest])
 
 

@@ -37,6 +37,9 @@ COUNT_NAMES = {
     "areas_used": "areas with a score and enough ground",
 }
 
+OF_AREAS = {"areas", "areas_labelled"}
+"""All that is counted of a run without rasters and pictures."""
+
 COLUMN_NAMES = {
     "std": "standard deviation",
     "25%": "lower quartile",
@@ -51,7 +54,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     summary = described.summary
     return {
         "pictures": [*_draw_areas(facts), *_draw_scores(facts)],
-        "flights": say_flights(facts.samples.areas) if facts.samples.has_places else "",
+        "flights": say_flights(facts.samples.areas) if facts.settings.data.has_rasters else "",
         "overlays": say_overlays(described.overlays),
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
@@ -68,9 +71,11 @@ def gather(facts: Facts) -> dict[str, Any]:
 
 def list_counts(counts: Record) -> list[tuple[str, int]]:
     """Name what was counted; what nobody gave or asked for is not worth a line."""
+    # Where no tile touches any they are those with a row in the table of scores.
+    names = COUNT_NAMES if counts.keys() - OF_AREAS else COUNT_NAMES | {"areas": "areas"}
     return [
         (name, counts[key])
-        for key, name in COUNT_NAMES.items()
+        for key, name in names.items()
         # Of other counts 0 is news: that nothing was unreadable, for one.
         if key in counts and (counts[key] or key not in ("terrain_tiles", "areas_untimely"))
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from basrelief.eyes import name_eye
+from basrelief.chips.since import SINCE, list_releases
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
 from basrelief.run import Record
@@ -21,6 +21,7 @@ from basrelief.tell.words import (
     name_known,
     name_scheme,
     name_target,
+    open_sentence,
     write_targets,
 )
 
@@ -46,7 +47,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     return {
         "eyes": name_each(facts.judged.list_eyes()),
         "schemes": schemes,
-        "release": say_release(facts, whole),
+        "release": [*say_release(facts, whole), *say_changes(facts)],
         "intervals": say_intervals(means),
     }
 
@@ -85,13 +86,31 @@ def name_parts(facts: Facts, whole: str) -> dict[str, str]:
     return parts | {whole: "all eyes"}
 
 
+def say_changes(facts: Facts) -> list[str]:
+    """Say what a change since the last release is, and what of it its release tells by itself.
+
+    A sentence where there is such a target; empty elsewhere.
+    """
+    changes = [target for target in facts.samples.targets if target.endswith(SINCE)]
+    releases = list_releases(facts.settings)
+    if not changes or not releases:
+        return []
+    return [
+        f"{open_sentence(write_targets(changes))}: scores of two releases are on no common scale, "
+        "so a change is the normal score of an area's rank now less the one of its rank then, "
+        "among the areas that both know; 1 is a standard deviation, and above 0 the score rose "
+        "past others. By construction such a change goes against the last release: what was "
+        "high then by chance is less so now (regression to the mean). What "
+        f"{join_words(name_each(releases))} tells of it is first of all that, and no foresight."
+    ]
+
+
 def say_release(facts: Facts, whole: str) -> list[str]:
     """Say plainly where LIDAR adds nothing that can be told to a release that one has.
 
     A sentence for schemes that say the same; empty where no table is the last release.
     """
-    tables = facts.settings.data.tables
-    releases = [name_eye(key) for key, table in tables.items() if table.role == "last_release"]
+    releases = list_releases(facts.settings)
     twin = _find_twins(facts, whole).get(HEIGHTS)
     if not releases or twin is None:
         return []

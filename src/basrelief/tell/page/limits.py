@@ -18,7 +18,13 @@ def gather(facts: Facts) -> dict[str, Any]:
         "has_districts": "lad" in facts.schemes,
         "has_refitted": any(record["interval"] in REFITTED for record in facts.scores),
         "has_fixed": any(map(is_fixed, facts.scores)),
+        "has_ground": facts.has_ground,
     }
+
+
+def gather_use(facts: Facts) -> dict[str, Any]:
+    """Gather whether anything looks at the ground: else nothing is said of who might read it."""
+    return {"has_ground": facts.has_ground}
 
 
 def gather_credits(facts: Facts) -> dict[str, Any]:

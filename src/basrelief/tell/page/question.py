@@ -18,7 +18,7 @@ from basrelief.typed import Typed
 
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather the question in words, what was predicted by what, and the files given."""
-    settings = facts.settings
+    settings, data = facts.settings, facts.settings.data
     # The public does not know the recipes by their names.
     recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
@@ -26,7 +26,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "terms": [("Predicted", write_targets(facts.samples.targets)), *recipes],
         # Files by name can tell where ground lies, and who worked on it.
         "files": [] if facts.is_public else _list_files(settings),
-        "least_ground": settings.chips.min_area_coverage if facts.samples.has_places else None,
+        "least_ground": settings.chips.min_area_coverage if data.has_rasters else None,
     }
 
 
@@ -69,7 +69,13 @@ def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | No
         By recipe that knows more than LIDAR, or something else, the codes of what it knows.
     """
     data, chips = settings.data, settings.chips
-    if not data.has_rasters:
+    if data.kind == "tables":
+        return (
+            "Nothing looked at the ground: no rasters were given. Small areas were matched by "
+            "their codes to tables of what else is known of them, and each recipe was asked to "
+            "predict their scores from these." + _say_eyes(joining or {}, has_ground=False)
+        )
+    if data.kind == "pictures":
         return (
             "Each LIDAR picture was matched to its row in the table, and each recipe was asked "
             "to predict the scores of the area that the picture shows from the picture alone."
@@ -91,7 +97,7 @@ def say_question(settings: Settings, joining: Mapping[str, Collection[str]] | No
     )
 
 
-def _say_eyes(others: Mapping[str, Collection[str]]) -> str:
+def _say_eyes(others: Mapping[str, Collection[str]], *, has_ground: bool = True) -> str:
     """Say what recipes of other eyes than LIDAR were given, a sentence each."""
     sentences = []
     for name, knows in others.items():
@@ -101,7 +107,7 @@ def _say_eyes(others: Mapping[str, Collection[str]]) -> str:
         given += ["where areas lie"] if PLACE in knows else []
         given += ["their district"] if DISTRICT in knows else []
         given += ["the scores of the training areas around them"] if PLACE in knows else []
-        without = "" if sees_lidar(eyes) else ", and no relief"
+        without = "" if sees_lidar(eyes) or not has_ground else ", and no relief"
         sentences.append(f" {name} was given {join_words(given)}{without}.")
     return "".join(sentences)
 

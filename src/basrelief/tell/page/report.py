@@ -69,7 +69,9 @@ def draw_page(facts: Facts) -> str:
         if section.id in present
     ]
     page: str = environment.get_template("page.html.j2").render(
-        title=words.open_sentence(words.name_report(facts.samples.targets)),
+        title=words.open_sentence(
+            words.name_report(facts.samples.targets, words.name_source(facts.has_ground))
+        ),
         place=words.say_place(facts.labelled_districts, len(facts.labels)),
         is_public=facts.is_public,
         truth=facts.truth,

@@ -8,7 +8,7 @@ from typing import Any
 
 from basrelief.judge.baselines import BASELINES
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import sees_lidar
+from basrelief.learn.knowledge import LIDAR, sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -25,6 +25,7 @@ from basrelief.tell.findings import (
 from basrelief.tell.gains import find_gain
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
+from basrelief.tell.page.eyes import say_changes
 from basrelief.tell.page.parts import say_joined
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
@@ -122,7 +123,10 @@ def gather(facts: Facts) -> dict[str, Any]:
         "is_cut": axis.cuts(rows),
         "errors": say_errors(findings),
         "intervals": say_intervals(finding.record for finding in findings),
-        "by_district": [note for t in facts.samples.targets if (note := facts.say_by_district(t))],
+        "by_district": [
+            *say_changes(facts),
+            *(note for t in facts.samples.targets if (note := facts.say_by_district(t))),
+        ],
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
         "random": warn_of_random(facts.schemes),
@@ -194,10 +198,14 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
     schemes = [scheme for scheme in schemes if any(scheme in row for row in grid.values())]
     how = f"with {name_scheme(schemes[0], facts.settings)}"
     how = how if len(schemes) == 1 else "however ground is held out"
-    groups = group_by_worth(grid, how, name_each(facts.judged.list_eyes()[1:]))
+    tables = name_each([eye for eye in facts.judged.list_eyes() if eye not in LIDAR])
+    groups = group_by_worth(grid, how, tables, has_ground=facts.has_ground)
     shown = {choice.kind for row in grid.values() for choice in row.values()}
     return {
-        "headline": say_verdict(groups, len(grid)),
+        "headline": say_verdict(groups, len(grid))
+        if facts.has_ground
+        else say_without_ground(groups, len(grid)),
+        "has_ground": facts.has_ground,
         "groups": groups,
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
@@ -214,7 +222,11 @@ def name_column(scheme: str, facts: Facts) -> str:
 
 
 def group_by_worth(
-    grid: dict[str, dict[str, Preferred]], how: str, tables: Sequence[str] = ()
+    grid: dict[str, dict[str, Preferred]],
+    how: str,
+    tables: Sequence[str] = (),
+    *,
+    has_ground: bool = True,
 ) -> list[Group]:
     """Group targets by what their preferred recipes rest on, LIDAR first.
 
@@ -224,6 +236,8 @@ def group_by_worth(
         How ground was held out.
     tables
         Eyes that are tables, by name.
+    has_ground
+        Whether anything looked at the ground: else nothing is to be told of LIDAR.
     """
     others = (
         join_words(["place", "district", *tables, "size"]) if tables else "place, district and size"
@@ -243,7 +257,12 @@ def group_by_worth(
         "always": Statement("lidar", f"LIDAR is worth having {how}"),
         "sometimes": Statement("lidar", "LIDAR is worth having in some of the tests"),
         "joined": Statement("joined", f"that LIDAR adds to {REST} cannot be told"),
-        "plain": Statement("plain", f"of LIDAR nothing can be told beside the best of {others}"),
+        "plain": Statement(
+            "plain",
+            f"of LIDAR nothing can be told beside the best of {others}"
+            if has_ground
+            else f"more than the mean can be told from the best of {others}",
+        ),
         "mean": Statement("mean", "nothing can be told beyond the mean"),
     }
     return [
@@ -269,6 +288,27 @@ def say_verdict(groups: Sequence[Group], n_targets: int) -> str:
     if sometimes:
         return f"For {sometimes.named}, {sometimes.statement.words}.{_say_rest(groups)}"
     return f"For none of the {n_targets} scores can it be shown that LIDAR is worth having."
+
+
+def say_without_ground(groups: Sequence[Group], n_targets: int) -> str:
+    """Say in a sentence for how many scores anything is told where nothing looks at the ground.
+
+    Examples
+    --------
+    >>> say_without_ground([Group("mean", Statement("mean", ""), ["crime"])], n_targets=1)
+    'No LIDAR was asked. Nothing else that was given tells anything beyond the mean.'
+    """
+    told = [target for group in groups if group.key != "mean" for target in group.targets]
+    opening = "No LIDAR was asked."
+    if not told:
+        return f"{opening} Nothing else that was given tells anything beyond the mean."
+    if len(told) == n_targets:
+        what = write_targets(told) if n_targets == 1 else f"all {n_targets} scores"
+        return f"{opening} For {what}, what else was given tells more than the mean."
+    return (
+        f"{opening} For {len(told)} of {n_targets} scores, what else was given tells more than "
+        f"the mean: {write_targets(told)}."
+    )
 
 
 def _say_rest(groups: Sequence[Group]) -> str:

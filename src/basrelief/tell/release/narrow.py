@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from basrelief.chips.store import Samples
 from basrelief.config import DataSettings, Settings
+from basrelief.eyes import TableSettings
 from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
@@ -144,6 +145,7 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
             crime_years=data.crime_years,
             label_year=data.label_year,
             max_years_apart=data.max_years_apart,
+            tables={key: _hide_table(table) for key, table in data.tables.items()},
         ),
         chips=settings.chips,
         split=settings.split,
@@ -157,6 +159,13 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
         evaluate=settings.evaluate,
         publish=settings.publish,
     )
+
+
+def _hide_table(table: TableSettings) -> TableSettings:
+    """Keep that there is such an eye, and whether it is the last release: pages tell by it."""
+    # Columns can be headed with anything, and stand in no result.
+    columns = None if table.columns is None else [NAMELESS]
+    return TableSettings(file=NAMELESS, columns=columns, role=table.role)
 
 
 def narrow_samples(samples: Samples, release: Release, data: DataSettings) -> Samples:
@@ -295,6 +304,7 @@ def _narrow_evaluation(facts: Facts, release: Release, kept: set[tuple[str, ...]
             r | {"by_decile": [], "by_district": []} for r in judged.failures if has(r, r["recipe"])
         ],
         audit=audit,
+        counts=[r for r in judged.counts if has(r, r["recipe"])],
         partial=judged.partial if _may_tell_partial(judged.partial, release) else [],
         over_targets=[record | {"over": {}} for record in judged.over_targets if has_both(record)],
         claims=[record for record in judged.claims if has_both(record)],

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.chips.counted import FILE as COUNTED
 from basrelief.chips.describe import describe_chips, rows_used
 from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
@@ -106,6 +107,7 @@ def withhold_findings(facts: Facts) -> Facts:
         relocation=[],
         recipes=[],
         member_weights=[],
+        counts=[],
         residuals=judged.residuals.iloc[:0],
         ranked=judged.ranked.iloc[:0],
     )
@@ -281,7 +283,7 @@ def write_public_samples(
         write_json(part / "counts.json", _count_again(run, samples))
         # What was odd about the input may name an area that is withheld.
         write_json(part / "notes.json", [])
-        for name in ("one_colour.csv", "near_one_colour.csv"):
+        for name in ("one_colour.csv", "near_one_colour.csv", COUNTED):
             if (run.chips / name).exists():
                 shutil.copy(run.chips / name, part / name)
 
@@ -343,7 +345,8 @@ def _count_again(run: Run, samples: Samples) -> dict[str, int]:
     if not samples.has_places:
         return counts | {"used": int(samples.chips["is_used"].sum())}
     n_shown = int((samples.areas["is_used"] & _is_labelled(samples.areas, samples)).sum())
-    return counts | {"areas_labelled": n_shown, "areas_used": n_shown}
+    shown = {"areas_labelled": n_shown, "areas_used": n_shown}
+    return counts | {name: n for name, n in shown.items() if name in counts}
 
 
 def _is_labelled(table: pd.DataFrame, samples: Samples) -> pd.Series[bool]:
