@@ -40,7 +40,7 @@ def take_areas(
     areas, targets = read_labelled_areas(settings, notes, folder, None)
     refuse_shared_ground(areas, settings.typed("areas"))
     targets = check_targets(settings, notes, areas, targets, "areas")
-    eyes = read_place_tables(settings, notes, areas)
+    eyes = read_place_tables(settings, notes, areas, targets)
     # Nothing looks at the ground: how much of it was seen, and when, has no answer.
     areas = areas.assign(ground_covered=np.nan, is_used=True)
     for name in FLIGHTS:

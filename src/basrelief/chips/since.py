@@ -90,7 +90,7 @@ def measure_changes(
     """
     # Read once more with the other tables, which say what is odd about it.
     quiet = Notes(Run(settings.locate(settings.out), quiet=True))
-    tables = read_place_tables(settings, quiet, areas) if changes else {}
+    tables = read_place_tables(settings, quiet, areas, []) if changes else {}
     ids = areas["area_id"].tolist()
     found = {}
     for name, score in changes.items():
