@@ -27,6 +27,9 @@ from basrelief.run import Run, write_json
 from basrelief.splits.stage import assign_splits
 from basrelief.stage_settings import ModelSettings, SplitSettings
 
+# Before anything imports Keras, in whatever order tests are dealt.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 N, AREA_PX = 6, 32
@@ -286,7 +289,6 @@ def built(
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """Keras on its torch backend, the reference for the coursework's recipes."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
     return pytest.importorskip("keras")
 
 
@@ -325,3 +327,15 @@ def keras_resnet(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     path = tmp_path_factory.mktemp("keras") / "resnet50v2.weights.h5"
     model.save_weights(path)
     return model, path
+
+
+@pytest.fixture(scope="session")
+def list_columns() -> Callable[[str], set[str]]:
+    """List the columns of a file of the run folder as RUN_FOLDER.md has them."""
+    page = (Path(__file__).parents[1] / "RUN_FOLDER.md").read_text(encoding="utf-8")
+
+    def list_them(name: str) -> set[str]:
+        section = page.split(f"\n### `{name}`")[1].split("\n### ")[0]
+        return set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
+
+    return list_them

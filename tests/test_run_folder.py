@@ -95,7 +95,14 @@ def test_every_documented_file_is_there_when_it_says(town_run: Run) -> None:
     assert [w for w in wanted if not any(as_pattern(w).fullmatch(name) for name in here)] == []
 
 
-@pytest.mark.parametrize("name", documented_columns())
+ELSEWHERE = {
+    "chips/street.parquet": "tests/test_street_run.py",
+    "evaluate/counts.json": "tests/test_tables_run.py",
+}
+"""Files with columns that the town has none of, and where theirs are held against the page."""
+
+
+@pytest.mark.parametrize("name", sorted(set(documented_columns()) - set(ELSEWHERE)))
 def test_columns_are_those_documented(name: str, town_run: Run) -> None:
     assert name in documented_files()
     columns = documented_columns()[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,9 +121,10 @@ def test_areas_with_few_pictures_are_predicted_by_the_other_eyes(
 
 
 def test_what_is_kept_of_pictures_is_pooled_and_nothing_single(
-    walked: tuple[Run, Settings],
+    walked: tuple[Run, Settings], list_columns: Callable[[str], set[str]]
 ) -> None:
     run, _ = walked
+    assert set(read(run.chips / "street.parquet")) == list_columns("chips/street.parquet")
     n_areas = int(pd.read_parquet(run.chips / "areas.parquet")["has_street"].sum())
     n_pictures = read_json(run.chips / "chips.json")["street"]["n_pictures"]
     assert n_pictures > 10 * n_areas

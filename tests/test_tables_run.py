@@ -234,13 +234,14 @@ def test_areas_without_a_row_of_labels_are_no_part_of_the_place(tmp_path: Path) 
 
 
 def test_cases_are_learnt_as_rates_and_read_out_as_counts_beside(
-    told: tuple[Run, Settings],
+    told: tuple[Run, Settings], list_columns: Callable[[str], set[str]]
 ) -> None:
     run, _ = told
     labels = pd.read_csv(run.folder.parents[1] / "labels.csv")
     areas = gpd.read_parquet(run.chips / "areas.parquet")
     assert areas["cases"].to_numpy() == pytest.approx(1000 * labels["cases"] / labels["population"])
     records = {each["recipe"]: each for each in read_json(run.folder / "evaluate" / "counts.json")}
+    assert set(records["census"]) == list_columns("evaluate/counts.json")
     # Recipes that join place have no features of their own to be read out so.
     assert set(records) == {"census", "last-release"}
     census = records["census"]

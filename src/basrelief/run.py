@@ -41,7 +41,7 @@ Record = dict[str, Any]
 PART = re.compile(r"\.(.+\.)?[0-9a-f]{8}\.part(\..+)?")
 """How files are called while they are written, see `replacing`."""
 
-FORMAT = 5
+FORMAT = 6
 """Which files a run folder has, as RUN_FOLDER.md tells. Raised whenever a name, a column or a unit
 changes: a folder of another number is not read but made anew."""
 

@@ -195,7 +195,7 @@ def test_the_network_is_compared_with_each_baseline_on_its_own_items(
 def test_every_file_of_the_contract_is_written(place: Run, predictions: pd.DataFrame) -> None:
     folder = place.folder / "evaluate"
     names = {"comparisons", "preferred", "audit", "coverage", "targeting", "failures"}
-    names |= {"member_weights", "over_targets", "recipes", "claims", "relocation"}
+    names |= {"member_weights", "over_targets", "recipes", "claims", "relocation", "counts"}
     assert {path.stem for path in folder.glob("*.json")} == names
     tables = {path.name for path in folder.iterdir() if path.suffix != ".json"}
     measured = {"residuals.parquet", "applicability.parquet", "refits.parquet", "parts.parquet"}

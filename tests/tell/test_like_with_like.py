@@ -145,8 +145,9 @@ def list_unnamed(
     return found
 
 
-OF_LIDAR = [recipe for recipe in RECIPES if recipe.name != "dense-photo"]
-"""Sentences are of what LIDAR adds, and a photo is none."""
+NO_LIDAR = ("dense-photo", "embedding", "street-resnet50v2", "street-vgg16")
+OF_LIDAR = [recipe for recipe in RECIPES if recipe.name not in (*NO_LIDAR, "vgg16-photo")]
+"""Sentences are of what LIDAR adds: not of other eyes, nor of what no pair shows to be LIDAR's."""
 
 
 @pytest.mark.parametrize("recipe", OF_LIDAR, ids=lambda recipe: recipe.name)
@@ -155,6 +156,15 @@ def test_each_sentence_that_compares_names_all_that_the_two_differ_in(
 ) -> None:
     facts = judge(judged, recipe)
     assert list_unnamed(tell(facts, recipe.name), recipe.name, facts.judged.knows) == []
+
+
+def test_a_network_with_a_photo_beside_is_not_taken_for_lidar(judged: Facts) -> None:
+    recipe = next(each for each in RECIPES if each.name == "vgg16-photo")
+    facts = judge(judged, recipe)
+    (choice,) = verdict.find_preferred(facts, "crime").values()
+    # Nothing differs from it in LIDAR alone: it beats the mean by both of its eyes.
+    assert (choice.kind, choice.adds) == ("joined", False)
+    assert "LIDAR is worth having" not in verdict.gather(facts)["headline"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

@@ -126,6 +126,7 @@ def format_recipe(recipe: Recipe) -> str:
 
     Examples
     --------
+    >>> from basrelief.learn.recipes import StackRecipe
     >>> recipe = StackRecipe(kind="stack", name="a", about="b", members=["c", "d"])
     >>> print(format_recipe(recipe))
     name = "a"

@@ -35,8 +35,8 @@ def decode_alphaearth(stored: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> decode_alphaearth(np.array([-127, 0, 51, -128], np.float32)).round(4).tolist()
-    [-0.9922, 0.0, 0.16, nan]
+    >>> decode_alphaearth(np.array([0, 127.5, -127.5, -128], np.float32)).tolist()
+    [0.0, 1.0, -1.0, nan]
     """
     shares = stored / np.float32(STEP)
     # Squared so that small numbers, which most are, keep more of their digits.

@@ -69,14 +69,14 @@ def test_what_is_beaten_by_another_is_said() -> None:
 
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
-    alone, both = (Preferred("x", "", 0.3, joins_place=joins) for joins in (False, True))
+    alone, both = (Preferred("x", "", 0.3, joins=joins) for joins in (False, True))
     assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
     (group,) = group_by_worth({"crime": {"lad": alone, "block": both}}, "everywhere")
     assert group.key == "always"
 
 
 def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
-    joined = Preferred("x", "", 0.3, joins_place=True, adds=False)
+    joined = Preferred("x", "", 0.3, joins=True, adds=False)
     grid = {"crime": {"lad": joined}, "health": choose("mean")}
     assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
     assert headline({"crime": {"lad": joined}}) == (

@@ -8,7 +8,7 @@ from typing import Any
 
 from basrelief.judge.baselines import BASELINES
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import LIDAR, sees_lidar
+from basrelief.learn.knowledge import LIDAR, find_eyes, sees_lidar
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, choose_unit, select
 from basrelief.tell.findings import (
@@ -70,8 +70,8 @@ class Preferred:
     reason: str
     skill: float | None
     r2: float | None = None
-    joins_place: bool = False
-    """Whether it joins LIDAR and place."""
+    joins: bool = False
+    """Whether it joins LIDAR and something else: place, or other eyes."""
 
     adds: bool = True
     """Whether it beats what differs from it in LIDAR alone."""
@@ -82,9 +82,9 @@ class Preferred:
     def kind(self) -> str:
         """What it rests on: lidar, both, plain (place, district or size), or the mean.
 
-        ``joined`` where LIDAR and place are joined, and that LIDAR adds to it cannot be told.
+        ``joined`` where LIDAR and more are joined, and that LIDAR adds to it cannot be told.
         """
-        if self.joins_place:
+        if self.joins:
             return "both" if self.adds else "joined"
         if self.recipe == MEAN:
             return "mean"
@@ -172,9 +172,15 @@ def find_preferred(facts: Facts, target: str) -> dict[str, Preferred]:
             gain = find_gain(facts, recipe, target, scheme, unit)
             # LIDAR alone is preferred for beating the mean: no pair of its own says so.
             adds = gain is None or tell_comparison(gain) == "better"
-            joins = recipe in facts.joining
+            knows = facts.judged.knows.get(recipe, ())
+            sees, eyes = sees_lidar(knows), find_eyes(knows)
+            has_more = sees and not set(eyes) <= set(LIDAR)
+            joins = recipe in facts.joining or has_more
+            # What has another eye more than its pair has not shown what LIDAR is worth.
+            if has_more:
+                apart = [] if gain is None else find_eyes(gain["differs_in"])
+                adds = adds and len(apart) > 0 and set(apart) <= set(LIDAR)
             why = say_preference(record, facts.judged.find_apart)
-            sees = sees_lidar(facts.judged.knows.get(recipe, ()))
             found[scheme] = Preferred(recipe, why, skill, r2, joins, adds, sees)
     return found
 
