@@ -159,3 +159,16 @@ def test_maps_of_many_areas_are_small_pictures_with_the_same_colours(
     for share in (0.0, 1.0):
         wanted = 255 * np.array(mpl.colormaps["cividis"](share)[:3])
         assert np.abs(drawn - wanted).max(axis=1).min() <= 1
+
+
+def test_pictures_of_many_areas_hold_no_colour_that_stands_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(polygons, "MAX_SHAPES", 1)
+    svg = drawn_maps.draw_coverage(make_areas(), "many")
+    data = max(re.findall(r'data:image/png;base64,([^"]+)', svg), key=len)
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    pixels = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+    drawn = pixels[pixels[:, 3] > 0, :3]
+    # What stands for a colour of the page is nearly black, and in a picture would stay so.
+    assert drawn.max(axis=1).min() > 50

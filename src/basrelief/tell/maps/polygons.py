@@ -14,7 +14,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.path import Path as Outline
 
 from basrelief.drawing import MAX_SHAPES
-from basrelief.style import BLACK, FAINT, FIRST, INK, OUTLINE, PAPER, SMALL, WHITE
+from basrelief.style import BLACK, EDGE, FAINT, FIRST, INK, OUTLINE, PAPER, SMALL, SOLID, WHITE
 
 N_SHADES = 200
 """Shades of a map that is drawn as a picture."""
@@ -44,12 +44,13 @@ def draw_polygons(
     outlines = np.array(_trace_areas(areas, east - west), dtype=object)
     line_width = 0.1 if is_many else 0.6
     blank = PathCollection(list(outlines[~has_value]), facecolors="none", linewidths=line_width)
-    blank.set_edgecolor(FAINT)
+    # A picture in a drawing does not change with the page: what stands for its colours would stay.
+    blank.set_edgecolor(EDGE if is_many else FAINT)
     filled = PathCollection(list(outlines[has_value]), linewidths=line_width)
     # Thousands of small areas would vanish between lines of paper.
     filled.set_edgecolor("face" if is_many else PAPER)
     if colours is None:
-        filled.set_facecolor(FIRST)
+        filled.set_facecolor(SOLID if is_many else FIRST)
     else:
         # Few enough shades for a picture with a palette, more than an eye tells apart.
         shades = colours.resampled(N_SHADES) if is_many and colours.N > N_SHADES else colours
