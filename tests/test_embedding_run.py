@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,7 +15,7 @@ from rasterio.features import geometry_mask
 from basrelief.config import InputError, Settings, load_settings
 from basrelief.judge.transfer import NewRasters, transfer_model
 from basrelief.run import Run, read_json
-from basrelief.running import run_stages
+from basrelief.running import run_all
 from basrelief.sources.town import write_town
 
 N_BANDS = 64
@@ -34,39 +35,30 @@ def embed(photo: Path, path: Path) -> None:
         file.descriptions = [f"A{k:02}" for k in range(N_BANDS)]
 
 
-def write_embedded_town(folder: Path, seed: int) -> Path:
+def write_embedded_town(folder: Path, seed: int, shorten_town: Callable[..., Path]) -> Path:
     """A town of two scores: one that relief tells, and one that the embeddings tell."""
     config = write_town(folder, seed=seed, resolution_m=10.0, has_photo=True)
     embed(folder / "photo.tif", folder / "aef.tif")
-    text = config.read_text()
     photo = 'files = "photo.tif"\nbands = ["red", "green", "blue"]'
-    for before, after in (
-        (
-            '"relief-statistics", "dense-photo", "vgg16"',
-            '"relief-statistics", "embedding"',
-        ),
+    shorten_town(
+        config,
+        ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "embedding"'),
         (f"[data.photo]\n{photo}", '[data.embedding]\nfiles = "aef.tif"\ncoding = "alphaearth"'),
-        ("size_px      = 64", "size_px = 32"),
-        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["area"]'),
-        ("[models]", "[evaluate]\nworlds = 0\n\n[models]"),
-        ('"barriers", "health", ', ""),
-    ):
-        assert before in text
-        text = text.replace(before, after)
+    )
+    text = config.read_text()
     lines = [line for line in text.splitlines() if not line.startswith(("weights", "epochs"))]
     config.write_text("\n".join(lines) + "\n")
     return config
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
-    settings = load_settings(
-        write_embedded_town(tmp_path_factory.mktemp("embedded") / "town", seed=3)
-    )
-    run = Run(settings.locate(settings.out), quiet=True)
-    stages = ["chips", "describe", "split", "train", "evaluate", "explain", "map", "report"]
-    run_stages(settings, run, stages, set())
-    return run, settings
+def embedded(
+    tmp_path_factory: pytest.TempPathFactory, shorten_town: Callable[..., Path]
+) -> tuple[Run, Settings]:
+    """A finished run of such a town."""
+    folder = tmp_path_factory.mktemp("embedded") / "town"
+    config = write_embedded_town(folder, 3, shorten_town)
+    return run_all(config, quiet=True), load_settings(config)
 
 
 def test_embeddings_tell_what_they_alone_hold(embedded: tuple[Run, Settings]) -> None:
@@ -89,10 +81,10 @@ def test_features_are_the_mean_vectors_of_the_areas(embedded: tuple[Run, Setting
         stored, transform = file.read().astype(float), file.transform
     vectors = np.sign(stored) * (stored / 127.5) ** 2
     for area_id in features.index[:5]:
-        # The areas' sides lie on the photo's cells: each cell is inside or outside.
+        # Cells by their centres: those that a side cuts make a few thousandths of difference.
         inside = geometry_mask([areas.geometry[area_id]], stored.shape[1:], transform, invert=True)
         expected = vectors[:, inside].mean(axis=1)
-        np.testing.assert_allclose(features.loc[area_id], expected, atol=0.02)
+        np.testing.assert_allclose(features.loc[area_id], expected, atol=0.005)
 
 
 def test_embeddings_are_told_of_and_kept_as_input(embedded: tuple[Run, Settings]) -> None:
@@ -117,9 +109,9 @@ def place_of(folder: Path, embedding: str | None) -> NewRasters:
 
 
 def test_a_model_tells_another_town_by_its_embeddings(
-    embedded: tuple[Run, Settings], tmp_path: Path
+    embedded: tuple[Run, Settings], tmp_path: Path, shorten_town: Callable[..., Path]
 ) -> None:
-    write_embedded_town(tmp_path / "there", seed=4)
+    write_embedded_town(tmp_path / "there", 4, shorten_town)
     out = Run(tmp_path / "out", quiet=True)
     transfer_model(embedded[0], place_of(tmp_path / "there", "aef.tif"), out, "embedding")
     (score,) = (each for each in read_json(out.scores) if each["target"] == "upkeep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import rasterio
 from basrelief.config import InputError, Settings, load_settings
 from basrelief.judge.transfer import NewRasters, transfer_model
 from basrelief.run import Run, read_json
-from basrelief.running import run_stages
+from basrelief.running import run_all
 from basrelief.sources.town import write_town
 
 RECIPE = """\
@@ -28,33 +29,20 @@ pools = ["ground"]
 """
 
 
-def write_small_town(folder: Path, seed: int) -> Path:
-    """A town whose scores are to be told by a small network with random weights."""
-    config = write_town(folder, seed=seed, resolution_m=10.0, has_photo=True)
+@pytest.fixture(scope="module")
+def photographed(
+    tmp_path_factory: pytest.TempPathFactory, shorten_town: Callable[..., Path]
+) -> tuple[Run, Settings]:
+    """A finished run of a town whose scores are to be told by a small network."""
+    folder = tmp_path_factory.mktemp("photographed") / "town"
+    config = write_town(folder, seed=3, resolution_m=10.0, has_photo=True)
     (folder / "small-photo.toml").write_text(RECIPE)
-    text = config.read_text()
-    for before, after in (
+    shorten_town(
+        config,
         ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "small-photo.toml"'),
         ("vgg16 =", "test_resnet ="),
-        ("size_px      = 64", "size_px = 32"),
-        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["area"]'),
-        ("[models]", "[evaluate]\nworlds = 0\n\n[models]"),
-        ('"barriers", "health", ', ""),
-    ):
-        assert before in text
-        text = text.replace(before, after)
-    config.write_text(text)
-    return config
-
-
-@pytest.fixture(scope="module")
-def photographed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
-    config = write_small_town(tmp_path_factory.mktemp("photographed") / "town", seed=3)
-    settings = load_settings(config)
-    run = Run(settings.locate(settings.out), quiet=True)
-    stages = ["chips", "describe", "split", "train", "evaluate", "explain", "map", "report"]
-    run_stages(settings, run, stages, set())
-    return run, settings
+    )
+    return run_all(config, quiet=True), load_settings(config)
 
 
 def test_a_photo_tells_what_it_alone_shows_and_relief_does_not(
@@ -142,7 +130,8 @@ def place_of(folder: Path, *, has_photo: bool = True) -> NewRasters:
 @pytest.fixture(scope="module")
 def other_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a town that no model saw."""
-    return write_small_town(tmp_path_factory.mktemp("other") / "town", seed=4).parent
+    folder = tmp_path_factory.mktemp("other") / "town"
+    return write_town(folder, seed=4, resolution_m=10.0, has_photo=True).parent
 
 
 def test_a_model_tells_another_town_by_its_photo(

@@ -14,7 +14,7 @@ from basrelief.config import InputError, Settings, load_settings
 from basrelief.judge.transfer import NewRasters, transfer_model
 from basrelief.marks import is_finished
 from basrelief.run import Run, read_json
-from basrelief.running import run_stages
+from basrelief.running import run_all
 from basrelief.sources.town import write_town
 from basrelief.stages import fingerprint_stages
 
@@ -28,31 +28,24 @@ size_px = 64
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
+def walked(
+    tmp_path_factory: pytest.TempPathFactory, shorten_town: Callable[..., Path]
+) -> tuple[Run, Settings]:
     """A finished run of a town whose scores are to be told by a small network."""
     folder = tmp_path_factory.mktemp("walked") / "town"
     config = write_town(folder, seed=3, resolution_m=10.0, has_street=True)
     (folder / "small-street.toml").write_text(RECIPE)
-    text = config.read_text()
-    for before, after in (
+    shorten_town(
+        config,
         (
             '"relief-statistics", "street-vgg16", "vgg16"',
             '"relief-statistics", "small-street.toml"',
         ),
         ("vgg16 =", "test_resnet ="),
-        ("size_px      = 64", "size_px = 32"),
-        ("folds    = 5", 'folds = 5\nrepeats = 1\nschemes = ["block"]'),
-        ("[models]", "[evaluate]\nworlds = 40\n\n[models]"),
-        ('"barriers", "health", ', ""),
-    ):
-        assert before in text
-        text = text.replace(before, after)
-    config.write_text(text)
-    settings = load_settings(config)
-    run = Run(settings.locate(settings.out), quiet=True)
-    stages = ["chips", "describe", "split", "train", "evaluate", "explain", "map", "report"]
-    run_stages(settings, run, stages, set())
-    return run, settings
+        scheme="block",
+        worlds=40,
+    )
+    return run_all(config, quiet=True), load_settings(config)
 
 
 def read(path: Path) -> pd.DataFrame:
