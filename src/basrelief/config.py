@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from basrelief.eyes import (
     OVERLAY_WORDS,
@@ -35,6 +35,11 @@ from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year
 
 OF_RASTERS = ("dtm", "max_years_apart")
 """Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
+
+
+def _forget_default(entry: dict[str, JsonValue]) -> None:
+    # A file's default depends on its name.
+    del entry["default"]
 
 
 class InputError(Exception):
@@ -191,8 +196,8 @@ class DataSettings(StrictTable):
 class Settings(StrictTable):
     """All settings of a run, as read from one TOML file."""
 
-    out: PathText = "run"
-    """The run folder."""
+    out: PathText = Field(default="run", json_schema_extra=_forget_default)
+    """The run folder; by default in ``runs``, by the configuration file's name."""
 
     # scikit-learn takes no other number for a seed.
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 251238730
