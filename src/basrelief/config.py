@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from basrelief.eyes import (
-    OVERLAY_WORDS,
+    OVERLAYS,
     EmbeddingSettings,
     OverlaySettings,
     PhotoSettings,
@@ -125,7 +125,7 @@ class DataSettings(StrictTable):
     @property
     def overlays(self) -> dict[str, OverlaySettings]:
         """What is laid beside heights, by the names of the layers; keys of ``[data]`` as well."""
-        given = {name: getattr(self, name) for name in OVERLAY_WORDS}
+        given = {name: getattr(self, name) for name in OVERLAYS}
         return {name: asked for name, asked in given.items() if asked is not None}
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from basrelief.chips.store import EMBEDDING, Samples
 from basrelief.chips.street import say_street
 from basrelief.chips.tables import ChipTables
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid
 from basrelief.run import Notes
 from basrelief.sources.eye_tables import note_few
@@ -106,7 +106,7 @@ def _tell_overlay(overlay: Overlay) -> str:
     """Tell in a line what a layer beside heights is made of."""
     told = overlay.describe()
     n_files, bands = told["n_files"], told["bands"]
-    start = f"{n_files} file{'s' * (n_files > 1)} of {OVERLAY_WORDS[overlay.name]}, cells of "
+    start = f"{n_files} file{'s' * (n_files > 1)} of {OVERLAYS[overlay.name].words}, cells of "
     # Of embeddings there are dozens, and their names say nothing.
     shown = f"{len(bands)} bands" if overlay.name == EMBEDDING else f"bands {', '.join(bands)}"
     unit = "" if overlay.name == EMBEDDING else f" ({told['unit']})"

@@ -18,7 +18,7 @@ from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_poo
 from basrelief.chips.store import HEIGHTS, Samples, name_seen
 from basrelief.chips.zonal import Planes, Pools, Zoning
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
@@ -201,7 +201,7 @@ def find_layer(samples: Samples, recipe: DenseRecipe | BandsRecipe) -> Layer:
     """
     if recipe.layer not in samples.layers:
         raise InputError(
-            f"recipe {recipe.name!r}: looks at {OVERLAY_WORDS[recipe.layer]}, and the place has "
+            f"recipe {recipe.name!r}: looks at {OVERLAYS[recipe.layer].words}, and the place has "
             f"none. Give one ([data.{recipe.layer}] of a run, --{recipe.layer} of predict), or use "
             "another recipe."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.learn.knowledge import HEIGHTS, STREET
 from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
@@ -19,7 +19,7 @@ from basrelief.learn.recipes import (
     list_typed_members,
 )
 
-LOOKS = (*OVERLAY_WORDS, STREET)
+LOOKS = (*OVERLAYS, STREET)
 """Eyes beside heights that a recipe reads in a way of its own."""
 
 PLAIN = "relief-statistics"

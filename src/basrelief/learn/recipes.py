@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from basrelief.chips.store import HEIGHTS, STREET, Bands
 from basrelief.config import InputError
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
 
@@ -29,8 +29,8 @@ COMPONENTS = (MEAN_PART, PLACE, DISTRICT)
 
 
 def _check_overlay(layer: str) -> str:
-    if layer not in OVERLAY_WORDS:
-        raise ValueError(f"allowed are {', '.join(OVERLAY_WORDS)}")
+    if layer not in OVERLAYS:
+        raise ValueError(f"allowed are {', '.join(OVERLAYS)}")
     return layer
 
 
