@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.areas import take_areas
-from basrelief.chips.eyes import read_place_tables
+from basrelief.chips.eye_tables import read_place_tables
 from basrelief.chips.overlay import Overlay
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place

@@ -47,9 +47,9 @@ def name_covered(layer: str) -> str:
     return f"{layer}_covered"
 
 
-def name_seen(layer: str) -> str:
-    """Name the column of areas that says whether such a layer shows enough of their ground."""
-    return f"has_{layer}"
+def name_seen(eye: str) -> str:
+    """Name the column of areas that says whether such a layer, or street pictures, show enough."""
+    return f"has_{eye}"
 
 
 STREET = "street"
@@ -195,6 +195,21 @@ class Samples:
             planes = [resample(plane, grid.transform, chip, cell_m=grid.cell_m) for plane in values]
             found.append(render_colours(np.stack(planes), layer.bands, COLOURS))
         return np.stack(found)
+
+
+def find_seen_areas(samples: Samples, eye: str) -> pd.DataFrame:
+    """Find the areas that are used and that an eye shows enough of to describe them.
+
+    Parameters
+    ----------
+    eye
+        Heights, a layer beside them, or street pictures.
+    """
+    is_seen = samples.areas["is_used"].to_numpy(bool)
+    if eye != HEIGHTS:
+        # A sliver that a photo shows, or one picture, must not stand for an area.
+        is_seen = is_seen & samples.areas[name_seen(eye)].to_numpy(bool)
+    return samples.areas[is_seen]
 
 
 def load_samples(run: Run | Path | str) -> Samples:

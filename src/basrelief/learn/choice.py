@@ -220,7 +220,7 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
     if isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
         if bands == "relief+photo":
-            _check_layer(recipe.name, "photo", COLOURS, settings)
+            _check_layer(recipe.name, PHOTO, COLOURS, settings)
         return
     if settings.data.kind == "pictures":
         raise InputError(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from basrelief.chips.store import HEIGHTS, STREET, Bands
+from basrelief.chips.store import HEIGHTS, PHOTO, STREET, Bands
 from basrelief.config import InputError
 from basrelief.eyes import OVERLAYS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
@@ -15,7 +15,7 @@ from basrelief.values import FolderName, StrictTable, Text
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
 Statistic = Literal["mean", "std"]
-StreetStatistic = Literal["mean", "spread", "count"]
+StreetStatistic = Literal["mean", "std", "count"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Variant = Literal["timm", "keras"]
@@ -185,7 +185,7 @@ class DenseRecipe(_OfAreas):
 
     @model_validator(mode="after")
     def _check_layer(self) -> Self:
-        is_photo = self.layer == "photo"
+        is_photo = self.layer == PHOTO
         if is_photo != (self.rendering == "colours"):
             allowed = "'colours'" if is_photo else "'contrast', 'relief' or 'shaded'"
             raise ValueError(
@@ -247,7 +247,7 @@ class StreetRecipe(_OfAreas):
     """Side of the square that a picture is brought to, whatever its shape."""
 
     statistics: Annotated[list[StreetStatistic], Field(min_length=1)] = Field(
-        default=["mean", "spread", "count"]
+        default=["mean", "std", "count"]
     )
     """What is taken over an area's pictures: the mean of each channel, its standard deviation, and
     how many pictures there are."""
@@ -297,7 +297,7 @@ def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> in
     factor = resolution_m / cell_m
     # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
-        key = "the photo's cells in metres" if recipe.layer == "photo" else "chips.resolution_m"
+        key = "the photo's cells in metres" if recipe.layer == PHOTO else "chips.resolution_m"
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
             f"multiples of {key} = {cell_m:g}. Change one of the two."
