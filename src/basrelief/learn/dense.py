@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from basrelief.chips.canvas import Canvas, Tiling, walk_place
 from basrelief.chips.layers import Band, Layer
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
-from basrelief.chips.store import HEIGHTS, Samples, find_seen_areas
+from basrelief.chips.store import Samples, find_seen_areas
 from basrelief.chips.zonal import Planes, Pools, Zoning
 from basrelief.config import InputError, Settings
 from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
-from basrelief.learn.recipes import BandsRecipe, DenseRecipe, find_multiple
+from basrelief.learn.recipes import BandsRecipe, DenseRecipe, check_resolutions, find_multiple
 from basrelief.learn.renderings import draw_layer
 from basrelief.run import Run
 
@@ -177,10 +177,7 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
     InputError
         As `dense_features`, or if the backbone cannot be read tract by tract.
     """
-    # The cells of a photo are known when its files are opened: those are its own settings' to say.
-    if recipe.layer == HEIGHTS:
-        for resolution_m in recipe.list_resolutions(settings.chips.resolution_m):
-            find_multiple(settings.chips.resolution_m, recipe, resolution_m)
+    check_resolutions(recipe, settings.chips.resolution_m)
     try_extractor(recipe, settings)
 
 

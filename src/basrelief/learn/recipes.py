@@ -305,6 +305,25 @@ def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> in
     return round(factor)
 
 
+def check_resolutions(recipe: DenseRecipe, chip_m: float) -> None:
+    """Find out whether a network can see heights at a recipe's resolutions.
+
+    Parameters
+    ----------
+    chip_m
+        ``chips.resolution_m``: the cells of the layer of heights.
+
+    Raises
+    ------
+    InputError
+        As `find_multiple`.
+    """
+    # How fine a photo is stands in its files, which are opened later.
+    if recipe.layer == HEIGHTS:
+        for resolution_m in recipe.list_resolutions(chip_m):
+            find_multiple(chip_m, recipe, resolution_m)
+
+
 def list_typed_members(recipe: Recipe) -> list[str]:
     """List the recipes that a recipe is made of, as typed there; none for most."""
     if isinstance(recipe, KrigedRecipe):
