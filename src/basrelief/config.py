@@ -37,6 +37,10 @@ OF_RASTERS = ("dtm", "max_years_apart")
 """Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
 
 
+DataKind = Literal["pictures", "heights", "tables"]
+"""What a run learns from first; of ``tables`` alone there are areas, and no chip."""
+
+
 class InputError(Exception):
     """The user's input is at fault. The message is one line that says what would work."""
 
@@ -116,7 +120,7 @@ class DataSettings(StrictTable):
         return self.dsm is not None
 
     @property
-    def kind(self) -> Literal["pictures", "heights", "tables"]:
+    def kind(self) -> DataKind:
         """What is learnt from first; ``tables`` where nothing looks at the ground."""
         if self.has_rasters:
             return "heights"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,7 +20,7 @@ from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_ch
 from basrelief.chips.store import EMBEDDING, Samples
 from basrelief.chips.street import say_street
 from basrelief.chips.tables import ChipTables
-from basrelief.config import InputError, Settings
+from basrelief.config import DataKind, InputError, Settings
 from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid
 from basrelief.run import Notes
@@ -152,9 +152,7 @@ def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
     return Foreseen(_gather(settings, "pictures", tables), lines)
 
 
-def _gather(
-    settings: Settings, kind: Literal["heights", "pictures", "tables"], tables: ChipTables
-) -> Samples:
+def _gather(settings: Settings, kind: DataKind, tables: ChipTables) -> Samples:
     return Samples(
         chips=tables.chips,
         areas=tables.areas,

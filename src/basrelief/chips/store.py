@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import COMPRESSORS, Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
-from basrelief.config import InputError
+from basrelief.config import DataKind, InputError
 from basrelief.grid import Grid
 from basrelief.run import Run, read_json
 from basrelief.sources.warp import resample
@@ -77,8 +77,7 @@ class Samples:
     areas: pd.DataFrame
     membership: pd.DataFrame
     targets: tuple[str, ...]
-    kind: Literal["pictures", "heights", "tables"]
-    """What is learnt from first: of ``tables`` there are areas, and no chip."""
+    kind: DataKind
 
     size_px: int
     resolution_m: float

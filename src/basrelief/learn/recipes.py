@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from basrelief.chips.store import HEIGHTS, PHOTO, STREET, Bands
-from basrelief.config import InputError
+from basrelief.config import DataKind, InputError
 from basrelief.eyes import OVERLAYS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
@@ -80,7 +80,7 @@ class NetworkRecipe(StrictTable):
         """What a prediction is for."""
         return "chip"
 
-    def choose_bands(self, kind: Literal["pictures", "heights", "tables"]) -> Bands:
+    def choose_bands(self, kind: DataKind) -> Bands:
         """Pick the first of ``bands`` that the samples have.
 
         Raises
