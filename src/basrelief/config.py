@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from basrelief.eyes import (
     OVERLAYS,
@@ -39,6 +39,11 @@ OF_RASTERS = ("dtm", "max_years_apart")
 
 DataKind = Literal["pictures", "heights", "tables"]
 """What a run learns from first; of ``tables`` alone there are areas, and no chip."""
+
+
+def _forget_default(entry: dict[str, JsonValue]) -> None:
+    # A file's default depends on its name.
+    del entry["default"]
 
 
 class InputError(Exception):
@@ -195,8 +200,8 @@ class DataSettings(StrictTable):
 class Settings(StrictTable):
     """All settings of a run, as read from one TOML file."""
 
-    out: PathText = "run"
-    """The run folder."""
+    out: PathText = Field(default="run", json_schema_extra=_forget_default)
+    """The run folder; by default in ``runs``, by the configuration file's name."""
 
     # scikit-learn takes no other number for a seed.
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 251238730
