@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from basrelief.eyes import (
-    OVERLAY_WORDS,
+    OVERLAYS,
     EmbeddingSettings,
     OverlaySettings,
     PhotoSettings,
@@ -35,6 +35,10 @@ from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year
 
 OF_RASTERS = ("dtm", "max_years_apart")
 """Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
+
+
+DataKind = Literal["pictures", "heights", "tables"]
+"""What a run learns from first; of ``tables`` alone there are areas, and no chip."""
 
 
 def _forget_default(entry: dict[str, JsonValue]) -> None:
@@ -121,7 +125,7 @@ class DataSettings(StrictTable):
         return self.dsm is not None
 
     @property
-    def kind(self) -> Literal["pictures", "heights", "tables"]:
+    def kind(self) -> DataKind:
         """What is learnt from first; ``tables`` where nothing looks at the ground."""
         if self.has_rasters:
             return "heights"
@@ -130,7 +134,7 @@ class DataSettings(StrictTable):
     @property
     def overlays(self) -> dict[str, OverlaySettings]:
         """What is laid beside heights, by the names of the layers; keys of ``[data]`` as well."""
-        given = {name: getattr(self, name) for name in OVERLAY_WORDS}
+        given = {name: getattr(self, name) for name in OVERLAYS}
         return {name: asked for name, asked in given.items() if asked is not None}
 
     @model_validator(mode="after")

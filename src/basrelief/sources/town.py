@@ -19,9 +19,9 @@ from scipy import ndimage
 from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_photo import PHOTO, take_photo
+from basrelief.sources.town_photo import PHOTO_EYE, take_photo
 from basrelief.sources.town_scores import EXPECTED, TRUTH, draw_labels, publish, score_shown
-from basrelief.sources.town_street import STREET, take_street_pictures
+from basrelief.sources.town_street import STREET_EYE, take_street_pictures
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, TownEye, draw_relief
 
 WEST_M, SOUTH_M = 520_000, 40_000
@@ -134,9 +134,9 @@ def write_town(
     published = publish(areas, labels, rng)
     shown = {}
     if has_photo:
-        shown[PHOTO] = _photograph(folder / "photo.tif", areas, side_m, seed)
+        shown[PHOTO_EYE] = _photograph(folder / "photo.tif", areas, side_m, seed)
     if has_street:
-        shown[STREET] = _walk_streets(folder, areas, seed)
+        shown[STREET_EYE] = _walk_streets(folder, areas, seed)
     for eye, score in shown.items():
         published[eye.target] = labels[eye.target] = score
     with replacing(folder / "labels.csv") as part:
@@ -169,7 +169,7 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
     bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
     with replacing(path) as part:
         shown = take_photo(part, areas, bounds, rng)
-    return score_shown(shown, PHOTO.r2, rng)
+    return score_shown(shown, PHOTO_EYE.r2, rng)
 
 
 def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
@@ -179,7 +179,7 @@ def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
         shown, table = take_street_pictures(part, areas, rng)
     with replacing(folder / "street.csv") as part:
         table.to_csv(part, index=False)
-    return score_shown(shown, STREET.r2, rng)
+    return score_shown(shown, STREET_EYE.r2, rng)
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
