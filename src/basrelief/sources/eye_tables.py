@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from basrelief.config import InputError, Settings
 from basrelief.names import suggest, tidy_text
-from basrelief.run import Notes
+from basrelief.run import Notes, no_notes
 from basrelief.sources.areas import list_names
 from basrelief.sources.census import refuse_other_vintage, settle_vintage
 from basrelief.sources.labels import (
@@ -42,6 +42,9 @@ SAME_ORDER = 0.9995
 """Rank correlation from which on two columns are one: of an index and its last release it is 0.99
 at most (LSOAs of England, 2015 and 2019)."""
 
+SOON_BYTES = 2**22
+"""A table of so many bytes is read in a second."""
+
 OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
 """What tables of early releases call a domain that has another name since."""
 
@@ -52,6 +55,7 @@ def read_eye_tables(
     area_ids: Sequence[str],
     drawn: Vintage,
     carry: Carry | None = None,
+    left_out: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Read every table of ``[data.tables]`` for the areas of a place.
 
@@ -66,6 +70,8 @@ def read_eye_tables(
     carry
         Brings a table, of which it is told the year of its areas, to the areas of the place; None
         without a lookup between censuses.
+    left_out
+        Areas whose rows are left out before anything is made of them, or decided by them.
 
     Returns
     -------
@@ -79,15 +85,21 @@ def read_eye_tables(
         another census and nothing says how to carry it over, or it knows none of the areas.
     """
     return {
-        eye: _read_table(eye, settings, notes, list(area_ids), (drawn, carry))
+        eye: _read_table(eye, settings, notes, list(area_ids), (drawn, carry), left_out)
         for eye in settings.table_eyes
     }
 
 
 def check_eye_tables(settings: Settings) -> None:
-    """Find out at the start, before boundaries are read, whether every table has its columns."""
+    """Find out at the start, before boundaries are read, whether every table has its columns.
+
+    And numbers in them, of tables that are read at once.
+    """
     for eye in settings.table_eyes:
-        _open(eye, settings)
+        if settings.typed_table(eye).path.stat().st_size > SOON_BYTES:
+            _open(eye, settings)
+        else:
+            _read_values(eye, settings, no_notes())
 
 
 def find_score(columns: Sequence[str], target: str) -> str | None:
@@ -144,21 +156,12 @@ def _read_table(
     notes: Notes,
     area_ids: list[str],
     censuses: tuple[Vintage, Carry | None],
+    left_out: Collection[str],
 ) -> pd.DataFrame:
     """Read one table, for the areas of a place."""
     drawn, carry = censuses
     typed = settings.typed_table(eye)
-    sheets, columns = _open(eye, settings)
-    headings = list(dict.fromkeys(columns.values()))
-    merged = merge_sheets(sheets, headings, headings, typed, notes)
-    separator = sheets[0].sheet.separator
-    values = pd.DataFrame(
-        {
-            name: to_numbers(merged[heading], name, typed, notes, separator, "columns")
-            for name, heading in columns.items()
-        }
-    )
-    told = settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
+    values, told = _read_values(eye, settings, notes, left_out)
     # A code is never given again: whoever has the same code has the same ground.
     is_by_code = settings.find_table(eye).by_code
     if carry is not None and not is_by_code:
@@ -169,6 +172,26 @@ def _read_table(
     here = values.reindex(area_ids).rename_axis("area_id")
     _note_gaps(here, typed, notes)
     return here
+
+
+def _read_values(
+    eye: str, settings: Settings, notes: Notes, left_out: Collection[str] = ()
+) -> tuple[pd.DataFrame, Vintage]:
+    """Read a table's numbers by its own codes, and of which census these are."""
+    typed = settings.typed_table(eye)
+    sheets, columns = _open(eye, settings)
+    headings = list(dict.fromkeys(columns.values()))
+    merged = merge_sheets(sheets, headings, headings, typed, notes)
+    # As of labels: which numbers stand for none, and how they are written, is told by all rows.
+    merged = merged[~merged.index.isin(list(left_out))]
+    separator = sheets[0].sheet.separator
+    values = pd.DataFrame(
+        {
+            name: to_numbers(merged[heading], name, typed, notes, separator, "columns")
+            for name, heading in columns.items()
+        }
+    )
+    return values, settle_vintage(find_sheets_vintage(sheets), values.index, str(typed))
 
 
 def _refuse_other_census(
