@@ -45,6 +45,10 @@ at most (LSOAs of England, 2015 and 2019)."""
 SOON_BYTES = 2**22
 """A table of so many bytes is read in a second."""
 
+SUM, NEARLY_SUM = 0.9995, 0.975
+"""Shares of a target's variance that columns together tell: no more than a sum's rounding is left,
+or as little as of the IMD by its own domains, 0.985 to 0.997 (99 LSOAs of London, 2019)."""
+
 OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
 """What tables of early releases call a domain that has another name since."""
 
@@ -96,7 +100,8 @@ def check_eye_tables(settings: Settings) -> None:
     And numbers in them, of tables that are read at once.
     """
     for eye in settings.table_eyes:
-        if settings.typed_table(eye).path.stat().st_size > SOON_BYTES:
+        path = settings.typed_table(eye).path
+        if path.is_file() and path.stat().st_size > SOON_BYTES:
             _open(eye, settings)
         else:
             _read_values(eye, settings, no_notes())
@@ -295,6 +300,65 @@ def refuse_answers(
                         "area: both are in one order, as a score, its rank and its decile are. "
                         "Take it out, or every skill would be that of the answer itself."
                     )
+        is_release = settings.find_table(eye).role is not None
+        for target in labels:
+            known = labels[target].astype(np.float64)
+            _refuse_sum(table, known, typed, notes, is_release=is_release)
+
+
+def _refuse_sum(
+    table: pd.DataFrame, labels: pd.Series[float], typed: Typed, notes: Notes, *, is_release: bool
+) -> None:
+    """Stop where columns make up a target together; note where they nearly do.
+
+    Of a last release that is as it should be.
+    """
+    share = measure_sum(table.to_numpy(np.float64), np.asarray(labels, np.float64))
+    what = f"{typed.name('columns')}: the {table.shape[1]} columns of {typed} together"
+    if share > SUM:
+        raise InputError(
+            f"{what} tell {labels.name!r} of every area: it is a sum of theirs. Take one of them "
+            "out, or every skill would be that of the answer itself."
+        )
+    if share > NEARLY_SUM and not is_release:
+        notes.add(
+            f"{what} tell {share:.1%} of the variance of {labels.name!r} where both are known: an "
+            "index is told so by its own parts. If it is made of them, skills say nothing new"
+        )
+
+
+def measure_sum(values: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+    """Measure how much of a target a weighted sum of columns is.
+
+    Parameters
+    ----------
+    values : (area, column)
+        NaN where unknown.
+    labels : (area,)
+
+    Returns
+    -------
+    Share of the variance of the labels, 0 to 1; 0 where there are too few areas to tell.
+
+    Examples
+    --------
+    >>> columns = np.random.default_rng(0).normal(size=(60, 2))
+    >>> round(measure_sum(columns, columns @ [1.0, 2.0]), 3)
+    1.0
+    """
+    is_known = np.isfinite(values).all(axis=1) & np.isfinite(labels)
+    n_known, n_columns = int(is_known.sum()), values.shape[1]
+    # Of so many more areas than columns no sum is exact by chance.
+    if n_known < max(FEW_AREAS, 3 * n_columns) or n_columns < 2:
+        return 0.0
+    columns, known = values[is_known], labels[is_known]
+    # On one scale: least squares of a share beside an income in pounds would lose the share.
+    columns, known = columns - columns.mean(axis=0), known - known.mean()
+    columns /= np.maximum(columns.std(axis=0), 1e-300)
+    found, *_ = np.linalg.lstsq(columns, known, rcond=None)
+    total = float(known @ known)
+    left = known - columns @ found
+    return 1.0 - float(left @ left) / total if total > 0 else 0.0
 
 
 def is_answer(values: NDArray[np.float64], labels: NDArray[np.float64]) -> bool:
