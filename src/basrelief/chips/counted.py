@@ -9,11 +9,9 @@ import pandas as pd
 
 from basrelief.config import InputError, Settings
 from basrelief.run import read_json, write_json
+from basrelief.sources.people import rate_by_people, refuse_without_people
 
 FILE = "counted.json"
-
-PER_PEOPLE = 1000.0
-"""Rates are of so many people."""
 
 MANY_BROKEN = 0.5
 """Share of a column that is no whole number, or above its people, from which on it is no count."""
@@ -34,16 +32,10 @@ def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     if not counts:
         return labels
     typed = settings.typed("labels")
-    if "population" not in labels:
-        raise InputError(
-            f"data.counts: rates per 1,000 people need a column population (or one that begins "
-            f"'Total population') in {typed}. Add one, or leave data.counts out."
-        )
-    # By no people there is no rate; and some tables write 0 where they know of none.
-    people = labels["population"].where(labels["population"] > 0)
+    refuse_without_people(labels, "data.counts", typed)
     for name in counts:
-        _check_count(labels[name], people, f"data.counts: {name!r} in {typed}")
-    return labels.assign(**{name: labels[name] / people * PER_PEOPLE for name in counts})
+        _check_count(labels[name], labels["population"], f"data.counts: {name!r} in {typed}")
+    return labels.assign(**rate_by_people(labels[counts], labels["population"]))
 
 
 def _check_count(cases: pd.Series[float], people: pd.Series[float], what: str) -> None:
@@ -61,7 +53,8 @@ def _check_count(cases: pd.Series[float], people: pd.Series[float], what: str) -
             f"{int(cases.notna().sum())} are no whole numbers: these are rates or shares. Give "
             "counts, or leave it out of data.counts to learn it as it is."
         )
-    is_over = cases > people
+    # By no people there is no rate, which is told elsewhere.
+    is_over = (cases > people) & (people > 0)
     if is_over.sum() > MANY_BROKEN * is_over.size:
         own = is_over.index[is_over.to_numpy()][0]
         raise InputError(

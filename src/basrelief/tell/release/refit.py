@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.counted import FILE as COUNTED
 from basrelief.chips.describe import describe_chips, rows_used
-from basrelief.chips.eyes import read_place_tables, write_place_tables
+from basrelief.chips.eye_tables import read_place_tables, write_place_tables
 from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
 from basrelief.chips.pictures import read_picture_labels
