@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check package format lock bench clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ check: $(READY)  ## Lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+package: $(READY)  ## Build wheel and sdist, check them, and run the wheel by itself
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	packaging/check.sh
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from basrelief import __version__
-from basrelief.commands import export, predict
+from basrelief.commands import compare, export, predict
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
@@ -138,7 +138,7 @@ def demo(
         raise typer.Exit(1)
 
 
-for _command in (predict, export):
+for _command in (predict, export, compare):
     app.command()(_command)
 
 

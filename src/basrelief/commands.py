@@ -1,4 +1,4 @@
-"""Commands on finished runs: predicting with their models, and handing one out."""
+"""Commands on finished runs: predicting with their models, handing one out, comparing two."""
 
 from __future__ import annotations
 
@@ -101,3 +101,20 @@ def export(
 
     with saying_disk_is_full(f"--out {str(out)!r}", "in export"):
         export_model(Run(run, quiet), recipe, out, licence)
+
+
+def compare(
+    first: FinishedRun,
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another, of the same place.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A page of it: comparison.html.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two runs on the same areas and folds. What the second has over the first.
+
+    Example: basrelief compare basrelief-demo/run other/run --out comparison.html
+    """
+    from basrelief.tell.page.comparison import tell_comparison_of
+
+    tell_comparison_of(Run(first, quiet), Run(second, quiet), out)
