@@ -32,7 +32,7 @@ ROOMS = [
     "splits",
 ]
 ROOMS += ["learn", "judge", "explain", "tell"]
-ROOMS += ["stages", "running", "estimates", "check", "commands"]
+ROOMS += ["stages", "running", "estimates", "check", "commands", "signals"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 
