@@ -105,8 +105,7 @@ def draw_comparison(found: Comparison, settings: Settings, runs: tuple[Run, Run]
         .render(
             mark=MARK,
             parts=parts,
-            # Names of folders, not where they lie: a page is sent on.
-            names=[run.folder.resolve().name for run in runs],
+            names=_name_runs(*(run.folder for run in runs)),
             same=found.same,
             n=found.n,
             verdict=_say_verdict(found),
@@ -115,6 +114,16 @@ def draw_comparison(found: Comparison, settings: Settings, runs: tuple[Run, Run]
         )
     )
     return page
+
+
+def _name_runs(first: Path, second: Path) -> tuple[str, str]:
+    """Name two runs by their folders, as far as tells them apart; a page is sent on."""
+    one, other = first.resolve(), second.resolve()
+    for depth in (1, 2):
+        names = tuple("/".join(each.parts[-depth:]) for each in (one, other))
+        if names[0] != names[1]:
+            return names[0], names[1]
+    return "the first run", "the second run"
 
 
 def _say_verdict(found: Comparison) -> Statement:
