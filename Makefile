@@ -4,7 +4,7 @@ READY := .venv/.ready
 READY_DOCS := .venv/.ready-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench docs clean
+.PHONY: help setup demo test check package format lock bench docs clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ check: $(READY)  ## Lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+package: $(READY)  ## Build wheel and sdist, check them, and run the wheel by itself
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	packaging/check.sh
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .

@@ -164,7 +164,7 @@ def test_a_command_that_does_not_exist_is_guessed(
     run_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command("reprot") == 2
-    assert "Did you mean 'report'?" in capsys.readouterr().err
+    assert "Did you mean 'report', 'export'?" in capsys.readouterr().err
 
 
 def walk(model: type[BaseModel], schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

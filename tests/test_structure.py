@@ -31,7 +31,8 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check", "signals"]
+ROOMS += ["learn", "judge", "explain", "tell"]
+ROOMS += ["stages", "running", "estimates", "check", "commands", "signals"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 

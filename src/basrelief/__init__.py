@@ -26,6 +26,7 @@ _HOMES = {
     "explain_recipes": "explain.stage",
     "write_maps": "tell.maps.stage",
     "tell_run": "tell.stage",
+    "export_model": "tell.cards.export",
     "NewRasters": "judge.transfer",
     "transfer_model": "judge.transfer",
     "NewPictures": "judge.transfer_pictures",

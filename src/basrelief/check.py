@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -145,10 +146,17 @@ def _note_disk(settings: Settings, run: Run, estimates: Sequence[Estimate]) -> N
             f"note: {settings.tell_out()}: about {_show_mb(needed_mb)} are needed there and "
             f"{_show_mb(free_mb)} are free"
         )
-    has_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    has_mb = _find_memory_mb()
     worst = max(estimates, key=lambda each: each.memory_mb)
-    if worst.memory_mb > has_mb:
+    if has_mb is not None and worst.memory_mb > has_mb:
         run.say(
             f"note: stage {worst.stage} takes about {_show_mb(worst.memory_mb)} of memory and "
             f"this machine has {_show_mb(has_mb)}"
         )
+
+
+def _find_memory_mb() -> float | None:
+    """Find how much memory the machine has; None where the system does not say it so (Windows)."""
+    if sys.platform == "win32":
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from basrelief import __version__
+from basrelief.commands import compare, export, predict
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
-from basrelief.run import Run, check_format, prepare_folder
+from basrelief.run import Run, prepare_folder
 from basrelief.running import run_all, run_one, saying_disk_is_full
 from basrelief.signals import Stopped, stopping_on_signals
 from basrelief.stages import STAGES, Stage
@@ -134,55 +135,8 @@ def demo(
         raise typer.Exit(1)
 
 
-@app.command()
-def predict(
-    trained: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Option(help="Folder for the predictions.")],
-    dsm: Annotated[str | None, typer.Option(metavar="GLOB", help="Surface rasters.")] = None,
-    areas: Annotated[str | None, typer.Option(metavar="FILE", help="Polygons of areas.")] = None,
-    images: Annotated[str | None, typer.Option(metavar="FOLDER", help="Pictures.")] = None,
-    table: Annotated[str | None, typer.Option(metavar="FILE", help="A row a picture.")] = None,
-    dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
-    photo: Annotated[str | None, typer.Option(metavar="GLOB", help="Photo from above.")] = None,
-    embedding: Annotated[str | None, typer.Option(metavar="GLOB", help="Embeddings.")] = None,
-    crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
-    labels: Annotated[str | None, typer.Option(metavar="FILE", help="Scores, to compare.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="By default the run's first.")] = None,
-    area_column: Annotated[str | None, typer.Option(help="Column of codes in areas.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of codes in labels.")] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Predict a place that a run's model never saw. Of rasters and areas, or of pictures.
-
-    Example: basrelief predict basrelief-demo/run --dsm "basrelief-demo/lidar/*DSM*"
-    --areas basrelief-demo/areas.gpkg --out there
-
-    Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
-    """
-    # Before networks' libraries are loaded, which takes longer than to be told.
-    check_format(trained)
-    from basrelief.judge.transfer import NewRasters, transfer_model
-    from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
-    from basrelief.tell.new_places import say_answer
-
-    run, there = Run(trained, quiet), Run(out, quiet)
-    of_rasters = (dsm, areas, dtm, photo, embedding, crs, labels, label_column)
-    with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
-        if dsm and areas and not (images or table):
-            given = {"photo": photo, "embedding": embedding}
-            overlays = {name: typed for name, typed in given.items() if typed is not None}
-            columns = (area_column, label_column)
-            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays)
-            transfer_model(run, place, there, recipe)
-        elif images and table and not any(of_rasters):
-            transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)
-        else:
-            raise InputError(
-                "predict: give --dsm and --areas for rasters, or --images and --table for "
-                "pictures, and no option of the other."
-            )
-    for line in say_answer(there):
-        there.say(line)
+for _command in (predict, export, compare):
+    app.command()(_command)
 
 
 @app.command()

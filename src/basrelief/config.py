@@ -273,6 +273,16 @@ class Settings(StrictTable):
         return replace(named, path=path)
 
 
+def read_settings(path: Path) -> Settings:
+    """Read the settings that a run resolved (``config.json``).
+
+    A run folder does not know where its configuration lies: no path in them leads anywhere.
+    """
+    settings = Settings.model_validate_json(path.read_text(encoding="utf-8"))
+    settings._folder = path.parent / "nowhere"
+    return settings
+
+
 def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     """Read and check a configuration file.
 

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 from typing import TextIO
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 from basrelief.config import InputError
 from basrelief.run import Run
 
 LOCK = ".lock"
 """The file by which a process keeps a folder to itself."""
+
+FAR = 2**30
+"""Where Windows locks a byte, behind all that stands in the file: others may read the rest."""
+
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""What systems say of a file that another process has locked: the last two on Windows."""
+
+NO_LINK, NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
+OPENING = os.O_RDWR | os.O_CREAT | NO_LINK | NO_WAIT
+"""How a lock is opened. Windows has no pipes in folders, and few links."""
 
 HOLDER = re.compile(r"\d+ on .*")
 """What stands in it: which process, on which machine."""
@@ -38,13 +54,9 @@ def locking(run: Run, typed: str) -> Iterator[None]:
     """
     path = run.folder / LOCK
     with _open_lock(path, typed) as file:
-        try:
-            # The system takes it back from a process that dies, whatever became of the file.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_there = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
-        except BlockingIOError:
-            is_there = False
-        if not is_there:
+        is_taken = _take(file)
+        is_there = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        if not (is_taken and is_there):
             # Held by another, or just given back by one that has removed it: whoever comes next
             # makes a new file, and both would think to have it alone.
             file.seek(0)
@@ -62,14 +74,35 @@ def locking(run: Run, typed: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            # Windows removes no file that is open; the next one takes it as it lies.
+            if sys.platform != "win32":
+                path.unlink(missing_ok=True)
+
+
+def _take(file: TextIO) -> bool:
+    """Lock an open file; False where another process has it.
+
+    The system takes it back from a process that dies, whatever became of the file.
+    """
+    try:
+        if sys.platform == "win32":
+            file.seek(FAR)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            file.seek(0)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in HELD:
+            raise
+        return False
+    return True
 
 
 def _open_lock(path: Path, typed: str) -> TextIO:
     """Open the lock of a folder, made where there is none."""
     try:
         # Not through a link, whose file would be emptied; and a pipe is not waited for.
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        number = os.open(path, OPENING, 0o666)
     except OSError as error:
         raise _not_a_lock(typed) from error
     stat = os.fstat(number)

@@ -187,7 +187,7 @@ def list_files(run: Run, writes: Iterable[str]) -> list[str]:
         path = run.folder / name
         if path.is_dir() and not path.is_symlink():
             for folder, _, files in os.walk(path):
-                found += [str(Path(folder, each).relative_to(run.folder)) for each in files]
+                found += [Path(folder, each).relative_to(run.folder).as_posix() for each in files]
         elif path.exists():
             found.append(name)
     return sorted(name for name in found if not _is_litter(Path(name).name))

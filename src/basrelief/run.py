@@ -326,7 +326,8 @@ def is_disk_full(error: BaseException) -> bool:
     chain: BaseException | None = error
     while chain is not None:
         # A quota that is used up, or a bound on files, is a full disk to whoever has it.
-        full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        # Not every system has quotas.
+        full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
         if isinstance(chain, OSError) and chain.errno in full:
             return True
         chain = chain.__cause__ or chain.__context__

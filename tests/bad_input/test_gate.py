@@ -26,13 +26,15 @@ from PIL import Image
 import basrelief
 from basrelief.chips.store import load_samples
 from basrelief.config import Settings, load_settings
-from basrelief.learn.area_models import fit_areas, predict_areas
+from basrelief.learn.area_models import fit_areas, load_model, predict_areas
 from basrelief.learn.features import read_features
+from basrelief.learn.linear import predict_linear
 from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.train_areas import gather_area_data
-from basrelief.run import Run, read_json
+from basrelief.run import MODEL, Run, read_json
 from basrelief.splits.heldout import AreaFold, area_folds
+from basrelief.tell.cards.export import export_model
 from basrelief.tell.provenance import InputRole
 from basrelief.tell.release.narrow import narrow_sources
 from basrelief.toml import format_toml
@@ -272,6 +274,53 @@ def test_withheld_labels_change_no_published_byte(
     basrelief.run_all(other.config, quiet=True)
     assert read_json(other.run / "scores.json") != read_json(place.run / "scores.json")
     assert read_public(other.run) == read_public(place.run)
+
+
+def read_export(run: Path, folder: Path) -> dict[str, bytes]:
+    """Export a model, and read every file of it; when its weights were written is no finding."""
+    export_model(Run(run, quiet=True), RECIPE, folder)
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*.*")}
+    dated = re.compile(rb"weights written [^U]*UTC|\"datetime\": \"[^\"]*\"")
+    return {name: dated.sub(b"", path.read_bytes()) for name, path in files.items()}
+
+
+def test_withheld_labels_change_no_byte_of_an_exported_model(
+    place_of: Callable[[str], Place], tmp_path: Path
+) -> None:
+    place = place_of("skilful, one repeat")
+    shutil.copytree(place.folder, tmp_path / "other")
+    other = replace(place, folder=tmp_path / "other")
+    add_to_hidden(other, 100.0)
+    basrelief.run_all(other.config, quiet=True)
+    folders = {tmp_path / f"model of {each.folder.name}": each.run for each in (place, other)}
+    one, two = (read_export(run, folder) for folder, run in folders.items())
+    assert two == one
+    hidden = place.labels()["LSOA code (2011)"][IS_HIDDEN].astype(str)
+    learnt = pd.read_parquet(tmp_path / "model of place" / "model" / "training.parquet")
+    assert len(learnt) == N_SIDE**2 - IS_HIDDEN.sum()
+    assert not set(hidden) & set(learnt.index.get_level_values("area_id"))
+    # Whatever file a code could stand in.
+    assert not [name for name, text in one.items() if any(id.encode() in text for id in hidden)]
+    assert b'"seed": 7' not in one["model/model.json"]
+    assert b"seed withheld" in one["model_card.md"]
+
+
+def sum_learnt(folder: Path) -> float:
+    """Sum the labels that a model learnt from: on average it predicts there what it learnt."""
+    learnt = pd.read_parquet(folder / "training.parquet").to_numpy(np.float64)
+    return float(predict_linear(load_model(folder / MODEL).alone, learnt)[:, 0].sum())
+
+
+def test_from_an_exported_model_no_sum_of_withheld_labels_is_had(
+    place_of: Callable[[str], Place], tmp_path: Path
+) -> None:
+    place = place_of("skilful, one repeat")
+    export_model(Run(place.run, quiet=True), RECIPE, tmp_path / "out")
+    shown = float(make_attacker(place).shown.sum())
+    hidden = float(place.labels()[TARGET][IS_HIDDEN].sum())
+    # The attack is one: whoever has the run's own model has their sum.
+    assert sum_learnt(place.run / "models" / RECIPE / "final") - shown == pytest.approx(hidden)
+    assert sum_learnt(tmp_path / "out" / "model") == pytest.approx(shown)
 
 
 def test_what_is_published_is_what_the_attacker_was_told(place_of: Callable[[str], Place]) -> None:

@@ -231,13 +231,13 @@ def test_a_network_and_random_features_go_the_same_way(
 
 
 def test_the_recipe_asked_for_first_is_the_default(town_run: Run) -> None:
-    assert find_model(town_run, None).parent.name == "relief-statistics"
-    model = read_model(find_model(town_run, "vgg16"))
+    assert find_model(town_run, None).folder.parent.name == "relief-statistics"
+    model = read_model(find_model(town_run, "vgg16").folder)
     assert (model.unit, model.bands, model.features) == ("chip", "relief", {})
 
 
 def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
-    folder = find_model(town_run, None)
+    folder = find_model(town_run, None).folder
     model = read_model(folder)
     assert (model.ground, model.native_resolution_m, model.chips.size_px) == ("terrain", 2.0, 64)
     assert list(model.labels) == model.targets == ["crime", "barriers", "health"]
@@ -310,7 +310,7 @@ def test_a_model_of_another_kind_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "run" / "models" / "relief-statistics" / "final"
-    shutil.copytree(find_model(town_run, "relief-statistics"), folder)
+    shutil.copytree(find_model(town_run, "relief-statistics").folder, folder)
     shutil.copy(town_run.folder / "run.json", tmp_path / "run")
     shutil.copy(town_run.models / "recipes.json", tmp_path / "run" / "models")
     write_json(folder / "model.json", read_json(folder / "model.json") | changes)
@@ -336,7 +336,7 @@ def test_a_recipe_given_as_a_file_is_the_default_by_its_name(tmp_path: Path) -> 
     # Whatever the order: what was asked for is a field of its own.
     trained = [{"recipe": "a-baseline", "is_asked": False}, {"recipe": "mine", "is_asked": True}]
     write_json(tmp_path / "models" / "recipes.json", trained)
-    assert find_model(Run(tmp_path), None) == tmp_path / "models" / "mine" / "final"
+    assert find_model(Run(tmp_path), None).folder == tmp_path / "models" / "mine" / "final"
 
 
 @pytest.mark.real

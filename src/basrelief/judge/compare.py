@@ -213,7 +213,7 @@ def list_comparisons(
     return [
         one
         for record in records
-        for one in (record, _turn_round(record))
+        for one in (record, turn_round(record))
         if one["recipe"] in asked or one["versus"] in yardsticks[one["recipe"]].values()
     ]
 
@@ -289,7 +289,7 @@ def _compare_target(
     }
 
 
-def _turn_round(record: Record) -> Record:
+def turn_round(record: Record) -> Record:
     """Say the same of the other recipe."""
 
     def negate(value: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.worlds import WorldKind, draw_worlds
 from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.exported import is_export, open_export
 from basrelief.learn.final import FinalModel
 from basrelief.learn.joint import AreaTerms
 from basrelief.learn.knowledge import HEIGHTS
@@ -36,6 +38,7 @@ from basrelief.marks import (
     refuse_strangers,
     sweep_parts,
 )
+from basrelief.names import suggest
 from basrelief.run import Record, Run, check_format, prepare_folder, read_format, write_json
 from basrelief.sources.inputs import find_input_inside
 from basrelief.stage_settings import SplitSettings
@@ -55,16 +58,27 @@ YARDSTICK = "training_mean"
 """What skill is against: the mean label of the training place."""
 
 
-def find_model(run: Run, recipe: str | None) -> Path:
-    """Find the folder of a run's final model.
+@dataclass(frozen=True)
+class FoundModel:
+    """A final model: where it lies, and how far it was trained."""
+
+    folder: Path
+    training: Record
+    """As in ``models/recipes.json``."""
+
+
+def find_model(run: Run, recipe: str | None) -> FoundModel:
+    """Find a run's final model, or the one of an exported folder.
 
     Raises
     ------
     InputError
-        If the folder is no run, has no final model of that name, or models that are not as
-        training wrote them.
+        If the folder is neither, has no final model of that name, or models that are not as
+        they were written.
     """
     typed = str(run.folder)
+    if is_export(run.folder):
+        return FoundModel(*open_export(run.folder, recipe and _name_recipe(recipe)))
     check_format(run.folder)
     # Of this run alone: models of an earlier configuration may still lie beside them.
     trained = read_recipes(run)
@@ -80,21 +94,17 @@ def find_model(run: Run, recipe: str | None) -> Path:
         asked = f"--recipe {recipe!r}" if recipe else f"{typed}: its first recipe is {name!r}"
         raise InputError(
             f"{asked}: {typed} has no final model of it. It has {', '.join(sorted(found))}: give "
-            "one with --recipe, or finish the run."
+            f"one with --recipe, or finish the run.{suggest(name, found)}"
         )
     check_files(run, "train")
-    return run.models / name / "final"
+    training = next(record for record in trained if record["recipe"] == name)
+    return FoundModel(run.models / name / "final", training)
 
 
 def _name_recipe(typed: str) -> str:
     """Give the name of a recipe that was typed, or given as the file that a run was."""
     path = Path(typed)
     return read_recipe(path).name if typed.endswith(".toml") and path.is_file() else typed
-
-
-def read_shortfall(trained: Run, model: FinalModel) -> Record:
-    """Read how far a model was trained, as the run that it is of keeps it."""
-    return next(r for r in read_recipes(trained) if r["recipe"] == model.recipe)
 
 
 def settle_settings(model: FinalModel, data: DataSettings, out: Run) -> Settings:
@@ -127,7 +137,7 @@ def holding_answer(settings: Settings, out: Run) -> Iterator[None]:
         earlier answer, cannot be written, or another process works in it.
     """
     typed = f"--out {str(out.folder)!r}"
-    _refuse_runs(out.folder, typed)
+    refuse_runs(out.folder, typed)
     _refuse_inputs_inside(settings, out.folder, typed)
     prepare_folder(out.folder, typed)
     with locking(out, typed):
@@ -147,7 +157,7 @@ def holding_answer(settings: Settings, out: Run) -> Iterator[None]:
         finish_stage(out, PREDICT, "", WRITES)
 
 
-def _refuse_runs(folder: Path, typed: str) -> None:
+def refuse_runs(folder: Path, typed: str) -> None:
     """Refuse a run folder, and one in it: the run would be refused for what is not its own."""
     for each in (folder.resolve(), *folder.resolve().parents):
         # Any format is a run's; what says none is another program's.

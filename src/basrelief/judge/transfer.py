@@ -28,7 +28,6 @@ from basrelief.judge.new_places import (
     find_model,
     holding_answer,
     keep_known,
-    read_shortfall,
     score_answer,
     settle_settings,
     write_answer,
@@ -86,7 +85,7 @@ class PlacePrediction:
 
 
 def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None) -> None:
-    """Predict every area of a place with enough ground, by a run's final model.
+    """Predict every area of a place with enough ground, by a final model.
 
     Writes ``chips/`` and, in the folder of ``out``, ``predictions.parquet``, ``areas.gpkg``,
     ``predict.json`` (model, place and counts) and, where the place has labels,
@@ -94,15 +93,18 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
 
     Parameters
     ----------
+    trained
+        The run that it is of, or the folder that it was exported to.
     recipe
         Name of the recipe; by default the first that the run was asked for.
 
     Raises
     ------
     InputError
-        If the run has no such model, or the place is not of the kind it learnt from.
+        If there is no such model, or the place is not of the kind it learnt from.
     """
-    folder = find_model(trained, recipe)
+    found_model = find_model(trained, recipe)
+    folder = found_model.folder
     model = read_model(folder)
     _check_bands(model, place, folder)
     settings = settle_place(model, place, out)
@@ -114,7 +116,7 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
         _check_ground(samples, place, model)
         prediction = predict_place(folder, samples, settings, out)
         found = _predict_areas(folder, samples, prediction, model)
-        _write(found, samples, model, place, (settings, read_shortfall(trained, model)), out)
+        _write(found, samples, model, place, (settings, found_model.training), out)
 
 
 def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:

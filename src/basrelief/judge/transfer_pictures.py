@@ -16,7 +16,6 @@ from basrelief.judge.new_places import (
     find_model,
     holding_answer,
     keep_known,
-    read_shortfall,
     score_answer,
     settle_settings,
     write_answer,
@@ -46,6 +45,8 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
 
     Parameters
     ----------
+    trained
+        The run that it is of, or the folder that it was exported to.
     recipe
         Name of the recipe; by default the first that the run was asked for.
 
@@ -54,8 +55,8 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
     InputError
         If the run has no such model, it did not learn from pictures, or these cannot be read.
     """
-    folder = find_model(trained, recipe)
-    model = read_model(folder)
+    found = find_model(trained, recipe)
+    model = read_model(found.folder)
     if model.kind != "pictures":
         raise InputError(
             f"--images {pictures.images!r}: this model ({model.recipe}) learnt from rasters. Give "
@@ -63,8 +64,7 @@ def transfer_to_pictures(trained: Run, pictures: NewPictures, out: Run, recipe: 
         )
     settings = _settle_pictures(pictures, model, out)
     with holding_answer(settings, out):
-        how = (settings, read_shortfall(trained, model))
-        _predict(pictures, folder, model, how, out)
+        _predict(pictures, found.folder, model, (settings, found.training), out)
 
 
 def _settle_pictures(pictures: NewPictures, model: FinalModel, out: Run) -> Settings:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from basrelief.config import Settings
 from basrelief.learn.knowledge import HEIGHTS, LIDAR, PICTURES, find_eyes, order_codes
-from basrelief.learn.recipe_files import find_members
-from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe
+from basrelief.learn.recipe_files import find_members, read_recipe
+from basrelief.learn.recipes import KrigedRecipe, NetworkRecipe, Recipe, SetRecipe
 from basrelief.run import Record
 
 MEAN = "mean"
@@ -50,6 +51,18 @@ NOTHING = Traits()
 
 def describe_recipe(recipe: Recipe, knows: tuple[str, ...], settings: Settings) -> Traits:
     """Describe what a recipe's predictions come from, by its own file and its members'."""
+    members = [] if isinstance(recipe, NetworkRecipe) else find_members(recipe, settings)
+    return _describe(recipe, knows, members)
+
+
+def describe_trained(folder: Path, knows: tuple[str, ...]) -> Traits:
+    """Describe the same of a final model, by the recipes that lie in its folder."""
+    members = [read_recipe(path) for path in sorted(folder.glob("members/*/recipe.toml"))]
+    sets = [each for each in members if isinstance(each, SetRecipe)]
+    return _describe(read_recipe(folder / "recipe.toml"), knows, sets)
+
+
+def _describe(recipe: Recipe, knows: tuple[str, ...], members: Sequence[SetRecipe]) -> Traits:
     if isinstance(recipe, NetworkRecipe):
         about = recipe.model_dump(exclude=LABELS)
         reads = {name: value for name, value in about.items() if name in READS}
@@ -57,7 +70,7 @@ def describe_recipe(recipe: Recipe, knows: tuple[str, ...], settings: Settings) 
         return Traits(knows, dict.fromkeys(find_eyes(knows), repr(reads)), repr(learns))
     # Members by what they say, and sorted: their names and their order change no prediction.
     read: dict[str, list[str]] = {}
-    for member in find_members(recipe, settings):
+    for member in members:
         read.setdefault(member.eye, []).append(repr(member.model_dump(exclude=LABELS)))
     features = {eye: repr(sorted(each)) for eye, each in read.items()}
     # A linear model of one set, or of several that inner folds weigh, is one learner. With place

@@ -47,6 +47,9 @@ class Model:
     eyes: tuple[str, ...] = ()
     """What the features are of that it predicts areas from, by code."""
 
+    home: str = ""
+    """Its folder, from the folder on that the card lies in."""
+
     @property
     def name(self) -> str:
         """The recipe's name."""
@@ -54,8 +57,8 @@ class Model:
 
     @property
     def file(self) -> str:
-        """The weights file, from the run folder on."""
-        return f"models/{self.name}/final/{self.weights.name}"
+        """The weights file, from the folder on that the card lies in."""
+        return f"{self.home}/{self.weights.name}"
 
     @property
     def sees(self) -> str:
@@ -91,10 +94,15 @@ def read_models(run: Run) -> list[Model]:
     # Asked of the list of this run, not of the folders that are there.
     names = sorted(str(record["recipe"]) for record in read_recipes(run))
     folders = [run.models / name / "final" for name in names]
-    return [_read_model(folder) for folder in folders if (folder / "model.json").exists()]
+    return [
+        read_final(folder, folder.relative_to(run.folder).as_posix())
+        for folder in folders
+        if (folder / "model.json").exists()
+    ]
 
 
-def _read_model(folder: Path) -> Model:
+def read_final(folder: Path, home: str) -> Model:
+    """Read what one final model says of itself; ``home`` is its folder as cards name it."""
     # What a recipe is made of lies inside it, and may look through a network of its own.
     parts = [folder, *sorted((folder / "members").glob("*/"))]
     recipes = [read_recipe(part / "recipe.toml") for part in parts]
@@ -116,4 +124,5 @@ def _read_model(folder: Path) -> Model:
         written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         backbones=tuple(dict.fromkeys(seen)),
         eyes=order_codes({each.eye for each in sets}),
+        home=home,
     )

@@ -13,6 +13,7 @@ from basrelief.tell.models import read_models
 from basrelief.tell.page.report import draw_public_page, write_page
 from basrelief.tell.provenance import read_sources
 from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.models import list_offers
 from basrelief.tell.release.narrow import narrow_facts
 from basrelief.tell.release.public import publish_run
 from basrelief.tell.release.refit import find_public_facts
@@ -36,7 +37,10 @@ def tell_run(settings: Settings, run: Run) -> None:
     public, basis = find_public_facts(settings, run, facts, release)
     # Before anything is drawn, so that no section can tell what it was not given.
     narrowed = narrow_facts(public, release, basis)
-    publish_run(facts, narrowed, release, draw_public_page(narrowed))
+    # Of a refit other models than those that cards and catalogue of the run tell of.
+    seen = models if public.run == run else read_models(public.run)
+    offers = list_offers(seen, release, basis, settings.publish)
+    publish_run(facts, narrowed, release, draw_public_page(narrowed), offers)
     write_cards(facts, narrowed, release, models)
     write_items(facts, models)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment
 
 from basrelief import __version__
 from basrelief.judge.yardsticks import MEAN
@@ -51,9 +54,7 @@ def write_cards(
     ----------
     Mitchell et al. (2019), FAT* '19, 220-229; Gebru et al. (2021), CACM 64(12), 86-92.
     """
-    environment = open_templates("cards")
-    environment.filters["digits"] = format_digits
-    environment.filters["cell"] = escape_cell
+    environment = open_cards()
     content = tell_data(facts, narrowed, release) | tell_models(facts, narrowed, models)
     content |= judge_models(facts, narrowed, release)
     for name, template in CARDS.items():
@@ -63,11 +64,43 @@ def write_cards(
     facts.run.say("report: model_card.md and data_sheet.md")
 
 
+def write_model_card(
+    path: Path, model: Model, told: tuple[Facts, Facts, Release], revealed: Sequence[str]
+) -> None:
+    """Write the card of one model that leaves its run.
+
+    Parameters
+    ----------
+    told
+        The facts of the run that it is of, what `narrow_facts` leaves of them, and the release.
+    revealed
+        What its folder tells of those learnt from, in sentences.
+    """
+    facts, narrowed, release = told
+    content = tell_data(facts, narrowed, release) | tell_models(facts, narrowed, [model])
+    content |= judge_models(facts, narrowed, release)
+    # Neither is that of a run, whose models may have seen more.
+    content |= {"revealed": revealed, "shortfalls": say_shortfalls(narrowed.trainings)}
+    content["caveats"] = list_caveats(narrowed)
+    text = open_cards().get_template(CARDS["model_card.md"]).render(content)
+    with replacing(path) as part:
+        part.write_text(f"{text}\n", encoding="utf-8")
+
+
+def open_cards() -> Environment:
+    """Open the templates of cards, with the filters that only they use."""
+    environment = open_templates("cards")
+    environment.filters["digits"] = format_digits
+    environment.filters["cell"] = escape_cell
+    return environment
+
+
 def tell_models(facts: Facts, narrowed: Facts, models: Sequence[Model]) -> dict[str, Any]:
     """Gather what the models are, and what they were made with."""
     settings = facts.settings
     is_whole = narrowed.publication is not None and narrowed.publication.is_whole
     return {
+        "revealed": (),
         "models": [(facts.tell(model.name), model) for model in models],
         "shortfalls": say_shortfalls(facts.trainings),
         "precisions": [

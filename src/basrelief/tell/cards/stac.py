@@ -81,6 +81,14 @@ def write_items(facts: Facts, models: Sequence[Model]) -> None:
     facts.run.say(f"report: stac/ describes {len(models)} models, {len(items)} items in all")
 
 
+def write_model_item(folder: Path, model: Model, facts: Facts, licence: str) -> None:
+    """Write the item of one model that leaves its run, into ``stac/`` of its folder."""
+    item = describe_model(model, facts)
+    item.properties["license"] = licence
+    record = item.to_dict(include_self_link=False, transform_hrefs=False)
+    write_json(folder / "stac" / f"{item.id}.json", record)
+
+
 def describe_model(model: Model, facts: Facts) -> pystac.Item:
     """Describe a final model, with the files that it is made of."""
     targets = write_targets(model.final.targets)

@@ -6,9 +6,10 @@ sections that `page.sections` lists as public: what is not on that list is not p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from basrelief.run import replacing, write_json
+from basrelief.run import Record, replacing, write_json
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import say_unshown
 from basrelief.tell.publication import Withheld
@@ -19,7 +20,9 @@ from basrelief.tell.templates import open_templates
 from basrelief.tell.words import name_known, name_target
 
 
-def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> None:
+def publish_run(
+    facts: Facts, narrowed: Facts, release: Release, page: str, offers: Sequence[Record]
+) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
     ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv``, ``areas.md``
@@ -33,6 +36,8 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
         What `narrow_facts` leaves of the facts.
     page
         What is drawn of them.
+    offers
+        Final models that may be handed out, as `list_offers` has them.
     """
     is_open = facts.settings.publish.allow != "nothing"
     # As a whole: nothing may stay that an earlier, laxer setting let out.
@@ -46,7 +51,7 @@ def publish_run(facts: Facts, narrowed: Facts, release: Release, page: str) -> N
             if narrowed.samples.has_places:
                 handout.write_outlines(narrowed, table, part / "areas.geojson")
     # After the folder: it lists what really lies there.
-    write_record(facts, narrowed, release)
+    write_record(facts, narrowed, release, offers)
     if not is_open:
         facts.run.say("report: nothing is published; public/report.html says so")
         return
@@ -92,7 +97,7 @@ def _name_predictor(narrowed: Facts, target: str) -> str:
     return f"{recipe}, from {known}" if known else recipe
 
 
-def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
+def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequence[Record]) -> None:
     """Write ``publish.json``. It names no area that is withheld."""
     publish, publication = facts.settings.publish, narrowed.publication
     assert publication is not None
@@ -115,6 +120,7 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
         and narrowed.shown.get(finding.target) == finding.recipe
         and finding.target not in narrowed.unshown
     ]
+    credits = vars(narrowed.credits)
     record = {
         **publish.model_dump(),
         "min_areas_behind_an_average": MIN_BEHIND,
@@ -129,5 +135,8 @@ def write_record(facts: Facts, narrowed: Facts, release: Release) -> None:
         "drawn_from": asdict(publication.basis),
         **list_protection(publication.basis, is_whole=publication.is_whole),
         "withheld": [asdict(entry) for entry in withheld],
+        "models": list(offers),
+        "credits": {basis: [asdict(each) for each in own] for basis, own in credits.items()},
+        "is_made_up": bool(narrowed.truth),
     }
     write_json(facts.run.folder / "publish.json", record)
