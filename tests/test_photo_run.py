@@ -35,12 +35,13 @@ def photographed(
 ) -> tuple[Run, Settings]:
     """A finished run of a town whose scores are to be told by a small network."""
     folder = tmp_path_factory.mktemp("photographed") / "town"
-    config = write_town(folder, seed=3, resolution_m=10.0, has_photo=True)
+    config = write_town(folder, seed=3, resolution_m=10.0, eyes=["photo"])
     (folder / "small-photo.toml").write_text(RECIPE)
     shorten_town(
         config,
         ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "small-photo.toml"'),
         ("vgg16 =", "test_resnet ="),
+        (', "heat"', ""),
     )
     return run_all(config, quiet=True), load_settings(config)
 
@@ -131,7 +132,7 @@ def place_of(folder: Path, *, has_photo: bool = True) -> NewRasters:
 def other_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a town that no model saw."""
     folder = tmp_path_factory.mktemp("other") / "town"
-    return write_town(folder, seed=4, resolution_m=10.0, has_photo=True).parent
+    return write_town(folder, seed=4, resolution_m=10.0, eyes=["photo"]).parent
 
 
 def test_a_model_tells_another_town_by_its_photo(

@@ -33,7 +33,7 @@ def walked(
 ) -> tuple[Run, Settings]:
     """A finished run of a town whose scores are to be told by a small network."""
     folder = tmp_path_factory.mktemp("walked") / "town"
-    config = write_town(folder, seed=3, resolution_m=10.0, has_street=True)
+    config = write_town(folder, seed=3, resolution_m=10.0, eyes=["street"])
     (folder / "small-street.toml").write_text(RECIPE)
     shorten_town(
         config,

@@ -86,10 +86,3 @@ def _write_photo(path: Path, photo: NDArray[np.uint8], grid: Grid) -> None:
         dataset.write(photo)
         dataset.descriptions = ("red", "green", "blue")
         dataset.update_tags(ACQUISITION_DATE=TAKEN)
-
-
-def add_photo(text: str) -> str:
-    """Add the photo, the score that it shows, and the recipe that looks at it."""
-    text = text.replace('"health"]', f'"health", "{UPKEEP}"]')
-    text = text.replace('"vgg16"]', '"dense-photo", "vgg16"]')
-    return text.replace("\n[chips]", f"{PHOTO_CONFIG}\n[chips]")

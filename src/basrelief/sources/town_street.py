@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import geopandas as gpd
@@ -85,13 +84,6 @@ def take_street_pictures(
     columns = ["id", "longitude", "latitude", "captured_at", "author"]
     table = pd.DataFrame(rows, columns=columns).assign(licence="CC BY 4.0")
     return np.array(shown), table
-
-
-def add_street(text: str) -> str:
-    """Add the pictures, the score that they show, and the recipe that looks at them."""
-    text = re.sub(r"(?m)^(targets = .*)\]$", rf'\1, "{BUSTLE}"]', text)
-    text = text.replace('"vgg16"]', '"street-vgg16", "vgg16"]')
-    return text.replace("\n[chips]", f"{STREET_CONFIG}\n[chips]")
 
 
 def _draw_points(polygon: object, n: int, rng: np.random.Generator) -> Plane:
