@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
 from basrelief.chips.eyes import read_place_tables, write_place_tables
-from basrelief.chips.labelled import name_areas, read_labelled_areas
+from basrelief.chips.label_doubts import name_areas
+from basrelief.chips.labelled import read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.learnable import check_targets
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyproj import CRS, Transformer
 
-from basrelief.chips.labelled import name_areas
+from basrelief.chips.label_doubts import name_areas
 from basrelief.chips.store import STREET
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Record

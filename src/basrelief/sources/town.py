@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
@@ -16,36 +17,31 @@ from scipy import ndimage
 
 from basrelief.grid import Grid
 from basrelief.run import Record, replacing, write_json
-from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_eyes import (
-    CONFIGS,
-    EYE_TRUTH,
-    READ_BY,
-    RECIPES,
-    Eye,
-    Ground,
-    add_eyes,
-)
-from basrelief.sources.town_scores import IMD_WEIGHTS, TRUTH, draw_scores, measure_height
+from basrelief.sources.town_eyes import EYE_TRUTH, EYES, READ_BY, Eye, Ground, add_eyes
+from basrelief.sources.town_scores import EXPECTED, TRUTH, draw_labels, measure_height, publish
 from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief
-from basrelief.toml import format_value
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
 TOWN = (
-    *("lidar", "areas.gpkg", "labels.csv", "truth.json", "config.toml", "run"),
-    *("photo.tif", "street", "street.csv", "people.csv"),
+    "lidar",
+    "areas.gpkg",
+    "labels.csv",
+    "photo.tif",
+    "street",
+    "street.csv",
+    "people.csv",
+    "truth.json",
+    "config.toml",
+    "run",
 )
 """What stands in a town's folder, and its run."""
 
 TILE_M = 1000
 AREA_M = 335.0
 """Usual distance between the middles of neighbouring areas."""
-
-EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
-"""What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
 
 # Smaller blocks, buffer and chips than the defaults: the town is three kilometres wide. Two
 # epochs show that a network learns, and keep the demonstration short.
@@ -121,7 +117,7 @@ def write_town(
     plan = _draw_plan(areas, side_m, resolution_m, rng)
     surface, terrain = draw_relief(plan, rng)
     above = surface - terrain
-    labels = draw_scores(areas, plan, above, rng)
+    labels = draw_labels(areas, plan, above, rng)
     # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
@@ -132,13 +128,13 @@ def write_town(
         _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
-    published = _publish(areas, labels, rng)
+    published = publish(areas, labels, rng)
     bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
     ground = Ground(folder, areas, bounds, measure_height(plan, above), seed)
     shown = add_eyes(ground, eyes)
     with replacing(folder / "labels.csv") as part:
         published.assign(**shown).to_csv(part, index=False)
-    write_json(folder / "truth.json", _tell_truth(areas, plan, labels.assign(**shown)))
+    write_json(folder / "truth.json", _tell_truth(areas, plan, [*labels, *shown]))
     config = folder / "config.toml"
     with replacing(config) as part:
         part.write_text(_configure(seed, resolution_m, eyes, list(shown)), encoding="utf-8")
@@ -146,14 +142,15 @@ def write_town(
 
 
 def _configure(seed: int, resolution_m: float, eyes: Collection[Eye], shown: list[str]) -> str:
-    """Write the configuration of a town, with the scores that its eyes show."""
-    recipes = [recipe for eye, recipe in RECIPES.items() if eye in eyes]
+    """Write the configuration: what eyes show is asked for, and recipes that look with them."""
+    given = [each for eye, each in EYES.items() if eye in eyes]
+    looking = [each.recipe for each in given if each.recipe]
     return CONFIG.format(
         seed=seed,
         resolution_m=resolution_m,
-        targets=format_value(["crime", "barriers", "health", *shown]),
-        recipes=format_value(["relief-statistics", *recipes, "vgg16"]),
-        eyes="".join(text for eye, text in CONFIGS.items() if eye in eyes),
+        targets=json.dumps(["crime", "barriers", "health", *shown]),
+        recipes=json.dumps(["relief-statistics", *looking, "vgg16"]),
+        eyes="".join(each.section for each in given),
     )
 
 
@@ -272,39 +269,12 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             dataset.write(heights[whole.find(grid)].astype(np.float32), 1)
 
 
-def _publish(
-    areas: gpd.GeoDataFrame, labels: pd.DataFrame, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Lay the scores out as the national File 7 does, with ranks, deciles and population."""
-    table = pd.DataFrame(
-        {
-            "LSOA code (2011)": areas["LSOA11CD"],
-            "LSOA name (2011)": areas["LSOA11NM"],
-            "Local Authority District code (2019)": areas["LAD11CD"],
-            "Local Authority District name (2019)": areas["LAD11NM"],
-        }
-    )
-    for name in ("imd", *IMD_WEIGHTS):
-        heading = IOD.headings[name][0]
-        stem = heading.removesuffix(" Score")
-        rank = labels[name].rank(ascending=False, method="first").astype(int)
-        # Of the domains these two alone are published as rates.
-        table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
-        table[f"{stem} Rank (where 1 is most deprived)"] = rank
-        decile = np.ceil(10 * rank / len(rank)).astype(int)
-        table[f"{stem} Decile (where 1 is most deprived 10% of LSOAs)"] = decile
-    # LSOAs are drawn to hold at least a thousand people.
-    people = rng.normal(1650, 220, len(table)).round().clip(1000).astype(int)
-    table["Total population: mid 2015 (excluding prisoners)"] = people
-    return table
-
-
-def _tell_truth(areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame) -> Record:
+def _tell_truth(areas: gpd.GeoDataFrame, plan: Plan, scores: list[str]) -> Record:
     """Say what drives each score, which eyes show it, and how each area is built."""
     names, truth = [CHARACTERS[kind].name for kind in plan.character], TRUTH | EYE_TRUTH
     return {
-        "driven_by": {str(name): truth[str(name)] for name in labels},
-        "read_by": {name: list(eyes) for name, eyes in READ_BY.items() if name in labels},
+        "driven_by": {score: truth[score] for score in scores},
+        "read_by": {score: list(eyes) for score, eyes in READ_BY.items() if score in scores},
         "expected": EXPECTED,
         "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
     }

@@ -14,60 +14,45 @@ import pandas as pd
 
 from basrelief.grid import Bounds
 from basrelief.run import replacing
-from basrelief.sources.town_photo import (
-    PHOTO_CONFIG,
-    UPKEEP,
-    UPKEEP_R2,
-    UPKEEP_TRUTH,
-    take_photo,
-)
-from basrelief.sources.town_scores import make_score, standardise
-from basrelief.sources.town_street import (
-    BUSTLE,
-    BUSTLE_R2,
-    BUSTLE_TRUTH,
-    STREET_CONFIG,
-    take_street_pictures,
-)
-from basrelief.sources.townscape import Plane
+from basrelief.sources.town_photo import PHOTO, take_photo
+from basrelief.sources.town_scores import score_shown, standardise
+from basrelief.sources.town_street import STREET, take_street_pictures
+from basrelief.sources.townscape import Plane, TownEye
 
 Eye = Literal["photo", "street", "people"]
 
-HEAT, HARDSHIP = "heat", "hardship"
-"""Scores that two eyes show together, and that a table of people alone shows."""
+PEOPLE = TownEye(
+    target="hardship",
+    truth="share of households that rent: nothing that looks at the ground shows it",
+    r2=0.85,
+    # Of a table there is one by its name.
+    recipe=None,
+    section="""
+[data.tables.people]
+file = "people.csv"
+columns = ["renting", "aged"]
+""",
+)
 
-HEAT_R2 = HARDSHIP_R2 = 0.85
-"""Shares of their variance that is shown."""
+EYES: Mapping[Eye, TownEye] = {"photo": PHOTO, "street": STREET, "people": PEOPLE}
+
+HEAT, HEAT_R2 = "heat", 0.85
+"""Score that heights and a photo show together, and the share of its variance that they explain."""
 
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "crime": ("heights",),
     "barriers": (),
     "health": (),
-    UPKEEP: ("photo",),
+    PHOTO.target: ("photo",),
     HEAT: ("heights", "photo"),
-    BUSTLE: ("street",),
-    HARDSHIP: ("people",),
+    STREET.target: ("street",),
+    PEOPLE.target: ("people",),
 }
 """By score that a town asks for, the eyes that show it: all that a run may find."""
 
-EYE_TRUTH = {
-    UPKEEP: UPKEEP_TRUTH,
-    HEAT: "half the height of what stands there, half how little of the ground is green",
-    BUSTLE: BUSTLE_TRUTH,
-    HARDSHIP: "share of households that rent: nothing that looks at the ground shows it",
+EYE_TRUTH = {eye.target: eye.truth for eye in EYES.values()} | {
+    HEAT: "half the height of what stands there, half how little of the ground is green"
 }
-
-PEOPLE_CONFIG = """
-[data.tables.people]
-file = "people.csv"
-columns = ["renting", "aged"]
-"""
-
-CONFIGS = {"photo": PHOTO_CONFIG, "street": STREET_CONFIG, "people": PEOPLE_CONFIG}
-"""What a configuration says of each eye."""
-
-RECIPES = {"photo": "dense-photo", "street": "street-vgg16"}
-"""Recipes that look by an eye alone; of a table there is one by its name."""
 
 Scores = dict[str, Plane]
 """By name, (area,)."""
@@ -108,8 +93,9 @@ def _photograph(ground: Ground, rng: np.random.Generator) -> Scores:
     """Take a photo; what it shows alone, and together with heights."""
     with replacing(ground.folder / "photo.tif") as part:
         green = take_photo(part, ground.areas, ground.bounds, rng)
-    upkeep = make_score(green, UPKEEP_R2, rng)
-    return {UPKEEP: upkeep, HEAT: make_score(ground.height - standardise(green), HEAT_R2, rng)}
+    upkeep = score_shown(green, PHOTO.r2, rng)
+    heat = score_shown(ground.height - standardise(green), HEAT_R2, rng)
+    return {PHOTO.target: upkeep, HEAT: heat}
 
 
 def _walk_streets(ground: Ground, rng: np.random.Generator) -> Scores:
@@ -118,7 +104,7 @@ def _walk_streets(ground: Ground, rng: np.random.Generator) -> Scores:
         fronts, table = take_street_pictures(part, ground.areas, rng)
     with replacing(ground.folder / "street.csv") as part:
         table.to_csv(part, index=False)
-    return {BUSTLE: make_score(fronts, BUSTLE_R2, rng)}
+    return {STREET.target: score_shown(fronts, STREET.r2, rng)}
 
 
 def _count_people(ground: Ground, rng: np.random.Generator) -> Scores:
@@ -128,4 +114,4 @@ def _count_people(ground: Ground, rng: np.random.Generator) -> Scores:
     with replacing(ground.folder / "people.csv") as part:
         table = pd.DataFrame(codes | {"renting": renting, "aged": aged})
         table.round(3).to_csv(part, index=False)
-    return {HARDSHIP: make_score(renting, HARDSHIP_R2, rng)}
+    return {PEOPLE.target: score_shown(renting, PEOPLE.r2, rng)}

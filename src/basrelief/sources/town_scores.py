@@ -1,4 +1,4 @@
-"""Scores of a synthetic town: what drives each, and how much of it is noise."""
+"""Scores of a synthetic town: what drives each, and how an office would publish them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from basrelief.sources.iod import IOD
 from basrelief.sources.townscape import Plan, Plane, smooth_noise
 
 TRUTH = {
@@ -19,6 +20,9 @@ TRUTH = {
     "living_environment": "share of ground built on, place, and noise",
     "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
 }
+
+EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
+"""What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
 
 CRIME_R2 = 0.85
 """Share of the variance of crime that height explains."""
@@ -47,7 +51,7 @@ IMD_WEIGHTS = {
 }
 
 
-def draw_scores(
+def draw_labels(
     areas: gpd.GeoDataFrame, plan: Plan, above: Plane, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Draw the scores: one a column, one row an area."""
@@ -60,7 +64,7 @@ def draw_scores(
     place, other_place = (standardise(_draw_place(areas, rng)) for _ in range(2))
     raw = {
         # Noise free of height by luck too, so that height explains the stated share exactly.
-        "crime": np.sqrt(CRIME_R2) * height + np.sqrt(1 - CRIME_R2) * clear(noise(), height),
+        "crime": np.sqrt(CRIME_R2) * height + np.sqrt(1 - CRIME_R2) * _clear(noise(), height),
         "income": 0.7 * height + 0.55 * place + 0.45 * noise(),
         "education": 0.6 * place + 0.5 * built + 0.6 * noise(),
         "health": noise(),
@@ -79,6 +83,40 @@ def draw_scores(
         is_signed = name in ("crime", "health")
         table[name] = np.round(values if is_signed else np.maximum(values, 0.05 * middle), 3)
     return pd.DataFrame(table)
+
+
+def publish(
+    areas: gpd.GeoDataFrame, labels: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Lay the scores out as the national File 7 does, with ranks, deciles and population."""
+    table = pd.DataFrame(
+        {
+            "LSOA code (2011)": areas["LSOA11CD"],
+            "LSOA name (2011)": areas["LSOA11NM"],
+            "Local Authority District code (2019)": areas["LAD11CD"],
+            "Local Authority District name (2019)": areas["LAD11NM"],
+        }
+    )
+    for name in ("imd", *IMD_WEIGHTS):
+        heading = IOD.headings[name][0]
+        stem = heading.removesuffix(" Score")
+        rank = labels[name].rank(ascending=False, method="first").astype(int)
+        # Of the domains these two alone are published as rates.
+        table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
+        table[f"{stem} Rank (where 1 is most deprived)"] = rank
+        decile = np.ceil(10 * rank / len(rank)).astype(int)
+        table[f"{stem} Decile (where 1 is most deprived 10% of LSOAs)"] = decile
+    # LSOAs are drawn to hold at least a thousand people.
+    people = rng.normal(1650, 220, len(table)).round().clip(1000).astype(int)
+    table["Total population: mid 2015 (excluding prisoners)"] = people
+    return table
+
+
+def score_shown(shown: Plane, r2: float, rng: np.random.Generator) -> Plane:
+    """Make a score, (area,), of which something that is shown, (area,), explains a share."""
+    driver = standardise(shown)
+    noise = _clear(standardise(rng.normal(size=len(shown))), driver)
+    return np.asarray(np.round(np.sqrt(r2) * driver + np.sqrt(1 - r2) * noise, 3))
 
 
 def measure_height(plan: Plan, above: Plane) -> Plane:
@@ -109,13 +147,6 @@ def standardise(values: Plane) -> Plane:
     return np.asarray((values - values.mean()) / values.std())
 
 
-def clear(values: Plane, other: Plane) -> Plane:
+def _clear(values: Plane, other: Plane) -> Plane:
     """Take out of standardised values what they share with others."""
     return standardise(values - np.mean(values * other) * other)
-
-
-def make_score(shown: Plane, r2: float, rng: np.random.Generator) -> Plane:
-    """Make a score, (area,), of which something that is shown explains a share."""
-    driver = standardise(shown)
-    noise = clear(standardise(rng.normal(size=len(shown))), driver)
-    return np.asarray(np.round(np.sqrt(r2) * driver + np.sqrt(1 - r2) * noise, 3))
