@@ -144,6 +144,16 @@ def test_a_model_tells_another_town_by_its_photo(
     assert score["skill"] > 0.4
 
 
+def test_a_model_of_two_eyes_says_both_of_what_it_scores(
+    photographed: tuple[Run, Settings], other_town: Path, tmp_path: Path
+) -> None:
+    run, out = photographed[0], Run(tmp_path / "out", quiet=True)
+    transfer_model(run, place_of(other_town), out, "kriged-relief-statistics-small-photo")
+    for record in read_json(out.scores):
+        assert record["knows"] == ["heights", "photo"]
+        assert record["skill"] > 0.4
+
+
 def test_a_photo_that_is_coarser_than_what_was_learnt_from_is_refused(
     photographed: tuple[Run, Settings], other_town: Path, tmp_path: Path
 ) -> None:

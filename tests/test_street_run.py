@@ -165,8 +165,10 @@ def test_a_model_that_looks_at_street_pictures_is_not_carried_elsewhere(
         str(folder / "areas.gpkg"),
         None,
     )
-    with pytest.raises(InputError, match="rests on street pictures"):
+    with pytest.raises(InputError, match="'small-street': its model rests on street pictures"):
         transfer_model(run, place, out, "small-street")
+    # At once: nothing was cut, and no folder made.
+    assert not out.folder.exists()
 
 
 def test_a_run_is_not_repeated_until_a_picture_changes(walked: tuple[Run, Settings]) -> None:
