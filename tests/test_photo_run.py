@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +72,19 @@ def test_a_photo_is_an_eye_whose_gain_is_over_all_others(
     skill = scores[scores["unit"] == "area"].set_index(["recipe", "target"])["skill"]
     assert skill[whole["recipe"], "upkeep"] > skill[twins["photo"], "upkeep"] + 0.2
     assert skill[whole["recipe"], "crime"] > skill[twins["heights"], "crime"] + 0.2
+
+
+def test_the_map_says_of_each_area_what_each_eye_adds(
+    photographed: tuple[Run, Settings],
+) -> None:
+    table = gpd.read_file(photographed[0].maps / "areas.gpkg", layer="upkeep")
+    added = table.filter(regex="^adds_")
+    assert list(added) == ["adds_heights", "adds_photo", "adds_place", "adds_district"]
+    assert added.corrwith(table["observed"])["adds_photo"] > 0.6
+    assert added["adds_photo"].std() > 5 * added["adds_heights"].std()
+    page = photographed[0].report.read_text(encoding="utf-8")
+    # The network has random weights, and the eye is called as everywhere.
+    assert '"the photo"' in page
 
 
 def test_what_looks_at_a_photo_is_said_to_know_it(photographed: tuple[Run, Settings]) -> None:
