@@ -40,6 +40,7 @@ from basrelief.sources.labels import (
     read_labels,
 )
 from basrelief.sources.lidar import Mosaic
+from basrelief.sources.people import refuse_without_people
 from basrelief.sources.targets import expand_targets, find_domains, find_target
 
 
@@ -93,11 +94,7 @@ def read_labelled_areas(
         labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
     categories = crime.categories if crime is not None else ()
     targets = choose_targets(settings, list(labels.columns), categories)
-    for column in labels.columns:
-        is_place = column in ("msoa", "lad") and areas[column].isna().all()
-        if is_place or column in targets or column == "population":
-            areas[column] = areas["area_id"].map(labels[column])
-    fill_parents(areas)
+    _take_labels(areas, labels, targets)
     areas["label_year"] = np.nan
     if data.labels is None:
         areas[targets] = np.nan
@@ -131,6 +128,15 @@ def list_label_targets(
     if targets == "all":
         return targets
     return list(dict.fromkeys(changes.get(name, name) for name in targets))
+
+
+def _take_labels(areas: gpd.GeoDataFrame, labels: pd.DataFrame, targets: Collection[str]) -> None:
+    """Fill in what the table of labels says of areas; where they lie only if boundaries do not."""
+    for column in labels.columns:
+        is_place = column in ("msoa", "lad") and areas[column].isna().all()
+        if is_place or column in targets or column == "population":
+            areas[column] = areas["area_id"].map(labels[column])
+    fill_parents(areas)
 
 
 def _keep_labelled(
@@ -248,12 +254,8 @@ def _read_own_labels(
             )
     others = [name for name in targets if name not in asked]
     labels = make_rates(settings, read_labels(typed, others, data.label_column, notes))
-    if asked and "population" not in labels:
-        raise InputError(
-            f"data.crime: rates per 1,000 people need a column population (or one that begins "
-            f"'Total population') in {typed}. Add one, or leave "
-            "data.crime out."
-        )
+    if asked:
+        refuse_without_people(labels, "data.crime", typed)
     return labels, asked
 
 

@@ -14,14 +14,14 @@ import pandas as pd
 
 from basrelief.grid import Bounds
 from basrelief.run import replacing
-from basrelief.sources.town_photo import PHOTO, take_photo
+from basrelief.sources.town_photo import PHOTO_EYE, take_photo
 from basrelief.sources.town_scores import score_shown, standardise
-from basrelief.sources.town_street import STREET, take_street_pictures
+from basrelief.sources.town_street import STREET_EYE, take_street_pictures
 from basrelief.sources.townscape import Plane, TownEye
 
 Eye = Literal["photo", "street", "people"]
 
-PEOPLE = TownEye(
+PEOPLE_EYE = TownEye(
     target="hardship",
     truth="share of households that rent: nothing that looks at the ground shows it",
     r2=0.85,
@@ -34,7 +34,7 @@ columns = ["renting", "aged"]
 """,
 )
 
-EYES: Mapping[Eye, TownEye] = {"photo": PHOTO, "street": STREET, "people": PEOPLE}
+EYES: Mapping[Eye, TownEye] = {"photo": PHOTO_EYE, "street": STREET_EYE, "people": PEOPLE_EYE}
 
 HEAT, HEAT_R2 = "heat", 0.85
 """Score that heights and a photo show together, and the share of its variance that they explain."""
@@ -43,10 +43,10 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "crime": ("heights",),
     "barriers": (),
     "health": (),
-    PHOTO.target: ("photo",),
+    PHOTO_EYE.target: ("photo",),
     HEAT: ("heights", "photo"),
-    STREET.target: ("street",),
-    PEOPLE.target: ("people",),
+    STREET_EYE.target: ("street",),
+    PEOPLE_EYE.target: ("people",),
 }
 """By score that a town asks for, the eyes that show it: all that a run may find."""
 
@@ -93,9 +93,9 @@ def _photograph(ground: Ground, rng: np.random.Generator) -> Scores:
     """Take a photo; what it shows alone, and together with heights."""
     with replacing(ground.folder / "photo.tif") as part:
         green = take_photo(part, ground.areas, ground.bounds, rng)
-    upkeep = score_shown(green, PHOTO.r2, rng)
+    upkeep = score_shown(green, PHOTO_EYE.r2, rng)
     heat = score_shown(ground.height - standardise(green), HEAT_R2, rng)
-    return {PHOTO.target: upkeep, HEAT: heat}
+    return {PHOTO_EYE.target: upkeep, HEAT: heat}
 
 
 def _walk_streets(ground: Ground, rng: np.random.Generator) -> Scores:
@@ -104,7 +104,7 @@ def _walk_streets(ground: Ground, rng: np.random.Generator) -> Scores:
         fronts, table = take_street_pictures(part, ground.areas, rng)
     with replacing(ground.folder / "street.csv") as part:
         table.to_csv(part, index=False)
-    return {STREET.target: score_shown(fronts, STREET.r2, rng)}
+    return {STREET_EYE.target: score_shown(fronts, STREET_EYE.r2, rng)}
 
 
 def _count_people(ground: Ground, rng: np.random.Generator) -> Scores:
@@ -114,4 +114,4 @@ def _count_people(ground: Ground, rng: np.random.Generator) -> Scores:
     with replacing(ground.folder / "people.csv") as part:
         table = pd.DataFrame(codes | {"renting": renting, "aged": aged})
         table.round(3).to_csv(part, index=False)
-    return {PEOPLE.target: score_shown(renting, PEOPLE.r2, rng)}
+    return {PEOPLE_EYE.target: score_shown(renting, PEOPLE_EYE.r2, rng)}

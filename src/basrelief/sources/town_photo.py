@@ -25,7 +25,7 @@ GRAIN_M = 25.0
 
 TAKEN = "2020-06-21"
 
-PHOTO = TownEye(
+PHOTO_EYE = TownEye(
     target="upkeep",
     truth="share of the ground that is green on the photo: heights do not show it",
     r2=0.85,

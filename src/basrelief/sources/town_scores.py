@@ -54,7 +54,13 @@ IMD_WEIGHTS = {
 def draw_labels(
     areas: gpd.GeoDataFrame, plan: Plan, above: Plane, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Draw the scores: one a column, one row an area."""
+    """Draw the scores: one a column, one row an area.
+
+    Parameters
+    ----------
+    above : (row, col)
+        Metres above ground, on the plan's cells.
+    """
 
     def noise() -> Plane:
         return standardise(rng.normal(size=len(areas)))

@@ -36,7 +36,7 @@ SKY, WALL, FRONT, ROAD = (
 )
 """Red, green and blue, 0 to 255."""
 
-STREET = TownEye(
+STREET_EYE = TownEye(
     target="bustle",
     truth="share of shop fronts in street pictures: neither heights nor a photo show it",
     r2=0.85,
