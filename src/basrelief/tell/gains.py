@@ -127,9 +127,10 @@ def read_added(facts: Facts, target: str, scheme: str) -> pd.DataFrame | None:
     Returns
     -------
     By ``area_id`` a column a part, named by its code; in the target's unit. None where LIDAR is
-    the only eye, or the scheme is not the one that maps show.
+    the only eye, the scheme is not the one that maps show, or the facts are public.
     """
-    whole = find_whole(facts)
+    # What may be handed out has no such figures, and no run folder to read them from.
+    whole = None if facts.is_public else find_whole(facts)
     if whole is None:
         return None
     of = {"recipe": facts.find_code(whole), "target": target, "scheme": scheme}

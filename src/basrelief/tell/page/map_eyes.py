@@ -20,14 +20,13 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
     parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where
     unknown.
     """
-    whole = None if facts.is_public else find_whole(facts)
-    added = read_added(facts, layer.target, layer.scheme) if whole is not None else None
+    added = read_added(facts, layer.target, layer.scheme)
     if added is None:
         return None
     # In the order of the layer's areas, by which the page's script finds them.
     added = added.reindex(layer.table["area_id"])
     return {
-        "recipe": whole,
+        "recipe": find_whole(facts),
         "names": [name_known([str(part)]) for part in added],
         "places": layer.classes.places,
         "added": [
