@@ -37,12 +37,13 @@ def embed(photo: Path, path: Path) -> None:
 
 def write_embedded_town(folder: Path, seed: int, shorten_town: Callable[..., Path]) -> Path:
     """A town of two scores: one that relief tells, and one that the embeddings tell."""
-    config = write_town(folder, seed=seed, resolution_m=10.0, has_photo=True)
+    config = write_town(folder, seed=seed, resolution_m=10.0, eyes=["photo"])
     embed(folder / "photo.tif", folder / "aef.tif")
     photo = 'files = "photo.tif"\nbands = ["red", "green", "blue"]'
     shorten_town(
         config,
         ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "embedding"'),
+        (', "heat"', ""),
         (f"[data.photo]\n{photo}", '[data.embedding]\nfiles = "aef.tif"\ncoding = "alphaearth"'),
     )
     text = config.read_text()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,12 +36,13 @@ def photographed(
 ) -> tuple[Run, Settings]:
     """A finished run of a town whose scores are to be told by a small network."""
     folder = tmp_path_factory.mktemp("photographed") / "town"
-    config = write_town(folder, seed=3, resolution_m=10.0, has_photo=True)
+    config = write_town(folder, seed=3, resolution_m=10.0, eyes=["photo"])
     (folder / "small-photo.toml").write_text(RECIPE)
     shorten_town(
         config,
         ('"relief-statistics", "dense-photo", "vgg16"', '"relief-statistics", "small-photo.toml"'),
         ("vgg16 =", "test_resnet ="),
+        (', "heat"', ""),
     )
     return run_all(config, quiet=True), load_settings(config)
 
@@ -70,6 +72,19 @@ def test_a_photo_is_an_eye_whose_gain_is_over_all_others(
     skill = scores[scores["unit"] == "area"].set_index(["recipe", "target"])["skill"]
     assert skill[whole["recipe"], "upkeep"] > skill[twins["photo"], "upkeep"] + 0.2
     assert skill[whole["recipe"], "crime"] > skill[twins["heights"], "crime"] + 0.2
+
+
+def test_the_map_says_of_each_area_what_each_eye_adds(
+    photographed: tuple[Run, Settings],
+) -> None:
+    table = gpd.read_file(photographed[0].maps / "areas.gpkg", layer="upkeep")
+    added = table.filter(regex="^adds_")
+    assert list(added) == ["adds_heights", "adds_photo", "adds_place", "adds_district"]
+    assert added.corrwith(table["observed"])["adds_photo"] > 0.6
+    assert added["adds_photo"].std() > 5 * added["adds_heights"].std()
+    page = photographed[0].report.read_text(encoding="utf-8")
+    # The network has random weights, and the eye is called as everywhere.
+    assert '"the photo"' in page
 
 
 def test_what_looks_at_a_photo_is_said_to_know_it(photographed: tuple[Run, Settings]) -> None:
@@ -131,7 +146,7 @@ def place_of(folder: Path, *, has_photo: bool = True) -> NewRasters:
 def other_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a town that no model saw."""
     folder = tmp_path_factory.mktemp("other") / "town"
-    return write_town(folder, seed=4, resolution_m=10.0, has_photo=True).parent
+    return write_town(folder, seed=4, resolution_m=10.0, eyes=["photo"]).parent
 
 
 def test_a_model_tells_another_town_by_its_photo(
@@ -141,6 +156,16 @@ def test_a_model_tells_another_town_by_its_photo(
     transfer_model(photographed[0], place_of(other_town), out, "small-photo")
     (score,) = (each for each in read_json(out.scores) if each["target"] == "upkeep")
     assert score["skill"] > 0.4
+
+
+def test_a_model_of_two_eyes_says_both_of_what_it_scores(
+    photographed: tuple[Run, Settings], other_town: Path, tmp_path: Path
+) -> None:
+    run, out = photographed[0], Run(tmp_path / "out", quiet=True)
+    transfer_model(run, place_of(other_town), out, "kriged-relief-statistics-small-photo")
+    for record in read_json(out.scores):
+        assert record["knows"] == ["heights", "photo"]
+        assert record["skill"] > 0.4
 
 
 def test_a_photo_that_is_coarser_than_what_was_learnt_from_is_refused(

@@ -33,7 +33,7 @@ def walked(
 ) -> tuple[Run, Settings]:
     """A finished run of a town whose scores are to be told by a small network."""
     folder = tmp_path_factory.mktemp("walked") / "town"
-    config = write_town(folder, seed=3, resolution_m=10.0, has_street=True)
+    config = write_town(folder, seed=3, resolution_m=10.0, eyes=["street"])
     (folder / "small-street.toml").write_text(RECIPE)
     shorten_town(
         config,
@@ -165,8 +165,10 @@ def test_a_model_that_looks_at_street_pictures_is_not_carried_elsewhere(
         str(folder / "areas.gpkg"),
         None,
     )
-    with pytest.raises(InputError, match="rests on street pictures"):
+    with pytest.raises(InputError, match="'small-street': its model rests on street pictures"):
         transfer_model(run, place, out, "small-street")
+    # At once: nothing was cut, and no folder made.
+    assert not out.folder.exists()
 
 
 def test_a_run_is_not_repeated_until_a_picture_changes(walked: tuple[Run, Settings]) -> None:

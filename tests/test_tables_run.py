@@ -143,6 +143,17 @@ def test_the_page_speaks_of_no_lidar_as_if_there_were_any(told: tuple[Run, Setti
     assert "Nothing looked at the ground" in page
     for wrong in ("LIDAR picture", "heights were cut", "worth having", "Burglars", "was flown"):
         assert wrong not in page
+    assert "needs LIDAR" not in page
+    folder = told[0].folder
+    card = (folder / "model_card.md").read_text()
+    assert "LIDAR alone" not in card
+    assert "without LIDAR" not in card
+    assert "which is |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n| kriged-census" in card
+    explained = (folder / "public" / "areas.md").read_text()
+    columns = pd.read_csv(folder / "public" / "areas.csv").columns
+    for of_ground in ("ground_covered", "flown_from", "years_apart"):
+        assert of_ground not in explained
+        assert of_ground not in columns
 
 
 def test_no_row_of_a_withheld_area_leaves_by_any_table(told: tuple[Run, Settings]) -> None:

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips import overlay as overlay_layer
-from basrelief.chips.layers import open_layer
+from basrelief.chips.layers import Layer, open_layer
 from basrelief.chips.overlay import CONTEXT_PX, lay_overlay, open_overlay
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import PhotoSettings
@@ -48,6 +48,22 @@ def make_areas(corner: tuple[float, float] = CORNER) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"area_id": ["E0", "E1"]}, geometry=boxes, crs=27700)
 
 
+def lay_photo(
+    where: Path, areas: gpd.GeoDataFrame, pattern: str, **asked: Any
+) -> tuple[Layer, NDArray[np.float64], list[str]]:
+    """Make the layer of the photos that lie in a folder."""
+    wanted = PhotoSettings(files=pattern, bands=["red", "green", "blue"], **asked)
+    settings = Settings(data=DataSettings(dsm="a", areas="b", labels="c", photo=wanted))
+    settings._folder = where
+    notes = Notes(Run(where / "run", quiet=True))
+    photo = open_overlay(settings, "photo", notes, areas)
+    folder = where / f"chips{len(list(where.glob('chips*')))}"
+    covered = lay_overlay(photo, areas, settings.typed("photo.files"), folder, notes)
+    layer = open_layer(folder / "layers" / "photo.zarr")
+    assert layer.bands == photo.bands
+    return layer, covered, notes.lines
+
+
 @pytest.fixture
 def lay(tmp_path: Path) -> Lay:
     """Make the layer of the photos that lie in the test's folder."""
@@ -56,17 +72,8 @@ def lay(tmp_path: Path) -> Lay:
         areas: gpd.GeoDataFrame | None = None, pattern: str = "*.tif", **asked: Any
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], Grid, list[str]]:
         areas = make_areas() if areas is None else areas
-        wanted = PhotoSettings(files=pattern, bands=["red", "green", "blue"], **asked)
-        settings = Settings(data=DataSettings(dsm="a", areas="b", labels="c", photo=wanted))
-        settings._folder = tmp_path
-        notes = Notes(Run(tmp_path / "run", quiet=True))
-        photo = open_overlay(settings, "photo", notes, areas)
-        folder = tmp_path / f"chips{len(list(tmp_path.glob('chips*')))}"
-        typed = settings.typed("photo.files")
-        covered = lay_overlay(photo, areas, typed, folder, notes)
-        layer = open_layer(folder / "layers" / "photo.zarr")
-        assert layer.bands == photo.bands
-        return layer.read(layer.grid.find(layer.grid)), covered, layer.grid, notes.lines
+        layer, covered, lines = lay_photo(tmp_path, areas, pattern, **asked)
+        return layer.read(layer.grid.find(layer.grid)), covered, layer.grid, lines
 
     return make
 
@@ -153,6 +160,31 @@ def test_more_dates_take_no_more_memory(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_a_wider_place_takes_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay_layer, "MAX_VALUES", 100_000)
+    monkeypatch.setattr(overlay_layer, "CHUNK_PX", 16)
+    peaks = []
+    for side in (300, 1200):
+        folder = tmp_path / str(side)
+        folder.mkdir()
+        colours = np.random.default_rng(0).integers(1, 255, (3, side, side)).astype(np.uint8)
+        write(folder / "a.tif", colours)
+        # Areas of one size: of a wider place there are more, and each is small.
+        corners = np.arange(0, side, 100) * CELL_M
+        west, north = np.meshgrid(CORNER[0] + corners, CORNER[1] - corners)
+        boxes = shapely.box(west, north - 1000, west + 1000, north).ravel()
+        ids = [f"E{k}" for k in range(len(boxes))]
+        areas = gpd.GeoDataFrame({"area_id": ids}, geometry=boxes, crs=27700)
+        tracemalloc.start()
+        lay_photo(folder, areas, "a.tif")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Sixteen times the ground.
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_networks_see_what_lies_around_the_areas(tmp_path: Path, lay: Lay) -> None:

@@ -123,6 +123,17 @@ def test_a_gain_on_a_new_place_is_held_against_luck_among_as_many_as_there_are()
     assert [record["worth"] for record in weigh([chip], by_chance=alone)] == ["untested"]
 
 
+def test_a_skill_of_two_eyes_is_told_of_both_and_held_against_luck_as_well() -> None:
+    key = {"recipe": "a", "scheme": "transfer", "unit": "area", "target": "crime"}
+    crime = key | {"skill": 0.3, "skill_low": 0.1, "skill_high": 0.6}
+    for luck, worth in ((0.0, "better"), (0.4, "by_chance")):
+        drawn: dict[WorldKind, pd.DataFrame] = {
+            kind: pd.DataFrame({"crime": np.full(99, luck)}) for kind in ("no_lidar", "moved")
+        }
+        (found,) = weigh([crime], ("heights", "photo"), drawn)
+        assert found["worth"] == worth
+
+
 def draw_known(seed: int, *, knows: bool) -> tuple[pd.DataFrame, Locations]:
     """Draw smooth labels of 60 areas, and predictions that know them, or are smooth alone."""
     rng = np.random.default_rng(seed)
@@ -161,7 +172,8 @@ def load_settings_of_data(worlds: int) -> Settings:
 def test_scores_of_a_new_place_have_the_fields_of_a_runs_own(town_run: Run, answer: Run) -> None:
     mine = set(read_json(town_run.scores)[0])
     for record in read_json(answer.scores):
-        assert set(record) == mine | {"compared_with", "n_inside"}
+        assert set(record) == mine | {"knows", "compared_with", "n_inside"}
+        assert record["knows"] == ["heights"]
     assert read_json(answer.folder / "predict.json")["counts"]["areas_learnt_from"] == 0
 
 

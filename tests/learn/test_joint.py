@@ -144,6 +144,20 @@ def test_place_and_district_without_sets_are_the_interpolation(left_out: list[st
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
+def test_place_tells_as_much_beside_many_sets_as_beside_few() -> None:
+    terms, Y = make_areas()
+    rng = np.random.default_rng(1)
+    skills = []
+    for n_sets in (1, 3, 4):
+        sets = {str(k): rng.normal(size=(160, 4)) for k in range(n_sets)}
+        beside = AreaTerms(sets, Locations(terms.locations.xy))
+        found = predict_joint(fit_joint(beside.take(TRAIN), Y[TRAIN]), beside.take(TEST))
+        mean = np.full(len(TEST), Y[TRAIN, 1].mean())
+        skills.append(skill(Y[TEST, 1], found[:, 1], mean))
+    assert skills[0] > 0.5
+    assert skills[1:] == pytest.approx([skills[0]] * 2, abs=0.05)
+
+
 def test_sets_without_place_and_district_are_a_process_of_their_own() -> None:
     terms, Y = make_areas()
     only = terms.leave_out([PLACE, DISTRICT])
@@ -173,7 +187,7 @@ def test_every_set_is_in_or_out_with_one_half_before_labels_are_seen() -> None:
     assert len(np.unique(mixes, axis=0)) == len(mixes)
 
 
-def test_more_sets_take_no_more_than_some_hundreds_of_candidates_and_seven_are_refused(
+def test_more_sets_leave_fewer_scales_but_those_that_place_needs_and_seven_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     terms, Y = make_areas(n=30)
@@ -188,7 +202,7 @@ def test_more_sets_take_no_more_than_some_hundreds_of_candidates_and_seven_are_r
     for n_sets in (1, 2, 4, 6):
         sets = {f"set {k}": X for k in range(n_sets)}
         fit_joint(AreaTerms(sets, terms.locations), Y)
-    assert counted == [97, 243, 291, 1203]
+    assert counted == [97, 243, 567, 2343]
     with pytest.raises(InputError, match=r"joins 7 feature sets with place \(set 0, .* at most 6"):
         fit_joint(AreaTerms({f"set {k}": X for k in range(7)}, terms.locations), Y)
 

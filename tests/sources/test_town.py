@@ -183,8 +183,27 @@ def test_a_town_of_broken_tiles_is_refused(
         write_town(tmp_path, seed=1, side_m=side_m, resolution_m=resolution_m)
 
 
+def test_each_score_of_an_eye_is_in_that_eye_and_in_no_other(tmp_path: Path) -> None:
+    town = read_town(write_town(tmp_path, seed=2, eyes=["photo", "street", "people"]))
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert sorted(map(tuple, truth["read_by"].values())) == [
+        *[(), (), ("heights",), ("heights", "photo")],
+        *[("people",), ("photo",), ("street",)],
+    ]
+    labels = pd.read_csv(tmp_path / "labels.csv").set_index("LSOA code (2011)")
+    labels = labels.loc[town.areas["area_id"]]
+    people = pd.read_csv(tmp_path / "people.csv").set_index("LSOA code (2011)").loc[labels.index]
+    assert np.corrcoef(people["renting"], labels["hardship"])[0, 1] > 0.85
+    heights, xy = pool_heights(town), places_of(town)
+    assert skill_of(heights, labels["heat"].to_numpy(), xy) > 0.2
+    for score in ("upkeep", "bustle", "hardship"):
+        assert skill_of(heights, labels[score].to_numpy(), xy) < 0.2
+        assert skill_of(surface_terms(xy), labels[score].to_numpy(), xy) < 0.2
+        assert abs(np.corrcoef(people["aged"], labels[score])[0, 1]) < 0.3
+
+
 def test_street_pictures_change_nothing_else_of_a_town(small: Read, tmp_path: Path) -> None:
-    walked = write_town(tmp_path, seed=1, side_m=1000, has_street=True)
+    walked = write_town(tmp_path, seed=1, side_m=1000, eyes=["street"])
     before, after = (pd.read_csv(folder / "labels.csv") for folder in (small.folder, walked.parent))
     assert set(after) - set(before) == {"bustle"}
     pd.testing.assert_frame_equal(after[before.columns], before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +212,7 @@ def score_answer(
     groups: Mapping[str, pd.Series[Any]],
     settings: Settings,
     label: str,
-    seen: str,
+    seen: Collection[str],
     by_chance: Mapping[WorldKind, pd.DataFrame] | None = None,
 ) -> list[Record]:
     """Score predictions where labels are; skill is against the mean label learnt from.
@@ -226,14 +226,15 @@ def score_answer(
     label
         What the recipe is called, by how far it was trained.
     seen
-        Code of what the recipe looks at.
+        Codes of all that the recipe looks at.
     by_chance
         What `draw_skills` gives; nothing is claimed without it.
 
     Returns
     -------
-    Records as in a run's ``scores.json``, each with ``compared_with`` and ``n_inside``, how
-    many of the areas are like those learnt from (None where that was not measured).
+    Records as in a run's ``scores.json``, each with ``knows`` (``seen``), ``compared_with`` and
+    ``n_inside``, how many of the areas are like those learnt from (None where that was not
+    measured).
     """
     rng = np.random.default_rng(settings.seed)
     key = ["target", "unit"]
@@ -242,7 +243,8 @@ def score_answer(
     for record in weighed:
         n_inside = inside[record["target"], record["unit"]]
         own = None if pd.isna(n_inside) else int(n_inside)
-        record |= {"label": label, "compared_with": YARDSTICK, "n_inside": own}
+        record |= {"label": label, "knows": list(seen)}
+        record |= {"compared_with": YARDSTICK, "n_inside": own}
     return weighed
 
 
@@ -253,7 +255,7 @@ def keep_known(table: pd.DataFrame) -> pd.DataFrame:
 
 def weigh(
     records: list[Record],
-    seen: str = HEIGHTS,
+    seen: Collection[str] = (HEIGHTS,),
     by_chance: Mapping[WorldKind, pd.DataFrame] | None = None,
 ) -> list[Record]:
     """Say what scores on a new place are worth, each among all of them.
@@ -263,7 +265,7 @@ def weigh(
     records
         As `score_predictions` gives them, of one recipe.
     seen
-        Code of what the recipe looks at.
+        Codes of all that the recipe looks at.
     by_chance
         What `draw_skills` gives; nothing is claimed without it, nor of single pictures.
 
@@ -272,7 +274,7 @@ def weigh(
     The same with ``interval`` and ``worth``, in the same order.
     """
     # One recipe, fitted elsewhere: nothing is fitted anew, and its only rival is the mean.
-    knows = {record["recipe"]: (seen,) for record in records}
+    knows = {record["recipe"]: tuple(seen) for record in records}
     skills = {kind: table for kind, table in (by_chance or {}).items() if len(table.columns)}
     targets = tuple(next(iter(skills.values())).columns) if skills else ()
     drawn = {kind: table.to_numpy(np.float64) for kind, table in skills.items()}
@@ -282,9 +284,9 @@ def weigh(
         refits = Refits(targets, knows, 0, figures)
         compared.append(Compared(scheme, unit, [], {}, [], refits))
     bounded = [Refits((), knows, 0).bound_score(record) for record in records]
-    return settle(
-        bounded, compared, Knowledge(knows, {name: {seen: MEAN} for name in knows})
-    ).scores
+    # A skill of several eyes is the gain of none alone.
+    by_eye = {name: dict.fromkeys(seen, MEAN) if len(seen) == 1 else {} for name in knows}
+    return settle(bounded, compared, Knowledge(knows, by_eye)).scores
 
 
 def draw_skills(

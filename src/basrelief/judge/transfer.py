@@ -42,7 +42,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import HEIGHTS
+from basrelief.learn.knowledge import LIDAR, STREET, find_eyes
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -103,10 +103,12 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
     InputError
         If there is no such model, or the place is not of the kind it learnt from.
     """
-    found_model = find_model(trained, recipe)
-    folder = found_model.folder
+    chosen = find_model(trained, recipe)
+    folder, training = chosen.folder, chosen.training
     model = read_model(folder)
-    _check_bands(model, place, folder)
+    _check_kind(model, folder)
+    _check_eyes(training)
+    _check_bands(model, place)
     settings = settle_place(model, place, out)
     with holding_answer(settings, out):
         assert model.native_resolution_m is not None
@@ -116,7 +118,7 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
         _check_ground(samples, place, model)
         prediction = predict_place(folder, samples, settings, out)
         found = _predict_areas(folder, samples, prediction, model)
-        _write(found, samples, model, place, (settings, found_model.training), out)
+        _write(found, samples, model, place, (settings, training), out)
 
 
 def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
@@ -142,8 +144,8 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     return settle_settings(model, data, out)
 
 
-def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
-    """Refuse a place that cannot show what the model learnt from."""
+def _check_kind(model: FinalModel, folder: Path) -> None:
+    """Refuse a model that learnt from no rasters."""
     if model.kind == "tables":
         raise InputError(
             f"{folder}: this model learnt from tables alone, which a new place does not have here. "
@@ -155,6 +157,30 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             "Predict pictures with it (--images FOLDER --table FILE), or rasters with a model of "
             "a run on rasters."
         )
+
+
+def _check_eyes(training: Record) -> None:
+    """Refuse a model that rests on what no option of a new place gives.
+
+    Before the place is cut, which takes minutes. What is left of such a model without that eye was
+    fitted beside it, and says less than one that was fitted without.
+    """
+    given = {*LIDAR, *OVERLAYS}
+    missing = [
+        "street pictures" if eye == STREET else f"the table {eye!r}"
+        for eye in find_eyes(training["knows"])
+        if eye not in given
+    ]
+    if missing:
+        raise InputError(
+            f"recipe {training['recipe']!r}: its model rests on {' and '.join(missing)}, which a "
+            "new place does not have here. Choose one with --recipe that looks at rasters alone, "
+            "such as 'relief-statistics'."
+        )
+
+
+def _check_bands(model: FinalModel, place: NewRasters) -> None:
+    """Refuse a place that cannot show what the model learnt from."""
     for name, kind in OVERLAYS.items():
         if name in model.overlays and name not in place.overlays:
             bands = model.overlays[name]["bands"]
@@ -235,7 +261,6 @@ def _write(
     ``how`` are the place's settings, and how far the model was trained.
     """
     settings, training = how
-    label = label_recipe(training)
     table = tabulate_place(found, model)
     with replacing(out.folder / "areas.gpkg") as part:
         lay_on_ground(found, model, place).to_file(part, driver="GPKG", layer="areas")
@@ -250,7 +275,7 @@ def _write(
     }
     write_answer(table, (model, training), vars(place), counts, out)
     if place.labels is not None:
-        write_json(out.scores, score_place(table, samples, settings, label, model))
+        write_json(out.scores, score_place(table, samples, settings, training))
 
 
 def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | None] | None:
@@ -306,7 +331,7 @@ def lay_on_ground(found: PlacePrediction, model: FinalModel, place: NewRasters) 
 
 
 def score_place(
-    table: pd.DataFrame, samples: Samples, settings: Settings, label: str, model: FinalModel
+    table: pd.DataFrame, samples: Samples, settings: Settings, training: Record
 ) -> list[Record]:
     """Score predictions where labels are, see `score_answer`; none where no area has one."""
     known = keep_known(table)
@@ -316,6 +341,7 @@ def score_place(
     # Blocks of the training run's size: intervals of both are then alike.
     blocks = pd.Series(blocks_of_areas(samples, ids, settings), index=ids)
     rows = pd.Index(samples.areas["area_id"]).get_indexer(pd.Index(ids))
-    seen = next(iter(model.overlays), HEIGHTS)
+    # Where areas lie counts for nothing in a place without labels.
+    seen, label = find_eyes(training["knows"]), label_recipe(training)
     by_chance = draw_skills(known, locate_areas(samples).take(rows), settings)
     return score_answer(known, {"area": blocks}, settings, label, seen, by_chance)

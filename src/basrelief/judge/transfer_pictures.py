@@ -130,4 +130,4 @@ def _score(table: pd.DataFrame, samples: Samples, settings: Settings, label: str
     of_chip = of_chip.where(of_chip.notna(), other=pd.Series(chips.to_numpy(), index=of_chip.index))
     ids = samples.areas["area_id"]
     groups = {"chip": of_chip, "area": pd.Series(ids.to_numpy(), index=ids)}
-    return score_answer(keep_known(table), groups, settings, label, PICTURES)
+    return score_answer(keep_known(table), groups, settings, label, (PICTURES,))

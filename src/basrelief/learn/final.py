@@ -220,7 +220,9 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
         values = predict_fold(folder, samples, rows, settings)
         return Prediction(pd.DataFrame(values, index=rows, columns=targets), None)
     if isinstance(recipe, KrigedRecipe):
-        run.say(f"predict {recipe.name}: by LIDAR alone, because no label of this place is known")
+        run.say(
+            f"predict {recipe.name}: by what it looks at, because no label of this place is known"
+        )
     features = _compute_features(folder, samples, settings, run)
     # Columns are matched by name: the arrays alone would fit any features of their number.
     _check_features(folder, features)
@@ -238,17 +240,9 @@ def _compute_features(folder: Path, samples: Samples, settings: Settings, run: R
     # Sorted by their leading number: the order in which features were joined.
     for path in sorted((folder / "members").iterdir()):
         member = read_recipe(path / "recipe.toml")
+        # Neither is given of a new place, and a model that rests on one was refused.
         assert isinstance(member, SetRecipe)
-        if isinstance(member, TableRecipe):
-            raise InputError(
-                f"{folder}: the model rests on the table {member.table!r}, which a new place does "
-                "not have here. Give a model of LIDAR alone with --recipe."
-            )
-        if isinstance(member, StreetRecipe):
-            raise InputError(
-                f"{folder}: the model rests on street pictures, which a new place does not have "
-                "here. Give a model of LIDAR alone with --recipe."
-            )
+        assert not isinstance(member, TableRecipe | StreetRecipe)
         tables.append(bring_to_scale(make_features(member, samples, settings, run, path)))
     joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
     return joined.set_axis(name_columns(tables), axis=1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,12 +16,11 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from basrelief.grid import Grid
-from basrelief.run import replacing, write_json
+from basrelief.run import Record, replacing, write_json
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_photo import PHOTO_EYE, take_photo
-from basrelief.sources.town_scores import EXPECTED, TRUTH, draw_labels, publish, score_shown
-from basrelief.sources.town_street import STREET_EYE, take_street_pictures
-from basrelief.sources.townscape import CHARACTERS, Plan, Plane, TownEye, draw_relief
+from basrelief.sources.town_eyes import EYE_TRUTH, EYES, READ_BY, Eye, Ground, add_eyes
+from basrelief.sources.town_scores import EXPECTED, TRUTH, draw_labels, measure_height, publish
+from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
@@ -34,6 +32,7 @@ TOWN = (
     "photo.tif",
     "street",
     "street.csv",
+    "people.csv",
     "truth.json",
     "config.toml",
     "run",
@@ -81,8 +80,7 @@ def write_town(
     seed: int,
     side_m: int = 3000,
     resolution_m: float = 2.0,
-    has_photo: bool = False,
-    has_street: bool = False,
+    eyes: Collection[Eye] = (),
 ) -> Path:
     """Write a synthetic town: LIDAR tiles, boundaries, labels, the truth and a configuration.
 
@@ -96,10 +94,8 @@ def write_town(
         Side of the square town, a whole number of kilometres.
     resolution_m
         Side of a LIDAR cell; a kilometre must be a whole number of them.
-    has_photo
-        Whether there is a photo too, and a score that it alone shows.
-    has_street
-        The same of pictures from the street.
+    eyes
+        What it is looked at by beside LIDAR, each with scores that it shows.
 
     Returns
     -------
@@ -120,7 +116,8 @@ def write_town(
     areas = _draw_areas(side_m, seed, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
     surface, terrain = draw_relief(plan, rng)
-    labels = draw_labels(areas, plan, surface - terrain, rng)
+    above = surface - terrain
+    labels = draw_labels(areas, plan, above, rng)
     # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
@@ -132,54 +129,29 @@ def write_town(
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
     published = publish(areas, labels, rng)
-    shown = {}
-    if has_photo:
-        shown[PHOTO_EYE] = _photograph(folder / "photo.tif", areas, side_m, seed)
-    if has_street:
-        shown[STREET_EYE] = _walk_streets(folder, areas, seed)
-    for eye, score in shown.items():
-        published[eye.target] = labels[eye.target] = score
+    bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
+    ground = Ground(folder, areas, bounds, measure_height(plan, above), seed)
+    shown = add_eyes(ground, eyes)
     with replacing(folder / "labels.csv") as part:
-        published.to_csv(part, index=False)
-    truth = TRUTH | {eye.target: eye.truth for eye in shown}
-    write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
+        published.assign(**shown).to_csv(part, index=False)
+    write_json(folder / "truth.json", _tell_truth(areas, plan, [*labels, *shown]))
     config = folder / "config.toml"
     with replacing(config) as part:
-        part.write_text(_configure(seed, resolution_m, list(shown)), encoding="utf-8")
+        part.write_text(_configure(seed, resolution_m, eyes, list(shown)), encoding="utf-8")
     return config
 
 
-def _configure(seed: int, resolution_m: float, eyes: Sequence[TownEye]) -> str:
+def _configure(seed: int, resolution_m: float, eyes: Collection[Eye], shown: list[str]) -> str:
     """Write the configuration: what eyes show is asked for, and recipes that look with them."""
-    targets = ["crime", "barriers", "health", *(eye.target for eye in eyes)]
-    recipes = ["relief-statistics", *(eye.recipe for eye in eyes), "vgg16"]
+    given = [each for eye, each in EYES.items() if eye in eyes]
+    looking = [each.recipe for each in given if each.recipe]
     return CONFIG.format(
         seed=seed,
         resolution_m=resolution_m,
-        targets=json.dumps(targets),
-        recipes=json.dumps(recipes),
-        eyes="".join(eye.section for eye in eyes),
+        targets=json.dumps(["crime", "barriers", "health", *shown]),
+        recipes=json.dumps(["relief-statistics", *looking, "vgg16"]),
+        eyes="".join(each.section for each in given),
     )
-
-
-def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> Plane:
-    """Write a photo of the town, and give the score that it shows, (area,)."""
-    # A stream of its own: with a photo or without, the town is the same.
-    rng = np.random.default_rng([seed, zlib.crc32(b"photo")])
-    bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
-    with replacing(path) as part:
-        shown = take_photo(part, areas, bounds, rng)
-    return score_shown(shown, PHOTO_EYE.r2, rng)
-
-
-def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
-    """Write pictures from the streets, and give the score that they show, (area,)."""
-    rng = np.random.default_rng([seed, zlib.crc32(b"street")])
-    with replacing(folder / "street") as part:
-        shown, table = take_street_pictures(part, areas, rng)
-    with replacing(folder / "street.csv") as part:
-        table.to_csv(part, index=False)
-    return score_shown(shown, STREET_EYE.r2, rng)
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
@@ -297,13 +269,12 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             dataset.write(heights[whole.find(grid)].astype(np.float32), 1)
 
 
-def _tell_truth(
-    areas: gpd.GeoDataFrame, plan: Plan, labels: pd.DataFrame, truth: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """Say what drives each score and how each area is built."""
-    names = [CHARACTERS[kind].name for kind in plan.character]
+def _tell_truth(areas: gpd.GeoDataFrame, plan: Plan, scores: list[str]) -> Record:
+    """Say what drives each score, which eyes show it, and how each area is built."""
+    names, truth = [CHARACTERS[kind].name for kind in plan.character], TRUTH | EYE_TRUTH
     return {
-        "driven_by": {str(name): truth[str(name)] for name in labels},
+        "driven_by": {score: truth[score] for score in scores},
+        "read_by": {score: list(eyes) for score, eyes in READ_BY.items() if score in scores},
         "expected": EXPECTED,
         "character": dict(zip(areas["LSOA11CD"], names, strict=True)),
     }

@@ -61,18 +61,13 @@ def draw_labels(
     above : (row, col)
         Metres above ground, on the plan's cells.
     """
-    index = np.arange(len(areas))
-
-    def mean(values: Plane) -> Plane:
-        return _standardise(np.asarray(ndimage.mean(values, plan.area, index)))
 
     def noise() -> Plane:
-        return _standardise(rng.normal(size=len(areas)))
+        return standardise(rng.normal(size=len(areas)))
 
-    tall, built = mean((above > 12).astype(float)), mean((above > 3).astype(float))
-    height = _standardise(mean(above) + tall)
+    height, built = measure_height(plan, above), _average((above > 3).astype(float), plan)
     # Barriers have a surface of their own: otherwise income would tell them.
-    place, other_place = (_standardise(_draw_place(areas, rng)) for _ in range(2))
+    place, other_place = (standardise(_draw_place(areas, rng)) for _ in range(2))
     raw = {
         # Noise free of height by luck too, so that height explains the stated share exactly.
         "crime": np.sqrt(CRIME_R2) * height + np.sqrt(1 - CRIME_R2) * _clear(noise(), height),
@@ -82,9 +77,9 @@ def draw_labels(
         "barriers": other_place,
         "living_environment": 0.7 * built + 0.4 * place + 0.55 * noise(),
     }
-    raw["employment"] = 0.9 * _standardise(raw["income"]) + 0.4 * noise()
-    scores = {name: _standardise(values) for name, values in raw.items()}
-    scores["imd"] = _standardise(
+    raw["employment"] = 0.9 * standardise(raw["income"]) + 0.4 * noise()
+    scores = {name: standardise(values) for name, values in raw.items()}
+    scores["imd"] = standardise(
         sum((weight * scores[name] for name, weight in IMD_WEIGHTS.items()), np.zeros(len(areas)))
     )
     table = {}
@@ -125,9 +120,21 @@ def publish(
 
 def score_shown(shown: Plane, r2: float, rng: np.random.Generator) -> Plane:
     """Make a score, (area,), of which something that is shown, (area,), explains a share."""
-    driver = _standardise(shown)
-    noise = _clear(_standardise(rng.normal(size=len(shown))), driver)
+    driver = standardise(shown)
+    noise = _clear(standardise(rng.normal(size=len(shown))), driver)
     return np.asarray(np.round(np.sqrt(r2) * driver + np.sqrt(1 - r2) * noise, 3))
+
+
+def measure_height(plan: Plan, above: Plane) -> Plane:
+    """Measure how high areas are built, (area,): what drives crime, standardised."""
+    tall = _average((above > 12).astype(float), plan)
+    return standardise(_average(above, plan) + tall)
+
+
+def _average(values: Plane, plan: Plan) -> Plane:
+    """Average what lies on the ground over areas, (area,), standardised."""
+    index = np.arange(len(plan.character))
+    return standardise(np.asarray(ndimage.mean(values, plan.area, index)))
 
 
 def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Plane:
@@ -141,10 +148,11 @@ def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Plane:
     return np.asarray(ndimage.map_coordinates(field, [rows, cols], order=1))
 
 
-def _standardise(values: Plane) -> Plane:
+def standardise(values: Plane) -> Plane:
+    """Bring values to a mean of 0 and a standard deviation of 1."""
     return np.asarray((values - values.mean()) / values.std())
 
 
 def _clear(values: Plane, other: Plane) -> Plane:
     """Take out of standardised values what they share with others."""
-    return _standardise(values - np.mean(values * other) * other)
+    return standardise(values - np.mean(values * other) * other)

@@ -97,8 +97,8 @@ class TownEye:
     r2: float
     """Share of the score's variance that what is shown explains."""
 
-    recipe: str
-    """Recipe that looks with it."""
+    recipe: str | None
+    """Recipe that looks with it; None where a run has one without being asked."""
 
     section: str
     """Lines of the configuration that say where it is."""

@@ -142,6 +142,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     return {
         "headline": headline,
         "scores": list_scores(narrowed),
+        "has_ground": narrowed.has_ground,
         "intervals": say_intervals(narrowed.scores) or say_no_ranges(narrowed.scores),
         "coverage": narrowed.keep_shown(coverage),
         "level": LEVEL,

@@ -23,7 +23,8 @@ def write_geopackage(layers: list[MapLayer], path: Path) -> None:
 
     Columns: what the area is, ``observed``, ``predicted`` (held out, mean over repeats),
     ``residual`` (observed less predicted), bounds of the 50, 80 and 95 % intervals,
-    ``is_inside`` (null where it was not measured), ``recipe`` and ``scheme``.
+    ``is_inside`` (null where it was not measured), with several eyes what each adds
+    (``adds_<eye>``), ``recipe`` and ``scheme``.
     """
     for layer in layers:
         # Outlines are written once a target: a layer can then be opened and be seen as it is.

@@ -13,7 +13,7 @@ from basrelief.judge.tables import INTERVALS
 from basrelief.reader import SHARED
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
-from basrelief.tell.gains import say_gain
+from basrelief.tell.gains import read_added, say_gain
 from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
 from basrelief.tell.words import name_scheme, name_target
 
@@ -37,7 +37,8 @@ class MapLayer:
     """How the scheme holds out, to follow the word "with"."""
 
     table: gpd.GeoDataFrame
-    """One row an area, in the order of the chips stage: `SHARED`, `VALUES`, polygons."""
+    """One row an area, in the order of the chips stage: `SHARED`, `VALUES`, polygons; with several
+    eyes what each adds."""
 
     classes: Classes
     """Of observed and predicted alike."""
@@ -108,8 +109,22 @@ def gather_layers(facts: Facts) -> list[MapLayer]:
     for target, recipe in facts.shown.items():
         table = tabulate_areas(facts, target, recipe)
         if table["predicted"].notna().any():
+            table = _add_eyes(facts, table, target)
             layers.append(_make_layer(facts, table, findings.get((recipe, target)), target))
     return layers
+
+
+def _add_eyes(facts: Facts, table: gpd.GeoDataFrame, target: str) -> gpd.GeoDataFrame:
+    """Add what each eye, place and district add to an area, ``adds_<code>``, where eyes are many.
+
+    By the recipe of all eyes, whichever is shown.
+    """
+    added = read_added(facts, target, facts.shown_scheme)
+    if added is None:
+        return table
+    rows = added.reindex(table["area_id"])
+    columns = {f"adds_{str(code).replace('-', '_')}": rows[code].to_numpy() for code in rows}
+    return table.assign(**columns)
 
 
 def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:

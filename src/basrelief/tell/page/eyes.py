@@ -7,10 +7,10 @@ from typing import Any
 
 from basrelief.chips.since import SINCE, list_releases
 from basrelief.judge.yardsticks import MEAN
-from basrelief.learn.knowledge import HEIGHTS, PLACE, find_eyes, order_codes
+from basrelief.learn.knowledge import HEIGHTS, find_eyes, order_codes
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.gains import EYE_DIFFERENCES, say_difference
+from basrelief.tell.gains import find_whole, name_sets, say_difference, word_eye
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Chart, Statement, show_skills
 from basrelief.tell.page.parts import find_means, list_scores, say_posterior, show_together
@@ -50,17 +50,6 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "release": [*say_release(facts, whole), *say_changes(facts)],
         "intervals": say_intervals(means),
     }
-
-
-def find_whole(facts: Facts) -> str | None:
-    """Find the recipe of all eyes with place; None where LIDAR is the only eye."""
-    eyes = set(facts.judged.list_eyes())
-    for record in facts.judged.recipes:
-        is_whole = eyes and {PLACE, *eyes} <= set(record["knows"])
-        # One that a user made of all eyes may lack the twins that the gains are over.
-        if is_whole and set(record["yardsticks"]) >= eyes:
-            return str(record["recipe"])
-    return None
 
 
 def name_parts(facts: Facts, whole: str) -> dict[str, str]:
@@ -181,22 +170,13 @@ def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[s
     return " ".join(sentences)
 
 
-def name_sets(facts: Facts, whole: str) -> dict[str, str]:
-    """Name by feature set of the recipe of all eyes the eye that it is of."""
-    knows = facts.judged.knows
-    members = {
-        m for record in select(facts.judged.member_weights, recipe=whole) for m in record["members"]
-    }
-    return {m: knows[m][0] for m in sorted(members) if len(knows.get(m, ())) == 1}
-
-
 def _say_gains(facts: Facts, whole: str, over: dict[str, Record]) -> list[Statement]:
     """Say what each eye adds to all others, from the whole's comparisons by the other recipe."""
     gains = []
     for eye, twin in _find_twins(facts, whole).items():
         others = [each for each in find_eyes(facts.judged.knows.get(whole, ())) if each != eye]
         named = join_words([*name_each(others), BESIDE_EYES])
-        found = say_difference(over[twin], named, EYE_DIFFERENCES) if twin in over else None
+        found = say_difference(over[twin], named, word_eye(eye)) if twin in over else None
         if found:
             gains.append(Statement(found[0], f"{name_known([eye])} {found[1]}"))
     return gains

@@ -207,6 +207,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
     tables = name_each([eye for eye in facts.judged.list_eyes() if eye not in LIDAR])
     groups = group_by_worth(grid, how, tables, has_ground=facts.has_ground)
     shown = {choice.kind for row in grid.values() for choice in row.values()}
+    usual = ("lidar", "plain", "mean") if facts.has_ground else ()
     return {
         "headline": say_verdict(groups, len(grid))
         if facts.has_ground
@@ -216,7 +217,7 @@ def show_verdict(facts: Facts) -> dict[str, Any] | None:
         "schemes": [(scheme, name_column(scheme, facts)) for scheme in schemes],
         "grid": grid,
         # Most runs join nothing: a sign that occurs nowhere would only puzzle.
-        "kinds": [kind for kind in KINDS if kind in shown or kind not in ("both", "joined")],
+        "kinds": [kind for kind in KINDS if kind in shown or kind in usual],
     }
 
 

@@ -40,18 +40,18 @@ def tabulate_public(facts: Facts) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``area_id, area_name, lad, ground_covered``, of rasters ``label_year, flown_from,
-    flown_to, years_apart``, and, for each target, ``_observed``,
+    Columns ``area_id, area_name, lad``, ``ground_covered`` where anything looked at the ground, of
+    rasters ``label_year, flown_from, flown_to, years_apart``, and, for each target, ``_observed``,
     ``_predicted``, ``_low_80``, ``_high_80`` (the 80 % interval) and ``_is_inside`` (whether
     training had anything like the area). The predicted ones are missing where no recipe that
     was asked for has a score that may be shown, or it is no better than the mean.
     """
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)].set_index("area_id").sort_index()
+    # Of ground that nothing looked at there is nothing to be told.
+    of_ground = ("ground_covered", *FLIGHTS) if facts.has_ground else ()
     columns: dict[str, Any] = {
-        name: areas[name]
-        for name in ("area_name", "lad", "ground_covered", *FLIGHTS)
-        if name in areas
+        name: areas[name] for name in ("area_name", "lad", *of_ground) if name in areas
     }
     # From the list that was narrowed already, and not from what the run wrote.
     ranked = facts.judged.ranked

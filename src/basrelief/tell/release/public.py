@@ -74,6 +74,7 @@ def explain_table(narrowed: Facts) -> str:
         .get_template("areas.md.j2")
         .render(
             has_places=narrowed.samples.has_places,
+            has_ground=narrowed.has_ground,
             targets=[
                 (target, name_target(target), _name_predictor(narrowed, target))
                 for target in targets
