@@ -31,7 +31,7 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check"]
+ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check", "signals"]
 WINGS = ["release", "maps", "page", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 

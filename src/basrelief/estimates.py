@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from basrelief.chips.store import Samples
+from basrelief.chips.store import HEIGHTS, Samples
 from basrelief.config import Settings
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.gaussian_process import MANY
@@ -238,7 +238,7 @@ def _train_areas(settings: Settings, amounts: Amounts, recipes: Sequence[AreaRec
         if isinstance(member, DenseRecipe):
             # A coarser look at the same ground has fewer pixels.
             # How fine a photo is stands in its files alone; most are as coarse as this.
-            cell_m = settings.chips.resolution_m if member.layer == "heights" else PHOTO_CELL_M
+            cell_m = settings.chips.resolution_m if member.layer == HEIGHTS else PHOTO_CELL_M
             seen_m = member.list_resolutions(cell_m)
             shares = [(settings.chips.resolution_m / each) ** 2 for each in seen_m]
             seconds += SECONDS["dense features"] * amounts.n_mpx * sum(shares)

@@ -253,7 +253,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "JPEG 2000": (replaced(b"\x00\x00\x00\x0cjP  \r\n"), ("JPEG 2000", "gdal_translate")),
     "an ASCII grid": (
         replaced(b"ncols 2\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2\n3 4\n"),
-        ("photo.tif: a photo is read as a GeoTIFF",),
+        ("photo.tif: give a photo as a GeoTIFF",),
     ),
     "bands given twice": (
         photo(asked={"bands": ["red", "Red", "blue"]}),

@@ -9,11 +9,9 @@ import pandas as pd
 
 from basrelief.config import InputError, Settings
 from basrelief.run import read_json, write_json
+from basrelief.sources.people import rate_by_people, refuse_without_people
 
 FILE = "counted.json"
-
-PER_PEOPLE = 1000.0
-"""Rates are of so many people."""
 
 
 def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
@@ -31,13 +29,7 @@ def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     if not counts:
         return labels
     typed = settings.typed("labels")
-    if "population" not in labels:
-        raise InputError(
-            f"data.counts: rates per 1,000 people need a column population (or one that begins "
-            f"'Total population') in {typed}. Add one, or leave data.counts out."
-        )
-    # By no people there is no rate; and some tables write 0 where they know of none.
-    people = labels["population"].where(labels["population"] > 0)
+    refuse_without_people(labels, "data.counts", typed)
     for name in counts:
         below = labels.index[labels[name] < 0]
         if len(below):
@@ -46,7 +38,7 @@ def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
                 f"{below[0]}, and no count is below 0. Leave it out of data.counts if it counts "
                 "nothing."
             )
-    return labels.assign(**{name: labels[name] / people * PER_PEOPLE for name in counts})
+    return labels.assign(**rate_by_people(labels[counts], labels["population"]))
 
 
 def write_counted(settings: Settings, folder: Path | None, categories: Collection[str]) -> None:

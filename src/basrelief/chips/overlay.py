@@ -18,7 +18,7 @@ from basrelief.chips.overlay_numbers import SeenNumbers, believe_photo
 from basrelief.chips.store import EMBEDDING
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap
@@ -211,8 +211,8 @@ def _keep_near(
         raise InputError(
             f"{typed}: {headers[0].name} covers {format_bounds(headers[0].bounds)}, the "
             f"areas {format_bounds(place)} (west, south, east, north in "
-            f"{name_crs(CRS(areas.crs))}): they share no ground. Give {OVERLAY_WORDS[name]} of the "
-            "same place."
+            f"{name_crs(CRS(areas.crs))}): they share no ground. Give {OVERLAYS[name].words} "
+            "of the same place."
         )
     n_aside = len(headers) - len(files)
     if n_aside:

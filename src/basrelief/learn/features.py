@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from basrelief.chips.eyes import read_place_table
+from basrelief.chips.eye_tables import read_place_table
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.hashes import hash_file

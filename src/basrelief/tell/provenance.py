@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from basrelief.config import Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.hashes import hash_inputs
 from basrelief.run import Run, write_json
 from basrelief.sources.inputs import find_inputs
@@ -18,7 +18,7 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
-    **{f"data.{layer}": layer for layer in OVERLAY_WORDS},
+    **{f"data.{layer}": layer for layer in OVERLAYS},
     "data.street": "street pictures and their tables",
     "data.areas": "areas",
     "data.labels": "scores",

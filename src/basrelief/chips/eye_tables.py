@@ -1,4 +1,4 @@
-"""What else is known of a place's areas: tables by area, kept beside its chips."""
+"""Tables of what else is known of areas, for those of a place: kept beside its chips."""
 
 from __future__ import annotations
 
