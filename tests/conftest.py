@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,10 @@ kind = "pooled"
 
 [optimiser]
 learning_rate = 1e-3
+schedule = "cosine"
 
 [train]
-trainable = "all"
+trainable = 3
 epochs = 1
 batch_size = 32
 """
@@ -118,24 +119,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return group not in DEAR, group not in slow
 
     items.sort(key=is_quick)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> Generator[None, Any, Any]:
-    """Count no lines of what is made once for many tests: whole runs, most of them.
-
-    To count costs half as much again, and quicker tests go through their lines too.
-    """
-    controller = getattr(request.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
-    if fixturedef.scope == "function" or controller is None or not controller.started:
-        return (yield)
-    controller.pause()
-    try:
-        return (yield)
-    finally:
-        controller.resume()
 
 
 def pytest_collection_finish() -> None:
