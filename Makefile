@@ -41,9 +41,12 @@ $(READY_DOCS): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[docs]'
 	@touch $(READY_DOCS)
 
-docs: $(READY_DOCS)  ## Build the pages in docs/_build/html, offline; every notebook is run (two minutes)
+BUILT_DOCS := docs/_build docs/built docs/gallery docs/notebooks/basrelief-demo
+
+docs: $(READY_DOCS)  ## Build the pages in docs/_build/html, offline; every notebook is run (a minute or two)
+	rm -rf $(BUILT_DOCS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -c docs . docs/_build/html
 	@echo docs/_build/html/docs/index.html
 
 clean:  ## Remove what setup, demo and the tests made
-	rm -rf .venv .bench basrelief-demo docs/_build docs/built docs/gallery docs/notebooks/basrelief-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .bench basrelief-demo $(BUILT_DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -79,6 +79,7 @@ html_theme = "furo"
 html_title = f"basrelief {release}"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
+html_js_files = [("reach.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": False}

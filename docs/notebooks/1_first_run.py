@@ -66,7 +66,7 @@ run = basrelief.run_all(config)
 # survives chance over the whole report. A skill says little alone. So beside each stands what
 # place alone reaches, with the same ground held out.
 
-scores = basrelief.open_run(run.folder).scores().query("unit == 'area'")
+scores = basrelief.open_run(run.folder).scores().query("unit == 'area'").round(2)
 known = scores[scores["label"].isin(["relief-statistics", "place-alone"])]
 known.pivot(index="target", columns="label", values=["skill", "worth"])
 

@@ -8,7 +8,8 @@ column is told on the page of the run folder.
 """
 
 # %%
-# Whichever run you have, give its folder. ``basrelief demo`` makes this one.
+# Whichever run you have, give its folder. ``basrelief demo`` makes this one. pandas comes with
+# geopandas, and reads Parquet where pyarrow is installed.
 
 import json
 from pathlib import Path

@@ -13,7 +13,7 @@ import typer
 from basrelief import __version__
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
-from basrelief.run import Run, prepare_folder
+from basrelief.run import Run, check_format, prepare_folder
 from basrelief.running import run_all, run_one, saying_disk_is_full
 from basrelief.signals import Stopped, stopping_on_signals
 from basrelief.stages import STAGES, Stage
@@ -159,6 +159,8 @@ def predict(
 
     Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
     """
+    # Before networks' libraries are loaded, which takes longer than to be told.
+    check_format(trained)
     from basrelief.judge.transfer import NewRasters, transfer_model
     from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
     from basrelief.tell.new_places import say_answer

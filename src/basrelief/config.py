@@ -281,7 +281,7 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     path
         A TOML file. Paths inside it are relative to its folder.
     changes
-        What stands instead of what the file says: ``key=value`` each, as `--set` takes it.
+        What stands instead of what the file says: ``key=value`` each, as ``--set`` takes it.
 
     Raises
     ------

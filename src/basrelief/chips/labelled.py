@@ -226,7 +226,8 @@ def read_labels_without(
         labels = labels[own].join(rates)
     if changes:
         # Ranked anew: a rank among all would tell of those that are left out.
-        labels = labels.join(measure_changes(settings, notes, areas, labels, changes))
+        changed = measure_changes(settings, notes, areas, labels, changes, left_out)
+        labels = labels.join(changed)
     return labels[list(targets)]
 
 

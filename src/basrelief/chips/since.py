@@ -63,6 +63,7 @@ def measure_changes(
     areas: gpd.GeoDataFrame,
     labels: pd.DataFrame,
     changes: Mapping[str, str],
+    left_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """Measure changes: an area's normal score by its rank now, less the one by its rank then.
 
@@ -77,6 +78,8 @@ def measure_changes(
         Of the place, by ``area_id``.
     labels
         By ``area_id``, with the columns that ``changes`` name.
+    left_out
+        Areas of which the releases are read as if no row of theirs stood there.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def measure_changes(
         round.
     """
     # Read once more with the other tables, which say what is odd about it.
-    tables = read_place_tables(settings, no_notes(), areas, []) if changes else {}
+    tables = read_place_tables(settings, no_notes(), areas, [], left_out) if changes else {}
     ids = areas["area_id"].tolist()
     found = {}
     for name, score in changes.items():

@@ -33,6 +33,9 @@ SMALLEST = 100
 """Fewest people of the smallest areas of a census (see `RESIDENTS`): fractions of people below it
 are thousands or a density; above it people may have been shared out over other areas."""
 
+FAR_BELOW = 100
+"""A fraction of people so many times below the usual is in thousands, where others are whole."""
+
 
 PER_PEOPLE = 1000.0
 """Rates are of so many people."""
@@ -143,6 +146,14 @@ def check_population(people: pd.Series[float], heading: str, typed: Typed, notes
     broken = known[known != known.round()]
     # Fractions come of sharing people out, too; small numbers with fractions are thousands.
     is_small = known.max() < FEW_PEOPLE or (len(broken) > 0 and known.median() < SMALLEST)
+    # Where people were shared out, large numbers have fractions too.
+    is_mixed = len(broken) > 0 and broken.max() < SMALLEST and not is_small
+    if is_mixed and broken.min() * FAR_BELOW < known.median():
+        own = str(broken.idxmin())
+        raise InputError(
+            f"{where}, found {broken[own]:g} in {own}, where half of all areas have "
+            f"{known.median():g} and more: thousands beside people. Write 1500, not 1.5."
+        )
     if is_small:
         shown = broken if len(broken) else known
         raise InputError(
