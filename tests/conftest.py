@@ -25,7 +25,7 @@ from basrelief.config import DataSettings, Settings, load_settings
 from basrelief.grid import Grid
 from basrelief.run import Run, write_json
 from basrelief.splits.stage import assign_splits
-from basrelief.stage_settings import ModelSettings, SplitSettings
+from basrelief.stage_settings import MIN_WORLDS, ModelSettings, SplitSettings
 
 # Before anything imports Keras, in whatever order tests are dealt.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -51,6 +51,34 @@ RECIPES = {
     "two": 'kind = "stack"\nname = "two"\nabout = "a"\nmembers = ["spreads.toml", "means.toml"]\n',
     "unsure": 'kind = "stack"\nname = "unsure"\nabout = "a"\n'
     'members = ["relief-statistics", "means.toml"]\n',
+}
+
+SMALL = """\
+kind = "network"
+name = "small"
+about = "a network that trains in seconds"
+backbone = "test_resnet"
+bands = ["relief", "shaded"]
+
+[head]
+kind = "pooled"
+
+[optimiser]
+learning_rate = 1e-3
+schedule = "cosine"
+
+[train]
+trainable = 3
+epochs = 1
+batch_size = 32
+"""
+# A small network and two steps are enough to see that its files go through every stage, and so
+# few worlds the fewest that tell a gain from chance.
+TOWN_IN_SHORT = {
+    '"vgg16"]': '"small.toml"]',
+    "vgg16 =": "test_resnet =",
+    "epochs  = 2": "epochs = 1\nsteps_per_epoch = 2",
+    "[models]": f"[evaluate]\nworlds = {MIN_WORLDS}\n\n[models]",
 }
 
 
@@ -117,8 +145,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from basrelief.sources.town import write_town
 
     config = write_town(tmp_path_factory.mktemp("town"), seed=7)
-    # Two steps are enough to see that a network's files go through every stage.
-    text = config.read_text().replace("epochs  = 2", "epochs = 1\nsteps_per_epoch = 2")
+    (config.parent / "small.toml").write_text(SMALL)
+    text = config.read_text()
+    for before, after in TOWN_IN_SHORT.items():
+        assert before in text
+        text = text.replace(before, after)
     config.write_text(text)
     return config
 

@@ -167,6 +167,7 @@ MEASURED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize(
     "place",
@@ -182,14 +183,16 @@ def test_estimates_are_within_a_factor_of_two(place: str, shared_data: Path) -> 
 
 
 def test_less_work_is_less_time(town: Path) -> None:
-    usual = estimate(town)
+    # As many worlds as are usual: the town of the tests has fewer.
+    many = "evaluate.worlds=100"
+    usual = estimate(town, many)
     assert estimate(town, "evaluate.worlds=0")["evaluate"][0] < 0.7 * usual["evaluate"][0]
     # Two repeats are fitted to other worlds, however many there are; all of them are trained.
     still = estimate(town, "evaluate.worlds=0")["evaluate"][0]
     once = estimate(town, "split.repeats=1", "evaluate.worlds=0")["evaluate"][0]
-    in_worlds = estimate(town, "split.repeats=1")["evaluate"][0] - once
+    in_worlds = estimate(town, many, "split.repeats=1")["evaluate"][0] - once
     assert in_worlds == pytest.approx((usual["evaluate"][0] - still) / 2)
-    often = estimate(town, "split.repeats=6")
+    often = estimate(town, many, "split.repeats=6")
     assert often["train"][0] > usual["train"][0]
     assert usual["evaluate"][0] < often["evaluate"][0] < 1.3 * usual["evaluate"][0]
     assert estimate(town, "models.epochs=40")["train"][0] > 1.5 * usual["train"][0]

@@ -15,6 +15,7 @@ import basrelief
 from basrelief.config import Settings, load_settings
 from basrelief.run import Run, read_json
 from basrelief.running import run_stages
+from basrelief.stage_settings import MIN_WORLDS
 from basrelief.stages import STAGES
 
 
@@ -45,11 +46,11 @@ def test_with_labels_shuffled_nothing_is_learnt(
     text = town.read_text().replace('"labels.csv"', f'"{tmp_path}/shuffled.csv"')
     for name in ("lidar/", "areas.gpkg"):
         text = text.replace(f'"{name}', f'"{town.parent}/{name}')
-    text = text.replace('["relief-statistics", "vgg16"]', '["relief-statistics"]')
-    text = text.replace('weights = { vgg16 = "none" }', "")
+    text = text.replace('["relief-statistics", "small.toml"]', '["relief-statistics"]')
+    text = text.replace('weights = { test_resnet = "none" }', "")
     text = text.replace("[split]", '[split]\nschemes = ["block"]\nrepeats = 1')
     # A skill needs no other worlds, and they take most of the time.
-    (tmp_path / "c.toml").write_text(f"{text}\n[evaluate]\nworlds = 0\n")
+    (tmp_path / "c.toml").write_text(text.replace(f"worlds = {MIN_WORLDS}", "worlds = 0"))
     settings = load_settings(tmp_path / "c.toml")
     run = Run(settings.locate(settings.out), quiet=True)
     run_stages(settings, run, ["chips", "split", "train", "evaluate"], set())
@@ -62,11 +63,11 @@ def test_every_stage_leaves_what_the_contract_names(town_run: Run) -> None:
         *("chips/membership.parquet", "describe/summary.csv", "describe/counts.json"),
         *("splits/folds.parquet", "splits/leakage.json", "predictions.parquet"),
         *("scores.json", "scores.parquet", "report.html", "config.json", "evaluate/partial.json"),
-        *("models/vgg16/random/0-0/history.csv", "models/vgg16/final/model.safetensors"),
-        *("models/relief-statistics/final/recipe.toml", "explain/vgg16/summary.json"),
+        *("models/small/random/0-0/history.csv", "models/small/final/model.safetensors"),
+        *("models/relief-statistics/final/recipe.toml", "explain/small/summary.json"),
         *("maps/areas.gpkg", "maps/areas.parquet", "maps/layers.json", "maps/crime.svg"),
         *("public/report.html", "public/areas.csv", "public/areas.geojson", "publish.json"),
-        *("model_card.md", "data_sheet.md", "inputs.json", "stac/model-vgg16.json"),
+        *("model_card.md", "data_sheet.md", "inputs.json", "stac/model-small.json"),
     ]
     missing = [name for name in names if not (town_run.folder / name).exists()]
     assert missing == []

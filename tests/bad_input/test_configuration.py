@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -192,23 +193,36 @@ BEFORE_TORCH: list[tuple[str, Callable[[Place], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"), [row[1:] for row in BEFORE_TORCH], ids=[row[0] for row in BEFORE_TORCH]
-)
-def test_a_refusal_comes_before_the_libraries_of_networks(
-    place: Place, spoil: Callable[[Place], object], says: str
+RUN_EACH = """\
+import io, json, sys
+from contextlib import redirect_stderr
+from basrelief import cli
+for config in sys.argv[1:]:
+    sys.argv = ["basrelief", "run", config]
+    said, code = io.StringIO(), None
+    with redirect_stderr(said):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+    loaded = sorted({"torch", "timm", "sklearn"} & set(sys.modules))
+    print(json.dumps([code, said.getvalue(), loaded]))
+"""
+
+
+def test_refusals_come_before_the_libraries_of_networks(
+    copy_place: Callable[[Path], Place], tmp_path: Path
 ) -> None:
-    spoil(place)
-    code = (
-        "import sys\nfrom basrelief import cli\n"
-        f"sys.argv = ['basrelief', 'run', {str(place.config)!r}]\n"
-        "try:\n    cli.main()\n"
-        "finally:\n    print(*{'torch', 'timm', 'sklearn'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert done.stdout.split() == []
+    """In one process for all: to start one takes longer than to refuse."""
+    places = [copy_place(tmp_path / str(k)) for k in range(len(BEFORE_TORCH))]
+    for place, (_, spoil, _) in zip(places, BEFORE_TORCH, strict=True):
+        spoil(place)
+    command = [sys.executable, "-c", RUN_EACH, *(str(place.config) for place in places)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for line, (name, _, says) in zip(done.stdout.splitlines(), BEFORE_TORCH, strict=True):
+        code, said, loaded = json.loads(line)
+        assert (code, loaded) == (2, []), name
+        assert says in said, name
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)

@@ -263,6 +263,7 @@ def test_no_attack_finds_a_withheld_label(name: str, place_of: Callable[[str], P
     assert measure_attack(attacker, tell(Run(run.release), attacker), place) >= SAFE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fallback, one repeat", "skilful, one repeat"])
 def test_withheld_labels_change_no_published_byte(
     name: str, place_of: Callable[[str], Place], tmp_path: Path
@@ -434,6 +435,7 @@ def write_pictures(folder: Path, by: float = 0.0) -> Path:
     return folder / "c.toml"
 
 
+@pytest.mark.slow
 def test_of_pictures_too_withheld_labels_change_no_published_byte(tmp_path: Path) -> None:
     runs = []
     for name, by in (("one", 0.0), ("other", 100.0)):

@@ -122,7 +122,7 @@ def test_skills_in_other_worlds_are_written(town_run: Run, inputs: EvaluationInp
     table = pd.read_parquet(town_run.folder / "evaluate" / "refits.parquet")
     kinds = table.groupby("recipe")["kind"].unique().map(set)
     assert kinds["relief-statistics"] == {"alike", "no_lidar", "no_pattern", "moved"}
-    assert kinds["vgg16"] == {"no_lidar", "moved"}
+    assert kinds["small"] == {"no_lidar", "moved"}
     worlds = inputs.settings.evaluate.worlds
     assert table.groupby(["recipe", "scheme", "unit", "kind", "target"]).size().eq(worlds).all()
 

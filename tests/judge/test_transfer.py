@@ -232,7 +232,7 @@ def test_a_network_and_random_features_go_the_same_way(
     town_run: Run, other_town: Path, tmp_path: Path
 ) -> None:
     out = Run(tmp_path / "out", quiet=True)
-    for recipe, knows_likeness in (("vgg16", False), ("random-features", True)):
+    for recipe, knows_likeness in (("small", False), ("random-features", True)):
         transfer_model(town_run, place_of(other_town, labels=True), out, recipe)
         table = pd.read_parquet(out.predictions)
         assert set(table["recipe"]) == {recipe}
@@ -244,7 +244,7 @@ def test_a_network_and_random_features_go_the_same_way(
 
 def test_the_recipe_asked_for_first_is_the_default(town_run: Run) -> None:
     assert find_model(town_run, None).folder.parent.name == "relief-statistics"
-    model = read_model(find_model(town_run, "vgg16").folder)
+    model = read_model(find_model(town_run, "small").folder)
     assert (model.unit, model.bands, model.features) == ("chip", "relief", {})
 
 
@@ -265,7 +265,7 @@ def test_a_model_carries_what_it_needs(town_run: Run, tmp_path: Path) -> None:
 BAD = {
     "no run": (["nowhere"], ["nowhere", "no such folder"]),
     "other folder": (["{tmp}"], ["holds no run", "basrelief run"]),
-    "no recipe": (["{run}", "--recipe", "vgg61"], ["'vgg61'", "relief-statistics", "vgg16"]),
+    "no recipe": (["{run}", "--recipe", "smell"], ["'smell'", "relief-statistics", "small"]),
     "no terrain": (["{run}"], ["--dtm: missing", "terrain"]),
     "own folder": (["{run}", "--dtm", "{dtm}", "--out", "{run}"], ["--out", "a run folder"]),
     "no raster": (["{run}", "--dtm", "{dtm}", "--dsm", "x*.tif"], ["--dsm 'x*.tif': no file"]),

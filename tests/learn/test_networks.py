@@ -17,6 +17,7 @@ from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.checkpoint import Epoch, find_kept
 from basrelief.learn.networks import squared_error, train_network
 from basrelief.learn.predict import load_network, predict_fold, predict_network
+from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.learn.weights import create_backbone
@@ -103,6 +104,19 @@ def test_a_training_leaves_what_the_contract_says(samples: Samples, tmp_path: Pa
     assert list(history["epoch"]) == [1, 2, 3]
     assert list(history["frozen"]) == [True, False, False]
     assert history.columns[1:5].tolist() == ["loss", "val_loss", "seconds", "learning_rate"]
+
+
+def test_the_recipe_that_a_town_comes_with_is_trained_and_read_again(
+    samples: Samples, tmp_path: Path
+) -> None:
+    settings = make_settings(weights={"vgg16": "none"}, epochs=1, steps_per_epoch=1)
+    recipe = load_recipe("vgg16", settings)
+    assert isinstance(recipe, NetworkRecipe)
+    run = Run(tmp_path, quiet=True)
+    train_network(recipe, samples, make_fold(), tmp_path / "m", settings, run)
+    predicted = predict_fold(tmp_path / "m", samples, make_fold().test, settings)
+    assert predicted.shape == (8, 1)
+    assert np.isfinite(predicted).all()
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(samples: Samples, tmp_path: Path) -> None:

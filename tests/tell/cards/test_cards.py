@@ -77,7 +77,7 @@ def test_figures_in_the_card_are_those_of_the_scores(card: str, town_run: Run) -
 
 
 def test_the_card_names_each_model_with_its_hash(card: str, town_run: Run) -> None:
-    for name in ("vgg16", "relief-statistics", "random-features"):
+    for name in ("small", "relief-statistics", "random-features"):
         (path,) = (town_run.models / name / "final").glob("*.safetensors")
         assert hash_file(path) in card
 

@@ -43,7 +43,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_final_model_and_the_chips_have_an_item(items: dict[str, Any], town_run: Run) -> None:
     models = {f"model-{model.name}" for model in read_models(town_run)}
-    assert {"model-vgg16", "model-relief-statistics"} <= models
+    assert {"model-small", "model-relief-statistics"} <= models
     assert set(items) == models | {"catalog", "chips"}
     links = {Path(link["href"]).stem for link in items["catalog"]["links"]}
     assert links == set(items) - {"catalog"}
@@ -62,7 +62,7 @@ def test_items_are_valid_by_the_core_schema_and_the_typed_extension(
 
 
 def test_a_network_names_its_bands_and_a_regression_its_features(items: dict[str, Any]) -> None:
-    network = items["model-vgg16"]["properties"]
+    network = items["model-small"]["properties"]
     bands = network["mlm:input"][0]["bands"]
     assert bands == ["height", "slope", "altitude"]
     # As the extension's schema has it: bands stand in the item, and among the dimensions.
@@ -74,7 +74,7 @@ def test_a_network_names_its_bands_and_a_regression_its_features(items: dict[str
     assert "height_mean_m" in ridge["description"]
 
 
-@pytest.mark.parametrize("name", ["model-vgg16", "model-relief-statistics", "chips"])
+@pytest.mark.parametrize("name", ["model-small", "model-relief-statistics", "chips"])
 def test_assets_are_there_and_hash_as_told(items: dict[str, Any], town_run: Run, name: str) -> None:
     for asset in items[name]["assets"].values():
         path = town_run.folder / "stac" / asset["href"]
@@ -85,7 +85,7 @@ def test_assets_are_there_and_hash_as_told(items: dict[str, Any], town_run: Run,
 
 
 def test_names_and_versions_suit_the_extensions_schema(items: dict[str, Any]) -> None:
-    for item in (items["model-vgg16"], items["model-relief-statistics"]):
+    for item in (items["model-small"], items["model-relief-statistics"]):
         told = item["properties"]
         assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told["mlm:name"])
         assert re.match(r"\d+\.\d+\.\d+", told["mlm:framework_version"])
