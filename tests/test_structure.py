@@ -32,7 +32,7 @@ ROOMS = [
     "splits",
 ]
 ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check"]
-WINGS = ["release", "maps", "page", "cards", "stage"]
+WINGS = ["release", "maps", "page", "resident", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 
 

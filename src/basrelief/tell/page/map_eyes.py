@@ -18,11 +18,11 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
 
     Returns
     -------
-    None where LIDAR is the only eye, and on the public map; else ``recipe``, ``names`` (of the
+    None where LIDAR is the only eye; else ``recipe``, ``names`` (of the
     parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where
     unknown.
     """
-    whole = None if facts.is_public else find_whole(facts)
+    whole = find_whole(facts)
     if whole is None:
         return None
     filters = [
