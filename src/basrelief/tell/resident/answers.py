@@ -76,15 +76,14 @@ def _say_miss(facts: Facts, record: Record) -> str:
 
 
 def _say_found(facts: Facts, record: Record, is_better: bool) -> str:
-    """Say how many of the areas picked as the worst are, beside how many luck would find."""
+    """Say how many of the areas picked as the worst fifth are, and whether that may be luck."""
     key = {name: record[name] for name in ("recipe", "target", "scheme")}
     for hits in select(facts.judged.targeting, share=WORST, **key):
         found = format_number(hits["hits"], 1).removesuffix(".0")
-        luck = format_number(hits["chance"] * hits["n_picked"], 1).removesuffix(".0")
         # Whoever is no better than a guess is not praised for whom it finds.
         is_told = is_better and tell_hits(hits) == "better"
         doubt = "" if is_told else ", may be luck"
-        return f"{found} of {hits['n_picked']} (luck finds {luck}){doubt}"
+        return f"{found} of {hits['n_picked']}{doubt}"
     return ""
 
 
