@@ -1,9 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+READY_DOCS := .venv/.ready-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock bench docs clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +31,22 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(READY)  ## Write the versions in .venv into requirements.lock
+lock: $(READY_DOCS)  ## Write the versions in .venv into requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 bench: $(READY)  ## Measure speed and memory against the Keras pipeline (half an hour)
 	$(BIN)/python benchmarks/run.py
 
+$(READY_DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[docs]'
+	@touch $(READY_DOCS)
+
+BUILT_DOCS := docs/_build docs/built docs/gallery docs/notebooks/basrelief-demo
+
+docs: $(READY_DOCS)  ## Build the pages in docs/_build/html, offline; every notebook is run (a minute or two)
+	rm -rf $(BUILT_DOCS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -c docs . docs/_build/html
+	@echo docs/_build/html/docs/index.html
+
 clean:  ## Remove what setup, demo and the tests made
-	rm -rf .venv .bench basrelief-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .bench basrelief-demo $(BUILT_DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

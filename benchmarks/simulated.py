@@ -19,7 +19,6 @@ from basrelief.judge.chance import Refits
 from basrelief.judge.claims import Knowledge
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.refit import (
-    N_REPEATS,
     Predict,
     Scored,
     refit_baseline,
@@ -38,6 +37,7 @@ from basrelief.learn.simulate import simulate_labels
 from basrelief.learn.train_areas import gather_area_data
 from basrelief.run import Run
 from basrelief.splits.heldout import AreaFold, find_usable_areas
+from basrelief.stage_settings import REFIT_REPEATS
 
 SCALE_M = 1500.0
 """Length scale of what neighbours have in common in simulated labels, if a law says no other."""
@@ -161,7 +161,7 @@ def open_ground(config: Path) -> Ground:
     )
     folds: dict[str, list[AreaFold]] = {}
     for fold in inputs.folds:
-        if fold.repeat < N_REPEATS:
+        if fold.repeat < REFIT_REPEATS:
             folds.setdefault(fold.scheme, []).append(fold)
     seed = settings.seed
     learners = {name: refit_baseline(name, inputs.areas, seed) for name in inputs.areas.baselines}

@@ -31,7 +31,7 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check"]
+ROOMS += ["learn", "judge", "explain", "tell", "stages", "running", "estimates", "check", "signals"]
 WINGS = ["release", "maps", "page", "resident", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 
@@ -101,3 +101,13 @@ def test_the_page_of_the_architecture_says_of_every_file_what_it_says_itself() -
 def read_first_words(path: Path) -> str:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return " ".join(text.partition("\n\n")[0].split()).removesuffix(".")
+
+
+def test_warnings_that_are_meant_for_programmers_are_not_shown() -> None:
+    """A library that asks for all warnings of all others must not be heard."""
+    code = (
+        "import warnings, basrelief.cli, basrelief.tell.stage\n"
+        "print(any(f[0] == 'always' and f[2] is Warning for f in warnings.filters))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

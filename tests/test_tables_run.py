@@ -261,6 +261,11 @@ def test_counts_without_people_or_below_none_are_refused(
     config = write_place(tmp_path)
     rewrite(tmp_path / "labels.csv", lambda table: table.assign(cases=table["cases"] - 1000))
     expect_line(config, "data.counts: 'cases'", "no count is below 0")
+    # Rates, which would be made rates once more.
+    rewrite(tmp_path / "labels.csv", lambda table: table.assign(cases=table["cases"].abs() + 0.25))
+    expect_line(config, "data.counts: 'cases'", "are no whole numbers: these are rates")
+    rewrite(tmp_path / "labels.csv", lambda table: table.assign(cases=table["population"] + 1))
+    expect_line(config, "data.counts: 'cases'", "people live; so in")
     rewrite(tmp_path / "labels.csv", lambda table: table.drop(columns="population"))
     expect_line(config, "data.counts: rates per 1,000 people need a column population")
     config.write_text(CONFIG.replace('counts = ["cases"]', 'counts = ["case"]'))

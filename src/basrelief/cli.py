@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,8 +13,9 @@ import typer
 from basrelief import __version__
 from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
-from basrelief.run import Run, prepare_folder
+from basrelief.run import Run, check_format, prepare_folder
 from basrelief.running import run_all, run_one, saying_disk_is_full
+from basrelief.signals import Stopped, stopping_on_signals
 from basrelief.stages import STAGES, Stage
 from basrelief.toml import list_keys
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = "basrelief-demo/config.toml"
 """A configuration that an installed package can make: `basrelief demo` writes it."""
-
-STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
-"""Signals that end the program: Ctrl-C, a shutdown, a closed terminal."""
 
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -162,6 +159,8 @@ def predict(
 
     Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
     """
+    # Before networks' libraries are loaded, which takes longer than to be told.
+    check_format(trained)
     from basrelief.judge.transfer import NewRasters, transfer_model
     from basrelief.judge.transfer_pictures import NewPictures, transfer_to_pictures
     from basrelief.tell.new_places import say_answer
@@ -369,21 +368,11 @@ def root(
         raise typer.Exit
 
 
-class Stopped(BaseException):
-    """A signal asks the program to end. No `Exception`: nobody on the way may take it for one."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def main() -> None:
     """Run the command line; exit code 2 when the user's input is at fault."""
-    # Of these one system has fewer than another.
-    numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
-    before = {number: signal.signal(number, _stop) for number in numbers}
     try:
-        app()
+        with stopping_on_signals():
+            app()
     except InputError as error:
         # One line, whatever a library or a file put into it.
         print(f"basrelief: {' '.join(str(error).splitlines())}", file=sys.stderr)
@@ -394,15 +383,6 @@ def main() -> None:
         # At once, for threads that read ahead would be waited for; with the code that a shell
         # expects of what a signal ended.
         os._exit(128 + stopped.number)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(number: int, _: object) -> None:
-    # The second time ends the program as it would have without us.
-    signal.signal(number, signal.SIG_DFL)
-    raise Stopped(number)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from basrelief.eyes import (
-    OVERLAY_WORDS,
+    OVERLAYS,
     EmbeddingSettings,
     OverlaySettings,
     PhotoSettings,
@@ -35,6 +35,15 @@ from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year
 
 OF_RASTERS = ("dtm", "max_years_apart")
 """Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
+
+
+DataKind = Literal["pictures", "heights", "tables"]
+"""What a run learns from first; of ``tables`` alone there are areas, and no chip."""
+
+
+def _forget_default(entry: dict[str, JsonValue]) -> None:
+    # A file's default depends on its name.
+    del entry["default"]
 
 
 class InputError(Exception):
@@ -116,7 +125,7 @@ class DataSettings(StrictTable):
         return self.dsm is not None
 
     @property
-    def kind(self) -> Literal["pictures", "heights", "tables"]:
+    def kind(self) -> DataKind:
         """What is learnt from first; ``tables`` where nothing looks at the ground."""
         if self.has_rasters:
             return "heights"
@@ -125,7 +134,7 @@ class DataSettings(StrictTable):
     @property
     def overlays(self) -> dict[str, OverlaySettings]:
         """What is laid beside heights, by the names of the layers; keys of ``[data]`` as well."""
-        given = {name: getattr(self, name) for name in OVERLAY_WORDS}
+        given = {name: getattr(self, name) for name in OVERLAYS}
         return {name: asked for name, asked in given.items() if asked is not None}
 
     @model_validator(mode="after")
@@ -191,8 +200,8 @@ class DataSettings(StrictTable):
 class Settings(StrictTable):
     """All settings of a run, as read from one TOML file."""
 
-    out: PathText = "run"
-    """The run folder."""
+    out: PathText = Field(default="run", json_schema_extra=_forget_default)
+    """The run folder; by default in ``runs``, by the configuration file's name."""
 
     # scikit-learn takes no other number for a seed.
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 251238730
@@ -272,7 +281,7 @@ def load_settings(path: Path | str, changes: Sequence[str] = ()) -> Settings:
     path
         A TOML file. Paths inside it are relative to its folder.
     changes
-        What stands instead of what the file says: ``key=value`` each, as `--set` takes it.
+        What stands instead of what the file says: ``key=value`` each, as ``--set`` takes it.
 
     Raises
     ------

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, Prose, StrictTable
-
-OVERLAY_WORDS = {"photo": "a photo", "embedding": "embeddings"}
-"""Layers beside heights, by their names, as sentences name them."""
-
-KNOWN_BESIDES = (
-    *("heights", "pictures", *OVERLAY_WORDS, "street", "lidar"),
-    *("mean", "place", "district", "size"),
-)
-"""What can be known of areas beside tables, and what is predicted without any: no table is called
-so."""
 
 SECRETS = ("token", "key", "secret", "password")
 """Words in the names of keys by which services know their users: none belongs in a file."""
@@ -94,12 +84,33 @@ class EmbeddingSettings(StrictTable):
 
 OverlaySettings = PhotoSettings | EmbeddingSettings
 """Settings of a layer beside heights, on a grid of its own: where its files are, and how their
-numbers are read, which is the same wherever a model is used."""
+numbers are read, which is the same wherever a model is used. Each has ``files``, ``bands`` and
+``resolution_m``."""
 
-OVERLAY_SETTINGS: dict[str, type[PhotoSettings] | type[EmbeddingSettings]] = {
-    "photo": PhotoSettings,
-    "embedding": EmbeddingSettings,
+
+class OverlayKind(NamedTuple):
+    """What can be laid beside heights."""
+
+    settings: type[PhotoSettings] | type[EmbeddingSettings]
+    words: str
+    """What sentences call it."""
+
+    recipe: str
+    """What looks at it where no recipe is asked for."""
+
+
+OVERLAYS = {
+    "photo": OverlayKind(PhotoSettings, "a photo", "dense-photo"),
+    "embedding": OverlayKind(EmbeddingSettings, "embeddings", "embedding"),
 }
+"""By the names of their layers, which are keys of ``[data]`` as well."""
+
+KNOWN_BESIDES = (
+    *("heights", "pictures", *OVERLAYS, "street", "lidar"),
+    *("mean", "place", "district", "size"),
+)
+"""What can be known of areas beside tables, and what is predicted without any: no table is called
+so."""
 
 
 class StreetSettings(StrictTable):

@@ -97,6 +97,12 @@ class ModelSettings(StrictTable):
         return typed
 
 
+REFIT_REPEATS = 2
+"""Repeats of the folds that are fitted anew to other worlds. More would halve what they differ by,
+which is little beside what worlds differ by; with fewer than were run a spread is a little too
+wide."""
+
+
 class EvaluateSettings(StrictTable):
     """How far skills are tested against chance."""
 

@@ -69,6 +69,10 @@ PEOPLE_REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("several columns count people", "mid 2012", "mid 2022", "call it population"),
     ),
     "thousands": ({MID: [p / 1000 for p in PEOPLE]}, ("found 1.5", "E01000001", "write 1500")),
+    "a thousand beside people": (
+        {MID: [1.5, *PEOPLE[1:]]},
+        ("found 1.5 in E01000001", "thousands beside people"),
+    ),
     "whole thousands": ({MID: [1, 2, 2, 1, 1, 2] * 2}, ("found 1 in", "Thousands")),
     "a density": ({MID: [45.3 + k for k in range(N)]}, ("found 45.3", "a density")),
     "below 0": ({MID: [-9, *PEOPLE[1:]]}, ("found -9 in E01000001", "0 or more people")),

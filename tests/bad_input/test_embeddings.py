@@ -52,7 +52,46 @@ def both(one: Spoil, other: Spoil) -> Spoil:
     return spoil
 
 
+def pair(left: NDArray[Any], right: NDArray[Any]) -> Spoil:
+    """Two files side by side, each half of the place; neither says how it is coded."""
+    return both(
+        embeddings(left[:, :, :60], coding=None),
+        embeddings(right[:, :, 60:], name="aef-2.tif", west=530_500.0, coding=None),
+    )
+
+
+def with_column(number: float) -> NDArray[np.float32]:
+    """Vectors, but for one column of cells in which every band holds one number."""
+    values = draw()
+    values[:, :, 60] = number
+    return values
+
+
 REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "two scales side by side": (
+        pair(draw(), 100 * draw()),
+        ("vectors of 50.00% of its cells are more than 16 times longer", "files of one kind"),
+    ),
+    "a void that nothing declares": (
+        embeddings(with_column(-9999), coding=None),
+        ("hold -9999 in every band", "gdal_edit.py -a_nodata -9999"),
+    ),
+    "a void of 20 digits": (
+        embeddings(with_column(1e20), coding=None),
+        ("hold 1e+20 in every band", "-a_nodata"),
+    ),
+    "whole numbers written as fractions": (
+        embeddings(code(draw()).astype("float32"), coding=None),
+        ("whole numbers from -", "not decoded", 'coding = "alphaearth"'),
+    ),
+    "one vector everywhere": (
+        embeddings(np.tile(draw()[:, :1, :1], (1, SIDE, SIDE)), coding=None),
+        ("holds the same numbers everywhere",),
+    ),
+    "one number everywhere": (
+        embeddings(np.ones((64, SIDE, SIDE), np.float32), coding=None),
+        ("holds the same numbers everywhere",),
+    ),
     "no file": (
         lambda place: place.configure(data={"embedding": {"files": "nothing*.tif"}}),
         ("data.embedding.files", "no file matches"),
@@ -134,6 +173,13 @@ def void_half() -> NDArray[np.int8]:
 
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
+    "a band of one number": (
+        embeddings(
+            np.concatenate([draw()[:63], np.zeros((1, SIDE, SIDE), np.float32)]), coding=None
+        ),
+        ("1 of its bands hold one number everywhere", "number 64"),
+        1.0,
+    ),
     "a half of the place": (
         embeddings(void_half()),
         ("shows less than 50% of the ground of 50 of the 100 areas",),

@@ -87,6 +87,16 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
         {"columns": None, "role": "last_release"},
         ("data.tables.census.columns: 'crime'", "tells 'crime' of every area"),
     ),
+    "columns of which the target is a sum": (
+        lambda table: table.assign(rooms=3 * table["crime"] - table["rent"]),
+        {},
+        ("census.columns: the 2 columns", "together tell 'crime' of every area", "a sum of theirs"),
+    ),
+    "columns of other scales of which it is a sum": (
+        lambda table: table.assign(rooms=50_000 - 9_000 * (table["crime"] + table["rent"])),
+        {},
+        ("together tell 'crime' of every area",),
+    ),
     "misspelt column": (
         lambda table: table,
         {"columns": ["rennt"]},
@@ -173,6 +183,19 @@ def test_what_a_table_does_not_know_is_kept_unknown_and_told(place: Place) -> No
     assert found["rent"].isna().sum() == 6
     assert any("knows nothing of 5 of the" in note for note in notes)
     assert any("'rent' in 1" in note for note in notes)
+
+
+def test_columns_that_nearly_make_up_the_target_are_told(place: Place) -> None:
+    table, rng = people(place), np.random.default_rng(3)
+    spread = table["crime"].std()
+    # As an index is told by its domains: each of them alone is another thing.
+    half = table["crime"] / 2 + rng.normal(0, spread, len(table))
+    rest = table["crime"] - half + rng.normal(0, 0.1 * spread, len(table))
+    give(place, table.assign(rent=half, rooms=rest))
+    _, notes = read(place)
+    assert any("of the variance of 'crime'" in note for note in notes)
+    give(place, people(place))
+    assert not any("of the variance" in note for note in read(place)[1])
 
 
 def test_too_many_columns_for_the_areas_are_told(place: Place) -> None:

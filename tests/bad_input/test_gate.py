@@ -456,6 +456,47 @@ def test_whether_a_99_is_a_score_hangs_on_no_withheld_one(place: Place, tmp_path
     compare_published(place, change, tmp_path)
 
 
+def write_census(place: Place, of_hidden: list[str], of_shown: str) -> None:
+    """Write a table by area: one number of the areas shown, and what it says of those withheld."""
+    labels = place.labels()
+    rent = (labels[TARGET] + np.random.default_rng(5).normal(0, 0.3, len(labels))).round(3)
+    column = rent.astype(str)
+    column[IS_HIDDEN] = of_hidden
+    column[4] = of_shown
+    table = pd.DataFrame({"LSOA11CD": labels.iloc[:, 0], "rent": column})
+    table.to_csv(place.folder / "census.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("of_hidden", "of_shown"),
+    [
+        pytest.param(["-55.5"] * 10, "0.1", id="other numbers"),
+        # Of a twentieth of all areas and more a column says that they are blank.
+        pytest.param([""] * 10, "0.1", id="blanks"),
+        # Whether a 99.9 is a rent hangs on how often it stands there.
+        pytest.param(["99.9"] * 3 + ["1.0"] * 7, "99.9", id="numbers that stand for none"),
+    ],
+)
+def test_what_tables_say_of_withheld_areas_changes_no_published_byte(
+    place: Place, tmp_path: Path, of_hidden: list[str], of_shown: str
+) -> None:
+    labels = place.labels()
+    people = np.where(IS_HIDDEN, 50, 1500)
+    labels.assign(population=people).to_csv(place.folder / "labels.csv", index=False)
+    place.configure(data={"tables": {"census": {"file": "census.csv", "columns": ["rent"]}}})
+    shutil.copytree(place.folder, tmp_path / "other")
+    other = replace(place, folder=tmp_path / "other")
+    write_census(place, ["1.0"] * 10, of_shown)
+    write_census(other, of_hidden, of_shown)
+    for each in (place, other):
+        basrelief.run_all(each.config, quiet=True)
+    assert read_json(other.run / "scores.json") != read_json(place.run / "scores.json")
+    assert read_public(other.run) == read_public(place.run)
+    # Of heights there is one set of features, and of the table the public has its own.
+    folders = [path.name for path in (place.run / "release" / "features").iterdir()]
+    assert folders == ["census"]
+
+
 @pytest.mark.slow
 def test_labels_of_areas_that_are_not_used_change_no_published_byte(place: Place) -> None:
     """As by default, where nothing that was used is withheld and nothing is fitted anew."""

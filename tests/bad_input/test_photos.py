@@ -46,6 +46,14 @@ def photo(
     return spoil
 
 
+def both(*spoils: Spoil) -> Spoil:
+    def spoil(place: Any) -> None:
+        for each in spoils:
+            each(place)
+
+    return spoil
+
+
 def replaced(data: bytes) -> Spoil:
     def spoil(place: Any) -> None:
         photo()(place)
@@ -253,7 +261,7 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "JPEG 2000": (replaced(b"\x00\x00\x00\x0cjP  \r\n"), ("JPEG 2000", "gdal_translate")),
     "an ASCII grid": (
         replaced(b"ncols 2\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2\n3 4\n"),
-        ("photo.tif: a photo is read as a GeoTIFF",),
+        ("photo.tif: give a photo as a GeoTIFF",),
     ),
     "bands given twice": (
         photo(asked={"bands": ["red", "Red", "blue"]}),
@@ -274,6 +282,24 @@ def test_a_photo_that_cannot_be_used_is_refused_in_one_line(
 
 
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
+    "a band of one number": (
+        photo(np.concatenate([draw(2), np.full((1, SIDE, SIDE), 7, np.uint8)])),
+        ("1 of its bands hold one number everywhere", "number 3"),
+        1.0,
+    ),
+    "years apart": (
+        both(
+            photo(draw()[:, :, :60], name="photo_2003-06-01.tif"),
+            photo(draw()[:, :, 60:], name="photo_2019-06-01.tif", west=530_500.0),
+        ),
+        ("taken from 2003-06-01 to 2019-06-01", "may be what changed on the ground"),
+        1.0,
+    ),
+    "a day to come": (
+        photo(name="photo_2041-06-01.tif"),
+        ("2041-06-01, when a file says that it was taken, is yet to come",),
+        1.0,
+    ),
     "few cells an area": (
         photo(draw()[:, :36, :36], cell=33.0),
         ("an area has 9 of its cells of 33 m, or fewer",),

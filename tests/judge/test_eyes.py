@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from basrelief.chips.eyes import FOLDER
+from basrelief.chips.eye_tables import FOLDER
 from basrelief.config import DataSettings, Settings
 from basrelief.eyes import TableSettings
 from basrelief.judge.stage import evaluate_recipes

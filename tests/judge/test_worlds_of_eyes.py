@@ -100,3 +100,29 @@ def test_claims_of_all_eyes_are_one_family_whatever_worlds_each_is_held_against(
     # Thirty chances of one in forty.
     assert 0.3 < many[0]["p"] < 0.8
     assert not any(record["holds"] for record in many)
+
+
+def test_an_eye_that_fits_any_labels_leaves_something_to_move() -> None:
+    """With more features than areas a process repeats the labels it learnt from.
+
+    Such worlds were the real labels over again, and what another eye knew of these passed for
+    chance.
+    """
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((60, 400))
+    labels = (features[:, :20].sum(axis=1) + 0.5 * rng.standard_normal(60))[:, np.newaxis]
+    terms = AreaTerms({"dense": features}, Locations(rng.uniform(0, 3e3, (60, 2))))
+    worlds = draw_worlds(
+        terms,
+        labels,
+        np.arange(60),
+        40,
+        np.random.default_rng(0),
+        {"heights": ["dense"]},
+        [("heights",)],
+    )
+    moved = worlds.labels["moved beside heights"][:, :, 0]
+    assert moved.std(axis=0).mean() > 0.5 * labels.std()
+    # Twenty directions among 400 cannot be learnt from sixty areas: next to nothing is known.
+    alike = [abs(np.corrcoef(world, labels[:, 0])[0, 1]) for world in moved]
+    assert np.mean(alike) < 0.5

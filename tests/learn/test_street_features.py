@@ -18,7 +18,7 @@ from basrelief.chips.street import take_street
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.eyes import StreetSettings
 from basrelief.learn.recipes import StreetRecipe
-from basrelief.learn.street_features import Pool, check_street, load_looker, street_features
+from basrelief.learn.street_features import Moments, check_street, load_encoder, street_features
 from basrelief.run import Notes, Run
 from basrelief.sources.picture_files import open_picture
 from basrelief.splits.heldout import hold_out_areas
@@ -69,26 +69,26 @@ def describe(folder: Path, **laid: Any) -> pd.DataFrame:
 def test_pools_are_those_of_all_pictures_at_once() -> None:
     # Far from 0: sums of squares would lose the spread.
     seen = np.random.default_rng(0).normal(1e6, 1, (50, 3))
-    pool = Pool()
+    moments = Moments()
     for batch in np.split(seen, [7, 20, 21]):
-        pool.add(batch)
-    np.testing.assert_allclose(pool.tell("mean"), seen.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(pool.tell("spread"), seen.std(axis=0, ddof=1), rtol=1e-6)
-    assert pool.tell("count")[0] == pytest.approx(np.log10(50))
+        moments.add(batch)
+    np.testing.assert_allclose(moments.tell("mean"), seen.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.tell("std"), seen.std(axis=0, ddof=1), rtol=1e-6)
+    assert moments.tell("count")[0] == pytest.approx(np.log10(50))
 
 
 def test_an_area_is_told_by_the_network_s_view_of_its_pictures(tmp_path: Path) -> None:
     features = describe(tmp_path)
     settings, n_channels = lay_street(tmp_path / "again")[0], (features.shape[1] - 1) // 2
-    looker = load_looker(RECIPE, settings)
+    encoder = load_encoder(RECIPE, settings)
     assert n_channels > 1
     names = sorted((tmp_path / "street").glob("0-*.png"))
-    seen = looker.look(np.stack([open_picture(name, RECIPE.size_px).bands for name in names]))
+    seen = encoder.encode(np.stack([open_picture(name, RECIPE.size_px).bands for name in names]))
     expected = np.concatenate([seen.mean(axis=0), seen.std(axis=0, ddof=1), [np.log10(40)]])
     found = features.to_numpy()[list(features.index).index("E0")]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     columns = list(features.columns)
-    assert [columns[0], columns[n_channels], columns[-1]] == ["mean/0", "spread/0", "count/0"]
+    assert [columns[0], columns[n_channels], columns[-1]] == ["mean/0", "std/0", "count/0"]
 
 
 def test_an_area_with_fewer_than_ten_pictures_is_not_described(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_any_backbone_of_timm_can_look(tmp_path: Path, backbone: str) -> None:
     other = settings.model_copy(update={"models": models})
     recipe = RECIPE.model_copy(update={"backbone": backbone, "size_px": 64})
     check_street(recipe, other)
-    seen = load_looker(recipe, other).look(np.zeros((2, 3, 64, 64), np.uint8))
+    seen = load_encoder(recipe, other).encode(np.zeros((2, 3, 64, 64), np.uint8))
     assert len(seen) == 2
     assert np.isfinite(seen).all()
 

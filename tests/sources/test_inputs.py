@@ -46,6 +46,8 @@ labels = "labels.csv"
 lookup = "lookup.csv"
 crime = "crime/*.csv"
 photo = { files = "photo/*.tif", bands = ["red", "green", "blue"] }
+embedding = { files = "embedding/*.tif" }
+street = { folder = "street", table = "street*.csv" }
 
 [data.tables]
 census = { file = "census.csv", columns = ["rent"] }
@@ -66,6 +68,8 @@ ROLES_OF = {
     "lookup.csv": "lookup between censuses",
     "crime/2020.csv": "counts of crime",
     **dict.fromkeys(["photo/p.tif", "photo/p.tif.msk"], "photo"),
+    "embedding/e.tif": "embedding",
+    **dict.fromkeys(["street.csv", "street/1.jpg"], "street pictures and their tables"),
     **dict.fromkeys(["census.csv", "old.csv"], "tables by area"),
     **dict.fromkeys(["joined.toml", "part.toml", "mine.safetensors"], "recipes and weights given"),
     "credits.json": "whose fetched files are",

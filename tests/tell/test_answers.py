@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from basrelief.run import Record, Run, read_json, write_json
-from basrelief.sources.town import EXPECTED
+from basrelief.sources.town_scores import EXPECTED
 from basrelief.tell.answers import compare_answers
 
 KNOWS = {

@@ -8,7 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from basrelief.chips.eyes import read_place_tables, write_place_tables
+from basrelief.chips.eye_tables import read_place_tables, write_place_tables
 from basrelief.chips.labelled import read_labelled_areas
 from basrelief.chips.learnable import check_targets
 from basrelief.chips.tables import ChipTables, write_tables

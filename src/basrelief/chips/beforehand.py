@@ -5,16 +5,17 @@ from __future__ import annotations
 from basrelief.chips.labelled import find_own_changes, list_label_targets, read_counts
 from basrelief.config import Settings
 from basrelief.run import no_notes
-from basrelief.sources.eye_tables import check_eye_tables
+from basrelief.sources.areas import find_area_vintage
+from basrelief.sources.eye_tables import SOON_BYTES, check_eye_tables
 from basrelief.sources.inputs import OF_TILES, expand_pattern, list_typed, refuse_absent
 from basrelief.sources.labels import read_label_headings, read_labels
 from basrelief.sources.lidar import open_mosaic
+from basrelief.sources.overlays import read_overlay_header
 from basrelief.sources.pictures import read_pictures
 from basrelief.sources.tiles import find_raster_files
 
-SOON_FILES, SOON_BYTES = 100, 2**22
-"""Of so many rasters headers, and of so many bytes tables of crime, are read in a second: more is
-read once, where it is needed."""
+SOON_FILES = 100
+"""Of so many rasters headers are read in a second: more are read once, where they are needed."""
 
 
 def check_input_files(settings: Settings) -> None:
@@ -56,11 +57,10 @@ def check_beforehand(settings: Settings) -> None:
     """
     check_input_files(settings)
     data, notes = settings.data, no_notes()
-    for key in OF_TILES:
-        if getattr(data, key) is not None:
-            typed = settings.typed(key)
-            if len(expand_pattern(typed.value, typed.path)) <= SOON_FILES:
-                open_mosaic(typed, data.crs, notes)
+    if data.areas is not None:
+        # Called for its refusals: of a file without a layer of areas, or a column of codes.
+        find_area_vintage(settings.typed("areas"), data.area_column)
+    _check_headers(settings)
     if data.crime is not None:
         typed = settings.typed("crime")
         paths = expand_pattern(typed.value, typed.path)
@@ -83,3 +83,21 @@ def check_beforehand(settings: Settings) -> None:
             area_column=data.area_column,
             notes=notes,
         )
+
+
+def _check_headers(settings: Settings) -> None:
+    """Read the headers of heights, and of layers beside them, where there are few."""
+    data, notes, crs = settings.data, no_notes(), None
+    for key in OF_TILES:
+        if getattr(data, key) is not None and _are_few(settings, key):
+            mosaic = open_mosaic(settings.typed(key), data.crs, notes)
+            crs = crs or mosaic.crs
+    for name, asked in data.overlays.items():
+        if crs is not None and _are_few(settings, f"{name}.files"):
+            for file in find_raster_files(settings.typed(f"{name}.files")):
+                read_overlay_header(file, asked, crs, data.crs)
+
+
+def _are_few(settings: Settings, key: str) -> bool:
+    typed = settings.typed(key)
+    return len(expand_pattern(typed.value, typed.path)) <= SOON_FILES

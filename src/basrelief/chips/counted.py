@@ -9,11 +9,12 @@ import pandas as pd
 
 from basrelief.config import InputError, Settings
 from basrelief.run import read_json, write_json
+from basrelief.sources.people import rate_by_people, refuse_without_people
 
 FILE = "counted.json"
 
-PER_PEOPLE = 1000.0
-"""Rates are of so many people."""
+MANY_BROKEN = 0.5
+"""Share of a column that is no whole number, or above its people, from which on it is no count."""
 
 
 def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
@@ -25,28 +26,41 @@ def make_rates(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the table has no people, or a count is below 0.
+        If the table has no people, or a column is no count of cases among them.
     """
     counts = [name for name in settings.data.counts if name in labels]
     if not counts:
         return labels
     typed = settings.typed("labels")
-    if "population" not in labels:
-        raise InputError(
-            f"data.counts: rates per 1,000 people need a column population (or one that begins "
-            f"'Total population') in {typed}. Add one, or leave data.counts out."
-        )
-    # By no people there is no rate; and some tables write 0 where they know of none.
-    people = labels["population"].where(labels["population"] > 0)
+    refuse_without_people(labels, "data.counts", typed)
     for name in counts:
-        below = labels.index[labels[name] < 0]
-        if len(below):
-            raise InputError(
-                f"data.counts: {name!r} in {typed} is {labels.loc[below[0], name]:g} in "
-                f"{below[0]}, and no count is below 0. Leave it out of data.counts if it counts "
-                "nothing."
-            )
-    return labels.assign(**{name: labels[name] / people * PER_PEOPLE for name in counts})
+        _check_count(labels[name], labels["population"], f"data.counts: {name!r} in {typed}")
+    return labels.assign(**rate_by_people(labels[counts], labels["population"]))
+
+
+def _check_count(cases: pd.Series[float], people: pd.Series[float], what: str) -> None:
+    """Stop where a column counts nothing: numbers below 0, fractions, more cases than people."""
+    below, broken = cases[cases < 0], cases[cases != cases.round()].dropna()
+    if len(below):
+        raise InputError(
+            f"{what} is {below.iloc[0]:g} in {below.index[0]}, and no count is below 0. Leave it "
+            "out of data.counts if it counts nothing."
+        )
+    # A few come of sharing counts out; a whole column of them is rates, and would be made so twice.
+    if len(broken) > MANY_BROKEN * cases.notna().sum():
+        raise InputError(
+            f"{what} is {broken.iloc[0]:g} in {broken.index[0]}, and {len(broken)} of "
+            f"{int(cases.notna().sum())} are no whole numbers: these are rates or shares. Give "
+            "counts, or leave it out of data.counts to learn it as it is."
+        )
+    # By no people there is no rate, which is told elsewhere.
+    is_over = (cases > people) & (people > 0)
+    if is_over.sum() > MANY_BROKEN * is_over.size:
+        own = is_over.index[is_over.to_numpy()][0]
+        raise InputError(
+            f"{what} is {cases[own]:g} in {own}, where {people[own]:g} people live; so in "
+            f"{int(is_over.sum())} areas. Give cases and people of one unit and one year."
+        )
 
 
 def write_counted(settings: Settings, folder: Path | None, categories: Collection[str]) -> None:

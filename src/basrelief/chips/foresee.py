@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,15 +13,15 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.areas import take_areas
-from basrelief.chips.eyes import read_place_tables
+from basrelief.chips.eye_tables import read_place_tables
 from basrelief.chips.overlay import Overlay
 from basrelief.chips.pictures import take_pictures
 from basrelief.chips.rasters import Rasters, find_tracts, index_squares, join_chips, open_place
 from basrelief.chips.store import EMBEDDING, Samples
 from basrelief.chips.street import say_street
 from basrelief.chips.tables import ChipTables
-from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.config import DataKind, InputError, Settings
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid
 from basrelief.run import Notes
 from basrelief.sources.eye_tables import note_few
@@ -106,7 +106,7 @@ def _tell_overlay(overlay: Overlay) -> str:
     """Tell in a line what a layer beside heights is made of."""
     told = overlay.describe()
     n_files, bands = told["n_files"], told["bands"]
-    start = f"{n_files} file{'s' * (n_files > 1)} of {OVERLAY_WORDS[overlay.name]}, cells of "
+    start = f"{n_files} file{'s' * (n_files > 1)} of {OVERLAYS[overlay.name].words}, cells of "
     # Of embeddings there are dozens, and their names say nothing.
     shown = f"{len(bands)} bands" if overlay.name == EMBEDDING else f"bands {', '.join(bands)}"
     unit = "" if overlay.name == EMBEDDING else f" ({told['unit']})"
@@ -152,9 +152,7 @@ def _foresee_pictures(settings: Settings, notes: Notes) -> Foreseen:
     return Foreseen(_gather(settings, "pictures", tables), lines)
 
 
-def _gather(
-    settings: Settings, kind: Literal["heights", "pictures", "tables"], tables: ChipTables
-) -> Samples:
+def _gather(settings: Settings, kind: DataKind, tables: ChipTables) -> Samples:
     return Samples(
         chips=tables.chips,
         areas=tables.areas,

@@ -116,7 +116,11 @@ def _damaged(path: object) -> InputError:
 
 
 def read_array(array: zarr.Array[Any], selection: Any) -> NDArray[Any]:
-    """Read a part of a zarr array of the chips stage, in the shape that the selection has.
+    """Read a part of a zarr array of the chips stage, of any shape: that of the selection.
+
+    Parameters
+    ----------
+    array : (band, row, col), or (picture, band, row, col)
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,15 +15,15 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from basrelief.chips.layers import SHARD_SIDE, Band, create_layer
-from basrelief.chips.overlay_numbers import SeenNumbers, believe_photo
+from basrelief.chips.overlay_numbers import SeenNumbers, believe_embeddings, believe_photo
 from basrelief.chips.store import EMBEDDING
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs, overlap
-from basrelief.sources.embeddings import find_length_fault, refuse_two_years
+from basrelief.sources.embeddings import refuse_two_years
 from basrelief.sources.overlays import OverlayFile, read_overlay, read_overlay_header
 from basrelief.sources.plausible import MAX_CELLS
 from basrelief.sources.tiles import find_raster_files
@@ -40,6 +41,9 @@ MAX_VALUES = 16_000_000
 
 FEW_CELLS = 25
 """Cells of a layer in a usual area below which it is said that they are few."""
+
+YEARS_APART = 2
+"""Years between files from which on a word is due: much is built, and felled, in three."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def open_overlay(settings: Settings, name: str, notes: Notes, areas: gpd.GeoData
         for raster in find_raster_files(typed)
     ]
     files = _keep_near(headers, areas, name, typed, notes)
+    _note_dates(files, typed, notes)
     cell_m = _settle_cell(files, asked.resolution_m, name, typed)
     _check_detail(cell_m, areas, typed, notes)
     # A median of brightness and reflectance would be neither.
@@ -149,10 +154,7 @@ def lay_overlay(
     if not covered.any():
         raise InputError(f"{typed}: shows no ground of any area: all of it is masked, or no data.")
     if overlay.name == EMBEDDING:
-        n_bands = len(overlay.bands)
-        fault = find_length_fault(seen.squares / seen.n_cells, n_bands, overlay.files[0].coding)
-        if fault is not None:
-            raise InputError(f"{typed}: {fault}")
+        believe_embeddings(seen, overlay.files[0], typed, notes)
     else:
         believe_photo(seen, overlay.files[0], typed, notes)
     return covered * overlay.grid.cell_m**2
@@ -211,13 +213,27 @@ def _keep_near(
         raise InputError(
             f"{typed}: {headers[0].name} covers {format_bounds(headers[0].bounds)}, the "
             f"areas {format_bounds(place)} (west, south, east, north in "
-            f"{name_crs(CRS(areas.crs))}): they share no ground. Give {OVERLAY_WORDS[name]} of the "
-            "same place."
+            f"{name_crs(CRS(areas.crs))}): they share no ground. Give {OVERLAYS[name].words} "
+            "of the same place."
         )
     n_aside = len(headers) - len(files)
     if n_aside:
         notes.add(f"{typed}: {n_aside} of {len(headers)} files lie aside of the areas: left out")
     return files
+
+
+def _note_dates(files: Sequence[OverlayFile], typed: Typed, notes: Notes) -> None:
+    """Note dates that are far apart, and those to come: what differs may be the year's doing."""
+    days = sorted({file.date for file in files if file.date})
+    tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
+    coming = [day for day in days if day > tomorrow]
+    if coming:
+        notes.add(f"{typed}: {coming[-1]}, when a file says that it was taken, is yet to come")
+    if days and int(days[-1][:4]) - int(days[0][:4]) > YEARS_APART:
+        notes.add(
+            f"{typed}: taken from {days[0]} to {days[-1]}: what differs between files may be what "
+            "changed on the ground, and not how areas differ"
+        )
 
 
 def _settle_cell(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from basrelief.config import InputError
 from basrelief.run import Notes
+from basrelief.sources.embeddings import STEP, find_length_fault
 from basrelief.sources.overlays import OverlayFile
 from basrelief.sources.photo_headers import BRIGHTNESS, REFLECTANCE
 from basrelief.typed import Typed
@@ -33,6 +34,19 @@ WHITEST, WHITE_SHARE = 255.0, 0.02
 """Brightness that clouds, and borders without data, have in all bands; and which share of the cells
 is worth a word."""
 
+MANY_FAR, FAR_LENGTH = 0.01, 16.0
+"""Share of cells whose vectors are so many times longer or shorter than the middle one from which
+on a layer has two scales. Models end in a normalisation, or nearly: theirs differ little."""
+
+ODDEST_LENGTH = 1000.0
+"""Times the middle length that no vector is: a few such cells hold what stands for no data."""
+
+FEW_BANDS = 3
+"""Numbers of a vector that may well be one and the same by chance, rounded as they are."""
+
+OCTAVES = np.arange(-60, 120)
+"""Binary logarithms of lengths, by which they are counted: of floats nothing is beyond."""
+
 
 @dataclass
 class SeenNumbers:
@@ -52,6 +66,19 @@ class SeenNumbers:
     """Whether all bands have the same numbers."""
 
     squares: float = 0.0
+    is_whole: bool = True
+    n_flat: int = 0
+    """Cells in which all bands hold one number, other than 0."""
+
+    flat: float = np.nan
+    """Such a number."""
+
+    least: NDArray[np.float32] | None = None
+    most: NDArray[np.float32] | None = None
+    """(band,) Least and greatest number of each band."""
+
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(OCTAVES), np.int64))
+    """How many cells have vectors of which length, by its octave."""
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Take in a piece, (band, row, col), NaN in all bands where there is no data."""
@@ -67,8 +94,38 @@ class SeenNumbers:
         self.lowest = min(self.lowest, float(known.min()))
         self.highest = max(self.highest, float(known.max()))
         self.is_grey = self.is_grey and len(known) > 1 and bool((known == known[0]).all())
+        self._add_vectors(known)
+
+    def _add_vectors(self, known: NDArray[np.float32]) -> None:
+        """Take in the cells of a piece, (band, cell), as vectors."""
+        ends = (known.min(axis=1), known.max(axis=1))
+        self.least = ends[0] if self.least is None else np.minimum(self.least, ends[0])
+        self.most = ends[1] if self.most is None else np.maximum(self.most, ends[1])
+        self.is_whole = self.is_whole and bool((known == np.rint(known)).all())
+        is_flat = (known == known[0]).all(axis=0) & (known[0] != 0) & (len(known) > FEW_BANDS)
+        if is_flat.any():
+            self.n_flat, self.flat = self.n_flat + int(is_flat.sum()), float(known[0, is_flat][0])
         # In doubles: the square of what stands for no data has no place among floats.
-        self.squares += float(np.square(known, dtype=np.float64).sum())
+        squares = np.square(known, dtype=np.float64).sum(axis=0)
+        self.squares += float(squares.sum())
+        octaves = np.floor(np.log2(np.sqrt(squares[squares > 0])))
+        at = np.clip(octaves, OCTAVES[0], OCTAVES[-1]).astype(int) - OCTAVES[0]
+        self.lengths += np.bincount(at, minlength=len(OCTAVES))
+
+    @property
+    def same_bands(self) -> list[int]:
+        """Positions, from 1, of the bands that hold one number everywhere."""
+        if self.least is None or self.most is None:
+            return []
+        return [int(k) + 1 for k in np.flatnonzero(self.least == self.most)]
+
+    def count_far(self, times: float) -> int:
+        """Count the cells whose vectors are so many times longer or shorter than the middle one."""
+        total = int(self.lengths.sum())
+        if not total:
+            return 0
+        middle = OCTAVES[np.searchsorted(np.cumsum(self.lengths), (total + 1) // 2)]
+        return int(self.lengths[np.abs(OCTAVES - middle) > np.log2(times)].sum())
 
 
 def believe_photo(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: Notes) -> None:
@@ -89,6 +146,7 @@ def believe_photo(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: No
             f"{typed}: holds {seen.lowest:g} in every band of every cell: nothing is seen in it. "
             "Fetch it again."
         )
+    _note_same(seen, typed, notes)
     if seen.is_grey:
         notes.add(
             f"{typed}: all its bands hold the same numbers: a grey picture, or one drawn from "
@@ -101,6 +159,52 @@ def believe_photo(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: No
         notes.add(
             f"{typed}: {seen.n_white / seen.n_cells:.0%} of its cells are 255 in all bands, and "
             "taken for white ground. Where they stand for no data: gdal_edit.py -a_nodata 255 FILE"
+        )
+
+
+def believe_embeddings(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: Notes) -> None:
+    """Refuse numbers that are no embeddings of one model on one scale.
+
+    Raises
+    ------
+    InputError
+        Says what was found, and what would work.
+    """
+    n_bands = len(first.bands)
+    fault = find_length_fault(seen.squares / seen.n_cells, n_bands, first.coding)
+    if fault is not None:
+        raise InputError(f"{typed}: {fault}")
+    if len(seen.same_bands) == n_bands:
+        raise InputError(f"{typed}: holds the same numbers everywhere. Fetch them again.")
+    if first.coding is None and seen.is_whole and max(-seen.lowest, seen.highest) <= STEP:
+        raise InputError(
+            f"{typed}: holds whole numbers from {seen.lowest:g} to {seen.highest:g} alone, as "
+            'embeddings that are not decoded. Add coding = "alphaearth" to [data.embedding] and '
+            "give the files of 8 bits, or decode those of another model."
+        )
+    if seen.n_flat > ODD_SHARE * seen.n_cells:
+        raise InputError(
+            f"{typed}: {seen.n_flat / seen.n_cells:.2%} of its cells hold {seen.flat:g} in every "
+            f"band, as where there is no data: gdal_edit.py -a_nodata {seen.flat:g} FILE"
+        )
+    n_far, n_odd = seen.count_far(FAR_LENGTH), seen.count_far(ODDEST_LENGTH)
+    if n_far > MANY_FAR * seen.n_cells or n_odd > ODD_SHARE * seen.n_cells:
+        raise InputError(
+            f"{typed}: vectors of {n_far / seen.n_cells:.2%} of its cells are more than "
+            f"{FAR_LENGTH:g} times longer or shorter than the usual one: some files are on another "
+            "scale or of another model, or some numbers stand for no data. Give files of one kind, "
+            "with nodata declared."
+        )
+    _note_same(seen, typed, notes)
+
+
+def _note_same(seen: SeenNumbers, typed: Typed, notes: Notes) -> None:
+    """Note which bands hold one number everywhere, and so say nothing."""
+    if seen.same_bands:
+        which = ", ".join(map(str, seen.same_bands[:5]))
+        notes.add(
+            f"{typed}: {len(seen.same_bands)} of its bands hold one number everywhere, and say "
+            f"nothing (such as number {which} of those asked for)"
         )
 
 

@@ -13,14 +13,15 @@ import shapely
 from numpy.typing import NDArray
 
 from basrelief.chips.cut import cut_heights
-from basrelief.chips.eyes import read_place_tables, write_place_tables
-from basrelief.chips.labelled import name_areas, read_labelled_areas
+from basrelief.chips.eye_tables import read_place_tables, write_place_tables
+from basrelief.chips.label_doubts import name_areas
+from basrelief.chips.labelled import read_labelled_areas
 from basrelief.chips.layers import HEIGHT_BANDS, SHARD_SIDE, create_layer
 from basrelief.chips.learnable import check_targets
 from basrelief.chips.membership import MIN_LABELLED, average_labels, measure_membership
 from basrelief.chips.overlay import Overlay, lay_overlay, open_overlay
 from basrelief.chips.store import HEIGHTS, STREET, name_covered, name_seen
-from basrelief.chips.street import StreetPictures, note_undescribed, say_street, take_street
+from basrelief.chips.street import StreetPictures, say_street, take_street
 from basrelief.chips.tables import ChipTables, write_tables
 from basrelief.chips.zonal import Zoning
 from basrelief.config import InputError, Settings
@@ -152,12 +153,7 @@ def join_chips(
             )
         limit, typed = settings.data.max_years_apart, settings.typed("areas")
         areas["is_used"] &= mark_timely(areas, limit, typed, notes)
-        for name in settings.data.overlays:
-            # Before the chips are cut nobody knows yet how much of each area is shown.
-            if name_covered(name) in areas:
-                _note_unseen(settings, name, notes, areas)
-        if "street_pictures" in areas:
-            note_undescribed(settings, notes, areas)
+        _note_unseen(settings, notes, areas)
         # Again: what varies over all areas may not vary over those with enough ground.
         targets = check_targets(settings, notes, areas[areas["is_used"]], targets, "areas used")
     membership = measure_membership(chips, areas)
@@ -187,16 +183,28 @@ def _show_areas(
         )
 
 
-def _note_unseen(settings: Settings, name: str, notes: Notes, areas: gpd.GeoDataFrame) -> None:
-    """Say which areas that are used a layer shows too little of to be described by it."""
-    least = settings.chips.min_area_coverage
-    unseen = areas[areas["is_used"] & ~areas[name_seen(name)]]
-    if len(unseen):
-        notes.add(
-            f"{settings.typed(f'{name}.files')}: shows less than {least:.0%} of the ground of "
-            f"{name_areas(unseen, areas)}: there nothing is learnt from it, and what rests on it "
-            "alone predicts the mean"
+def _note_unseen(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> None:
+    """Say which areas that are used layers and street pictures show too little of."""
+    least, street = settings.chips.min_area_coverage, settings.data.street
+    shortfalls = {
+        name: f"{settings.typed(f'{name}.files')}: shows less than {least:.0%} of the ground of"
+        for name in settings.data.overlays
+    }
+    if street is not None:
+        shortfalls[STREET] = (
+            f"{settings.typed('street.table')}: has fewer than {street.min_pictures} pictures "
+            "(data.street.min_pictures) in"
         )
+    for eye, shortfall in shortfalls.items():
+        # Before the chips are cut nobody knows yet how much of each area a layer shows.
+        if name_seen(eye) not in areas:
+            continue
+        unseen = areas[areas["is_used"] & ~areas[name_seen(eye)]]
+        if len(unseen):
+            notes.add(
+                f"{shortfall} {name_areas(unseen, areas)}: there nothing is learnt from it, and "
+                "what rests on it alone predicts the mean"
+            )
 
 
 def _say_counts(

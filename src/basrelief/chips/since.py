@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 import geopandas as gpd
 import pandas as pd
 
-from basrelief.chips.eyes import read_place_tables
+from basrelief.chips.eye_tables import read_place_tables
 from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.names import tidy_text
-from basrelief.run import Notes, Run
+from basrelief.run import Notes, no_notes
 from basrelief.sources.eye_tables import find_score
 from basrelief.sources.ranks import score_ranks
 from basrelief.sources.targets import expand_targets
@@ -63,6 +63,7 @@ def measure_changes(
     areas: gpd.GeoDataFrame,
     labels: pd.DataFrame,
     changes: Mapping[str, str],
+    left_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """Measure changes: an area's normal score by its rank now, less the one by its rank then.
 
@@ -77,6 +78,8 @@ def measure_changes(
         Of the place, by ``area_id``.
     labels
         By ``area_id``, with the columns that ``changes`` name.
+    left_out
+        Areas of which the releases are read as if no row of theirs stood there.
 
     Returns
     -------
@@ -89,8 +92,7 @@ def measure_changes(
         round.
     """
     # Read once more with the other tables, which say what is odd about it.
-    quiet = Notes(Run(settings.locate(settings.out), quiet=True))
-    tables = read_place_tables(settings, quiet, areas, []) if changes else {}
+    tables = read_place_tables(settings, no_notes(), areas, [], left_out) if changes else {}
     ids = areas["area_id"].tolist()
     found = {}
     for name, score in changes.items():

@@ -17,11 +17,9 @@ def make_chips(settings: Settings, run: Run) -> None:
     """Cut rasters, or take pictures, into the store of chips.
 
     Without rasters and pictures there are areas alone, and tables of chips without a row.
-    Writes ``chips.parquet``, ``areas.parquet``, ``membership.parquet``, ``layers/heights.zarr``
-    or ``layers/pictures.zarr``, ``chips.json`` (kind, targets, size and, of rasters, their native
-    resolution and whether the ground is of a terrain raster or estimated), ``counts.json`` and,
-    where counts of crime are given, ``crime.parquet``; ``notes.json`` lists what was odd about the
-    input and yet taken.
+    Writes ``chips.parquet``, ``areas.parquet``, ``membership.parquet``, ``chips.json``,
+    ``counts.json``, ``notes.json``, a layer of each kind that is given in ``layers/``, and what is
+    kept of tables by area, street pictures and counts: RUN_FOLDER.md has each of them.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import COMPRESSORS, Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
-from basrelief.config import InputError
+from basrelief.config import DataKind, InputError
 from basrelief.grid import Grid
 from basrelief.run import Run, read_json
 from basrelief.sources.warp import resample
@@ -47,9 +47,9 @@ def name_covered(layer: str) -> str:
     return f"{layer}_covered"
 
 
-def name_seen(layer: str) -> str:
-    """Name the column of areas that says whether such a layer shows enough of their ground."""
-    return f"has_{layer}"
+def name_seen(eye: str) -> str:
+    """Name the column of areas that says whether such a layer, or street pictures, show enough."""
+    return f"has_{eye}"
 
 
 STREET = "street"
@@ -77,8 +77,7 @@ class Samples:
     areas: pd.DataFrame
     membership: pd.DataFrame
     targets: tuple[str, ...]
-    kind: Literal["pictures", "heights", "tables"]
-    """What is learnt from first: of ``tables`` there are areas, and no chip."""
+    kind: DataKind
 
     size_px: int
     resolution_m: float
@@ -195,6 +194,21 @@ class Samples:
             planes = [resample(plane, grid.transform, chip, cell_m=grid.cell_m) for plane in values]
             found.append(render_colours(np.stack(planes), layer.bands, COLOURS))
         return np.stack(found)
+
+
+def find_seen_areas(samples: Samples, eye: str) -> pd.DataFrame:
+    """Find the areas that are used and that an eye shows enough of to describe them.
+
+    Parameters
+    ----------
+    eye
+        Heights, a layer beside them, or street pictures.
+    """
+    is_seen = samples.areas["is_used"].to_numpy(bool)
+    if eye != HEIGHTS:
+        # A sliver that a photo shows, or one picture, must not stand for an area.
+        is_seen = is_seen & samples.areas[name_seen(eye)].to_numpy(bool)
+    return samples.areas[is_seen]
 
 
 def load_samples(run: Run | Path | str) -> Samples:

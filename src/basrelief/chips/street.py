@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyproj import CRS, Transformer
 
-from basrelief.chips.labelled import name_areas
-from basrelief.chips.store import STREET
+from basrelief.chips.store import STREET, name_seen
 from basrelief.config import InputError, Settings
 from basrelief.run import Notes, Record
 from basrelief.sources.coordinates import format_bounds, name_crs
@@ -191,25 +190,12 @@ def _describe_areas(settings: Settings, pictures: StreetPictures, areas: gpd.Geo
     assert street is not None
     least = street.min_pictures
     areas["street_pictures"] = pictures.count_by_area(areas["area_id"])
-    areas["has_street"] = areas["street_pictures"] >= least
-    if not areas["has_street"].any():
+    areas[name_seen(STREET)] = areas["street_pictures"] >= least
+    if not areas[name_seen(STREET)].any():
         raise InputError(
             f"{typed}: no area has {least} pictures (data.street.min_pictures); the best has "
             f"{areas['street_pictures'].max()}. Of fewer, an area would be told by single "
             "pictures. Give more."
-        )
-
-
-def note_undescribed(settings: Settings, notes: Notes, areas: gpd.GeoDataFrame) -> None:
-    """Say which areas that are used have too few pictures to be described by them."""
-    street = settings.data.street
-    assert street is not None
-    unseen = areas[areas["is_used"] & ~areas["has_street"]]
-    if len(unseen):
-        notes.add(
-            f"{settings.typed('street.table')}: fewer than {street.min_pictures} pictures "
-            f"(data.street.min_pictures) in {name_areas(unseen, areas)}: there nothing is learnt "
-            "from them, and what rests on them alone predicts the mean"
         )
 
 
@@ -220,7 +206,10 @@ def read_street_pictures(folder: Path) -> pd.DataFrame:
 
 def say_street(pictures: StreetPictures, areas: gpd.GeoDataFrame) -> str:
     """Say how many pictures there are, in how many areas, and how many these describe."""
-    n_areas, n_enough = int((areas["street_pictures"] > 0).sum()), int(areas["has_street"].sum())
+    n_areas, n_enough = (
+        int((areas["street_pictures"] > 0).sum()),
+        int(areas[name_seen(STREET)].sum()),
+    )
     return (
         f"{len(pictures.frame)} street pictures of {pictures.n_listed} lie in {n_areas} areas; "
         f"{n_enough} of the {len(areas)} areas have enough to be described by them"

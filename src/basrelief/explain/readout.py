@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.store import HEIGHTS
 from basrelief.learn.area_models import AreaModel, load_model
-from basrelief.learn.features import BACKBONE, name_columns
+from basrelief.learn.features import BACKBONE, find_folder, name_columns
 from basrelief.learn.final import read_model
 from basrelief.learn.joint import JointProcess
 from basrelief.learn.linear import REACH, LinearModel, predict_linear
@@ -260,7 +260,7 @@ def _read_model(folder: Path, run: Run) -> DenseModel | None:
     if layers - {layer}:
         # A map has the cells of one layer, and what the others add is in the shares' rest.
         run.say(f"explain: {name}: maps show what {layer} add; its photo is drawn by itself alone")
-    tables = [pd.read_parquet(run.features / each.name / "features.parquet") for each in members]
+    tables = [pd.read_parquet(find_folder(each, run) / "features.parquet") for each in members]
     model = DenseModel(
         recipes=(name,),
         targets=tuple(read_model(folder).targets),

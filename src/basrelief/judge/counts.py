@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from basrelief.chips.counted import PER_PEOPLE, read_counted
+from basrelief.chips.counted import read_counted
 from basrelief.judge.inputs import EvaluationInputs
 from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
 from basrelief.learn.counts import fit_counts, measure_deviance
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.recipes import SetRecipe
 from basrelief.run import Record
+from basrelief.sources.people import PER_PEOPLE
 from basrelief.splits.groups import blocks_of_areas
 from basrelief.splits.heldout import AreaFold
 

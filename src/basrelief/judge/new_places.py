@@ -161,10 +161,6 @@ def _refuse_runs(folder: Path, typed: str) -> None:
 
 def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
     """Refuse input files that lie where predictions are written."""
-    for key in ("dsm", "dtm", "areas", "labels", "images", "table"):
-        if getattr(settings.data, key) is not None:
-            # What cannot be a path at all is said as that.
-            settings.typed(key)
     file = find_input_inside(settings, folder)
     if file is not None:
         option = file.key.removeprefix("data.")

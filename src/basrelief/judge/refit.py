@@ -32,16 +32,13 @@ from basrelief.learn.recipe_files import find_members
 from basrelief.learn.recipes import AreaRecipe, NetworkRecipe
 from basrelief.learn.train_areas import AreaData, gather_area_data
 from basrelief.splits.heldout import AreaFold, find_usable_areas
+from basrelief.stage_settings import REFIT_REPEATS
 
 COLUMNS_AT_ONCE = 1024
 """Labels that are fitted at once: bounds the memory."""
 
 N_THREADS = 2
 """Folds that are fitted at once: their decompositions are too small to be spread themselves."""
-
-N_REPEATS = 2
-"""Repeats of the folds that are fitted anew. More would halve what they differ by, which is little
-beside what worlds differ by; with fewer than were run a spread is a little too wide."""
 
 Floats = NDArray[np.float64]
 Predict = Callable[[AreaFold, Floats], Floats]
@@ -112,7 +109,9 @@ class Refitter:
 
     def _refit(self, name: str, scheme: str) -> Measures:
         inputs = self.inputs
-        folds = [fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < N_REPEATS]
+        folds = [
+            fold for fold in inputs.folds if fold.scheme == scheme and fold.repeat < REFIT_REPEATS
+        ]
         tracked = inputs.run.track(folds, f"{name}, {scheme}, in other worlds")
         # What is known beside an eye matters to those alone that are compared by that eye.
         worlds = self.worlds.keep(self.kinds[name])

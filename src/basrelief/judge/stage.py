@@ -184,9 +184,6 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         # Of the scheme that maps show, as ranks are.
         if predicted.parts is not None and scheme == choose_listed(inputs.schemes):
             judge.tables.parts.append(predicted.parts)
-        recipe = next((each for each in inputs.recipes if each.name == predicted.recipe), None)
-        if is_of_areas and isinstance(recipe, SetRecipe):
-            found.counts += measure_counts(recipe, inputs, frame, judge.relations.groups["area"])
         if is_of_areas:
             if predicted.recipe in yardsticks.values():
                 # It comes before whatever is held against it. Its bounds are not kept in memory.
@@ -232,11 +229,14 @@ def _measure_chance(
 
 
 def _judge_areas(judge: Judge, frame: pd.DataFrame, yardstick: pd.DataFrame | None) -> None:
-    """Judge what only areas have: coverage, who would be found, and where predictions fail."""
+    """Judge what only areas have: counts, coverage, who would be found, and where it fails."""
     inputs, found, relations = judge.inputs, judge.found, judge.relations
-    recipe, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
+    name, scheme = frame["recipe"].iloc[0], frame["scheme"].iloc[0]
     # Named, so that leaving a recipe out changes no figure of another.
-    rng = inputs.rng(recipe, scheme, "judge")
+    rng = inputs.rng(name, scheme, "judge")
+    recipe = next((each for each in inputs.recipes if each.name == name), None)
+    if isinstance(recipe, SetRecipe):
+        found.counts += measure_counts(recipe, inputs, frame, relations.groups["area"])
     found.coverage += measure_coverage(frame, relations.districts)
     found.targeting += measure_targeting(frame, yardstick, rng, relations.groups["area"])
     residuals, records = measure_failures(frame, inputs.samples, rng, relations.neighbours)

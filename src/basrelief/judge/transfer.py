@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import OVERLAY_SETTINGS, OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -121,7 +121,7 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
     overlays: dict[str, Any] = {
         # Read as those were read which the model learnt from.
-        name: OVERLAY_SETTINGS[name](files=place.overlays[name], **read)
+        name: OVERLAYS[name].settings(files=place.overlays[name], **read)
         for name, read in model.overlays.items()
     }
     # Not validated as a configuration is: a place to predict needs no labels.
@@ -153,12 +153,12 @@ def _check_bands(model: FinalModel, place: NewRasters, folder: Path) -> None:
             "Predict pictures with it (--images FOLDER --table FILE), or rasters with a model of "
             "a run on rasters."
         )
-    for name, word in OVERLAY_WORDS.items():
+    for name, kind in OVERLAYS.items():
         if name in model.overlays and name not in place.overlays:
             bands = model.overlays[name]["bands"]
             shown = ", ".join(bands) if len(bands) < MANY_BANDS else f"{len(bands)} of them"
             raise InputError(
-                f"--{name}: missing, and this model looks at {word}. Give the place's (bands "
+                f"--{name}: missing, and this model looks at {kind.words}. Give the place's (bands "
                 f"{shown}), or use a model that does without."
             )
         if name in place.overlays and name not in model.overlays:

@@ -31,6 +31,9 @@ MIN_AREAS = 30
 MAX_AREAS = 5000
 """With more, hundreds of fits take days: London has 4,835 LSOAs."""
 
+N_PARTS = 10
+"""Parts of the areas that are told by the others when it is asked what an eye says."""
+
 Floats = NDArray[np.float64]
 
 
@@ -108,8 +111,8 @@ def draw_worlds(
     ``moved``: the real labels moved and turned over the place. As ``no_lidar``, without a model.
     ``beside <eyes>``: from the process of these eyes, place and district. What they know they know,
     and any gain of another eye is chance.
-    ``moved beside <eyes>``: what these eyes say of the real labels stays, and what they leave is
-    moved and turned over the place.
+    ``moved beside <eyes>``: what these eyes say of the real labels of areas that they were not
+    fitted to stays, and what they leave is moved and turned over the place.
 
     Targets stay together in each world. Labels of all kinds have the real ones' means and
     spreads.
@@ -157,14 +160,22 @@ def draw_worlds(
 
 
 def _say_again(terms: AreaTerms, labels: Floats, rng: np.random.Generator) -> Floats:
-    """Give what feature sets say of the labels that they were fitted to, (area, target).
+    """Give what feature sets say of the labels of areas that they were not fitted to.
 
-    Beside place and district, so that what neighbours share is left to be moved with the rest. Of
-    many areas a sample teaches it, as for what is drawn.
+    Beside place and district, so that what neighbours share is left to be moved with the rest. A
+    set of many features fits the very labels that it learns from, and would leave nothing to move:
+    each part of the areas is told by the others, of many areas by a sample of them.
+
+    Returns
+    -------
+    (area, target)
     """
-    is_many = has_many(terms.n_areas)
-    sample = sample_items(terms.n_areas, rng) if is_many else np.arange(terms.n_areas)
-    joint = fit_joint(terms.take(sample), labels[sample])
-    parts = decompose_linear(joint.linear, joint.set_names, terms)
-    said: Floats = np.sum([parts[name] for name in joint.set_names], axis=0)
+    said = np.zeros(labels.shape)
+    for held in np.array_split(rng.permutation(terms.n_areas), N_PARTS):
+        others = np.setdiff1d(np.arange(terms.n_areas), held)
+        if has_many(terms.n_areas):
+            others = others[sample_items(len(others), rng)]
+        joint = fit_joint(terms.take(others), labels[others])
+        parts = decompose_linear(joint.linear, joint.set_names, terms.take(held))
+        said[held] = np.sum([parts[name] for name in joint.set_names], axis=0)
     return said

@@ -9,9 +9,9 @@ import pandas as pd
 
 from basrelief.chips.canvas import Canvas, Tiling
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
-from basrelief.chips.store import Samples
+from basrelief.chips.store import Samples, find_seen_areas
 from basrelief.chips.zonal import Planes
-from basrelief.learn.dense import find_layer, find_seen_areas
+from basrelief.learn.dense import find_layer
 from basrelief.learn.recipes import BandsRecipe
 from basrelief.run import Run
 
@@ -41,7 +41,7 @@ def band_features(samples: Samples, recipe: BandsRecipe, run: Run) -> pd.DataFra
         yield Planes("bands", canvas.grid, canvas.values, counts, has_spread)
 
     measuring = Measuring(recipe.layer, Tiling(N_CHUNKS * layer.chunk_px), measure, recipe.layer)
-    areas = find_seen_areas(samples, recipe)[["area_id", "geometry"]]
+    areas = find_seen_areas(samples, recipe.eye)[["area_id", "geometry"]]
     pools = pool_place(samples, areas, measuring, run)
     columns = [
         Columns("bands", statistic, [f"{statistic}/{band.name}" for band in layer.bands])

@@ -12,8 +12,9 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     StreetRecipe,
     Variant,
-    find_multiple,
+    check_resolutions,
 )
+from basrelief.sources.inputs import RANDOM
 
 KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -39,17 +40,14 @@ def check_early(settings: Settings) -> None:
             continue
         for member in find_members(recipe, settings):
             if isinstance(member, DenseRecipe):
-                # How fine a photo is stands in its files, which are opened later.
-                resolutions_m = member.resolutions_m if member.layer == "heights" else None
-                for resolution_m in resolutions_m or ():
-                    find_multiple(settings.chips.resolution_m, member, resolution_m)
+                check_resolutions(member, settings.chips.resolution_m)
             if isinstance(member, DenseRecipe | StreetRecipe):
                 _check_typed(member.backbone, settings, "timm")
 
 
 def _check_typed(backbone: str, settings: Settings, variant: Variant) -> None:
     typed = settings.models.weights.get(backbone)
-    if typed not in (None, "none"):
+    if typed not in (None, RANDOM):
         check_weights_path(backbone, str(typed), settings.locate(str(typed)), variant)
 
 

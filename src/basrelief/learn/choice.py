@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from basrelief.chips.store import COLOURS, HEIGHTS, PHOTO
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.learn.eyes import join_eyes
 from basrelief.learn.recipe_files import (
     find_members,
@@ -33,8 +33,8 @@ from basrelief.splits.heldout import AREA_SCHEMES
 from basrelief.toml import format_value
 
 DEFAULT_RECIPES = ("relief-statistics", "dense-vgg16", "kriged-dense-vgg16", "vgg16")
-BESIDE_RECIPES = {"photo": "dense-photo", "embedding": "embedding", "street": "street-vgg16"}
-"""Trained by default where such a layer, or pictures from the street, are given."""
+STREET_RECIPE = "street-vgg16"
+"""Trained by default where pictures from the street are given."""
 
 BASELINE_RECIPES = ("relief-statistics", "random-features")
 """Trained on rasters even if nobody asks: what any other recipe has to beat."""
@@ -60,10 +60,10 @@ def choose_recipes(settings: Settings) -> tuple[list[Recipe], list[str]]:
     left_out = []
     _check_table_names(settings)
     # In the order typed: the report shows them so.
-    given = [*settings.data.overlays, *(["street"] if settings.data.street else [])]
     defaults: tuple[str, ...] = (
         *DEFAULT_RECIPES,
-        *(recipe for name, recipe in BESIDE_RECIPES.items() if name in given),
+        *(OVERLAYS[name].recipe for name in settings.data.overlays),
+        *([STREET_RECIPE] if settings.data.street else []),
     )
     if settings.data.kind == "tables":
         # None of them has anything to look at: one line, and not one for each.
@@ -220,7 +220,7 @@ def _check_suits(recipe: Recipe, settings: Settings) -> None:
     if isinstance(recipe, NetworkRecipe):
         bands = recipe.choose_bands("heights" if settings.data.has_rasters else "pictures")
         if bands == "relief+photo":
-            _check_layer(recipe.name, "photo", COLOURS, settings)
+            _check_layer(recipe.name, PHOTO, COLOURS, settings)
         return
     if settings.data.kind == "pictures":
         raise InputError(
@@ -262,7 +262,7 @@ def _check_layer(name: str, layer: str, wanted: Sequence[str], settings: Setting
     if layer not in settings.data.overlays:
         keys = "files and bands" if layer == PHOTO else "files"
         raise InputError(
-            f"models.recipes: {name!r} looks at {OVERLAY_WORDS[layer]}, and none is "
+            f"models.recipes: {name!r} looks at {OVERLAYS[layer].words}, and none is "
             f"given. Add [data.{layer}] with {keys}, or take the recipe out."
         )
     photo = settings.data.photo

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 from math import lcm
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,14 +14,14 @@ from numpy.typing import NDArray
 from basrelief.chips.canvas import Canvas, Tiling, walk_place
 from basrelief.chips.layers import Band, Layer
 from basrelief.chips.pooling import Columns, Measuring, pool_place, tabulate_pools
-from basrelief.chips.store import HEIGHTS, Samples, name_seen
+from basrelief.chips.store import Samples, find_seen_areas
 from basrelief.chips.zonal import Planes, Pools, Zoning
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.grid import Grid, coarsen
 from basrelief.learn.extract import Extractor, try_extractor
 from basrelief.learn.grounds import find_ground
-from basrelief.learn.recipes import BandsRecipe, DenseRecipe, find_multiple
+from basrelief.learn.recipes import BandsRecipe, DenseRecipe, check_resolutions, find_multiple
 from basrelief.learn.renderings import draw_layer
 from basrelief.run import Run
 
@@ -81,7 +80,7 @@ def dense_features(
         If a resolution of the recipe is no multiple of the layer's.
     """
     layer = find_layer(samples, recipe)
-    areas = find_seen_areas(samples, recipe)[["area_id", "geometry"]]
+    areas = find_seen_areas(samples, recipe.eye)[["area_id", "geometry"]]
     pools, columns = Pools(), list[Columns]()
     # One walk a resolution: tracts of all at once would not share a grid of cells.
     for resolution_m in recipe.list_resolutions(layer.grid.cell_m):
@@ -127,7 +126,7 @@ def list_patches(
     """
     layer = find_layer(samples, recipe)
     factor = find_multiple(layer.grid.cell_m, recipe, resolution_m)
-    zoning = Zoning(find_seen_areas(samples, recipe))
+    zoning = Zoning(find_seen_areas(samples, recipe.eye))
     tiling, label = _tile_place(layer, extractor, factor), _label(recipe, resolution_m)
     for canvas in walk_place(samples, zoning, tiling, run, label, recipe.layer):
         yield make_patch(canvas, recipe, extractor, resolution_m, factor)
@@ -178,10 +177,7 @@ def check_dense(recipe: DenseRecipe, settings: Settings) -> None:
     InputError
         As `dense_features`, or if the backbone cannot be read tract by tract.
     """
-    # The cells of a photo are known when its files are opened: those are its own settings' to say.
-    if recipe.layer == HEIGHTS:
-        for resolution_m in recipe.list_resolutions(settings.chips.resolution_m):
-            find_multiple(settings.chips.resolution_m, recipe, resolution_m)
+    check_resolutions(recipe, settings.chips.resolution_m)
     try_extractor(recipe, settings)
 
 
@@ -201,20 +197,11 @@ def find_layer(samples: Samples, recipe: DenseRecipe | BandsRecipe) -> Layer:
     """
     if recipe.layer not in samples.layers:
         raise InputError(
-            f"recipe {recipe.name!r}: looks at {OVERLAY_WORDS[recipe.layer]}, and the place has "
+            f"recipe {recipe.name!r}: looks at {OVERLAYS[recipe.layer].words}, and the place has "
             f"none. Give one ([data.{recipe.layer}] of a run, --{recipe.layer} of predict), or use "
             "another recipe."
         )
     return samples.layers[recipe.layer]
-
-
-def find_seen_areas(samples: Samples, recipe: DenseRecipe | BandsRecipe) -> gpd.GeoDataFrame:
-    """Find the areas that are used and of which a recipe's layer shows enough."""
-    is_seen = samples.areas["is_used"].to_numpy(bool)
-    if recipe.layer != HEIGHTS:
-        # A sliver that a photo shows must not stand for an area.
-        is_seen = is_seen & samples.areas[name_seen(recipe.layer)].to_numpy(bool)
-    return samples.areas[is_seen]
 
 
 def _tile_place(layer: Layer, extractor: Extractor, factor: int) -> Tiling:

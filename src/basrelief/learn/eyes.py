@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.learn.knowledge import HEIGHTS, STREET
 from basrelief.learn.recipe_files import find_members, load_recipe
 from basrelief.learn.recipes import (
@@ -19,7 +19,7 @@ from basrelief.learn.recipes import (
     list_typed_members,
 )
 
-LOOKS = (*OVERLAY_WORDS, STREET)
+BESIDE = (*OVERLAYS, STREET)
 """Eyes beside heights that a recipe reads in a way of its own."""
 
 PLAIN = "relief-statistics"
@@ -40,7 +40,7 @@ def join_eyes(recipes: Sequence[Recipe], settings: Settings) -> list[AreaRecipe]
     recipe that looks at something beside heights, for then the shipped recipes are just these. One
     that is asked for under another name is left out.
     """
-    found = {eye: _find_asked(recipes, settings, eye) for eye in LOOKS}
+    found = {eye: _find_asked(recipes, settings, eye) for eye in BESIDE}
     looks = {eye: typed for eye, typed in found.items() if typed is not None}
     if not settings.table_eyes and not looks:
         return []

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from basrelief.chips.eyes import read_place_table
+from basrelief.chips.eye_tables import read_place_table
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.hashes import hash_file
@@ -40,6 +40,7 @@ from basrelief.learn.relief import relief_features
 from basrelief.learn.street_features import street_features
 from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights
+from basrelief.marks import mark_of
 from basrelief.run import Notes, Run, read_record, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
@@ -61,7 +62,14 @@ def gather_features(
 def read_features(recipe: AreaRecipe, settings: Settings, run: Run) -> list[pd.DataFrame]:
     """Read the features of a recipe's members, as `gather_features` left them."""
     members = find_members(recipe, settings)
-    return [pd.read_parquet(run.features / each.name / "features.parquet") for each in members]
+    return [pd.read_parquet(find_folder(each, run) / "features.parquet") for each in members]
+
+
+def find_folder(recipe: SetRecipe, run: Run) -> Path:
+    """Find where a recipe's features are: what is measured on the ground, with who measured it."""
+    # What tables say of areas is withheld where their labels are: see `tell.release.refit`.
+    folder = run.folder / "features" if isinstance(recipe, TableRecipe) else run.features
+    return folder / recipe.name
 
 
 def features_of(features: pd.DataFrame, area_ids: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -106,7 +114,10 @@ def make_features(
     if isinstance(recipe, BandsRecipe):
         return band_features(samples, recipe, run)
     if isinstance(recipe, TableRecipe):
-        return table_features(read_place_table(samples.folder, recipe.table), recipe.table)
+        is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
+        # That many are blank is a finding too, and none of areas whose figures are withheld.
+        table = read_place_table(run.chips, recipe.table)[is_used]
+        return table_features(table, recipe.table).reindex(is_used.index)
     if isinstance(recipe, StreetRecipe):
         return street_features(samples, recipe, settings, run)
     return relief_features(samples, run)
@@ -120,7 +131,7 @@ def copy_makers(source: Path, target: Path) -> None:
 
 
 def _gather(recipe: SetRecipe, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
-    folder = run.features / recipe.name
+    folder = find_folder(recipe, run)
     mark = _mark(recipe, settings, run)
     stamp = folder / "features.json"
     before = read_record(stamp)
@@ -163,9 +174,9 @@ def _write_maker(recipe: SetRecipe, samples: Samples, settings: Settings, folder
 
 def _mark(recipe: SetRecipe, settings: Settings, run: Run) -> dict[str, Any]:
     """Say what features depend on: chips (empty where unknown), recipe, seed and weights."""
-    path = run.owner.folder / "stages" / "chips.json"
+    chips = run if isinstance(recipe, TableRecipe) else run.owner
     mark: dict[str, Any] = {
-        "chips": read_record(path),
+        "chips": read_record(mark_of(chips, "chips")),
         "recipe": format_recipe(recipe),
         "seed": settings.seed,
     }

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from basrelief import __version__
 from basrelief.chips.layers import Layer
 from basrelief.chips.store import Samples
-from basrelief.config import InputError, Settings
+from basrelief.config import DataKind, InputError, Settings
 from basrelief.eyes import OverlaySettings
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
@@ -55,7 +55,7 @@ class FinalModel(StrictTable):
 
     recipe: str
     unit: Literal["chip", "area"]
-    kind: Literal["pictures", "heights", "tables"]
+    kind: DataKind
     bands: str
     """Of a network as it sees chips, ``relief``, ``shaded`` or ``relief+photo``; ``heights`` where
     areas are described, or ``tables`` where nothing looks at the ground."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from basrelief.chips import store
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.learn import recipes
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.recipe_files import find_members
@@ -23,7 +23,7 @@ PLACE, DISTRICT = recipes.PLACE, recipes.DISTRICT
 LIDAR = (HEIGHTS, PICTURES)
 """What has to be flown for with a laser."""
 
-LOOKS = (*LIDAR, *OVERLAY_WORDS, STREET)
+LOOKS = (*LIDAR, *OVERLAYS, STREET)
 """What looks at the ground, whatever the user's tables are."""
 
 UNSEEN = (PLACE, DISTRICT, SIZE)

@@ -6,16 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from basrelief.chips.store import HEIGHTS, STREET, Bands
-from basrelief.config import InputError
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.chips.store import HEIGHTS, PHOTO, STREET, Bands
+from basrelief.config import DataKind, InputError
+from basrelief.eyes import OVERLAYS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
 
 Rendering = Literal["contrast", "relief", "shaded", "colours"]
 LayerName = Literal["heights", "photo"]
 Statistic = Literal["mean", "std"]
-StreetStatistic = Literal["mean", "spread", "count"]
+StreetStatistic = Literal["mean", "std", "count"]
 Ground = Literal["ground", "raised", "roofs", "rough"]
 Preprocessing = Literal["weights", "keras-vgg-255", "keras-resnetv2-255"]
 Variant = Literal["timm", "keras"]
@@ -29,8 +29,8 @@ COMPONENTS = (MEAN_PART, PLACE, DISTRICT)
 
 
 def _check_overlay(layer: str) -> str:
-    if layer not in OVERLAY_WORDS:
-        raise ValueError(f"allowed are {', '.join(OVERLAY_WORDS)}")
+    if layer not in OVERLAYS:
+        raise ValueError(f"allowed are {', '.join(OVERLAYS)}")
     return layer
 
 
@@ -80,7 +80,7 @@ class NetworkRecipe(StrictTable):
         """What a prediction is for."""
         return "chip"
 
-    def choose_bands(self, kind: Literal["pictures", "heights", "tables"]) -> Bands:
+    def choose_bands(self, kind: DataKind) -> Bands:
         """Pick the first of ``bands`` that the samples have.
 
         Raises
@@ -185,7 +185,7 @@ class DenseRecipe(_OfAreas):
 
     @model_validator(mode="after")
     def _check_layer(self) -> Self:
-        is_photo = self.layer == "photo"
+        is_photo = self.layer == PHOTO
         if is_photo != (self.rendering == "colours"):
             allowed = "'colours'" if is_photo else "'contrast', 'relief' or 'shaded'"
             raise ValueError(
@@ -247,7 +247,7 @@ class StreetRecipe(_OfAreas):
     """Side of the square that a picture is brought to, whatever its shape."""
 
     statistics: Annotated[list[StreetStatistic], Field(min_length=1)] = Field(
-        default=["mean", "spread", "count"]
+        default=["mean", "std", "count"]
     )
     """What is taken over an area's pictures: the mean of each channel, its standard deviation, and
     how many pictures there are."""
@@ -297,12 +297,31 @@ def find_multiple(cell_m: float, recipe: DenseRecipe, resolution_m: float) -> in
     factor = resolution_m / cell_m
     # Resampling would blur the texture that the features rest on.
     if round(factor) < 1 or abs(factor - round(factor)) > 1e-6:
-        key = "the photo's cells in metres" if recipe.layer == "photo" else "chips.resolution_m"
+        key = "the photo's cells in metres" if recipe.layer == PHOTO else "chips.resolution_m"
         raise InputError(
             f"recipe {recipe.name!r}: resolutions_m = {recipe.resolutions_m} must be whole "
             f"multiples of {key} = {cell_m:g}. Change one of the two."
         )
     return round(factor)
+
+
+def check_resolutions(recipe: DenseRecipe, chip_m: float) -> None:
+    """Find out whether a network can see heights at a recipe's resolutions.
+
+    Parameters
+    ----------
+    chip_m
+        ``chips.resolution_m``: the cells of the layer of heights.
+
+    Raises
+    ------
+    InputError
+        As `find_multiple`.
+    """
+    # How fine a photo is stands in its files, which are opened later.
+    if recipe.layer == HEIGHTS:
+        for resolution_m in recipe.list_resolutions(chip_m):
+            find_multiple(chip_m, recipe, resolution_m)
 
 
 def list_typed_members(recipe: Recipe) -> list[str]:

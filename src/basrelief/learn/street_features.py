@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from basrelief.chips.store import Samples
+from basrelief.chips.store import Samples, find_seen_areas
 from basrelief.chips.street import read_street_pictures
 from basrelief.config import InputError, Settings
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
@@ -40,8 +40,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Looker:
-    """A frozen network that looks at pictures."""
+class PictureEncoder:
+    """A frozen network that describes pictures."""
 
     backbone: nn.Module
     normalise: Normalise
@@ -49,7 +49,7 @@ class Looker:
     arithmetic: Arithmetic
 
     @torch.inference_mode()
-    def look(self, pictures: NDArray[np.uint8]) -> Floats:
+    def encode(self, pictures: NDArray[np.uint8]) -> Floats:
         """Describe pictures, (picture, 3, row, col): what the network's head would see of each.
 
         Returns
@@ -65,8 +65,8 @@ class Looker:
 
 
 @dataclass(eq=False)
-class Pool:
-    """Mean and spread over the pictures of an area, of which a batch is there at a time."""
+class Moments:
+    """Mean and standard deviation over the pictures of an area, taken in batch by batch."""
 
     n: int = 0
     mean: Floats | float = 0.0
@@ -110,26 +110,25 @@ def street_features(
     -------
     DataFrame
         One row a used area with enough pictures, by ``area_id``; columns ``mean/<channel>``,
-        ``spread/<channel>`` and ``count/0`` (the logarithm of how many), as the recipe asks.
+        ``std/<channel>`` and ``count/0`` (the logarithm of how many), as the recipe asks.
 
     Raises
     ------
     InputError
         If a picture can no longer be read, or the network cannot be had.
     """
-    areas, listed = samples.areas, read_street_pictures(samples.folder)
-    is_seen = areas["is_used"].to_numpy(bool) & areas["has_street"].to_numpy(bool)
-    area_ids = areas.loc[is_seen, "area_id"].tolist()
+    listed = read_street_pictures(samples.folder)
+    area_ids = find_seen_areas(samples, recipe.eye)["area_id"].tolist()
     # Grouped once: a look for each of thousands of areas goes through all pictures.
     by_area = {str(own): each["picture"].tolist() for own, each in listed.groupby("area_id")}
-    looker = load_looker(recipe, settings)
+    encoder = load_encoder(recipe, settings)
     rows = []
     # Area by area: what one is told by depends on no other's pictures, not even by their batches.
     for own in run.track(area_ids, f"{recipe.backbone} looks at street pictures"):
-        pool = Pool()
+        moments = Moments()
         for batch in _read_batches(by_area[own], settings, recipe.size_px):
-            pool.add(looker.look(batch))
-        rows.append([pool.tell(statistic) for statistic in recipe.statistics])
+            moments.add(encoder.encode(batch))
+        rows.append([moments.tell(statistic) for statistic in recipe.statistics])
     names = [
         f"{statistic}/{channel}"
         for statistic, values in zip(recipe.statistics, rows[0], strict=True)
@@ -139,7 +138,7 @@ def street_features(
     return pd.DataFrame([np.concatenate(row) for row in rows], index=index, columns=names)
 
 
-def load_looker(recipe: StreetRecipe, settings: Settings) -> Looker:
+def load_encoder(recipe: StreetRecipe, settings: Settings) -> PictureEncoder:
     """Load a recipe's network with its weights, as the settings say; random ones by the seed.
 
     Raises
@@ -161,17 +160,17 @@ def check_street(recipe: StreetRecipe, settings: Settings) -> None:
     Raises
     ------
     InputError
-        As `load_looker`, or if what it gives to its head is no map of the picture.
+        As `load_encoder`, or if what it gives to its head is no map of the picture.
     """
     check_weights(recipe.backbone, settings)
     if settings.models.weights.get(recipe.backbone) is None:
         backbone = create_backbone(recipe.backbone, recipe.size_px)
-        looker = _freeze(backbone, timm_normalisation(recipe.backbone), recipe, settings)
+        encoder = _freeze(backbone, timm_normalisation(recipe.backbone), recipe, settings)
     else:
-        looker = load_looker(recipe, settings)
+        encoder = load_encoder(recipe, settings)
     picture = np.zeros((1, 3, recipe.size_px, recipe.size_px), np.uint8)
     try:
-        looker.look(picture)
+        encoder.encode(picture)
     # Networks refuse sizes in many ways.
     except (InputError, RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -183,10 +182,10 @@ def check_street(recipe: StreetRecipe, settings: Settings) -> None:
 
 def _freeze(
     backbone: nn.Module, normalise: Normalise, recipe: StreetRecipe, settings: Settings
-) -> Looker:
+) -> PictureEncoder:
     arithmetic = choose_arithmetic(settings)
     frozen = backbone.requires_grad_(False).eval().to(arithmetic.device)
-    return Looker(
+    return PictureEncoder(
         backbone=frozen.to(memory_format=LAYOUT),
         normalise=normalise.to(arithmetic.device),
         size_px=recipe.size_px,

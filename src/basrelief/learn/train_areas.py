@@ -14,7 +14,13 @@ from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.learn.area_models import AreaModel, TrainingAreas, fit_areas, save_model
 from basrelief.learn.dense import settle_resolutions
-from basrelief.learn.features import copy_makers, features_of, gather_features, name_columns
+from basrelief.learn.features import (
+    copy_makers,
+    features_of,
+    find_folder,
+    gather_features,
+    name_columns,
+)
 from basrelief.learn.final import write_model
 from basrelief.learn.gaussian_process import has_many
 from basrelief.learn.joint import AreaTerms
@@ -88,7 +94,7 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
             folder = part / "members" / f"{k}-{member.name}"
             folder.mkdir(parents=True)
             # A final model is used elsewhere, and must not need this run's folder.
-            copy_makers(run.features / member.name, folder)
+            copy_makers(find_folder(member, run), folder)
             if isinstance(member, DenseRecipe):
                 settled: SetRecipe = settle_resolutions(member, samples)
             else:

@@ -16,6 +16,7 @@ from basrelief.sources.census import note_guarded
 from basrelief.sources.crime_files import CrimeTable, open_file, read_long, read_wide
 from basrelief.sources.crime_gaps import Gap, Known, find_known
 from basrelief.sources.inputs import expand_pattern, refuse_absent
+from basrelief.sources.people import rate_by_people
 from basrelief.sources.single_crimes import count_crimes, read_crimes
 from basrelief.sources.tables import say_slow
 from basrelief.typed import Typed
@@ -153,10 +154,8 @@ def find_rates(crime: CrimeCounts, population: pd.Series[float]) -> pd.DataFrame
     >>> find_rates(crime, pd.Series([2000.0, 500.0], ["a", "b"]))["theft"].tolist()
     [5.0, nan]
     """
-    # By no people there is no rate; and some tables write 0 where they know of none.
-    people = population.where(population > 0)
     yearly = crime.counts.reindex(population.index) / len(crime.years)
-    return yearly.div(people, axis=0) * 1000.0
+    return rate_by_people(yearly, population)
 
 
 def count_by_borough(crime: CrimeCounts) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from basrelief.config import InputError
 from basrelief.eyes import EmbeddingSettings
+from basrelief.names import tidy_text
 from basrelief.sources.photo_headers import pick_bands
 from basrelief.sources.raster_places import find_place_fault
 
@@ -76,13 +77,13 @@ def find_dimensions(dataset: Any, asked: EmbeddingSettings, name: str) -> tuple[
     """Find the bands asked for, by default all, as positions from 1."""
     if asked.bands is None:
         return tuple(range(1, dataset.count + 1))
-    told = [(each or "").strip().lower() for each in dataset.descriptions]
+    told = [tidy_text(each or "").lower() for each in dataset.descriptions]
     return pick_bands(asked.bands, [told], range(dataset.count), f"{name}: data.embedding.bands")
 
 
 def name_dimensions(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
     """Name bands, given as positions from 1, as the file does, or else ``d1``, ``d2``, ..."""
-    told = [(dataset.descriptions[index - 1] or "").strip().lower() for index in indexes]
+    told = [tidy_text(dataset.descriptions[index - 1] or "").lower() for index in indexes]
     if all(told) and len(set(told)) == len(told):
         return tuple(told)
     return tuple(f"d{index}" for index in indexes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from osbng import BNGReference, bbox_to_bng, xy_to_bng
-from osbng.errors import BNGExtentError, BNGReferenceError
+import warnings
 
 from basrelief.grid import Bounds, Grid, intersect_bounds
+
+# When it is imported it asks that every warning of every library be shown, to the end of the run.
+with warnings.catch_warnings():
+    from osbng import BNGReference, bbox_to_bng, xy_to_bng
+    from osbng.errors import BNGExtentError, BNGReferenceError
 
 EPSG = 27700
 

@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from rasterio.windows import transform as window_transform
 
 from basrelief.config import InputError
-from basrelief.eyes import EmbeddingSettings, OverlaySettings
+from basrelief.eyes import OVERLAYS, EmbeddingSettings, OverlaySettings
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.coordinates import is_same_crs
 from basrelief.sources.embeddings import (
@@ -163,14 +163,12 @@ def read_overlay_header(
         known scale.
     """
     name, driver = raster.name, raster.choose_driver(raster.read_head())
-    what = "embeddings are" if isinstance(asked, EmbeddingSettings) else "a photo is"
+    words = next(kind.words for kind in OVERLAYS.values() if isinstance(asked, kind.settings))
     if driver != "GTiff":
-        raise InputError(f"{name}: {what} read as a GeoTIFF: gdal_translate IN OUT.tif")
+        raise InputError(f"{name}: give {words} as a GeoTIFF: gdal_translate IN OUT.tif")
     try:
         with bounded_gdal(), rasterio.open(raster.path, driver=driver) as dataset:
-            stranger = None
-            if raster.member is None:
-                stranger = find_stranger(dataset, raster.file) or find_move(dataset, raster.file)
+            _refuse_fault(dataset, asked, raster)
             return OverlayFile(
                 raster=raster,
                 driver=driver,
@@ -178,27 +176,27 @@ def read_overlay_header(
                 place_crs=place_crs,
                 transform=dataset.transform,
                 shape=dataset.shape,
-                **_read_numbers(dataset, asked, name, stranger),
+                **_read_numbers(dataset, asked, name),
             )
     except BROKEN_RASTER as error:
         reason = say_gdal_reason(error, raster.path, name)
-        what = "no embeddings" if isinstance(asked, EmbeddingSettings) else "no photo"
-        raise InputError(f"{name}: this is {what} that can be read ({reason}).") from error
+        raise InputError(f"{name}: cannot be read as {words} ({reason}).") from error
 
 
-def _read_numbers(
-    dataset: Any, asked: OverlaySettings, name: str, stranger: str | None
-) -> dict[str, Any]:
-    """Read what an open raster's header says of its numbers, as fields of `OverlayFile`.
-
-    ``stranger`` says why it is not this file that is open.
-    """
+def _refuse_fault(dataset: Any, asked: OverlaySettings, raster: RasterFile) -> None:
+    """Stop where an open raster is not what was asked for, or is not the file that was named."""
     if isinstance(asked, EmbeddingSettings):
-        fault = find_embedding_fault(dataset, asked) or stranger
+        fault = find_embedding_fault(dataset, asked)
     else:
-        fault = find_photo_fault(dataset) or stranger
+        fault = find_photo_fault(dataset)
+    if fault is None and raster.member is None:
+        fault = find_stranger(dataset, raster.file) or find_move(dataset, raster.file)
     if fault is not None:
-        raise InputError(f"{name}: {fault}")
+        raise InputError(f"{raster.name}: {fault}")
+
+
+def _read_numbers(dataset: Any, asked: OverlaySettings, name: str) -> dict[str, Any]:
+    """Read what an open raster's header says of its numbers, as fields of `OverlayFile`."""
     if isinstance(asked, EmbeddingSettings):
         indexes = find_dimensions(dataset, asked, name)
         # A vector without any length is that of no place, whatever else says that it is void.

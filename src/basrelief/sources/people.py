@@ -33,6 +33,49 @@ SMALLEST = 100
 """Fewest people of the smallest areas of a census (see `RESIDENTS`): fractions of people below it
 are thousands or a density; above it people may have been shared out over other areas."""
 
+FAR_BELOW = 100
+"""A fraction of people so many times below the usual is in thousands, where others are whole."""
+
+
+PER_PEOPLE = 1000.0
+"""Rates are of so many people."""
+
+
+def rate_by_people(counts: pd.DataFrame, population: pd.Series[float]) -> pd.DataFrame:
+    """Turn counts of cases, a row an area, into rates per 1,000 people.
+
+    NaN where nobody is known to live: an area without people has no rate, not that of none.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"fires": [3.0, 1.0]}, index=["a", "b"])
+    >>> rate_by_people(cases, pd.Series([1500.0, 0.0], ["a", "b"]))["fires"].tolist()
+    [2.0, nan]
+    """
+    # By no people there is no rate; and some tables write 0 where they know of none.
+    people = population.where(population > 0)
+    return counts.div(people, axis=0) * PER_PEOPLE
+
+
+def refuse_without_people(labels: pd.DataFrame, key: str, typed: Typed) -> None:
+    """Stop where counts are to become rates and a table of labels has no people.
+
+    Parameters
+    ----------
+    key
+        That asks for the rates: ``data.crime`` or ``data.counts``.
+
+    Raises
+    ------
+    InputError
+        Says which column it needs.
+    """
+    if "population" not in labels:
+        raise InputError(
+            f"{key}: rates per 1,000 people need a column population (or one that begins "
+            f"'Total population') in {typed}. Add one, or leave {key} out."
+        )
+
 
 def find_population(columns: Sequence[str], typed: Typed, notes: Notes) -> str | None:
     """Find the column that counts all people of an area, None if there is none.
@@ -103,6 +146,14 @@ def check_population(people: pd.Series[float], heading: str, typed: Typed, notes
     broken = known[known != known.round()]
     # Fractions come of sharing people out, too; small numbers with fractions are thousands.
     is_small = known.max() < FEW_PEOPLE or (len(broken) > 0 and known.median() < SMALLEST)
+    # Where people were shared out, large numbers have fractions too.
+    is_mixed = len(broken) > 0 and broken.max() < SMALLEST and not is_small
+    if is_mixed and broken.min() * FAR_BELOW < known.median():
+        own = str(broken.idxmin())
+        raise InputError(
+            f"{where}, found {broken[own]:g} in {own}, where half of all areas have "
+            f"{known.median():g} and more: thousands beside people. Write 1500, not 1.5."
+        )
     if is_small:
         shown = broken if len(broken) else known
         raise InputError(

@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 
 from basrelief.config import InputError
 from basrelief.eyes import PhotoSettings
+from basrelief.names import tidy_text
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
 from basrelief.sources.raster_places import find_place_fault
 from basrelief.sources.tiles import bounded_gdal
@@ -88,7 +89,7 @@ def find_crs(dataset: Any, given: str | None, name: str) -> CRS:
 
 def name_bands(dataset: Any) -> list[str]:
     """Name the bands of an open raster in lower case; empty where a band has no name."""
-    told = [(each or "").strip().lower() for each in dataset.descriptions]
+    told = [tidy_text(each or "").lower() for each in dataset.descriptions]
     # Names that somebody wrote outweigh colours, which programs set by the order of bands.
     if any(told):
         return told

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,67 +18,31 @@ from scipy import ndimage
 
 from basrelief.grid import Grid
 from basrelief.run import replacing, write_json
-from basrelief.sources.iod import IOD
 from basrelief.sources.national_grid import NATIONAL_GRID, name_square
-from basrelief.sources.town_photo import UPKEEP, UPKEEP_R2, UPKEEP_TRUTH, add_photo, take_photo
-from basrelief.sources.town_street import (
-    BUSTLE,
-    BUSTLE_R2,
-    BUSTLE_TRUTH,
-    add_street,
-    take_street_pictures,
-)
-from basrelief.sources.townscape import CHARACTERS, Plan, Plane, draw_relief, smooth_noise
+from basrelief.sources.town_photo import PHOTO_EYE, take_photo
+from basrelief.sources.town_scores import EXPECTED, TRUTH, draw_labels, publish, score_shown
+from basrelief.sources.town_street import STREET_EYE, take_street_pictures
+from basrelief.sources.townscape import CHARACTERS, Plan, Plane, TownEye, draw_relief
 
 WEST_M, SOUTH_M = 520_000, 40_000
 """South-west corner on the National Grid: open sea, so that nobody takes it for a real place."""
 
-TOWN = ("lidar", "areas.gpkg", "labels.csv", "photo.tif", "truth.json", "config.toml", "run")
+TOWN = (
+    "lidar",
+    "areas.gpkg",
+    "labels.csv",
+    "photo.tif",
+    "street",
+    "street.csv",
+    "truth.json",
+    "config.toml",
+    "run",
+)
 """What stands in a town's folder, and its run."""
 
 TILE_M = 1000
 AREA_M = 335.0
 """Usual distance between the middles of neighbouring areas."""
-
-TRUTH = {
-    "crime": "height of what stands on the area's own ground (mean, and the share above 12 m)",
-    "income": "half what drives crime, a third place, the rest noise",
-    "employment": "income and noise",
-    "education": "place, share of ground built on, and noise",
-    "health": "noise alone: nothing can be learned",
-    "barriers": "place alone: a smooth surface of the coordinates",
-    "living_environment": "share of ground built on, place, and noise",
-    "imd": "the seven others, weighted as in the Index of Multiple Deprivation",
-}
-
-EXPECTED = {"crime": "lidar", "barriers": "place", "health": "nothing"}
-"""What a run must find of the targets that it asks for: the codes of `judge.verdicts.Answer`."""
-
-CRIME_R2 = 0.85
-"""Share of the variance of crime that height explains."""
-
-SCALES = {
-    "income": (0.13, 0.07),
-    "employment": (0.10, 0.05),
-    "education": (18.0, 11.0),
-    "health": (0.0, 0.85),
-    "crime": (0.21, 0.59),
-    "barriers": (25.0, 8.0),
-    "living_environment": (26.0, 11.0),
-    "imd": (21.5, 11.0),
-}
-"""Mean and standard deviation of each score, near those of the published ones."""
-
-# As the Index of Multiple Deprivation weighs its domains.
-IMD_WEIGHTS = {
-    "income": 0.225,
-    "employment": 0.225,
-    "education": 0.135,
-    "health": 0.135,
-    "crime": 0.093,
-    "barriers": 0.093,
-    "living_environment": 0.093,
-}
 
 # Smaller blocks, buffer and chips than the defaults: the town is three kilometres wide. Two
 # epochs show that a network learns, and keep the demonstration short.
@@ -92,8 +57,8 @@ dsm     = "lidar/DSM_*.tif"
 dtm     = "lidar/DTM_*.tif"
 areas   = "areas.gpkg"
 labels  = "labels.csv"
-targets = ["crime", "barriers", "health"]
-
+targets = {targets}
+{eyes}
 [chips]
 size_px      = 64
 resolution_m = {resolution_m:.1f}
@@ -104,7 +69,7 @@ block_m  = 500
 buffer_m = 100
 
 [models]
-recipes = ["relief-statistics", "vgg16"]
+recipes = {recipes}
 weights = {{ vgg16 = "none" }}      # random: the town needs no file and no network
 epochs  = 2
 """
@@ -155,7 +120,7 @@ def write_town(
     areas = _draw_areas(side_m, seed, rng)
     plan = _draw_plan(areas, side_m, resolution_m, rng)
     surface, terrain = draw_relief(plan, rng)
-    labels = _draw_labels(areas, plan, surface - terrain, rng)
+    labels = draw_labels(areas, plan, surface - terrain, rng)
     # Surface and terrain declare nodata differently, as real deliveries do.
     lowest = float(np.finfo(np.float32).min)
     pond = _draw_pond(plan)
@@ -166,23 +131,35 @@ def write_town(
         _write_tiles(part, "DTM", np.where(pond, lowest, terrain), plan, lowest)
     with replacing(folder / "areas.gpkg") as part:
         areas.to_file(part, driver="GPKG", layer="areas")
-    published = _publish(areas, labels, rng)
-    text, truth = CONFIG.format(seed=seed, resolution_m=resolution_m), TRUTH
+    published = publish(areas, labels, rng)
+    shown = {}
     if has_photo:
-        published[UPKEEP] = _photograph(folder / "photo.tif", areas, side_m, seed)
-        labels = labels.assign(**{UPKEEP: published[UPKEEP]})
-        text, truth = add_photo(text), TRUTH | {UPKEEP: UPKEEP_TRUTH}
+        shown[PHOTO_EYE] = _photograph(folder / "photo.tif", areas, side_m, seed)
     if has_street:
-        published[BUSTLE] = _walk_streets(folder, areas, seed)
-        labels = labels.assign(**{BUSTLE: published[BUSTLE]})
-        text, truth = add_street(text), truth | {BUSTLE: BUSTLE_TRUTH}
+        shown[STREET_EYE] = _walk_streets(folder, areas, seed)
+    for eye, score in shown.items():
+        published[eye.target] = labels[eye.target] = score
     with replacing(folder / "labels.csv") as part:
         published.to_csv(part, index=False)
+    truth = TRUTH | {eye.target: eye.truth for eye in shown}
     write_json(folder / "truth.json", _tell_truth(areas, plan, labels, truth))
     config = folder / "config.toml"
     with replacing(config) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(_configure(seed, resolution_m, list(shown)), encoding="utf-8")
     return config
+
+
+def _configure(seed: int, resolution_m: float, eyes: Sequence[TownEye]) -> str:
+    """Write the configuration: what eyes show is asked for, and recipes that look with them."""
+    targets = ["crime", "barriers", "health", *(eye.target for eye in eyes)]
+    recipes = ["relief-statistics", *(eye.recipe for eye in eyes), "vgg16"]
+    return CONFIG.format(
+        seed=seed,
+        resolution_m=resolution_m,
+        targets=json.dumps(targets),
+        recipes=json.dumps(recipes),
+        eyes="".join(eye.section for eye in eyes),
+    )
 
 
 def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> Plane:
@@ -192,7 +169,7 @@ def _photograph(path: Path, areas: gpd.GeoDataFrame, side_m: int, seed: int) -> 
     bounds = (WEST_M, SOUTH_M, WEST_M + side_m, SOUTH_M + side_m)
     with replacing(path) as part:
         shown = take_photo(part, areas, bounds, rng)
-    return _score(shown, UPKEEP_R2, rng)
+    return score_shown(shown, PHOTO_EYE.r2, rng)
 
 
 def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
@@ -202,14 +179,7 @@ def _walk_streets(folder: Path, areas: gpd.GeoDataFrame, seed: int) -> Plane:
         shown, table = take_street_pictures(part, areas, rng)
     with replacing(folder / "street.csv") as part:
         table.to_csv(part, index=False)
-    return _score(shown, BUSTLE_R2, rng)
-
-
-def _score(shown: Plane, r2: float, rng: np.random.Generator) -> Plane:
-    """Make a score, (area,), of which something that is shown explains a share."""
-    driver = _standardise(shown)
-    noise = _clear(_standardise(rng.normal(size=len(shown))), driver)
-    return np.asarray(np.round(np.sqrt(r2) * driver + np.sqrt(1 - r2) * noise, 3))
+    return score_shown(shown, STREET_EYE.r2, rng)
 
 
 def _draw_areas(side_m: int, seed: int, rng: np.random.Generator) -> gpd.GeoDataFrame:
@@ -289,65 +259,6 @@ def _draw_plan(
     )
 
 
-def _draw_labels(
-    areas: gpd.GeoDataFrame, plan: Plan, above: Plane, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Draw the scores: one a column, one row an area."""
-    index = np.arange(len(areas))
-
-    def mean(values: Plane) -> Plane:
-        return _standardise(np.asarray(ndimage.mean(values, plan.area, index)))
-
-    def noise() -> Plane:
-        return _standardise(rng.normal(size=len(areas)))
-
-    tall, built = mean((above > 12).astype(float)), mean((above > 3).astype(float))
-    height = _standardise(mean(above) + tall)
-    # Barriers have a surface of their own: otherwise income would tell them.
-    place, other_place = (_standardise(_draw_place(areas, rng)) for _ in range(2))
-    raw = {
-        # Noise free of height by luck too, so that height explains the stated share exactly.
-        "crime": np.sqrt(CRIME_R2) * height + np.sqrt(1 - CRIME_R2) * _clear(noise(), height),
-        "income": 0.7 * height + 0.55 * place + 0.45 * noise(),
-        "education": 0.6 * place + 0.5 * built + 0.6 * noise(),
-        "health": noise(),
-        "barriers": other_place,
-        "living_environment": 0.7 * built + 0.4 * place + 0.55 * noise(),
-    }
-    raw["employment"] = 0.9 * _standardise(raw["income"]) + 0.4 * noise()
-    scores = {name: _standardise(values) for name, values in raw.items()}
-    scores["imd"] = _standardise(
-        sum((weight * scores[name] for name, weight in IMD_WEIGHTS.items()), np.zeros(len(areas)))
-    )
-    table = {}
-    for name, (middle, spread) in SCALES.items():
-        values = middle + spread * scores[name]
-        # The others are shares or scores, which are never published below 0.
-        is_signed = name in ("crime", "health")
-        table[name] = np.round(values if is_signed else np.maximum(values, 0.05 * middle), 3)
-    return pd.DataFrame(table)
-
-
-def _draw_place(areas: gpd.GeoDataFrame, rng: np.random.Generator) -> Plane:
-    """Evaluate a smooth random surface at a point inside each area."""
-    points = areas.representative_point()
-    west, south, east, north = areas.total_bounds
-    n = 100
-    field = smooth_noise((n, n), 0.35 * n, rng)
-    rows = (points.y.to_numpy() - south) / (north - south) * (n - 1)
-    cols = (points.x.to_numpy() - west) / (east - west) * (n - 1)
-    return np.asarray(ndimage.map_coordinates(field, [rows, cols], order=1))
-
-
-def _standardise(values: Plane) -> Plane:
-    return np.asarray((values - values.mean()) / values.std())
-
-
-def _clear(values: Plane, other: Plane) -> Plane:
-    """Take out of standardised values what they share with others."""
-    return _standardise(values - np.mean(values * other) * other)
-
-
 def _draw_pond(plan: Plan) -> NDArray[np.bool_]:
     """Mark a pond in a park: water sends no pulse back, so real tiles have holes there."""
     is_park = np.array([kind.name == "park" for kind in CHARACTERS])[plan.character]
@@ -384,33 +295,6 @@ def _write_tiles(folder: Path, kind: str, heights: Plane, plan: Plan, nodata: fl
             predictor=3,
         ) as dataset:
             dataset.write(heights[whole.find(grid)].astype(np.float32), 1)
-
-
-def _publish(
-    areas: gpd.GeoDataFrame, labels: pd.DataFrame, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Lay the scores out as the national File 7 does, with ranks, deciles and population."""
-    table = pd.DataFrame(
-        {
-            "LSOA code (2011)": areas["LSOA11CD"],
-            "LSOA name (2011)": areas["LSOA11NM"],
-            "Local Authority District code (2019)": areas["LAD11CD"],
-            "Local Authority District name (2019)": areas["LAD11NM"],
-        }
-    )
-    for name in ("imd", *IMD_WEIGHTS):
-        heading = IOD.headings[name][0]
-        stem = heading.removesuffix(" Score")
-        rank = labels[name].rank(ascending=False, method="first").astype(int)
-        # Of the domains these two alone are published as rates.
-        table[heading + (" (rate)" if name in ("income", "employment") else "")] = labels[name]
-        table[f"{stem} Rank (where 1 is most deprived)"] = rank
-        decile = np.ceil(10 * rank / len(rank)).astype(int)
-        table[f"{stem} Decile (where 1 is most deprived 10% of LSOAs)"] = decile
-    # LSOAs are drawn to hold at least a thousand people.
-    people = rng.normal(1650, 220, len(table)).round().clip(1000).astype(int)
-    table["Total population: mid 2015 (excluding prisoners)"] = people
-    return table
 
 
 def _tell_truth(

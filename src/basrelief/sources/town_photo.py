@@ -12,7 +12,7 @@ from rasterio.features import rasterize
 
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.national_grid import NATIONAL_GRID
-from basrelief.sources.townscape import Plane, smooth_noise
+from basrelief.sources.townscape import Plane, TownEye, smooth_noise
 
 CELL_M = 10.0
 """Side of a cell, as Sentinel-2 has them."""
@@ -25,18 +25,17 @@ GRAIN_M = 25.0
 
 TAKEN = "2020-06-21"
 
-UPKEEP = "upkeep"
-"""Score that a photo alone shows; published with it only."""
-
-UPKEEP_TRUTH = "share of the ground that is green on the photo: heights do not show it"
-UPKEEP_R2 = 0.85
-"""Share of its variance that green explains."""
-
-PHOTO_CONFIG = """
+PHOTO_EYE = TownEye(
+    target="upkeep",
+    truth="share of the ground that is green on the photo: heights do not show it",
+    r2=0.85,
+    recipe="dense-photo",
+    section="""
 [data.photo]
 files = "photo.tif"
 bands = ["red", "green", "blue"]
-"""
+""",
+)
 
 
 def take_photo(
@@ -86,10 +85,3 @@ def _write_photo(path: Path, photo: NDArray[np.uint8], grid: Grid) -> None:
         dataset.write(photo)
         dataset.descriptions = ("red", "green", "blue")
         dataset.update_tags(ACQUISITION_DATE=TAKEN)
-
-
-def add_photo(text: str) -> str:
-    """Add the photo, the score that it shows, and the recipe that looks at it."""
-    text = text.replace('"health"]', f'"health", "{UPKEEP}"]')
-    text = text.replace('"vgg16"]', '"dense-photo", "vgg16"]')
-    return text.replace("\n[chips]", f"{PHOTO_CONFIG}\n[chips]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,7 +12,7 @@ from PIL import Image
 from pyproj import Transformer
 from scipy import ndimage
 
-from basrelief.sources.townscape import smooth_noise
+from basrelief.sources.townscape import Plane, TownEye, smooth_noise
 
 SIDE_PX, CELL_PX = 64, 8
 """Sides of a picture, and of what stands in it: a shop front or a wall."""
@@ -37,20 +36,17 @@ SKY, WALL, FRONT, ROAD = (
 )
 """Red, green and blue, 0 to 255."""
 
-BUSTLE = "bustle"
-"""Score that street pictures alone show; published with them only."""
-
-BUSTLE_TRUTH = "share of shop fronts in street pictures: neither heights nor a photo show it"
-BUSTLE_R2 = 0.85
-"""Share of its variance that fronts explain."""
-
-STREET_CONFIG = """
+STREET_EYE = TownEye(
+    target="bustle",
+    truth="share of shop fronts in street pictures: neither heights nor a photo show it",
+    r2=0.85,
+    recipe="street-vgg16",
+    section="""
 [data.street]
 folder = "street"
 table = "street.csv"
-"""
-
-Plane = NDArray[np.float64]
+""",
+)
 
 
 def take_street_pictures(
@@ -85,13 +81,6 @@ def take_street_pictures(
     columns = ["id", "longitude", "latitude", "captured_at", "author"]
     table = pd.DataFrame(rows, columns=columns).assign(licence="CC BY 4.0")
     return np.array(shown), table
-
-
-def add_street(text: str) -> str:
-    """Add the pictures, the score that they show, and the recipe that looks at them."""
-    text = re.sub(r"(?m)^(targets = .*)\]$", rf'\1, "{BUSTLE}"]', text)
-    text = text.replace('"vgg16"]', '"street-vgg16", "vgg16"]')
-    return text.replace("\n[chips]", f"{STREET_CONFIG}\n[chips]")
 
 
 def _draw_points(polygon: object, n: int, rng: np.random.Generator) -> Plane:

@@ -86,6 +86,24 @@ class Plan:
     resolution_m: float
 
 
+@dataclass(frozen=True)
+class TownEye:
+    """What a town can be looked at with beside heights, and the score that it alone shows."""
+
+    target: str
+    truth: str
+    """What drives the score, in words."""
+
+    r2: float
+    """Share of the score's variance that what is shown explains."""
+
+    recipe: str
+    """Recipe that looks with it."""
+
+    section: str
+    """Lines of the configuration that say where it is."""
+
+
 def draw_relief(plan: Plan, rng: np.random.Generator) -> tuple[Plane, Plane]:
     """Draw the surface and the ground of a town.
 

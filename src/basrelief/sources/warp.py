@@ -23,7 +23,7 @@ def resample(
     cell_m: float,
     crs: tuple[Any, Any] = (ANY_CRS, ANY_CRS),
 ) -> NDArray[np.float32]:
-    """Resample a plane as `spread_over` does; a cell whose centre has no data gets none."""
+    """Resample a plane, (row, col), as `spread_over` does; none where a centre has no data."""
     found = spread_over(values, transform, grid, cell_m=cell_m, crs=crs)
     # GDAL fills from whatever neighbour has data, so edges would creep outwards.
     has_data = np.zeros(grid.shape, dtype=np.uint8)

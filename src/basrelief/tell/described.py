@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from basrelief.chips.store import STREET
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.names import unguard_table
 from basrelief.run import Record, Run, read_json
 
@@ -50,5 +50,5 @@ def read_described(run: Run) -> Described:
         daily_crimes=unguard_table(pd.read_csv(daily, index_col=0)) if daily.exists() else None,
         one_colour=() if removed.empty else tuple(removed.iloc[:, 0]),
         notes=tuple(read_json(folder / "notes.json")) if (folder / "notes.json").exists() else (),
-        overlays={name: cut[name] for name in (*OVERLAY_WORDS, STREET) if name in cut},
+        overlays={name: cut[name] for name in (*OVERLAYS, STREET) if name in cut},
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from basrelief.chips.store import Samples
 from basrelief.config import Settings
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.hashes import hash_inputs
 from basrelief.run import Run, read_json, write_json
 from basrelief.sources.credits import InputCredits, credit_street, find_credits, name_years
@@ -23,7 +23,7 @@ LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", 
 ROLES = {
     "data.dsm": "surface heights",
     "data.dtm": "ground heights",
-    **{f"data.{layer}": layer for layer in OVERLAY_WORDS},
+    **{f"data.{layer}": layer for layer in OVERLAYS},
     "data.street": "street pictures and their tables",
     "data.areas": "areas",
     "data.labels": "scores",

@@ -14,9 +14,9 @@ from basrelief.sources.fetch.client import (
     Client,
     NotThereError,
     ServiceError,
-    read_kept,
     read_mirrors,
 )
+from basrelief.sources.fetch.downloads import download, read_kept
 
 # As the service makes them.
 BODY = random.Random(1).randbytes(300_000)
@@ -61,7 +61,7 @@ def test_a_file_comes_whole_however_it_is_sent(
     files: str, make_client: Make, way: str, body: bytes, ranges: list[str | None]
 ) -> None:
     client = make_client()
-    found = client.download(f"{files}/{way}/file", "a/file")
+    found = download(client, f"{files}/{way}/file", "a/file")
     assert found.read_bytes() == body
     requests = asked(client, files)
     assert [each.get("Range") for each in requests] == ranges
@@ -90,7 +90,7 @@ def test_what_does_not_come_whole_leaves_nothing(
 ) -> None:
     client = make_client()
     with pytest.raises(error, match=message):
-        client.download(f"{files}/{way}/file", "file")
+        download(client, f"{files}/{way}/file", "file")
     assert list(client.cache.iterdir()) == []
     assert n_asked is None or len(asked(client, files)) == n_asked
 
@@ -108,7 +108,7 @@ def test_a_pause_is_as_long_as_the_service_asks(
     files: str, make_client: Make, lines: list[str], way: str
 ) -> None:
     client = make_client()
-    assert client.download(f"{files}/{way}/file", "file").read_bytes() == BODY
+    assert download(client, f"{files}/{way}/file", "file").read_bytes() == BODY
     assert len(lines) == 1
     # A date is in whole seconds, and some of the three have passed.
     assert any(f"HTTP 429; again in {s} s" in lines[0] for s in (2, 3))
@@ -117,13 +117,13 @@ def test_a_pause_is_as_long_as_the_service_asks(
 def test_no_more_than_three_requests_are_under_way(files: str, make_client: Make) -> None:
     client = make_client()
     with ThreadPoolExecutor(12) as pool:
-        list(pool.map(lambda k: client.download(f"{files}/slow/{k}", f"{k}"), range(12)))
+        list(pool.map(lambda k: download(client, f"{files}/slow/{k}", f"{k}"), range(12)))
     assert client.get_json(f"{files}/log")["at_once"] == 3
 
 
 def test_a_file_in_the_cache_is_not_fetched_again(files: str, make_client: Make) -> None:
     client = make_client()
-    found = [client.download(f"{files}/plain/file", "file") for _ in range(3)]
+    found = [download(client, f"{files}/plain/file", "file") for _ in range(3)]
     assert len(asked(client, files)) == 1
     assert {each.read_bytes() for each in found} == {BODY}
 
@@ -132,17 +132,17 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(
     files: str, make_client: Make, lines: list[str]
 ) -> None:
     client = make_client()
-    found = client.download(f"{files}/plain/file", "file")
+    found = download(client, f"{files}/plain/file", "file")
     found.write_bytes(BODY[:-1] + b"x")
-    assert client.download(f"{files}/plain/file", "file").read_bytes() == BODY
+    assert download(client, f"{files}/plain/file", "file").read_bytes() == BODY
     assert "is damaged" in lines[0]
 
 
 def test_a_file_from_another_address_is_another_file(files: str, make_client: Make) -> None:
     client = make_client()
-    client.download(f"{files}/plain/one", "file")
-    client.download(f"{files}/plain/one", "file", params={"edition": 2})
-    client.download(f"{files}/plain/two", "file")
+    download(client, f"{files}/plain/one", "file")
+    download(client, f"{files}/plain/one", "file", params={"edition": 2})
+    download(client, f"{files}/plain/two", "file")
     paths = [each["path"] for each in asked(client, files)]
     assert paths == ["/plain/one", "/plain/one?edition=2", "/plain/two"]
 
@@ -152,12 +152,12 @@ def test_another_hash_than_known_is_told_and_the_older_file_stays(
 ) -> None:
     client = make_client()
     known = hashlib.sha256(BODY).hexdigest()
-    client.download(f"{files}/plain/file", "file", sha256=known)
+    download(client, f"{files}/plain/file", "file", sha256=known)
     with pytest.raises(ServiceError, match=r"another SHA-256 .* changed there, or on the way"):
-        client.download(f"{files}/plain/new", "file", sha256="0" * 64)
+        download(client, f"{files}/plain/new", "file", sha256="0" * 64)
     assert (client.cache / "file").read_bytes() == BODY
     # What is unsized is known to be whole by its hash.
-    found = client.download(f"{files}/unsized/file", "other", sha256=known)
+    found = download(client, f"{files}/unsized/file", "other", sha256=known)
     assert found.read_bytes() == BODY
 
 
@@ -168,7 +168,7 @@ def test_a_check_decides_what_gets_its_name(files: str, make_client: Make) -> No
     client = make_client()
     # The service says half of its length: nothing but a look at the file can tell.
     with pytest.raises(ServiceError, match="150000 bytes of no use"):
-        client.download(f"{files}/plain-short/file", "file", check=refuse)
+        download(client, f"{files}/plain-short/file", "file", check=refuse)
     assert list(client.cache.iterdir()) == []
 
 
@@ -209,7 +209,7 @@ def test_a_client_that_was_stopped_asks_nothing(files: str, make_client: Make) -
     client = make_client()
     client.stop.set()
     with pytest.raises(ServiceError, match="stopped"):
-        client.download(f"{files}/plain/file", "file")
+        download(client, f"{files}/plain/file", "file")
     assert list(client.cache.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from basrelief.config import InputError
 from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.downloads import download
 from basrelief.sources.fetch.offers import Offer, bring, showing_bytes
 from basrelief.sources.licences import Credit
 
@@ -167,9 +168,10 @@ def test_a_kill_loses_no_file_that_had_come(
     code = f"""
 from pathlib import Path
 from basrelief.sources.fetch.client import Client
+from basrelief.sources.fetch.downloads import download
 client = Client(Path({str(cache)!r}), print, mirrors={{}})
 for k in range(100):
-    client.download(f"{files}/slow/{{k}}", f"{{k}}.bin")
+    download(client, f"{files}/slow/{{k}}", f"{{k}}.bin")
     print(k, flush=True)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -183,6 +185,6 @@ for k in range(100):
     assert {each.read_bytes() for each in whole} == {BODY}
     client = make_client()
     for k in range(3):
-        assert client.download(f"{files}/slow/{k}", f"{k}.bin").read_bytes() == BODY
+        assert download(client, f"{files}/slow/{k}", f"{k}.bin").read_bytes() == BODY
     paths = [each["path"] for each in client.get_json(f"{files}/log")["log"]]
     assert [paths.count(f"/slow/{k}") for k in range(3)] == [1, 1, 1]

@@ -15,6 +15,7 @@ from basrelief.sources.census import name_msoa
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ENGLAND, ONS
 from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.downloads import download
 from basrelief.sources.fetch.features import query_features
 from basrelief.sources.fetch.gazetteer import read_place_names
 from basrelief.sources.fetch.offers import EmptyPlaceError, Offer
@@ -218,7 +219,7 @@ def _read_names(client: Client, place: NamedPlace) -> dict[str, gpd.GeoDataFrame
 
 def _read_zip(client: Client, url: str, names: dict[str, str], bounds: Bounds) -> gpd.GeoDataFrame:
     """Read what lies near bounds from a zipped shapefile of a whole country."""
-    path = client.download(url, f"maps.gov.scot/{url.rpartition('/')[2]}")
+    path = download(client, url, f"maps.gov.scot/{url.rpartition('/')[2]}")
     try:
         with quiet_gdal():
             found = gpd.read_file(path, bbox=bounds, columns=list(names))

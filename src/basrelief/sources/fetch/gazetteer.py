@@ -13,6 +13,7 @@ from pyproj import Transformer
 
 from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.downloads import download
 from basrelief.sources.national_grid import NATIONAL_GRID
 
 WELSH = {
@@ -59,7 +60,7 @@ def read_place_names(client: Client) -> pd.DataFrame:
     """
     url = "https://www.arcgis.com/sharing/rest/content/items/208d9884575647c29f0dd5a1184e711a/data"
     kinds = {"LOC": 0, "BUA": 1, "PAR": 2, "COM": 3}
-    path = client.download(url, "www.arcgis.com/place-names-2024.zip", check=_check_names_zip)
+    path = download(client, url, "www.arcgis.com/place-names-2024.zip", check=_check_names_zip)
     with zipfile.ZipFile(path) as archive, archive.open(_find_csv(archive)) as file:
         # In the encoding of an old Windows; as UTF-8, Welsh and Gaelic names would not be found.
         table = pd.read_csv(file, encoding="cp1252", dtype=str)

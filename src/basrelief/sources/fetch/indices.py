@@ -15,7 +15,8 @@ from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ENGLAND, ONS
-from basrelief.sources.fetch.client import Client, NotThereError, ServiceError, read_kept
+from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
+from basrelief.sources.fetch.downloads import download, read_kept
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.population import read_people
 from basrelief.sources.fetch.rank_tables import read_scotland, read_wales
@@ -295,12 +296,12 @@ def _download(client: Client, edition: Edition, url: str) -> Path:
     # Read before the download, which writes over it.
     before = read_kept(client.cache / kept).get("sha256")
     try:
-        path = client.download(url, kept, check=lambda part: _check(part, edition))
+        path = download(client, url, kept, check=lambda part: _check(part, edition))
     except NotThereError:
         # Offices that move a file keep its name; elsewhere a wrong address is a fault to be told.
         if edition.other_url is None:
             raise
-        path = client.download(edition.other_url, kept, check=lambda part: _check(part, edition))
+        path = download(client, edition.other_url, kept, check=lambda part: _check(part, edition))
     found = hash_file(path)
     named = f"{edition.name} {edition.year} ({path.name})"
     if before is not None and before != found:

@@ -25,7 +25,8 @@ from basrelief.config import InputError
 from basrelief.hashes import hash_file
 from basrelief.run import Record, is_disk_full, read_json, replacing, write_json
 from basrelief.sources.archives import show_size
-from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host, read_kept
+from basrelief.sources.fetch.client import N_AT_ONCE, Client, name_host
+from basrelief.sources.fetch.downloads import download, read_kept
 from basrelief.sources.inputs import CREDITS, find_existing
 from basrelief.sources.licences import Credit
 
@@ -181,7 +182,7 @@ def _download(client: Client, offer: Offer, part: Path) -> Record:
     digest = hash_bytes(offer.url.encode()).hexdigest()[:10]
     kept = f"{name_host(offer.url)}/{digest}-{Path(offer.name).name}"
     # A copy in the folder and not a link: caches are emptied, and folders moved.
-    found = client.download(offer.url, kept, sha256=offer.sha256, check=offer.check)
+    found = download(client, offer.url, kept, sha256=offer.sha256, check=offer.check)
     shutil.copyfile(found, part)
     return read_kept(found)
 

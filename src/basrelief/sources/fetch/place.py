@@ -30,6 +30,7 @@ from basrelief.sources.census import COUNTRY_BY_LETTER
 from basrelief.sources.countries import Country
 from basrelief.sources.england import ONS
 from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
+from basrelief.sources.fetch.downloads import download
 from basrelief.sources.fetch.features import query_features, quote
 from basrelief.sources.fetch.gazetteer import WELSH, fold_name, read_place_names
 from basrelief.sources.fetch.ons import LAD, MSOA, WARD
@@ -260,8 +261,9 @@ def _find_wards(client: Client, name: str, around_m: float) -> list[_Hit]:
 
 def _find_msoas(client: Client, name: str, around_m: float) -> list[_Hit]:
     """Find MSOAs by the names that the House of Commons Library gives them."""
-    url = "https://houseofcommonslibrary.github.io/msoanames/MSOA-Names-Latest2.csv"
-    path = client.download(url, "houseofcommonslibrary.github.io/msoa-names-2021.csv", check=_check)
+    host = "houseofcommonslibrary.github.io"
+    url, kept = f"https://{host}/msoanames/MSOA-Names-Latest2.csv", f"{host}/msoa-names-2021.csv"
+    path = download(client, url, kept, check=_check)
     # With a mark at its beginning, which would hide the first heading.
     table = pd.read_csv(path, encoding="utf-8-sig", dtype=str)
     lad = next((c for c in table if str(c).lower() in ("localauthorityname", "laname")), None)
@@ -322,15 +324,10 @@ def _find_postcode(client: Client, code: str, around_m: float) -> NamedPlace:
 def _find_by_nominatim(client: Client, typed: str, around_m: float) -> list[_Hit]:
     """Ask OpenStreetMap's search: one request, kept in the cache, as its terms want it."""
     url = "https://nominatim.openstreetmap.org/search"
-    asked: dict[str, Any] = {
-        "q": typed,
-        "format": "jsonv2",
-        "countrycodes": "gb",
-        "polygon_geojson": 1,
-        "limit": 10,
-    }
+    asked: dict[str, Any] = {"q": typed, "format": "jsonv2", "countrycodes": "gb"}
+    asked |= {"polygon_geojson": 1, "limit": 10}
     kept = "nominatim/" + re.sub(r"[^a-z0-9]+", "-", typed.casefold()) + ".json"
-    path = client.download(url, kept, params=asked, check=_check)
+    path = download(client, url, kept, params=asked, check=_check)
     to_grid = Transformer.from_crs("EPSG:4326", NATIONAL_GRID, always_xy=True)
     hits = []
     for each in pd.read_json(path, dtype=False, orient="records").to_dict("records"):

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.downloads import download
 
 N_PAGE = 25_000
 """Rows that NOMIS gives at once to those without a key."""
@@ -88,7 +89,7 @@ def _read_page(client: Client, dataset: str, kind: str, offset: int) -> pd.DataF
 
     # By the month: what is the latest changes once a year, and a cache would never notice.
     kept = f"nomis/{dataset}-{kind}-{datetime.now(UTC):%Y-%m}-{offset}.csv"
-    path = client.download(URL.format(dataset), kept, params=asked, check=check)
+    path = download(client, URL.format(dataset), kept, params=asked, check=check)
     text = path.read_text(encoding="utf-8-sig")
     table = pd.read_csv(io.StringIO(text), dtype=columns)
     return table.rename(columns=str.upper)

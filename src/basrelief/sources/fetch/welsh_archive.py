@@ -22,6 +22,7 @@ from basrelief.config import InputError
 from basrelief.grid import Grid
 from basrelief.sources.archives import BROKEN
 from basrelief.sources.fetch.client import Client, ServiceError
+from basrelief.sources.fetch.downloads import download
 from basrelief.sources.fetch.heights import FOLDERS
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.national_grid import NATIONAL_GRID, locate_square, read_square
@@ -113,7 +114,7 @@ def _offer(survey: _Survey, product: Product) -> Offer:
     file = PurePosixPath(urlsplit(survey.url).path)
 
     def make(client: Client, part: Path) -> None:
-        path = client.download(survey.url, f"datamap.gov.wales/{file.name}", check=_check_zip)
+        path = download(client, survey.url, f"datamap.gov.wales/{file.name}", check=_check_zip)
         _write_metres(path, part, survey)
 
     year = "" if str(survey.year) in file.stem else f"{survey.year}_"

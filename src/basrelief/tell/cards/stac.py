@@ -21,7 +21,7 @@ from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
 from basrelief.chips.layers import Layer
-from basrelief.eyes import OVERLAY_WORDS
+from basrelief.eyes import OVERLAYS
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
@@ -223,7 +223,7 @@ def make_chips_item(facts: Facts) -> pystac.Item:
         about,
     )
     item.add_asset("pixels", pixels)
-    for name in OVERLAY_WORDS:
+    for name in OVERLAYS:
         if name in facts.samples.layers:
             item.add_asset(name, _describe_layer(name, facts.samples.layers[name]))
     index = pystac.Asset("../chips/chips.parquet", "Index", media_type=PARQUET, roles=["metadata"])

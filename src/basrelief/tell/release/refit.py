@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.counted import FILE as COUNTED
 from basrelief.chips.describe import describe_chips, rows_used
+from basrelief.chips.eye_tables import read_place_tables, write_place_tables
 from basrelief.chips.labelled import read_labels_without
 from basrelief.chips.membership import average_labels
 from basrelief.chips.pictures import read_picture_labels
@@ -30,7 +31,7 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.stage import evaluate_recipes
 from basrelief.learn.stage import train_recipes
 from basrelief.marks import is_finished, list_damaged, mark_of, run_stage
-from basrelief.run import Run, digest, read_json, read_record, replacing, write_json
+from basrelief.run import Run, digest, no_notes, read_json, read_record, replacing, write_json
 from basrelief.splits.stage import assign_splits
 from basrelief.stage_settings import PublishSettings
 from basrelief.tell.described import Described
@@ -67,8 +68,9 @@ def find_public_facts(
     Facts that no withheld label has a part in, still to be narrowed; and how they came about.
     """
     n_seen = count_withheld_labels(facts.samples, release, settings.publish)
-    if settings.data.crime is not None and facts.samples.has_places:
-        # Rates of areas shown hang on the counts of others, even of those whose own are unknown.
+    if facts.samples.has_places and (settings.data.crime is not None or settings.data.tables):
+        # Rates of areas shown hang on the counts of others, even of those whose own are unknown,
+        # and how a table is read on all its rows.
         n_seen = len(release.hidden)
     # A page that says nothing needs no fitting.
     if settings.publish.allow == "nothing" or not n_seen:
@@ -216,7 +218,7 @@ def _list_steps(settings: Settings, run: Run, release: Release) -> list[Step]:
         Step("chips", partial(_make_samples, settings, run, release), ("chips",)),
         Step("describe", partial(describe_chips, settings), ("describe",)),
         Step("split", partial(assign_splits, settings), ("splits",)),
-        Step("train", partial(train_recipes, settings), ("models",)),
+        Step("train", partial(train_recipes, settings), ("models", "features")),
         Step(
             "evaluate",
             partial(evaluate_recipes, settings),
@@ -238,15 +240,17 @@ def _explain_chips(settings: Settings, public: Run) -> None:
 
 def _make_samples(settings: Settings, run: Run, release: Release, public: Run) -> None:
     """Read labels once more, without the rows of areas and pictures that are not shown."""
-    samples = load_samples(run)
+    samples, tables = load_samples(run), dict[str, pd.DataFrame]()
     if samples.has_places:
         left_out = set(samples.areas["area_id"]) - release.shown
+        tables = read_place_tables(settings, no_notes(), samples.areas, [], left_out)
         labels = read_labels_without(settings, samples.targets, left_out, samples.areas)
     else:
         is_withheld = find_withheld_pictures(samples, release, settings.publish)
         only = set(samples.chips.loc[~is_withheld, "chip_id"])
         labels = read_picture_labels(settings, samples.targets, only)
     write_public_samples(run, public, release, settings.publish, labels)
+    write_place_tables(settings, no_notes(), public.chips, tables, load_samples(public).areas)
 
 
 def write_public_samples(

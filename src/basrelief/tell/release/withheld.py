@@ -36,6 +36,14 @@ ALWAYS_OPEN = (
     "the other files of the run folder, release/ among them: only public/ may be handed out",
 )
 
+RESTS_ON = (
+    "outlines of areas that are withheld, which boundaries give to all",
+    "what rasters and pictures show of their ground",
+    "whether they are withheld: by how many people live there and how much of the ground is shown",
+)
+"""What of areas that are withheld a published byte may hang on, and nothing else of them: no score,
+no count of crimes, and nothing that a table by area says."""
+
 MADE_OF_DENSE = ("dense", "stack", "kriged")
 """Kinds of recipes whose predictions are explained on the ground."""
 
@@ -56,11 +64,15 @@ def say_basis(basis: Basis, *, is_whole: bool) -> str:
 
 
 def list_protection(basis: Basis, *, is_whole: bool) -> dict[str, list[str]]:
-    """List what a withheld score is safe from once ``public/`` is handed out, and what not."""
+    """List what ``public/`` rests on of withheld areas, and what their scores are safe from."""
     if is_whole:
-        return {"safe_from": [], "not_safe_from": list(ALWAYS_OPEN)}
+        return {"rests_on": [], "safe_from": [], "not_safe_from": list(ALWAYS_OPEN)}
     of_models = () if basis.kind == "nothing" else OPEN_TO_MODELS
-    return {"safe_from": list(CLOSED), "not_safe_from": [*OPEN, *of_models, *ALWAYS_OPEN]}
+    return {
+        "rests_on": list(RESTS_ON),
+        "safe_from": list(CLOSED),
+        "not_safe_from": [*OPEN, *of_models, *ALWAYS_OPEN],
+    }
 
 
 def say_cure(publish: PublishSettings, *, of_pictures: bool) -> str:

@@ -1,7 +1,8 @@
-"""What else is known of a place's areas: tables by area, kept beside its chips."""
+"""Tables of what else is known of areas, for those of a place: kept beside its chips."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +20,18 @@ FOLDER = "tables"
 
 
 def read_place_tables(
-    settings: Settings, notes: Notes, areas: gpd.GeoDataFrame, targets: list[str]
+    settings: Settings,
+    notes: Notes,
+    areas: gpd.GeoDataFrame,
+    targets: list[str],
+    left_out: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Read the tables of ``[data.tables]`` for the areas of a place, by the eyes' names.
+
+    Parameters
+    ----------
+    left_out
+        Areas of which tables are read as if no row of theirs stood there.
 
     Raises
     ------
@@ -36,7 +46,9 @@ def read_place_tables(
     lookup = open_lookup(settings, areas)
     # As labels are: shares, rates and scores are averaged where areas were merged.
     carry = None if lookup is None else partial(lookup.carry_labels, notes=notes)
-    tables = read_eye_tables(settings, notes, areas["area_id"].tolist(), drawn, carry)
+    left_out = left_out if lookup is None else lookup.trace_back(left_out)
+    ids = areas["area_id"].tolist()
+    tables = read_eye_tables(settings, notes, ids, drawn, carry, left_out)
     refuse_answers(tables, pd.DataFrame(areas[targets]), settings, notes)
     return tables
 
