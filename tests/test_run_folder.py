@@ -313,7 +313,7 @@ def test_stages_read_from_stages_before_them() -> None:
 @pytest.mark.parametrize(
     ("change", "again"),
     [
-        ({"publish": {"min_population": 7}}, ["report"]),
+        ({"publish": {"min_population": 7}}, ["map", "report"]),
         ({"split": {"folds": 3}}, ["split", "train", "evaluate", "explain", "map", "report"]),
         ({"models": {"epochs": 3}}, ["train", "evaluate", "explain", "map", "report"]),
         ({"chips": {"size_px": 32}}, [stage.name for stage in STAGES]),

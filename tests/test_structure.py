@@ -33,7 +33,7 @@ ROOMS = [
 ]
 ROOMS += ["learn", "judge", "explain", "tell"]
 ROOMS += ["stages", "running", "estimates", "check", "commands", "signals"]
-WINGS = ["release", "maps", "page", "cards", "stage"]
+WINGS = ["release", "maps", "page", "resident", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 
 

@@ -129,6 +129,12 @@ class PublishSettings(StrictTable):
     reason: Prose | None = None
     """Why single chips may be shown; recorded, and required for them."""
 
+    authors: Annotated[list[Name], Field(min_length=1, max_length=50)] | None = None
+    """Who made the run, as the public page names them."""
+
+    contact: Annotated[Name, Field(max_length=200)] | None = None
+    """Where the public can ask: an e-mail address, a web address, or words."""
+
     min_population: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     """Fewest people behind a figure. The default is the smallest output area of the census
     of England and Wales (ONS): nothing is published there for fewer. 0: no such bound."""

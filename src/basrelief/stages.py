@@ -98,6 +98,8 @@ STAGES = (
         "Write the maps, with styles for QGIS.",
         "tell.maps.stage.write_maps",
         reads=("chips", "describe", "split", "train", "evaluate", "explain"),
+        # Classes are of the areas that may be published, so that both pages have the same.
+        sections=("publish",),
         writes=("maps",),
     ),
     Stage(

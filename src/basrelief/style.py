@@ -83,8 +83,8 @@ more and purple less, as in contributions: one colour never means both on a page
 INSIDE, OUTSIDE = "#a9c3d6", "#e08a3c"
 """Areas that the model was made for, and those it was not: apart in brightness too."""
 
-UNTOLD = "#dcdcdc"
-"""Areas whose figures are not published."""
+GROUND = "#c8c8c8"
+"""The lit ground under an area's colour, as a mean: what legends mix colours with."""
 
 OVER_MAPS = {
     "lowers": LOWERS,
@@ -92,7 +92,7 @@ OVER_MAPS = {
     "raises": RAISES,
     "inside": INSIDE,
     "outside": OUTSIDE,
-    "untold": UNTOLD,
+    "ground": GROUND,
     "outline": OUTLINE,
     "chosen": LIGHT["second"],
     "white": WHITE,

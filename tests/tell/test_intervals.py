@@ -71,7 +71,7 @@ def told(
     return run, LEVELS[request.param]
 
 
-@pytest.mark.parametrize("name", ["report.html", "public/report.html", "model_card.md"])
+@pytest.mark.parametrize("name", ["report.html", "model_card.md"])
 def test_no_range_of_a_skill_stands_without_what_it_holds(told: tuple[Run, str], name: str) -> None:
     run, level = told
     text = re.sub(r"<[^>]+>", " ", (run.folder / name).read_text(encoding="utf-8"))

@@ -108,6 +108,27 @@ def find_credits(settings: Settings, area_ids: Iterable[str | None]) -> InputCre
     return InputCredits(tuple(known), tuple(dict.fromkeys(usual)))
 
 
+def name_years(found: InputCredits, flown: int | None, used: int) -> InputCredits:
+    """Name the years that statements ask for.
+
+    Parameters
+    ----------
+    flown
+        Last year of flight, where it is known: that of heights.
+    used
+        Year in which the data were used: that of all others, as of heights of unknown years.
+    """
+
+    def complete(credit: Credit) -> Credit:
+        return credit.in_year(flown or used if "LIDAR" in credit.source else used)
+
+    return replace(
+        found,
+        known=tuple(map(complete, found.known)),
+        usual=tuple(map(complete, found.usual)),
+    )
+
+
 def credit_street(terms: Iterable[Record]) -> tuple[Credit, ...]:
     """Credit street pictures: a line for each service and licence, with who took them.
 

@@ -27,6 +27,10 @@ RANGES = {
 }
 """By target the least and the largest that is believed of it."""
 
+EDITIONS = {2008: 2010, 2012: 2015, 2015: 2019, 2022: 2025}
+"""Editions of the index by the middle of which year its people were counted, which its tables say;
+the scores speak of about that year."""
+
 IOD = PublishedIndex(
     credit=credit_open(
         "English Indices of Deprivation (ministry responsible for housing and local government)",

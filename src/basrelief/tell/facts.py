@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,16 @@ from basrelief.learn.recipes import KrigedRecipe, Recipe
 from basrelief.learn.shortening import label_recipes
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
-from basrelief.sources.credits import InputCredits, credit_street, find_credits
+from basrelief.sources.credits import InputCredits
 from basrelief.sources.inputs import TRUTH
 from basrelief.stage_settings import SCHEMES
 from basrelief.tell.described import Described, read_described
 from basrelief.tell.evaluation import Evaluation, read_evaluation, read_filtered
 from basrelief.tell.findings import Finding, beats_mean, find_findings
-from basrelief.tell.provenance import InputRole
+from basrelief.tell.provenance import InputRole, find_day, find_run_credits
 from basrelief.tell.publication import Publication
+from basrelief.tell.relief import FILE as RELIEF
+from basrelief.tell.relief import Relief, read_relief
 from basrelief.tell.training import tell_names
 from basrelief.tell.words import say_by_district
 
@@ -89,6 +92,12 @@ class Facts:
 
     credits: InputCredits = field(default_factory=InputCredits)
     """Whose the inputs are, as kept when they were fetched, or whose they usually are."""
+
+    judged_on: date | None = None
+    """The day on which the run was judged."""
+
+    relief: Relief | None = None
+    """The ground itself, small and lit from the side; None where the map stage drew none."""
 
     publication: Publication | None = None
     """What the public page says of itself; None on the analyst's."""
@@ -305,15 +314,10 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         joining=told(_find_joining(run, scores, judged)),
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
-        credits=_find_credits(settings, run, samples),
+        credits=find_run_credits(settings, run, samples),
+        judged_on=find_day(run),
+        relief=read_relief(run.owner.maps / RELIEF),
     )
-
-
-def _find_credits(settings: Settings, run: Run, samples: Samples) -> InputCredits:
-    """Find whose the inputs are: by their files, and of street pictures by their tables."""
-    street = read_json(run.chips / "chips.json").get("street")
-    told = credit_street(street["terms"]) if street else ()
-    return replace(find_credits(settings, samples.areas["area_id"]), told=told)
 
 
 def _check_finished(settings: Settings, run: Run) -> None:

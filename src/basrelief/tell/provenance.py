@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
+from basrelief.chips.store import Samples
 from basrelief.config import Settings
 from basrelief.eyes import OVERLAYS
 from basrelief.hashes import hash_inputs
-from basrelief.run import Run, write_json
+from basrelief.run import Run, read_json, write_json
+from basrelief.sources.credits import InputCredits, credit_street, find_credits, name_years
 from basrelief.sources.inputs import find_inputs
 
 LIBRARIES = ("basrelief", "torch", "timm", "scikit-learn", "numpy", "rasterio", "geopandas")
@@ -54,6 +59,20 @@ class InputRole:
 
     names: tuple[str, ...]
     """File names without their folders."""
+
+
+def find_day(run: Run) -> date:
+    """Find the day on which a run was judged, in universal time."""
+    return datetime.fromtimestamp(int(run.scores.stat().st_mtime), UTC).date()
+
+
+def find_run_credits(settings: Settings, run: Run, samples: Samples) -> InputCredits:
+    """Find whose the inputs are: by their files, and of street pictures by their tables."""
+    street = read_json(run.chips / "chips.json").get("street")
+    told = credit_street(street["terms"]) if street else ()
+    found = replace(find_credits(settings, samples.areas["area_id"]), told=told)
+    flown = samples.areas["flown_to"].max() if "flown_to" in samples.areas else np.nan
+    return name_years(found, None if np.isnan(flown) else int(flown), find_day(run).year)
 
 
 def list_versions() -> list[tuple[str, str]]:

@@ -10,13 +10,14 @@ from basrelief.tell.cards.cards import write_cards
 from basrelief.tell.cards.stac import write_items
 from basrelief.tell.facts import read_facts
 from basrelief.tell.models import read_models
-from basrelief.tell.page.report import draw_public_page, write_page
+from basrelief.tell.page.report import write_page
 from basrelief.tell.provenance import read_sources
-from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.gate import decide_release, find_bounds
 from basrelief.tell.release.models import list_offers
 from basrelief.tell.release.narrow import narrow_facts
 from basrelief.tell.release.public import publish_run
 from basrelief.tell.release.refit import find_public_facts
+from basrelief.tell.resident.page import draw_public_page
 
 
 def tell_run(settings: Settings, run: Run) -> None:
@@ -27,7 +28,8 @@ def tell_run(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it tells of has not run.
     """
-    settings = _drop_ground_bound(settings)
+    # Else all would be withheld of a run without rasters.
+    settings = settings.model_copy(update={"publish": find_bounds(settings)})
     sources = read_sources(settings, run)
     facts = replace(read_facts(settings, run), sources=sources)
     # Once for both cards and the catalogue: weights are hashed, and may be large.
@@ -43,11 +45,3 @@ def tell_run(settings: Settings, run: Run) -> None:
     publish_run(facts, narrowed, release, draw_public_page(narrowed), offers)
     write_cards(facts, narrowed, release, models)
     write_items(facts, models)
-
-
-def _drop_ground_bound(settings: Settings) -> Settings:
-    """Ask for no ground behind a figure where nothing looks at any: all would be withheld."""
-    if settings.data.kind != "tables":
-        return settings
-    publish = settings.publish.model_copy(update={"min_ground_covered": 0.0})
-    return settings.model_copy(update={"publish": publish})

@@ -227,6 +227,17 @@ def say_place(districts: Sequence[str], n_areas: int) -> str:
     return f"{n_areas:,} areas in {where}."
 
 
+def say_shown(n: int, n_areas: int) -> str:
+    """Say of how many areas figures are shown: in these words wherever it is said.
+
+    Examples
+    --------
+    >>> say_shown(99, 1140)
+    '99 of 1,140 areas shown'
+    """
+    return f"{n:,} of {n_areas:,} areas shown"
+
+
 def say_by_district(target: str) -> str:
     """Say of a target that some of its indicators are set by district; empty for most.
 

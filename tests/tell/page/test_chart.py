@@ -7,7 +7,7 @@ import re
 import pytest
 
 from basrelief.tell.page.chart import SHARES, Axis, Point, Row, Statement, choose_axis
-from basrelief.tell.page.report import make_environment
+from basrelief.tell.page.environment import make_environment
 from basrelief.tell.senses import SENSES
 
 SKILLS = Axis(-1.0, 1.0)
@@ -15,7 +15,7 @@ SKILLS = Axis(-1.0, 1.0)
 
 def draw(row: Row, axis: Axis) -> str:
     template = '{% from "macros.html.j2" import chart_rows %}{{ chart_rows([row], axis) }}'
-    return make_environment().from_string(template).render(row=row, axis=axis)
+    return make_environment("page").from_string(template).render(row=row, axis=axis)
 
 
 @pytest.mark.parametrize("sense", SENSES)

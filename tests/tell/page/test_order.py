@@ -67,19 +67,17 @@ def check_ranked(page: str) -> int:
 
 
 def test_areas_predicted_worst_are_in_order_of_the_first_number_shown(run: Run) -> None:
-    for name in ("report.html", "public/report.html"):
-        page = (run.folder / name).read_text(encoding="utf-8")
-        assert check_ranked(page) == 20
-        # By the prediction itself they are not: the mean of its training data differs.
-        ranked = (t for t in read_tables(cut_section(page, "targeting")) if t[0][0] == "rank")
-        for head, *rows in ranked:
-            predicted = [read_number(row[head.index("predicted")]) for row in rows]
-            assert predicted != sorted(predicted, reverse=True)
+    page = run.report.read_text(encoding="utf-8")
+    assert check_ranked(page) == 20
+    # By the prediction itself they are not: the mean of its training data differs.
+    ranked = (t for t in read_tables(cut_section(page, "targeting")) if t[0][0] == "rank")
+    for head, *rows in ranked:
+        predicted = [read_number(row[head.index("predicted")]) for row in rows]
+        assert predicted != sorted(predicted, reverse=True)
 
 
 def test_ranked_lists_of_a_real_run_are_in_order(town_run: Run) -> None:
-    for name in ("report.html", "public/report.html"):
-        assert check_ranked((town_run.folder / name).read_text(encoding="utf-8")) >= 20
+    assert check_ranked(town_run.report.read_text(encoding="utf-8")) >= 20
     listed = pd.read_csv(town_run.folder / "evaluate" / "targeting.csv")
     for _, mine in listed.groupby(["recipe", "target"]):
         assert mine["lift"].is_monotonic_decreasing

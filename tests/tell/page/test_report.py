@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import re
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.page import report
 from basrelief.tell.page.again import format_settings
 from basrelief.tell.page.looks import embed_picture
-from basrelief.tell.publication import Basis, Publication
+from basrelief.tell.stage import tell_run
 
 SETTINGS = Settings(
     data=DataSettings(images="pictures <one>", table="table.csv"),
@@ -188,10 +187,9 @@ def test_counts_and_removals_are_told(page: str) -> None:
 
 def test_what_was_odd_about_the_input_is_told_to_the_analyst_alone(run: Run, page: str) -> None:
     assert "<li>dsm.tif: &lt;b&gt;odd&lt;/b&gt;</li><li>E01000001 has no label</li>" in page
-    facts = replace(
-        read_facts(SETTINGS, run), publication=Publication(Basis("run"), True, "", "", ())
-    )
-    assert "E01000001" not in report.draw_page(facts)
+    public = run.folder / "public" / "report.html"
+    tell_run(SETTINGS, run)
+    assert "E01000001" not in public.read_text(encoding="utf-8")
 
 
 def test_the_same_run_gives_the_same_page(run: Run, page: str) -> None:

@@ -15,9 +15,11 @@ from basrelief.run import Run
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import report
 from basrelief.tell.page.chart import Point, Row, Statement, choose_axis
+from basrelief.tell.page.environment import make_environment
 from basrelief.tell.page.sections import SECTIONS, Section
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
+from basrelief.tell.resident.page import draw_public_page
 
 
 @pytest.fixture(scope="module")
@@ -40,49 +42,45 @@ def page(facts: Facts) -> str:
     return report.draw_page(facts)
 
 
-def add_section(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, words: str, *, is_public: bool
-) -> None:
+def add_section(monkeypatch: pytest.MonkeyPatch, folder: Path, words: str) -> None:
     """Put an imagined section, whose gather tells its ``told``, after the verdict."""
     (folder / "imagined.html.j2").write_text(words)
 
     def gather(facts: Facts) -> dict[str, Any]:
         return {"told": f"{len(facts.labels)} areas"}
 
-    section = Section("imagined", "An imagined section", gather, is_public=is_public)
+    section = Section("imagined", "An imagined section", gather)
     # The others' figures take seconds to draw, and none of them is looked at.
     monkeypatch.setattr(report, "SECTIONS", (SECTIONS[0], section))
-    environment = report.make_environment()
+    environment = make_environment("page")
     assert environment.loader is not None
     environment.loader = ChoiceLoader([environment.loader, FileSystemLoader(folder)])
-    monkeypatch.setattr(report, "make_environment", lambda: environment)
+    monkeypatch.setattr(report, "make_environment", lambda *wings: environment)
 
 
 def test_contents_list_the_sections_that_are_there_in_their_order(
-    page: str, narrowed: Facts
+    page: str,
 ) -> None:
-    for each in (page, report.draw_page(narrowed)):
-        contents = re.findall(r'<li><a href="#([^"]+)">', each[: each.index("</nav>")])
-        drawn = re.findall(r'<section id="([^"]+)"', each)
-        assert contents == [name for name in drawn if name != "library-licences"]
-        assert contents == [s.id for s in SECTIONS if s.id in contents]
+    contents = re.findall(r'<li><a href="#([^"]+)">', page[: page.index("</nav>")])
+    drawn = re.findall(r'<section id="([^"]+)"', page)
+    assert contents == [name for name in drawn if name != "library-licences"]
+    assert contents == [s.id for s in SECTIONS if s.id in contents]
 
 
-def test_a_section_stands_on_the_public_page_only_where_its_entry_says_so(
+def test_no_section_of_the_analysts_page_stands_on_the_public_page(
     facts: Facts, narrowed: Facts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for is_public in (False, True):
-        add_section(monkeypatch, tmp_path, "<p>Of {{ told }}.</p>", is_public=is_public)
-        assert "<p>Of 20 areas.</p>" in report.draw_page(facts)
-        assert ('href="#imagined"' in report.draw_page(narrowed)) == is_public
-        monkeypatch.undo()
+    add_section(monkeypatch, tmp_path, "<p>Of {{ told }}.</p>")
+    assert "<p>Of 20 areas.</p>" in report.draw_page(facts)
+    public = draw_public_page(narrowed)
+    assert [section.id for section in SECTIONS if f'href="#{section.id}"' in public] == []
 
 
 def test_a_template_knows_nothing_but_what_its_own_gather_tells(
     facts: Facts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("facts", "settings", "samples", "configuration", "sources", "pictures"):
-        add_section(monkeypatch, tmp_path, f"{{{{ {name} }}}}", is_public=False)
+        add_section(monkeypatch, tmp_path, f"{{{{ {name} }}}}")
         with pytest.raises(UndefinedError, match=f"'{name}' is undefined"):
             report.draw_page(facts)
         monkeypatch.undo()

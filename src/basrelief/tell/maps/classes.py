@@ -23,6 +23,10 @@ MIDDLE, MOST = 0.4, 0.8
 ENDS = (0.02, 0.98)
 """Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
 
+ALIKE = 1.25
+"""Widths whose largest are no more times their smallest than this have one colour: drawn in fifths
+they would look as if some areas were known better."""
+
 MOST_PLACES = 12
 """Decimal places beyond which values count as equal: no target differs by less."""
 
@@ -46,6 +50,11 @@ class Classes:
         """Find each value's class, from 0, (n,) each; −1 where there is no value."""
         found = np.searchsorted(np.array(self.breaks), values, side="right")
         return np.where(np.isfinite(values), found, -1)
+
+    def times(self, factor: int, places: int) -> Classes:
+        """Give the same classes of values that are told so many times as large."""
+        breaks = tuple(round(factor * edge, places) for edge in self.breaks)
+        return Classes(breaks, self.colours, places)
 
     def describe(self) -> Record:
         """Describe the classes to programs that draw them."""
@@ -93,6 +102,28 @@ def classify_values(values: Floats) -> Classes:
     # A class that no value can fall into would stand in the legend for nothing.
     breaks = breaks[(breaks > known.min()) & (breaks <= known.max())]
     return Classes(tuple(breaks.tolist()), _shade(SEQUENTIAL, len(breaks) + 1), places)
+
+
+def classify_widths(widths: Floats) -> Classes:
+    """Put widths of intervals into fifths; into one class where they hardly vary.
+
+    Parameters
+    ----------
+    widths : (n,)
+        NaN is left out.
+
+    Examples
+    --------
+    >>> classify_widths(np.array([1.0, 1.1, 1.2, np.nan])).breaks
+    ()
+    """
+    known = widths[np.isfinite(widths)]
+    if not len(known):
+        return classify_values(known)
+    low, high = np.quantile(known, ENDS)
+    if high > ALIKE * low:
+        return classify_values(known)
+    return Classes((), _shade(SEQUENTIAL, 1), count_decimals_of(known))
 
 
 def classify_residuals(residuals: Floats, places: int) -> Classes:

@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
-from rasterio.enums import Resampling
 from rasterio.shutil import copy as copy_raster
 
 from basrelief.names import name_file
 from basrelief.run import Record, Run, read_json
 from basrelief.style import DIVERGING
 from basrelief.tell.maps import qgis
-
-Singles = NDArray[np.float32]
+from basrelief.tell.small import Singles, read_small
 
 MAX_PX = 800
 """Longest side of a map as it is read to be shown, in cells."""
@@ -74,22 +70,6 @@ def name_raster(record: Record) -> str:
 def name_unit(record: Record) -> str:
     """Name the unit of a contribution map's cells, its target first."""
     return f"{record['target']}, {record['unit']}"
-
-
-def read_small(path: Path, longest: int) -> tuple[Singles, rasterio.Affine, object]:
-    """Read a raster with at most ``longest`` cells a side, averaged; NaN is nodata.
-
-    Returns
-    -------
-    Values (row, col), the transform of these cells, and the CRS.
-    """
-    with rasterio.open(path) as raster:
-        share = min(1.0, longest / max(raster.shape))
-        shape = tuple(max(1, round(side * share)) for side in raster.shape)
-        # Averaged as it is read: a map of a whole county need not fit into memory.
-        values = raster.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
-        scale = rasterio.Affine.scale(raster.width / shape[1], raster.height / shape[0])
-        return values.astype(np.float32).filled(np.nan), raster.transform @ scale, raster.crs
 
 
 def find_reach(values: Singles) -> float:

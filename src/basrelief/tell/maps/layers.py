@@ -14,8 +14,14 @@ from basrelief.reader import SHARED
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.gains import read_added, say_gain
-from basrelief.tell.maps.classes import Classes, classify_residuals, classify_values
-from basrelief.tell.words import name_scheme, name_target
+from basrelief.tell.maps.classes import (
+    Classes,
+    classify_residuals,
+    classify_values,
+    classify_widths,
+)
+from basrelief.tell.release.gate import find_open
+from basrelief.tell.words import format_number, name_scheme, name_target
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
 """Columns that every layer has; numbers are in the target's unit."""
@@ -75,6 +81,18 @@ class MapLayer:
         # What was not measured is not known to lie outside.
         is_outside: pd.Series[bool] = self.table["is_inside"].eq(False).fillna(False).astype(bool)
         return is_outside
+
+    @property
+    def says_width(self) -> str:
+        """That all intervals are about equally wide, in a sentence; empty where they are not."""
+        known = self.width.dropna()
+        if self.widths.breaks or known.empty:
+            return ""
+        low, high = (format_number(end, self.widths.places) for end in (known.min(), known.max()))
+        return (
+            f"All intervals are about equally wide ({low} to {high}), so they have one colour: no "
+            "area is known much better than another."
+        )
 
     @property
     def n_predicted(self) -> int:
@@ -148,12 +166,15 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
 def _make_layer(
     facts: Facts, table: gpd.GeoDataFrame, finding: Finding | None, target: str
 ) -> MapLayer:
-    """Choose the classes of one target's map."""
+    """Choose the classes of one target's map: of areas that may be published, on every page."""
     recipe, scheme = facts.shown[target], facts.shown_scheme
-    observed = table["observed"].to_numpy(np.float64)
+    is_open = table["area_id"].isin(find_open(facts))
+    # Where none may be, there is no public map that this one could differ from.
+    mine = table[is_open] if table.loc[is_open, "predicted"].notna().any() else table
+    observed = mine["observed"].to_numpy(np.float64)
     # Predictions have the classes of what was observed: with their own they would look as varied.
-    classes = classify_values(observed if np.isfinite(observed).any() else table["predicted"])
-    width = (table["upper_80"] - table["lower_80"]).to_numpy(np.float64)
+    classes = classify_values(observed if np.isfinite(observed).any() else mine["predicted"])
+    width = (mine["upper_80"] - mine["lower_80"]).to_numpy(np.float64)
     return MapLayer(
         target=target,
         recipe=recipe,
@@ -162,8 +183,8 @@ def _make_layer(
         held_out=name_scheme(scheme, facts.settings),
         table=table,
         classes=classes,
-        residuals=classify_residuals(table["residual"].to_numpy(np.float64), classes.places),
-        widths=classify_values(width),
+        residuals=classify_residuals(mine["residual"].to_numpy(np.float64), classes.places),
+        widths=classify_widths(width),
         finding=finding,
         by_district=facts.say_by_district(target),
         preferred=facts.find_preferred(target),

@@ -11,11 +11,13 @@ from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.contributions import read_contributions, write_rasters
 from basrelief.tell.maps.geopackage import list_layers, write_geopackage, write_parquet
 from basrelief.tell.maps.layers import gather_layers
+from basrelief.tell.maps.relief import write_relief
 from basrelief.tell.maps.static_maps import draw_static
+from basrelief.tell.relief import FILE as RELIEF
 
 
 def write_maps(settings: Settings, run: Run) -> None:
-    """Write ``maps/`` anew: layers with styles, contribution maps, and a drawing a target.
+    """Write ``maps/`` anew: layers with styles, contribution maps, relief, a drawing a target.
 
     ``areas.gpkg`` has one layer a target, ``areas.parquet`` one row an area, ``layers.json``
     says whose predictions they are. Pictures have no places, so there is no folder for them.
@@ -25,7 +27,8 @@ def write_maps(settings: Settings, run: Run) -> None:
     InputError
         If a stage that it draws from has not run.
     """
-    layers = gather_layers(read_facts(settings, run))
+    facts = read_facts(settings, run)
+    layers = gather_layers(facts)
     if not layers:
         # Maps of an earlier run would be taken for this one's.
         shutil.rmtree(run.maps, ignore_errors=True)
@@ -40,4 +43,5 @@ def write_maps(settings: Settings, run: Run) -> None:
             drawing = part / f"{name_file(layer.target)}.svg"
             drawing.write_text(draw_static(layer), encoding="utf-8")
         write_rasters(read_contributions(run), run, part)
+        write_relief(facts.samples, part / RELIEF)
     run.say(f"map: {len(layers)} layers of {len(layers[0].table)} areas in {run.maps}")

@@ -1,1 +1,1 @@
-"""The report's page: its sections, charts and words."""
+"""The analyst's page: its sections, charts and words."""

@@ -12,7 +12,7 @@ from basrelief.run import Record, Run, replacing
 from basrelief.tell.facts import select
 from basrelief.tell.intervals import name_level, say_intervals, write_range
 from basrelief.tell.page.chart import Axis, Chart, Point, Row, Statement, choose_axis
-from basrelief.tell.page.report import make_environment
+from basrelief.tell.page.environment import make_environment
 from basrelief.tell.senses import SENSES, tell_comparison
 from basrelief.tell.words import (
     format_number,
@@ -100,7 +100,7 @@ def draw_comparison(found: Comparison, settings: Settings, runs: tuple[Run, Run]
     schemes = sorted(found.schemes, key=lambda scheme: scheme != found.listed)
     parts = [part for scheme in schemes if (part := _show_scheme(found, scheme, settings))]
     page: str = (
-        make_environment()
+        make_environment("page")
         .get_template("comparison.html.j2")
         .render(
             mark=MARK,

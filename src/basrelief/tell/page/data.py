@@ -59,13 +59,9 @@ def gather(facts: Facts) -> dict[str, Any]:
         "daily": _show_daily_crimes(described.daily_crimes),
         "counts": list_counts(described.counts),
         "one_colour": described.one_colour,
-        # They name files and single areas.
-        "notes": () if facts.is_public else described.notes,
-        # Quartiles are single areas' scores, and stay out of the public summary.
-        "spread": "mean and spread" if facts.is_public else "spread and quartiles",
+        "notes": described.notes,
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
         "summary": list_summary(summary),
-        "places": 2 if facts.is_public else 3,
     }
 
 
@@ -207,13 +203,8 @@ def _draw_areas(facts: Facts) -> list[Panel]:
     areas = facts.samples.areas
     n_used = int(areas["is_used"].sum())
     rest = len(areas) - n_used
-    # In public an outline must not say whether an area was withheld or never counted.
-    if facts.is_public:
-        caption = f"{n_used} areas whose figures are shown (filled); {rest} others."
-        alt = f"Map. {caption}"
-    else:
-        caption = f"{n_used} areas that count (filled); {rest} others touched."
-        alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
+    caption = f"{n_used} areas that count (filled); {rest} others touched."
+    alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
     return [Panel(drawn_maps.draw_coverage(areas, alt), caption)]
 
 

@@ -22,12 +22,12 @@ from basrelief.tell.maps.contributions import (
     choose_contribution,
     find_reach,
     read_contributions,
-    read_small,
 )
 from basrelief.tell.page import drawn_maps
 from basrelief.tell.page.checks import draw_move_panels, show_tests
 from basrelief.tell.page.doubts import is_doubted, say_doubt
 from basrelief.tell.page.kinds import show_heat, show_kinds
+from basrelief.tell.small import read_small
 from basrelief.tell.words import (
     count_decimals,
     format_number,

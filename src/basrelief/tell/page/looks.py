@@ -55,13 +55,9 @@ def _show_heat(heat: HeatPicture) -> Panel:
         f"{record['share_positive']:.0%} of the heat raises the prediction, "
         f"{record['share_negative']:.0%} lowers it."
     )
-    # Of a picture that may be handed out nobody is told which chip it is.
-    named = _name_chip(record) if "chip_id" in record else ""
-    alt = (
-        f"Chip{f' {named}' if named else ''}. Left the chip, right the same in grey under its "
-        f"heat: {shares}"
-    )
-    return Panel(embed_picture(heat.picture, alt), named or shares)
+    named = _name_chip(record)
+    alt = f"Chip {named}. Left the chip, right the same in grey under its heat: {shares}"
+    return Panel(embed_picture(heat.picture, alt), named)
 
 
 def _name_chip(record: Record) -> str:

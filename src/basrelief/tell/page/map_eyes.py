@@ -16,7 +16,7 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
 
     Returns
     -------
-    None where LIDAR is the only eye, and on the public map; else ``recipe``, ``names`` (of the
+    None where LIDAR is the only eye; else ``recipe``, ``names`` (of the
     parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where
     unknown.
     """

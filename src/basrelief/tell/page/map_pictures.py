@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from pyproj import Transformer
+from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.warp import calculate_default_transform, reproject
 
 from basrelief.run import Record, Run
 from basrelief.style import LOWERS, RAISES, read_rgb
-from basrelief.tell.maps.contributions import MAX_PX, Singles, find_reach, read_small
+from basrelief.tell.maps.contributions import MAX_PX, find_reach
+from basrelief.tell.small import Singles, read_small
 from basrelief.tell.words import name_layer
 
 MAX_BYTES = 1_400_000
@@ -24,8 +25,8 @@ N_SHADES = 15
 """Steps of either colour; more are not seen, and make the file larger."""
 
 
-WEB = "EPSG:3857"
-"""What web maps draw in: a picture warped to it needs only its corners."""
+WEB, DEGREES = "EPSG:3857", "EPSG:4326"
+"""What web maps draw in: a picture warped to it needs only its corners. Told in degrees."""
 
 
 def make_map_picture(record: Record, run: Run) -> Record | None:
@@ -41,7 +42,7 @@ def make_map_picture(record: Record, run: Run) -> Record | None:
     path = run.folder / record["file"]
     longest = MAX_PX
     while True:
-        values, corners = warp_to_web(path, longest)
+        values, corners = warp_to_web(*read_small(path, longest))
         reach = find_reach(values)
         if not reach > 0:
             return None
@@ -55,14 +56,15 @@ def make_map_picture(record: Record, run: Run) -> Record | None:
     return about | {"recipe": record["recipe"], "layer": name_layer(record["layer"])}
 
 
-def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
-    """Read a raster small and warp it to the web's projection.
+def warp_to_web(
+    values: Singles, transform: Affine, crs: object
+) -> tuple[Singles, list[list[float]]]:
+    """Warp a raster, (row, col) with NaN for nodata, to the web's projection.
 
     Returns
     -------
     Values (row, col) with NaN outside, and the corners as `make_map_picture` gives them.
     """
-    values, transform, crs = read_small(path, longest)
     height, width = values.shape
     west, north = transform @ (0, 0)
     east, south = transform @ (width, height)
@@ -83,7 +85,7 @@ def warp_to_web(path: Path, longest: int) -> tuple[Singles, list[list[float]]]:
         resampling=Resampling.nearest,
     )
     ends = [to_web @ corner for corner in ((0, 0), (n_cols, 0), (n_cols, n_rows), (0, n_rows))]
-    to_degrees = Transformer.from_crs(WEB, "EPSG:4326", always_xy=True)
+    to_degrees = Transformer.from_crs(WEB, DEGREES, always_xy=True)
     # To the centimetre.
     corners = [[round(angle, 7) for angle in to_degrees.transform(*end)] for end in ends]
     return warped, corners

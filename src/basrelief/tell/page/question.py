@@ -8,7 +8,6 @@ from typing import Any
 from basrelief.config import Settings
 from basrelief.eyes import name_eye
 from basrelief.learn.knowledge import DISTRICT, LIDAR, PLACE, find_eyes, sees_lidar
-from basrelief.learn.recipe_files import list_recipes
 from basrelief.sources.inputs import list_typed
 from basrelief.tell.facts import Facts
 from basrelief.tell.provenance import ROLES
@@ -19,13 +18,13 @@ from basrelief.typed import Typed
 def gather(facts: Facts) -> dict[str, Any]:
     """Gather the question in words, what was predicted by what, and the files given."""
     settings, data = facts.settings, facts.settings.data
-    # The public does not know the recipes by their names.
-    recipes = _describe_recipes(facts) if facts.is_public else [("Recipes", _list_recipes(facts))]
     return {
         "question": say_question(settings, facts.joined),
-        "terms": [("Predicted", write_targets(facts.samples.targets)), *recipes],
-        # Files by name can tell where ground lies, and who worked on it.
-        "files": [] if facts.is_public else _list_files(settings),
+        "terms": [
+            ("Predicted", write_targets(facts.samples.targets)),
+            ("Recipes", _list_recipes(facts)),
+        ],
+        "files": _list_files(settings),
         "least_ground": settings.chips.min_area_coverage if data.has_rasters else None,
     }
 
@@ -36,15 +35,6 @@ def _list_recipes(facts: Facts) -> str:
     others = [name for name in scored if name not in facts.asked]
     rest = f"; to be beaten: {', '.join(others)}" if others else ""
     return f"{', '.join(facts.asked)}{rest}"
-
-
-def _describe_recipes(facts: Facts) -> list[tuple[str, str]]:
-    """Describe the recipes asked for to those who do not know the package's."""
-    about = {recipe.name: recipe.about for recipe in list_recipes()}
-    return [
-        (name, about.get(facts.find_code(name)) or "a recipe of the analyst's own")
-        for name in facts.asked
-    ]
 
 
 def _list_files(settings: Settings) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from typing import Any
 from basrelief.run import Record
 from basrelief.tell.evaluation import N_LISTED
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.findings import say_unshown
 from basrelief.tell.page.chart import SHARES, Point, Row, Statement
 from basrelief.tell.words import (
     format_number,
@@ -48,10 +47,8 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         "lists": [found for found in lists if found["rows"]],
         "is_one_target": len(facts.shown) == 1,
         "n_listed": N_LISTED,
-        "unshown": say_unshown(failing) if facts.is_public else [],
         "table": [record for record in targeting if record["recipe"] in told],
         "held_out": name_scheme(facts.shown_scheme, facts.settings),
-        "is_public": facts.is_public,
         "n_held": sum(tell_hits(record) != "even" for record in mine),
         "n_tried": len(mine),
     }

@@ -130,7 +130,6 @@ def gather(facts: Facts) -> dict[str, Any]:
         "few": warn_of_few(findings),
         "warning": warn_of_leak(asked, facts.leakage, settings),
         "random": warn_of_random(facts.schemes),
-        "publication": facts.publication,
     }
 
 

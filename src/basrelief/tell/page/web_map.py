@@ -13,17 +13,19 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry import mapping
 
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
-from basrelief.tell.findings import say_unshown
 from basrelief.tell.maps.contributions import choose_contribution, read_contributions
 from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page.map_eyes import show_eyes
 from basrelief.tell.page.map_ground import show_sums
 from basrelief.tell.page.map_pictures import make_map_picture
+from basrelief.tell.page.map_place import find_districts
 from basrelief.tell.senses import SENSES
+from basrelief.tell.words import say_shown
 
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""
@@ -34,19 +36,15 @@ MAX_VERTICES = 150_000
 SHARE_SEEN = 1 / 2000
 """Share of the place's width below which a corner is not seen, however large the screen."""
 
-NOT_PUBLISHED = "not published"
-"""What the public map calls an area without figures, whatever the reason."""
+SCRIPTS = ("map-drawing.js", "map-webgl.js", "map-panes.js")
+"""Scripts of every map, each of which needs those before it."""
 
 EXTRA_PLACES = 2
 """Digits that values keep beyond those shown, so that differences come out right."""
 
 
 def gather(facts: Facts) -> dict[str, Any] | None:
-    """Gather what the map of the report needs; None where nothing was predicted in a place.
-
-    Facts that may be handed out know no run folder: so nothing finer than areas lies over a
-    public map, nor does it tell what an area's ground adds.
-    """
+    """Gather what the map of the report needs; None where nothing was predicted in a place."""
     layers = gather_layers(facts)
     if not layers:
         return None
@@ -58,24 +56,46 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         for layer in layers
     ]
     n_predicted = max(layer.n_predicted for layer in layers)
+    told = {"map-ground.js": "ground", "map-eyes.js": "eyes"}
+    extra = [script for script, key in told.items() if any(layer[key] for layer in shown)]
     return {
         "targets": [layer.name for layer in layers],
-        "held_out": layers[0].held_out,
-        "unshown": say_unshown(facts.find_failing()) if facts.is_public else [],
-        # In public nobody is told why an area has no figures.
-        "blank": NOT_PUBLISHED if facts.is_public else "",
-        "has_sums": any(layer["ground"] for layer in shown),
-        "has_eyes": any(layer["eyes"] for layer in shown),
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
-        "n_predicted": n_predicted,
-        "n_areas": len(layers[0].table),
-        "areas": embed_json(write_geojson(layers[0].table)),
-        "layers": embed_json(json.dumps(shown, separators=(",", ":"), allow_nan=False)),
+        "shown": say_shown(n_predicted, len(layers[0].table)),
+        **embed_map(layers[0].table, shown, [*extra, "map.js"]),
+    }
+
+
+def embed_map(
+    areas: gpd.GeoDataFrame, layers: Sequence[Record], scripts: Sequence[str]
+) -> dict[str, Any]:
+    """Gather what stands in the page of a map: its data, its library, and its scripts by name.
+
+    Parameters
+    ----------
+    areas
+        As `write_geojson` takes them.
+    layers
+        As `describe_layer` gives them, in the order of the areas.
+    scripts
+        The page's own, which follow those that all maps have.
+    """
+    polygons = simplify_areas(areas)
+    return {
+        "areas": embed_json(write_geojson(areas, polygons)),
+        "layers": embed_json(_pack(layers)),
+        "districts": embed_json(_pack(find_districts(areas, polygons))),
+        "relief": None,
         "library": read_library("maplibre-gl.js"),
         "library_style": read_library("maplibre-gl.css"),
         "licences": read_licences(),
+        "scripts": [*SCRIPTS, *scripts],
     }
+
+
+def _pack(told: Any) -> str:
+    return json.dumps(told, separators=(",", ":"), allow_nan=False)
 
 
 def describe_layer(layer: MapLayer) -> Record:
@@ -83,7 +103,7 @@ def describe_layer(layer: MapLayer) -> Record:
     places = layer.classes.places
     table = layer.table.rename(columns={"lower_80": "low", "upper_80": "high"})
     values = {
-        name: _list_values(table[name], places + EXTRA_PLACES)
+        name: list_values(table[name], places + EXTRA_PLACES)
         for name in ("observed", "predicted", "low", "high")
     }
     # Three values for the script: inside, outside, and not measured.
@@ -100,6 +120,7 @@ def describe_layer(layer: MapLayer) -> Record:
         "scores": layer.classes.describe(),
         "residuals": layer.residuals.describe(),
         "widths": layer.widths.describe(),
+        "says_width": layer.says_width,
         **values,
         "inside": [None if pd.isna(value) else int(value) for value in is_inside],
     }
@@ -111,29 +132,31 @@ def _find_overlay(facts: Facts, layer: MapLayer, records: Sequence[Record]) -> R
     return make_map_picture(record, facts.run) if record else None
 
 
-def write_geojson(areas: gpd.GeoDataFrame) -> str:
-    """Write areas as GeoJSON for the web: in degrees, simplified as far as is not seen.
-
-    The feature's ``id`` is the row's number; neighbours keep the borders that they share.
+def write_geojson(areas: gpd.GeoDataFrame, polygons: NDArray[Any]) -> str:
+    """Write areas as GeoJSON for the web; the feature's ``id`` is the row's number.
 
     Parameters
     ----------
     areas
-        Rows with ``area_id``, and names where they are known, in any CRS.
+        Rows with ``area_id``, and names where they are known.
+    polygons : (n,)
+        As `simplify_areas` gives them.
     """
     names = [name for name in ("area_id", "area_name", "district") if name in areas]
     told = areas[names].assign(flown=_say_flown(areas))
     properties = told.astype(object).where(told.notna(), None).to_dict("records")
     features = [
         {"type": "Feature", "id": row, "properties": named, "geometry": mapping(polygon)}
-        for row, (named, polygon) in enumerate(zip(properties, simplify_areas(areas), strict=True))
+        for row, (named, polygon) in enumerate(zip(properties, polygons, strict=True))
     ]
     collection = {"type": "FeatureCollection", "features": features}
-    return json.dumps(collection, separators=(",", ":"), allow_nan=False)
+    return _pack(collection)
 
 
 def simplify_areas(areas: gpd.GeoDataFrame) -> Any:
-    """Simplify outlines, and turn them into longitude and latitude, rounded.
+    """Simplify outlines as far as is not seen, and turn them into longitude and latitude, rounded.
+
+    Neighbours keep the borders that they share.
 
     Returns
     -------
@@ -206,7 +229,7 @@ def _say_flown(areas: pd.DataFrame) -> list[str | None]:
     ]
 
 
-def _list_values(values: pd.Series[float], places: int) -> list[float | None]:
+def list_values(values: pd.Series[float], places: int) -> list[float | None]:
     """List values rounded, null where there is none."""
     rounded = values.round(places).to_numpy(np.float64)
     return [float(value) if np.isfinite(value) else None for value in rounded]

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from basrelief.config import Settings
 from basrelief.sources.census import RESIDENTS
 from basrelief.stage_settings import PublishSettings
+from basrelief.tell.facts import Facts
 from basrelief.tell.publication import Withheld
 
 MIN_BEHIND = 10
@@ -91,6 +93,27 @@ def decide_release(areas: pd.DataFrame, publish: PublishSettings) -> Release:
         ),
         population=say_population(used, publish),
     )
+
+
+def find_bounds(settings: Settings) -> PublishSettings:
+    """Find the bounds that hold: no ground is asked for where nothing looks at any."""
+    if settings.data.kind != "tables":
+        return settings.publish
+    return settings.publish.model_copy(update={"min_ground_covered": 0.0})
+
+
+def find_open(facts: Facts) -> frozenset[str]:
+    """Find the areas whose figures may be handed out: classes of maps are of these on every page.
+
+    Parameters
+    ----------
+    facts
+        Of a run, or narrowed already.
+    """
+    areas = facts.samples.areas
+    if facts.is_public:
+        return frozenset(areas.loc[areas["is_used"].astype(bool), "area_id"])
+    return decide_release(areas, find_bounds(facts.settings)).shown
 
 
 def count_people(areas: pd.DataFrame) -> NDArray[np.float64]:

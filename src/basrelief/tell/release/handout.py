@@ -13,6 +13,7 @@ import shapely
 from basrelief.names import guard_table
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts
+from basrelief.tell.release.gate import find_open
 
 FIGURES = {
     "y_pred": "predicted",
@@ -28,6 +29,20 @@ SIGNIFICANT = 4
 NOTE = (
     "Figures of areas, each predicted while it was held out. Sources, licences, columns: areas.md"
 )
+
+
+def list_tables(facts: Facts) -> list[str]:
+    """List the tables that are handed out beside the page, by file name.
+
+    Parameters
+    ----------
+    facts
+        As `narrow_facts` leaves them.
+    """
+    if not find_open(facts):
+        return []
+    outlines = ["areas.geojson"] if facts.samples.has_places else []
+    return ["areas.csv", *outlines, "areas.md"]
 
 
 def tabulate_public(facts: Facts) -> pd.DataFrame:

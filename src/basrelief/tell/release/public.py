@@ -1,7 +1,7 @@
 """The public folder: the page and tables that may be handed out, and the record of what is not.
 
-The page is drawn as the analyst's is, from facts that were narrowed before (`narrow`), of the
-sections that `page.sections` lists as public: what is not on that list is not published.
+The page is a page of its own (`tell.resident`), drawn from facts that were narrowed before
+(`narrow`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import list_protection, say_cure
 from basrelief.tell.templates import open_templates
-from basrelief.tell.words import name_known, name_target
+from basrelief.tell.words import name_known, name_target, say_shown
 
 
 def publish_run(
@@ -44,12 +44,14 @@ def publish_run(
     with replacing(facts.run.folder / "public") as part:
         part.mkdir()
         (part / "report.html").write_text(page, encoding="utf-8")
-        if is_open and release.shown:
+        # The page links to these very files.
+        tables = handout.list_tables(narrowed) if is_open else []
+        if tables:
             table = handout.tabulate_public(narrowed)
             handout.write_csv(table, part / "areas.csv")
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
-            if narrowed.samples.has_places:
-                handout.write_outlines(narrowed, table, part / "areas.geojson")
+        if "areas.geojson" in tables:
+            handout.write_outlines(narrowed, table, part / "areas.geojson")
     # After the folder: it lists what really lies there.
     write_record(facts, narrowed, release, offers)
     if not is_open:
@@ -61,8 +63,8 @@ def publish_run(
         facts.run.say(f"report: public/ shows no figure. {cure}")
         return
     facts.run.say(
-        f"report: public/ shows {len(release.shown)} areas, {len(release.hidden)} are withheld; "
-        "publish.json says why"
+        f"report: public/: {say_shown(len(release.shown), len(facts.samples.areas))}, "
+        f"{len(release.hidden)} withheld; publish.json says why"
     )
 
 

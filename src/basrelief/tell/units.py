@@ -1,0 +1,70 @@
+"""Units of scores in words, and which end of them is worse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from basrelief.chips.since import SINCE
+from basrelief.sources.iod import SHARE
+from basrelief.sources.ranks import SUFFIX
+from basrelief.sources.targets import DOMAINS, RANGES, TARGETS
+
+# As the technical report of the English index defines its domains of income and employment.
+PEOPLE = {
+    "income": "people in families with low incomes",
+    "employment": "people of working age who are kept out of work",
+    "idaci": "children in families with low incomes",
+    "idaopi": "people of 60 and over with low incomes",
+    "adult_skills": "adults with few skills or little English",
+}
+"""Of whom a share is told, by target."""
+
+COUNTED = {name: span for name, span in RANGES.items() if name not in DOMAINS and span[1] >= 1e4}
+"""Targets that are rates of recorded crime."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How the numbers of a target are told to people."""
+
+    factor: int
+    """What a number is multiplied by before it is told."""
+
+    words: str
+    """What stands behind it."""
+
+    meaning: str
+    """What it counts, or that it is a score without a natural unit."""
+
+    is_worse_up: bool | None
+    """Whether more is worse; None where nobody knows."""
+
+
+def find_unit(target: str, *, has_crimes: bool = False) -> Unit:
+    """Find how the numbers of a target are told.
+
+    Parameters
+    ----------
+    has_crimes
+        Whether the run counted crimes: what is no score of an index is then one of their rates.
+
+    Examples
+    --------
+    >>> find_unit("income").words, find_unit("health").words
+    (' in 100', '')
+    """
+    if target in PEOPLE and RANGES.get(target) == SHARE:
+        return Unit(100, " in 100", f"How many in 100: {PEOPLE[target]}.", True)
+    if target in COUNTED or (has_crimes and target not in TARGETS):
+        words = "Crimes that the police wrote down, in a year for 1,000 people."
+        return Unit(1, " a year", words, True)
+    known = target.removesuffix(SINCE)
+    is_worse_up = True if known in TARGETS or known.removesuffix(SUFFIX) in DOMAINS else None
+    return Unit(1, "", "A score, which has no unit of its own.", is_worse_up)
+
+
+def say_direction(unit: Unit) -> str:
+    """Say which end of a target is worse; of a user's own numbers, that it is not known."""
+    if unit.is_worse_up is None:
+        return "Which end is worse is not known."
+    return "Higher is worse."
