@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import basrelief
-from basrelief import cli, running
+from basrelief import commands, running
 from basrelief.config import InputError, Settings
 from basrelief.marks import is_finished, read_mark, unmark_stage
 from basrelief.run import FORMAT, Run, check_format, read_json, write_json
@@ -277,7 +277,7 @@ def test_every_stage_and_every_reader_has_a_public_function() -> None:
 
 
 def test_what_predicts_on_the_command_line_has_public_names() -> None:
-    tree = ast.parse(Path(cli.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(commands.__file__).read_text(encoding="utf-8"))
     command = next(each for each in tree.body if getattr(each, "name", "") == "predict")
     imported = {
         name.name

@@ -137,8 +137,8 @@ def test_a_recipe_is_guessed_and_one_that_is_finer_than_areas_stays(
     run, out = Run(town_run.folder, quiet=True), tmp_path / "out"
     with pytest.raises(InputError, match=r"'relief-statistcs'.*Did you mean relief-statistics\?"):
         export_model(run, "relief-statistcs", out)
-    with pytest.raises(InputError, match=r"'vgg16': it predicts single chips.*relief-statistics"):
-        export_model(run, "vgg16", out)
+    with pytest.raises(InputError, match=r"'small': it predicts single chips.*relief-statistics"):
+        export_model(run, "small", out)
     assert not out.exists()
 
 

@@ -44,7 +44,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_final_model_and_the_chips_have_an_item(items: dict[str, Any], town_run: Run) -> None:
     models = {f"model-{model.name}" for model in read_models(town_run)}
     assert {"model-small", "model-relief-statistics"} <= models
-    assert set(items) == models | {"catalog", "chips"}
+    assert set(items) == models | {"catalog", "chips", "map-relief"}
     links = {Path(link["href"]).stem for link in items["catalog"]["links"]}
     assert links == set(items) - {"catalog"}
 

@@ -68,7 +68,7 @@ def overlaid(
     """
     run = write_judged(tmp_path_factory.mktemp("overlaid") / "run")
     sums = plant_sums(run)
-    sums.loc[sums["area_id"] == "E05", list(ADDS)] = 0.004
+    sums.loc[sums["area_id"] == "E05", list(ADDS)] = 0.0004
     sums.to_parquet(run.explain / "areas.parquet")
     values = np.tile(np.linspace(-12.3, 12.3, 200), (10, 1)).astype(np.float32)
     profile: dict[str, Any] = {"count": 1, "dtype": "float32", "nodata": np.nan, "crs": 27700}
@@ -286,10 +286,10 @@ def test_an_area_clicked_tells_what_its_ground_adds(webgl: Any, overlaid: Path) 
     told = page.get_by_role("status").get_by_role("table", name="What its ground adds")
     lines = [line.split() for line in told.locator("tr").all_inner_texts()[1:]]
     assert [" ".join(line[:2]) for line in lines[:2]] == ["large buildings", "open flat"]
-    assert lines[1][3:] == ["−0.52", "50%"]
+    assert lines[1][3:] == ["−0.520", "50%"]
     area = page.get_by_role("status").locator("p").first.inner_text()
     east = int(area.split("(E")[1][:2]) / 20
-    assert lines[0][2] == f"+{0.61 + east:.2f}"
+    assert lines[0][2] == f"+{0.61 + east:.3f}"
     assert "not what makes anyone better or worse off" in page.get_by_role("status").inner_text()
     assert [each for each in heard if not is_at_home(each)] == []
     page.close()
@@ -311,7 +311,7 @@ def test_bars_tell_sign_and_size_and_numbers_tell_them_without(
     assert raises["x"] == pytest.approx(middle, abs=1)
     assert lowers["x"] + lowers["width"] == pytest.approx(middle, abs=1)
     assert raises["width"] / lowers["width"] == pytest.approx(1.11 / 0.52, rel=0.1)
-    assert page.locator("#map-area .sums tr").last.inner_text().split()[2] == "0.00"
+    assert page.locator("#map-area .sums tr").last.inner_text().split()[2] == "0.000"
     page.close()
 
 
@@ -331,7 +331,7 @@ def test_ground_that_adds_less_than_is_shown_is_told_in_a_sentence(
     page.get_by_label("Find an area").fill("E05")
     page.keyboard.press("Enter")
     said = page.get_by_role("status").inner_text()
-    assert "no kind of its ground adds or takes away as much as 0.01." in said
+    assert "no kind of its ground adds or takes away as much as 0.001." in said
     assert page.locator("#map-area .sums").count() == 0
     page.close()
 

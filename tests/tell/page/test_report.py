@@ -43,7 +43,9 @@ def write_run(folder: Path) -> Run:
         part.mkdir(parents=True)
     chips = pd.DataFrame({"chip_id": ids, "valid": 1.0, "is_used": True, "crime": crime})
     chips.to_parquet(run.chips / "chips.parquet")
-    areas = pd.DataFrame({"area_id": ["E01", "E02"], "is_used": True, "crime": [0.0, 1.0]})
+    areas = pd.DataFrame(
+        {"area_id": ["E01", "E02"], "is_used": True, "crime": [0.0, 1.0], "ground_covered": np.nan}
+    )
     areas.to_parquet(run.chips / "areas.parquet")
     pd.DataFrame({"chip_id": ids, "area_id": "E01", "weight": 1.0}).to_parquet(
         run.chips / "membership.parquet"
