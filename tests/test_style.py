@@ -61,9 +61,13 @@ def test_no_other_file_names_a_colour(path: Path) -> None:
         assert COLOUR.findall(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("name", ["report.css", "map.css", "map.js"])
-def test_every_variable_that_a_page_asks_for_is_a_colour_that_there_is(name: str) -> None:
-    text = (PACKAGE / "tell" / "page" / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for kind in ("css", "js") for path in (PACKAGE / "tell").rglob(f"*.{kind}")),
+    ids=lambda path: path.name,
+)
+def test_every_variable_that_a_page_asks_for_is_a_colour_that_there_is(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     known = set(LIGHT) | set(style.OVER_MAPS) | {"serif", "sans", "mono", "tone", "k", "t", "n"}
     asked = re.findall(r"var\(--(\w+)\)|colourNamed\(\"(\w+)\"\)", text)
     assert {first or second for first, second in asked} <= known

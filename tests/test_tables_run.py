@@ -19,6 +19,7 @@ from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.reader import open_run
 from basrelief.run import Run, read_json
 from basrelief.running import run_all, run_stages
+from basrelief.tell.cards.export import export_model
 
 N = 8
 """Areas a side."""
@@ -174,6 +175,21 @@ def test_no_row_of_a_withheld_area_leaves_by_any_table(told: tuple[Run, Settings
     hashes = [each for each in read_json(run.folder / "inputs.json") if "table" in each["role"]]
     assert hashes
     assert [each["sha256"] for each in hashes if each["sha256"] in text] == []
+
+
+def test_a_model_of_tables_is_not_handed_out_and_the_reason_is_true(
+    told: tuple[Run, Settings], tmp_path: Path
+) -> None:
+    run = Run(told[0].folder, quiet=True)
+    with pytest.raises(InputError, match=r"rests on tables.*may be handed out is none of its mod"):
+        export_model(run, None, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_the_user_counted_is_told_as_cases(told: tuple[Run, Settings]) -> None:
+    page = (told[0].folder / "public" / "report.html").read_text(encoding="utf-8")
+    assert "Cases for 1,000 people." in page
+    assert "that the police wrote down" not in page
 
 
 def test_degrees_are_measured_in_metres(tmp_path: Path) -> None:

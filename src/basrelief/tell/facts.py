@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from basrelief.chips.counted import read_counted
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
@@ -32,6 +33,7 @@ from basrelief.tell.publication import Publication
 from basrelief.tell.relief import FILE as RELIEF
 from basrelief.tell.relief import Relief, read_relief
 from basrelief.tell.training import tell_names
+from basrelief.tell.units import CASES, CRIMES
 from basrelief.tell.words import say_by_district
 
 
@@ -89,6 +91,9 @@ class Facts:
 
     sources: Sequence[InputRole] = ()
     """The input files, by hash."""
+
+    counted: Mapping[str, str] = field(default_factory=dict)
+    """By target that is a rate, what was counted: `CRIMES` or `CASES`."""
 
     credits: InputCredits = field(default_factory=InputCredits)
     """Whose the inputs are, as kept when they were fetched, or whose they usually are."""
@@ -314,6 +319,10 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         joining=told(_find_joining(run, scores, judged)),
         truth=_read_truth(settings, samples.targets),
         trainings=trainings,
+        counted={
+            name: CASES if name in settings.data.counts else CRIMES
+            for name in read_counted(run.chips)
+        },
         credits=find_run_credits(settings, run, samples),
         judged_on=find_day(run),
         relief=read_relief(run.owner.maps / RELIEF),

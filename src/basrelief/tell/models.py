@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from math import prod
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from basrelief.learn.recipes import (
     StreetRecipe,
 )
 from basrelief.run import MODEL, Run
+from basrelief.tell.provenance import read_date
 from basrelief.tell.words import join_words, name_layer
 
 
@@ -113,15 +114,14 @@ def read_final(folder: Path, home: str) -> Model:
     sets = [each for each in recipes if isinstance(each, SetRecipe)]
     networks = NetworkRecipe | DenseRecipe | StreetRecipe
     seen = [each.backbone for each in recipes if isinstance(each, networks)]
-    stat = weights.stat()
     return Model(
         recipe=recipes[0],
         final=read_model(folder),
         weights=weights,
         n_parameters=sum(sizes),
-        n_bytes=stat.st_size,
+        n_bytes=weights.stat().st_size,
         sha256=hash_file(weights),
-        written=datetime.fromtimestamp(int(stat.st_mtime), UTC),
+        written=read_date(weights),
         backbones=tuple(dict.fromkeys(seen)),
         eyes=order_codes({each.eye for each in sets}),
         home=home,

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,14 @@ class InputRole:
     """File names without their folders."""
 
 
+def read_date(path: Path) -> datetime:
+    """Read when a file was last changed, in universal time, to the second."""
+    return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+
+
 def find_day(run: Run) -> date:
     """Find the day on which a run was judged, in universal time."""
-    return datetime.fromtimestamp(int(run.scores.stat().st_mtime), UTC).date()
+    return read_date(run.scores).date()
 
 
 def find_run_credits(settings: Settings, run: Run, samples: Samples) -> InputCredits:

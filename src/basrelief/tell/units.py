@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from basrelief.chips.since import SINCE
@@ -18,6 +19,9 @@ PEOPLE = {
     "adult_skills": "adults with few skills or little English",
 }
 """Of whom a share is told, by target."""
+
+CRIMES, CASES = "crimes", "cases"
+"""What rates are made of: crimes, and what a user counts himself (``data.counts``)."""
 
 COUNTED = {name: span for name, span in RANGES.items() if name not in DOMAINS and span[1] >= 1e4}
 """Targets that are rates of recorded crime."""
@@ -40,24 +44,26 @@ class Unit:
     """Whether more is worse; None where nobody knows."""
 
 
-def find_unit(target: str, *, has_crimes: bool = False) -> Unit:
+def find_unit(target: str, counted: Mapping[str, str]) -> Unit:
     """Find how the numbers of a target are told.
 
     Parameters
     ----------
-    has_crimes
-        Whether the run counted crimes: what is no score of an index is then one of their rates.
+    counted
+        By target that is a rate which the run made, of what: `CRIMES` or `CASES`.
 
     Examples
     --------
-    >>> find_unit("income").words, find_unit("health").words
+    >>> find_unit("income", {}).words, find_unit("health", {}).words
     (' in 100', '')
     """
     if target in PEOPLE and RANGES.get(target) == SHARE:
         return Unit(100, " in 100", f"How many in 100: {PEOPLE[target]}.", True)
-    if target in COUNTED or (has_crimes and target not in TARGETS):
+    if target in COUNTED or counted.get(target) == CRIMES:
         words = "Crimes that the police wrote down, in a year for 1,000 people."
         return Unit(1, " a year", words, True)
+    if counted.get(target) == CASES:
+        return Unit(1, " in 1,000", "Cases for 1,000 people.", None)
     known = target.removesuffix(SINCE)
     is_worse_up = True if known in TARGETS or known.removesuffix(SUFFIX) in DOMAINS else None
     return Unit(1, "", "A score, which has no unit of its own.", is_worse_up)

@@ -39,9 +39,8 @@ from basrelief.tell.cards.cards import open_cards, write_model_card
 from basrelief.tell.cards.stac import write_model_item
 from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.models import Model, read_final
-from basrelief.tell.provenance import InputRole, gather_source
 from basrelief.tell.publication import Basis
-from basrelief.tell.release.gate import Release, decide_release
+from basrelief.tell.release.gate import Release, decide_release, find_bounds
 from basrelief.tell.release.models import find_bar
 from basrelief.tell.release.narrow import narrow_facts
 
@@ -145,13 +144,6 @@ def _find_offer(run: Run, recipe: str | None, licence: str | None) -> Offer:
     return Offer(model, replace(facts, trainings=own), narrowed, release, licence or "other")
 
 
-def _read_inputs(run: Run) -> list[InputRole]:
-    """Read what the report found the input files to be."""
-    entries: list[Record] = read_json(run.folder / "inputs.json")
-    roles = dict.fromkeys(str(entry["role"]) for entry in entries)
-    return [gather_source(role, [e for e in entries if e["role"] == role]) for role in roles]
-
-
 def _read_report(run: Run) -> tuple[Record, Settings]:
     """Read what the report lets out, and the settings of the run."""
     check_format(run.folder)
@@ -160,6 +152,8 @@ def _read_report(run: Run) -> tuple[Record, Settings]:
     check_files(run, "report")
     published = read_json(run.folder / "publish.json")
     settings = read_settings(run.folder / "config.json")
+    # As the report took them: it asks for no ground where nothing looks at any.
+    settings = settings.model_copy(update={"publish": find_bounds(settings)})
     bounds = settings.publish.model_dump()
     if "models" not in published or bounds != {key: published.get(key) for key in bounds}:
         raise _ask_for_report(run, "its report was written under other settings")
@@ -186,20 +180,15 @@ def _read_offered(source: Run, name: str, published: Record, settings: Settings)
     """Read a model, if it is one that the report lets out."""
     offers = {each["recipe"]: each["numbers_sha256"] for each in published["models"]}
     typed = str(source.owner.folder)
+    said = f"What may be handed out is {', '.join(offers) or 'none of its models'}."
     folder = source.models / name / "final"
-    if not offers:
-        raise InputError(
-            f"{typed}: none of its models may be handed out: the scores that they learnt from are "
-            "withheld. publish.json says why."
-        )
     if not (folder / "model.json").is_file():
-        raise InputError(f"{typed}: has no final model of {name!r}. It offers {', '.join(offers)}.")
+        raise InputError(f"{typed}: has no final model of {name!r}. {said}")
     model = read_final(folder, HOME)
     if name not in offers:
-        raise InputError(
-            f"--recipe {name!r}: {find_bar(model, settings.publish)}. What may be handed out is "
-            f"{', '.join(offers)}."
-        )
+        withheld = "the scores that it learnt from are withheld, as publish.json says"
+        why = find_bar(model, settings.publish) or withheld
+        raise InputError(f"--recipe {name!r}: {why}. {said}")
     if hash_numbers(model.weights) != offers[name]:
         raise _ask_for_report(source.owner, f"its model of {name} is not that of its report")
     return replace(model, recipe=_name_members(model.recipe, read_recipes(source)))

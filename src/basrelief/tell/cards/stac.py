@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from basrelief.tell.facts import Facts
 from basrelief.tell.maps.contributions import name_unit, read_contributions
 from basrelief.tell.models import Model
 from basrelief.tell.page.data import say_flights
+from basrelief.tell.provenance import read_date
 from basrelief.tell.words import name_layer, name_source, name_target, write_targets
 
 BANDS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -338,9 +338,3 @@ def locate_bounds(bounds: Sequence[float], crs: Any) -> dict[str, Any]:
 def tell_date(facts: Facts) -> str:
     """Say what the date of an item is, and when the ground was flown."""
     return f"{OF_THE_FILE} {say_flights(facts.samples.areas)}"
-
-
-def read_date(path: Path) -> datetime:
-    """When a file was last changed, UTC, to the second."""
-    # A file's date stands for those of flights, which are years: `tell_date` says so.
-    return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)

@@ -68,7 +68,7 @@ def list_answers(facts: Facts) -> list[Answer]:
 
 def _say_miss(facts: Facts, record: Record) -> str:
     """Say how far estimates are off, in the target's unit."""
-    unit = find_unit(record["target"], has_crimes=facts.settings.data.crime is not None)
+    unit = find_unit(record["target"], facts.counted)
     if record["mae"] is None:
         return ""
     miss = unit.factor * record["mae"]

@@ -22,8 +22,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     layers = gather_layers(facts)
     if not layers:
         return None
-    has_crimes = facts.settings.data.crime is not None
-    told = [_describe(layer, find_unit(layer.target, has_crimes=has_crimes)) for layer in layers]
+    told = [_describe(layer, find_unit(layer.target, facts.counted)) for layer in layers]
     areas = layers[0].table
     relief = facts.relief and draw_relief(facts.relief, areas[areas["area_id"].notna()])
     return embed_map(areas, told, ["resident-map.js"]) | {

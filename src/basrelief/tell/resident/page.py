@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def draw_public_page(narrowed: Facts) -> str:
             tables=tables,
             publish=publish,
             contact=link_contact(publish.contact),
-            judged_on=narrowed.judged_on and f"{narrowed.judged_on:%-d %B %Y}",
+            judged_on=say_day(narrowed.judged_on),
             **found,
         )
     )
@@ -181,6 +182,18 @@ def say_edition(facts: Facts) -> str:
         named = f"the English Indices of Deprivation {edition}"
         return f"The official scores are {named}, which speak of about {year}."
     return f"The official scores speak of {year}."
+
+
+def say_day(day: date | None) -> str:
+    """Say a day in words; empty where it is not known.
+
+    Examples
+    --------
+    >>> say_day(date(2026, 1, 2))
+    '2 January 2026'
+    """
+    # No directive leaves a leading 0 out on every system.
+    return f"{day.day} {day:%B %Y}" if day else ""
 
 
 def link_contact(contact: str | None) -> str | None:
