@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -294,6 +294,8 @@ def read_facts(settings: Settings, run: Run) -> Facts:
     shown = [("recipe", "in", asked), ("scheme", "==", scheme)]
     judged = read_evaluation(run.folder / "evaluate", shown)
     samples = load_samples(run)
+    truth = _read_truth(settings, samples.targets)
+    credits = find_run_credits(settings, run, samples)
 
     def told(found: Any) -> Any:
         return tell_names(found, trainings)
@@ -317,13 +319,14 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         ],
         asked=told(asked),
         joining=told(_find_joining(run, scores, judged)),
-        truth=_read_truth(settings, samples.targets),
+        truth=truth,
         trainings=trainings,
         counted={
             name: CASES if name in settings.data.counts else CRIMES
             for name in read_counted(run.chips)
         },
-        credits=find_run_credits(settings, run, samples),
+        # What was made up is nobody's, though its codes are those of a country.
+        credits=replace(credits, usual=()) if truth else credits,
         judged_on=find_day(run),
         relief=read_relief(run.owner.maps / RELIEF),
     )

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from pyphen import Pyphen
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, write_json
 from basrelief.stage_settings import PublishSettings
+from basrelief.tell.facts import read_facts
+from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.narrow import narrow_facts
+from basrelief.tell.resident.page import draw_public_page
 from basrelief.tell.stage import tell_run
 
 MOST_WORDS, OLDEST = 700, 14
@@ -172,4 +177,22 @@ def test_the_map_lies_on_the_relief_of_the_town(town_run: Run) -> None:
     )
     assert relief["picture"].startswith("data:image/png;base64,")
     assert len(relief["picture"]) < 300_000 * 4 / 3 + 100
-    assert "The hills under them are real." in page
+
+
+def test_of_a_real_place_the_hills_are_said_to_be_real(
+    town_settings: Settings, town_run: Run
+) -> None:
+    facts = replace(read_facts(town_settings, town_run), truth={})
+    release = decide_release(facts.samples.areas, town_settings.publish)
+    assert "The hills under them are real." in draw_public_page(narrow_facts(facts, release))
+
+
+def test_a_made_up_town_is_nobodys_and_has_no_real_hills(town_run: Run) -> None:
+    """Its codes are those of a country, whose census drew it as little as anybody flew over it."""
+    for page in (read_page(town_run), (town_run.folder / "report.html").read_text("utf-8")):
+        assert "made up" in page or "made-up" in page
+        for owner in ("Environment Agency", "Office for National Statistics"):
+            assert owner not in page
+    text = read_text(read_page(town_run))
+    for said in ("hills under them are real", "The census drew"):
+        assert said not in text

@@ -122,7 +122,7 @@ def say_where(facts: Facts) -> str:
     where = f"{n} in {named}." if districts else f"{n}."
     # Codes of the census say for how many people at least areas were drawn.
     drawn = {RESIDENTS.get(str(code)[:3]) for code in facts.samples.areas["area_id"].dropna()}
-    (people,) = drawn if len(drawn) == 1 else (None,)
+    (people,) = drawn if len(drawn) == 1 and not facts.truth else (None,)
     about = f" The census drew each for {people:,} people or more." if people else ""
     return where + about
 
