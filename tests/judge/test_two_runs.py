@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -190,3 +191,15 @@ def test_the_page_stands_by_itself_and_says_what_the_terminal_says(
     (tmp_path / "mine.html").write_text("<html>")
     with pytest.raises(InputError, match="did not write"):
         tell_comparison_of(blind, town_run, tmp_path / "mine.html")
+
+
+def test_no_page_goes_into_a_run_or_a_pipe(blind: Run, town_run: Run, tmp_path: Path) -> None:
+    """In a run it would be swept away, or keep it from going on; a pipe may never end."""
+    for name in ("comparison.html", "public/comparison.html"):
+        with pytest.raises(InputError, match="--out .*run folder"):
+            tell_comparison_of(blind, town_run, blind.folder / name)
+        assert not (blind.folder / name).exists()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match="did not write"):
+            tell_comparison_of(blind, town_run, tmp_path / "pipe")

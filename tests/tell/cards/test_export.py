@@ -174,6 +174,29 @@ def change_publish(run: Path, **changes: object) -> None:
     write_json(run / "config.json", settings)
 
 
+@pytest.mark.parametrize("inside", ["run/model", "run/public/model"])
+def test_no_model_goes_into_a_run(town_run: Run, tmp_path: Path, inside: str) -> None:
+    """The next report would sweep it away, or the run would be refused for it."""
+    (tmp_path / "run").mkdir()
+    shutil.copy(town_run.folder / "run.json", tmp_path / "run")
+    with pytest.raises(InputError, match="--out .*run folder"):
+        export_model(Run(town_run.folder, quiet=True), RECIPE, tmp_path / inside)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("licence", ["", " ", "MIT\nnew", "<b>MIT</b>", "[MIT](there)", "x" * 300])
+def test_a_licence_is_the_name_of_one(town_run: Run, tmp_path: Path, licence: str) -> None:
+    with pytest.raises(InputError, match="--licence .*as SPDX has it"):
+        export_model(Run(town_run.folder, quiet=True), RECIPE, tmp_path / "out", licence)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_names_the_licence_that_was_given(exported: Path) -> None:
+    card = (exported / "model_card.md").read_text()
+    assert "**Licence of the weights:** CC-BY-4.0." in card
+    assert "not settled" not in card
+
+
 def test_models_trained_after_the_report_stay(town_run: Run, tmp_path: Path) -> None:
     shutil.copytree(town_run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.zarr"))
     models = tmp_path / "run" / "models"

@@ -15,6 +15,8 @@ from pyphen import Pyphen
 
 from basrelief.config import Settings
 from basrelief.run import Run, read_json, write_json
+from basrelief.sources.credits import InputCredits
+from basrelief.sources.licences import Credit
 from basrelief.stage_settings import PublishSettings
 from basrelief.tell.facts import read_facts
 from basrelief.tell.release.gate import decide_release
@@ -128,6 +130,14 @@ def test_who_made_it_stands_there_and_is_no_markup(judged: tuple[Run, bool]) -> 
     assert re.search(r"basrelief on \d{1,2} [A-Z][a-z]+ 20\d\d\.", page)
 
 
+def test_the_cards_name_them_too(judged: tuple[Run, bool]) -> None:
+    folder = judged[0].folder
+    card, sheet = ((folder / f"{name}.md").read_text() for name in ("model_card", "data_sheet"))
+    assert "**Who made it:** Ann &lt;b>Lee&lt;/b> and Bob." in card
+    assert "**Questions and complaints:** ann@council.example." in card
+    assert "The run was made by Ann &lt;b>Lee&lt;/b> and Bob; who paid is not known." in sheet
+
+
 @pytest.mark.parametrize(
     ("contact", "link"),
     [
@@ -185,6 +195,15 @@ def test_of_a_real_place_the_hills_are_said_to_be_real(
     facts = replace(read_facts(town_settings, town_run), truth={})
     release = decide_release(facts.samples.areas, town_settings.publish)
     assert "The hills under them are real." in draw_public_page(narrow_facts(facts, release))
+
+
+def test_a_guess_whose_data_they_are_is_called_one(town_settings: Settings, town_run: Run) -> None:
+    known, usual = (Credit(f"the {name}", "terms", name, "") for name in ("fetched", "guessed"))
+    facts = replace(read_facts(town_settings, town_run), credits=InputCredits((known,), (usual,)))
+    release = decide_release(facts.samples.areas, town_settings.publish)
+    page = draw_public_page(narrow_facts(facts, release))
+    doubt = page.index("Nobody checked whose these files are.")
+    assert page.index("<q>fetched</q>") < doubt < page.index("<q>guessed</q>")
 
 
 def test_a_made_up_town_is_nobodys_and_has_no_real_hills(town_run: Run) -> None:

@@ -65,7 +65,11 @@ def write_cards(
 
 
 def write_model_card(
-    path: Path, model: Model, told: tuple[Facts, Facts, Release], revealed: Sequence[str]
+    path: Path,
+    model: Model,
+    told: tuple[Facts, Facts, Release],
+    revealed: Sequence[str],
+    licence: str | None = None,
 ) -> None:
     """Write the card of one model that leaves its run.
 
@@ -75,12 +79,15 @@ def write_model_card(
         The facts of the run that it is of, what `narrow_facts` leaves of them, and the release.
     revealed
         What its folder tells of those learnt from, in sentences.
+    licence
+        What it is handed out under; None where that is not settled.
     """
     facts, narrowed, release = told
     content = tell_data(facts, narrowed, release) | tell_models(facts, narrowed, [model])
     content |= judge_models(facts, narrowed, release)
     # Neither is that of a run, whose models may have seen more.
     content |= {"revealed": revealed, "shortfalls": say_shortfalls(narrowed.trainings)}
+    content["licence"] = licence
     content["caveats"] = list_caveats(narrowed)
     text = open_cards().get_template(CARDS["model_card.md"]).render(content)
     with replacing(path) as part:
@@ -101,6 +108,9 @@ def tell_models(facts: Facts, narrowed: Facts, models: Sequence[Model]) -> dict[
     is_whole = narrowed.publication is not None and narrowed.publication.is_whole
     return {
         "revealed": (),
+        "licence": None,
+        "authors": settings.publish.authors,
+        "contact": settings.publish.contact,
         "models": [(facts.tell(model.name), model) for model in models],
         "shortfalls": say_shortfalls(facts.trainings),
         "precisions": [

@@ -6,6 +6,7 @@ seen no withheld label, of the run itself or of its refit. Nothing is fitted her
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import numpy as np
 from basrelief import __version__
 from basrelief.chips.store import load_samples
 from basrelief.config import InputError, Settings, read_settings
+from basrelief.judge.new_places import refuse_runs
 from basrelief.learn.area_models import AreaModel, load_model, save_model
 from basrelief.learn.choice import list_asked, read_recipes
 from basrelief.learn.exported import FORMAT, HOME, hash_numbers, write_export
@@ -32,7 +34,16 @@ from basrelief.learn.recipes import (
 )
 from basrelief.marks import check_files, read_mark, refuse_foreign_folder
 from basrelief.names import suggest
-from basrelief.run import MODEL, Record, Run, check_format, read_json, replacing, write_json
+from basrelief.run import (
+    MODEL,
+    Record,
+    Run,
+    check_format,
+    prepare_folder,
+    read_json,
+    replacing,
+    write_json,
+)
 from basrelief.sources.credits import InputCredits
 from basrelief.sources.licences import Credit
 from basrelief.tell.cards.cards import open_cards, write_model_card
@@ -46,6 +57,9 @@ from basrelief.tell.release.narrow import narrow_facts
 
 LEARNT_FROM = "training.parquet"
 COEFFICIENTS = "coefficients.json"
+
+LICENCE = re.compile(r"[A-Za-z0-9(][A-Za-z0-9.+:() -]{0,199}")
+"""Signs that SPDX names a licence with, or several joined by ``AND``, ``OR`` and ``WITH``."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +108,20 @@ def export_model(run: Run, recipe: str | None, out: Path, licence: str | None = 
     ------
     InputError
         If the report is not finished or is of other models, there is no such recipe, the gate does
-        not let its model out, or the folder is not empty.
+        not let its model out, the folder is not empty, lies in a run or cannot be written, or the
+        licence is no name of one.
     """
     typed = f"--out {str(out)!r}"
+    # Whatever lies in a run is replaced, or keeps the run from going on.
+    refuse_runs(out, typed)
+    _refuse_licence(licence)
     offer = _find_offer(run, recipe, licence)
     if out.exists():
         if not out.is_dir():
             raise InputError(f"{typed}: a file. Give a new folder.")
         # Cards and licence are there to be completed by hand, and would be lost.
         refuse_foreign_folder(out, typed, (), "An exported model")
+    prepare_folder(out.parent, typed)
     with replacing(out) as part:
         part.mkdir()
         _copy_model(offer, part / HOME)
@@ -111,6 +130,15 @@ def export_model(run: Run, recipe: str | None, out: Path, licence: str | None = 
         _tell_model(replace(offer, model=copied), part)
         write_export(part, offer.model.name, offer.training)
     run.say(f"export: {offer.model.name} in {out}; README.md says how to use it, and what it tells")
+
+
+def _refuse_licence(licence: str | None) -> None:
+    """Refuse what catalogues cannot take for a licence's name."""
+    if licence is not None and not LICENCE.fullmatch(licence):
+        raise InputError(
+            f"--licence {licence!r}: no name of a licence as SPDX has it, such as CC-BY-4.0 or "
+            "MIT. Without --licence the folder says that it has to be chosen."
+        )
 
 
 def _find_offer(run: Run, recipe: str | None, licence: str | None) -> Offer:
@@ -263,7 +291,8 @@ def list_coefficients(fitted: AreaModel, model: Model) -> Record:
 def _tell_model(offer: Offer, folder: Path) -> None:
     """Write the card, the catalogue's item, the licence and how to begin."""
     told = (offer.facts, offer.narrowed, offer.release)
-    write_model_card(folder / "model_card.md", offer.model, told, list_revealed(offer))
+    settled = None if offer.licence == "other" else offer.licence
+    write_model_card(folder / "model_card.md", offer.model, told, list_revealed(offer), settled)
     # Of the areas that may be shown alone.
     shown = replace(offer.facts, samples=offer.narrowed.samples)
     write_model_item(folder, offer.model, shown, offer.licence)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basrelief.config import InputError, Settings, read_settings
+from basrelief.judge.new_places import refuse_runs
 from basrelief.judge.two_runs import Comparison, compare_runs
-from basrelief.run import Record, Run, replacing
+from basrelief.run import Record, Run, prepare_folder, replacing
 from basrelief.tell.facts import select
 from basrelief.tell.intervals import name_level, say_intervals, write_range
 from basrelief.tell.page.chart import Axis, Chart, Point, Row, Statement, choose_axis
@@ -45,7 +46,8 @@ def tell_comparison_of(first: Run, second: Run, out: Path | None) -> None:
     Raises
     ------
     InputError
-        If they cannot be compared, or a file that is no such page stands where it is to go.
+        If they cannot be compared, or the page cannot be written where it is to go: a file that is
+        no such page stands there, or it lies in a run.
     """
     if out is not None:
         _refuse_file(out)
@@ -55,6 +57,7 @@ def tell_comparison_of(first: Run, second: Run, out: Path | None) -> None:
         first.say(line)
     if out is None:
         return
+    prepare_folder(out.parent, f"--out {str(out)!r}")
     with replacing(out) as part:
         part.write_text(draw_comparison(found, settings, (first, second)), encoding="utf-8")
     first.say(f"compare: {out}")
@@ -63,10 +66,19 @@ def tell_comparison_of(first: Run, second: Run, out: Path | None) -> None:
 def _refuse_file(out: Path) -> None:
     """Refuse to write over what this command did not write."""
     typed = f"--out {str(out)!r}"
+    refuse_runs(out.parent, typed)
     if out.is_dir():
         raise InputError(f"{typed}: a folder. Give a file, such as comparison.html.")
-    if out.exists() and MARK not in out.read_text(encoding="utf-8", errors="replace")[:2000]:
+    if out.exists() and not _is_own(out):
         raise InputError(f"{typed}: a file that this command did not write. Give another name.")
+
+
+def _is_own(out: Path) -> bool:
+    """Whether a file is such a page: a pipe is none, and reading it might never end."""
+    if not out.is_file():
+        return False
+    with out.open(encoding="utf-8", errors="replace") as file:
+        return MARK in file.read(2000)
 
 
 def say_lines(found: Comparison, settings: Settings) -> list[str]:

@@ -94,7 +94,7 @@ def gather(facts: Facts) -> dict[str, Any]:
         "has_ground": facts.has_ground,
         "is_trial": any(r["is_shortened"] or r["random_weights"] for r in facts.trainings),
         "is_made_up": bool(facts.truth),
-        "credits": facts.credits.words,
+        "credits": facts.credits,
         "pictures": [
             embed_picture(heat.picture, "Left the ground, right what raised the estimate there.")
             for heat in facts.heat
