@@ -281,3 +281,13 @@ def test_a_lookup_of_ground_that_is_none_is_refused(
     place.configure(data={"lookup": "lookup.csv"})
     says = ("data.lookup", "E01000004 and E01000004 share", repr(ground), "no ground")
     expect_line(place.config, *says, command="check")
+
+
+def test_columns_that_tell_one_odd_area_alone_are_no_sum() -> None:
+    rng = np.random.default_rng(0)
+    columns, labels = rng.normal(50, 10, (100, 3)), rng.normal(80, 40, 100)
+    # As the centre of a capital among its suburbs: its shops and its thefts by who lives there.
+    columns[7, 1], labels[7] = 50 + 10 * 2000, 80 + 40 * 2000
+    assert np.corrcoef(columns[:, 1], labels)[0, 1] > 0.999
+    assert measure_sum(columns, labels) < 0.5
+    assert measure_sum(columns, columns @ [1.0, 2.0, -1.0]) > 0.9999

@@ -49,6 +49,9 @@ SUM, NEARLY_SUM = 0.9995, 0.975
 """Shares of a target's variance that columns together tell: no more than a sum's rounding is left,
 or as little as of the IMD by its own domains, 0.985 to 0.997 (99 LSOAs of London, 2019)."""
 
+NEAR = 0.95
+"""Share of areas, the nearest to the mean, that a sum has to tell as well as all of them."""
+
 OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
 """What tables of early releases call a domain that has another name since."""
 
@@ -348,17 +351,25 @@ def measure_sum(values: NDArray[np.float64], labels: NDArray[np.float64]) -> flo
     """
     is_known = np.isfinite(values).all(axis=1) & np.isfinite(labels)
     n_known, n_columns = int(is_known.sum()), values.shape[1]
-    # Of so many more areas than columns no sum is exact by chance.
-    if n_known < max(FEW_AREAS, 3 * n_columns) or n_columns < 2:
-        return 0.0
     columns, known = values[is_known], labels[is_known]
+    # Of so many more areas than columns no sum is exact by chance.
+    if n_known < max(FEW_AREAS, 3 * n_columns) or n_columns < 2 or np.ptp(known) == 0:
+        return 0.0
     # On one scale: least squares of a share beside an income in pounds would lose the share.
     columns, known = columns - columns.mean(axis=0), known - known.mean()
     columns /= np.maximum(columns.std(axis=0), 1e-300)
     found, *_ = np.linalg.lstsq(columns, known, rcond=None)
-    total = float(known @ known)
     left = known - columns @ found
-    return 1.0 - float(left @ left) / total if total > 0 else 0.0
+    # A single area far from all others is nearly all of the variance, and whichever column is odd
+    # there tells it: a sum tells the rest as well.
+    is_near = np.abs(known) <= np.quantile(np.abs(known), NEAR)
+    return min(_measure_told(known, left), _measure_told(known[is_near], left[is_near]))
+
+
+def _measure_told(labels: NDArray[np.float64], left: NDArray[np.float64]) -> float:
+    """Measure which share of the variance of labels is told; 1 where there is none to tell."""
+    total = float(((labels - labels.mean()) ** 2).sum())
+    return max(0.0, 1.0 - float(left @ left) / total) if total > 0 else 1.0
 
 
 def is_answer(values: NDArray[np.float64], labels: NDArray[np.float64]) -> bool:
