@@ -13,6 +13,7 @@ import pytest
 from basrelief.chips.stage import make_chips
 from basrelief.config import load_settings
 from basrelief.run import Run, read_json
+from basrelief.sources.eye_tables import measure_sum
 
 from .conftest import Place
 

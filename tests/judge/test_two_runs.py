@@ -196,7 +196,7 @@ def test_the_page_stands_by_itself_and_says_what_the_terminal_says(
 def test_no_page_goes_into_a_run_or_a_pipe(blind: Run, town_run: Run, tmp_path: Path) -> None:
     """In a run it would be swept away, or keep it from going on; a pipe may never end."""
     for name in ("comparison.html", "public/comparison.html"):
-        with pytest.raises(InputError, match="--out .*run folder"):
+        with pytest.raises(InputError, match=r"--out .*run folder"):
             tell_comparison_of(blind, town_run, blind.folder / name)
         assert not (blind.folder / name).exists()
     if hasattr(os, "mkfifo"):

@@ -179,14 +179,14 @@ def test_no_model_goes_into_a_run(town_run: Run, tmp_path: Path, inside: str) ->
     """The next report would sweep it away, or the run would be refused for it."""
     (tmp_path / "run").mkdir()
     shutil.copy(town_run.folder / "run.json", tmp_path / "run")
-    with pytest.raises(InputError, match="--out .*run folder"):
+    with pytest.raises(InputError, match=r"--out .*run folder"):
         export_model(Run(town_run.folder, quiet=True), RECIPE, tmp_path / inside)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
 
 
 @pytest.mark.parametrize("licence", ["", " ", "MIT\nnew", "<b>MIT</b>", "[MIT](there)", "x" * 300])
 def test_a_licence_is_the_name_of_one(town_run: Run, tmp_path: Path, licence: str) -> None:
-    with pytest.raises(InputError, match="--licence .*as SPDX has it"):
+    with pytest.raises(InputError, match=r"--licence .*as SPDX has it"):
         export_model(Run(town_run.folder, quiet=True), RECIPE, tmp_path / "out", licence)
     assert not (tmp_path / "out").exists()
 
