@@ -144,9 +144,10 @@ def _open(eye: str, settings: Settings) -> tuple[list[Coded], dict[str, str]]:
                 f"{typed.name('columns')}. It has: {list_names(headings)}."
             )
         return sheets, columns
-    columns = {}
+    # Where it is a release, scores are found by their names as where no column is asked for.
+    columns, find = {}, find_target if table.role is None else find_score
     for name in table.columns:
-        heading = tidy_text(name) if tidy_text(name) in headings else find_target(headings, name)
+        heading = tidy_text(name) if tidy_text(name) in headings else find(headings, name)
         if heading is None:
             raise InputError(
                 f"{typed.name('columns')}: {typed} has no column {name!r}. "
@@ -215,6 +216,8 @@ def _refuse_other_census(
     try:
         refuse_other_vintage(str(typed), told, str(settings.typed("areas")), drawn, matched)
     except InputError as error:
+        if typed.is_option:
+            raise
         raise InputError(
             f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "
             "code and leaves the others unknown."
