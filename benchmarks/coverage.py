@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from simulated import Ground, Law, open_ground
 
 from basrelief.judge.chance import Refits
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import WorldKind
 from basrelief.judge.yardsticks import MEAN
 
 LAWS = (
@@ -32,7 +32,7 @@ LAWS = (
     Law("mostly district", 0.0, 0.1, 0.6),
 )
 SCHEMES = ("block", "lad")
-KINDS: tuple[Kind, ...] = ("alike", "no_lidar", "moved", "no_pattern")
+KINDS: tuple[WorldKind, ...] = ("alike", "no_lidar", "moved", "no_pattern")
 N_TARGETS = 4
 CORRELATION = 0.5
 """Between targets."""

@@ -41,7 +41,6 @@ class Claim:
     """None for the mean over targets."""
 
     value: float
-    interval: tuple[float, float]
     nothing: Nothing
     """Where there is nothing to gain: ``no_lidar`` or ``no_<eye>`` for a gain of one eye alone,
     ``no_pattern`` for a skill that may be of anything."""
@@ -159,7 +158,7 @@ def list_claims(
     """
     for record in records:
         recipe, versus, target = record["recipe"], record.get("versus", MEAN), record.get("target")
-        value, low, high = (record[name] for name in names)
+        value, low, _ = (record[name] for name in names)
         eye = known.find_eye(recipe, versus)
         if (eye is None and versus != MEAN) or value is None or low is None:
             continue
@@ -170,7 +169,6 @@ def list_claims(
             record["unit"],
             target,
             value,
-            (low, high),
             NO_PATTERN if eye is None else name_nothing(eye),
             refits.by_chance(recipe, versus, target),
         )

@@ -12,7 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge.baselines import AREA_SIZE, DISTRICT_MEAN, PLACE_ALONE, PLACE_AND_DISTRICT
-from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
+from basrelief.judge.resampling import (
+    Draws,
+    bound,
+    mean_skill,
+    or_none,
+    resample_skills,
+    sum_by_group,
+)
 from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
 from basrelief.stage_settings import SCHEMES
@@ -330,11 +337,8 @@ def _replicate_difference(common: CommonErrors, target: int, draws: Draws) -> Re
 
 def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
     """Skill, mean over repeats, and its replicates; (repeat, group) each. NaN if it has none."""
-    total = of_mean.sum(axis=1)
-    if not len(total) or (total <= 0).any():
-        return float("nan"), None
-    skill = float(np.mean(1 - error.sum(axis=1) / total))
-    return skill, resample_skills(error, of_mean, draws)
+    skill = mean_skill(error, of_mean)
+    return skill, None if np.isnan(skill) else resample_skills(error, of_mean, draws)
 
 
 def _subtract(one: Replicated, other: Replicated) -> Replicated:

@@ -275,6 +275,7 @@ def refit_baseline(name: str, data: BaselineData, seed: int) -> Predict:
     """Make what fits a baseline to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
+        """Predict a fold's test areas, (test area, column), from labels, (area, column)."""
         train, test = data.find(fold.train), data.find(fold.test)
         return predict_baseline(name, replace(data, labels=labels), train, test, _rng(seed, fold))
 
@@ -285,6 +286,7 @@ def refit_recipe(data: AreaData, seed: int) -> Predict:
     """Make what fits a recipe of areas to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
+        """Predict a fold's test areas, (test area, column), from labels, (area, column)."""
         rows = data.labels.index.get_indexer(fold.train.tolist())
         areas = replace(data.learn_from(fold.train), labels=labels[rows])
         new, rng = data.terms(fold.test), _rng(seed, fold)

@@ -299,7 +299,7 @@ def _list_recipes(inputs: EvaluationInputs) -> list[Record]:
 
 def _label(record: Record, inputs: EvaluationInputs) -> str:
     """Label a score's recipe by its name and by what its training falls short of."""
-    return inputs.labels.get(record["recipe"], str(record["recipe"]))
+    return inputs.shortened.get(record["recipe"], str(record["recipe"]))
 
 
 def _say_score(record: Record, run: Run) -> None:

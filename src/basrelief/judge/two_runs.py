@@ -32,6 +32,7 @@ from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.worlds import WorldKind
 from basrelief.judge.yardsticks import MEAN, Traits, describe_trained, find_yardsticks
 from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.knowledge import count_known_districts
 from basrelief.marks import check_files, read_mark
 from basrelief.run import Record, Run, check_format, read_json
 from basrelief.stage_settings import SCHEMES
@@ -308,8 +309,7 @@ class _Both:
                     square = each.pivot_table("skill", "world", "target").reindex(columns=targets)
                     key = self.key(own, str(name))
                     figures.setdefault(key, {}).setdefault(str(kind), square.to_numpy(np.float64))
-        areas = self.one.samples.areas
-        n_districts = int(areas.loc[areas["is_used"], "lad"].nunique()) if "lad" in areas else 0
+        n_districts = count_known_districts(self.one.samples)
         return Refits(targets, self.known.knows, n_districts, figures)
 
     @cached_property
