@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import geopandas as gpd
 import pandas as pd
 
-from basrelief.config import InputError
+from basrelief.config import DataKind, InputError
 from basrelief.run import Record, check_format, read_json
 
 SHARED = (
@@ -33,9 +32,9 @@ class RunReader:
         return facts
 
     @property
-    def kind(self) -> Literal["pictures", "heights"]:
-        """Whether the samples are pictures or were cut from rasters."""
-        kind: Literal["pictures", "heights"] = self.facts["kind"]
+    def kind(self) -> DataKind:
+        """Whether chips are pictures, were cut from rasters, or there are none but tables."""
+        kind: DataKind = self.facts["kind"]
         return kind
 
     @property

@@ -60,6 +60,7 @@ def check_areas(scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run
     tally
         Sums by area, of the finished maps.
     """
+    # A seed each: networks of one seed would be one and the same.
     randoms = [randomise_extractors(scene, seed + 1 + draw) for draw in range(N_RANDOM)]
     views = choose_views(scene, list(tally))
     shown = run.track(views, f"tests of {scene.model.recipes[0]}'s maps")
@@ -181,6 +182,7 @@ def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
     generator = torch.Generator().manual_seed(seed)
     found = {}
     for k, extractor in scene.extractors.items():
+        # A copy: the true network has all other maps to make.
         backbone = randomise_weights(deepcopy(extractor.backbone), generator)
         found[k] = replace(extractor, backbone=backbone)
     return found

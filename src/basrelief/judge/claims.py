@@ -76,6 +76,7 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     for is_of_eye in (True, False):
         family = [k for k, c in enumerate(claims) if (c.nothing != NO_PATTERN) == is_of_eye]
         drawn = [k for k in family if claims[k].by_chance]
+        # Held against nothing, a gain may as well be chance.
         p_values |= dict.fromkeys(family, 1.0)
         p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
     return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]

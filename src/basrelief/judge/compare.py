@@ -47,6 +47,7 @@ def choose_listed(schemes: Iterable[str]) -> str:
     ('block', 'lad', 'random')
     """
     known = set(schemes)
+    # From the scheme that leaks most on: the last of those that were run leaks least.
     ordered = [scheme for scheme in SCHEMES if scheme in known]
     return LISTED_SCHEME if LISTED_SCHEME in known else (ordered or ["random"])[-1]
 
@@ -137,6 +138,7 @@ def sum_common(one: Errors, other: Errors, groups: pd.Series[Any]) -> CommonErro
         that have none are one group, and so have no interval.
     """
     tables = (one.of_model, other.of_model, one.of_mean, other.of_mean)
+    # A network is tested in the first repeat alone.
     n_repeats = min(table.shape[1] for table in tables)
     planes: Floats = np.stack([table[:, :n_repeats] for table in tables])
     is_common = np.asarray(np.isfinite(planes).all(axis=0))  # (target, repeat, item)
@@ -251,6 +253,7 @@ def average_targets(
     yardstick, and ``difference, low, high, differs_in, differs_how`` against that; the same
     against each recipe in ``over``, by its name. None where it cannot be had.
     """
+    # What has no group cannot be drawn again, and without a range nothing is claimed.
     if groups.isna().any():
         return []
     records = []

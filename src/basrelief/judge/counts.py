@@ -108,6 +108,7 @@ def compare_readouts(rows: pd.DataFrame, groups: pd.Series[Any], draws: Draws) -
         for name, column in (("counts", "y_counts"), ("gaussian", "y_pred"), ("mean", "y_mean"))
     }
     error = {name: sum_by_repeat(each, repeat, group, shape) for name, each in squares.items()}
+    # The same draws for both: the gain is of one read-out over the other on the same ground.
     drawn = {
         name: resample_skills(deviance[name], deviance["rate"], draws)
         for name in ("counts", "gaussian")

@@ -74,6 +74,7 @@ def spearman(y_true: Values, y_pred: Values) -> float:
     """Rank correlation of (n,) pairs, -1 to 1; NaN where either side does not vary."""
     _check_pairs(y_true, y_pred)
     with warnings.catch_warnings():
+        # A recipe that is the mean never varies: that is no fault to be warned of.
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         return float(stats.spearmanr(y_true, y_pred).statistic)
 

@@ -125,6 +125,7 @@ class Refitter:
         inputs, fold = self.inputs, self.inputs.chip_fold(scheme)
         assert fold is not None
         if predicted.unit == "chip":
+            # Labels are drawn for areas: they reach chips as the real ones do.
             labels, data, train = label_chips(inputs.samples, labels), inputs.chips, fold.train
         else:
             data, train = inputs.areas, inputs.areas.find(fold.train_areas)
@@ -237,6 +238,7 @@ def hold_fixed(
         square, left = (np.nansum(each**2, axis=1) for each in (apart, apart - added))
         skills[:, k] = 1 - left / np.where(square > 0, square, np.nan)
         truth = labels[:, at, k].T
+        # Who has no label in a world is not there to be found.
         lift = np.where(np.isfinite(truth), added[:, None], np.nan)
         lifts[:, :, k] = [measure_lifts(lift, truth, share) for share in SHARES]
     return Scored(skills, lifts)
