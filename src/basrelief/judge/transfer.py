@@ -157,8 +157,8 @@ def _check_kind(model: FinalModel, folder: Path) -> None:
     """Refuse a model that learnt from no rasters."""
     if model.kind == "tables":
         raise InputError(
-            f"{folder}: this model learnt from tables alone, and a new place is told of here by its "
-            "rasters. Give a model of a run on rasters, which may know the tables too."
+            f"{folder}: this model learnt from tables alone, and a new place is told of here by "
+            "its rasters. Give a model of a run on rasters, which may know the tables too."
         )
     if model.kind == "pictures":
         raise InputError(

@@ -196,7 +196,7 @@ def refuse_absent(typed: Typed, what: str = "no such file") -> InputError:
             hint = f" {meant[0]} is there: a folder."
         elif meant and meant[0] != typed.path.name:
             hint = f" A pattern stands for no single file: write {meant[0]}."
-        elif alike:
+        elif alike and alike[0] != typed.path.name:
             hint = f" {alike[0]} is there: capitals count."
     return InputError(f"{typed}: {what}. Paths are relative to {typed.origin}.{hint}")
 
