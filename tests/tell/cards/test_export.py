@@ -70,26 +70,6 @@ def test_it_holds_no_more_than_predicting_needs(exported: Path) -> None:
     assert load_model(exported / "model" / MODEL).beside is None
 
 
-def test_a_model_beside_place_goes_out_without_it_and_says_so(
-    town_run: Run, elsewhere: NewRasters, tmp_path: Path
-) -> None:
-    folder = tmp_path / "model"
-    export_model(Run(town_run.folder, quiet=True), "on-top", folder, "CC-BY-4.0")
-    assert load_model(town_run.models / "on-top" / "final" / MODEL).beside is not None
-    assert load_model(folder / "model" / MODEL).beside is None
-    reveals = (folder / "README.md").read_text(encoding="utf-8")
-    assert "Left out: place and district" in reveals
-    assert "skills that the card tells of on-top were had with them" in reveals
-    # What is to be expected elsewhere stands beside what was had with place.
-    card = (folder / "model_card.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[1].strip() for line in card.splitlines() if line.startswith("| ")]
-    assert {"on-top", "means"} <= set(rows)
-    one, other = (Run(tmp_path / name, quiet=True) for name in ("of the run", "of the folder"))
-    transfer_model(town_run, elsewhere, one, "on-top")
-    transfer_model(Run(folder, quiet=True), elsewhere, other, None)
-    assert other.predictions.read_bytes() == one.predictions.read_bytes()
-
-
 def test_its_example_reads_the_model_without_this_program(
     town_run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
