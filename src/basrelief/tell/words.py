@@ -17,6 +17,7 @@ TARGET_NAMES = {
     "barriers": "barriers to housing and services",
     "idaci": "income deprivation among children",
     "idaopi": "income deprivation among older people",
+    "anti_social_behaviour": "anti-social behaviour",
 }
 
 
