@@ -41,7 +41,8 @@ def test_what_was_planted_and_is_found_agrees(tmp_path: Path) -> None:
     assert lines == [
         "crime: planted: LIDAR tells it; found: LIDAR tells it (as planted)",
         "barriers to housing and services: planted: place tells it, and that LIDAR adds to it "
-        "cannot be told; found: place tells it, and that LIDAR adds to it cannot be told (as planted)",
+        "cannot be told; found: place tells it, and that LIDAR adds to it cannot be told "
+        "(as planted)",
         "health: planted: there is nothing to learn; found: there is nothing to learn (as planted)",
     ]
 
