@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from basrelief.config import InputError
 from basrelief.run import Record, check_format, read_json
@@ -13,6 +13,8 @@ from basrelief.run import Record, check_format, read_json
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
+
+    from basrelief.config import DataKind
 
 # Loaded where something is read, not here: a server opens fifty runs while it starts.
 
@@ -36,9 +38,9 @@ class RunReader:
         return facts
 
     @property
-    def kind(self) -> Literal["pictures", "heights"]:
-        """Whether the samples are pictures or were cut from rasters."""
-        kind: Literal["pictures", "heights"] = self.facts["kind"]
+    def kind(self) -> DataKind:
+        """Whether chips are pictures, were cut from rasters, or there are none but tables."""
+        kind: DataKind = self.facts["kind"]
         return kind
 
     @property

@@ -17,16 +17,24 @@ from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import list_protection, say_cure
 from basrelief.tell.templates import open_templates
+from basrelief.tell.tiles import FILE as TILES
+from basrelief.tell.tiles import write_tiles
 from basrelief.tell.words import name_known, name_target, say_shown
 
 
 def publish_run(
-    facts: Facts, narrowed: Facts, release: Release, page: str, offers: Sequence[Record]
+    facts: Facts,
+    narrowed: Facts,
+    release: Release,
+    page: str,
+    offers: Sequence[Record],
+    place: str | None = None,
 ) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
     ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv``, ``areas.md``
-    (its columns and licences) and (with places) ``areas.geojson``; with ``allow = "nothing"`` a
+    (its columns and licences) and (with places) ``areas.geojson``, the same as tiles
+    (``areas.pmtiles``) and ``explore.json``; with ``allow = "nothing"`` a
     page that says so. ``publish.json`` lists what was published, what was withheld and why,
     and the settings that decided it.
 
@@ -38,6 +46,8 @@ def publish_run(
         What is drawn of them.
     offers
         Final models that may be handed out, as `list_offers` has them.
+    place
+        What a server's explore page draws of the narrowed facts; None where that is nothing.
     """
     is_open = facts.settings.publish.allow != "nothing"
     # As a whole: nothing may stay that an earlier, laxer setting let out.
@@ -51,7 +61,11 @@ def publish_run(
             handout.write_csv(table, part / "areas.csv")
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
         if "areas.geojson" in tables:
-            handout.write_outlines(narrowed, table, part / "areas.geojson")
+            shown = handout.outline_table(narrowed, table)
+            handout.write_outlines(shown, part / "areas.geojson")
+            write_tiles(shown, part / TILES)
+        if place is not None:
+            (part / "explore.json").write_text(place, encoding="utf-8")
     # After the folder: it lists what really lies there.
     write_record(facts, narrowed, release, offers)
     if not is_open:
@@ -100,6 +114,22 @@ def _name_predictor(narrowed: Facts, target: str) -> str:
     return f"{recipe}, from {known}" if known else recipe
 
 
+def _list_figures(narrowed: Facts) -> list[Record]:
+    """List of which target, by which recipe, figures of areas are handed out."""
+    return [
+        {
+            "target": finding.target,
+            "recipe": finding.recipe,
+            "scheme": finding.scheme,
+            "worth": finding.words,
+        }
+        for finding in narrowed.findings
+        # Of that recipe alone: others are told as averages.
+        if narrowed.shown.get(finding.target) == finding.recipe
+        and finding.target not in narrowed.unshown
+    ]
+
+
 def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequence[Record]) -> None:
     """Write ``publish.json``. It names no area that is withheld."""
     publish, publication = facts.settings.publish, narrowed.publication
@@ -109,20 +139,6 @@ def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequen
     if not is_open:
         # Single reasons decided nothing here.
         withheld = (Withheld("everything", None, 'publish.allow = "nothing"'),)
-    figures = [
-        {
-            "target": finding.target,
-            "recipe": finding.recipe,
-            "scheme": finding.scheme,
-            "worth": finding.words,
-        }
-        for finding in narrowed.findings
-        # Of the recipe alone whose figures of areas are handed out.
-        if is_open
-        and release.shown
-        and narrowed.shown.get(finding.target) == finding.recipe
-        and finding.target not in narrowed.unshown
-    ]
     credits = vars(narrowed.credits)
     record = {
         **publish.model_dump(),
@@ -133,7 +149,7 @@ def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequen
             for path in sorted((facts.run.folder / "public").iterdir())
         ],
         "areas_published": len(release.shown) if is_open else 0,
-        "figures": figures,
+        "figures": _list_figures(narrowed) if is_open and release.shown else [],
         "averages_published": len(narrowed.scores) if is_open else 0,
         "drawn_from": asdict(publication.basis),
         **list_protection(publication.basis, is_whole=publication.is_whole),
