@@ -14,6 +14,9 @@ import pytest
 import rasterio
 from PIL import Image
 
+from basrelief.config import InputError
+from basrelief.running import saying_disk_is_full
+
 RASTERS = """
 [data]
 dsm = "{dsm}"
@@ -130,7 +133,15 @@ def test_a_disk_that_is_full(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("basrelief.chips.layers.Layer.write", fail)
-    expect_line(write_config(tmp_path, town), "no space left", "out = 'runs/c'")
+    kept = "finished stages are kept"
+    expect_line(write_config(tmp_path, town), "no space left", "out = 'runs/c'", kept)
+
+
+def test_of_a_full_disk_nothing_is_said_to_be_kept_that_is_not() -> None:
+    # A prediction or a comparison has no stages.
+    with pytest.raises(InputError) as caught, saying_disk_is_full("--out 'x'", "in predict"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value).endswith("in predict. Free some, or choose another folder.")
 
 
 def test_a_recipe_that_is_unknown(

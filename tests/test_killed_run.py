@@ -95,6 +95,36 @@ def test_a_killed_training_goes_on_after_its_last_epoch(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
+def test_of_two_processes_in_one_folder_the_second_is_told_of_the_first(tmp_path: Path) -> None:
+    config = write_pictures(tmp_path, 40)
+    run, there = tmp_path / "run", tmp_path / "there"
+    basrelief = [sys.executable, "-m", "basrelief.cli"]
+    work_at_once([*basrelief, "run", str(config), "--quiet"], run)
+    assert (run / "report.html").exists()
+    pictures = ["--images", str(tmp_path / "pictures"), "--table", str(tmp_path / "table.csv")]
+    work_at_once([*basrelief, "predict", str(run), *pictures, "--out", str(there)], there)
+    assert len(pd.read_parquet(there / "predictions.parquet").query("unit == 'chip'")) == 40
+
+
+def work_at_once(command: list[str], folder: Path) -> None:
+    """Start a command twice on one folder; the first ends as if it had been alone."""
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=alone, stdout=subprocess.DEVNULL) as first:
+        wait_for(folder / ".lock", first)
+        while not (folder / ".lock").read_text():
+            time.sleep(0.005)
+        # Held where it is, however long the second takes to start.
+        first.send_signal(signal.SIGSTOP)
+        second = subprocess.run(command, capture_output=True, text=True, env=alone)
+        first.send_signal(signal.SIGCONT)
+        assert first.wait() == 0
+    assert second.returncode == 2
+    assert f"another basrelief works there (process {first.pid} on " in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert not (folder / ".lock").exists()
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_is_asked_to_stop_says_so_in_one_line_and_leaves_no_litter(
     name: str, tmp_path: Path

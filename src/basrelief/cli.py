@@ -227,7 +227,8 @@ def fetch(
         resolution_m=resolution,
         is_by_nominatim=nominatim,
     )
-    with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
+    safe = "files that came whole are kept, and the same command goes on"
+    with saying_disk_is_full(f"--out {str(out)!r}", "in fetch", safe):
         starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))
     run.say(f"cache: {show_size(tidy_cache(kept))} in {kept}")
     _say_next(run, starter)

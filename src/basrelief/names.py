@@ -36,6 +36,9 @@ OF_FILES = (
 """Endings of what the program writes, and of recipes as files: a folder named so would stand where
 a file is to be, or be taken for one."""
 
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""Names of devices on Windows, whatever ending they have: no file or folder can be called so."""
+
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that spreadsheets take for a formula (OWASP, CSV injection), guarded or not."""
 
@@ -104,6 +107,8 @@ def find_folder_fault(name: str) -> str | None:
     fault = find_fault(name)
     if fault is not None:
         return fault
+    if DEVICES.fullmatch(name):
+        return "is a device's name on Windows, where no folder can be called so"
     if name != name_file(name) or not name[0].isalnum():
         return 'must be letters, digits, ".", "_" and "-", and begin with a letter or digit'
     if PurePath(name).suffix.lower() in OF_FILES:
@@ -182,9 +187,12 @@ def name_file(name: str) -> str:
     >>> name_file("living_environment"), name_file("Crime & disorder / 1,000")
     ('living_environment', 'Crime_disorder_1_000-b5bc2d')
     """
+    # Targets may be called so, as votes of a party are; their files may not.
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", letters).strip("._-")[:MAX_FILE_LETTERS]
-    if name and safe == name:
+    if DEVICES.fullmatch(safe):
+        safe = safe.partition(".")[0]  # what stands before a dot counts there
+    elif name and safe == name:
         return name
     # "a/b" and "a b" must not write over each other.
     return f"{safe or 'name'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -70,7 +70,8 @@ def _run_in_order(
     fingerprints: Mapping[str, str],
 ) -> None:
     """Run stages in a run folder that is held."""
-    with saying_disk_is_full(settings.tell_out(), "at its start"):
+    kept = "finished stages are kept"
+    with saying_disk_is_full(settings.tell_out(), "at its start", kept):
         begin_run(run)
         write_json(run.folder / "config.json", settings.model_dump(mode="json"))
     checked: set[str] = set()
@@ -83,7 +84,7 @@ def _run_in_order(
             for earlier in set(stage.reads) - checked:
                 check_files(run, earlier)
                 checked.add(earlier)
-        with saying_disk_is_full(settings.tell_out(), f"in stage {stage.name}"):
+        with saying_disk_is_full(settings.tell_out(), f"in stage {stage.name}", kept):
             work = partial(stage.work(), settings, run)
             run_stage(run, stage.name, fingerprint, work, writes=stage.writes, force=is_forced)
 
@@ -242,8 +243,14 @@ def open_settings(
 
 
 @contextmanager
-def saying_disk_is_full(typed: str, where: str) -> Iterator[None]:
-    """Turn "no space left", however it is wrapped, into a line for the user."""
+def saying_disk_is_full(typed: str, where: str, kept: str = "") -> Iterator[None]:
+    """Turn "no space left", however it is wrapped, into a line for the user.
+
+    Parameters
+    ----------
+    kept
+        What is not lost, in words; empty where nothing is there yet.
+    """
     try:
         yield
     except Exception as error:
@@ -251,5 +258,5 @@ def saying_disk_is_full(typed: str, where: str) -> Iterator[None]:
             raise
         raise InputError(
             f"{typed}: no space left on the device {where}. "
-            "Free some, or choose another folder; finished stages are kept."
+            f"Free some, or choose another folder{kept and '; '}{kept}."
         ) from error

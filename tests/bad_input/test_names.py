@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from basrelief.judge.baselines import BASELINES
 from basrelief.learn.choice import TAKEN
 from basrelief.names import (
+    DEVICES,
     FORMULA,
     MAX_FILE_LETTERS,
     find_fault,
@@ -113,6 +114,8 @@ RECIPES = [
     ("recipes.json", "a recipe's name ends with '.json', as a file does"),
     ("Tests.JSON", "a recipe's name ends with '.JSON', as a file does"),
     ("areas.parquet", "a recipe's name ends with '.parquet'"),
+    ("con", "a recipe's name is a device's name on Windows"),
+    ("Lpt1.old", "a recipe's name is a device's name on Windows"),
     ("x.toml", "a recipe's name ends with '.toml'"),
     ("mean", "'mean', as is what recipes are held against"),
     ("Place-Alone", "as is what recipes are held against"),
@@ -137,6 +140,22 @@ def test_every_file_of_a_run_ends_as_no_recipe_may() -> None:
     names = re.findall(r"^\| `(?:models|features|explain)/([^/`]+\.[^/`]+)`", page, re.MULTILINE)
     assert {"recipes.json", "areas.parquet", "tests.json"} <= set(names)
     assert [name for name in names if find_folder_fault(name) is None] == []
+
+
+def test_a_table_is_not_called_as_a_device_of_windows_is(
+    place: Place, refused: Callable[..., None]
+) -> None:
+    (place.folder / "con.csv").write_text("area_id,a\nX0,1\n")
+    place.configure(data={"tables": {"con": {"file": "con.csv", "columns": ["a"]}}})
+    refused("data.tables", "is a device's name on Windows")
+
+
+def test_files_of_a_target_are_not_called_as_devices_of_windows_are() -> None:
+    """Votes of a party are called so; what is written of them must open everywhere."""
+    names = [name_file(each) for each in ("con", "Con", "AUX", "com1.x", "contour", "console.x")]
+    assert names[4:] == ["contour", "console.x"]
+    assert len(set(names)) == 6
+    assert [name for name in names if DEVICES.fullmatch(name)] == []
 
 
 def test_a_dot_makes_no_file_of_a_recipe() -> None:

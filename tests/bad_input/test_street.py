@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pyproj import Transformer
+
+from basrelief.sources.inputs import list_pictures
+from basrelief.typed import Typed
 
 Spoil = Callable[[Any], object]
 
@@ -360,3 +365,27 @@ def test_a_recipe_of_street_pictures_asks_for_some(
 ) -> None:
     place.configure(models={"recipes": ["street-vgg16"], "weights": {"vgg16": "none"}})
     refused("'street-vgg16' looks at street pictures, and none are given", command="run")
+
+
+def test_a_whole_disk_is_no_folder_of_pictures(place: Any, refused: Callable[..., None]) -> None:
+    list_places().to_csv(place.folder / "street.csv", index=False)
+    place.configure(data={"street": {"folder": "/", "table": "street.csv"}})
+    refused("data.street.folder = '/': the whole disk. Give the folder of the pictures")
+
+
+def test_pictures_are_listed_though_something_vanishes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.png").touch()
+    scan = os.scandir
+
+    def vanish(path: str) -> Any:
+        if str(path).endswith("b"):
+            shutil.rmtree(path, ignore_errors=True)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", vanish)
+    found = list_pictures(Typed("street.folder", "street", tmp_path))
+    assert [path.stem for path in found] == ["a", "c"]

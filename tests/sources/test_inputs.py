@@ -17,6 +17,7 @@ from basrelief.stage_settings import ModelSettings
 from basrelief.stages import fingerprint_stages
 from basrelief.tell.provenance import OF_LABELS, ROLES, read_sources
 from basrelief.tell.release.narrow import narrow_sources
+from basrelief.typed import Typed
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -270,10 +271,10 @@ def test_what_a_run_draws_is_no_tile_of_the_next(tmp_path: Path) -> None:
 def test_what_a_run_draws_is_no_picture_of_the_next(tmp_path: Path) -> None:
     drawn = "run/explain/mine/crime-highest-1.png"
     touch(tmp_path, "LIDAR/LIDAR_1.png", "run/run.json", drawn, "t.csv")
-    assert list_pictures(tmp_path) == [tmp_path / "LIDAR" / "LIDAR_1.png"]
+    assert list_pictures(Typed("images", "", tmp_path)) == [tmp_path / "LIDAR" / "LIDAR_1.png"]
     assert list_pictures_below(tmp_path) == [tmp_path / "LIDAR" / "LIDAR_1.png"]
     # Asked for by its own folder.
-    assert list_pictures(tmp_path / "run") == [tmp_path / drawn]
+    assert list_pictures(Typed("images", "run", tmp_path / "run")) == [tmp_path / drawn]
 
 
 def test_a_link_to_nothing_and_a_folder_are_no_pictures(tmp_path: Path) -> None:

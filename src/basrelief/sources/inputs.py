@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -98,7 +99,7 @@ def find_inputs(settings: Settings) -> list[InputFile]:
     models, found = settings.models, list[InputFile]()
     for key, typed in list_typed(settings):
         if key == "images":
-            paths = list_pictures(typed.path)
+            paths = list_pictures(typed)
         elif key in SINGLE:
             paths = _files_of(typed.path)
         else:
@@ -107,7 +108,7 @@ def find_inputs(settings: Settings) -> list[InputFile]:
             paths += sorted({index for each in paths if (index := find_tile_index(each))})
         found += [InputFile(f"data.{key}", each) for each in _with_companions(paths)]
     if settings.data.street is not None:
-        pictures = list_pictures(settings.typed("street.folder").path)
+        pictures = list_pictures(settings.typed("street.folder"))
         found += [InputFile("data.street", each) for each in pictures]
     weights = [name for name in models.weights.values() if name != RANDOM]
     recipes = _follow_recipes(models.recipes or (), settings)
@@ -228,15 +229,30 @@ def _outside_runs(paths: Iterable[Path], start: Path) -> list[Path]:
     return [file for file in files if runs.isdisjoint(file.parents)]
 
 
-def list_pictures(folder: Path) -> list[Path]:
+def list_pictures(typed: Typed) -> list[Path]:
     """List the pictures of a folder, whatever the case of their suffix, by name.
 
     Of a folder that has none itself, those of its sub-folders at any depth, but for run folders.
+
+    Raises
+    ------
+    InputError
+        If it is the whole disk, which would be gone through for minutes.
     """
+    folder = typed.path
     if not folder.is_dir():
         return []
+    if folder.resolve() == Path(folder.resolve().anchor):
+        raise InputError(f"{typed}: the whole disk. Give the folder of the pictures.")
     found = _pick_pictures(folder.iterdir(), folder)
-    return found or _pick_pictures(folder.rglob("*"), folder)
+    return found or _pick_pictures(_walk(folder), folder)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Give all that lies below a folder; links to folders are not followed."""
+    # What vanishes meanwhile, or may not be opened, is not there for us: `Path.rglob` stops at it.
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def list_pictures_below(folder: Path) -> list[Path]:

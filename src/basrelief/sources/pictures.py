@@ -182,7 +182,7 @@ def _list_files(images: Typed, notes: Notes) -> list[PurePosixPath]:
         raise InputError(
             f"{images}: {what}. Give the folder of the pictures, relative to {images.origin}."
         )
-    paths = list_pictures(images.path)
+    paths = list_pictures(images)
     if not paths:
         others = sorted(
             {p.suffix.lower() or "no suffix" for p in images.path.rglob("*") if p.is_file()}

@@ -86,7 +86,7 @@ def _list_files(typed: Typed) -> dict[str, Path]:
         what = "a file, not a folder" if typed.path.exists() else "no such folder"
         raise InputError(f"{typed}: {what}. Give the folder of the pictures.")
     # Those of sub-folders where the folder has none itself, as a service may sort them by drive.
-    paths = list_pictures(typed.path)
+    paths = list_pictures(typed)
     if not paths:
         raise InputError(
             f"{typed}: holds no picture. Give a folder of pictures; {', '.join(PICTURE_SUFFIXES)} "

@@ -71,7 +71,8 @@ class Model:
         )
         seen = f"{len(self.final.features)} features of {shown} of an area's own ground"
         if isinstance(self.recipe, KrigedRecipe):
-            return f"{seen}; at home also its place and its neighbours' scores"
+            place = "place, its district" if self.recipe.districts else "place"
+            return f"{seen}; at home also its {place} and its neighbours' scores"
         return seen
 
     @property

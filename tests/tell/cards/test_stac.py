@@ -160,7 +160,7 @@ def test_a_recipe_made_of_others_tells_what_they_look_through(
     (model,) = read_models(Run(tmp_path, quiet=True))
     assert model.backbones == ("vgg16",)
     assert "frozen vgg16, and a Gaussian process" in model.architecture
-    assert model.sees.endswith("at home also its place and its neighbours' scores")
+    assert model.sees.endswith("at home also its place, its district and its neighbours' scores")
     facts = read_facts(town_settings, town_run)
     item = describe_model(model, replace(facts, settings=SETTINGS)).to_dict(transform_hrefs=False)
     told = MLModelProperties.model_validate(item["properties"])

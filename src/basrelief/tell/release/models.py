@@ -43,5 +43,8 @@ def find_bar(model: Model, publish: PublishSettings) -> str | None:
         return why if is_barred else None
     members = (model.weights.parent / "members").glob("*/recipe.toml")
     if any(isinstance(read_recipe(path), TableRecipe | StreetRecipe) for path in members):
-        return "it rests on tables or street pictures, which no other place has for it"
+        return (
+            "it rests on tables or street pictures, and what they say of each area would go out "
+            "with it"
+        )
     return None
