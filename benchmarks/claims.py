@@ -37,14 +37,14 @@ from numpy.typing import NDArray
 from simulated import Ground, Law, open_ground
 from threadpoolctl import threadpool_limits
 
-from basrelief.judge.baselines import SIZE
+from basrelief.judge.baselines import AREA_SIZE
 from basrelief.judge.chance import DIFFERENCE, SKILL, Refits
 from basrelief.judge.compare import order_recipes
 from basrelief.judge.found import settle_found
 from basrelief.judge.refit import Scored
 from basrelief.judge.targeting import SHARES
 from basrelief.judge.verdicts import Compared, settle
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import WorldKind
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record
 
@@ -57,7 +57,7 @@ NULL = (
 )
 PLANTED = (Law("a third LIDAR", 0.33, 0.25, 0.1), Law("two thirds LIDAR", 0.66, 0.1, 0.05))
 SCHEMES = ("block", "lad")
-KINDS: tuple[Kind, ...] = ("no_lidar", "moved", "no_pattern")
+KINDS: tuple[WorldKind, ...] = ("no_lidar", "moved", "no_pattern")
 N_TARGETS = 2
 CORRELATION = 0.5
 
@@ -195,7 +195,7 @@ class Report:
 
     def tell_other(self, recipe: str) -> Of:
         """Tell what a claim is of that is not of LIDAR."""
-        return "size" if recipe == SIZE else "place"
+        return "size" if recipe == AREA_SIZE else "place"
 
     def compare(self, scheme: str) -> Compared:
         """Hold all recipes of a scheme against each other."""

@@ -26,7 +26,7 @@ from basrelief.judge import claims
 from basrelief.judge.chance import DIFFERENCE, SKILL, Refits
 from basrelief.judge.compare import Errors, average_targets, compare_errors
 from basrelief.judge.resampling import Draws
-from basrelief.judge.worlds import Kind, draw_worlds
+from basrelief.judge.worlds import WorldKind, draw_worlds
 from basrelief.judge.yardsticks import MEAN, Traits
 from basrelief.learn.area_models import TrainingAreas, fit_areas, predict_areas
 from basrelief.learn.joint import AreaTerms, gp_interpolation
@@ -48,7 +48,7 @@ LABEL_SCALES_M, SHARED = (500.0, 1500.0, 4000.0), 0.6
 """Of labels: over which length neighbours are alike, and how much of the variance they share."""
 
 CORRELATION = 0.5
-KINDS: tuple[Kind, ...] = ("no_lidar", "moved")
+KINDS: tuple[WorldKind, ...] = ("no_lidar", "moved")
 AT_ONCE = 10
 """Reports that are refitted at once."""
 
@@ -231,7 +231,7 @@ class Place:
 
 def take_worlds(errors: dict[str, Errors], at: slice, targets: tuple[str, ...]) -> Refits:
     """Take the skills in a report's other worlds."""
-    figures: dict[str, dict[Kind, Floats]] = {}
+    figures: dict[str, dict[WorldKind, Floats]] = {}
     for name, one in errors.items():
         of_model, of_mean = (
             each[at].astype(np.float64).sum(axis=-1) for each in (one.of_model, one.of_mean)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from simulated import Ground, Law, open_ground
 
 from basrelief.judge.chance import Refits
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import WorldKind
 from basrelief.judge.yardsticks import MEAN
 
 LAWS = (
@@ -32,7 +32,7 @@ LAWS = (
     Law("mostly district", 0.0, 0.1, 0.6),
 )
 SCHEMES = ("block", "lad")
-KINDS: tuple[Kind, ...] = ("alike", "no_lidar", "moved", "no_pattern")
+KINDS: tuple[WorldKind, ...] = ("alike", "no_lidar", "moved", "no_pattern")
 N_TARGETS = 4
 CORRELATION = 0.5
 """Between targets."""
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=20, help="sets of labels taken for real")
     parser.add_argument("--worlds", type=int, default=50, help="other worlds a report")
     parser.add_argument("--laws", default="", help="only laws whose name this pattern is found in")
+    parser.add_argument("--recipes", nargs="+", help="these instead of place and one encoder")
     args = parser.parse_args()
     ground, start = open_ground(args.config), time.perf_counter()
     print("| labels | scheme | of | expected | kind | intervals | half width | nominal | held |")
@@ -61,7 +62,8 @@ def main() -> None:
         if not re.search(args.laws, law.name):
             continue
         for scheme in SCHEMES:
-            for row in measure(ground, law, scheme, args.reports, args.worlds):
+            names = args.recipes or choose_names(ground)
+            for row in measure(ground, law, scheme, names, args.reports, args.worlds):
                 print("| " + " | ".join(row) + " |", flush=True)
     print(
         f"\n{args.reports} sets of {N_TARGETS} targets, {args.worlds} worlds of each kind; ", end=""
@@ -70,13 +72,12 @@ def main() -> None:
 
 
 def measure(
-    ground: Ground, law: Law, scheme: str, n_reports: int, n_worlds: int
+    ground: Ground, law: Law, scheme: str, names: list[str], n_reports: int, n_worlds: int
 ) -> Iterator[tuple[str, ...]]:
     """Measure the coverage of skills, gains of LIDAR and means over targets."""
     rng = np.random.default_rng([3, LAWS.index(law), SCHEMES.index(scheme)])
     correlation = np.full((N_TARGETS, N_TARGETS), CORRELATION)
     np.fill_diagonal(correlation, 1.0)
-    names = choose_names(ground)
     labels = ground.draw(law, correlation, max(N_DRAWS, n_reports), rng)
     real = ground.skills(labels, scheme, names)  # (draw, target) of each
     worlds = [ground.redraw(each, KINDS, n_worlds, rng) for each in labels[:n_reports]]
@@ -90,7 +91,8 @@ def measure(
         for i in range(n_reports)
     ]
     pairs = [(name, MEAN) for name in names]
-    pairs += [(name, ground.known.yardsticks[name]) for name in names]
+    yardsticks = [(name, ground.known.yardsticks[name]) for name in names]
+    pairs += [(name, versus) for name, versus in yardsticks if versus in names]
     for recipe, versus in dict.fromkeys(pairs):
         gain = real[recipe] - (0.0 if versus == MEAN else real[versus])
         label = recipe if versus == MEAN else f"{recipe} over {versus}"

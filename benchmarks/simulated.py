@@ -26,7 +26,7 @@ from basrelief.judge.refit import (
     refit_scores,
 )
 from basrelief.judge.relocation import relocate
-from basrelief.judge.worlds import Kind
+from basrelief.judge.worlds import WorldKind
 from basrelief.learn.choice import choose_baselines, choose_recipes
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.joint import AreaTerms
@@ -114,11 +114,11 @@ class Ground:
         return {name: each.skill for name, each in self.score(labels, scheme, names).items()}
 
     def redraw(
-        self, labels: Floats, kinds: tuple[Kind, ...], n_worlds: int, rng: np.random.Generator
-    ) -> dict[Kind, Floats]:
+        self, labels: Floats, kinds: tuple[WorldKind, ...], n_worlds: int, rng: np.random.Generator
+    ) -> dict[WorldKind, Floats]:
         """Draw other worlds for labels, (area, target), as a run does: (world, area, target)."""
         nothing = self.terms.leave_out(self.terms.feature_sets)
-        drawn: dict[Kind, Floats] = {}
+        drawn: dict[WorldKind, Floats] = {}
         for kind in kinds:
             if kind == "no_pattern":
                 order = [rng.permutation(len(labels)) for _ in range(n_worlds)]
@@ -132,7 +132,9 @@ class Ground:
                 drawn[kind] = simulate_labels(terms, labels, n_worlds, rng, is_smoother=is_null)
         return drawn
 
-    def refits(self, targets: tuple[str, ...], values: dict[str, dict[Kind, Floats]]) -> Refits:
+    def refits(
+        self, targets: tuple[str, ...], values: dict[str, dict[WorldKind, Floats]]
+    ) -> Refits:
         """Make what a run makes intervals and claims of."""
         return Refits(targets, self.inputs.knows, self.inputs.n_districts, values)
 

@@ -25,9 +25,11 @@ def plain(requirement: str) -> str:
     return found[0].lower().replace("_", "-").replace(".", "-")
 
 
-def list_imports() -> set[str]:
+def list_imports(*, of_server: bool) -> set[str]:
     names = set()
     for path in PACKAGE.rglob("*.py"):
+        if (path.parent.name == "serve") != of_server:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {each.name.partition(".")[0] for each in node.names}
@@ -36,12 +38,14 @@ def list_imports() -> set[str]:
     return names - set(sys.stdlib_module_names) - {"basrelief"}
 
 
-def test_whatever_is_imported_is_declared() -> None:
-    declared = {plain(each) for each in PROJECT["dependencies"]}
+@pytest.mark.parametrize("of_server", [False, True])
+def test_whatever_is_imported_is_declared(of_server: bool) -> None:
+    extra = PROJECT["optional-dependencies"]["serve"] if of_server else []
+    declared = {plain(each) for each in [*PROJECT["dependencies"], *extra]}
     providers = packages_distributions()
     missing = {
         name
-        for name in list_imports()
+        for name in list_imports(of_server=of_server)
         if not {plain(each) for each in providers.get(name, [name])} & declared
     }
     assert missing == set()
@@ -57,6 +61,7 @@ import importlib, os, pkgutil, sys, types
 from pathlib import Path
 import torch, geopandas, rasterio, matplotlib.pyplot, sklearn.linear_model, pystac, stac_model
 import scipy.spatial, requests, typer, captum.attr, timm, crepes, exactextract, libpysal, esda.moran
+import fastapi.responses, uvicorn
 import multiprocessing.pool, concurrent.futures.process
 held = []
 def locking(number, mode, n_bytes):

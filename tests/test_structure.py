@@ -22,6 +22,7 @@ ROOMS = [
     "run",
     "locks",
     "hashes",
+    "signals",
     "marks",
     "reader",
     "grid",
@@ -31,8 +32,8 @@ ROOMS = [
     "chips",
     "splits",
 ]
-ROOMS += ["learn", "judge", "explain", "tell"]
-ROOMS += ["stages", "running", "estimates", "check", "commands", "signals"]
+ROOMS += ["learn", "judge", "explain", "tell", "serve"]
+ROOMS += ["stages", "running", "estimates", "check", "commands"]
 WINGS = ["release", "maps", "page", "resident", "cards", "stage"]
 """Of `tell`, each below what it may import; what lies in no wing is below them all."""
 

@@ -447,7 +447,7 @@ def test_where_lidar_adds_nothing_to_the_last_release_the_pages_say_so(tmp_path:
     )
     run = run_all(config, quiet=True)
     nothing = (
-        "LIDAR adds nothing that can be told to last-release and where areas lie for kept. Where "
+        "that LIDAR adds to last-release and where areas lie for kept cannot be told. Where "
         "that release is at hand, LIDAR is not known to be needed."
     )
     assert nothing in run.report.read_text()

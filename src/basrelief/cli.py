@@ -16,6 +16,7 @@ from basrelief.config import InputError, Settings
 from basrelief.marks import refuse_foreign_folder
 from basrelief.run import Run, prepare_folder
 from basrelief.running import run_all, run_one, saying_disk_is_full
+from basrelief.serve.commands import keys, serve
 from basrelief.signals import Stopped, stopping_on_signals
 from basrelief.stages import STAGES, Stage
 from basrelief.toml import list_keys
@@ -135,7 +136,7 @@ def demo(
         raise typer.Exit(1)
 
 
-for _command in (predict, export, compare):
+for _command in (predict, export, compare, serve, keys):
     app.command()(_command)
 
 

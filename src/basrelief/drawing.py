@@ -45,6 +45,7 @@ def finish_figure(figure: Figure, alt: str, *, is_alone: bool = False) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=220, facecolor=paper)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
+    # Matplotlib's own words on itself, and ids that two drawings of one page would share.
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     # A tenth of a point is finer than any screen shows, and half the size of the file.

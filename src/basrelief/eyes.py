@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from basrelief.values import Name, PathText, Prose, StrictTable
 
+COLOURS = ("red", "green", "blue")
+"""What a network for photographs looks at, in its order; so are bands of photos and pictures."""
+
 SECRETS = ("token", "key", "secret", "password")
 """Words in the names of keys by which services know their users: none belongs in a file."""
 

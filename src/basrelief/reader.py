@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
-
-import geopandas as gpd
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from basrelief.config import InputError
 from basrelief.run import Record, check_format, read_json
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+    from basrelief.config import DataKind
+
+# Loaded where something is read, not here: a server opens fifty runs while it starts.
 
 SHARED = (
     *("area_id", "area_name", "district", "lad", "msoa", "ground_covered", "is_used"),
@@ -33,9 +38,9 @@ class RunReader:
         return facts
 
     @property
-    def kind(self) -> Literal["pictures", "heights"]:
-        """Whether the samples are pictures or were cut from rasters."""
-        kind: Literal["pictures", "heights"] = self.facts["kind"]
+    def kind(self) -> DataKind:
+        """Whether chips are pictures, were cut from rasters, or there are none but tables."""
+        kind: DataKind = self.facts["kind"]
         return kind
 
     @property
@@ -61,6 +66,8 @@ class RunReader:
 
     def recipes(self) -> pd.DataFrame:
         """Read what was trained: ``recipe, kind, unit, is_asked, made_of, knows``, and how far."""
+        import pandas as pd
+
         return pd.DataFrame(read_json(self._find("models/recipes.json", "train")))
 
     def scores(self) -> pd.DataFrame:
@@ -74,6 +81,8 @@ class RunReader:
 
         The whole table of a large place is large: what is left out is not read.
         """
+        import pandas as pd
+
         wanted = {"recipe": recipe, "target": target, "scheme": scheme}
         filters = [(name, "==", value) for name, value in wanted.items() if value is not None]
         path = self._find("predictions.parquet", "evaluate")
@@ -101,6 +110,8 @@ class RunReader:
         InputError
             If the run has no map of this target.
         """
+        import geopandas as gpd
+
         path = self.folder / "maps" / "areas.parquet"
         # Pictures leave no maps: then no target has a column, and is refused as others are.
         table = gpd.read_parquet(path) if path.exists() else gpd.GeoDataFrame()
@@ -134,9 +145,14 @@ class RunReader:
         return path
 
     def _read(self, name: str, stage: str) -> pd.DataFrame:
+        import pandas as pd
+
         return pd.read_parquet(self._find(name, stage))
 
     def _read_placed(self, name: str) -> gpd.GeoDataFrame | pd.DataFrame:
+        import geopandas as gpd
+        import pandas as pd
+
         path = self._find(name, "chips")
         # geopandas refuses a table without places, and pictures have none.
         return gpd.read_parquet(path) if self.kind != "pictures" else pd.read_parquet(path)

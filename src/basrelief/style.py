@@ -136,3 +136,13 @@ def read_rgb(colour: str) -> tuple[int, ...]:
     (255, 128, 0)
     """
     return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def write_colours() -> str:
+    """Write the colours of pages as variables of their style: light, dark, and on paper."""
+    light, dark, paper = (
+        f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"
+        for colours in (LIGHT | OVER_MAPS, DARK, PRINT)
+    )
+    # What prints may be a dark screen: paper comes last.
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n@media print {{ {paper} }}"

@@ -87,7 +87,7 @@ def test_a_gain_is_held_against_worlds_that_keep_what_the_other_knows() -> None:
 
 
 def make_claim(eye: str, kind: str, value: float, gains: NDArray[np.float64]) -> Claim:
-    of: Any = {"scheme": "block", "unit": "area", "target": "crime", "interval": (0.0, 1.0)}
+    of: Any = {"scheme": "block", "unit": "area", "target": "crime"}
     return Claim("all", eye, value=value, nothing=f"no_{eye}", by_chance={kind: gains}, **of)
 
 

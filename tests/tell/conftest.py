@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -189,6 +191,36 @@ def _plant_sums(run: Run) -> pd.DataFrame:
     run.explain.mkdir(exist_ok=True)
     table.to_parquet(run.explain / "areas.parquet")
     return table
+
+
+SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""Drawing by the processor: machines that run tests have no screen."""
+
+NO_WEBGL = ["--no-sandbox", "--disable-3d-apis"]
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[[list[str]], Any]]:
+    """Start a browser with given arguments; without one, tests that need it are skipped."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next((path for name in names if (path := shutil.which(name))), None)
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with api.sync_playwright() as player:
+        yield lambda args: player.chromium.launch(executable_path=chromium, args=args)
+
+
+@pytest.fixture(scope="module")
+def webgl(launch: Callable[[list[str]], Any]) -> Any:
+    """A browser that draws with WebGL."""
+    return launch(SOFTWARE)
+
+
+@pytest.fixture(scope="module")
+def no_webgl(launch: Callable[[list[str]], Any]) -> Any:
+    """A browser that has no WebGL."""
+    return launch(NO_WEBGL)
 
 
 @pytest.fixture(scope="session")

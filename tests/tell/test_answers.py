@@ -40,8 +40,9 @@ def test_what_was_planted_and_is_found_agrees(tmp_path: Path) -> None:
     assert agree
     assert lines == [
         "crime: planted: LIDAR tells it; found: LIDAR tells it (as planted)",
-        "barriers to housing and services: planted: place tells it, and of LIDAR nothing can be "
-        "told; found: place tells it, and of LIDAR nothing can be told (as planted)",
+        "barriers to housing and services: planted: place tells it, and that LIDAR adds to it "
+        "cannot be told; found: place tells it, and that LIDAR adds to it cannot be told "
+        "(as planted)",
         "health: planted: there is nothing to learn; found: there is nothing to learn (as planted)",
     ]
 
@@ -51,7 +52,7 @@ def test_what_was_planted_and_is_found_agrees(tmp_path: Path) -> None:
     [
         ("crime", "mean", "there is nothing to learn"),
         ("barriers", "joint", "LIDAR tells it"),
-        ("health", "area-size", "place tells it, and of LIDAR nothing can be told"),
+        ("health", "area-size", "place tells it, and that LIDAR adds to it cannot be told"),
         ("health", None, "no answer"),
     ],
 )

@@ -57,7 +57,7 @@ def test_several_targets_are_counted() -> None:
 
 def test_several_targets_without_success_are_said_plainly() -> None:
     said = headline(make_record(0.0, (-0.1, 0.1)), make_record(-0.2, (-0.3, -0.1), target="income"))
-    assert "no recipe can be told better than always predicting the mean, for any score" in said
+    assert "that any recipe beats always predicting the mean cannot be told, for any score" in said
 
 
 def test_better_without_an_interval_is_not_counted_as_better() -> None:
@@ -72,7 +72,7 @@ def test_what_is_by_chance_is_not_counted_as_better() -> None:
     said = headline(record, make_record(target="imd", worth="by_chance"))
     assert "among so many scores, one like it is chance" in said
     said = headline(record, make_record(-0.2, (-0.3, -0.1), target="imd"))
-    assert said.endswith("can be told better than always predicting the mean, for any score.")
+    assert said.endswith("always predicting the mean cannot be told, for any score.")
 
 
 def test_nothing_scored_is_said() -> None:
@@ -168,11 +168,21 @@ def test_many_districts_are_counted_and_unnamed_ones_not_told() -> None:
     [
         (0.3, 0.1, 0.5, "better than always predicting the mean"),
         (-0.2, -0.4, -0.1, "worse than always predicting the mean"),
-        (-0.2, -0.4, 0.1, "not told from always predicting the mean (the range includes 0)"),
-        (0.2, -0.1, 0.4, "not told from always predicting the mean (the range includes 0)"),
-        (-1e-17, -0.1, 0.1, "not told from always predicting the mean (a skill so near 0"),
-        (0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
-        (-0.2, None, None, "not told from always predicting the mean (too few blocks or areas"),
+        (-0.2, -0.4, 0.1, "cannot be told from always predicting the mean (the range includes 0)"),
+        (0.2, -0.1, 0.4, "cannot be told from always predicting the mean (the range includes 0)"),
+        (-1e-17, -0.1, 0.1, "cannot be told from always predicting the mean (a skill so near 0"),
+        (
+            0.2,
+            None,
+            None,
+            "cannot be told from always predicting the mean (too few blocks or areas",
+        ),
+        (
+            -0.2,
+            None,
+            None,
+            "cannot be told from always predicting the mean (too few blocks or areas",
+        ),
         (None, None, None, "cannot be judged"),
     ],
 )
@@ -185,7 +195,7 @@ def test_what_a_score_is_worth_is_said(
 
 def test_a_gain_that_chance_gives_too_is_said_not_to_be_told() -> None:
     said = say_worth(make_record(worth="by_chance"))
-    assert said.startswith("not told from always predicting the mean (among so many scores")
+    assert said.startswith("cannot be told from always predicting the mean (among so many scores")
     assert "chance" in said
 
 
@@ -199,11 +209,11 @@ def test_with_the_model_held_fixed_only_a_claim_that_survives_has_a_sign(
     record = make_record(-0.4, (-0.6, -0.2), worth=worth) | {"interval": "resampled"}
     (finding,) = findings.find_findings([record], "area")
     assert finding.sense == sense
-    assert finding.words.startswith("not told from") == (sense == "even")
+    assert finding.words.startswith("cannot be told from") == (sense == "even")
     (fitted,) = findings.find_findings([record | {"interval": "refitted"}], "area")
     assert (fitted.sense == "worse") == (worth == "worse")
 
 
 @pytest.mark.parametrize("worth", ["no_better", "by_chance", "untested", "unsure", "no_interval"])
 def test_absence_is_never_told_as_proof(worth: str) -> None:
-    assert say_worth(make_record(worth=worth)).startswith("not told from")
+    assert say_worth(make_record(worth=worth)).startswith("cannot be told from")

@@ -19,13 +19,13 @@ from basrelief.chips.colours import render_colours
 from basrelief.chips.layers import COMPRESSORS, Layer, open_array, open_layer, read_array
 from basrelief.chips.terrain import render_relief, render_shaded
 from basrelief.config import DataKind, InputError
+from basrelief.eyes import COLOURS
 from basrelief.grid import Grid
 from basrelief.run import Run, read_json
 from basrelief.sources.warp import resample
 
 Bands = Literal["shaded", "relief", "relief+photo"]
 
-COLOURS = ("red", "green", "blue")
 """Bands of a photo that chips show."""
 
 HEIGHTS, PICTURES = "heights", "pictures"
@@ -270,7 +270,7 @@ def open_writer(folder: Path, size_px: int) -> Iterator[PictureWriter]:
         compressors=COMPRESSORS,
         fill_value=0,
         dimension_names=("picture", "band", "row", "col"),
-        attributes={"bands": ["red", "green", "blue"], "units": ["1", "1", "1"]},
+        attributes={"bands": list(COLOURS), "units": ["1", "1", "1"]},
     )
     writer = PictureWriter(array, [])
     yield writer

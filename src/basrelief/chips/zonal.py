@@ -258,7 +258,7 @@ Pools = dict[str, dict[str, Sums]]
 
 
 def pool_planes(pools: Pools, planes: Planes, zones: Zones) -> None:
-    """Add what a tract's planes hold of each area that they have any of."""
+    """Add what a tract's planes, (plane, row, col), hold of each area that they have any of."""
     pool, weighed = pools.setdefault(planes.name, {}), zones.weigh(planes.counts)
     values = planes.values.reshape(len(planes.values), planes.grid.n_cells)
     total = weighed.sum(values)

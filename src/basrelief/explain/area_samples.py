@@ -15,7 +15,7 @@ from basrelief.chips.canvas import Canvas
 from basrelief.chips.store import HEIGHTS
 from basrelief.explain.checks import Checked, check_maps
 from basrelief.explain.contributions import EDGE_CELLS, Scene
-from basrelief.explain.controls import Control, detect_edges
+from basrelief.explain.controls import Control, look_at
 from basrelief.explain.moves import count_predictions
 from basrelief.explain.random_weights import randomise_weights
 from basrelief.explain.readout import make_readout, sum_of_cells
@@ -60,6 +60,7 @@ def check_areas(scene: Scene, tally: Mapping[str, AreaSums], seed: int, run: Run
     tally
         Sums by area, of the finished maps.
     """
+    # A seed each: networks of one seed would be one and the same.
     randoms = [randomise_extractors(scene, seed + 1 + draw) for draw in range(N_RANDOM)]
     views = choose_views(scene, list(tally))
     shown = run.track(views, f"tests of {scene.model.recipes[0]}'s maps")
@@ -136,6 +137,7 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
         randomised.append(other.intensity[is_known][None])
 
     def predict(is_blank: NDArray[np.bool_]) -> Floats:
+        """Predict with squares of ground flattened, (1, piece) to (1, target)."""
         if not is_blank.any():
             return whole  # once less through all networks
         canvas = flatten(scene, view.canvas, np.isin(squares, known[is_blank[0]]))
@@ -149,11 +151,11 @@ def sample_area(scene: Scene, view: View, randoms: Sequence[Extractors]) -> Batc
         piece=piece.astype(np.int64),
         predict=predict,
         groups=[str(scene.blocks.loc[view.area_id])],
-        looks=look_at(scene, view, is_known),
+        looks=look_at_area(scene, view, is_known),
     )
 
 
-def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Control, Floats]:
+def look_at_area(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Control, Floats]:
     """Say what can be seen of an area without a model: its edges, and how high or bright it is.
 
     Parameters
@@ -167,14 +169,11 @@ def look_at(scene: Scene, view: View, is_known: NDArray[np.bool_]) -> dict[Contr
     """
     margin = scene.margin_px
     values = view.canvas.values[:, margin : -margin or None, margin : -margin or None]
-    if scene.model.layer == HEIGHTS:
-        shown, control = np.nan_to_num(values[0] - values[1]), Control("height")
-    else:
-        shown, control = np.nan_to_num(values.mean(axis=0)), Control("brightness")
-    looks = {Control("edges"): detect_edges(shown), control: shown}
+    is_relief = scene.model.layer == HEIGHTS
+    shown = np.nan_to_num(values[0] - values[1] if is_relief else values.mean(axis=0))
     return {
         control: coarsen(plane.astype(np.float64), scene.cell_px)[is_known][None]
-        for control, plane in looks.items()
+        for control, plane in look_at(shown, is_relief=is_relief).items()
     }
 
 
@@ -183,6 +182,7 @@ def randomise_extractors(scene: Scene, seed: int) -> dict[int, Extractor]:
     generator = torch.Generator().manual_seed(seed)
     found = {}
     for k, extractor in scene.extractors.items():
+        # A copy: the true network has all other maps to make.
         backbone = randomise_weights(deepcopy(extractor.backbone), generator)
         found[k] = replace(extractor, backbone=backbone)
     return found

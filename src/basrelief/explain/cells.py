@@ -119,6 +119,7 @@ def list_area_cells(patch: Patch, cell_px: int, zoning: Zoning) -> dict[str, Are
     by_area = {}
     for area_id, cells, coverage in zoning.on(patch.grid.coarser(cell_px)).of_areas():
         keep = has_data.ravel()[cells]
+        # An area that a patch only brushes has no cell to show there.
         if keep.any():
             own, share = cells[keep], coverage[keep]
             by_area[area_id] = AreaCells(own, share, share * counted[:, own])

@@ -124,6 +124,7 @@ def check_maps(explanation: Explanation, batches: Iterable[Batch], seed: int) ->
     tried, found = try_samples(explanation, batches, seed), Checked()
     usual = explanation.differ(tried.maps)
     flat = np.sum([np.ptp(each, axis=0) for each in explanation.flat], axis=0)
+    # A map that never differs is not uneven anywhere.
     uneven = flat / np.where(usual > 0, usual, np.inf)
     of, draws = explanation.of, tried.grouping.draws
     for k, (target, names) in enumerate(zip(explanation.targets, tried.names, strict=True)):

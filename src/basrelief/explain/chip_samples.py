@@ -15,7 +15,7 @@ from torch import Tensor
 
 from basrelief.chips.store import Bands, Samples
 from basrelief.explain.checks import correlate_ranks
-from basrelief.explain.controls import Control, detect_edges
+from basrelief.explain.controls import Control, look_at
 from basrelief.explain.gradcam import evaluating, map_heat
 from basrelief.explain.heat_kinds import mark_rim
 from basrelief.explain.kinds import EDGES
@@ -144,11 +144,11 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
     # A copy: the network explains other targets after this one.
     random = randomise_weights(deepcopy(network), torch.Generator().manual_seed(seed))
     unlike = map_heat(random, cam_layer(random), chips, k)
-    flat = map_heat(network, cam_layer(network), blank, k)
     squares = number_squares(heat.shape[1:])
     piece, n_pieces, groups = squares.ravel(), int(squares.max()) + 1, mapped.groups[tried].tolist()
 
     def predict(is_blank: Mask) -> Floats:
+        """Predict with squares of chips blanked, (chip, piece) to (chip, 1)."""
         if is_blank.all():  # one blank chip stands for all of them
             return np.repeat(_predict(network, blank, k), len(chips), axis=0)
         mask = torch.from_numpy(is_blank[:, None, squares]).to(chips.device)
@@ -164,7 +164,7 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         predict=predict,
         groups=groups,
         others={network.plan.targets[j]: map_other(network, chips, j) for j in others},
-        looks=look_at(chips, network.plan.bands),
+        looks=look_at_chips(chips, network.plan.bands),
         overshoot=0.5 / n_pieces,
         compared=_thin_out(heat.shape[1:]),
     )
@@ -172,7 +172,7 @@ def sample_chips(network: Network, mapped: MappedChips, seed: int) -> tuple[Expl
         targets=(mapped.target,),
         of="chips",
         spread=np.array([mapped.spread]),
-        flat=list(_flatten(flat)),
+        flat=list(_flatten(map_heat(network, cam_layer(network), blank, k))),
         differ=measure_range,
         uneven=UNEVEN,
         edges=size_rim(heat, groups),
@@ -195,7 +195,7 @@ def map_other(network: Network, chips: Tensor, target: int) -> Heat:
     return map_heat(network, cam_layer(network), chips, target).reshape(len(chips), -1)
 
 
-def look_at(chips: Tensor, bands: Bands) -> dict[Control, Floats]:
+def look_at_chips(chips: Tensor, bands: Bands) -> dict[Control, Floats]:
     """Say what can be seen on chips without a model: (chip, cell) of their edges and height.
 
     Of pictures, how bright they are stands in for their height.
@@ -203,11 +203,8 @@ def look_at(chips: Tensor, bands: Bands) -> dict[Control, Floats]:
     pixels = chips.detach().double().cpu().numpy()
     is_relief = bands != "shaded"
     plane = pixels[:, 0] if is_relief else pixels.mean(axis=1)  # (chip, row, col)
-    seen = np.nan_to_num(plane)
-    edges = np.stack([detect_edges(each) for each in seen])
-    name = Control("height" if is_relief else "brightness")
-    found = {Control("edges"): edges, name: seen}
-    return {control: values.reshape(len(seen), -1) for control, values in found.items()}
+    seen = [look_at(each, is_relief=is_relief) for each in np.nan_to_num(plane)]
+    return {control: np.stack([each[control].ravel() for each in seen]) for control in seen[0]}
 
 
 def blank_chips(chips: Tensor) -> Tensor:

@@ -225,15 +225,6 @@ class Scene:
         return [level.factor * k for level in self.levels for k in level.extractor.strides]
 
 
-@dataclass(frozen=True, eq=False)
-class Tallies:
-    """What is added up as a place is walked through."""
-
-    areas: dict[str, AreaSums]
-    refits: BlockRefits | None
-    """The same by kind of ground, of models fitted again; None where that is not asked for."""
-
-
 def set_scene(model: DenseModel, samples: Samples, settings: Settings) -> Scene:
     """Load the networks whose features a model reads, and all else that it predicts by."""
     extractors = {
@@ -285,9 +276,7 @@ def draw_contributions(
         for level in scene.levels:
             for patch in scene.patches(level, run):
                 facts = _describe_cells(scene, level, patch, kinds)
-                added = _add_contributions(
-                    scene, level, patch, attributor, Tallies(tally, refits), facts
-                )
+                added = _add_contributions(attributor, level, patch, facts, tally, refits)
                 sums.add(scene.cells_of(patch), added)
         # Divided at the end: what an area's cells add meets what other areas add in shared cells.
         paths = [folder / f"contribution-{name_file(target)}.tif" for target in model.targets]
@@ -333,23 +322,24 @@ def _weigh_place(
 
 
 def _add_contributions(
-    scene: Scene,
+    attributor: Attributor,
     level: Level,
     patch: Patch,
-    attributor: Attributor,
-    tallies: Tallies,
     facts: CellFacts,
+    tally: dict[str, AreaSums],
+    refits: BlockRefits | None,
 ) -> NDArray[np.float32]:
     """Sum up a patch by area; give its cells' contributions, (target, row, col), times coverage."""
-    by_area, cells = scene.area_cells(patch), scene.cells_of(patch)
-    tally, n_targets = tallies.areas, len(scene.model.targets)
+    by_area = list_area_cells(patch, attributor.cell_px, attributor.zoning)
+    cells, n_targets = patch.grid.coarser(attributor.cell_px), len(attributor.model.targets)
     added = np.zeros((n_targets, cells.n_cells), dtype=np.float32)
     for area_id, own in by_area.items():
         tally[area_id].add_edges(own, facts)
     activations = level.forward(patch)
     for wide in attributor.attribute(patch, activations, level.feature_maps, by_area):
-        if tallies.refits is not None:
-            tallies.refits.add(wide, facts)
+        # Refits stand behind the targets as if they were more of them: one pass serves all.
+        if refits is not None:
+            refits.add(wide, facts)
         found = wide.take(slice(n_targets))
         area = tally[found.area_id]
         area.add(found, facts)

@@ -92,6 +92,20 @@ def detect_edges(plane: NDArray[Any]) -> Floats:
     return edges
 
 
+def look_at(plane: NDArray[Any], *, is_relief: bool) -> dict[Control, NDArray[Any]]:
+    """Say what can be seen without a model: edges, and how high or bright it is, (row, col) each.
+
+    Parameters
+    ----------
+    plane : (row, col)
+        Height above the ground or, where that is not shown, brightness; without NaN.
+    """
+    return {
+        Control("edges"): detect_edges(plane),
+        Control("height" if is_relief else "brightness"): plane,
+    }
+
+
 def agree(plane: Floats, own: Floats) -> Floats:
     """Say which way round a control agrees with a map, (sample, piece) each: 1 or -1, (sample, 1).
 

@@ -65,6 +65,7 @@ def draw_gallery(
     gallery = choose_chips(tested)
     if gallery.empty:
         return []
+    # A chip may be both highest and worst: it is mapped once.
     chip_ids = gallery["id"].unique()
     rows = pd.Index(samples.chips["chip_id"]).get_indexer(chip_ids).astype(np.int_)
     heats = dict(zip(chip_ids, _map_ground(network, samples, rows, target), strict=True))

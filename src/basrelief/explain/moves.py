@@ -74,6 +74,7 @@ def follow_predictions(batch: Batch, rng: np.random.Generator) -> dict[Move, Cur
     rankings, used = rank_all(batch, size, rng)
 
     def predict(move: Move, orders: Orders, wanted: float) -> Floats:
+        """Take or give back the first of each order, (sample, piece): to (sample, target)."""
         is_taken = mark_first(orders, size, wanted + batch.overshoot)
         return batch.predict(is_taken if move == "deletion" else ~is_taken)
 

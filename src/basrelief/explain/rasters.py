@@ -47,7 +47,15 @@ class StoredPlanes:
 def write_quotient(
     planes: StoredPlanes, above: int, below: int, crs: CRS, path: Path, unit: str
 ) -> None:
-    """Write one plane over another as a cloud-optimised GeoTIFF; NaN where that is 0."""
+    """Write one plane over another, (row, col), as a cloud-optimised GeoTIFF; NaN where that is 0.
+
+    Parameters
+    ----------
+    above, below
+        Positions among the planes.
+    unit
+        Of the quotient, for whoever opens the file.
+    """
     n_rows, n_cols = planes.grid.shape
     plain = path.with_suffix(".plain.tif")
     with rasterio.open(

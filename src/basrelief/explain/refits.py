@@ -65,6 +65,7 @@ class BlockRefits:
         n_refits, n_kinds, n_targets = self.sums.shape
         added = np.zeros((n_kinds, n_refits * n_targets))
         add_by_kind(added, found.take(slice(n_targets, None)), facts)
+        # What was left out is not of the sample that a refit stands for.
         is_kept = np.arange(n_refits) != self.group[found.area_id]
         by_refit = added.reshape(n_kinds, n_refits, n_targets).transpose(1, 0, 2)
         self.sums[is_kept] += by_refit[is_kept]

@@ -50,6 +50,7 @@ def measure_shares(scene: Scene) -> list[Record]:
         }
         record: Record = {"target": target, "map": None, PLACE: 0.0, DISTRICT: 0.0} | shares
         told = [record["map"], record[PLACE], record[DISTRICT]]
+        # Components add up: what was told of none is that of members without a map.
         rest = None if record["map"] is None else 1.0 - sum(told)
         found.append(record | {"rest": rest, "n": len(whole)})
     return found

@@ -91,6 +91,7 @@ def explain_networks(
         tested = of_chips[is_asked]
         network = load_network(folder, settings)
         key = {"recipe": name, "scheme": scheme}
+        # Whole or not at all: pictures of two runs must not lie side by side.
         with replacing(run.explain / name) as part:
             part.mkdir()
             summary, kinds = list[Record](), list[Record]()

@@ -116,6 +116,7 @@ def list_kinds(
     # Edges are counted once a level, other kinds once: each is divided by its own sum.
     cells = sum(each.coverage for each in sums)
     shares = [*(ground[:-1] / cells), ground[-1] / sum(each.edge_coverage for each in sums)]
+    # Student's: a spread of so few refits is itself not known well.
     reach = 0.0 if errors is None else float(stats.t.ppf(0.975, n_refits - 1))
     records = []
     for k, target in enumerate(targets):

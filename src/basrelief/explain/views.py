@@ -104,6 +104,7 @@ def pool_view(scene: Scene, view: View, activations: Activations) -> Floats:
             pools = Pools()
             pool_planes(pools, planes, view.zoning.on(cells))
             sums = pools["all"].get(view.area_id)
+            # Flattened, an area may have no ground that counts: unknown, as it was in training.
             x[feature_map.mean] = np.nan if sums is None else sums.mean
             if has_spread:
                 x[feature_map.std] = np.nan if sums is None else sums.std

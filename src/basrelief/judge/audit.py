@@ -127,12 +127,12 @@ def _read_recipe(
         **{name: tried[0][name] if tried else [] for name in ("differs_in", "differs_how")},
         "beats": [record["scheme"] for record in tried if record["beats"]] if tried else None,
         "is_beaten": [record["scheme"] for record in tried if record["is_beaten"]],
-        "reading": _sum_up(row, held_out, better),
+        "reading": _find_reading(row, held_out, better),
     }
 
 
-def _sum_up(row: Record, held_out: list[str], better: list[str]) -> Reading:
-    """Sum up under which schemes a recipe is better than the mean."""
+def _find_reading(row: Record, held_out: list[str], better: list[str]) -> Reading:
+    """Find what it comes to that a recipe is better than the mean under some schemes."""
     if not held_out:
         return "unknown" if row["random"] is None else "random_only"
     if better:

@@ -103,6 +103,7 @@ def gather_chips(samples: Samples) -> BaselineData:
         ids=pd.Index(chips["chip_id"].astype(str)),
         labels=chips[list(samples.targets)].to_numpy(np.float64),
         locations=locations,
+        # A chip is a square, of one size like all others.
         n_usable=None,
         log_size=None,
         district=_districts(main),

@@ -77,11 +77,13 @@ class Refits:
         has no value in some world.
         """
         mine = self._take(recipe, kind)
+        # Skill is over the mean already: against it, a skill is the gain.
         theirs = np.zeros(1) if versus == MEAN else self._take(versus, kind)
         if mine is None or theirs is None:
             return None
         apart: Floats = mine - theirs
         gains = apart.mean(axis=1) if target is None else apart[:, self.targets.index(target)]
+        # All worlds or none: those that are left would be no fair draw.
         return gains if np.isfinite(gains).all() else None
 
     def by_chance(self, recipe: str, versus: str, target: str | None) -> dict[WorldKind, Floats]:

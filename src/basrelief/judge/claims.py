@@ -41,7 +41,6 @@ class Claim:
     """None for the mean over targets."""
 
     value: float
-    interval: tuple[float, float]
     nothing: Nothing
     """Where there is nothing to gain: ``no_lidar`` or ``no_<eye>`` for a gain of one eye alone,
     ``no_pattern`` for a skill that may be of anything."""
@@ -77,6 +76,7 @@ def settle_claims(claims: Sequence[Claim]) -> list[Record]:
     for is_of_eye in (True, False):
         family = [k for k, c in enumerate(claims) if (c.nothing != NO_PATTERN) == is_of_eye]
         drawn = [k for k in family if claims[k].by_chance]
+        # Held against nothing, a gain may as well be chance.
         p_values |= dict.fromkeys(family, 1.0)
         p_values |= dict(zip(drawn, _rank_together([claims[k] for k in drawn]), strict=True))
     return [_record(claim, p_values[k]) for k, claim in enumerate(claims)]
@@ -159,7 +159,7 @@ def list_claims(
     """
     for record in records:
         recipe, versus, target = record["recipe"], record.get("versus", MEAN), record.get("target")
-        value, low, high = (record[name] for name in names)
+        value, low, _ = (record[name] for name in names)
         eye = known.find_eye(recipe, versus)
         if (eye is None and versus != MEAN) or value is None or low is None:
             continue
@@ -170,7 +170,6 @@ def list_claims(
             record["unit"],
             target,
             value,
-            (low, high),
             NO_PATTERN if eye is None else name_nothing(eye),
             refits.by_chance(recipe, versus, target),
         )

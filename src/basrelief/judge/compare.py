@@ -12,7 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge.baselines import AREA_SIZE, DISTRICT_MEAN, PLACE_ALONE, PLACE_AND_DISTRICT
-from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
+from basrelief.judge.resampling import (
+    Draws,
+    bound,
+    mean_skill,
+    or_none,
+    resample_skills,
+    sum_by_group,
+)
 from basrelief.judge.yardsticks import MEAN, NOTHING, Traits, tell_apart
 from basrelief.run import Record
 from basrelief.stage_settings import SCHEMES
@@ -40,6 +47,7 @@ def choose_listed(schemes: Iterable[str]) -> str:
     ('block', 'lad', 'random')
     """
     known = set(schemes)
+    # From the scheme that leaks most on: the last of those that were run leaks least.
     ordered = [scheme for scheme in SCHEMES if scheme in known]
     return LISTED_SCHEME if LISTED_SCHEME in known else (ordered or ["random"])[-1]
 
@@ -130,6 +138,7 @@ def sum_common(one: Errors, other: Errors, groups: pd.Series[Any]) -> CommonErro
         that have none are one group, and so have no interval.
     """
     tables = (one.of_model, other.of_model, one.of_mean, other.of_mean)
+    # A network is tested in the first repeat alone.
     n_repeats = min(table.shape[1] for table in tables)
     planes: Floats = np.stack([table[:, :n_repeats] for table in tables])
     is_common = np.asarray(np.isfinite(planes).all(axis=0))  # (target, repeat, item)
@@ -244,6 +253,7 @@ def average_targets(
     yardstick, and ``difference, low, high, differs_in, differs_how`` against that; the same
     against each recipe in ``over``, by its name. None where it cannot be had.
     """
+    # What has no group cannot be drawn again, and without a range nothing is claimed.
     if groups.isna().any():
         return []
     records = []
@@ -330,11 +340,8 @@ def _replicate_difference(common: CommonErrors, target: int, draws: Draws) -> Re
 
 def _replicate_skill(error: Floats, of_mean: Floats, draws: Draws) -> Replicated:
     """Skill, mean over repeats, and its replicates; (repeat, group) each. NaN if it has none."""
-    total = of_mean.sum(axis=1)
-    if not len(total) or (total <= 0).any():
-        return float("nan"), None
-    skill = float(np.mean(1 - error.sum(axis=1) / total))
-    return skill, resample_skills(error, of_mean, draws)
+    skill = mean_skill(error, of_mean)
+    return skill, None if np.isnan(skill) else resample_skills(error, of_mean, draws)
 
 
 def _subtract(one: Replicated, other: Replicated) -> Replicated:

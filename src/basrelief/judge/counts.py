@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from basrelief.chips.counted import read_counted
 from basrelief.judge.inputs import EvaluationInputs
-from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
+from basrelief.judge.resampling import (
+    Draws,
+    bound,
+    mean_skill,
+    or_none,
+    resample_skills,
+    sum_by_repeat,
+)
 from basrelief.learn.counts import fit_counts, measure_deviance
 from basrelief.learn.features import features_of, read_features
 from basrelief.learn.recipes import SetRecipe
@@ -91,15 +98,17 @@ def compare_readouts(rows: pd.DataFrame, groups: pd.Series[Any], draws: Draws) -
     }
     repeats, repeat = np.unique(rows["repeat"], return_inverse=True)
     names, group = np.unique(groups.reindex(rows["id"]).astype(str), return_inverse=True)
+    shape = (len(repeats), len(names))
     deviance = {
-        name: _sum(measure_deviance(truth, each, exposure), repeat, group, (repeats, names))
+        name: sum_by_repeat(measure_deviance(truth, each, exposure), repeat, group, shape)
         for name, each in rates.items()
     }
     squares = {
         name: (truth - rows[column].to_numpy(np.float64)) ** 2
         for name, column in (("counts", "y_counts"), ("gaussian", "y_pred"), ("mean", "y_mean"))
     }
-    error = {n: _sum(each, repeat, group, (repeats, names)) for n, each in squares.items()}
+    error = {name: sum_by_repeat(each, repeat, group, shape) for name, each in squares.items()}
+    # The same draws for both: the gain is of one read-out over the other on the same ground.
     drawn = {
         name: resample_skills(deviance[name], deviance["rate"], draws)
         for name in ("counts", "gaussian")
@@ -108,10 +117,10 @@ def compare_readouts(rows: pd.DataFrame, groups: pd.Series[Any], draws: Draws) -
     gain = None if counts is None or gaussian is None else counts - gaussian
     low, high = bound(gain, len(names))
     found = {
-        "deviance_skill": _skill(deviance["counts"], deviance["rate"]),
-        "deviance_skill_gaussian": _skill(deviance["gaussian"], deviance["rate"]),
-        "skill": _skill(error["counts"], error["mean"]),
-        "skill_gaussian": _skill(error["gaussian"], error["mean"]),
+        "deviance_skill": mean_skill(deviance["counts"], deviance["rate"]),
+        "deviance_skill_gaussian": mean_skill(deviance["gaussian"], deviance["rate"]),
+        "skill": mean_skill(error["counts"], error["mean"]),
+        "skill_gaussian": mean_skill(error["gaussian"], error["mean"]),
     }
     found["gain"] = found["deviance_skill"] - found["deviance_skill_gaussian"]
     found |= {"gain_low": low, "gain_high": high}
@@ -155,24 +164,3 @@ def _predict_folds(
     columns = ["repeat", "id", "y_counts", "y_rate", "exposure"]
     found = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
     return found[found["exposure"] > 0]
-
-
-def _sum(
-    values: Floats,
-    repeat: NDArray[np.intp],
-    group: NDArray[np.intp],
-    names: tuple[NDArray[Any], NDArray[Any]],
-) -> Floats:
-    """Sum values of rows by repeat and group, (repeat, group)."""
-    n_repeats, n_groups = len(names[0]), len(names[1])
-    at = (repeat * n_groups + group).astype(np.int64)
-    sums = sum_by_group(values, at, n_repeats * n_groups)
-    return sums.reshape(n_repeats, n_groups)
-
-
-def _skill(error: Floats, of_rate: Floats) -> float:
-    """Share of an error that a read-out takes off the training rate's, a mean over repeats."""
-    total, beside = error.sum(axis=1), of_rate.sum(axis=1)
-    if (beside <= 0).any():
-        return float("nan")
-    return float(np.mean(1 - total / beside))

@@ -13,7 +13,7 @@ from basrelief.config import InputError, Settings
 from basrelief.judge.baselines import BASELINES, BaselineData, gather_areas, gather_chips
 from basrelief.judge.yardsticks import Traits, describe_recipe, find_yardsticks
 from basrelief.learn.choice import read_recipes
-from basrelief.learn.knowledge import list_known
+from basrelief.learn.knowledge import count_known_districts, list_known
 from basrelief.learn.recipes import NetworkRecipe, Recipe
 from basrelief.learn.shortening import label_recipes
 from basrelief.run import Run
@@ -22,7 +22,6 @@ from basrelief.splits.heldout import (
     ChipFold,
     area_folds,
     chip_fold,
-    find_usable_areas,
     read_folds,
 )
 
@@ -43,7 +42,7 @@ class EvaluationInputs:
         return gather_areas(self.samples)
 
     @cached_property
-    def labels(self) -> dict[str, str]:
+    def shortened(self) -> dict[str, str]:
         """What recipes are called whose training fell short, by name."""
         return label_recipes(read_recipes(self.run))
 
@@ -81,11 +80,8 @@ class EvaluationInputs:
 
     @cached_property
     def n_districts(self) -> int:
-        """How many districts the areas that can be learnt from lie in, as far as is known."""
-        areas = self.samples.areas.set_index("area_id")
-        if "lad" not in areas:
-            return 0
-        return int(areas.loc[find_usable_areas(self.samples).tolist(), "lad"].nunique())
+        """How many districts the areas that can be learnt from lie in."""
+        return count_known_districts(self.samples)
 
     @cached_property
     def folds(self) -> list[AreaFold]:

@@ -186,6 +186,7 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     z = float(norm.ppf(0.975))
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # At 0 and at 1 the ends are these themselves, but for rounding.
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

@@ -13,7 +13,7 @@ Values = NDArray[np.float64]
 
 
 def mse(y_true: Values, y_pred: Values) -> float:
-    """Mean squared error, in squared units of the target; lower is better.
+    """Mean squared error of (n,) pairs, in squared units of the target; lower is better.
 
     Examples
     --------
@@ -25,18 +25,18 @@ def mse(y_true: Values, y_pred: Values) -> float:
 
 
 def rmse(y_true: Values, y_pred: Values) -> float:
-    """Root of the mean squared error, in units of the target; lower is better."""
+    """Root of the mean squared error of (n,) pairs, in the target's units; lower is better."""
     return float(np.sqrt(mse(y_true, y_pred)))
 
 
 def mae(y_true: Values, y_pred: Values) -> float:
-    """Mean absolute error, in units of the target; lower is better."""
+    """Mean absolute error of (n,) pairs, in the target's units; lower is better."""
     _check_pairs(y_true, y_pred)
     return float(np.mean(np.abs(y_true - y_pred)))
 
 
 def r2(y_true: Values, y_pred: Values) -> float:
-    """Share of the variance explained, against the mean of the values tested themselves.
+    """Share of (n,) values' variance explained, against the mean of the values tested themselves.
 
     1 is perfect, 0 is their own mean, below 0 is worse; NaN where they do not vary.
     """
@@ -71,15 +71,16 @@ def skill(y_true: Values, y_pred: Values, y_mean: Values) -> float:
 
 
 def spearman(y_true: Values, y_pred: Values) -> float:
-    """Rank correlation, -1 to 1; NaN where either side does not vary."""
+    """Rank correlation of (n,) pairs, -1 to 1; NaN where either side does not vary."""
     _check_pairs(y_true, y_pred)
     with warnings.catch_warnings():
+        # A recipe that is the mean never varies: that is no fault to be warned of.
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         return float(stats.spearmanr(y_true, y_pred).statistic)
 
 
 def kendall(y_true: Values, y_pred: Values) -> float:
-    """Kendall's tau-b, -1 to 1; NaN where either side does not vary."""
+    """Kendall's tau-b of (n,) pairs, -1 to 1; NaN where either side does not vary."""
     _check_pairs(y_true, y_pred)
     if len(y_true) < 2:
         return float("nan")

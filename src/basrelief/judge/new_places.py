@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.config import DataSettings, InputError, Settings
+from basrelief.judge.applicability import Applicability
 from basrelief.judge.chance import SMOOTH, Refits
 from basrelief.judge.claims import Knowledge
+from basrelief.judge.predictions import tabulate_predictions
 from basrelief.judge.scores import score_predictions
 from basrelief.judge.tables import PREDICTIONS, open_parquet
 from basrelief.judge.verdicts import Compared, settle
@@ -42,6 +45,8 @@ from basrelief.names import suggest
 from basrelief.run import Record, Run, check_format, prepare_folder, read_format, write_json
 from basrelief.sources.inputs import find_input_inside
 from basrelief.stage_settings import SplitSettings
+
+Floats = NDArray[np.float64]
 
 SCHEME = "transfer"
 """What stands in the place of a scheme: nothing of this place was learnt from."""
@@ -178,6 +183,32 @@ def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
             f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
             "it, or choose another folder."
         )
+
+
+def tabulate_answer(
+    model: FinalModel,
+    unit: Literal["chip", "area"],
+    ids: pd.Categorical[str],
+    values: tuple[Floats, Floats],
+    near: Applicability | None = None,
+) -> pd.DataFrame:
+    """Lay predictions of a new place out as in ``predictions.parquet`` of a run.
+
+    ``y_mean`` is the mean label of the training place.
+
+    Parameters
+    ----------
+    ids : (item,)
+    values : (item, target) each
+        What was observed, NaN without a label, and what was predicted, in the targets' units.
+    near
+        Whether the model may be applied to each item; None where that is not measured.
+    """
+    # None of it was held out by a fold, and nothing is repeated.
+    key = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": unit}
+    means = [model.labels[target].mean for target in model.targets]
+    y_mean = np.array(means, dtype=np.float64)  # None, of a target without a label, is NaN
+    return tabulate_predictions(key, model.targets, ids, (*values, y_mean), near)
 
 
 def write_answer(

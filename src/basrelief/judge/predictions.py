@@ -291,6 +291,7 @@ def _predict_network(
 def _rows_to_predict(samples: Samples, fold: ChipFold) -> Rows:
     """Find the test chips and, for the test areas' averages, all used chips inside those."""
     member = samples.membership
+    # Also chips with less than half of their ground there: none is tested, but all show it.
     inside = member["area_id"].isin(fold.test_areas) & (member["weight"] > 0)
     is_inside = samples.chips["chip_id"].isin(member.loc[inside, "chip_id"])
     is_used = samples.chips["is_used"].to_numpy(bool)

@@ -125,6 +125,7 @@ class Refitter:
         inputs, fold = self.inputs, self.inputs.chip_fold(scheme)
         assert fold is not None
         if predicted.unit == "chip":
+            # Labels are drawn for areas: they reach chips as the real ones do.
             labels, data, train = label_chips(inputs.samples, labels), inputs.chips, fold.train
         else:
             data, train = inputs.areas, inputs.areas.find(fold.train_areas)
@@ -237,6 +238,7 @@ def hold_fixed(
         square, left = (np.nansum(each**2, axis=1) for each in (apart, apart - added))
         skills[:, k] = 1 - left / np.where(square > 0, square, np.nan)
         truth = labels[:, at, k].T
+        # Who has no label in a world is not there to be found.
         lift = np.where(np.isfinite(truth), added[:, None], np.nan)
         lifts[:, :, k] = [measure_lifts(lift, truth, share) for share in SHARES]
     return Scored(skills, lifts)
@@ -275,6 +277,7 @@ def refit_baseline(name: str, data: BaselineData, seed: int) -> Predict:
     """Make what fits a baseline to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
+        """Predict a fold's test areas, (test area, column), from labels, (area, column)."""
         train, test = data.find(fold.train), data.find(fold.test)
         return predict_baseline(name, replace(data, labels=labels), train, test, _rng(seed, fold))
 
@@ -285,6 +288,7 @@ def refit_recipe(data: AreaData, seed: int) -> Predict:
     """Make what fits a recipe of areas to any labels."""
 
     def predict(fold: AreaFold, labels: Floats) -> Floats:
+        """Predict a fold's test areas, (test area, column), from labels, (area, column)."""
         rows = data.labels.index.get_indexer(fold.train.tolist())
         areas = replace(data.learn_from(fold.train), labels=labels[rows])
         new, rng = data.terms(fold.test), _rng(seed, fold)

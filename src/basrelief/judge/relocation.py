@@ -39,6 +39,7 @@ def relocate(xy: Floats, n_motions: int, rng: np.random.Generator) -> NDArray[np
     size = np.maximum(xy.max(axis=0) - west_south, 1.0)
     middle, taken = west_south + size / 2, np.empty((n_motions, len(xy)), dtype=np.int64)
     for motion in range(n_motions):
+        # Mirror images too: a place of few areas has few placements that differ.
         angle, mirror = rng.uniform(0, 2 * np.pi), rng.choice([-1.0, 1.0])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turned = ((xy - middle) * [mirror, 1.0]) @ turn.T

@@ -96,6 +96,44 @@ def resample_skills(error: Floats, error_of_mean: Floats, draws: Draws) -> Float
     return skills
 
 
+def mean_skill(error: Floats, error_of_mean: Floats) -> float:
+    """Give the skill, a mean over repeats, from squared errors summed by group.
+
+    Parameters
+    ----------
+    error, error_of_mean : (repeat, group)
+        Of the prediction, and of what it is held against.
+
+    Returns
+    -------
+    NaN where what it is held against has no error in some repeat, or there is no repeat.
+
+    Examples
+    --------
+    >>> mean_skill(np.array([[1.0, 0.0]]), np.array([[1.0, 3.0]]))
+    0.75
+    """
+    total = error_of_mean.sum(axis=1)
+    if not len(total) or (total <= 0).any():
+        return float("nan")
+    return float(np.mean(1 - error.sum(axis=1) / total))
+
+
+def sum_by_repeat(
+    values: Floats, repeat: NDArray[np.int64], group: NDArray[np.int64], shape: tuple[int, int]
+) -> Floats:
+    """Sum over the rows of each repeat and group, (repeat, group), as many as ``shape`` says.
+
+    Parameters
+    ----------
+    values, repeat, group : (row,)
+        Repeats and groups are numbered from 0.
+    """
+    # One bincount for all: a repeat and a group as a single number.
+    cell = np.ravel_multi_index((repeat, group), shape)
+    return sum_by_group(values, cell, shape[0] * shape[1]).reshape(shape)
+
+
 def sum_by_group(values: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:
     """Sum over the items of each group.
 

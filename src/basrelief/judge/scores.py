@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from basrelief.judge import metrics
-from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_group
+from basrelief.judge.resampling import Draws, bound, or_none, resample_skills, sum_by_repeat
 from basrelief.run import Record
 
 KEYS = ["recipe", "target", "scheme", "unit"]
@@ -197,10 +197,8 @@ def _sum_errors(
     repeat, repeats = pd.factorize(frame["repeat"])
     group, groups = pd.factorize(group_of)
     shape = (len(repeats), len(groups))
-    # One bincount over repeats and groups; (repeat, group) as a single number.
-    cell = np.ravel_multi_index((repeat, group), shape)
-    sums = []
-    for column in ("y_pred", "y_mean"):
-        error = (y_true - frame[column].to_numpy(np.float64)) ** 2
-        sums.append(sum_by_group(error, cell, len(repeats) * len(groups)).reshape(shape))
-    return sums[0], sums[1]
+    error, error_of_mean = (
+        sum_by_repeat((y_true - frame[column].to_numpy(np.float64)) ** 2, repeat, group, shape)
+        for column in ("y_pred", "y_mean")
+    )
+    return error, error_of_mean

@@ -196,6 +196,7 @@ def _judge_scheme(judge: Judge, scheme: str) -> list[Compared]:
         _measure_chance(judge, predicted, scheme, own)
         found.scores += [own.bound_score(record) for record in scores]
         of_unit = items.setdefault(predicted.unit, pd.Index(frame["id"].unique().astype(str)))
+        # Errors alone are kept: frames of all recipes of a country would not fit.
         errors[predicted.unit][predicted.recipe] = collect_errors(
             frame, of_unit, inputs.samples.targets
         )
@@ -219,6 +220,7 @@ def _measure_chance(
 ) -> None:
     """Take what a recipe comes to in other worlds, and keep it."""
     measures = judge.refitter and judge.refitter.measure(predicted, scheme)
+    # Without other worlds, or where a range of them would say nothing.
     if not measures:
         return
     refits.figures[predicted.recipe] = measures.skill
@@ -285,6 +287,7 @@ def _average_r2(mean: Record, key: Record, scores: list[Record]) -> Record:
     """Average R² over targets as skill is; None where one has none."""
     wanted = {"recipe": mean["recipe"]} | key
     found = [record["r2"] for record in scores if record.items() >= wanted.items()]
+    # All or none: a mean over fewer targets than the skill's is another figure.
     is_known = bool(found) and None not in found
     return {"r2": float(np.mean(found)) if is_known else None}
 
@@ -299,7 +302,7 @@ def _list_recipes(inputs: EvaluationInputs) -> list[Record]:
 
 def _label(record: Record, inputs: EvaluationInputs) -> str:
     """Label a score's recipe by its name and by what its training falls short of."""
-    return inputs.labels.get(record["recipe"], str(record["recipe"]))
+    return inputs.shortened.get(record["recipe"], str(record["recipe"]))
 
 
 def _say_score(record: Record, run: Run) -> None:
@@ -315,6 +318,7 @@ def _say_score(record: Record, run: Run) -> None:
 
 def _write_findings(judge: Judge, verdicts: Verdicts, run: Run) -> None:
     """Write scores, and what else was found, as JSON."""
+    # Whoever reads a score alone must see that its training was cut short.
     scores = [record | {"label": _label(record, judge.inputs)} for record in verdicts.scores]
     with replacing(run.folder / "scores.parquet") as part:
         pd.DataFrame(scores).to_parquet(part, index=False)

@@ -83,6 +83,7 @@ def rank_areas(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
     """
     means = average_repeats(frame)
     named = means.merge(samples.areas[["area_id", "area_name", "lad"]], on="area_id", how="left")
+    # Those predicted alike share the worse place: no order of rows decides.
     rank = named.groupby(["recipe", "target"])["lift"].rank(ascending=False, method="min")
     named["rank"] = rank.astype(np.int64)
     columns = ["recipe", "target", "rank", "area_id", "area_name", "lad", *RANKED, "is_inside"]

@@ -23,16 +23,16 @@ from basrelief.judge.applicability import (
 )
 from basrelief.judge.importance import weigh_linear
 from basrelief.judge.new_places import (
-    SCHEME,
     draw_skills,
     find_model,
     holding_answer,
     keep_known,
     score_answer,
     settle_settings,
+    tabulate_answer,
     write_answer,
 )
-from basrelief.judge.predictions import average_over_areas, tabulate_predictions
+from basrelief.judge.predictions import average_over_areas
 from basrelief.learn.area_models import load_model
 from basrelief.learn.final import (
     FinalModel,
@@ -295,23 +295,10 @@ def count_inside(found: PlacePrediction, model: FinalModel) -> dict[str, int | N
 
 
 def tabulate_place(found: PlacePrediction, model: FinalModel) -> pd.DataFrame:
-    """Lay predictions out as in ``predictions.parquet`` of a run.
-
-    ``y_mean`` is the mean label of the training place; ``y_true`` is NaN without a label.
-    """
-    key = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": "area"}
-    means = [model.labels[target].mean for target in model.targets]
-    return tabulate_predictions(
-        key,
-        model.targets,
-        pd.Categorical(found.areas["area_id"].astype(str)),
-        (
-            found.areas[model.targets].to_numpy(np.float64),
-            found.predicted,
-            np.array(means, dtype=np.float64),  # None, of a target without a label, is NaN
-        ),
-        found.applicability,
-    )
+    """Lay predictions of areas out as in ``predictions.parquet`` of a run."""
+    ids = pd.Categorical(found.areas["area_id"].astype(str))
+    values = (found.areas[model.targets].to_numpy(np.float64), found.predicted)
+    return tabulate_answer(model, "area", ids, values, found.applicability)
 
 
 def lay_on_ground(found: PlacePrediction, model: FinalModel, place: NewRasters) -> gpd.GeoDataFrame:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from basrelief.chips.stage import take_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.judge.new_places import (
-    SCHEME,
     find_model,
     holding_answer,
     keep_known,
     score_answer,
     settle_settings,
+    tabulate_answer,
     write_answer,
 )
-from basrelief.judge.predictions import average_over_areas, tabulate_predictions
+from basrelief.judge.predictions import average_over_areas
 from basrelief.learn.final import FinalModel, predict_place, read_model
 from basrelief.learn.knowledge import PICTURES
 from basrelief.learn.shortening import label_recipe
@@ -101,20 +103,16 @@ def _tabulate(predicted: pd.DataFrame, samples: Samples, model: FinalModel) -> p
     """Lay predictions of pictures, and of the areas that they are of, out as a run's own."""
     rows, values = predicted.index.to_numpy(np.int64), predicted.to_numpy(np.float64)
     by_area = average_over_areas(samples, rows, values)
-    means = [model.labels[target].mean for target in model.targets]
-    y_mean = np.array(means, dtype=np.float64)  # None, of a target without a label, is NaN
     areas = samples.areas.set_index("area_id").loc[by_area.index]
-    units = {
+    units: dict[Literal["chip", "area"], tuple[Any, pd.DataFrame, NDArray[np.float64]]] = {
         "chip": (samples.chips["chip_id"].iloc[rows], samples.chips.iloc[rows], values),
         "area": (by_area.index, areas, by_area.to_numpy(np.float64)),
     }
     tables = []
     for unit, (ids, known, y_pred) in units.items():
-        key = {"recipe": model.recipe, "scheme": SCHEME, "repeat": 0, "fold": 0, "unit": unit}
         y_true = known[model.targets].to_numpy(np.float64)
         named = pd.Categorical(np.asarray(ids, dtype=object).astype(str))
-        found = (y_true, y_pred, y_mean)
-        tables.append(tabulate_predictions(key, model.targets, named, found, None))
+        tables.append(tabulate_answer(model, unit, named, (y_true, y_pred)))
     # A column of codes each: of two tables they are not the same codes.
     texts = [table.astype({"unit": str, "id": str}) for table in tables if len(table)]
     joined = pd.concat(texts, ignore_index=True)

@@ -32,6 +32,7 @@ from basrelief.judge.verdicts import Compared, settle
 from basrelief.judge.worlds import WorldKind
 from basrelief.judge.yardsticks import MEAN, Traits, describe_trained, find_yardsticks
 from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.knowledge import count_known_districts
 from basrelief.marks import check_files, read_mark
 from basrelief.run import Record, Run, check_format, read_json
 from basrelief.stage_settings import SCHEMES
@@ -70,6 +71,7 @@ class Evaluated:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """What was held out."""
+        # Categories of two runs are not the same codes.
         return pd.read_parquet(self.run.predictions).astype({"id": str})
 
     @cached_property
@@ -192,6 +194,7 @@ def _check_same(one: Evaluated, other: Evaluated) -> list[str]:
     theirs = other.labels.loc[one.labels.index].to_numpy(np.float64)
     if not np.allclose(one.labels.to_numpy(np.float64), theirs, rtol=SAME, equal_nan=True):
         raise InputError(f"{named}: their labels differ. Give both the same table of labels.")
+    # Scores of a scheme that one lacks would be compared with nothing.
     schemes = [s for s in SCHEMES if {s} <= set(one.folds["scheme"]) & set(other.folds["scheme"])]
     if not schemes:
         raise InputError(f"{named}: no scheme is in both. Give both the same split.schemes.")
@@ -308,8 +311,7 @@ class _Both:
                     square = each.pivot_table("skill", "world", "target").reindex(columns=targets)
                     key = self.key(own, str(name))
                     figures.setdefault(key, {}).setdefault(str(kind), square.to_numpy(np.float64))
-        areas = self.one.samples.areas
-        n_districts = int(areas.loc[areas["is_used"], "lad"].nunique()) if "lad" in areas else 0
+        n_districts = count_known_districts(self.one.samples)
         return Refits(targets, self.known.knows, n_districts, figures)
 
     @cached_property
@@ -332,6 +334,7 @@ class _Both:
         """Keep what lies between the runs: the second's recipe over the first's, by its name."""
         first, second = self.asked
         found = {}
+        # Either may be the simpler: whichever it is, the second run is told over the first.
         for each in (turned for record in records for turned in (record, turn_round(record))):
             is_across = each["recipe"] in second and each["versus"] in first
             if is_across and not {each["recipe"], each["versus"]} <= self.same:

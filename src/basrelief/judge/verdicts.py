@@ -127,6 +127,7 @@ def _rank_moved(claims: Sequence[Record], each: Compared) -> Iterator[Record]:
         recipe, versus, target = (claim[name] for name in ("recipe", "versus", "target"))
         knows = each.refits.knows
         kinds = find_nothing(knows[recipe], knows.get(versus, ()))
+        # One kind at most: that in which all else that both know says what it says.
         (kind,) = [kind for kind in kinds if find_role(kind) == "moved"] or [""]
         moved = each.refits.gain(recipe, versus, target, kind)
         # What was not fitted anew, as a network, was tried on other labels than it learnt.

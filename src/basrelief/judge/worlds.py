@@ -133,6 +133,7 @@ def draw_worlds(
     """
     usable, xy = labels[rows], terms.locations.xy
     shuffled = np.stack([rng.permutation(len(rows)) for _ in range(n_worlds)])
+    # Whole rows: what targets have in common stays.
     drawn: dict[WorldKind, Floats] = {"no_pattern": usable[shuffled]}
     if xy is not None and MIN_AREAS <= len(rows) <= MAX_AREAS:
         mean, spread = measure_spread(usable)

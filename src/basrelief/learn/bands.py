@@ -37,6 +37,7 @@ def band_features(samples: Samples, recipe: BandsRecipe, run: Run) -> pd.DataFra
     has_spread = "std" in recipe.statistics
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
+        """Take the bands of a tract as they are, (band, row, col)."""
         counts = canvas.has_data.astype(np.float32)
         yield Planes("bands", canvas.grid, canvas.values, counts, has_spread)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 
-from basrelief.chips.store import COLOURS, HEIGHTS, PHOTO
+from basrelief.chips.store import HEIGHTS, PHOTO
 from basrelief.config import InputError, Settings
-from basrelief.eyes import OVERLAYS
+from basrelief.eyes import COLOURS, OVERLAYS
 from basrelief.learn.eyes import join_eyes
 from basrelief.learn.recipe_files import (
     find_members,

@@ -99,6 +99,7 @@ def _measure_at(
     has_spread = "std" in recipe.statistics
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
+        """Give what the network makes of a tract, (channel, row, col), by pool and stage."""
         patch = make_patch(canvas, recipe, extractor, resolution_m, factor)
         maps = forward(patch, recipe, extractor, resolution_m)  # (channel, row, col) of each stage
         for p, k in product(range(len(recipe.pools)), range(len(recipe.stages))):

@@ -42,7 +42,7 @@ class KerasBatchNorm(nn.BatchNorm2d):
         return normalised
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A bottleneck whose activations come first; the last block of a stage halves the map.
 
     Layers are made in the order in which Keras lists them, which is that of its files.
@@ -101,14 +101,14 @@ class KerasResNet50V2(nn.Module):
         return torch.relu(self.norm(maps))
 
 
-def _make_blocks() -> list[Block]:
+def _make_blocks() -> list[ResidualBlock]:
     """Make the blocks of all stages, in order."""
     blocks, n_in = [], STAGES[0][0]
     for stage, (width, n_blocks) in enumerate(STAGES):
         for number in range(n_blocks):
             # The last stage keeps its size: nothing comes after it.
             halves = number == n_blocks - 1 and stage < len(STAGES) - 1
-            blocks.append(Block(n_in, width, 2 if halves else 1, number == 0))
+            blocks.append(ResidualBlock(n_in, width, 2 if halves else 1, number == 0))
             n_in = 4 * width
     return blocks
 

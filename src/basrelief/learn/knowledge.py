@@ -70,6 +70,14 @@ def counts_districts(samples: Samples) -> bool:
     return "lad" in samples.areas and bool(samples.areas["lad"].notna().any()) and not is_many
 
 
+def count_known_districts(samples: Samples) -> int:
+    """Count the districts that the areas that can be learnt from lie in, as far as is known."""
+    areas = samples.areas.set_index("area_id")
+    if "lad" not in areas:
+        return 0
+    return int(areas.loc[find_usable_areas(samples).tolist(), "lad"].nunique())
+
+
 def sees_lidar(codes: Collection[str]) -> bool:
     """Say whether what is known, as `CODES`, has to be flown for.
 

@@ -149,6 +149,7 @@ def random_features(samples: Samples, filters: Filters, run: Run) -> pd.DataFram
         )
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
+        """Give what filters make of a tract, (filter, row, col), by side."""
         height = average_height(canvas.heights, factor)
         for side, values in zip(SIDES, respond(height, filters), strict=True):
             yield Planes(

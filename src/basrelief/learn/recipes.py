@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from basrelief.chips.store import HEIGHTS, PHOTO, STREET, Bands
 from basrelief.config import DataKind, InputError
-from basrelief.eyes import OVERLAYS
+from basrelief.eyes import COLOURS, OVERLAYS
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.values import FolderName, StrictTable, Text
 
@@ -165,9 +165,7 @@ class DenseRecipe(_OfAreas):
     rendering: Rendering = "contrast"
     """How the layer becomes a picture: heights in one of three ways, a photo as ``colours``."""
 
-    bands: Annotated[list[Text], Field(min_length=3, max_length=3)] = Field(
-        default=["red", "green", "blue"]
-    )
+    bands: Annotated[list[Text], Field(min_length=3, max_length=3)] = Field(default=[*COLOURS])
     """Of a photo: the bands that the network sees in the place of red, green and blue."""
 
     pools: Annotated[list[Ground], Field(min_length=1)] = Field(default=["raised"])

@@ -49,6 +49,7 @@ def relief_features(samples: Samples, run: Run) -> pd.DataFrame:
     n_chips = max(1, round(TRACT_M / (samples.size_px * samples.resolution_m)))
 
     def measure(canvas: Canvas) -> Iterator[Planes]:
+        """Measure the relief of a tract, (plane, row, col)."""
         return measure_relief(canvas, factor)
 
     tiling = Tiling(side_px=n_chips * samples.size_px, halo_px=find_margin(cell_m) * factor)

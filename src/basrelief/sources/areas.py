@@ -171,12 +171,6 @@ def read_areas(
     if not isinstance(crs, CRS):
         crs = choose_own_crs(layer, extent, crs, typed)
     own_crs = settle_layer_crs(layer, extent, crs, typed, notes)
-    # Columns by what they mean: the rest of the program knows no edition's headings.
-    names = {code: "area_id"}
-    for meaning in ("area_name", "msoa", "lad"):
-        heading = find_column(layer.headings, meaning)
-        if heading is not None and heading not in names:
-            names[heading] = meaning
     if bounds is None:
         # Without rasters nothing says which of them are meant.
         bounds = bring_bounds(own_crs, crs, extent)
@@ -185,7 +179,32 @@ def read_areas(
     near = bring_bounds(crs, own_crs, bounds)
     if near is None:
         raise describe_aside(typed, extent, (own_crs, crs), bounds)
-    # Boundaries come for whole countries, so only what lies near is read.
+    found = _read_near(typed, layer, _name_columns(layer, code), near)
+    is_broken = found.geometry.isna()
+    if is_broken.any():
+        _note_left_out(notes, typed, found.loc[is_broken, "area_id"].tolist(), "of broken outline")
+    _refuse_detail(found, typed)
+    # What was settled stands for what the file says: that may have heights, or be missing.
+    areas = _lay_on_grid(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
+    if areas.empty:
+        raise describe_aside(typed, extent, (own_crs, crs), bounds)
+    return _tidy(areas, typed, notes)
+
+
+def _name_columns(layer: BoundaryLayer, code: str) -> dict[str, str]:
+    """Name columns by what they mean: the rest of the program knows no edition's headings."""
+    names = {code: "area_id"}
+    for meaning in ("area_name", "msoa", "lad"):
+        heading = find_column(layer.headings, meaning)
+        if heading is not None and heading not in names:
+            names[heading] = meaning
+    return names
+
+
+def _read_near(
+    typed: Typed, layer: BoundaryLayer, names: dict[str, str], near: Bounds
+) -> gpd.GeoDataFrame:
+    """Read some columns of the areas near some ground: boundaries come for whole countries."""
     try:
         with quiet_gdal():
             found = gpd.read_file(
@@ -200,16 +219,7 @@ def read_areas(
         raise InputError(
             f"{typed}: cannot be read to its end ({say_reason(error)}). Fetch the file again."
         ) from error
-    found = found.rename(columns=names)
-    is_broken = found.geometry.isna()
-    if is_broken.any():
-        _note_left_out(notes, typed, found.loc[is_broken, "area_id"].tolist(), "of broken outline")
-    _refuse_detail(found, typed)
-    # What was settled stands for what the file says: that may have heights, or be missing.
-    areas = _lay_on_grid(found.set_crs(own_crs, allow_override=True), crs, bounds, typed, notes)
-    if areas.empty:
-        raise describe_aside(typed, extent, (own_crs, crs), bounds)
-    return _tidy(areas, typed, notes)
+    return found.rename(columns=names)
 
 
 def _find_code_column(typed: Typed, layer: BoundaryLayer, column: str | None) -> str:

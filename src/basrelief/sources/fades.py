@@ -58,6 +58,7 @@ def _count_faded(mosaic: Mosaic, tile: Tile) -> int:
     middle = slice(n_rows // 4, -(-3 * n_rows // 4)), slice(n_cols // 4, -(-3 * n_cols // 4))
 
     def read(window: Window) -> NDArray[np.float32]:
+        """Read cells of a side as they are stored, (cell,)."""
         return mosaic.read_tile(tile, window, AS_STORED).ravel()
 
     n_faded = 0

@@ -242,15 +242,18 @@ def find_gdal_files(path: Path, name: str) -> list[GdalFile]:
         return [_open_folder(path, name)]
     if path.suffix.lower() in SIDES:
         path = _find_beside(path, SIDES[path.suffix.lower()]) or path
-    if path.suffix.lower() not in (".zip", ".kmz"):
-        check_file(path, name)
-        refuse_odd_neighbours([(path, name)])
-        drivers = _match_vector(read_head(path, name), path.suffix, name)
-        beside = [each.name for each in path.parent.iterdir()]
-        _check_shapefile(
-            path.name, beside, path.name, lambda each: read_head(path.parent / each, each)
-        )
-        return [GdalFile(str(path.absolute()), name, drivers)]
+    if path.suffix.lower() in (".zip", ".kmz"):
+        return _open_archive(path, name)
+    check_file(path, name)
+    refuse_odd_neighbours([(path, name)])
+    drivers = _match_vector(read_head(path, name), path.suffix, name)
+    beside = [each.name for each in path.parent.iterdir()]
+    _check_shapefile(path.name, beside, path.name, lambda each: read_head(path.parent / each, each))
+    return [GdalFile(str(path.absolute()), name, drivers)]
+
+
+def _open_archive(path: Path, name: str) -> list[GdalFile]:
+    """Find the boundaries that a zip archive holds: geodatabases where it has any."""
     members = list_members(path, name)
     geodatabases = sorted(
         {m[: m.lower().index(".gdb/") + 4] for m in members if ".gdb/" in m.lower()}

@@ -175,13 +175,7 @@ def believe_heights(
     # Of surfaces alone: a terrain may be level.
     if typed.key == "dsm":
         _doubt_surface(look, typed, notes)
-    level = look.n_by_value.get(0.0, 0) / look.n_cells
-    if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
-        notes.add(
-            f"{typed}: {level:.0%} of the cells are exactly 0, near the heights around, and are "
-            "taken as level water; if that ground was not flown, declare it: "
-            "gdal_translate -a_nodata 0 IN.tif OUT.tif"
-        )
+    _note_level(look, voids, typed, notes)
     _note_losses(look, typed, notes, n_bled, highest)
     for void in voids:
         notes.add(
@@ -190,6 +184,17 @@ def believe_heights(
             f"{void:g} IN.tif OUT.tif"
         )
     return mosaic.believe(Belief(lowest, highest, tuple(voids)))
+
+
+def _note_level(look: Look, voids: Sequence[float], typed: Typed, notes: Notes) -> None:
+    """Note cells that are exactly 0 and not taken as voids: water lies so, and so does no data."""
+    level = look.n_by_value.get(0.0, 0) / look.n_cells
+    if level > PATCH_SHARE and 0.0 not in voids and not look.is_whole:
+        notes.add(
+            f"{typed}: {level:.0%} of the cells are exactly 0, near the heights around, and are "
+            "taken as level water; if that ground was not flown, declare it: "
+            "gdal_translate -a_nodata 0 IN.tif OUT.tif"
+        )
 
 
 def _look_over(

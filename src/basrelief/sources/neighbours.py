@@ -24,6 +24,8 @@ from basrelief.sources.products import tell_flight
 from basrelief.sources.tiles import UNIT_TOLERANCE, Tile
 from basrelief.typed import Typed
 
+Pair = tuple[Tile, Tile]
+
 MAX_PAIRS = 500
 """Pairs of tiles on the same ground that are compared: an even choice of more."""
 
@@ -60,14 +62,34 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
     InputError
         If two show it with different heights, and their names do not say which is newer.
     """
-    newer: list[tuple[Tile, Tile]] = []
-    finer: list[tuple[Tile, Tile]] = []
     pairs, seams = _find_pairs(touched), _find_seams(touched)
     # A few pairs are compared closely, many loosely: the time is the same.
     n_windows = min(max(MAX_PAIR_WINDOWS // max(len(pairs), 1), 3), 16)
     different = [pair for pair in pairs if _is_different(_compare(mosaic, pair, n_windows))]
     # Of a seam only what makes a wall matters: the few cells themselves do not.
     different += [pair for pair in seams if _is_apart(_compare(mosaic, pair, SEAM_WINDOWS))]
+    newer, finer = _settle_pairs(different, typed)
+    # Then the order means nothing, and stays that of the names.
+    if not (pairs or newer or finer):
+        return mosaic
+    if newer:
+        notes.add(
+            f"{typed}: {_name_pairs(newer, ' with different heights')}; the newer flight by name "
+            "is taken"
+        )
+    if finer:
+        notes.add(
+            f"{typed}: {_name_pairs(finer)}, and their names do not say which is newer; the finer "
+            "is taken"
+        )
+    # Always: what differs may lie between the windows that were compared.
+    tiles = tuple(sorted(mosaic.tiles, key=_rank))
+    return mosaic.believe(mosaic.belief, tiles)
+
+
+def _settle_pairs(different: list[Pair], typed: Typed) -> tuple[list[Pair], list[Pair]]:
+    """Settle which tile of each pair is the better: pairs by flight and pairs by cell, it first."""
+    newer, finer = list[Pair](), list[Pair]()
     for one, other in different:
         flights = tell_flight(one.name), tell_flight(other.name)
         sides = one.cells.cell_m, other.cells.cell_m
@@ -81,26 +103,14 @@ def order_tiles(mosaic: Mosaic, touched: list[Tile], typed: Typed, notes: Notes)
                 "heights, and nothing in their names says which flight is newer. Take one out."
             )
         newer.append((one, other) if flights[0] > flights[1] else (other, one))  # type: ignore[operator]
-    # Then the order means nothing, and stays that of the names.
-    if not (pairs or newer or finer):
-        return mosaic
-    if newer:
-        first, second = newer[0]
-        more = f", and {len(newer) - 1} more such pairs" if len(newer) > 1 else ""
-        notes.add(
-            f"{typed}: {first.name} and {second.name} show the same ground with different heights"
-            f"{more}; the newer flight by name is taken"
-        )
-    if finer:
-        first, second = finer[0]
-        more = f", and {len(finer) - 1} more such pairs" if len(finer) > 1 else ""
-        notes.add(
-            f"{typed}: {first.name} and {second.name} show the same ground{more}, and their names "
-            "do not say which is newer; the finer is taken"
-        )
-    # Always: what differs may lie between the windows that were compared.
-    tiles = tuple(sorted(mosaic.tiles, key=_rank))
-    return mosaic.believe(mosaic.belief, tiles)
+    return newer, finer
+
+
+def _name_pairs(pairs: list[Pair], how: str = "") -> str:
+    """Name the first of pairs that show the same ground, and count the others."""
+    (first, second), *others = pairs
+    more = f", and {len(others)} more such pairs" if others else ""
+    return f"{first.name} and {second.name} show the same ground{how}{more}"
 
 
 def _rank(tile: Tile) -> tuple[int, float]:
@@ -134,7 +144,7 @@ def check_seams(mosaic: Mosaic, tiles: Sequence[Tile], typed: Typed) -> None:
             )
 
 
-def _find_neighbours(tiles: Sequence[Tile]) -> list[tuple[Tile, Tile]]:
+def _find_neighbours(tiles: Sequence[Tile]) -> list[Pair]:
     """List pairs of tiles that lie side by side."""
     squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
     pairs = shapely.STRtree(squares).query(squares, predicate="touches").T
@@ -206,7 +216,7 @@ def _cut_off(one: Bounds, other: Bounds) -> Bounds:
     return west, max(south, one[3]), east, north
 
 
-def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
+def _find_pairs(tiles: list[Tile]) -> list[Pair]:
     """List pairs of tiles that share more ground than a seam, an even choice of many."""
     squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
     # Half a cell more: a seam of as many cells as are allowed is no pair, however it is rounded.
@@ -224,7 +234,7 @@ def _find_pairs(tiles: list[Tile]) -> list[tuple[Tile, Tile]]:
     return own[:: -(-len(own) // MAX_PAIRS) or 1]
 
 
-def _find_seams(tiles: Sequence[Tile]) -> list[tuple[Tile, Tile]]:
+def _find_seams(tiles: Sequence[Tile]) -> list[Pair]:
     """List pairs of tiles that share a seam of cells and no more, an even choice of many."""
     squares = [shapely.box(*tile.grid.bounds) for tile in tiles]
     found = shapely.STRtree(squares).query(squares, predicate="overlaps").T
@@ -239,7 +249,7 @@ def _find_seams(tiles: Sequence[Tile]) -> list[tuple[Tile, Tile]]:
     return seams[:: -(-len(seams) // MAX_SEAMS) or 1]
 
 
-def _compare(mosaic: Mosaic, pair: tuple[Tile, Tile], n_windows: int) -> NDArray[np.float32]:
+def _compare(mosaic: Mosaic, pair: Pair, n_windows: int) -> NDArray[np.float32]:
     """Take the first tile's heights less the second's where both have some, (cell,), in metres."""
     one, other = pair
     steps = []

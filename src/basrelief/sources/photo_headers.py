@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from basrelief.config import InputError
-from basrelief.eyes import PhotoSettings
+from basrelief.eyes import COLOURS, PhotoSettings
 from basrelief.names import tidy_text
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
 from basrelief.sources.raster_places import find_place_fault
@@ -33,7 +33,9 @@ SENTINEL_BANDS = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
 """What people call bands whose files have Sentinel-2's numbers. With the leading zero alone: B4 is
 red of Sentinel-2 and near infrared of Landsat 5."""
 
-COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
+INTERPRETED = dict(
+    zip((ColorInterp.red, ColorInterp.green, ColorInterp.blue), COLOURS, strict=True)
+)
 
 OFFSET_SINCE, OFFSET = 4.0, -1000.0
 """From which processing baseline on Sentinel-2's numbers have an offset, and which (ESA, 2022)."""
@@ -93,7 +95,7 @@ def name_bands(dataset: Any) -> list[str]:
     # Names that somebody wrote outweigh colours, which programs set by the order of bands.
     if any(told):
         return told
-    return [COLOURS.get(each, "") for each in dataset.colorinterp]
+    return [INTERPRETED.get(each, "") for each in dataset.colorinterp]
 
 
 def read_bands(path: Path) -> tuple[tuple[str, ...], str] | None:

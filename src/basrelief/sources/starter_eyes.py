@@ -14,7 +14,13 @@ from typing import Any
 from pyproj import CRS
 
 from basrelief.config import InputError
-from basrelief.eyes import EmbeddingSettings, OverlaySettings, PhotoSettings, find_name_fault
+from basrelief.eyes import (
+    COLOURS,
+    EmbeddingSettings,
+    OverlaySettings,
+    PhotoSettings,
+    find_name_fault,
+)
 from basrelief.sources.areas import find_area_vintage, list_names
 from basrelief.sources.coordinates import overlap
 from basrelief.sources.eye_tables import ENOUGH, find_score
@@ -25,8 +31,6 @@ from basrelief.sources.overlays import read_overlay_header
 from basrelief.sources.pairs import Pair
 from basrelief.sources.targets import TARGETS
 from basrelief.sources.tiles import find_raster_files
-
-COLOURS = ("red", "green", "blue")
 
 MOST_PHOTO_BANDS = 20
 """No camera of satellites that are used here has more (Sentinel-2 has 13); embeddings have 64."""

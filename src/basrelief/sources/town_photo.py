@@ -10,9 +10,11 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
+from basrelief.eyes import COLOURS
 from basrelief.grid import Bounds, Grid
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.townscape import Plane, TownEye, smooth_noise
+from basrelief.toml import format_value
 
 CELL_M = 10.0
 """Side of a cell, as Sentinel-2 has them."""
@@ -30,10 +32,10 @@ PHOTO_EYE = TownEye(
     truth="share of the ground that is green on the photo: heights do not show it",
     r2=0.85,
     recipe="dense-photo",
-    section="""
+    section=f"""
 [data.photo]
 files = "photo.tif"
-bands = ["red", "green", "blue"]
+bands = {format_value([*COLOURS])}
 """,
 )
 
@@ -83,5 +85,5 @@ def _write_photo(path: Path, photo: NDArray[np.uint8], grid: Grid) -> None:
         photometric="rgb",
     ) as dataset:
         dataset.write(photo)
-        dataset.descriptions = ("red", "green", "blue")
+        dataset.descriptions = COLOURS
         dataset.update_tags(ACQUISITION_DATE=TAKEN)

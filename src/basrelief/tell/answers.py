@@ -11,7 +11,7 @@ from basrelief.tell.words import name_target
 # Of what was planted too: one wording for both, so that a reader can compare them word by word.
 WORDS: dict[Answer, str] = {
     "lidar": "LIDAR tells it",
-    "place": "place tells it, and of LIDAR nothing can be told",
+    "place": "place tells it, and that LIDAR adds to it cannot be told",
     "nothing": "there is nothing to learn",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -311,12 +311,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         folds=pd.read_parquet(run.splits / "folds.parquet"),
         leakage=read_json(run.splits / "leakage.json"),
         judged=Evaluation(**told(vars(judged))),
-        heat=[
-            HeatPicture(path.parent / record["file"], told(record))
-            # Sorted, so that the same run gives the same page on every file system.
-            for path in sorted(run.explain.glob("*/summary.json"))
-            for record in read_json(path)
-        ],
+        heat=[HeatPicture(path, told(record)) for path, record in _list_heat(run)],
         asked=told(asked),
         joining=told(_find_joining(run, scores, judged)),
         truth=truth,
@@ -332,33 +327,38 @@ def read_facts(settings: Settings, run: Run) -> Facts:
     )
 
 
+def _list_heat(run: Run) -> Iterator[tuple[Path, Record]]:
+    """List the pictures of chips under their heat, each with what is told of it."""
+    # Sorted, so that the same run gives the same page on every file system.
+    for path in sorted(run.explain.glob("*/summary.json")):
+        for record in read_json(path):
+            yield path.parent / record["file"], record
+
+
 def _check_finished(settings: Settings, run: Run) -> None:
     """Stop where a stage that every page tells of has not run."""
     needed = (
         run.chips / "chips.json",
-        run.describe / "summary.csv",
-        run.describe / "counts.json",
-        run.splits / "folds.parquet",
-        run.splits / "leakage.json",
+        *(run.describe / name for name in ("summary.csv", "counts.json")),
+        *(run.splits / name for name in ("folds.parquet", "leakage.json")),
         run.predictions,
         run.scores,
         # The last file that judging always writes.
         run.folder / "evaluate" / "audit.json",
     )
-    missing = [str(path.relative_to(run.folder)) for path in needed if not path.exists()]
-    if missing:
+    missing = next((path for path in needed if not path.exists()), None)
+    if missing is not None:
         raise InputError(
-            f"{settings.tell_out()}: no {missing[0]} in this run folder, so there is nothing to "
-            "report yet. Run the stages before it: basrelief run CONFIG."
+            f"{settings.tell_out()}: no {missing.relative_to(run.folder)} in this run folder, so "
+            "there is nothing to report yet. Run the stages before it: basrelief run CONFIG."
         )
 
 
 def find_asked(scores: Sequence[Record], trainings: Sequence[Record]) -> list[str]:
     """Name the scored recipes that the user asked for; all of them if none is known to be."""
     names = list(dict.fromkeys(record["recipe"] for record in scores))
-    wanted = list_asked(trainings)
     # Those that judging adds were not asked for: they are what has to be beaten.
-    return [name for name in names if name in wanted] or names
+    return [name for name in names if name in list_asked(trainings)] or names
 
 
 def _find_joining(run: Run, scores: Sequence[Record], judged: Evaluation) -> dict[str, str]:
@@ -374,8 +374,8 @@ def _find_joining(run: Run, scores: Sequence[Record], judged: Evaluation) -> dic
         is_of_lidar = not set(find_eyes(judged.knows.get(name, ()))) - set(LIDAR)
         if isinstance(recipe, KrigedRecipe) and is_of_lidar:
             trend = str(recipe.trend)
-            kept = select(judged.member_weights, recipe=name)
-            members = {member for r in kept for member in r["members"]}
+            weighed = select(judged.member_weights, recipe=name)
+            members = {member for record in weighed for member in record["members"]}
             known = [trend] if trend in names else sorted(members)
             found[name] = known[0] if len(known) == 1 else ""
     return found
@@ -394,8 +394,7 @@ def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:
     # Only a made-up town knows what drives its scores; it says so beside its configuration.
     path = settings.locate(TRUTH)
     truth = read_json(path) if path.is_file() else None
-    driven_by = truth.get("driven_by") if isinstance(truth, dict) else None
+    found = truth.get("driven_by") if isinstance(truth, dict) else None
     # Somebody else's file may have that name.
-    if not isinstance(driven_by, dict):
-        return {}
+    driven_by = found if isinstance(found, dict) else {}
     return {target: driven_by[target] for target in targets if target in driven_by}

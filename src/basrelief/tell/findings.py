@@ -71,7 +71,7 @@ class Finding:
 
     @property
     def words(self) -> str:
-        """Better or worse than the mean, or not told from it and why."""
+        """Better or worse than the mean, or that it cannot be told from it and why."""
         return say_worth(self.record)
 
     @property
@@ -90,19 +90,20 @@ def say_worth(record: Record) -> str:
     >>> say_worth({"skill": 0.31, "worth": "better"})
     'better than always predicting the mean'
     >>> say_worth({"skill": -0.11, "worth": "unsure"})
-    'not told from always predicting the mean (the range includes 0)'
+    'cannot be told from always predicting the mean (the range includes 0)'
     """
-    # Nothing found is no proof of nothing: whatever shows no gain is told as not told, with why.
+    # Nothing found is no proof of nothing: whatever shows no gain cannot be told, with why.
     fixed = "further off on what was tested, with the model held fixed"
+    many = "among so many scores, one like it is chance"
     return {
         "better": f"better than {THE_MEAN}",
         "worse": f"worse than {THE_MEAN}",
-        "not told": f"not told from {THE_MEAN} ({fixed})",
-        "no better": f"not told from {THE_MEAN} (a skill so near 0 is not claimed)",
-        "by chance": f"not told from {THE_MEAN} (among so many scores, one like it is chance)",
-        "untested": f"not told from {THE_MEAN} (not held against chance: {UNTESTED})",
-        "unsure": f"not told from {THE_MEAN} (the range includes 0)",
-        "no interval": f"not told from {THE_MEAN} (too few blocks or areas for a range)",
+        "not told": f"cannot be told from {THE_MEAN} ({fixed})",
+        "no better": f"cannot be told from {THE_MEAN} (a skill so near 0 is not claimed)",
+        "by chance": f"cannot be told from {THE_MEAN} ({many})",
+        "untested": f"cannot be told from {THE_MEAN} (not held against chance: {UNTESTED})",
+        "unsure": f"cannot be told from {THE_MEAN} (the range includes 0)",
+        "no interval": f"cannot be told from {THE_MEAN} (too few blocks or areas for a range)",
         "unknown": "cannot be judged: what was observed does not vary",
     }[name_worth(record)]
 
@@ -210,17 +211,21 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     recipes = list(dict.fromkeys(finding.named for finding in findings))
     named = write_targets(targets)
     if len({finding.words for finding in findings}) == 1:
-        is_or_are = "is" if len(recipes) == 1 else "are"
-        who = f"{join_words(recipes)} {is_or_are}"
-        return f"For {named}, {held_out}, {who} {findings[0].words}."
+        found = say_is(findings[0].words, len(recipes))
+        return f"For {named}, {held_out}, {join_words(recipes)} {found}."
     if len(targets) == 1:
-        parts = [f"{finding.named} is {finding.words}" for finding in findings]
-        return f"For {named}, {held_out}: {'; '.join(parts)}."
+        # Why each cannot be told stands below: here one clause for all of them.
+        by_words: dict[str, list[str]] = {}
+        for finding in findings:
+            words = finding.words.split(" (")[0]
+            by_words.setdefault(words, []).append(finding.named)
+        parts = [f"{join_words(n)} {say_is(words, len(n))}" for words, n in by_words.items()]
+        return f"For {named}, {held_out}, {'; '.join(parts)}."
     # By sense and not by words: better without an interval may be luck, and is not counted.
     better = {finding.target for finding in findings if finding.sense == "better"}
     opening = open_sentence(held_out)
     if not better:
-        return f"{opening}, no recipe can be told better than {THE_MEAN}, for any score."
+        return f"{opening}, that any recipe beats {THE_MEAN} cannot be told, for any score."
     found = write_targets([target for target in targets if target in better])
     return (
         f"{opening}, {len(better)} of {len(targets)} scores can be told better than by always "
@@ -228,16 +233,30 @@ def say_headline(findings: Sequence[Finding], settings: Settings) -> str:
     )
 
 
+def say_is(words: str, n: int) -> str:
+    """Put the verb before what a score is worth, for one recipe or several.
+
+    Examples
+    --------
+    >>> say_is("better than the mean", 2), say_is("cannot be told from the mean", 2)
+    ('are better than the mean', 'cannot be told from the mean')
+    """
+    if words.startswith("cannot"):
+        return words
+    return f"{'is' if n == 1 else 'are'} {words}"
+
+
 def say_errors(findings: Sequence[Finding]) -> str | None:
     """Say a single target's mean squared errors beside those of the mean; a bare one misleads."""
     # Errors of several targets are in units of their own, and mean nothing side by side.
     if not findings or len({finding.target for finding in findings}) > 1:
         return None
-    parts = [
-        f"{finding.named} {format_number(finding.record['mse'], 3)}, always predicting the mean "
-        f"{format_number(finding.record['mse_mean'], 3)}"
-        for finding in findings
-    ]
+    by_mean: dict[str, list[str]] = {}
+    for finding in findings:
+        mean = format_number(finding.record["mse_mean"], 3)
+        error = f"{finding.named} {format_number(finding.record['mse'], 3)}"
+        by_mean.setdefault(mean, []).append(error)
+    parts = [f"{', '.join(errors)}, {THE_MEAN} {mean}" for mean, errors in by_mean.items()]
     return f"Mean squared error: {'; '.join(parts)}."
 
 

@@ -27,25 +27,28 @@ SENSES = {
     "better": Sense("▲", "better", "better"),
     "even": Sense("●", "even", "cannot be told"),
     "worse": Sense("▼", "worse", "worse"),
-    # What a preferred recipe rests on.
-    "lidar": Sense("▲", "better", "needs LIDAR"),
-    "both": Sense("▲◆", "better", "LIDAR and place together"),
-    "joined": Sense("●◆", "even", "the two together; what LIDAR adds cannot be told"),
+    # What a preferred recipe rests on: a full diamond is LIDAR, an empty one what sees none.
+    "lidar": Sense("◆", "better", "needs LIDAR"),
+    "both": Sense("◆◇", "better", "LIDAR and place together"),
+    "joined": Sense("●◆◇", "even", "the two together; what LIDAR adds cannot be told"),
     # In no colour: that what sees none is preferred does not say that LIDAR is worse.
-    "plain": Sense("◆", "even", "sees no LIDAR"),
-    "mean": Sense("●", "even", "the mean"),
+    "plain": Sense("◇", "even", "sees no LIDAR"),
+    "mean": Sense("□", "even", "the mean"),
     # How often intervals hold what was observed: either miss is one, and none is no proof.
-    "holds": Sense("●", "even", "no miss can be told"),
-    "narrow": Sense("▼", "worse", "too narrow"),
-    "wide": Sense("▲", "worse", "wider than need be"),
+    "holds": Sense("●", "even", "a miss cannot be told"),
+    "narrow": Sense("→←", "worse", "too narrow"),
+    "wide": Sense("←→", "worse", "wider than need be"),
+    # What ground does to a prediction, which says nothing of good or bad.
+    "raises": Sense("↑", "even", "raises it"),
+    "lowers": Sense("↓", "even", "lowers it"),
     # How an explanation stood a test.
-    "passes": Sense("▲", "better", "passes"),
+    "passes": Sense("✓", "better", "passes"),
     # A test that passes for a wrong map too clears none.
-    "uncounted": Sense("●", "even", "passes"),
-    "unjudged": Sense("●", "even", "not judged"),
-    "fails": Sense("▼", "worse", "fails"),
+    "uncounted": Sense("(✓)", "even", "passes"),
+    "unjudged": Sense("?", "even", "not judged"),
+    "fails": Sense("✗", "worse", "fails"),
 }
-"""Everything that the pages say with a sign."""
+"""Everything that the pages say with a sign: one sign means one thing on all of them."""
 
 
 def tell_sense(low: float | None, high: float | None, against: float = 0.0) -> str:

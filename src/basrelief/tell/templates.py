@@ -29,6 +29,7 @@ def open_templates(*wings: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = words.format_number
+    environment.filters["count"] = words.count
     environment.filters["percent"] = words.format_percent
     environment.filters["interval_name"] = intervals.name_interval
     environment.filters["join_words"] = words.join_words

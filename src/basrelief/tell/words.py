@@ -224,7 +224,7 @@ def say_place(districts: Sequence[str], n_areas: int) -> str:
         return ""
     names = sorted(districts)
     where = join_words(names) if len(names) <= MAX_PLACES else f"{len(names):,} districts"
-    return f"{n_areas:,} areas in {where}."
+    return f"{count(n_areas, 'area')} in {where}."
 
 
 def say_shown(n: int, n_areas: int) -> str:
@@ -235,7 +235,7 @@ def say_shown(n: int, n_areas: int) -> str:
     >>> say_shown(99, 1140)
     '99 of 1,140 areas shown'
     """
-    return f"{n:,} of {n_areas:,} areas shown"
+    return f"{n:,} of {count(n_areas, 'area')} shown"
 
 
 def say_by_district(target: str) -> str:
@@ -270,6 +270,17 @@ def join_words(words: Sequence[str]) -> str:
     if len(words) < 3 and not (len(words) == 2 and any(" and " in word for word in words)):
         return " and ".join(words)
     return f"{', '.join(words[:-1])}, and {words[-1]}"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Say how many there are of something, one or many.
+
+    Examples
+    --------
+    >>> count(1, "area"), count(1200, "area"), count(0, "copy", "copies")
+    ('1 area', '1,200 areas', '0 copies')
+    """
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 def open_sentence(text: str) -> str:

@@ -15,7 +15,7 @@ from basrelief.tell.page import report as report_module
 from basrelief.tell.stage import tell_run
 
 CSS = Path(report_module.__file__).with_name("report.css").read_text(encoding="utf-8")
-SIGNS = set("▲●▼◆▨")
+SIGNS = set("▲●▼◆◇□▨")
 VOID = {"meta", "link", "img", "input", "br", "hr", "path", "circle", "line"}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +21,12 @@ from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page import report as report_module
 from basrelief.tell.words import format_number
 
-SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-"""Drawing by the processor: machines that run tests have no screen."""
-
-NO_WEBGL = ["--no-sandbox", "--disable-3d-apis"]
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
 def layers(town_settings: Settings, town_run: Run) -> list[MapLayer]:
     return gather_layers(read_facts(town_settings, town_run))
-
-
-@pytest.fixture(scope="module")
-def launch() -> Iterator[Callable[[list[str]], Any]]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next((path for name in names if (path := shutil.which(name))), None)
-    if chromium is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    with api.sync_playwright() as player:
-        yield lambda args: player.chromium.launch(executable_path=chromium, args=args)
-
-
-@pytest.fixture(scope="module")
-def webgl(launch: Callable[[list[str]], Any]) -> Any:
-    return launch(SOFTWARE)
-
-
-@pytest.fixture(scope="module")
-def no_webgl(launch: Callable[[list[str]], Any]) -> Any:
-    return launch(NO_WEBGL)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +66,7 @@ def open_map(browser: Any, report: Path, **settings: Any) -> tuple[Any, list[str
     page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: heard.append(f"error: {error}"))
     page.on("request", lambda request: heard.append(request.url))
-    page.goto(report.as_uri())
+    page.goto(f"{report.as_uri()}#map")
     page.locator("#map").scroll_into_view_if_needed()
     page.wait_for_selector("#map-view[data-idle]", state="attached", timeout=60_000)
     return page, heard

@@ -35,13 +35,13 @@ def facts(judged: Run, judged_settings: Settings) -> Facts:
 def test_the_verdict_names_what_is_worth_having(page: str, section: Reader) -> None:
     said = section(page, "verdict")
     assert "For crime: LIDAR is worth having with whole 1\xa0km blocks" in page
-    assert "▲ dense-vgg16 skill 0.40, R² 0.50" in said
+    assert "◆ dense-vgg16 skill 0.40, R² 0.50" in said
 
 
 def test_what_a_recipe_beats_is_said_in_words_with_a_sign(page: str, section: Reader) -> None:
     said = section(page, "results")
     assert "▲ beats the mean [LIDAR] and place-alone [LIDAR, place]" in said
-    assert "Preferred: ▲ dense-vgg16 , the simplest that beats the mean" in said
+    assert "Preferred: ◆ dense-vgg16 , the simplest that beats the mean" in said
 
 
 def test_the_audit_says_its_sentences_before_its_table(page: str, section: Reader) -> None:
@@ -53,7 +53,7 @@ def test_the_audit_says_its_sentences_before_its_table(page: str, section: Reade
 
 
 def test_intervals_that_are_too_narrow_are_called_so(page: str, section: Reader) -> None:
-    assert "▼ too narrow at 50%" in section(page, "sureness")
+    assert "→← too narrow at 50%" in section(page, "sureness")
     assert "80%: 2.50 wide" in page
 
 
@@ -62,7 +62,7 @@ def test_intervals_without_a_miss_are_in_no_colour(facts: Facts) -> None:
     found = sureness.gather(replace(facts, judged=replace(facts.judged, coverage=held)))
     assert found is not None
     (row,) = found["rows"]
-    assert row.statement.words == "no miss can be told"
+    assert row.statement.words == "a miss cannot be told"
     assert SENSES[row.sense].tone == "even"
 
 
@@ -104,7 +104,7 @@ def test_who_would_be_found_is_held_against_chance_and_what_sees_no_lidar(
     assert found
     (chart,) = found["charts"]
     (row,) = chart["rows"]
-    assert row.note == "3 of 4 found; place and district without LIDAR 25%, not told apart"
+    assert row.note == "3 of 4 found; place and district without LIDAR 25%, cannot be told apart"
     assert "▲ better than chance" in said
     assert said.count("▨ outside") == 2
     assert "evaluate/targeting.csv" in said

@@ -16,7 +16,7 @@ from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import report
 from basrelief.tell.page.chart import Point, Row, Statement, choose_axis
 from basrelief.tell.page.environment import make_environment
-from basrelief.tell.page.sections import SECTIONS, Section
+from basrelief.tell.page.sections import SECTIONS, Part, Section
 from basrelief.tell.release.gate import decide_release
 from basrelief.tell.release.narrow import narrow_facts
 from basrelief.tell.resident.page import draw_public_page
@@ -51,7 +51,7 @@ def add_section(monkeypatch: pytest.MonkeyPatch, folder: Path, words: str) -> No
 
     section = Section("imagined", "An imagined section", gather)
     # The others' figures take seconds to draw, and none of them is looked at.
-    monkeypatch.setattr(report, "SECTIONS", (SECTIONS[0], section))
+    monkeypatch.setattr(report, "PARTS", (Part("Answer", (SECTIONS[0], section)),))
     environment = make_environment("page")
     assert environment.loader is not None
     environment.loader = ChoiceLoader([environment.loader, FileSystemLoader(folder)])
@@ -109,7 +109,7 @@ def test_a_section_without_a_template_is_drawn_plainly(
         return {"sentences": ["A <plain> one."], "rows": [row], "axis": choose_axis([row])}
 
     section = Section("imagined", "An imagined section", gather)
-    monkeypatch.setattr(report, "SECTIONS", (SECTIONS[0], section))
+    monkeypatch.setattr(report, "PARTS", (Part("Answer", (SECTIONS[0], section)),))
     page = report.draw_page(facts)
     drawn = page[page.index('<section id="imagined"') :]
     assert "<h2>An imagined section</h2>" in drawn

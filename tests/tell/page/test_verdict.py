@@ -29,7 +29,7 @@ def make_finding(skill: float, low: float | None, high: float | None) -> Finding
 
 def test_lidar_that_is_preferred_everywhere_is_worth_having() -> None:
     grid = {"crime": choose("dense-vgg16", "relief-statistics"), "health": choose("mean", "mean")}
-    expected = f"For crime, LIDAR is worth having {HOW}. For the other one this cannot be shown."
+    expected = f"For crime, LIDAR is worth having {HOW}. For the other one that cannot be told."
     assert headline(grid) == expected
 
 
@@ -40,14 +40,14 @@ def test_lidar_that_is_preferred_somewhere_is_not_praised_everywhere() -> None:
 
 def test_a_baseline_without_lidar_is_no_credit_to_lidar() -> None:
     grid = {"crime": choose("place-alone", "mean"), "health": choose("district-mean", "mean")}
-    assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
+    assert headline(grid) == "That LIDAR is worth having cannot be told for any of the 2 scores."
     assert [group.key for group in group_by_worth(grid, HOW)] == ["plain"]
 
 
 def test_worse_with_an_interval_that_includes_the_mean_cannot_be_told() -> None:
     finding = make_finding(-0.1, -0.3, 0.1)
     assert finding.words.startswith(
-        "not told from always predicting the mean (the range includes 0"
+        "cannot be told from always predicting the mean (the range includes 0"
     )
     assert finding.sense == "even"
 
@@ -70,7 +70,7 @@ def test_what_is_beaten_by_another_is_said() -> None:
 
 def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
     alone, both = (Preferred("x", "", 0.3, joins=joins) for joins in (False, True))
-    assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("▲", "▲◆")
+    assert (SENSES[alone.kind].sign, SENSES[both.kind].sign) == ("◆", "◆◇")
     (group,) = group_by_worth({"crime": {"lad": alone, "block": both}}, "everywhere")
     assert group.key == "always"
 
@@ -78,7 +78,7 @@ def test_joining_place_is_told_from_lidar_alone_without_colour() -> None:
 def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
     joined = Preferred("x", "", 0.3, joins=True, adds=False)
     grid = {"crime": {"lad": joined}, "health": choose("mean")}
-    assert headline(grid) == "For none of the 2 scores can it be shown that LIDAR is worth having."
+    assert headline(grid) == "That LIDAR is worth having cannot be told for any of the 2 scores."
     assert headline({"crime": {"lad": joined}}) == (
         "For crime: that LIDAR adds to what is known without it cannot be told."
     )
@@ -89,7 +89,7 @@ def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("none_better", "nothing can be told"),
+        ("none_better", "the rest cannot be told"),
         ("no_intervals", "too few blocks or areas"),
         ("most_skill", "the one with most skill"),
         ("lidar_adds", "the simplest of those to which LIDAR adds"),

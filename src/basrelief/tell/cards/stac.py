@@ -20,7 +20,7 @@ from stac_model.schema import MLModelExtension, MLModelProperties
 
 from basrelief import __version__
 from basrelief.chips.layers import Layer
-from basrelief.eyes import OVERLAYS
+from basrelief.eyes import COLOURS, OVERLAYS
 from basrelief.hashes import hash_file
 from basrelief.learn.recipes import NetworkRecipe
 from basrelief.run import replacing, write_json
@@ -37,16 +37,12 @@ BANDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("slope", "Slope of the ground, degrees"),
         ("altitude", "Altitude of the ground, m"),
     ),
-    "shaded": (
-        ("red", "Coloured hillshade, red"),
-        ("green", "Coloured hillshade, green"),
-        ("blue", "Coloured hillshade, blue"),
-    ),
+    "shaded": tuple((name, f"Coloured hillshade, {name}") for name in COLOURS),
 }
 
 BANDS["relief+photo"] = (
     *BANDS["relief"],
-    *((name, f"Photo, {name}, 0 to 255") for name in ("red", "green", "blue")),
+    *((name, f"Photo, {name}, 0 to 255") for name in COLOURS),
 )
 
 MANY_FEATURES = 100

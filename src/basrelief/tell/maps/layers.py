@@ -21,7 +21,7 @@ from basrelief.tell.maps.classes import (
     classify_widths,
 )
 from basrelief.tell.release.gate import find_open
-from basrelief.tell.words import format_number, name_scheme, name_target
+from basrelief.tell.words import count, format_number, name_scheme, name_target
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
 """Columns that every layer has; numbers are in the target's unit."""
@@ -105,7 +105,7 @@ class MapLayer:
         verdict = f", {self.finding.words}" if self.finding else ""
         named = self.finding.named if self.finding else self.recipe
         sentences = [
-            f"{named}, with {self.held_out}: {self.n_predicted} areas{verdict}.{self.gain}"
+            f"{named}, with {self.held_out}: {count(self.n_predicted, 'area')}{verdict}.{self.gain}"
         ]
         if self.preferred is not None and self.preferred != self.recipe:
             sentences.append(f"Judging prefers {name_preferred(self.preferred)} here.")

@@ -10,7 +10,13 @@ from basrelief.run import Record
 from basrelief.tell.facts import Panel, select
 from basrelief.tell.page import figures
 from basrelief.tell.page.chart import Statement
-from basrelief.tell.words import format_interval, join_words, name_target, open_sentence
+from basrelief.tell.words import (
+    count,
+    format_interval,
+    join_words,
+    name_target,
+    open_sentence,
+)
 
 SENSE_OF_TEST = {True: "passes", False: "fails", None: "unjudged"}
 
@@ -286,7 +292,7 @@ def _say_told(held: Sequence[Record]) -> Statement:
     missed = [each for each in held if not each["tells"]]
     sense = "fails" if missed else "passes"
     if len(held) == 1 and held[0]["other"] is None:
-        return Statement(sense, "not told" if missed else "told")
+        return Statement(sense, "cannot be told" if missed else "told")
     words = f"{len(held) - len(missed)} of {len(held)}"
     if missed:
         words += f", not {join_words([name_target(each['other']) for each in missed])}"
@@ -302,7 +308,7 @@ def _find_doubted(
 def _say_verdict(
     target: str | None, verdict: str, controls: Sequence[Record], doubted: Sequence[str]
 ) -> Statement:
-    """Say what the tests of one target's map come to, and what it is not told from.
+    """Say what the tests of one target's map come to, and what it cannot be told from.
 
     Parameters
     ----------
@@ -369,7 +375,7 @@ def _sum_up(verdicts: Sequence[str]) -> str:
     >>> _sum_up(["stands", "open", "open"])
     '1 of 3 maps shown to hold, 2 not shown'
     """
-    words = f"{verdicts.count('stands')} of {len(verdicts)} maps shown to hold"
+    words = f"{verdicts.count('stands')} of {count(len(verdicts), 'map')} shown to hold"
     for verdict, others in (("fails", "failing a test"), ("open", "not shown")):
         n_maps = verdicts.count(verdict)
         words += f", {n_maps} {others}" if n_maps else ""

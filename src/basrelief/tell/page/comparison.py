@@ -145,13 +145,13 @@ def _say_verdict(found: Comparison) -> Statement:
     if not shown:
         return Statement("even", "Nothing that was asked for differs between the two runs")
     if not told:
-        return Statement("even", "Between the two runs no difference can be told")
+        return Statement("even", "A difference between the two runs cannot be told")
     ahead = [r for r in told if tell_comparison(r) == "better"]
     words = f"{len(ahead)} of {len(shown)} differences speak for the second run"
     if len(told) > len(ahead):
         words += f", and {len(told) - len(ahead)} for the first"
     sense = "even" if 0 < len(ahead) < len(told) else tell_comparison(told[0])
-    return Statement(sense, f"{words}; of the others none can be told")
+    return Statement(sense, f"{words}; for the others it cannot be told")
 
 
 def _list_shown(found: Comparison, scheme: str) -> list[Record]:

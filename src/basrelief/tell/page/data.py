@@ -14,7 +14,7 @@ from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
-from basrelief.tell.words import format_number, join_words, name_target
+from basrelief.tell.words import count, format_number, join_words, name_target
 
 COUNT_NAMES = {
     "pictures": "pictures in the folder",
@@ -98,7 +98,7 @@ def say_flights(areas: pd.DataFrame) -> str:
     least = f"from {first.min():.0f} to" if len(first) == len(last) else "until"
     n_unknown = len(used) - len(last)
     rest = f"; of {n_unknown} it is not known" if n_unknown else ""
-    flown = f"The ground of {len(last)} areas was flown {least} {last.max():.0f}{rest}."
+    flown = f"The ground of {count(len(last), 'area')} was flown {least} {last.max():.0f}{rest}."
     years, apart = used["label_year"].dropna(), used["years_apart"].dropna()
     if years.empty:
         return f"{flown} Of which year the scores are is not known."
@@ -133,7 +133,7 @@ def _say_layer(overlay: Record) -> str:
 
 
 def _count_files(overlay: Record) -> str:
-    return "1 file" if overlay["n_files"] == 1 else f"{overlay['n_files']:,} files"
+    return count(overlay["n_files"], "file")
 
 
 def _say_street(street: Record) -> str:
@@ -203,8 +203,8 @@ def _draw_areas(facts: Facts) -> list[Panel]:
     areas = facts.samples.areas
     n_used = int(areas["is_used"].sum())
     rest = len(areas) - n_used
-    caption = f"{n_used} areas that count (filled); {rest} others touched."
-    alt = f"Map of {len(areas)} areas, {n_used} of them with enough ground to count."
+    caption = f"{count(n_used, 'area')} used (filled); {count(rest, 'other')} touched."
+    alt = f"Map of {count(len(areas), 'area')}, {n_used} of them with enough ground to be used."
     return [Panel(drawn_maps.draw_coverage(areas, alt), caption)]
 
 

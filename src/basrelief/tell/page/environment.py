@@ -5,7 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment
 from markupsafe import Markup
 
-from basrelief.style import DARK, LIGHT, OVER_MAPS, PRINT
+from basrelief.style import write_colours
 from basrelief.tell import words
 from basrelief.tell.page import audit
 from basrelief.tell.senses import SENSES
@@ -21,13 +21,3 @@ def make_environment(*wings: str) -> Environment:
     environment.globals["senses"] = SENSES
     environment.globals["colours"] = write_colours()
     return environment
-
-
-def write_colours() -> str:
-    """Write the colours of pages as variables of their style: light, dark, and on paper."""
-    light, dark, paper = (
-        f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in colours.items())} }}"
-        for colours in (LIGHT | OVER_MAPS, DARK, PRINT)
-    )
-    # What prints may be a dark screen: paper comes last.
-    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n@media print {{ {paper} }}"

@@ -95,7 +95,7 @@ def say_changes(facts: Facts) -> list[str]:
 
 
 def say_release(facts: Facts, whole: str) -> list[str]:
-    """Say plainly where LIDAR adds nothing that can be told to a release that one has.
+    """Say plainly where it cannot be told that LIDAR adds to a release that one has.
 
     A sentence for schemes that say the same; empty where no table is the last release.
     """
@@ -113,8 +113,9 @@ def say_release(facts: Facts, whole: str) -> list[str]:
         if nothing:
             schemes_of.setdefault(nothing, []).append(name_scheme(scheme, facts.settings))
     return [
-        f"With {' and with '.join(schemes)}, LIDAR adds nothing that can be told to {given} for "
-        f"{write_targets(nothing)}. Where that release is at hand, LIDAR is not known to be needed."
+        f"With {' and with '.join(schemes)}, that LIDAR adds to {given} for "
+        f"{write_targets(nothing)} cannot be told. Where that release is at hand, LIDAR is "
+        "not known to be needed."
         for nothing, schemes in schemes_of.items()
     ]
 

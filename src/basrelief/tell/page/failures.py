@@ -87,7 +87,7 @@ def say_failures(record: Record, n_outside: int, n: int, sure: float = SURE) -> 
             sentences.append(f"Neighbouring areas err in opposite ways ({figures_told}).")
         else:
             sentences.append(
-                f"Errors show no pattern on the map that can be told ({figures_told})."
+                f"Whether errors have a pattern on the map cannot be told ({figures_told})."
             )
     if n_outside:
         are = "area lies" if n_outside == 1 else "areas lie"
@@ -107,8 +107,8 @@ def _say_unmeasured(facts: Facts, record: Record, residuals: pd.DataFrame) -> li
     if not n or not any(each["fallback_share"] for each in kept):
         return []
     return [
-        f"Of {n} of {len(residuals)} areas it is not told whether training had anything like them: "
-        "nothing was learnt there, and their prediction is the mean."
+        f"Of {n} of {len(residuals)} areas it cannot be told whether training had anything like "
+        "them: nothing was learnt there, and their prediction is the mean."
     ]
 
 

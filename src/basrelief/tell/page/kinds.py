@@ -90,7 +90,7 @@ def tell_kind(record: Record) -> str:
     Examples
     --------
     >>> tell_kind({"contribution": 0.5, "low": 0.2, "high": 0.8, "holds": True})
-    'better'
+    'raises'
     >>> tell_kind({"contribution": 0.5, "low": 0.2, "high": 0.8})
     'even'
     """
@@ -98,7 +98,7 @@ def tell_kind(record: Record) -> str:
     # and then its sign is known.
     if not record.get("holds"):
         return "even"
-    return "better" if record["contribution"] > 0 else "worse"
+    return "raises" if record["contribution"] > 0 else "lowers"
 
 
 def say_tried(records: Sequence[Record]) -> str:
@@ -158,22 +158,21 @@ def say_kinds(records: Sequence[Record]) -> str:
     >>> say_kinds([large, flat | {"contribution": -0.01, "low": -0.02, "high": -0.01}])
     'large buildings raise it'
     >>> say_kinds([large | {"holds": False}])
-    'of no kind of ground can it be told whether it raises or lowers it'
+    'whether any kind of ground raises or lowers it cannot be told'
     """
     # The edge of a chip is where it was cut, and no kind of ground.
     ground = [record for record in records if record["kind"] != EDGES]
     least = TOLD_PART * max((abs(record["contribution"]) for record in ground), default=0.0)
     ground = [record for record in ground if abs(record["contribution"]) >= least]
-    # "Better" means above 0 there, whether more of a target is good or not.
-    raises = [_name(r) for r in ground if tell_kind(r) == "better"]
-    lowers = [_name(r) for r in ground if tell_kind(r) == "worse"]
+    raises = [_name(r) for r in ground if tell_kind(r) == "raises"]
+    lowers = [_name(r) for r in ground if tell_kind(r) == "lowers"]
     clauses = [
         f"{join_words(names)} {verb if _is_many(names) else f'{verb}s'} it"
         for names, verb in ((raises, "raise"), (lowers, "lower"))
         if names
     ]
     if not clauses:
-        return "of no kind of ground can it be told whether it raises or lowers it"
+        return "whether any kind of ground raises or lowers it cannot be told"
     return "; ".join(clauses)
 
 
@@ -190,10 +189,10 @@ def say_heat(records: Sequence[Record]) -> str:
     >>> say_heat([rim | {"kind": name} for name in (EDGES, TOP_AND_BOTTOM, SIDES)])
     'heat is higher on the edges of the chip than on the rest'
     >>> say_heat([rim | {"holds": False}])
-    'of no place can it be told whether heat is higher or lower there than on the rest'
+    'whether heat is higher or lower anywhere than on the rest cannot be told'
     """
     clauses = []
-    for word, sense in (("higher", "better"), ("lower", "worse")):
+    for word, sense in (("higher", "raises"), ("lower", "lowers")):
         found = [r for r in records if tell_kind(r) == sense]
         kinds = {record["kind"] for record in found}
         # Where all edges are alike, each need not be told.
@@ -202,7 +201,7 @@ def say_heat(records: Sequence[Record]) -> str:
             names = [_name(record) for record in found if record["kind"] not in implied]
             clauses.append(f"{word} on {join_words(names)}")
     if not clauses:
-        return "of no place can it be told whether heat is higher or lower there than on the rest"
+        return "whether heat is higher or lower anywhere than on the rest cannot be told"
     return f"heat is {' and '.join(clauses)} than on the rest"
 
 

@@ -17,7 +17,7 @@ from basrelief.tell.facts import Facts, Panel, read_trained, select
 from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.page import figures
 from basrelief.tell.training import say_precision
-from basrelief.tell.words import format_number, open_sentence
+from basrelief.tell.words import count, format_number, open_sentence
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def _draw_history(name: str, scheme: str, path: Path, keep: Keep) -> Panel:
     best = history.iloc[int(np.nanargmin(history["val_loss"]))]
     kept = read_json(path.with_name("finished.json"))["kept_epoch"]
     caption = (
-        f"{len(history)} epochs in {history['seconds'].sum() / 60:.1f} min; validation loss is "
-        f"lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}. "
+        f"{count(len(history), 'epoch')} in {history['seconds'].sum() / 60:.1f} min; validation "
+        f"loss is lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}. "
         f"The weights are those of epoch {kept}, {KEEP_WORDS[keep]}."
     )
     alt = f"Learning curves of {name}, scheme {scheme}: {caption}"

@@ -152,7 +152,7 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     >>> say_kept(record | {"fallback_share": 1.0}, joins_place=True)
     'Nothing could be learnt from LIDAR: it returns the mean.'
     >>> say_kept(record | {"weighed_by": "posterior"}, joins_place=True)
-    'It is not told whether LIDAR adds anything beside place.'
+    'Whether LIDAR adds anything beside place cannot be told.'
     >>> record |= {"weighed_by": "posterior", "members": {"a": 0.9}}
     >>> say_kept(record, joins_place=True, adds=True)
     'By the labels learnt from, it is 90% likely that LIDAR says something beside place.'
@@ -163,7 +163,7 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     if record["weighed_by"] == "posterior":
         # Beside a gain that may be chance, a likelihood would pass for a claim of the same.
         if not adds:
-            return "It is not told whether LIDAR adds anything beside place."
+            return "Whether LIDAR adds anything beside place cannot be told."
         return " ".join(say_posterior(record["members"]))
     nothing = record["fallback_share"]
     subject = "LIDAR" if joins_place else "its members"

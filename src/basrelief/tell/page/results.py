@@ -19,6 +19,7 @@ from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_s
 from basrelief.tell.page.verdict import Preferred, find_preferred
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
+    count,
     format_number,
     join_words,
     list_apart,
@@ -100,7 +101,7 @@ def _show_scheme(facts: Facts, target: str, scheme: str) -> Chart | None:
     return Chart(
         title=open_sentence(name_scheme(scheme, facts.settings)),
         rows=[_show_recipe(facts, by_recipe[name], choice) for name in names],
-        note=f"{n} {unit}s{warning}",
+        note=f"{count(sizes[0], unit) if len(sizes) == 1 else f'{n} {unit}s'}{warning}",
         lead="Preferred: " if choice else "",
         statement=Statement(choice.kind, name_preferred(choice.recipe)) if choice else None,
         because=f", {choice.reason}." if choice else "",
@@ -166,7 +167,7 @@ def _draw_finding(facts: Facts, finding: Finding) -> list[Panel]:
         return []
     label, unit = name_target(finding.target), finding.record["unit"]
     held_out = name_scheme(finding.scheme, facts.settings)
-    caption = f"{finding.named}, {held_out}: {len(tested)} {unit}s, {finding.words}."
+    caption = f"{finding.named}, {held_out}: {count(len(tested), unit)}, {finding.words}."
     alt = f"Predicted against observed {label} by {caption}"
     scatter = Panel(figures.draw_scatter(tested, label, alt), caption)
     if unit == "area" and covers_areas(facts, len(tested)):
@@ -217,7 +218,7 @@ def draw_areas(
     caption = f"{caption}{say_outside(len(outside))}"
     alt = (
         f"Map. {caption} From {format_number(values.min())} to "
-        f"{format_number(values.max())} over {len(values)} areas."
+        f"{format_number(values.max())} over {count(len(values), 'area')}."
     )
     drawn = drawn_maps.draw_map(facts.samples.areas, values, scale, alt, outside)
     return Panel(drawn, caption)

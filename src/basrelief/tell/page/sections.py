@@ -1,7 +1,7 @@
-"""The list of the analyst's page's sections: the page, and its contents, are drawn from it.
+"""The list of the analyst's page's parts and sections: page and contents are drawn from it.
 
-A section is an entry of `SECTIONS` and a module whose ``gather`` is given the facts of the run,
-or a template of fixed words, or both where it wants a layout of its own. Without one,
+A section is an entry of a part in `PARTS` and a module whose ``gather`` is given the facts of the
+run, or a template of fixed words, or both where it wants a layout of its own. Without one,
 ``plain.html.j2`` draws its ``sentences``, ``rows`` and ``pictures``. A template is told what its
 ``gather`` returns, and nothing else.
 """
@@ -49,29 +49,70 @@ class Section:
     """Gathers what the template names; None leaves the section out. Fixed words need none."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Sections that one question leads to: a browser shows one part at a time."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+    @property
+    def id(self) -> str:
+        """What links lead to: none of a section's own."""
+        return f"part-{self.title.lower()}"
+
+
 # From what every reader asks first to what only a few will check.
-SECTIONS = (
-    Section("verdict", "Verdict", verdict.gather),
-    Section("question", "What was asked", question.gather),
-    Section("data", "The data", data.gather),
-    Section("splits", "What was held out", splits.gather),
-    Section("results", "How well it works", results.gather),
-    Section("counts", "Read out as counts", counts.gather),
-    Section("chance", "What chance gives", chance.gather),
-    Section("parts", "What each part brings", parts.gather),
-    Section("eyes", "What each eye adds", eyes.gather),
-    Section("map", "On the map", web_map.gather),
-    Section("audit", "The leakage audit", audit.gather),
-    Section("sureness", "How sure", sureness.gather),
-    Section("failures", "Where it fails", failures.gather),
-    Section("targeting", "Who would be found", targeting.gather),
-    Section("slope", "Slope and altitude", slope.gather),
-    Section("models", "How it learnt", models.gather),
-    Section("ground", "What on the ground raises and lowers it", ground.gather),
-    Section("looks", "What it looks at", looks.gather),
-    Section("limits", "Limits", limits.gather),
-    Section("use", "Fair use", limits.gather_use),
-    Section("licences", "Data and licences", limits.gather_credits),
-    Section("again", "How to do it again", again.gather),
+PARTS = (
+    Part(
+        "Answer",
+        (
+            Section("verdict", "Verdict", verdict.gather),
+            Section("question", "What was asked", question.gather),
+        ),
+    ),
+    Part(
+        "Evidence",
+        (
+            Section("results", "How well it works", results.gather),
+            Section("counts", "Read out as counts", counts.gather),
+            Section("chance", "What chance gives", chance.gather),
+            Section("parts", "What each part brings", parts.gather),
+            Section("eyes", "What each eye adds", eyes.gather),
+            Section("audit", "The leakage audit", audit.gather),
+            Section("sureness", "How sure", sureness.gather),
+            Section("failures", "Where it fails", failures.gather),
+            Section("targeting", "Who would be found", targeting.gather),
+            Section("slope", "Slope and altitude", slope.gather),
+        ),
+    ),
+    Part(
+        "Map",
+        (
+            Section("map", "On the map", web_map.gather),
+            Section("ground", "What on the ground raises and lowers it", ground.gather),
+            Section("looks", "What it looks at", looks.gather),
+        ),
+    ),
+    Part(
+        "Data",
+        (
+            Section("data", "The data", data.gather),
+            Section("splits", "What was held out", splits.gather),
+        ),
+    ),
+    Part(
+        "How",
+        (
+            Section("models", "How it learnt", models.gather),
+            Section("limits", "Limits", limits.gather),
+            Section("use", "Fair use", limits.gather_use),
+            Section("licences", "Data and licences", limits.gather_credits),
+            Section("again", "How to do it again", again.gather),
+        ),
+    ),
 )
+"""Every section by the part that it stands in, in order."""
+
+SECTIONS = tuple(section for part in PARTS for section in part.sections)
 """Every section, in the order in which it stands."""

@@ -7,7 +7,7 @@ from typing import Any
 from basrelief.stage_settings import SCHEMES
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
-from basrelief.tell.words import name_scheme, open_sentence
+from basrelief.tell.words import count, name_scheme, open_sentence
 
 
 def gather(facts: Facts) -> dict[str, Any]:
@@ -30,5 +30,5 @@ def _draw(facts: Facts, scheme: str) -> Panel | None:
     folds = drawn.set_index("id")["fold"].astype(int)
     held_out = open_sentence(name_scheme(scheme, facts.settings))
     caption = f"{held_out}: areas of one number are held out together (first repeat)."
-    alt = f"Map of {len(folds)} areas in {folds.nunique()} folds: {caption}"
+    alt = f"Map of {count(len(folds), 'area')} in {count(folds.nunique(), 'fold')}: {caption}"
     return Panel(drawn_maps.draw_folds(facts.samples.areas, folds, alt), caption)

@@ -16,7 +16,10 @@ from basrelief.tell.words import (
     name_target,
 )
 
-SHARE_NAMES = {0.2: "fifth", 0.1: "tenth"}
+WORST_FIFTH = 0.2
+"""Share of the areas that are picked as the worst, where one alone is told."""
+
+SHARE_NAMES = {WORST_FIFTH: "fifth", 0.1: "tenth"}
 
 VERSUS_CHANCE = {
     "better": "better than chance",
@@ -73,7 +76,9 @@ def _show_hits(record: Record, failing: dict[str, list[str]]) -> Row:
     """Hold a hit rate against chance; ``failing`` are the targets that each recipe cannot tell."""
     low, high, chance = record["low"], record["high"], record["chance"]
     without, sense = record["versus_hit_rate"], tell_hits(record)
-    apart = "fewer beyond chance" if record.get("versus_worth") == "better" else "not told apart"
+    apart = (
+        "fewer beyond chance" if record.get("versus_worth") == "better" else "cannot be told apart"
+    )
     # Whoever cannot be told to predict a score is not praised for whom it finds by that.
     if sense == "better" and record["target"] in failing.get(record["recipe"], []):
         sense = "even"

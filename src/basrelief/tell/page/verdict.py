@@ -27,6 +27,7 @@ from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Row, Statement, choose_axis, plot_skill
 from basrelief.tell.page.eyes import say_changes
 from basrelief.tell.page.parts import say_joined
+from basrelief.tell.page.summary import summarise
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.words import (
     format_length,
@@ -39,8 +40,8 @@ from basrelief.tell.words import (
 )
 
 REASONS = {
-    "no_intervals": "too few blocks or areas for ranges: nothing can be told from the mean",
-    "none_better": f"nothing can be told from {THE_MEAN}",
+    "no_intervals": "too few blocks or areas for ranges: the rest cannot be told from the mean",
+    "none_better": f"the rest cannot be told from {THE_MEAN}",
     "simplest": "the simplest that beats the mean and that nothing beats",
     "lidar_adds": "the simplest of those to which LIDAR adds what is no chance; "
     "without it none has as much skill",
@@ -115,6 +116,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     asked = [record for record in facts.scores if record["recipe"] in facts.asked]
     return {
         "headline": found["headline"] if found else say_headline(findings, settings),
+        "summary": summarise(facts),
         "verdict": found,
         "joined": say_joined(facts) if found else [],
         "groups": _list_groups(found, findings),
@@ -140,7 +142,8 @@ def _show_finding(finding: Finding) -> Row:
         label=f"{name_target(finding.target)}, {finding.named}",
         points=(plot_skill(finding),),
         note=f"{n}, {say_r2(finding.record)}",
-        statement=Statement(finding.sense, finding.words),
+        # Why it cannot be told stands above, with all that it is alike in.
+        statement=Statement(finding.sense, finding.words.split(" (")[0]),
     )
 
 
@@ -265,11 +268,11 @@ def group_by_worth(
         "joined": Statement("joined", f"that LIDAR adds to {REST} cannot be told"),
         "plain": Statement(
             "plain",
-            f"of LIDAR nothing can be told beside the best of {others}"
+            f"that LIDAR adds to the best of {others} cannot be told"
             if has_ground
-            else f"more than the mean can be told from the best of {others}",
+            else f"the best of {others} is better than the mean",
         ),
-        "mean": Statement("mean", "nothing can be told beyond the mean"),
+        "mean": Statement("mean", "whatever was asked cannot be told from the mean"),
     }
     return [
         Group(key, statement, members[key]) for key, statement in statements.items() if members[key]
@@ -282,7 +285,7 @@ def say_verdict(groups: Sequence[Group], n_targets: int) -> str:
     Examples
     --------
     >>> say_verdict([Group("mean", Statement("mean", ""), ["crime", "health"])], n_targets=2)
-    'For none of the 2 scores can it be shown that LIDAR is worth having.'
+    'That LIDAR is worth having cannot be told for any of the 2 scores.'
     """
     by_key = {group.key: group for group in groups}
     if n_targets == 1:
@@ -293,7 +296,7 @@ def say_verdict(groups: Sequence[Group], n_targets: int) -> str:
         return f"For {always.named}, {always.statement.words}{rest}.{_say_rest(groups)}"
     if sometimes:
         return f"For {sometimes.named}, {sometimes.statement.words}.{_say_rest(groups)}"
-    return f"For none of the {n_targets} scores can it be shown that LIDAR is worth having."
+    return f"That LIDAR is worth having cannot be told for any of the {n_targets} scores."
 
 
 def say_without_ground(groups: Sequence[Group], n_targets: int) -> str:
@@ -302,18 +305,18 @@ def say_without_ground(groups: Sequence[Group], n_targets: int) -> str:
     Examples
     --------
     >>> say_without_ground([Group("mean", Statement("mean", ""), ["crime"])], n_targets=1)
-    'No LIDAR was asked. Nothing else that was given tells anything beyond the mean.'
+    'No LIDAR was asked. That anything else that was given beats the mean cannot be told.'
     """
     told = [target for group in groups if group.key != "mean" for target in group.targets]
     opening = "No LIDAR was asked."
     if not told:
-        return f"{opening} Nothing else that was given tells anything beyond the mean."
+        return f"{opening} That anything else that was given beats the mean cannot be told."
     if len(told) == n_targets:
         what = write_targets(told) if n_targets == 1 else f"all {n_targets} scores"
-        return f"{opening} For {what}, what else was given tells more than the mean."
+        return f"{opening} For {what}, what else was given beats the mean."
     return (
-        f"{opening} For {len(told)} of {n_targets} scores, what else was given tells more than "
-        f"the mean: {write_targets(told)}."
+        f"{opening} For {len(told)} of {n_targets} scores, what else was given beats the "
+        f"mean: {write_targets(told)}."
     )
 
 
@@ -322,7 +325,7 @@ def _say_rest(groups: Sequence[Group]) -> str:
     n_others = sum(len(group.targets) for group in groups if group.key in UNWORTHY)
     if not n_others:
         return ""
-    return f" For the other {COUNTS.get(n_others, n_others)} this cannot be shown."
+    return f" For the other {COUNTS.get(n_others, n_others)} that cannot be told."
 
 
 def say_preference(record: Record, find_apart: Callable[[str, str], Sequence[str]]) -> str:

@@ -100,6 +100,22 @@ def _name_predictor(narrowed: Facts, target: str) -> str:
     return f"{recipe}, from {known}" if known else recipe
 
 
+def _list_figures(narrowed: Facts) -> list[Record]:
+    """List of which target, by which recipe, figures of areas are handed out."""
+    return [
+        {
+            "target": finding.target,
+            "recipe": finding.recipe,
+            "scheme": finding.scheme,
+            "worth": finding.words,
+        }
+        for finding in narrowed.findings
+        # Of that recipe alone: others are told as averages.
+        if narrowed.shown.get(finding.target) == finding.recipe
+        and finding.target not in narrowed.unshown
+    ]
+
+
 def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequence[Record]) -> None:
     """Write ``publish.json``. It names no area that is withheld."""
     publish, publication = facts.settings.publish, narrowed.publication
@@ -109,20 +125,6 @@ def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequen
     if not is_open:
         # Single reasons decided nothing here.
         withheld = (Withheld("everything", None, 'publish.allow = "nothing"'),)
-    figures = [
-        {
-            "target": finding.target,
-            "recipe": finding.recipe,
-            "scheme": finding.scheme,
-            "worth": finding.words,
-        }
-        for finding in narrowed.findings
-        # Of the recipe alone whose figures of areas are handed out.
-        if is_open
-        and release.shown
-        and narrowed.shown.get(finding.target) == finding.recipe
-        and finding.target not in narrowed.unshown
-    ]
     credits = vars(narrowed.credits)
     record = {
         **publish.model_dump(),
@@ -133,7 +135,7 @@ def write_record(facts: Facts, narrowed: Facts, release: Release, offers: Sequen
             for path in sorted((facts.run.folder / "public").iterdir())
         ],
         "areas_published": len(release.shown) if is_open else 0,
-        "figures": figures,
+        "figures": _list_figures(narrowed) if is_open and release.shown else [],
         "averages_published": len(narrowed.scores) if is_open else 0,
         "drawn_from": asdict(publication.basis),
         **list_protection(publication.basis, is_whole=publication.is_whole),

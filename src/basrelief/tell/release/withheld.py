@@ -10,7 +10,7 @@ from basrelief.stage_settings import PublishSettings
 from basrelief.tell.facts import Facts
 from basrelief.tell.publication import Basis, Withheld
 from basrelief.tell.release.gate import MIN_BEHIND, Release
-from basrelief.tell.words import write_targets
+from basrelief.tell.words import count, write_targets
 
 CLOSED = (
     "taking published figures away from published averages",
@@ -109,7 +109,9 @@ def say_bounds(publish: PublishSettings, release: Release) -> str:
         bounds.append(f"at least {publish.min_ground_covered:.0%} of the ground")
     behind = f" that have {' and '.join(bounds)} behind them" if bounds else ""
     pictures = "" if publish.allow == "areas" else " and pictures of single chips"
-    return f"Shown are figures of whole areas{behind}{pictures}: {len(release.shown):,} areas."
+    return (
+        f"Shown are figures of whole areas{behind}{pictures}: {count(len(release.shown), 'area')}."
+    )
 
 
 def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis) -> list[Withheld]:

@@ -11,7 +11,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
 from basrelief.tell.findings import beats_mean
 from basrelief.tell.gains import find_gain
-from basrelief.tell.page.targeting import tell_hits
+from basrelief.tell.page.targeting import WORST_FIFTH, tell_hits
 from basrelief.tell.senses import tell_comparison
 from basrelief.tell.units import find_unit
 from basrelief.tell.words import (
@@ -34,9 +34,6 @@ HEIGHTS = "the heights of its ground, roofs and trees, measured by laser from an
 
 WORTH = {"better": "yes", "worse": "no, it is worse"}
 """Whether an estimate is better than a blind guess, by what judging made of it."""
-
-WORST = 0.2
-"""Share of the areas that are picked as the worst."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def _say_miss(facts: Facts, record: Record) -> str:
 def _say_found(facts: Facts, record: Record, is_better: bool) -> str:
     """Say how many of the areas picked as the worst fifth are, and whether that may be luck."""
     key = {name: record[name] for name in ("recipe", "target", "scheme")}
-    for hits in select(facts.judged.targeting, share=WORST, **key):
+    for hits in select(facts.judged.targeting, share=WORST_FIFTH, **key):
         found = format_number(hits["hits"], 1).removesuffix(".0")
         # Whoever is no better than a guess is not praised for whom it finds.
         is_told = is_better and tell_hits(hits) == "better"

@@ -1,0 +1,1 @@
+"""The web application: finished runs, to each person what their tier may see. Computes nothing."""

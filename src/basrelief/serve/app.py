@@ -1,0 +1,96 @@
+"""The application: its routes, each with a tier, and what surrounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from basrelief import __version__
+from basrelief.serve import files, pages, static
+from basrelief.serve.editions import ReplacedError, Shelf
+from basrelief.serve.guard import GuardedRoute, find_tier
+from basrelief.serve.keys import KeyRing
+from basrelief.serve.people import Doorkeeper
+from basrelief.serve.records import Records
+from basrelief.serve.settings import ServeSettings
+from basrelief.serve.shield import Shield
+
+ROOMS = (pages, files, static)
+"""Modules with routes, each in a ``router``."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The application and what it serves."""
+
+    api: FastAPI
+    app: ASGIApp
+    """The same behind its shield: nothing else may be put on a network."""
+
+
+def make_server(folders: Sequence[Path], settings: ServeSettings) -> Server:
+    """Make the application that serves some runs.
+
+    Raises
+    ------
+    InputError
+        If a folder is no finished run, or the file of keys is none.
+    """
+    api = FastAPI(
+        title="basrelief",
+        version=__version__,
+        description="Deprivation maps from LIDAR, of areas and not of people.",
+        # Pages of theirs, which load scripts of others.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        root_path=settings.root_path,
+    )
+    api.state.settings = settings
+    api.state.shelf = Shelf(folders)
+    api.state.records = Records(
+        settings.locate(settings.records.folder), settings.records.keep_months
+    )
+    api.router.route_class = GuardedRoute
+    for room in ROOMS:
+        for route in room.router.routes:
+            api.router.routes.append(route)
+    # Whoever forgets a tier is told at once, and not by whoever finds it.
+    assert [route for route in api.routes if find_tier(route) is None] == []
+    _tell_faults(api)
+    doorkeeper = Doorkeeper(settings, KeyRing(settings.locate(settings.keys)))
+    app: ASGIApp = Shield(api, settings, doorkeeper, api.state.records)
+    return Server(api, app)
+
+
+def _tell_faults(api: FastAPI) -> None:
+    """Tell every fault alike, in JSON."""
+
+    def say(status: int, text: str, headers: Any = None) -> JSONResponse:
+        return JSONResponse({"code": str(status), "description": text}, status, headers)
+
+    @api.exception_handler(HTTPException)
+    async def _refused(_: Request, error: HTTPException) -> JSONResponse:
+        return say(error.status_code, str(error.detail), error.headers)
+
+    @api.exception_handler(404)
+    async def _missing(_: Request, error: HTTPException) -> JSONResponse:
+        return say(404, str(error.detail))
+
+    @api.exception_handler(RequestValidationError)
+    async def _wrong(_: Request, error: RequestValidationError) -> JSONResponse:
+        fault = error.errors()[0]
+        return say(400, f"{fault['loc'][-1]}: {fault['msg']}")
+
+    @api.exception_handler(ReplacedError)
+    async def _replaced(request: Request, error: ReplacedError) -> JSONResponse:
+        for edition in list(request.app.state.shelf):
+            request.app.state.shelf.forget(edition)
+        return say(503, "This run is being replaced. Ask again.", {"Retry-After": "1"})

@@ -1,0 +1,99 @@
+"""The server as a process: where it listens, and how it ends."""
+
+from __future__ import annotations
+
+import os
+
+# Before any library of rasters is loaded, which looks at this once: a file of these kinds could
+# name another one, or an address, that would be read in its place.
+NEVER_OPENED = "VRT WMS WMTS WCS WFS OAPIF HTTP TileDB PostGISRaster GDALG DERIVED"
+os.environ["GDAL_SKIP"] = NEVER_OPENED
+os.environ["OGR_SKIP"] = "VRT WFS OAPIF CSW"
+os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
+os.environ["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+
+import socket  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from contextlib import suppress  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import uvicorn  # noqa: E402
+
+from basrelief.config import InputError  # noqa: E402
+from basrelief.serve.app import make_server  # noqa: E402
+from basrelief.serve.keys import read_keys  # noqa: E402
+from basrelief.serve.settings import ServeSettings  # noqa: E402
+from basrelief.signals import Stopped  # noqa: E402
+
+GRACE_S = 10
+"""Seconds that answers under way have to end, when the server is to end."""
+
+MOST_AT_ONCE = 500
+"""Connections beyond which the server says that it is busy."""
+
+
+def serve_runs(folders: Sequence[Path], settings: ServeSettings, *, quiet: bool) -> None:
+    """Serve runs until a signal ends the server; answers under way are finished first.
+
+    Raises
+    ------
+    InputError
+        If a folder is no finished run, the port is taken, or the address can be reached by others
+        while nobody could say who they are.
+    """
+    refuse_open(settings)
+    server = make_server(folders, settings)
+    listening = listen(settings)
+    config = uvicorn.Config(
+        server.app,
+        log_level="warning",
+        access_log=False,
+        # Who asks is told by our own settings alone.
+        proxy_headers=False,
+        server_header=False,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        root_path=settings.root_path,
+        timeout_keep_alive=15,
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=16_384,
+    )
+    if not quiet:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"serve: http://{shown}:{port}{settings.root_path}/", flush=True)
+    # Once all is answered, the signal is sent on: it has been obeyed.
+    with suppress(Stopped):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def refuse_open(settings: ServeSettings) -> None:
+    """Refuse an address that others reach where nobody could say who they are."""
+    if settings.is_local or settings.proxy or settings.oidc:
+        return
+    if not read_keys(settings.locate(settings.keys)):
+        raise InputError(
+            f"host: {settings.host!r} can be reached from elsewhere, and nobody could say who they "
+            "are. Add a key (basrelief keys add), or proxy or oidc to the configuration; or keep "
+            "127.0.0.1."
+        )
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """Take the port."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    # So that a server that has just ended can be begun again at once.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(MOST_AT_ONCE)
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"port: cannot listen at {settings.host} on {settings.port} "
+            f"({(error.strerror or str(error)).lower()}). Choose another: --port 0 takes any."
+        ) from error
+    return listening
