@@ -38,7 +38,7 @@ format: $(READY)  ## Format the code
 lock: $(READY_DOCS)  ## Write the versions in .venv into requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
-bench: $(READY)  ## Measure speed and memory against the Keras pipeline (half an hour)
+bench: $(READY)  ## Measure speed and memory against Keras; a table beside the last one (half an hour)
 	$(BIN)/python benchmarks/run.py
 
 $(READY_DOCS): $(READY)

@@ -17,9 +17,10 @@ from basrelief.config import DataSettings, Settings
 from basrelief.learn import networks
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.encoders import Network, build_network
-from basrelief.learn.networks import squared_error, train_network
+from basrelief.learn.networks import train_network
 from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.steps import squared_error
 from basrelief.run import Run
 from basrelief.splits.heldout import ChipFold
 from basrelief.stage_settings import ModelSettings
