@@ -110,7 +110,15 @@ STAGES = (
         sections=("publish",),
         inputs="told.",
         writes=(
-            *("report.html", "public", "publish.json", "release", "inputs.json", "stac"),
+            *(
+                "report.html",
+                "explore.json",
+                "public",
+                "publish.json",
+                "release",
+                "inputs.json",
+                "stac",
+            ),
             *("model_card.md", "data_sheet.md"),
         ),
     ),

@@ -122,7 +122,8 @@ def test_what_is_kept_is_gone_afterwards_and_the_model_says_how_many_views_it_sa
 ) -> None:
     train(samples, tmp_path / "m")
     names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert names == {"model.safetensors", "recipe.toml", "history.csv", "finished.json"}
+    wanted = {"model.safetensors", "recipe.toml", "finished.json", "layers.csv"}
+    assert names == wanted | {"history.csv", "history.svg"}
     assert read_json(tmp_path / "m" / "finished.json")["views"] == 2
     said = capsys.readouterr().out
     assert "2 views of each training chip is kept while it trains (0.00 GB" in said

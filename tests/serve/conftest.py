@@ -16,14 +16,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from basrelief.config import Settings
 from basrelief.marks import finish_stage
 from basrelief.run import Run, begin_run
 from basrelief.stages import STAGES
+from basrelief.style import DIVERGING
+from basrelief.tell.maps.qgis import draw_ramp
 from basrelief.tell.maps.stage import write_maps
 from basrelief.tell.stage import tell_run
+
+CONTRIBUTION = "crime-dense-vgg16"
+"""A contribution map of the run, in `maps/`."""
 
 
 def load_judged() -> ModuleType:
@@ -37,6 +45,23 @@ def load_judged() -> ModuleType:
     return module
 
 
+def draw_rasters(folder: Path) -> None:
+    """Ground lit evenly, and contributions that rise to the east, over the twenty areas."""
+    rising = np.tile(np.linspace(-1, 1, 200, dtype=np.float32), (40, 1))
+    rasters: dict[str, Any] = {
+        "relief.tif": np.full((40, 200), 200, np.uint8),
+        f"{CONTRIBUTION}.tif": rising,
+    }
+    for name, values in rasters.items():
+        profile = {"driver": "GTiff", "height": 40, "width": 200, "count": 1, "crs": "EPSG:27700"}
+        place = from_origin(0, 250, 10, 10)
+        nodata = 0 if values.dtype == np.uint8 else np.nan
+        kept = {"transform": place, "dtype": values.dtype, "nodata": nodata}
+        with rasterio.open(folder / name, "w", **profile, **kept) as raster:
+            raster.write(values, 1)
+    (folder / f"{CONTRIBUTION}.qml").write_text(draw_ramp(1.0, DIVERGING, "crime"))
+
+
 def finish_run(folder: Path, **publish: Any) -> Run:
     """Write a run, with its maps and its report, and mark its stages as finished."""
     judged = load_judged()
@@ -46,6 +71,7 @@ def finish_run(folder: Path, **publish: Any) -> Run:
     allowed = settings.publish.model_copy(update={"min_population": 0} | publish)
     settings = settings.model_copy(update={"publish": allowed})
     write_maps(settings, run)
+    draw_rasters(run.maps)
     tell_run(settings, run)
     for stage in STAGES:
         finish_stage(run, stage.name, stage.name, stage.writes)

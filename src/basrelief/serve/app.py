@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from rasterio.errors import RasterioIOError
+from rio_tiler.errors import RioTilerError
 from starlette.types import ASGIApp
 
 from basrelief import __version__
-from basrelief.serve import files, pages, static
+from basrelief.serve import catalogue, explore, files, login, ogc, pages, rasters, static
 from basrelief.serve.editions import ReplacedError, Shelf
 from basrelief.serve.guard import GuardedRoute, find_tier
 from basrelief.serve.keys import KeyRing
@@ -22,7 +24,7 @@ from basrelief.serve.records import Records
 from basrelief.serve.settings import ServeSettings
 from basrelief.serve.shield import Shield
 
-ROOMS = (pages, files, static)
+ROOMS = (pages, explore, files, static, login, ogc, rasters, catalogue)
 """Modules with routes, each in a ``router``."""
 
 
@@ -58,6 +60,7 @@ def make_server(folders: Sequence[Path], settings: ServeSettings) -> Server:
     api.state.records = Records(
         settings.locate(settings.records.folder), settings.records.keep_months
     )
+    api.state.provider = login.make_client(settings)
     api.router.route_class = GuardedRoute
     for room in ROOMS:
         for route in room.router.routes:
@@ -66,31 +69,41 @@ def make_server(folders: Sequence[Path], settings: ServeSettings) -> Server:
     assert [route for route in api.routes if find_tier(route) is None] == []
     _tell_faults(api)
     doorkeeper = Doorkeeper(settings, KeyRing(settings.locate(settings.keys)))
-    app: ASGIApp = Shield(api, settings, doorkeeper, api.state.records)
-    return Server(api, app)
+    shield = Shield(api, settings, doorkeeper, api.state.records)
+    return Server(api, login.with_sessions(shield, settings))
 
 
 def _tell_faults(api: FastAPI) -> None:
     """Tell every fault alike, in JSON."""
 
-    def say(status: int, text: str, headers: Any = None) -> JSONResponse:
+    def say(status: int, text: str, headers: Any = None) -> Response:
+        if status == 304:
+            return Response(status_code=304, headers=headers)
         return JSONResponse({"code": str(status), "description": text}, status, headers)
 
     @api.exception_handler(HTTPException)
-    async def _refused(_: Request, error: HTTPException) -> JSONResponse:
+    async def _refused(_: Request, error: HTTPException) -> Response:
         return say(error.status_code, str(error.detail), error.headers)
 
     @api.exception_handler(404)
-    async def _missing(_: Request, error: HTTPException) -> JSONResponse:
+    async def _missing(_: Request, error: HTTPException) -> Response:
         return say(404, str(error.detail))
 
     @api.exception_handler(RequestValidationError)
-    async def _wrong(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _wrong(_: Request, error: RequestValidationError) -> Response:
         fault = error.errors()[0]
         return say(400, f"{fault['loc'][-1]}: {fault['msg']}")
 
     @api.exception_handler(ReplacedError)
-    async def _replaced(request: Request, error: ReplacedError) -> JSONResponse:
+    async def _replaced(request: Request, error: ReplacedError) -> Response:
         for edition in list(request.app.state.shelf):
             request.app.state.shelf.forget(edition)
         return say(503, "This run is being replaced. Ask again.", {"Retry-After": "1"})
+
+    @api.exception_handler(RioTilerError)
+    async def _untiled(_: Request, error: RioTilerError) -> Response:
+        return say(404, "There is nothing of this layer here.")
+
+    @api.exception_handler(RasterioIOError)
+    async def _unread(_: Request, error: RasterioIOError) -> Response:
+        return say(503, "This layer cannot be read.")

@@ -75,6 +75,9 @@ class Edition:
     policies: dict[str, dict[str, str]] = field(default_factory=dict)
     """What pages of the run may do, by name, as far as anybody has asked for them."""
 
+    collections: dict[str, Any] = field(default_factory=dict)
+    """Collections of areas by name, as far as anybody has asked for them."""
+
     @cached_property
     def tag(self) -> str:
         """A hash of all that the run is, for answers that rest on it."""
@@ -142,6 +145,18 @@ class Edition:
     def layers(self) -> list[Record]:
         """The targets that are mapped, as ``maps/layers.json`` has them."""
         return self.read_json("maps/layers.json") or []
+
+    @property
+    def figures(self) -> list[Record]:
+        """What the figures that are published are worth, by target."""
+        keys = ("target", "recipe", "scheme", "worth")
+        return [{key: each[key] for key in keys} for each in self.publish.get("figures", ())]
+
+    @property
+    def layers_worth(self) -> list[Record]:
+        """What each target's map is worth."""
+        keys = ("target", "recipe", "scheme", "says", "n", "n_outside")
+        return [{key: each[key] for key in keys} for each in self.layers]
 
 
 def read_edition(run_id: str, folder: Path) -> Edition:

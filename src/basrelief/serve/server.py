@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-# Before any library of rasters is loaded, which looks at this once: a file of these kinds could
-# name another one, or an address, that would be read in its place.
-NEVER_OPENED = "VRT WMS WMTS WCS WFS OAPIF HTTP TileDB PostGISRaster GDALG DERIVED"
+# Before any library of rasters is loaded, which looks at this once: files of these kinds name
+# addresses that would be read in their place. Not VRT, by which rasterio itself turns rasters:
+# tiles are read as GeoTIFF, and as nothing else.
+NEVER_OPENED = "WMS WMTS WCS WFS OAPIF HTTP TileDB PostGISRaster GDALG DERIVED"
 os.environ["GDAL_SKIP"] = NEVER_OPENED
-os.environ["OGR_SKIP"] = "VRT WFS OAPIF CSW"
+os.environ["OGR_SKIP"] = "WFS OAPIF CSW"
 os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
 os.environ["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
 

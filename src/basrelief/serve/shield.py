@@ -108,6 +108,9 @@ class Shield:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Content-Security-Policy", POLICY)
+                if message["status"] == 200:
+                    for name, value in scope.get("sent", {}).items():
+                        headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
                 person: Person | None = scope.get("person")
                 if person is not None and person.tier == Tier.CUSTODIAN and scope["needs"]:

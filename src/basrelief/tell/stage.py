@@ -17,6 +17,7 @@ from basrelief.tell.release.models import list_offers
 from basrelief.tell.release.narrow import narrow_facts
 from basrelief.tell.release.public import publish_run
 from basrelief.tell.release.refit import find_public_facts
+from basrelief.tell.resident.explore import describe_place, write_place
 from basrelief.tell.resident.page import draw_public_page
 
 
@@ -42,6 +43,9 @@ def tell_run(settings: Settings, run: Run) -> None:
     # Of a refit other models than those that cards and catalogue of the run tell of.
     seen = models if public.run == run else read_models(public.run)
     offers = list_offers(seen, release, basis, settings.publish)
-    publish_run(facts, narrowed, release, draw_public_page(narrowed), offers)
+    is_told = settings.publish.allow != "nothing" and basis.kind != "nothing"
+    place = describe_place(narrowed) if is_told else None
+    publish_run(facts, narrowed, release, draw_public_page(narrowed), offers, place)
+    write_place(run, describe_place(facts))
     write_cards(facts, narrowed, release, models)
     write_items(facts, models)

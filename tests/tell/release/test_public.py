@@ -371,7 +371,8 @@ def test_figures_of_withheld_areas_leave_no_trace(run: Run, tmp_path: Path) -> N
     other = write_run(tmp_path / "run", Hidden(label=-4.25, predicted=0.125, rank=17))
     tell_run(make_settings(), other)
     names = sorted(path.name for path in (run.folder / "public").iterdir())
-    assert names == ["areas.csv", "areas.geojson", "areas.md", "report.html"]
+    shown = ["areas.csv", "areas.geojson", "areas.md", "areas.pmtiles", "explore.json"]
+    assert names == [*shown, "report.html"]
     for name in names:
         mine, others = (each.folder / "public" / name for each in (run, other))
         assert mine.read_bytes() == others.read_bytes()
@@ -390,6 +391,29 @@ def test_tables_hold_the_areas_shown_and_no_others(run: Run) -> None:
     ring = np.array(features[0]["geometry"]["coordinates"][0])
     assert np.all((ring > [-0.2, 51.4]) & (ring < [0.2, 51.6]))
     assert gpd.read_file(folder / "areas.geojson").crs.to_epsg() == 4326
+
+
+def test_tiles_hold_what_the_table_holds_and_no_more(run: Run) -> None:
+    folder = run.folder / "public"
+    table = pd.read_csv(folder / "areas.csv").set_index("area_id").sort_index()
+    tiles = gpd.read_file(folder / "areas.pmtiles").drop(columns=["mvt_id", "geometry"])
+    # An area lies in as many tiles as it reaches into.
+    tiles = tiles.drop_duplicates().set_index("area_id").sort_index()
+    pd.testing.assert_frame_equal(tiles, table, check_dtype=False)
+
+
+def test_the_explore_page_is_given_what_the_public_page_shows(run: Run) -> None:
+    told = json.loads((run.folder / "public" / "explore.json").read_text())
+    table = pd.read_csv(run.folder / "public" / "areas.csv").set_index("area_id")
+    (layer,) = told["layers"]
+    assert not {"residuals", "widths", "eyes", "says"} & set(layer)
+    named = [feature["properties"]["area_id"] for feature in told["areas"]["features"]]
+    assert {name for name in named if name} == set(table.index)
+    for name, observed, predicted in zip(named, layer["observed"], layer["predicted"], strict=True):
+        if name is None:
+            assert (observed, predicted) == (None, None)
+        else:
+            assert observed == pytest.approx(table.loc[name, "crime_observed"], rel=1e-3)
 
 
 def test_every_column_of_the_table_is_explained_beside_it(run: Run) -> None:
@@ -612,7 +636,8 @@ def test_the_public_page_needs_no_network_and_links_to_what_lies_beside_it(
     page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     addresses = set(re.findall(r'(?:src|href)="([^"]*)"', page))
     beside = {path.name for path in (run.folder / "public").iterdir()} - {"report.html"}
-    assert beside <= addresses
+    of_programs = {"areas.pmtiles", "explore.json"}
+    assert beside - of_programs <= addresses
     assert all(each.startswith(("#", "data:")) for each in addresses - beside)
 
 

@@ -46,13 +46,13 @@ def write_geopackage(layers: list[MapLayer], path: Path) -> None:
     pyogrio.write_dataframe(styles, path, layer="layer_styles", driver="GPKG")
 
 
-def write_parquet(layers: list[MapLayer], path: Path) -> None:
-    """Write one row an area as GeoParquet, each layer's values as ``<target>_<column>``."""
+def join_layers(layers: list[MapLayer]) -> gpd.GeoDataFrame:
+    """Put all layers into one table of a row an area, values as ``<target>_<column>``."""
     first = layers[0].table
     wide = first[[name for name in SHARED if name in first]]
     values = [layer.table[list(VALUES)].add_prefix(f"{layer.target}_") for layer in layers]
     joined = pd.concat([wide, *values], axis=1)
-    gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs).to_parquet(path)
+    return gpd.GeoDataFrame(joined, geometry=first.geometry, crs=first.crs)
 
 
 def list_layers(layers: list[MapLayer]) -> list[Record]:

@@ -9,18 +9,21 @@ from basrelief.names import name_file
 from basrelief.run import Run, replacing, write_json
 from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.contributions import read_contributions, write_rasters
-from basrelief.tell.maps.geopackage import list_layers, write_geopackage, write_parquet
+from basrelief.tell.maps.geopackage import join_layers, list_layers, write_geopackage
 from basrelief.tell.maps.layers import gather_layers
 from basrelief.tell.maps.relief import write_relief
 from basrelief.tell.maps.static_maps import draw_static
 from basrelief.tell.relief import FILE as RELIEF
+from basrelief.tell.tiles import FILE as TILES
+from basrelief.tell.tiles import write_tiles
 
 
 def write_maps(settings: Settings, run: Run) -> None:
     """Write ``maps/`` anew: layers with styles, contribution maps, relief, a drawing a target.
 
-    ``areas.gpkg`` has one layer a target, ``areas.parquet`` one row an area, ``layers.json``
-    says whose predictions they are. Pictures have no places, so there is no folder for them.
+    ``areas.gpkg`` has one layer a target, ``areas.parquet`` one row an area, ``areas.pmtiles``
+    the same as tiles, ``layers.json`` says whose predictions they are. Pictures have no places,
+    so there is no folder for them.
 
     Raises
     ------
@@ -37,7 +40,9 @@ def write_maps(settings: Settings, run: Run) -> None:
     with replacing(run.maps) as part:
         part.mkdir()
         write_geopackage(layers, part / "areas.gpkg")
-        write_parquet(layers, part / "areas.parquet")
+        wide = join_layers(layers)
+        wide.to_parquet(part / "areas.parquet")
+        write_tiles(wide, part / TILES)
         write_json(part / "layers.json", list_layers(layers))
         for layer in run.track(layers, "map"):
             drawing = part / f"{name_file(layer.target)}.svg"

@@ -102,8 +102,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     guard_table(table).to_csv(path, index=False, encoding="utf-8")
 
 
-def write_outlines(facts: Facts, table: pd.DataFrame, path: Path) -> None:
-    """Write the table with its outlines, in degrees (RFC 7946)."""
+def outline_table(facts: Facts, table: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Give the areas of the table their outlines, in degrees."""
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)]
     outlines = gpd.GeoSeries(
@@ -113,7 +113,11 @@ def write_outlines(facts: Facts, table: pd.DataFrame, path: Path) -> None:
     degrees = shapely.transform(outlines.to_crs(4326).to_numpy(), lambda xy: xy.round(6))
     # The standard wants outer rings to run against the clock.
     degrees = shapely.orient_polygons(degrees)
-    shown = gpd.GeoDataFrame(table, geometry=degrees, crs=4326)
+    return gpd.GeoDataFrame(table, geometry=degrees, crs=4326)
+
+
+def write_outlines(shown: gpd.GeoDataFrame, path: Path) -> None:
+    """Write the table with its outlines as GeoJSON (RFC 7946)."""
     # Null for what is unknown: NaN is no JSON.
     features = list(shown.iterfeatures(na="null", drop_id=True))
     collection = {"type": "FeatureCollection", "note": NOTE, "features": features}

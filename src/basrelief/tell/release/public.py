@@ -17,16 +17,24 @@ from basrelief.tell.release import handout
 from basrelief.tell.release.gate import MIN_BEHIND, Release
 from basrelief.tell.release.withheld import list_protection, say_cure
 from basrelief.tell.templates import open_templates
+from basrelief.tell.tiles import FILE as TILES
+from basrelief.tell.tiles import write_tiles
 from basrelief.tell.words import name_known, name_target, say_shown
 
 
 def publish_run(
-    facts: Facts, narrowed: Facts, release: Release, page: str, offers: Sequence[Record]
+    facts: Facts,
+    narrowed: Facts,
+    release: Release,
+    page: str,
+    offers: Sequence[Record],
+    place: str | None = None,
 ) -> None:
     """Write ``public/`` anew, and ``publish.json``.
 
     ``public/`` has ``report.html`` and, where an area may be shown, ``areas.csv``, ``areas.md``
-    (its columns and licences) and (with places) ``areas.geojson``; with ``allow = "nothing"`` a
+    (its columns and licences) and (with places) ``areas.geojson``, the same as tiles
+    (``areas.pmtiles``) and ``explore.json``; with ``allow = "nothing"`` a
     page that says so. ``publish.json`` lists what was published, what was withheld and why,
     and the settings that decided it.
 
@@ -38,6 +46,8 @@ def publish_run(
         What is drawn of them.
     offers
         Final models that may be handed out, as `list_offers` has them.
+    place
+        What a server's explore page draws of the narrowed facts; None where that is nothing.
     """
     is_open = facts.settings.publish.allow != "nothing"
     # As a whole: nothing may stay that an earlier, laxer setting let out.
@@ -51,7 +61,11 @@ def publish_run(
             handout.write_csv(table, part / "areas.csv")
             (part / "areas.md").write_text(explain_table(narrowed), encoding="utf-8")
         if "areas.geojson" in tables:
-            handout.write_outlines(narrowed, table, part / "areas.geojson")
+            shown = handout.outline_table(narrowed, table)
+            handout.write_outlines(shown, part / "areas.geojson")
+            write_tiles(shown, part / TILES)
+        if place is not None:
+            (part / "explore.json").write_text(place, encoding="utf-8")
     # After the folder: it lists what really lies there.
     write_record(facts, narrowed, release, offers)
     if not is_open:

@@ -22,7 +22,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     layers = gather_layers(facts)
     if not layers:
         return None
-    told = [_describe(layer, find_unit(layer.target, facts.counted)) for layer in layers]
+    told = [describe_layer(layer, find_unit(layer.target, facts.counted)) for layer in layers]
     areas = layers[0].table
     relief = facts.relief and draw_relief(facts.relief, areas[areas["area_id"].notna()])
     return embed_map(areas, told, ["resident-map.js"]) | {
@@ -33,7 +33,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def _describe(layer: MapLayer, unit: Unit) -> Record:
+def describe_layer(layer: MapLayer, unit: Unit) -> Record:
     """Describe one score for the script, in numbers as people are told them."""
     # Two places of a share of 1 are a whole number in 100.
     shift = len(str(unit.factor)) - 1

@@ -1,0 +1,280 @@
+"""OGC API – Features: collections of areas by the standard, so that GIS programs read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from basrelief.serve.answers import JSON, answer, find_base, hash_answer, write_json
+from basrelief.serve.credits import credit
+from basrelief.serve.editions import Edition
+from basrelief.serve.features import (
+    CRS84,
+    SYSTEMS,
+    Box,
+    Collection,
+    join_features,
+    list_collections,
+    read_collection,
+)
+from basrelief.serve.guard import GuardedRoute, for_tier, person_of, require
+from basrelief.serve.pages import hash_runs
+from basrelief.serve.tiers import Tier
+
+router = APIRouter(route_class=GuardedRoute)
+
+CONFORMS = (
+    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
+)
+"""What holds. Not the classes for HTML, as collections are no pages, and for OpenAPI 3.0, as the
+description is of version 3.1."""
+
+GEOJSON = "application/geo+json"
+LIMIT = 100
+"""Areas in an answer where nobody says how many."""
+
+KNOWN = ("f", "bbox", "bbox-crs", "crs", "datetime", "limit", "offset")
+"""What can be asked of items."""
+
+
+@router.get("/conformance", summary="What of the standards holds")
+@for_tier(Tier.PUBLIC)
+async def get_conformance(request: Request) -> Response:
+    """List the classes of conformance."""
+    refuse_unknown(request, ("f",))
+    return answer(request, write_json({"conformsTo": CONFORMS}), JSON, hash_answer(request))
+
+
+@router.get("/collections", summary="The collections of areas")
+@for_tier(Tier.PUBLIC)
+def get_collections(request: Request) -> Response:
+    """List the collections that whoever asks may see."""
+    refuse_unknown(request, ("f",))
+    tier, base = person_of(request).tier, find_base(request)
+    shown = [
+        describe(request, read_collection(edition, name))
+        for edition in request.app.state.shelf
+        for name, needs in list_collections(edition).items()
+        if needs <= tier
+    ]
+    links = [{"rel": "self", "href": f"{base}/collections", "type": JSON}]
+    told = {"links": links, "crs": list(SYSTEMS), "collections": shown}
+    return answer(request, write_json(told), JSON, hash_runs(request, "collections"))
+
+
+@router.get("/collections/{name}", summary="A collection of areas")
+@for_tier(Tier.PUBLIC)
+def get_collection(request: Request, name: str) -> Response:
+    """Describe a collection."""
+    refuse_unknown(request, ("f",))
+    found = find_collection(request, name)
+    body = write_json(describe(request, found))
+    return answer(request, body, JSON, hash_answer(request, found.edition.tag, name))
+
+
+@router.get("/collections/{name}/items", summary="Areas of a collection")
+@for_tier(Tier.PUBLIC)
+def get_items(request: Request, name: str) -> Response:
+    """Give areas, those in a box or all, page by page."""
+    refuse_unknown(request, KNOWN)
+    found = find_collection(request, name)
+    crs = read_crs(request, "crs")
+    limit = min(read_number(request, "limit", LIMIT, 1), request.app.state.settings.max_items)
+    offset = read_number(request, "offset", 0, 0)
+    box, of_box = read_box(request), read_crs(request, "bbox-crs")
+    places = range(len(found.ids)) if box is None else found.find(box, of_box)
+    page = places[offset : offset + limit]
+    tag = hash_answer(request, found.edition.tag, name, "items")
+    links = link_items(request, name, offset, limit, len(places))
+    head = {
+        "type": "FeatureCollection",
+        "timeStamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "numberMatched": len(places),
+        "numberReturned": len(page),
+        "links": links,
+    }
+    features = join_features(found.write_in(crs), [int(place) for place in page])
+    body = write_json(head)[:-1] + b',"features":' + features + b"}"
+    return answer(request, body, GEOJSON, tag, {"Content-Crs": f"<{crs}>"})
+
+
+@router.get("/collections/{name}/items/{area}", summary="An area of a collection")
+@for_tier(Tier.PUBLIC)
+def get_item(request: Request, name: str, area: str) -> Response:
+    """Give an area by its code."""
+    refuse_unknown(request, ("f", "crs"))
+    found = find_collection(request, name)
+    crs = read_crs(request, "crs")
+    place = found.place_of.get(area)
+    if place is None:
+        raise HTTPException(404, "There is no such area.")
+    base = f"{find_base(request)}/collections/{name}"
+    links = [
+        {"rel": "self", "href": f"{base}/items/{area}", "type": GEOJSON},
+        {"rel": "collection", "href": base, "type": JSON},
+    ]
+    body = found.write_in(crs)[place][:-1] + b',"links":' + write_json(links) + b"}"
+    tag = hash_answer(request, found.edition.tag, name, area)
+    return answer(request, body, GEOJSON, tag, {"Content-Crs": f"<{crs}>"})
+
+
+def find_collection(request: Request, name: str) -> Collection:
+    """Find a collection by its name, for whoever may see it.
+
+    Raises
+    ------
+    HTTPException
+        404 where there is none, 401 or 403 where it takes another tier.
+    """
+    run, dot, _ = name.partition(".")
+    # By its name alone, before it is looked for: what is not there says no more than what is.
+    require(request, Tier.ANALYST if dot else Tier.PUBLIC)
+    edition: Edition | None = request.app.state.shelf.get(run)
+    if edition is None or name not in list_collections(edition):
+        raise HTTPException(404, "There is no such collection.")
+    return read_collection(edition, name)
+
+
+def describe(request: Request, found: Collection) -> dict[str, Any]:
+    """Describe a collection: where it is, whose it is, what it is worth, and its items."""
+    href = f"{find_base(request)}/collections/{found.id}"
+    return {
+        "id": found.id,
+        "title": found.title,
+        "description": found.description,
+        "itemType": "feature",
+        "extent": {"spatial": {"bbox": [list(found.bounds)], "crs": CRS84}},
+        "crs": list(SYSTEMS),
+        "storageCrs": found.storage,
+        "numberOfAreas": len(found.ids),
+        **credit(found.edition, found.tier),
+        "links": [
+            {"rel": "self", "href": href, "type": JSON},
+            {"rel": "items", "href": f"{href}/items", "type": GEOJSON},
+            *[
+                {"rel": "license", "href": each["url"], "title": each["licence"]}
+                for each in credit(found.edition, found.tier)["credits"]
+                if each["url"]
+            ],
+        ],
+    }
+
+
+def link_items(
+    request: Request, name: str, offset: int, limit: int, n: int
+) -> list[dict[str, str]]:
+    """Link from a page of items to itself, to its collection, and to the pages beside it."""
+    base = f"{find_base(request)}/collections/{name}"
+    asked = dict(request.query_params)
+
+    def link(rel: str, start: int) -> dict[str, str]:
+        query = urlencode(asked | {"offset": start, "limit": limit})
+        return {"rel": rel, "href": f"{base}/items?{query}", "type": GEOJSON}
+
+    links = [link("self", offset), {"rel": "collection", "href": base, "type": JSON}]
+    if offset + limit < n:
+        links.append(link("next", offset + limit))
+    if offset:
+        links.append(link("prev", max(0, offset - limit)))
+    return links
+
+
+def refuse_unknown(request: Request, known: tuple[str, ...]) -> None:
+    """Refuse what is asked and not understood, as the standard wants.
+
+    Raises
+    ------
+    HTTPException
+        400.
+    """
+    strange = [key for key in request.query_params if key not in known]
+    if strange:
+        raise HTTPException(400, f"{strange[0]}: unknown here. Known: {', '.join(known)}.")
+    if request.query_params.get("f", "json") not in ("json", "geojson"):
+        raise HTTPException(400, "f: must be json.")
+    moment = request.query_params.get("datetime")
+    if moment is not None and not is_moment(moment):
+        raise HTTPException(400, "datetime: must be a moment, or two with a / between.")
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a moment or an interval (RFC 3339); areas have none, and all match.
+
+    Examples
+    --------
+    >>> is_moment("2019-01-01T00:00:00Z/.."), is_moment("soon")
+    (True, False)
+    """
+    parts = text.split("/")
+    try:
+        for part in parts:
+            if part not in ("", "..") or len(parts) == 1:
+                datetime.fromisoformat(part)
+    except ValueError:
+        return False
+    return len(parts) <= 2
+
+
+def read_crs(request: Request, key: str) -> str:
+    """Read which reference system is asked for.
+
+    Raises
+    ------
+    HTTPException
+        400 where areas are not given in it.
+    """
+    asked = request.query_params.get(key, CRS84)
+    if asked not in SYSTEMS:
+        raise HTTPException(400, f"{key}: must be one of {', '.join(SYSTEMS)}.")
+    return asked
+
+
+def read_number(request: Request, key: str, usual: int, least: int) -> int:
+    """Read a whole number that is asked for.
+
+    Raises
+    ------
+    HTTPException
+        400 where it is none, or too small.
+    """
+    asked = request.query_params.get(key)
+    if asked is None:
+        return usual
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 9 or int(asked) < least:
+        raise HTTPException(400, f"{key}: must be a whole number from {least} to 999999999.")
+    return int(asked)
+
+
+def read_box(request: Request) -> Box | None:
+    """Read the box that is asked for; None where there is none.
+
+    Raises
+    ------
+    HTTPException
+        400 where it is none.
+    """
+    asked = request.query_params.get("bbox")
+    if asked is None:
+        return None
+    try:
+        numbers = [float(part) for part in asked.split(",")]
+    except ValueError:
+        numbers = []
+    # Of heights nothing is known: with them, a box has six numbers.
+    if len(numbers) == 6:
+        numbers = [*numbers[:2], *numbers[3:5]]
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or numbers[1] > numbers[3]:
+        raise HTTPException(400, "bbox: must be four numbers: west,south,east,north.")
+    west, south, east, north = numbers
+    if west > east:
+        # Over the line where the date changes: nothing that is served lies there.
+        raise HTTPException(400, "bbox: west must not be east of east.")
+    return west, south, east, north
