@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, Settings
-from basrelief.learn import networks
+from basrelief.learn import networks, steps, training
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.encoders import Network, build_network
 from basrelief.learn.networks import train_network
@@ -87,8 +87,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
         return loss
 
     monkeypatch.setattr(networks, "build_network", keep_start)
-    monkeypatch.setattr(networks, "augment_chips", keep_chips)
-    monkeypatch.setattr(networks, "squared_error", keep_loss)
+    monkeypatch.setattr(training, "augment_chips", keep_chips)
+    monkeypatch.setattr(steps, "squared_error", keep_loss)
     return seen
 
 
