@@ -21,6 +21,7 @@ from basrelief.tell.maps.classes import (
     classify_widths,
 )
 from basrelief.tell.release.gate import find_open
+from basrelief.tell.units import find_unit, say_scale
 from basrelief.tell.words import count, format_number, name_scheme, name_target
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
@@ -61,6 +62,9 @@ class MapLayer:
 
     preferred: str | None
     """The recipe that judging prefers; None where it did not choose."""
+
+    unit: str = "score"
+    """In what its numbers are kept."""
 
     gain: str = ""
     """What LIDAR adds to whatever else the recipe knows, in a sentence; nothing of LIDAR alone."""
@@ -188,6 +192,7 @@ def _make_layer(
         finding=finding,
         by_district=facts.say_by_district(target),
         preferred=facts.find_preferred(target),
+        unit=say_scale(find_unit(target, facts.counted)),
         gain=say_gain(facts, recipe, target, scheme),
     )
 
