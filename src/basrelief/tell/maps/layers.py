@@ -11,6 +11,7 @@ import pandas as pd
 
 from basrelief.judge.tables import INTERVALS
 from basrelief.reader import SHARED
+from basrelief.sources.tenths import TENTH
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.gains import read_added, say_gain
@@ -158,6 +159,9 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
     columns = {name: columns[name] for name in SHARED if name in columns}
+    tenth = f"{TENTH}{target}"
+    if tenth in areas:
+        columns["tenth"] = areas[tenth].astype("Int64")
     columns["observed"] = areas[target].astype(np.float64)
     columns["predicted"] = mine["y_pred"].to_numpy(np.float64)
     for name in ("residual", *INTERVALS):

@@ -37,6 +37,7 @@ FIELDS = {
     "flown_from": "first year of flight",
     "flown_to": "last year of flight",
     "years_apart": "between flight and score (years)",
+    "tenth": "tenth of the nation by the official score (1 the most deprived)",
     "is_inside": "whether the model was made for such areas",
     "recipe": "recipe that predicts",
     "scheme": "how ground was held out",
@@ -157,10 +158,17 @@ def write_tip(layer: MapLayer) -> str:
         """<b>[% coalesce("area_name", "area_id") %]</b><br>"""
         f"{name}<br>predicted {number('predicted')}<br>"
         f"80% interval {number('lower_80')} to {number('upper_80')}<br>"
-        f"observed {number('observed')}<br>"
+        f"observed {number('observed')}<br>{_write_tenth(layer)}"
         """[% if("is_inside" = FALSE, 'outside: unlike anything in training<br>', '') %]"""
         f"<i>{escape(layer.say())}</i>"
     )
+
+
+def _write_tenth(layer: MapLayer) -> str:
+    """Write an area's national tenth for a tip; nothing where the table of scores has none."""
+    if "tenth" not in layer.table:
+        return ""
+    return """national tenth [% coalesce("tenth", 'not known') %] (1 the most deprived)<br>"""
 
 
 def classify(value: str, classes: Classes, blank: str, striped: str | None = None) -> Rules:
