@@ -81,7 +81,7 @@ class Collection:
         return {}
 
     def find(self, box: Box, crs: str) -> NDArray[np.int64]:
-        """Find the areas that meet a box, by their order."""
+        """Find the areas that meet a box, (area,): their positions, ascending."""
         if crs not in self._trees:
             self._trees[crs] = shapely.STRtree(self.shape_in(crs))
         found = self._trees[crs].query(shapely.box(*box), predicate="intersects")
