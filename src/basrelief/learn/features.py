@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,20 @@ from basrelief.learn.recipes import (
     TableRecipe,
 )
 from basrelief.learn.relief import relief_features
-from basrelief.learn.street_features import street_features
+from basrelief.learn.street_features import (
+    load_encoder,
+    read_encoder,
+    save_encoder,
+    street_features,
+)
 from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights
 from basrelief.marks import mark_of
 from basrelief.run import Notes, Run, read_record, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
-"""What random and dense features are made with; every final model carries its own."""
+"""What features are made with: of random ones filters, of dense ones and of street pictures a
+network. Every final model carries its own."""
 
 
 def gather_features(
@@ -89,7 +96,12 @@ def name_columns(features: list[pd.DataFrame]) -> list[str]:
 
 
 def make_features(
-    recipe: SetRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+    recipe: SetRecipe,
+    samples: Samples,
+    settings: Settings,
+    run: Run,
+    folder: Path,
+    learnt: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Compute a recipe's features for every area that has ground.
 
@@ -100,6 +112,8 @@ def make_features(
     ----------
     folder
         Where the filters, or the network, are.
+    learnt
+        Names of the features that a final model learnt from; None where it is yet to learn.
 
     Returns
     -------
@@ -117,9 +131,10 @@ def make_features(
         is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
         # That many are blank is a finding too, and none of areas whose figures are withheld.
         table = read_place_table(run.chips, recipe.table)[is_used]
-        return table_features(table, recipe.table).reindex(is_used.index)
+        return table_features(table, recipe.table, learnt).reindex(is_used.index)
     if isinstance(recipe, StreetRecipe):
-        return street_features(samples, recipe, settings, run)
+        encoder = read_encoder(recipe, folder / BACKBONE, settings)
+        return street_features(samples, recipe, encoder, settings, run)
     return relief_features(samples, run)
 
 
@@ -164,6 +179,8 @@ def _write_maker(recipe: SetRecipe, samples: Samples, settings: Settings, folder
     if isinstance(recipe, RandomRecipe):
         rng = np.random.default_rng([settings.seed, key])
         save_filters(sample_filters(recipe, samples, rng), folder / FILTERS)
+    if isinstance(recipe, StreetRecipe):
+        save_encoder(load_encoder(recipe, settings), folder / BACKBONE)
     if isinstance(recipe, DenseRecipe):
         with torch.random.fork_rng(devices=[]):
             # Random weights, where the settings ask for none, are the same in every run.

@@ -209,7 +209,7 @@ def name_report(targets: Sequence[str], source: str = "LIDAR") -> str:
 
 
 def name_source(has_ground: bool) -> str:
-    """Name what a run learnt from, in its title."""
+    """Name what a run learnt from, in its title and in sentences on all that it asked."""
     return "LIDAR" if has_ground else "tables by area"
 
 
