@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -77,6 +78,9 @@ class Edition:
 
     collections: dict[str, Any] = field(default_factory=dict)
     """Collections of areas by name, as far as anybody has asked for them."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while something large is read: whoever else asks for it waits, and reads nothing."""
 
     @cached_property
     def tag(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from urllib.parse import quote
 
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from basrelief.serve.people import Doorkeeper, UnknownError
@@ -27,13 +27,18 @@ POLICY = (
 )
 """What pages may load: nothing of others, and no script that stands in the page itself."""
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Vary": "Accept, Authorization, Cookie",
-}
+ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"vary", b"Accept, Authorization, Cookie"),
+]
+UNLESS_SAID = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"cache-control", b"no-store"),
+]
+"""Headers of every answer; as bytes, for they are many and go out with each."""
 
 
 class Shield:
@@ -66,7 +71,9 @@ class Shield:
         """Refuse what is no question, or of somebody who is not who they say; None for others."""
         scope["needs"] = Tier.PUBLIC
         headers = Headers(scope=scope)
-        allowed = ("GET", "HEAD") if scope["path"] not in POSTED else ("POST",)
+        # With the path that a proxy puts before it or without: proxies differ.
+        path = scope["path"].removeprefix(self.settings.root_path)
+        allowed = ("POST",) if path in POSTED else ("GET", "HEAD")
         if scope["method"] not in allowed:
             return _say(405, "Only questions are answered.", {"Allow": ", ".join(allowed)})
         if len(scope["query_string"]) > LONGEST:
@@ -104,14 +111,13 @@ class Shield:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Content-Security-Policy", POLICY)
+                headers = list(message["headers"])
+                had = {name for name, _ in headers}
                 if message["status"] == 200:
-                    for name, value in scope.get("sent", {}).items():
-                        headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                    headers += scope.get("sent", ())
+                    had.update(name for name, _ in scope.get("sent", ()))
+                headers += [each for each in UNLESS_SAID if each[0] not in had]
+                message["headers"] = headers + ALWAYS
                 person: Person | None = scope.get("person")
                 if person is not None and person.tier == Tier.CUSTODIAN and scope["needs"]:
                     path = quote(scope["path"])
