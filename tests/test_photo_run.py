@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_the_map_says_of_each_area_what_each_eye_adds(
     page = photographed[0].report.read_text(encoding="utf-8")
     # The network has random weights, and the eye is called as everywhere.
     assert '"the photo"' in page
+    # And as a layer to be chosen, in classes about 0 that all eyes share.
+    assert page.count('<input type="radio" name="layer"') == 5 + added.shape[1]
+    assert '<input type="radio" name="layer" value="the photo"> what the photo adds' in page
+    layers = json.loads(page.partition('id="map-layers">')[2].partition("</script>")[0])
+    eyes = next(each["eyes"] for each in layers if each["name"] == "upkeep")
+    assert eyes["breaks"] == [-each for each in reversed(eyes["breaks"])]
+    assert eyes["names"][1] == "the photo"
+    np.testing.assert_allclose(eyes["added"][1], added["adds_photo"], atol=10.0 ** -eyes["places"])
 
 
 def test_what_looks_at_a_photo_is_said_to_know_it(photographed: tuple[Run, Settings]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,18 @@ def test_the_page_speaks_of_no_lidar_as_if_there_were_any(told: tuple[Run, Setti
     for of_ground in ("ground_covered", "flown_from", "years_apart"):
         assert of_ground not in explained
         assert of_ground not in columns
+
+
+def test_the_page_speaks_of_lidar_only_to_say_that_there_is_none(
+    told: tuple[Run, Settings],
+) -> None:
+    page = (told[0].folder / "report.html").read_text(encoding="utf-8")
+    page = re.sub(r"<(script|style).*?</\1>|<[^>]+>", "", page, flags=re.DOTALL)
+    said = [each for each in page.split(".") if "LIDAR" in each]
+    # The last was measured of LIDAR, and is said so.
+    true = ("No LIDAR was asked", "sees no LIDAR", "of which LIDAR knew a part")
+    assert [each for each in said if not any(part in each for part in true)] == []
+    assert "place alone, without any tables by area, has skill" in page
 
 
 def test_no_row_of_a_withheld_area_leaves_by_any_table(told: tuple[Run, Settings]) -> None:

@@ -205,6 +205,7 @@ def fetch(
 
     from basrelief.sources.archives import show_size
     from basrelief.sources.fetch.client import Client
+    from basrelief.sources.fetch.downloads import tidy_cache
     from basrelief.sources.fetch.stage import Wanted, fetch_place, try_services
 
     kept = cache or platformdirs.user_cache_path("basrelief")
@@ -228,8 +229,7 @@ def fetch(
     )
     with saying_disk_is_full(f"--out {str(out)!r}", "in fetch"):
         starter = fetch_place(Client(kept, run.say), wanted, out, lambda text: yes or _agree(text))
-    n_bytes = sum(each.stat().st_size for each in kept.rglob("*") if each.is_file())
-    run.say(f"cache: {show_size(n_bytes)} in {kept}")
+    run.say(f"cache: {show_size(tidy_cache(kept))} in {kept}")
     _say_next(run, starter)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from basrelief.config import InputError
+from basrelief.eyes import name_eye
 from basrelief.run import Run, check_format
 from basrelief.running import saying_disk_is_full
 
@@ -27,7 +29,10 @@ def predict(
     dsm: Annotated[str | None, typer.Option(metavar="GLOB", help="Surface rasters.")] = None,
     areas: Annotated[str | None, typer.Option(metavar="FILE", help="Polygons of areas.")] = None,
     images: Annotated[str | None, typer.Option(metavar="FOLDER", help="Pictures.")] = None,
-    table: Annotated[str | None, typer.Option(metavar="FILE", help="A row a picture.")] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="A row a picture; or NAME=FILE, by area, for each."),
+    ] = None,
     dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
     photo: Annotated[str | None, typer.Option(metavar="GLOB", help="Photo from above.")] = None,
     embedding: Annotated[str | None, typer.Option(metavar="GLOB", help="Embeddings.")] = None,
@@ -45,6 +50,9 @@ def predict(
 
     Of pictures: basrelief predict RUN --images FOLDER --table FILE --out there
 
+    With tables by area: basrelief predict RUN --dsm "*.tif" --areas FILE --table census=FILE
+    --out there
+
     By an exported model: basrelief predict --model FOLDER --dsm "*.tif" --areas FILE --out there
     """
     # Before networks' libraries are loaded, which takes longer than to be told.
@@ -56,14 +64,15 @@ def predict(
     run, there = Run(folder, quiet), Run(out, quiet)
     of_rasters = (dsm, areas, dtm, photo, embedding, crs, labels, label_column)
     with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
-        if dsm and areas and not (images or table):
+        if dsm and areas and not images:
             given = {"photo": photo, "embedding": embedding}
             overlays = {name: typed for name, typed in given.items() if typed is not None}
             columns = (area_column, label_column)
-            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays)
+            tables = _name_tables(table or [])
+            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays, tables)
             transfer_model(run, place, there, recipe)
-        elif images and table and not any(of_rasters):
-            transfer_to_pictures(run, NewPictures(images, table, area_column), there, recipe)
+        elif images and table and len(table) == 1 and not any(of_rasters):
+            transfer_to_pictures(run, NewPictures(images, table[0], area_column), there, recipe)
         else:
             raise InputError(
                 "predict: give --dsm and --areas for rasters, or --images and --table for "
@@ -71,6 +80,22 @@ def predict(
             )
     for line in say_answer(there):
         there.say(line)
+
+
+def _name_tables(typed: Sequence[str]) -> dict[str, str]:
+    """Tell tables by area apart: the file of each, by the name of the eye that it is."""
+    found: dict[str, str] = {}
+    for each in typed:
+        name, _, file = each.partition("=")
+        if not (name and file):
+            raise InputError(
+                f"--table {each!r}: of areas a table is given with its name in the run, as in "
+                "--table census=census.csv."
+            )
+        if name_eye(name) in found:
+            raise InputError(f"--table {each!r}: {name!r} is given twice. Give each table once.")
+        found[name_eye(name)] = file
+    return found
 
 
 def _choose_model(trained: Path | None, model: Path | None, recipe: str | None) -> Path:
@@ -120,4 +145,5 @@ def compare(
     """
     from basrelief.tell.page.comparison import tell_comparison_of
 
-    tell_comparison_of(Run(first, quiet), Run(second, quiet), out)
+    with saying_disk_is_full(f"--out {str(out)!r}", "in compare"):
+        tell_comparison_of(Run(first, quiet), Run(second, quiet), out)

@@ -246,7 +246,7 @@ class Settings(StrictTable):
         value = getattr(self.data.tables[name], key)
         changed = self._find_changed("data", "tables", name)
         section = f"data.tables.{name}"
-        return self._place(Typed(key, value, Path(), changed=changed, section=section))
+        return self._place(Typed(key, value, Path(), self._is_of_options, changed, section))
 
     def find_table(self, eye: str) -> TableSettings:
         """Give the settings of the table that an eye is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
@@ -283,10 +284,27 @@ def refuse_foreign_folder(folder: Path, typed: str, known: Collection[str], what
         )
 
 
-def sweep_parts(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder that is the program's own."""
+def sweep_parts(folder: Path, unless_within_s: float | None = None) -> None:
+    """Remove what killed processes left half-written in a folder that is the program's own.
+
+    Parameters
+    ----------
+    unless_within_s
+        Seconds within which what was written may be another process's at work, and stays; None
+        where the folder is this one's alone.
+    """
     for path in _find_parts(folder):
+        if unless_within_s is not None and _measure_age(path) < unless_within_s:
+            continue
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _measure_age(path: Path) -> float:
+    """Seconds since something was written; 0 where it is gone, as when it got its name."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _find_parts(folder: Path) -> Iterator[Path]:

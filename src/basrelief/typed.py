@@ -42,7 +42,7 @@ class Typed:
         key = key or self.key
         if self.is_option:
             # An option stands for a whole table: the rest of it is the model's.
-            key = key.removesuffix(".files")
+            key = key.removesuffix(".files") if self.section == "data" else "table"
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
         named = f"{self.section}.{key}"

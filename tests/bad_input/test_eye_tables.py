@@ -134,6 +134,11 @@ SPOILT: dict[str, tuple[Spoil, dict[str, Any], tuple[str, ...]]] = {
         {"file": "cens*.csv"},
         ("no such file", "A pattern stands for no single file: write census.csv."),
     ),
+    "a link to itself": (
+        lambda table: table,
+        {"file": "loop.csv"},
+        ("'loop.csv': is a link that leads nowhere, and no file. Paths are relative",),
+    ),
     "no such file": (lambda table: table, {"file": "people.csv"}, ("census.file", "no such file")),
     "no such code column": (
         lambda table: table,
@@ -150,6 +155,7 @@ def test_a_table_that_cannot_serve_gets_one_line(
     place: Place, expect_line: Callable[..., None], case: str
 ) -> None:
     spoil, keys, says = SPOILT[case]
+    (place.folder / "loop.csv").symlink_to("loop.csv")
     give(place, spoil(people(place)), **keys)
     expect_line(place.config, *says, command="check")
 
@@ -206,6 +212,15 @@ def test_too_many_columns_for_the_areas_are_told(place: Place) -> None:
     give(place, table, columns=names)
     _, notes = read(place)
     assert any("20 columns for" in note for note in notes)
+
+
+def test_a_column_that_is_anothers_copy_is_told(place: Place) -> None:
+    table = people(place)
+    give(place, table.assign(rooms=table["rent"]))
+    _, notes = read(place)
+    assert any("'rooms' holds the very numbers of another column" in note for note in notes)
+    give(place, table.assign(rooms=1, rent=1.5))
+    assert not any("very numbers" in note for note in read(place)[1])
 
 
 def test_of_another_census_areas_that_kept_their_code_are_taken_where_that_is_asked(

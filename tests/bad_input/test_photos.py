@@ -310,6 +310,11 @@ NOTED: dict[str, tuple[Spoil, tuple[str, ...], float]] = {
         ("all its bands hold the same numbers: a grey picture",),
         1.0,
     ),
+    "two bands alike": (
+        photo(draw()[[0, 1, 1]]),
+        ("1 of its bands hold the very numbers of another one, such as 'blue' those of 'green'",),
+        1.0,
+    ),
     "white borders": (
         photo(holed(draw(), 255)),
         ("12% of its cells are 255 in all bands", "-a_nodata 255"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -651,3 +653,14 @@ def test_names_of_rasters_may_have_any_letter(place: Any, noted: Callable[..., A
         Path(place.folder / name).write_bytes((place.folder / "dsm.tif").read_bytes())
         place.configure(data={"dsm": name})
         assert noted()["ground_covered"].min() == pytest.approx(1.0)
+
+
+def test_a_header_that_is_no_text_prints_nothing_of_its_own(place: Any) -> None:
+    with rasterio.open(place.folder / "dsm.tif", "r+") as file:
+        file.update_tags(flown="2020")
+    path = place.folder / "dsm.tif"
+    path.write_bytes(path.read_bytes().replace(b"<GDALMetadata>", b"<GDALMe\xffadata>"))
+    # In a process of its own: what rasterio cannot raise goes round everything that listens here.
+    command = [sys.executable, "-m", "basrelief.cli", "chips", str(place.config), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

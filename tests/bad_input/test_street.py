@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -155,6 +156,25 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
         street(lambda t: t.rename(columns={"longitude": "easting", "latitude": "northing"})),
         ("no picture lies in any area", "call them longitude and latitude"),
     ),
+    "metres called degrees": (
+        street(lambda t: t.assign(longitude=530_050.0, latitude=180_950.0)),
+        ("no place on Earth", "call metres easting and northing"),
+    ),
+    "a pipe for a table": (
+        after(street(asked={"table": "pipe.json"}), lambda p: os.mkfifo(p.folder / "pipe.json")),
+        ("data.street.table = 'pipe.json': is a pipe, socket or device, and no file",),
+    ),
+    "a link to a device for a dump": (
+        after(
+            street(asked={"table": "zero.tsv"}),
+            lambda p: (p.folder / "zero.tsv").symlink_to("/dev/zero"),
+        ),
+        ("'zero.tsv': is a pipe, socket or device",),
+    ),
+    "names of files of other pictures": (
+        street(lambda t: t.assign(id="drive 2/q" + t["id"] + ".jpg")),
+        ("none of its pictures is in", "Pictures are called by their ids"),
+    ),
     "an id at two places": (
         street(lambda t: pd.concat([t, t.iloc[[0]].assign(longitude=t["longitude"].iloc[1])])),
         ("id 'p0' stands 2 times, with different places", "Keep the row that is right"),
@@ -194,6 +214,10 @@ REFUSED: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     ),
     "broken JSON": (as_json('{"data": ['), ("street.json", "no JSON that can be read")),
     "JSON of something else": (as_json('{"error": 1}'), ("has no list of pictures",)),
+    "JSON with a list for a latitude": (
+        as_json(json.dumps({"data": [{"id": "p0", "lat": [51.5], "lng": 0.1}]})),
+        ("'latitude' in data.street.table = 'street.json' must be finite numbers", "'[51.5]'"),
+    ),
     "JSON without places": (
         as_json(json.dumps({"data": [{"id": "p0"}]})),
         ("says not where pictures were taken",),
@@ -242,6 +266,25 @@ def test_a_token_in_the_configuration_is_refused_and_not_repeated(
 NOTED: dict[str, tuple[Spoil, tuple[str, ...], int]] = {
     "sound": (street(), ("in 94 of the 100 areas",), 6),
     "a place is blank": (keep("longitude", None, 2), ("2 of 60 pictures have no place",), 5),
+    "ids as names of files": (street(lambda t: t.assign(id=t["id"] + ".PNG")), (), 6),
+    "ids as paths elsewhere": (
+        street(lambda t: t.assign(id="D:\\drive 1\\" + t["id"] + ".png")),
+        (),
+        6,
+    ),
+    "all at one place": (
+        street(lambda t: t.assign(longitude=t["longitude"][0], latitude=t["latitude"][0])),
+        ("its 60 pictures were taken at 1 place alone: if they are rounded",),
+        1,
+    ),
+    "more pixels than anybody has": (
+        after(
+            street(),
+            lambda p: Image.new("1", (40_000, 40_000)).save(p.folder / "street" / "p0.png"),
+        ),
+        ("p0.png: has far more than 25,000,000 pixels",),
+        5,
+    ),
     "some lie aside": (
         keep("latitude", 52.9, 10),
         ("10 of 60 pictures lie in no area: left out",),

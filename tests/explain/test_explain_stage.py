@@ -102,6 +102,7 @@ def test_the_gallery_holds_highest_lowest_and_worst(run: Run) -> None:
     crime = [record for record in records if record["target"] == "crime"]
     kinds = [record["kind"] for record in crime]
     assert [kinds.count(kind) for kind in ("highest", "lowest", "worst")] == [4, 4, 4]
+    assert [kinds.count(kind) for kind in ("most", "least")] == [2, 2]
     assert [record["chip_id"] for record in crime[:2]] == ["c9", "c8"]
 
 
@@ -171,7 +172,7 @@ def test_few_chips_are_not_both_highest_and_lowest() -> None:
     tested = pd.DataFrame({"id": list("abc"), "y_true": [0.0, np.nan, 5.0], "y_pred": [1, 2, 3]})
     chosen = gallery.choose_chips(tested)
     by_kind = chosen.groupby("kind", sort=False)["id"].agg("".join).to_dict()
-    assert by_kind == {"highest": "c", "lowest": "a", "worst": "ca"}
+    assert by_kind == {"highest": "c", "lowest": "a", "worst": "ca", "most": "c", "least": "a"}
 
 
 def test_heat_is_drawn_orange_where_it_raises_and_purple_where_it_lowers() -> None:

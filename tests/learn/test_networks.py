@@ -99,7 +99,8 @@ def are_equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> boo
 def test_a_training_leaves_what_the_contract_says(samples: Samples, tmp_path: Path) -> None:
     train(samples, tmp_path / "m")
     names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert names == {"model.safetensors", "recipe.toml", "history.csv", "finished.json"}
+    wanted = {"model.safetensors", "recipe.toml", "finished.json", "layers.csv"}
+    assert names == wanted | {"history.csv", "history.svg"}
     history = pd.read_csv(tmp_path / "m" / "history.csv")
     assert list(history["epoch"]) == [1, 2, 3]
     assert list(history["frozen"]) == [True, False, False]

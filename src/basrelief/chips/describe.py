@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.stats import gaussian_kde
 
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.drawing import finish_figure, start_figure
 from basrelief.names import guard_table, name_file
 from basrelief.run import Run, read_json, replacing, write_json
-from basrelief.style import FIRST, PAPER, SECOND, SEQUENTIAL, SMALL, STYLE
+from basrelief.style import FIRST, INK, PAPER, SECOND, SEQUENTIAL, SMALL, STYLE
+
+REMOVAL, ONE_BAND = "removal.csv", "one-band.png"
+"""What removing pictures changed, and a picture as one band."""
 
 
 def describe_chips(settings: Settings, run: Run) -> None:
     """Summarise the targets over the rows used, and say what was removed.
 
-    Writes ``summary.csv`` (one row a target), ``counts.json``, ``notes.json``, ``one_colour.csv``
-    and ``near_one_colour.csv`` (pictures), ``distribution-<target>.svg`` and, where counts of
-    crime are given, ``daily-crimes.csv`` and ``daily-crimes.svg``.
+    Writes ``summary.csv`` (one row a target), ``counts.json``, ``notes.json``,
+    ``distribution-<target>.svg``; of pictures ``one_colour.csv``, ``near_one_colour.csv``,
+    ``removal.csv`` and ``one-band.png``; and where counts of crime are given
+    ``daily-crimes.csv`` and ``daily-crimes.svg``.
     """
     samples = load_samples(run)
     # Of chips that overlap one area the label would count as often as there are chips.
@@ -39,8 +47,7 @@ def describe_chips(settings: Settings, run: Run) -> None:
         notes = run.chips / "notes.json"
         write_json(part / "notes.json", read_json(notes) if notes.exists() else [])
         if samples.kind == "pictures":
-            for name in ("one_colour.csv", "near_one_colour.csv"):
-                (part / name).write_bytes((run.chips / name).read_bytes())
+            _describe_pictures(samples, run, part)
         for target in samples.targets:
             drawn = _draw_distribution(rows[target], target, unit)
             figure = part / f"distribution-{name_file(target)}.svg"
@@ -56,6 +63,32 @@ def describe_chips(settings: Settings, run: Run) -> None:
             f"describe: {target} over {rows[target].count()} {unit}: "
             f"mean {rows[target].mean():.3f}, standard deviation {rows[target].std():.3f}"
         )
+
+
+def _describe_pictures(samples: Samples, run: Run, part: Path) -> None:
+    """Write which pictures were removed, what that changed, and one picture as one band."""
+    for name in ("one_colour.csv", "near_one_colour.csv", REMOVAL):
+        # Of a refit for the public nobody is told what the labels of all pictures were.
+        if (run.chips / name).exists():
+            (part / name).write_bytes((run.chips / name).read_bytes())
+    draw_one_band(samples.read_bands(np.array([0]), "shaded")[0]).save(part / ONE_BAND)
+
+
+def draw_one_band(picture: NDArray[np.uint8]) -> Image.Image:
+    """Draw a picture beside its brightness alone, as one band in a colour map from dark to light.
+
+    A network of one band would see the second; those that are pretrained see three.
+
+    Parameters
+    ----------
+    picture : (3, row, col)
+        Red, green, blue.
+    """
+    # As the eye weighs colours for brightness (ITU-R BT.601), which is how pictures become grey.
+    band = np.tensordot(np.array([0.299, 0.587, 0.114]), picture.astype(np.float64), axes=1)
+    colours = mpl.colormaps[SEQUENTIAL](band / 255.0)[..., :3]  # (row, col, colour)
+    mapped = (255 * colours).round().astype(np.uint8)
+    return Image.fromarray(np.concatenate([picture.transpose(1, 2, 0), mapped], axis=1))
 
 
 def rows_used(samples: Samples) -> pd.DataFrame:
@@ -142,7 +175,7 @@ def draw_daily_crimes(daily: pd.DataFrame, alt: str, *, is_alone: bool = False) 
 def draw_histogram(
     values: NDArray[np.floating[Any]], label: str, counted: str, alt: str, *, is_alone: bool = False
 ) -> str:
-    """Draw how often which value occurs, with the mean marked, as SVG.
+    """Draw how often which value occurs, with a smooth density and the mean marked, as SVG.
 
     Parameters
     ----------
@@ -159,6 +192,7 @@ def draw_histogram(
         # The square root is a usual choice; under eight bars two humps look like one.
         n_bins = int(np.clip(np.sqrt(len(values)) * 1.5, 8, 40))
         axes.hist(values, bins=n_bins, color=FIRST, edgecolor=PAPER, linewidth=0.5)
+        _draw_density(axes, values, n_bins)
         # A margin of paper: the two colours are as bright as each other.
         axes.axvline(values.mean(), color=PAPER, linewidth=4.5)
         axes.axvline(values.mean(), color=SECOND, linewidth=1.8)
@@ -175,6 +209,41 @@ def draw_histogram(
         axes.set_xlabel(label)
         axes.set_ylabel(counted)
         return finish_figure(figure, alt, is_alone=is_alone)
+
+
+def _draw_density(axes: Axes, values: NDArray[np.floating[Any]], n_bins: int) -> None:
+    """Draw over a histogram what a kernel density estimate would have its bars be."""
+    # Equal values have no density, and one alone has no width.
+    if len(values) < 2 or np.ptp(values) == 0:
+        return
+    places, density = estimate_density(values)
+    # In the bars' unit: how many of all values a bar's width would hold.
+    width = float(np.ptp(values)) / n_bins
+    line = density * len(values) * width
+    axes.plot(places, line, color=PAPER, linewidth=4)
+    axes.plot(places, line, color=INK, linewidth=1.4)
+
+
+def estimate_density(
+    values: NDArray[np.floating[Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate a density by Gaussian kernels of Scott's width, over the range of the values.
+
+    Parameters
+    ----------
+    values : (n,)
+        Finite, and not all equal.
+
+    Returns
+    -------
+    Places and densities, (200,) each.
+
+    References
+    ----------
+    Scott (1992), Multivariate Density Estimation, Wiley.
+    """
+    places = np.linspace(values.min(), values.max(), 200)
+    return places, gaussian_kde(values)(places)
 
 
 def _draw_distribution(labels: pd.Series[float], target: str, unit: str) -> str:

@@ -25,6 +25,7 @@ def read_place_tables(
     areas: gpd.GeoDataFrame,
     targets: list[str],
     left_out: Collection[str] = (),
+    is_to_learn: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Read the tables of ``[data.tables]`` for the areas of a place, by the eyes' names.
 
@@ -32,6 +33,9 @@ def read_place_tables(
     ----------
     left_out
         Areas of which tables are read as if no row of theirs stood there.
+    is_to_learn
+        Whether a model is to be learnt; one that is there already has nothing to learn an answer
+        from.
 
     Raises
     ------
@@ -49,7 +53,8 @@ def read_place_tables(
     left_out = left_out if lookup is None else lookup.trace_back(left_out)
     ids = areas["area_id"].tolist()
     tables = read_eye_tables(settings, notes, ids, drawn, carry, left_out)
-    refuse_answers(tables, pd.DataFrame(areas[targets]), settings, notes)
+    if is_to_learn:
+        refuse_answers(tables, pd.DataFrame(areas[targets]), settings, notes)
     return tables
 
 
@@ -59,18 +64,20 @@ def write_place_tables(
     folder: Path,
     tables: dict[str, pd.DataFrame],
     areas: gpd.GeoDataFrame,
+    is_to_learn: bool = True,
 ) -> None:
     """Write each table to ``tables/<eye>.parquet`` of a chips folder; note what is too wide.
 
     Parameters
     ----------
     areas
-        With ``is_used`` and the targets: what can be learnt from.
+        With ``is_used``: what can be learnt from.
     """
     for eye, table in tables.items():
         (folder / FOLDER).mkdir(exist_ok=True)
         table.to_parquet(folder / FOLDER / f"{eye}.parquet")
-    note_few(tables, int(areas["is_used"].sum()), settings, notes)
+    if is_to_learn:
+        note_few(tables, int(areas["is_used"].sum()), settings, notes)
 
 
 def read_place_table(folder: Path, eye: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,8 +63,8 @@ class SeenNumbers:
     n_white: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
-    is_grey: bool = True
-    """Whether all bands have the same numbers."""
+    sums: list[int] = field(default_factory=list)
+    """A checksum (CRC-32) a band, of its numbers so far: bands that are alike have one."""
 
     squares: float = 0.0
     is_whole: bool = True
@@ -93,7 +94,8 @@ class SeenNumbers:
         self.n_white += int((known == WHITEST).all(axis=0).sum())
         self.lowest = min(self.lowest, float(known.min()))
         self.highest = max(self.highest, float(known.max()))
-        self.is_grey = self.is_grey and len(known) > 1 and bool((known == known[0]).all())
+        before = self.sums or [0] * len(known)
+        self.sums = [zlib.crc32(band.tobytes(), k) for band, k in zip(known, before, strict=True)]
         self._add_vectors(known)
 
     def _add_vectors(self, known: NDArray[np.float32]) -> None:
@@ -118,6 +120,12 @@ class SeenNumbers:
         if self.least is None or self.most is None:
             return []
         return [int(k) + 1 for k in np.flatnonzero(self.least == self.most)]
+
+    @property
+    def twins(self) -> list[tuple[int, int]]:
+        """Positions, from 1, of bands with the very numbers of one before, and of that one."""
+        first = {each: k for k, each in reversed(list(enumerate(self.sums, 1)))}
+        return [(first[each], k) for k, each in enumerate(self.sums, 1) if first[each] != k]
 
     def count_far(self, times: float) -> int:
         """Count the cells whose vectors are so many times longer or shorter than the middle one."""
@@ -147,11 +155,13 @@ def believe_photo(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: No
             "Fetch it again."
         )
     _note_same(seen, typed, notes)
-    if seen.is_grey:
+    if len(seen.twins) == len(seen.sums) - 1:
         notes.add(
             f"{typed}: all its bands hold the same numbers: a grey picture, or one drawn from "
             "heights, in which no colour says anything"
         )
+    else:
+        _note_twins(seen, first, typed, notes)
     # Any number of 8 bits is a brightness, and of other units nothing is known.
     if first.unit == REFLECTANCE:
         _refuse_reflectance(seen, first, typed)
@@ -196,6 +206,18 @@ def believe_embeddings(seen: SeenNumbers, first: OverlayFile, typed: Typed, note
             "with nodata declared."
         )
     _note_same(seen, typed, notes)
+    _note_twins(seen, first, typed, notes)
+
+
+def _note_twins(seen: SeenNumbers, first: OverlayFile, typed: Typed, notes: Notes) -> None:
+    """Note which bands hold the very numbers of another one, unless both hold a single number."""
+    told = [pair for pair in seen.twins if pair[1] not in seen.same_bands]
+    if told:
+        one, other = (first.bands[k - 1] for k in told[0])
+        notes.add(
+            f"{typed}: {len(told)} of its bands hold the very numbers of another one, such as "
+            f"{other!r} those of {one!r}: taken twice by mistake, or its own file is missing"
+        )
 
 
 def _note_same(seen: SeenNumbers, typed: Typed, notes: Notes) -> None:

@@ -112,6 +112,8 @@ class Taken:
     one_colour: pd.DataFrame
     unreadable: pd.DataFrame
     tables: ChipTables
+    removal: pd.DataFrame
+    """What the removal of some changed, as `describe_removal` gives it."""
 
 
 def take_pictures(
@@ -177,10 +179,37 @@ def _choose_pictures(
     _note_looks(notes, settings, shown, seen)
     _note_twins(notes, settings, shown, targets)
     # Of a picture all counts: where one is transparent it is black, and so is nodata.
-    chips = shown.drop(columns=list(ID_COLUMNS)).assign(is_used=True)
+    shown_alone = [*ID_COLUMNS, *pictures.others]
+    chips = shown.drop(columns=shown_alone).assign(is_used=True)
     areas, membership = _gather_areas(shown, targets)
     tables = ChipTables(chips, areas, membership, targets)
-    return Taken(pictures, shown, one_colour, unreadable, tables)
+    removal = describe_removal(frame, shown, [*targets, *pictures.others])
+    return Taken(pictures, shown, one_colour, unreadable, tables, removal)
+
+
+def describe_removal(
+    before: pd.DataFrame, after: pd.DataFrame, scores: Sequence[str]
+) -> pd.DataFrame:
+    """Describe every score of the table over all pictures, and over those that are kept.
+
+    Returns
+    -------
+    Columns ``target``, ``rows`` (``"before"`` or ``"after"``), and those of ``DataFrame.describe``.
+
+    Examples
+    --------
+    >>> before = pd.DataFrame({"crime": [1.0, 2.0, 9.0]})
+    >>> describe_removal(before, before[:2], ["crime"]).iloc[:, [0, 1, 2, 9]].to_numpy().tolist()
+    [['crime', 'before', 3.0, 9.0], ['crime', 'after', 2.0, 2.0]]
+    """
+    told = {"before": before, "after": after}
+    each = [frame[list(scores)].describe().T.assign(rows=rows) for rows, frame in told.items()]
+    table = pd.concat(each).rename_axis("target").reset_index()
+    # By score, so that what the removal changed stands in two lines, one under the other.
+    table = table.sort_values(
+        "target", key=lambda names: names.map(list(scores).index), kind="stable"
+    )
+    return table[["target", "rows", *table.columns.drop(["target", "rows"])]].reset_index(drop=True)
 
 
 def read_picture_labels(
@@ -347,6 +376,7 @@ def _write_quality(folder: Path, taken: Taken) -> None:
     pictures, columns = taken.pictures, ["chip_id", "picture", "commonest_colour"]
     near = taken.shown[taken.shown["commonest_colour"] >= NEAR_ONE_COLOUR]
     guard_table(taken.one_colour[columns]).to_csv(folder / "one_colour.csv", index=False)
+    guard_table(taken.removal).to_csv(folder / "removal.csv", index=False)
     guard_table(near[columns]).to_csv(folder / "near_one_colour.csv", index=False)
     counts = {
         "pictures": pictures.n_pictures,

@@ -77,17 +77,17 @@ def chips_from_rasters(
     """
     run = notes.run
     rasters, areas, targets = open_place(settings, notes, folder, detail_m)
-    # A place that is only predicted has no tables: its model must not rest on any.
-    eyes = read_place_tables(settings, notes, areas, targets) if detail_m is None else {}
+    is_to_learn = detail_m is None
+    eyes = read_place_tables(settings, notes, areas, targets, is_to_learn=is_to_learn)
     chips, covered_m2 = _cut_place(settings, run, folder, rasters, areas)
     # Sums of shares can pass the polygon's own area in the last digit.
     areas["ground_covered"] = np.minimum(covered_m2 / areas.area, 1.0)
     for overlay in rasters.overlays:
         _show_areas(settings, notes, folder, overlay, areas)
-    targets, membership = join_chips(settings, notes, chips, areas, targets, detail_m is None)
+    targets, membership = join_chips(settings, notes, chips, areas, targets, is_to_learn)
     tables = ChipTables(chips, areas, membership, targets)
     write_tables(settings, folder, tables, rasters.describe())
-    write_place_tables(settings, notes, folder, eyes, areas)
+    write_place_tables(settings, notes, folder, eyes, areas, is_to_learn)
     _say_counts(settings, run, folder, rasters, tables)
 
 

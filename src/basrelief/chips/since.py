@@ -12,9 +12,8 @@ from basrelief.config import InputError, Settings
 from basrelief.eyes import name_eye
 from basrelief.names import tidy_text
 from basrelief.run import Notes, no_notes
-from basrelief.sources.eye_tables import find_score
 from basrelief.sources.ranks import score_ranks
-from basrelief.sources.targets import expand_targets
+from basrelief.sources.targets import expand_targets, find_score
 
 SINCE = "_since_last_release"
 """Ends the names of targets that are changes: before it stands the score that changed."""

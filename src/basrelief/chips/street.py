@@ -286,6 +286,8 @@ def _refuse_place(
     # No place in metres of any grid here is so near to its origin.
     if not listed["is_degrees"].any() and np.abs(given).max() <= 180:
         hint = " Easting and northing look like degrees: call them longitude and latitude."
+    if listed["is_degrees"].any() and np.abs(given).max() > 360:
+        hint = " Longitude and latitude are no degrees: call metres easting and northing."
     return InputError(
         f"{typed}: no picture lies in any area: they cover {at}, the areas "
         f"{format_bounds(tuple(areas.total_bounds.tolist()))} (west, south, east, north in {crs})."

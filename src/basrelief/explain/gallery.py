@@ -20,9 +20,12 @@ from basrelief.style import LOWERS, RAISES, WHITE, read_rgb
 N_EACH = 4
 """Chips of a kind in the gallery."""
 
+N_SHARED = 2
+"""Chips of either end of what was observed, which every network of a scheme is shown."""
+
 
 def choose_chips(tested: pd.DataFrame) -> pd.DataFrame:
-    """Choose the highest, the lowest and the worst predicted chips of one target.
+    """Choose the highest, lowest and worst predicted chips of one target, and its extremes.
 
     Parameters
     ----------
@@ -31,8 +34,9 @@ def choose_chips(tested: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``id``, ``y_true``, ``y_pred``, ``kind`` ("highest", "lowest", "worst") and
-    ``rank``, from 1. With few chips none is both among the highest and among the lowest.
+    Columns ``id``, ``y_true``, ``y_pred``, ``kind`` ("highest", "lowest", "worst" by what was
+    predicted; "most", "least" by what was observed) and ``rank``, from 1. With few chips none is
+    both among the highest and among the lowest.
     """
     tested = tested.dropna(subset=["y_pred"]).drop_duplicates("id")
     # Stable sorts here and below: equal predictions must not swap from machine to machine.
@@ -40,7 +44,11 @@ def choose_chips(tested: pd.DataFrame) -> pd.DataFrame:
     n_ends = min(N_EACH, len(ordered) // 2)
     wrong = (tested["y_true"] - tested["y_pred"]).abs().dropna()
     worst = tested.loc[wrong.sort_values(ascending=False, kind="stable").index[:N_EACH]]
+    # By the labels and then by name: the same chips for every network that was tested on them.
+    observed = tested.dropna(subset=["y_true"]).sort_values(["y_true", "id"], ascending=False)
+    n_shared = min(N_SHARED, len(observed) // 2)
     ends = {"highest": ordered[:n_ends], "lowest": ordered[::-1][:n_ends], "worst": worst}
+    ends |= {"most": observed[:n_shared], "least": observed[::-1][:n_shared]}
     parts = [
         part[["id", "y_true", "y_pred"]].assign(kind=kind, rank=np.arange(1, len(part) + 1))
         for kind, part in ends.items()

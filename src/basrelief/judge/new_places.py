@@ -178,7 +178,7 @@ def _refuse_inputs_inside(settings: Settings, folder: Path, typed: str) -> None:
     """Refuse input files that lie where predictions are written."""
     file = find_input_inside(settings, folder)
     if file is not None:
-        option = file.key.removeprefix("data.")
+        option = "table" if file.key == "data.tables" else file.key.removeprefix("data.")
         raise InputError(
             f"--{option}: {file.path.name} lies in {typed}, where files are replaced. Move "
             "it, or choose another folder."

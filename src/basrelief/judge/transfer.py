@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import OVERLAYS
+from basrelief.eyes import OVERLAYS, TableSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -46,6 +46,7 @@ from basrelief.learn.knowledge import LIDAR, STREET, find_eyes
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
+from basrelief.sources.areas import list_names
 from basrelief.splits.groups import blocks_of_areas
 
 MANY_BANDS = 10
@@ -65,6 +66,9 @@ class NewRasters:
     label_column: str | None = None
     overlays: Mapping[str, str] = field(default_factory=dict)
     """Globs of layers beside heights, by their names."""
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Files of tables by area, by the names of the eyes that they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +111,8 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
     folder, training = chosen.folder, chosen.training
     model = read_model(folder)
     _check_kind(model, folder)
-    _check_eyes(training)
+    _check_eyes(model, training)
+    _check_tables(model, place)
     _check_bands(model, place)
     settings = settle_place(model, place, out)
     with holding_answer(settings, out):
@@ -128,6 +133,9 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         name: OVERLAYS[name].settings(files=place.overlays[name], **read)
         for name, read in model.overlays.items()
     }
+    tables = {
+        eye: TableSettings(file=place.tables[eye], **read) for eye, read in model.tables.items()
+    }
     # Not validated as a configuration is: a place to predict needs no labels.
     data = DataSettings.model_construct(
         dsm=place.dsm,
@@ -139,6 +147,7 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         counts=list(model.counts),
         area_column=place.area_column,
         label_column=place.label_column,
+        tables=tables,
         **overlays,
     )
     return settle_settings(model, data, out)
@@ -148,8 +157,8 @@ def _check_kind(model: FinalModel, folder: Path) -> None:
     """Refuse a model that learnt from no rasters."""
     if model.kind == "tables":
         raise InputError(
-            f"{folder}: this model learnt from tables alone, which a new place does not have here. "
-            "Give a model of a run on rasters."
+            f"{folder}: this model learnt from tables alone, and a new place is told of here by "
+            "its rasters. Give a model of a run on rasters, which may know the tables too."
         )
     if model.kind == "pictures":
         raise InputError(
@@ -159,13 +168,14 @@ def _check_kind(model: FinalModel, folder: Path) -> None:
         )
 
 
-def _check_eyes(training: Record) -> None:
+def _check_eyes(model: FinalModel, training: Record) -> None:
     """Refuse a model that rests on what no option of a new place gives.
 
-    Before the place is cut, which takes minutes. What is left of such a model without that eye was
+    Street pictures, that is: there is no option for them. Before the place is cut, which takes
+    minutes. What is left of such a model without that eye was
     fitted beside it, and says less than one that was fitted without.
     """
-    given = {*LIDAR, *OVERLAYS}
+    given = {*LIDAR, *OVERLAYS, *model.tables}
     missing = [
         "street pictures" if eye == STREET else f"the table {eye!r}"
         for eye in find_eyes(training["knows"])
@@ -177,6 +187,24 @@ def _check_eyes(training: Record) -> None:
             "new place does not have here. Choose one with --recipe that looks at rasters alone, "
             "such as 'relief-statistics'."
         )
+
+
+def _check_tables(model: FinalModel, place: NewRasters) -> None:
+    """Refuse a place without a table that the model knows, or with one that it does not."""
+    for eye in sorted({*model.tables, *place.tables}):
+        if eye not in place.tables:
+            columns = model.tables[eye]["columns"]
+            raise InputError(
+                f"--table {eye}=FILE: missing, and this model knows the table {eye!r}. Give the "
+                f"place's (columns {list_names(columns, limit=MANY_BANDS)}), or choose a recipe "
+                "that does without with --recipe."
+            )
+        if eye not in model.tables:
+            known = f" It knows {list_names(list(model.tables))}." if model.tables else ""
+            raise InputError(
+                f"--table {eye}={place.tables[eye]}: this model knows no table {eye!r}.{known} "
+                "Leave it out, or choose a recipe that does with --recipe."
+            )
 
 
 def _check_bands(model: FinalModel, place: NewRasters) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,12 @@ def name_columns(features: list[pd.DataFrame]) -> list[str]:
 
 
 def make_features(
-    recipe: SetRecipe, samples: Samples, settings: Settings, run: Run, folder: Path
+    recipe: SetRecipe,
+    samples: Samples,
+    settings: Settings,
+    run: Run,
+    folder: Path,
+    learnt: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Compute a recipe's features for every area that has ground.
 
@@ -100,6 +106,8 @@ def make_features(
     ----------
     folder
         Where the filters, or the network, are.
+    learnt
+        Names of the features that a final model learnt from; None where it is yet to learn.
 
     Returns
     -------
@@ -117,7 +125,7 @@ def make_features(
         is_used = samples.areas.set_index("area_id")["is_used"].astype(bool)
         # That many are blank is a finding too, and none of areas whose figures are withheld.
         table = read_place_table(run.chips, recipe.table)[is_used]
-        return table_features(table, recipe.table).reindex(is_used.index)
+        return table_features(table, recipe.table, learnt).reindex(is_used.index)
     if isinstance(recipe, StreetRecipe):
         return street_features(samples, recipe, settings, run)
     return relief_features(samples, run)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from basrelief import __version__
+from basrelief.chips.eye_tables import read_place_table
 from basrelief.chips.layers import Layer
 from basrelief.chips.store import Samples
 from basrelief.config import DataKind, InputError, Settings
@@ -29,7 +30,6 @@ from basrelief.learn.recipes import (
     Recipe,
     SetRecipe,
     StreetRecipe,
-    TableRecipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
@@ -69,6 +69,10 @@ class FinalModel(StrictTable):
     overlays: dict[str, dict[str, Any]]
     """By name, how the layers were read that it looks at beside heights, with the cells that it
     saw: settings of ``[data]`` but for where files lie."""
+
+    tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By the eye's name, how the tables by area were read that it knows: settings of
+    ``[data.tables]`` but for where the file lies, with every column that was taken."""
 
     chips: ChipSettings
     targets: list[str]
@@ -140,6 +144,7 @@ def write_model(
         ground=facts.get("ground"),
         native_resolution_m=facts.get("native_resolution_m"),
         overlays=_list_readings(recipe, samples, settings),
+        tables=_list_tables(recipe, samples, settings, run),
         chips=settings.chips,
         targets=list(samples.targets),
         counts=[name for name in settings.data.counts if name in samples.targets],
@@ -160,6 +165,19 @@ def _list_readings(
     eyes = set(list_known(recipe, samples, settings))
     asked = {name: each for name, each in settings.data.overlays.items() if name in eyes}
     return {name: _settle_reading(each, samples.layers[name]) for name, each in asked.items()}
+
+
+def _list_tables(
+    recipe: Recipe, samples: Samples, settings: Settings, run: Run
+) -> dict[str, dict[str, Any]]:
+    """List how the tables by area were read that a recipe knows, by itself or a member."""
+    found = {}
+    for eye in settings.table_eyes:
+        if eye in list_known(recipe, samples, settings):
+            columns = list(read_place_table(run.chips, eye).columns)
+            found[eye] = settings.find_table(eye).model_dump(exclude={"file"})
+            found[eye] |= {"columns": columns}
+    return found
 
 
 def _settle_reading(asked: OverlaySettings, layer: Layer) -> dict[str, Any]:
@@ -236,14 +254,17 @@ def predict_place(folder: Path, samples: Samples, settings: Settings, run: Run) 
 
 def _compute_features(folder: Path, samples: Samples, settings: Settings, run: Run) -> pd.DataFrame:
     """Compute a place's features as the model's members computed those of their own."""
-    tables = []
+    tables, learnt = [], list(read_model(folder).features)
     # Sorted by their leading number: the order in which features were joined.
-    for path in sorted((folder / "members").iterdir()):
+    paths = sorted((folder / "members").iterdir())
+    for k, path in enumerate(paths):
         member = read_recipe(path / "recipe.toml")
-        # Neither is given of a new place, and a model that rests on one was refused.
+        # Street pictures are given of no new place, and a model that rests on them was refused.
         assert isinstance(member, SetRecipe)
-        assert not isinstance(member, TableRecipe | StreetRecipe)
-        tables.append(bring_to_scale(make_features(member, samples, settings, run, path)))
+        assert not isinstance(member, StreetRecipe)
+        before = f"{k}/" if len(paths) > 1 else ""
+        own = [name.removeprefix(before) for name in learnt if name.startswith(before)]
+        tables.append(bring_to_scale(make_features(member, samples, settings, run, path, own)))
     joined = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
     return joined.set_axis(name_columns(tables), axis=1)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -35,7 +36,9 @@ from basrelief.learn.checkpoint import (
     write_checkpoint,
     write_history,
 )
+from basrelief.learn.curves import CURVES, draw_curves
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
+from basrelief.learn.layers import LAYERS, write_layers
 from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipe_files import format_recipe
@@ -90,10 +93,10 @@ def train_network(
 ) -> None:
     """Train a network on a fold and keep the epoch that its recipe says.
 
-    Leaves ``model.safetensors``, ``recipe.toml``, ``history.csv`` and ``finished.json``
-    in ``folder``. A training that is finished is not repeated; one that was killed, or is to be
-    longer than it was and has a constant rate, goes on after its last whole epoch and, on the CPU,
-    ends bit for bit as if it had been all one.
+    Leaves ``model.safetensors``, ``recipe.toml``, ``layers.csv``, ``history.csv`` and the same
+    drawn, and ``finished.json`` in ``folder``. A training that is finished is not repeated; one
+    that was killed, or is to be longer than it was and has a constant rate, goes on after its last
+    whole epoch and, on the CPU, ends bit for bit as if it had been all one.
     A folder whose recipe, seed, weights or data are others is begun anew, which is said.
 
     Raises
@@ -118,6 +121,9 @@ def train_network(
     if behind.history:
         restore_network(folder / LAST, network)
     begin_folder(folder, recipe, is_anew=not behind.history)
+    # What is learnt once nothing is kept frozen for a while.
+    set_trainable(network, recipe.train.trainable)
+    write_layers(network, folder / LAYERS)
     behind = _train_epochs(training, network, behind, folder)
     history = behind.history
     kept = history[find_kept(history, recipe.train.keep) - 1]
@@ -125,10 +131,19 @@ def train_network(
         f"{name}: epoch {kept.epoch} of {len(history)} is kept "
         f"({KEEP_WORDS[recipe.train.keep]}), loss {kept.loss:.4f}, val_loss {kept.val_loss:.4f}"
     )
+    _write_curves(name, history, folder)
     facts = {"epochs": len(history), "kept_epoch": kept.epoch, "sha256": behind.kept_sha256}
     write_json(folder / "finished.json", {"fingerprint": fingerprint} | facts)
     if not can_be_longer(recipe):
         (folder / LAST).unlink(missing_ok=True)
+
+
+def _write_curves(name: str, history: list[Epoch], folder: Path) -> None:
+    """Draw the loss by epoch beside the table of it."""
+    table = pd.DataFrame([vars(epoch) for epoch in history])
+    alt = f"Training and validation loss of {name} by epoch."
+    with replacing(folder / CURVES) as part:
+        part.write_text(draw_curves(table, alt, is_alone=True), encoding="utf-8")
 
 
 def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 MANY_BLANK = 0.05
@@ -9,7 +11,9 @@ MANY_BLANK = 0.05
 would make a feature of its own, three standard deviations high."""
 
 
-def table_features(table: pd.DataFrame, eye: str) -> pd.DataFrame:
+def table_features(
+    table: pd.DataFrame, eye: str, learnt: Collection[str] | None = None
+) -> pd.DataFrame:
     """Make features of a table's columns.
 
     A blank becomes the mean where a model standardises its features. That many are blank may say
@@ -23,6 +27,9 @@ def table_features(table: pd.DataFrame, eye: str) -> pd.DataFrame:
         One row an area, by ``area_id``; numbers, NaN where unknown.
     eye
         Name of the table, which stands before each feature's.
+    learnt
+        Names of the features that a model learnt from: of another place these say which blanks
+        count. None where it is yet to learn.
 
     References
     ----------
@@ -42,6 +49,8 @@ def table_features(table: pd.DataFrame, eye: str) -> pd.DataFrame:
     features = table.add_prefix(f"{eye}: ").astype(float)
     blank = features[is_covered].isna()
     for name in features.columns:
-        if MANY_BLANK <= blank[name].mean() <= 1 - MANY_BLANK:
-            features[f"{name} is not known"] = blank[name].astype(float).reindex(features.index)
+        flag = f"{name} is not known"
+        is_of_many = MANY_BLANK <= blank[name].mean() <= 1 - MANY_BLANK
+        if is_of_many if learnt is None else flag in learnt:
+            features[flag] = blank[name].astype(float).reindex(features.index)
     return features

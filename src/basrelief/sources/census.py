@@ -296,11 +296,14 @@ def refuse_other_vintage(
     """
     if of_table is None or of_areas is None or of_table[0] == of_areas[0]:
         return
+    cure = f"Give boundaries of {of_table[0]}, or a table for the LSOAs of {of_areas[0]}"
+    # Beside options there is no file of settings for it.
+    if not areas.startswith("--"):
+        cure += ", or in data.lookup the lookup of the ONS between both"
     raise InputError(
         f"{table} has LSOAs of {of_table[0]} ({_name_source(of_table[1])}), {areas} has those of "
         f"{of_areas[0]} ({_name_source(of_areas[1])}); {matched[0]} of {matched[1]} codes match. "
-        f"Give boundaries of {of_table[0]}, a table for the LSOAs of {of_areas[0]}, or in "
-        "data.lookup the lookup of the ONS between both."
+        f"{cure}."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -22,7 +21,7 @@ from basrelief.sources.labels import (
     open_coded,
     to_numbers,
 )
-from basrelief.sources.targets import TARGETS, find_target
+from basrelief.sources.targets import TARGETS, find_score, find_target
 from basrelief.typed import Typed
 
 Vintage = tuple[int, str] | None
@@ -51,9 +50,6 @@ or as little as of the IMD by its own domains, 0.985 to 0.997 (99 LSOAs of Londo
 
 NEAR = 0.95
 """Share of areas, the nearest to the mean, that a sum has to tell as well as all of them."""
-
-OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
-"""What tables of early releases call a domain that has another name since."""
 
 
 def read_eye_tables(
@@ -110,26 +106,6 @@ def check_eye_tables(settings: Settings) -> None:
             _read_values(eye, settings, no_notes())
 
 
-def find_score(columns: Sequence[str], target: str) -> str | None:
-    """Find a target's column in a release of an index; None where there is none.
-
-    Releases of before 2015 are headed otherwise by everybody who keeps them: the target's name and
-    "score" is taken too.
-
-    Examples
-    --------
-    >>> find_score(["Income_rank", "Income_score"], "income")
-    'Income_score'
-    """
-    found = find_target(columns, target)
-    if found is not None:
-        return found
-    # Whole: a rank, or a decile of a score, is none.
-    names = "|".join(filter(None, (target, OLD_NAMES.get(target))))
-    pattern = re.compile(rf"(?:{names})_scores?", re.IGNORECASE)
-    return next((c for c in columns if pattern.fullmatch(re.sub(r"[\s-]+", "_", c))), None)
-
-
 def _open(eye: str, settings: Settings) -> tuple[list[Coded], dict[str, str]]:
     """Open a table, and find the heading of every column asked for, by its name."""
     table, typed = settings.find_table(eye), settings.typed_table(eye)
@@ -144,9 +120,10 @@ def _open(eye: str, settings: Settings) -> tuple[list[Coded], dict[str, str]]:
                 f"{typed.name('columns')}. It has: {list_names(headings)}."
             )
         return sheets, columns
-    columns = {}
+    # Where it is a release, scores are found by their names as where no column is asked for.
+    columns, find = {}, find_target if table.role is None else find_score
     for name in table.columns:
-        heading = tidy_text(name) if tidy_text(name) in headings else find_target(headings, name)
+        heading = tidy_text(name) if tidy_text(name) in headings else find(headings, name)
         if heading is None:
             raise InputError(
                 f"{typed.name('columns')}: {typed} has no column {name!r}. "
@@ -215,6 +192,8 @@ def _refuse_other_census(
     try:
         refuse_other_vintage(str(typed), told, str(settings.typed("areas")), drawn, matched)
     except InputError as error:
+        if typed.is_option:
+            raise
         raise InputError(
             f"{error} Or say {typed.name('by_code')} = true, which takes areas that kept their "
             "code and leaves the others unknown."
@@ -258,7 +237,7 @@ def _note_gaps(here: pd.DataFrame, typed: Typed, notes: Notes) -> None:
 def note_few(
     tables: dict[str, pd.DataFrame], n_used: int, settings: Settings, notes: Notes
 ) -> None:
-    """Note which tables have too many columns for the areas that can be learnt from."""
+    """Note tables with too many columns to learn from, and columns that say nothing new."""
     for eye, table in tables.items():
         n_columns, typed = table.shape[1], settings.typed_table(eye)
         if n_columns * ENOUGH > n_used:
@@ -269,6 +248,13 @@ def note_few(
             )
         for name in table.columns[(table.max() == table.min()).to_numpy()]:
             notes.add(f"{typed.name('columns')}: {name!r} is the same in all areas here")
+        # Of a table that was pasted together: each would count as a look of its own.
+        varied = table.loc[:, (table.max() > table.min()).to_numpy()]
+        for name in varied.columns[varied.T.duplicated().to_numpy()]:
+            notes.add(
+                f"{typed.name('columns')}: {name!r} holds the very numbers of another column: "
+                "taken twice by mistake, or headed wrongly"
+            )
 
 
 def refuse_answers(

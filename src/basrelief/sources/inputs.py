@@ -175,7 +175,7 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
     found = [start / name for name in matches]
     lost = next((each for each in found if not each.is_file() and not each.is_dir()), None)
     if lost is not None:
-        kind = "a link that leads nowhere" if lost.is_symlink() else "a pipe, socket or device"
+        kind = _name_stranger(lost)
         raise InputError(
             f"{Path(*lost.parts[n_before:])}: is {kind}, and matches {typed!r}. Mend it, or take "
             "it out of the pattern."
@@ -186,17 +186,25 @@ def expand_pattern(typed: str, path: Path) -> list[tuple[Path, str]]:
 
 def refuse_absent(typed: Typed, what: str = "no such file") -> InputError:
     """Say that there is no file, and which is called so but for capitals, or meant by a pattern."""
+    if typed.path.is_symlink() or (typed.path.exists() and not typed.path.is_dir()):
+        what = f"is {_name_stranger(typed.path)}, and no file"
     hint, pattern = "", re.compile(fnmatch.translate(typed.path.name), re.IGNORECASE)
     if typed.path.parent.is_dir():
         alike = sorted(p.name for p in typed.path.parent.iterdir() if pattern.match(p.name))
         meant = [name for name in alike if fnmatch.fnmatchcase(name, typed.path.name)]
         if meant and (typed.path.parent / meant[0]).is_dir():
             hint = f" {meant[0]} is there: a folder."
-        elif meant:
+        elif meant and meant[0] != typed.path.name:
             hint = f" A pattern stands for no single file: write {meant[0]}."
-        elif alike:
+        elif alike and alike[0] != typed.path.name:
             hint = f" {alike[0]} is there: capitals count."
     return InputError(f"{typed}: {what}. Paths are relative to {typed.origin}.{hint}")
+
+
+def _name_stranger(path: Path) -> str:
+    """Name what lies there and is neither file nor folder."""
+    is_lost = path.is_symlink() and not path.exists()
+    return "a link that leads nowhere" if is_lost else "a pipe, socket or device"
 
 
 def find_existing(path: Path) -> Path:

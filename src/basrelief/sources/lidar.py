@@ -19,6 +19,7 @@ from basrelief.config import InputError
 from basrelief.grid import Bounds, Grid, Window
 from basrelief.run import Notes
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs, overlap
+from basrelief.sources.gdal import BROKEN_RASTER, bounded_gdal, say_gdal_reason
 from basrelief.sources.mixed_cells import MOST_COARSER, settle_cells, widen
 from basrelief.sources.national_grid import EPSG, locate_square
 from basrelief.sources.plausible import (
@@ -32,14 +33,7 @@ from basrelief.sources.plausible import (
 from basrelief.sources.products import read_name
 from basrelief.sources.seen import blank_bled
 from basrelief.sources.systems import refuse_bare, settle_tile_crs
-from basrelief.sources.tiles import (
-    BROKEN_RASTER,
-    GRID_TOLERANCE,
-    Tile,
-    bounded_gdal,
-    find_tiles,
-    say_gdal_reason,
-)
+from basrelief.sources.tiles import GRID_TOLERANCE, Tile, find_tiles
 from basrelief.sources.warp import spread_over
 from basrelief.typed import Typed
 

@@ -27,6 +27,7 @@ from basrelief.sources.embeddings import (
     find_embedding_fault,
     name_dimensions,
 )
+from basrelief.sources.gdal import BROKEN_RASTER, bounded_gdal, say_gdal_reason
 from basrelief.sources.photo_headers import (
     find_bands,
     find_crs,
@@ -37,14 +38,7 @@ from basrelief.sources.photo_headers import (
     is_mute,
 )
 from basrelief.sources.raster_places import find_move
-from basrelief.sources.tiles import (
-    BROKEN_RASTER,
-    GRID_TOLERANCE,
-    RasterFile,
-    bounded_gdal,
-    find_stranger,
-    say_gdal_reason,
-)
+from basrelief.sources.tiles import GRID_TOLERANCE, RasterFile, find_stranger
 from basrelief.sources.warp import resample
 
 CLOUDED = (0, 1, 3, 8, 9, 10)

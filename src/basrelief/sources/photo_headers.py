@@ -17,8 +17,8 @@ from basrelief.config import InputError
 from basrelief.eyes import COLOURS, PhotoSettings
 from basrelief.names import tidy_text
 from basrelief.sources.coordinates import flatten_crs, is_local, parse_crs
+from basrelief.sources.gdal import bounded_gdal
 from basrelief.sources.raster_places import find_place_fault
-from basrelief.sources.tiles import bounded_gdal
 
 BRIGHTNESS, REFLECTANCE = "brightness", "reflectance"
 """Units of a photo's numbers: 0 to 255 as 8 bits have them, or the share of light sent back."""

@@ -165,6 +165,8 @@ def _tell_damage(path: Path, named: str, error: Exception) -> str:
             head = file.read(8)
     except OSError:
         head = b""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has far more than {MAX_PIXELS:,} pixels, which are the most"
     kind = next((kind for start, kind in HEADS.items() if head.startswith(start)), None)
     # A page that says "not found" is easily saved under a picture's name.
     if kind is not None and kind != f"a {named}":

@@ -20,6 +20,7 @@ from basrelief.sources.inputs import (
     refuse_absent,
 )
 from basrelief.sources.labels import to_numbers
+from basrelief.sources.numbers import parse_numbers
 from basrelief.sources.picture_names import (
     PREFIX,
     Found,
@@ -31,7 +32,7 @@ from basrelief.sources.picture_names import (
 )
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_first_sheet
-from basrelief.sources.targets import check_range, find_target, find_targets, say_headings
+from basrelief.sources.targets import DOMAINS, check_range, find_target, find_targets, say_headings
 from basrelief.typed import Typed
 
 PARTS = frozenset(
@@ -65,6 +66,9 @@ class Pictures:
     duplicates: tuple[str, ...]
     """Ids that stand more than once with different values; the first row is kept. Rows that
     are repeated word for word are merged and not listed."""
+
+    others: tuple[str, ...] = ()
+    """Domains of an index that the table has and nobody asked for: described and not learnt."""
 
 
 def read_pictures(
@@ -117,6 +121,8 @@ def read_pictures(
     if only is not None:
         labels.loc[~named["chip_id"].isin(only)] = None
     _add_targets(named, labels, headings, sheet, table, notes)
+    others = _read_others(rows, list(headings), sheet) if only is None else {}
+    named = named.assign(**others)
     _note_parts(rows, headings, table, notes)
     for meaning, column in _find_area_columns(list(rows.columns), area_column, table).items():
         named[meaning] = None if column is None else _as_text(rows[column])
@@ -125,9 +131,11 @@ def read_pictures(
     if n_nameless and has_id.any():
         notes.add(f"{table}: {n_nameless} of its {len(rows)} rows have no id and are left out")
         named, rows = named[has_id], rows[has_id]
-    matched = _match_rows(named, rows, list(headings), files, images, table)
+    matched = _match_rows(named, rows, [*headings, *others], files, images, table)
     return replace(
         matched,
+        targets=tuple(headings),
+        others=tuple(others),
         n_rows=matched.n_rows + (n_nameless if has_id.any() else 0),
         rows_without_picture=(*matched.rows_without_picture, *[""] * n_nameless),
     )
@@ -294,6 +302,20 @@ def _add_targets(
         named[target] = to_numbers(labels[heading], target, table, notes, sheet.separator)
         check_range(named.set_index("chip_id")[target], target, heading, table)
     say_headings(headings, notes)
+
+
+def _read_others(
+    rows: pd.DataFrame, targets: list[str], sheet: Sheet
+) -> dict[str, pd.Series[float]]:
+    """Read the domains that a table has beside its targets, as far as they are numbers."""
+    found = {name: find_target(list(rows.columns), name) for name in DOMAINS if name not in targets}
+    read = {
+        name: parse_numbers(rows[heading], "score", sheet.separator)
+        for name, heading in found.items()
+        if heading is not None
+    }
+    # Nobody asked for them: what cannot be read is no fault, and is not told.
+    return {name: numbers.series for name, numbers in read.items() if not numbers.fault}
 
 
 def _note_parts(rows: pd.DataFrame, headings: dict[str, str], table: Typed, notes: Notes) -> None:

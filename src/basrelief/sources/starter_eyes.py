@@ -23,13 +23,13 @@ from basrelief.eyes import (
 )
 from basrelief.sources.areas import find_area_vintage, list_names
 from basrelief.sources.coordinates import overlap
-from basrelief.sources.eye_tables import ENOUGH, find_score
+from basrelief.sources.eye_tables import ENOUGH
 from basrelief.sources.labels import find_label_vintage, find_numbers
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.lying import LabelTable, Lying
 from basrelief.sources.overlays import read_overlay_header
 from basrelief.sources.pairs import Pair
-from basrelief.sources.targets import TARGETS
+from basrelief.sources.targets import TARGETS, find_score
 from basrelief.sources.tiles import find_raster_files
 
 MOST_PHOTO_BANDS = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,10 @@ WGS84 = "EPSG:4326"
 
 TEXTS = ("author", "licence", "link")
 """Whose a picture is, on which terms, and where it was published."""
+
+FEW_SHARED = 5
+"""Pictures at one very place, on average, from which on places are rounded: a camera that turns
+takes four."""
 
 MANY_WRONG = 0.5
 """Share of impossible times from which they are taken for numbers of something else."""
@@ -71,6 +75,7 @@ def read_street(settings: Settings, notes: Notes) -> pd.DataFrame:
         )
     rows = _drop_repeats(rows, typed)
     rows = _keep_placed(rows, grades, typed, notes)
+    _note_shared_places(rows, typed, notes)
     rows["captured"] = _check_times(rows["captured"], typed, notes)
     return rows.sort_index()
 
@@ -152,8 +157,11 @@ def _tabulate(listed: Listed, files: dict[str, Path], typed: Typed, notes: Notes
 
 
 def _tidy_id(cell: object) -> str:
-    """Write an id as files are called: a spreadsheet may have made a number of it."""
+    """Write an id as files are called: it may be a picture's name, or a spreadsheet's number."""
     text = str(cell).strip()
+    if text.lower().endswith(PICTURE_SUFFIXES):
+        # Where it was kept elsewhere says nothing here; of two of one name the table is refused.
+        return PureWindowsPath(text).stem
     return text.removesuffix(".0") if text.removesuffix(".0").isdigit() else text
 
 
@@ -211,6 +219,17 @@ def _keep_placed(
     if not (is_placed & ~is_rough).any():
         raise InputError(f"{typed}: every place is known to 1 km alone, which no area is told by.")
     return rows[is_placed & ~is_rough].copy()
+
+
+def _note_shared_places(rows: pd.DataFrame, typed: Typed, notes: Notes) -> None:
+    """Note where so many pictures share a place that it was rounded, or is of a whole square."""
+    n_places = len(rows[["x", "y"]].drop_duplicates())
+    if len(rows) > FEW_SHARED * n_places:
+        notes.add(
+            f"{typed}: its {len(rows)} pictures were taken at {n_places} "
+            f"place{'s' * (n_places > 1)} alone: if they are rounded, or of whole squares, a "
+            "picture may show another area than the one that it is counted in"
+        )
 
 
 def _mark_rough(rows: pd.DataFrame, grades: dict[str, str]) -> pd.Series[bool]:

@@ -190,8 +190,13 @@ def _read_json(path: Path, where: str) -> Listed:
         return Listed([])
     columns = find_headings(names)
     check_headings(columns, names, where)
-    rows = [{key: row.get(name) for key, name in columns.items()} for row in flat]
+    rows = [{key: _as_cell(row.get(name)) for key, name in columns.items()} for row in flat]
     return Listed(rows, service=_find_service(names))
+
+
+def _as_cell(value: Any) -> Any:
+    """Take a value of JSON for a cell of a table: of a list its text, which is no number there."""
+    return str(value) if isinstance(value, list) else value
 
 
 def _find_list(found: Any) -> list[dict[str, Any]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -39,6 +40,9 @@ FEW = 5
 
 MAX_LINE = 100
 """Letters of a line that says where targets are taken from."""
+
+OLD_NAMES = {"barriers": "housing_and_access", "living_environment": "environment"}
+"""What tables of early releases call a domain that has another name since."""
 
 
 def find_target(columns: Sequence[str], target: str) -> str | None:
@@ -214,3 +218,23 @@ def _find_look(known: pd.Series[float], high: float) -> str:
     if high == 1.0 and known.between(0, 100).all() and (known > high).mean() > 0.5:
         return "they look like percent. Give shares (0.05), or write them with % (5%)"
     return ""
+
+
+def find_score(columns: Sequence[str], target: str) -> str | None:
+    """Find a target's column in a release of an index; None where there is none.
+
+    Releases of before 2015 are headed otherwise by everybody who keeps them: the target's name and
+    "score" is taken too.
+
+    Examples
+    --------
+    >>> find_score(["Income_rank", "Income_score"], "income")
+    'Income_score'
+    """
+    found = find_target(columns, target)
+    if found is not None:
+        return found
+    # Whole: a rank, or a decile of a score, is none.
+    names = "|".join(filter(None, (target, OLD_NAMES.get(target))))
+    pattern = re.compile(rf"(?:{names})_scores?", re.IGNORECASE)
+    return next((c for c in columns if pattern.fullmatch(re.sub(r"[\s-]+", "_", c))), None)

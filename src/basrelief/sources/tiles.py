@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -12,10 +9,7 @@ from typing import Any
 
 import rasterio
 from pyproj import CRS
-from pyproj.exceptions import CRSError
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from basrelief.config import InputError
 from basrelief.grid import Grid
@@ -23,7 +17,6 @@ from basrelief.sources.archives import list_members
 from basrelief.sources.ascii_grids import find_header_fault
 from basrelief.sources.coordinates import find_vertical_axis, flatten_crs
 from basrelief.sources.formats import (
-    OFFLINE,
     check_file,
     describe_stranger,
     find_raster_driver,
@@ -31,14 +24,11 @@ from basrelief.sources.formats import (
     read_head,
     refuse_odd_neighbours,
 )
+from basrelief.sources.gdal import BROKEN_RASTER, bounded_gdal, say_gdal_reason
 from basrelief.sources.inputs import expand_pattern, refuse_absent
 from basrelief.sources.plausible import METRES_A_UNIT
 from basrelief.sources.raster_places import find_move, find_place_fault
 from basrelief.typed import Typed
-
-# GDAL's own errors come through where rasterio asks for a header's words only when they are wanted.
-BROKEN_RASTER = (RasterioError, CPLE_BaseError, CRSError, MemoryError, ValueError)
-"""What rasterio and PROJ raise of a broken raster, depending on what the damage hits first."""
 
 UNIT_TOLERANCE = 0.01
 """Parts by which two words for one unit may differ: the feet in use do by a millionth."""
@@ -47,10 +37,6 @@ RASTER_SUFFIXES = (".asc", ".tif", ".tiff", ".img")
 
 GRID_TOLERANCE = 0.01
 """Largest shift between the grids of two tiles, in cells."""
-
-# GDAL's own default is a twentieth of the machine's memory, whatever else runs there.
-CACHE_BYTES = 256 * 2**20
-"""Bound on what GDAL keeps of the tiles in memory."""
 
 
 @dataclass(frozen=True)
@@ -101,26 +87,6 @@ class Tile:
     def cells(self) -> Grid:
         """The cells that the file has."""
         return self.own_grid or self.grid
-
-
-@contextmanager
-def bounded_gdal() -> Iterator[None]:
-    """Bound GDAL's memory, and read ASCII grids as floats even where they start with -9999."""
-    with (
-        # In bytes: rasterio does not read small numbers as megabytes, as GDAL itself does.
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, AAIGRID_DATATYPE="Float32", **OFFLINE),
-        warnings.catch_warnings(),
-    ):
-        # A raster without a place is refused in a line of our own.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
-
-
-def say_gdal_reason(error: BaseException, path: str, name: str) -> str:
-    """Say GDAL's own first reason, with the file as the user knows it."""
-    # GDAL's sentence is the cause; rasterio's own only points at it.
-    text = " ".join(str(error.__cause__ or error).split())
-    return text.replace(f"'{path}' ", "").replace(path, name).rstrip(".")
 
 
 def find_tiles(typed: Typed) -> tuple[Tile, ...]:

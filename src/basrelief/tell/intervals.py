@@ -86,7 +86,7 @@ def say_intervals(records: Iterable[Record]) -> str:
         )
     if "drawn_in" in kinds:
         sentences.append(
-            "Where LIDAR is told from chance, the lower end is the gain from which chance could "
+            "Where a gain is told from chance, the lower end is the gain from which chance could "
             "just reach the one observed: marked 80 to 96%, such ranges held what is to be "
             "expected so often on simulated labels of 99 areas, of which LIDAR knew a part."
         )

@@ -17,6 +17,7 @@ TARGET_NAMES = {
     "barriers": "barriers to housing and services",
     "idaci": "income deprivation among children",
     "idaopi": "income deprivation among older people",
+    "anti_social_behaviour": "anti-social behaviour",
 }
 
 
@@ -208,7 +209,7 @@ def name_report(targets: Sequence[str], source: str = "LIDAR") -> str:
 
 
 def name_source(has_ground: bool) -> str:
-    """Name what a run learnt from, in its title."""
+    """Name what a run learnt from, in its title and in sentences on all that it asked."""
     return "LIDAR" if has_ground else "tables by area"
 
 

@@ -7,12 +7,18 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from basrelief.sources.fetch.client import Client
+from basrelief.sources.fetch.indices import list_editions
 
 SERVICES = Path(__file__).parent / "services"
+# The gazetteer has nothing to tell of a town that is made up, and is asked where labels are.
+OF_LABELS = ("assets.publishing.service.gov.uk", "www.gov.uk", "www.arcgis.com")
 
 
 @pytest.fixture
@@ -31,6 +37,33 @@ def start() -> Iterator[Callable[..., str]]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def testham(start: Callable[..., str], tmp_path: Path) -> str:
+    """The town of Testham at services of tests: what the environment says of them."""
+    site = tmp_path / "site"
+    _publish_labels(site)
+    geography, lidar = start("geography"), start("lidar", "also=TQ08SW")
+    mirrors = dict.fromkeys(OF_LABELS, start("folder", str(site)))
+    mirrors["services1.arcgis.com"] = f"{geography}/plain"
+    mirrors["environment.data.gov.uk"] = f"{lidar}/environment"
+    return " ".join(f"{host}={address}" for host, address in mirrors.items())
+
+
+def _publish_labels(site: Path) -> None:
+    """The index for as many areas as there are, those of the town among them."""
+    edition = next(each for each in list_editions() if (each.name, each.year) == ("IoD", 2025))
+    rng = np.random.default_rng(0)
+    codes = [f"E010{k:05d}" for k in range(edition.n_areas)]
+    table = pd.DataFrame({"LSOA code (2021)": codes})
+    table["Local Authority District code (2024)"] = "E09000001"
+    table["Index of Multiple Deprivation (IMD) Score"] = rng.uniform(1, 80, len(codes)).round(3)
+    table["Crime Score"] = rng.normal(size=len(codes)).round(3)
+    table["Total population: mid 2022 (excluding prisoners)"] = 1500
+    path = site / urlsplit(edition.url).path.lstrip("/")
+    path.parent.mkdir(parents=True)
+    table.to_csv(path, index=False)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +18,7 @@ from basrelief.sources.fetch.client import (
     ServiceError,
     read_mirrors,
 )
-from basrelief.sources.fetch.downloads import download, read_kept
+from basrelief.sources.fetch.downloads import LEFT_S, download, read_kept, tidy_cache
 
 # As the service makes them.
 BODY = random.Random(1).randbytes(300_000)
@@ -220,3 +222,23 @@ def test_mirrors_keep_the_rest_of_an_address(files: str, make_client: Make) -> N
     assert asked(client, files)[-1]["path"] == "/echo/x/y?z=1"
     with pytest.raises(InputError, match=r"'a\.example' is not host=address"):
         read_mirrors({"BASRELIEF_MIRRORS": "a.example"})
+
+
+def test_a_cache_keeps_no_half_of_a_file_that_nobody_goes_on_with(
+    files: str, make_client: Make
+) -> None:
+    client = make_client()
+    found = download(client, f"{files}/plain/file", "host/file.tif")
+    old, new, own = (
+        found.with_name(name)
+        for name in (".file.11335f90.part.tif", ".file.848c616e.part.tif", "mine.part")
+    )
+    for path in (old, new, own):
+        path.write_bytes(b"half")
+    long_ago = time.time() - LEFT_S - 1
+    for path in (old, own):
+        os.utime(path, (long_ago, long_ago))
+    held = tidy_cache(client.cache)
+    # Another command may be writing the new one; and what we did not write is not ours.
+    assert [path.exists() for path in (old, new, own)] == [False, True, True]
+    assert held == sum(path.stat().st_size for path in client.cache.rglob("*") if path.is_file())

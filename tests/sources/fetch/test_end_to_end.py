@@ -7,52 +7,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("basrelief.sources.fetch.england", reason="the services' own parts are absent")
-
-from basrelief.sources.fetch.indices import list_editions
-
-SERVICES = Path(__file__).parent / "services"
-OF_LABELS = ("assets.publishing.service.gov.uk", "www.gov.uk")
-
-
-def publish_labels(site: Path) -> None:
-    """The index for as many areas as there are, those of the town among them."""
-    edition = next(each for each in list_editions() if (each.name, each.year) == ("IoD", 2025))
-    rng = np.random.default_rng(0)
-    codes = [f"E010{k:05d}" for k in range(edition.n_areas)]
-    table = pd.DataFrame({"LSOA code (2021)": codes})
-    table["Local Authority District code (2024)"] = "E09000001"
-    table["Index of Multiple Deprivation (IMD) Score"] = rng.uniform(1, 80, len(codes)).round(3)
-    table["Crime Score"] = rng.normal(size=len(codes)).round(3)
-    table["Total population: mid 2022 (excluding prisoners)"] = 1500
-    path = site / urlsplit(edition.url).path.lstrip("/")
-    path.parent.mkdir(parents=True)
-    table.to_csv(path, index=False)
+from basrelief.sources.fetch.client import MIRRORS
 
 
 @pytest.mark.slow
 def test_a_town_is_fetched_by_its_name_checked_and_reported(
-    start: Callable[..., str],
+    testham: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     run_command: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if "also" not in (SERVICES / "lidar.py").read_text():
-        pytest.skip("the service of LIDAR has no ground where the town is")
-    publish_labels(tmp_path / "site")
-    labels, geography = start("folder", str(tmp_path / "site")), start("geography")
-    lidar = start("lidar", "also=TQ08SW")
-    mirrors = dict.fromkeys(OF_LABELS, labels)
-    mirrors["services1.arcgis.com"] = f"{geography}/plain"
-    mirrors["environment.data.gov.uk"] = f"{lidar}/environment"
-    monkeypatch.setenv("BASRELIEF_MIRRORS", " ".join(f"{k}={v}" for k, v in mirrors.items()))
+    monkeypatch.setenv(MIRRORS, testham)
     out, cache = tmp_path / "out", str(tmp_path / "cache")
     assert run_command("fetch", "--place", "Testham", "--out", str(out), "--cache", cache) == 0
     credits = json.loads((out / "credits.json").read_text())

@@ -15,6 +15,7 @@ from shapely.geometry import MultiPolygon, Polygon, box
 
 from basrelief.chips.describe import draw_daily_crimes, draw_histogram
 from basrelief.drawing import MAX_SHAPES
+from basrelief.learn.curves import draw_curves
 from basrelief.style import THEME
 from basrelief.tell.maps import polygons
 from basrelief.tell.page import drawn_maps, figures
@@ -54,7 +55,7 @@ def draw_all() -> dict[str, str]:
     areas, values = make_areas(), pd.Series([1.0, 2.0], index=["E01", "E02"])
     return {
         "histogram": draw_histogram(np.array([1.0, 2.0, np.nan]), "crime", "areas", "histogram"),
-        "curves": figures.draw_curves(make_history(4), "curves"),
+        "curves": draw_curves(make_history(4), "curves"),
         "moves": figures.draw_moves(make_moves(), "moves"),
         "scatter": figures.draw_scatter(make_tested(20), "crime", "scatter"),
         "map": drawn_maps.draw_map(areas, values, drawn_maps.Scale("crime", 0.0, 3.0), "map"),
@@ -110,7 +111,7 @@ def test_many_points_become_one_picture() -> None:
 
 
 def test_one_epoch_can_be_seen() -> None:
-    assert "<use" in figures.draw_curves(make_history(1), "one epoch")
+    assert "<use" in draw_curves(make_history(1), "one epoch")
 
 
 def test_equal_values_can_be_drawn() -> None:

@@ -157,3 +157,53 @@ def test_the_summary_holds_the_judged_figures(
     assert "Of 1 gain that could be claimed for LIDAR, 1 survives chance." in said
     assert "held 80%" in said
     assert "crime (3 of 4)" in said
+
+
+# The analyst's five tasks, by keyboard alone; the search is one of those above.
+
+
+def tab_to(page: Any, wanted: str) -> None:
+    """Press Tab until what is wanted has the focus; fail where it never does."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            assert page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"no way to {wanted} by Tab")
+
+
+def test_the_evidence_is_reached_by_keyboard(page: Any) -> None:
+    tab_to(page, "nav .group a[href='#part-evidence']")
+    page.keyboard.press("Enter")
+    assert "results" in list_shown(page)
+    assert "verdict" not in list_shown(page)
+
+
+def test_a_fold_opens_by_keyboard(page: Any) -> None:
+    page.goto(f"{page.url.partition('#')[0]}#part-data")
+    tab_to(page, "#data summary")
+    page.keyboard.press("Enter")
+    assert page.locator("#data details[open]").count() == 1
+
+
+def test_score_and_interval_are_read_off_the_map_by_keyboard(no_webgl: Any, town_run: Run) -> None:
+    page = no_webgl.new_page()
+    page.goto(town_run.report.as_uri())
+    tab_to(page, "nav .group a[href='#part-map']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#map-view[data-idle]", state="attached", timeout=60_000)
+    tab_to(page, "#map-target")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#map-says").inner_text().lower().startswith("barriers")
+    name = page.evaluate(
+        "(() => { const read = id => JSON.parse(document.getElementById(id).textContent);"
+        "const row = read('map-layers')[1].low.findIndex(low => low !== null);"
+        "return read('map-areas').features[row].properties.area_id; })()"
+    )
+    tab_to(page, "input[name=area]")
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    said = page.get_by_role("status").inner_text()
+    assert name in said
+    assert re.search(r"80% interval \S+ to \S+\)", said)
+    page.close()

@@ -213,6 +213,11 @@ def test_a_probability_near_its_prior_tells_nothing() -> None:
     )
 
 
+def test_eyes_of_a_plural_name_say_something() -> None:
+    (said,) = parts.say_posterior({"street pictures": 0.97}, "the others and place", "say")
+    assert "97% likely that street pictures say something beside the others and place" in said
+
+
 @pytest.mark.parametrize(
     ("beats", "interval", "told"),
     [(True, "refitted", True), (False, "refitted", False), (True, "resampled", False)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 import requests
 
 from basrelief.hashes import hash_file
+from basrelief.marks import sweep_parts
 from basrelief.run import Record, read_record, replacing, write_json
 from basrelief.sources.fetch.answers import N_TRIES, Identity, as_is, identify, read_start
 from basrelief.sources.fetch.client import Client, ServiceError, name_host
@@ -20,6 +22,10 @@ PIECE_BYTES = 2**16
 
 PROGRESS_BYTES = 2**20
 """What has to come between two cuts, for the tries to begin anew."""
+
+
+LEFT_S = 24 * 3600.0
+"""After so long a half of a file is nobody's: nothing is waited for a tenth of it."""
 
 
 class _BrokenError(Exception):
@@ -140,6 +146,20 @@ def _go_on(
     if now.total is not None and not now.is_packed and part.stat().st_size != now.total:
         raise _BrokenError(None)
     return now
+
+
+def tidy_cache(cache: Path) -> int:
+    """Remove halves of files that killed commands left in a cache; give what it holds, in bytes.
+
+    Others may fetch into it, or remove from it, meanwhile.
+    """
+    # By their age: whose they are, nothing says, and the one that was killed may be far away.
+    sweep_parts(cache, unless_within_s=LEFT_S)
+    n_bytes = 0
+    for path in cache.rglob("*"):
+        with suppress(FileNotFoundError):
+            n_bytes += path.stat().st_size if path.is_file() else 0
+    return n_bytes
 
 
 def read_kept(path: Path) -> Record:

@@ -18,6 +18,7 @@ from basrelief.grid import Bounds
 from basrelief.sources.archives import BROKEN
 from basrelief.sources.coordinates import format_bounds, is_same_crs, name_crs
 from basrelief.sources.fetch.client import ServiceError
+from basrelief.sources.gdal import BROKEN_RASTER, bounded_gdal
 from basrelief.sources.national_grid import (
     EPSG,
     NATIONAL_GRID,
@@ -27,7 +28,7 @@ from basrelief.sources.national_grid import (
 )
 from basrelief.sources.plausible import IMPOSSIBLE
 from basrelief.sources.products import Product
-from basrelief.sources.tiles import BROKEN_RASTER, Tile, bounded_gdal, find_tiles
+from basrelief.sources.tiles import Tile, find_tiles
 from basrelief.typed import Typed
 
 MARGIN_M = 20.0

@@ -25,9 +25,10 @@ from basrelief.sources.fetch.client import Client, ServiceError
 from basrelief.sources.fetch.downloads import download
 from basrelief.sources.fetch.heights import FOLDERS
 from basrelief.sources.fetch.offers import Offer
+from basrelief.sources.gdal import BROKEN_RASTER, bounded_gdal
 from basrelief.sources.national_grid import NATIONAL_GRID, locate_square, read_square
 from basrelief.sources.products import Product
-from basrelief.sources.tiles import BROKEN_RASTER, GRID_TOLERANCE, Tile, bounded_gdal, find_tiles
+from basrelief.sources.tiles import GRID_TOLERANCE, Tile, find_tiles
 from basrelief.sources.wales import NATURAL_RESOURCES_WALES
 from basrelief.typed import Typed
 

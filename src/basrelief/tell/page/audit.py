@@ -19,6 +19,7 @@ from basrelief.tell.words import (
     is_lidar_alone,
     list_apart,
     name_recipe,
+    name_source,
     name_target,
     open_sentence,
     say_apart,
@@ -46,10 +47,12 @@ def gather(facts: Facts) -> dict[str, Any]:
         for scheme in facts.schemes
     ]
     # Many are folded behind the first: the table says the same.
-    sentences = say_audit(audit, facts.judged.comparisons)
+    eye = name_source(facts.has_ground)
+    sentences = say_audit(audit, facts.judged.comparisons, eye)
     n_first = len(sentences) if len(sentences) <= MANY_SENTENCES else 1
     return {
         "first": sentences[:n_first],
+        "eye": eye,
         "others": sentences[n_first:],
         "schemes": schemes,
         "same_label": audit["same_label"],
@@ -111,8 +114,13 @@ def tint(skill: float | None) -> int:
     return 0 if skill is None else round(STRONGEST * min(1.0, abs(skill)))
 
 
-def say_audit(audit: Record, comparisons: Sequence[Record] = ()) -> list[str]:
+def say_audit(audit: Record, comparisons: Sequence[Record] = (), eye: str = "LIDAR") -> list[str]:
     """Say what the audit found, from ``evaluate/audit.json`` and ``evaluate/comparisons.json``.
+
+    Parameters
+    ----------
+    eye
+        What sentences call that which is asked beside place.
 
     Returns
     -------
@@ -124,7 +132,7 @@ def say_audit(audit: Record, comparisons: Sequence[Record] = ()) -> list[str]:
     if "random" in audit["same_label"]:
         sentences.append(_say_shared(audit["same_label"]["random"], audit["same_area"]["random"]))
     sentences += [
-        _say_place(record) for record in audit["place_alone"] if list_scored_schemes(record)
+        _say_place(record, eye) for record in audit["place_alone"] if list_scored_schemes(record)
     ]
     return sentences + [_say_recipe(record, comparisons) for record in audit["recipes"]]
 
@@ -137,19 +145,19 @@ def _say_shared(same_label: float, same_area: float | None) -> str:
     return f"{sentence} of a training chip: a skill there says little about ground never seen."
 
 
-def _say_place(record: Record) -> str:
-    """Say how far coordinates alone go for one target."""
+def _say_place(record: Record, eye: str) -> str:
+    """Say how far coordinates alone go for one target, beside what else is asked."""
     known, good = list_scored_schemes(record), record["good"]
     name = name_target(record["target"])
     sentence = (
-        f"{open_sentence(name)}: place alone, without any LIDAR, has skill "
+        f"{open_sentence(name)}: place alone, without any {eye}, has skill "
         f"{_list_skills(record, known)}."
     )
     if not good:
         return f"{sentence} That knowing where an area lies helps cannot be told."
     where = f"with {_list_schemes(good)}" if len(good) < len(known) else "under every scheme"
     return (
-        f"{sentence} It looks good {where}: a skill of LIDAR there has to be held against it, and "
+        f"{sentence} It looks good {where}: a skill of {eye} there has to be held against it, and "
         "not against 0."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from basrelief.run import Record
 from basrelief.sources.flights import FLIGHTS
 from basrelief.tell.facts import Facts, Panel
 from basrelief.tell.page import drawn_maps
+from basrelief.tell.page.looks import embed_picture
 from basrelief.tell.words import count, format_number, join_words, name_target
 
 COUNT_NAMES = {
@@ -62,6 +64,8 @@ def gather(facts: Facts) -> dict[str, Any]:
         "notes": described.notes,
         "columns": [COLUMN_NAMES.get(column, column) for column in summary.columns],
         "summary": list_summary(summary),
+        "removal": _list_removal(described.removal),
+        "one_band": _show_one_band(described.one_band),
     }
 
 
@@ -196,6 +200,26 @@ def list_summary(summary: pd.DataFrame) -> list[tuple[str, Sequence[float]]]:
     return [(name_target(str(target)), list(row)) for target, row in summary.iterrows()]
 
 
+def _list_removal(removal: pd.DataFrame | None) -> list[tuple[str, str, list[float]]]:
+    """List each score over all pictures and over those kept, by its name."""
+    if removal is None:
+        return []
+    names = [name_target(str(target)) for target in removal["target"]]
+    values = removal.drop(columns=["target", "rows"]).to_numpy(np.float64).tolist()
+    return list(zip(names, removal["rows"].astype(str), values, strict=True))
+
+
+def _show_one_band(path: Path | None) -> Panel | None:
+    """Show a picture beside its brightness alone; None of rasters, whose heights are one band."""
+    if path is None:
+        return None
+    caption = (
+        "The first picture as it was given (left), and its brightness alone, as one band in a "
+        "colour map (right): dark blue is dark, yellow is bright, and grey lies between."
+    )
+    return Panel(embed_picture(path, caption), caption)
+
+
 def _draw_areas(facts: Facts) -> list[Panel]:
     """Draw which areas count, or which are shown; nothing of pictures, whose place is unknown."""
     if not facts.samples.has_places:
@@ -221,7 +245,10 @@ def _draw_scores(facts: Facts) -> list[Panel]:
             f"Histogram of {name_target(target)} over {np.isfinite(values).sum()} {unit}: from "
             f"{format_number(low)} to {format_number(high)}, mean {format_number(mean)}."
         )
-        caption = f"{name_target(target).capitalize()}: how many {unit} have which score."
+        caption = (
+            f"{name_target(target).capitalize()}: how many {unit} have which score, and a density "
+            "by Gaussian kernels."
+        )
         panels.append(Panel(draw_histogram(values, name_target(target), unit, alt), caption))
     return panels
 

@@ -10,7 +10,7 @@ from basrelief.judge.yardsticks import MEAN
 from basrelief.learn.knowledge import HEIGHTS, find_eyes, order_codes
 from basrelief.run import Record
 from basrelief.tell.facts import Facts, select
-from basrelief.tell.gains import find_whole, name_sets, say_difference, word_eye
+from basrelief.tell.gains import PLURAL, find_whole, name_sets, say_difference, word_eye
 from basrelief.tell.intervals import say_intervals
 from basrelief.tell.page.chart import Chart, Statement, show_skills
 from basrelief.tell.page.parts import find_means, list_scores, say_posterior, show_together
@@ -167,7 +167,9 @@ def _say_evidence(facts: Facts, whole: str, over: dict[str, Record], key: dict[s
             is_told = twin in over and tell_comparison(over[twin]) == "better"
             share = record["members"].get(names.get(eye, ""))
             if is_told and share is not None and record["weighed_by"] == "posterior":
-                sentences += say_posterior({name_known([eye]): share}, "the others and place")
+                says = "say" if eye in PLURAL else "says"
+                likely = {name_known([eye]): share}
+                sentences += say_posterior(likely, "the others and place", says)
     return " ".join(sentences)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ KINDS = {
 }
 
 
+SHARED = {"most": "Observed highest", "least": "Observed lowest"}
+"""The kinds that every network of a scheme has the same chips of."""
+
+
 def gather(facts: Facts) -> dict[str, Any] | None:
     """Gather the heat maps of each network, by target and kind; None where there are none."""
     groups: dict[tuple[str, str], list[HeatPicture]] = {}
@@ -32,11 +37,34 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         return None
     # Beside each: a network that fails lights up as brightly as one that works.
     return {
+        "beside": _show_beside(facts.heat),
         "gallery": [
             _show_group(group) | {"doubt": say_doubt(facts, recipe, [target])}
             for (recipe, target), group in groups.items()
-        ]
+        ],
     }
+
+
+def _show_beside(heat: Sequence[HeatPicture]) -> list[dict[str, Any]]:
+    """Gather, target by target, the same chips under the heat of every network; side by side.
+
+    None where one network alone was shown them, or they were tested on chips of their own.
+    """
+    found = []
+    for target in dict.fromkeys(each.record["target"] for each in heat):
+        shared: dict[tuple[str, str], list[HeatPicture]] = {}
+        for each in heat:
+            record = each.record
+            if record["target"] == target and record["kind"] in SHARED:
+                shared.setdefault((record["kind"], record["chip_id"]), []).append(each)
+        rows = [
+            (SHARED[kind], chip_id, [_show_heat(each, names=True) for each in several])
+            for (kind, chip_id), several in shared.items()
+            if len(several) > 1
+        ]
+        if rows:
+            found.append({"target": target, "rows": rows})
+    return found
 
 
 def _show_group(group: list[HeatPicture]) -> dict[str, Any]:
@@ -49,7 +77,8 @@ def _show_group(group: list[HeatPicture]) -> dict[str, Any]:
     return about | {"kinds": [(title, panels) for title, panels in by_kind if panels]}
 
 
-def _show_heat(heat: HeatPicture) -> Panel:
+def _show_heat(heat: HeatPicture, *, names: bool = False) -> Panel:
+    """Show a chip under its heat; ``names`` where several recipes stand side by side."""
     record = heat.record
     shares = (
         f"{record['share_positive']:.0%} of the heat raises the prediction, "
@@ -57,6 +86,10 @@ def _show_heat(heat: HeatPicture) -> Panel:
     )
     named = _name_chip(record)
     alt = f"Chip {named}. Left the chip, right the same in grey under its heat: {shares}"
+    if names:
+        recipe = record["recipe"]
+        told = f"{recipe}: predicted\u00a0{format_number(record['y_pred'])}"
+        return Panel(embed_picture(heat.picture, f"{recipe}. {alt}"), told)
     return Panel(embed_picture(heat.picture, alt), named)
 
 

@@ -1,3 +1,12 @@
+// What an eye, place or district adds to every area, as a layer of the map by its name.
+const showEye = (name) => ({
+  name: `what ${name} adds`,
+  values: ({ eyes, predicted }) => eyes?.added[eyes.names.indexOf(name)] ?? predicted.map(() => null),
+  classes: "eyes",
+  blank: "not known",
+  note: "Orange: above the mean by what it adds. Purple: below. One scale for all that is added. Eyes that tell the same share what they tell.",
+});
+
 // What each eye, and where an area lies, add to the prediction of an area chosen on the map.
 const tellEyes = (eyes, row, element) => {
   "use strict";

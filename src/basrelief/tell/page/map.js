@@ -6,6 +6,7 @@
   const { find, view, areas, layers, rows, colourNamed, NONE, subtract, classOf, write, element, swatch } = mapDrawing;
   const controls = view.querySelector("form");
   const APPLIES = { breaks: [0.5], colours: [colourNamed("outside"), colourNamed("inside")], labels: ["outside: unlike anything in training", "inside"] };
+  const UNKNOWN = { breaks: [], colours: [NONE], labels: ["known"] };
 
   const KINDS = {
     predicted: { name: "predicted", values: (layer) => layer.predicted, classes: "scores", blank: "not predicted" },
@@ -20,8 +21,8 @@
   function read() {
     const asked = new FormData(controls);
     const layer = layers[Number(asked.get("target"))];
-    const kind = KINDS[asked.get("layer")];
-    const classes = kind.classes ? layer[kind.classes] : APPLIES;
+    const kind = KINDS[asked.get("layer")] ?? showEye(asked.get("layer"));
+    const classes = kind.classes ? layer[kind.classes] ?? UNKNOWN : APPLIES;
     const found = kind.values(layer).map((value) => classOf(value, classes.breaks));
     const overlay = asked.get("overlay") ? layer.overlay : null;
     const opacity = Number(asked.get("opacity") ?? 0) / 100;

@@ -7,6 +7,7 @@ import numpy as np
 from basrelief.run import Record
 from basrelief.tell.facts import Facts
 from basrelief.tell.gains import find_whole, read_added
+from basrelief.tell.maps.classes import classify_residuals
 from basrelief.tell.maps.layers import MapLayer
 from basrelief.tell.words import name_known
 
@@ -17,8 +18,8 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
     Returns
     -------
     None where LIDAR is the only eye; else ``recipe``, ``names`` (of the
-    parts), ``places`` (decimal) and ``added``: of each part a list of the areas, null where
-    unknown.
+    parts), ``added``: of each part a list of the areas, null where unknown, and the classes in
+    which all parts are drawn, so that their colours can be compared.
     """
     added = read_added(facts, layer.target, layer.scheme)
     if added is None:
@@ -28,7 +29,7 @@ def show_eyes(facts: Facts, layer: MapLayer) -> Record | None:
     return {
         "recipe": find_whole(facts),
         "names": [name_known([str(part)]) for part in added],
-        "places": layer.classes.places,
+        **classify_residuals(added.to_numpy(np.float64).ravel(), layer.classes.places).describe(),
         "added": [
             [round(value, layer.classes.places) if np.isfinite(value) else None for value in values]
             for values in added.to_numpy().T

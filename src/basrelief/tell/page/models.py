@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from basrelief.learn.curves import draw_curves
+from basrelief.learn.layers import LAYERS
 from basrelief.learn.measures import MEASURES
 from basrelief.learn.recipe_files import format_recipe
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.training_recipes import KEEP_WORDS, Keep
-from basrelief.run import read_json
+from basrelief.run import Record, read_json
 from basrelief.tell.facts import Facts, Panel, read_trained, select
 from basrelief.tell.findings import STRICT_FIRST
-from basrelief.tell.page import figures
 from basrelief.tell.training import say_precision
 from basrelief.tell.words import count, format_number, open_sentence
 
@@ -26,7 +27,37 @@ def gather(facts: Facts) -> dict[str, Any]:
     shown = [_show_model(facts, name) for name in names]
     # Baselines have none of these, and nothing that could be told.
     contents = ("about", "recipe", "panels")
-    return {"models": [model for model in shown if any(model[key] for key in contents)]}
+    models = [model for model in shown if any(model[key] for key in contents)]
+    return {"models": models, "errors": list_errors(facts)}
+
+
+def list_errors(facts: Facts) -> list[Record]:
+    """List the error of each network in training, in validation and on test chips, by scheme.
+
+    The first two are losses of the epoch whose weights are kept, as they were learnt: of one raw
+    target that is its mean squared error, and otherwise one of standardised scores.
+    """
+    found = []
+    for record in select(facts.scores, unit="chip"):
+        path = facts.run.models / facts.find_code(record["recipe"]) / record["scheme"] / "0-0"
+        # Baselines are scored by chip too, and never trained so.
+        if not (path / "history.csv").exists():
+            continue
+        epochs = pd.read_csv(path / "history.csv").set_index("epoch")
+        kept = epochs.loc[read_json(path / "finished.json")["kept_epoch"]]
+        losses = {"training": float(kept["loss"]), "validation": float(kept["val_loss"])}
+        found.append(record | losses)
+    return found
+
+
+def _list_layers(path: Path) -> list[Record]:
+    """List the layers of a network, and their sum; none of one trained before they were told."""
+    if not path.exists():
+        return []
+    layers = pd.read_csv(path, dtype={"layer": str})
+    total = {"layer": "all", "kind": count(len(layers), "layer")}
+    sums = {name: int(layers[name].sum()) for name in ("weights", "trainable")}
+    return [*layers.to_dict("records"), total | sums]  # type: ignore[list-item]
 
 
 def _show_model(facts: Facts, name: str) -> dict[str, Any]:
@@ -46,6 +77,7 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
             if isinstance(recipe, NetworkRecipe)
             and (path := facts.run.models / code / scheme / "0-0" / "history.csv").exists()
         ],
+        "layers": _list_layers(facts.run.models / code / "final" / LAYERS),
         "measures": MEASURES if isinstance(recipe, StatisticsRecipe) else (),
     }
 
@@ -60,4 +92,4 @@ def _draw_history(name: str, scheme: str, path: Path, keep: Keep) -> Panel:
         f"The weights are those of epoch {kept}, {KEEP_WORDS[keep]}."
     )
     alt = f"Learning curves of {name}, scheme {scheme}: {caption}"
-    return Panel(figures.draw_curves(history, alt), f"Scheme {scheme}: {caption}")
+    return Panel(draw_curves(history, alt), f"Scheme {scheme}: {caption}")

@@ -179,11 +179,16 @@ def say_kept(record: Record | None, joins_place: bool, adds: bool = False) -> st
     return f"Inner folds kept {kept}{rest}."
 
 
-def say_posterior(members: dict[str, float], beside: str = "place") -> Iterator[str]:
-    """Say of each feature set how likely it says something; it was one half before any label."""
+def say_posterior(
+    members: dict[str, float], beside: str = "place", says: str = "says"
+) -> Iterator[str]:
+    """Say of each feature set how likely it says something; it was one half before any label.
+
+    ``says`` is the verb behind its name, which may be in the plural.
+    """
     for name, share in members.items():
         is_lidar = len(members) == 1 and beside == "place"
-        who = "LIDAR says something" if is_lidar else f"{name} says something"
+        who = "LIDAR says something" if is_lidar else f"{name} {says} something"
         if UNTOLD[0] <= share <= UNTOLD[1]:
             yield f"The labels learnt from do not tell whether {who} beside {beside}."
             continue

@@ -25,6 +25,7 @@ from basrelief.tell.words import (
     list_apart,
     name_apart,
     name_scheme,
+    name_source,
     name_target,
     open_sentence,
 )
@@ -44,6 +45,7 @@ def gather(facts: Facts) -> dict[str, Any]:
     # The page shows the first scheme and folds the others.
     schemes = sorted(facts.schemes, key=lambda scheme: scheme != facts.shown_scheme)
     return {
+        "eye": name_source(facts.has_ground),
         "results": [_show_target(facts, target, schemes) for target in facts.samples.targets],
         "intervals": say_intervals(facts.scores),
         # Without a claim its section is left out, and nothing may lead there.

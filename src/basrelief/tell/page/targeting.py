@@ -13,6 +13,7 @@ from basrelief.tell.words import (
     format_percent,
     name_recipe,
     name_scheme,
+    name_source,
     name_target,
 )
 
@@ -38,6 +39,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     lists = [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()]
     failing = facts.find_failing()
     return {
+        "eye": name_source(facts.has_ground),
         "charts": [
             {
                 "name": SHARE_NAMES.get(share, format_percent(share)),

@@ -57,9 +57,11 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     ]
     n_predicted = max(layer.n_predicted for layer in layers)
     told = {"map-ground.js": "ground", "map-eyes.js": "eyes"}
+    eyes: list[str] = next((layer["eyes"]["names"] for layer in shown if layer["eyes"]), [])
     extra = [script for script, key in told.items() if any(layer[key] for layer in shown)]
     return {
         "targets": [layer.name for layer in layers],
+        "eyes": eyes,
         "has_overlays": any(layer["overlay"] for layer in shown),
         "has_applicability": any(bool(layer.table["is_inside"].notna().any()) for layer in layers),
         "shown": say_shown(n_predicted, len(layers[0].table)),
