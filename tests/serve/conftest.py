@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -128,10 +128,10 @@ class Served:
         """Ask for a path exactly as it is given; ``_`` in names of headers stands for ``-``."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, headers=named)
-        found = connection.getresponse()
-        body = found.read()
-        connection.close()
+        with closing(connection):
+            connection.request(method, path, headers=named)
+            with connection.getresponse() as found:
+                body = found.read()
         return Answer(found.status, {k.lower(): v for k, v in found.getheaders()}, body)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from basrelief.run import Run, read_json
+from basrelief.config import InputError
+from basrelief.run import Run, read_json, write_json
+from basrelief.serve.editions import read_edition
 from basrelief.serve.keys import add_key
 
 Start = Callable[..., Any]
@@ -33,6 +35,17 @@ def test_no_path_leads_out_of_what_may_be_seen(path: str, public: Any, custodian
     assert public.ask(f"{FILES}/{path}").status in (400, 401, 404)
     # Not for the custodian either: there are files by name, and no paths.
     assert custodian.ask(f"{FILES}/{path}").status in (400, 404)
+
+
+def test_a_manifest_that_was_written_by_somebody_else_is_not_believed(
+    write_finished: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = write_finished(tmp_path / "town")
+    told = read_json(run.folder / "publish.json")
+    told["published"].append({"item": "chips/areas.parquet", "bytes": 1})
+    write_json(run.folder / "publish.json", told)
+    with pytest.raises(InputError, match=r"publish\.json: not as the report stage wrote it"):
+        read_edition("town", run.folder)
 
 
 def test_a_link_that_leads_out_of_the_run_is_not_followed(
@@ -146,8 +159,10 @@ def test_headers_without_end_are_not_read(public: Any) -> None:
 
 def test_a_page_of_others_reaches_this_machine_under_no_name_of_its_own(analyst: Any) -> None:
     """A name of others that leads to this machine would let their scripts read what it serves."""
-    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", ""):
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example"):
         assert analyst.ask("/", Host=host).status == 421
+    for host in ("", "a b", "localhost/x", "<script>"):
+        assert analyst.ask("/", Host=host).status == 400
     assert analyst.ask("/", Host="localhost:1").status == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from basrelief.serve.answers import JSON, answer, find_base, hash_answer, write_json
 from basrelief.serve.credits import credit
-from basrelief.serve.editions import Edition
+from basrelief.serve.editions import Edition, ReplacedError
 from basrelief.serve.features import (
     CRS84,
     SYSTEMS,
@@ -83,12 +84,12 @@ def get_collections(request: Request) -> Response:
     """List the collections that whoever asks may see."""
     refuse_unknown(request, ("f",))
     tier, base = person_of(request).tier, find_base(request)
-    shown = [
-        describe(request, read_collection(edition, name))
-        for edition in request.app.state.shelf
-        for name, needs in list_collections(edition).items()
-        if needs <= tier
-    ]
+    shown = []
+    for edition in request.app.state.shelf:
+        names = [name for name, needs in list_collections(edition).items() if needs <= tier]
+        # One run that is being replaced does not keep the others from being seen.
+        with suppress(ReplacedError):
+            shown += [describe(request, read_collection(edition, name)) for name in names]
     links = [{"rel": "self", "href": f"{base}/collections", "type": JSON}]
     told = {"links": links, "crs": list(SYSTEMS), "collections": shown}
     return answer(request, write_json(told), JSON, hash_runs(request, "collections"))

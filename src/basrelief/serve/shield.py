@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote
 
 from fastapi.responses import JSONResponse
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from basrelief.serve.people import Doorkeeper, UnknownError
 from basrelief.serve.records import Records
-from basrelief.serve.settings import ServeSettings
+from basrelief.serve.settings import LOOPBACK, ServeSettings
 from basrelief.serve.tiers import Person, Tier
 
 POSTED = ("/logout",)
@@ -78,8 +79,12 @@ class Shield:
             return _say(405, "Only questions are answered.", {"Allow": ", ".join(allowed)})
         if len(scope["query_string"]) > LONGEST:
             return _say(414, f"At most {LONGEST} letters can be asked.")
+        host = headers.get("host", "")
+        # Links begin with it.
+        if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,255}", host):
+            return _say(400, "Say in one Host header which server is asked.")
         # On one machine alone a page of somebody else must not reach it under its own name.
-        if self.settings.is_local and self.settings.url is None and not _is_local(headers):
+        if self.settings.is_local and self.settings.url is None and not _is_local(host):
             return _say(421, "This server is for this machine: ask for 127.0.0.1 or localhost.")
         try:
             scope["person"] = self.doorkeeper.recognise(scope)
@@ -140,8 +145,10 @@ def _behead(send: Send) -> Send:
     return headless
 
 
-def _is_local(headers: Headers) -> bool:
-    """Whether a request was sent to this machine under a name that is always its own."""
-    host = headers.get("host", "").rpartition(":")
-    name = host[0] if host[2].isdigit() and host[0] else headers.get("host", "")
-    return name.strip("[]").lower() in ("127.0.0.1", "::1", "localhost")
+def _is_local(host: str) -> bool:
+    """Whether a request was sent to this machine under a name that is always its own.
+
+    >>> [_is_local(host) for host in ("localhost:80", "[::1]", "127.0.0.1", "evil.example:80")]
+    [True, True, True, False]
+    """
+    return re.sub(r":\d+$", "", host).strip("[]").lower() in LOOPBACK
