@@ -230,10 +230,10 @@ def test_resnet50v2_follows_the_losses_of_keras(
     preprocess = keras.applications.resnet_v2.preprocess_input
     assert recipe.optimiser.warm_up_learning_rate == 1e-7
     theirs = []
-    for is_trained, steps, rate in (
+    for is_trained, numbers, rate in (
         (False, range(N_STEPS), 1e-7),
         (True, range(N_STEPS, 3 * N_STEPS), recipe.optimiser.learning_rate),
     ):
         base.trainable = is_trained
-        theirs += fit_theirs(keras, model, recorder, preprocess, steps, rate)
+        theirs += fit_theirs(keras, model, recorder, preprocess, numbers, rate)
     compare(recorder, tmp_path / "m", [*theirs, check_theirs(model, samples, preprocess)])
