@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from basrelief.config import InputError, Settings, load_settings
-from basrelief.judge.transfer import NewRasters, transfer_model
+from basrelief.config import Settings, load_settings
 from basrelief.marks import is_finished
 from basrelief.run import Run, read_json
 from basrelief.running import run_all
@@ -153,24 +152,6 @@ def test_pages_name_the_eye_and_whose_its_pictures_are(walked: tuple[Run, Settin
     roles = {each["role"] for each in read_json(run.folder / "inputs.json")}
     assert "street pictures and their tables" in roles
     assert "street pictures" in (run.folder / "model_card.md").read_text(encoding="utf-8")
-
-
-def test_a_model_that_looks_at_street_pictures_is_not_carried_elsewhere(
-    walked: tuple[Run, Settings], tmp_path: Path
-) -> None:
-    run, settings = walked
-    folder, out = settings.locate(""), Run(tmp_path / "out", quiet=True)
-    place = NewRasters(
-        str(folder / "lidar" / "DSM_*.tif"),
-        str(folder / "lidar" / "DTM_*.tif"),
-        None,
-        str(folder / "areas.gpkg"),
-        None,
-    )
-    with pytest.raises(InputError, match="'small-street': its model rests on street pictures"):
-        transfer_model(run, place, out, "small-street")
-    # At once: nothing was cut, and no folder made.
-    assert not out.folder.exists()
 
 
 def test_a_run_is_not_repeated_until_a_picture_changes(walked: tuple[Run, Settings]) -> None:

@@ -36,6 +36,10 @@ def predict(
     dtm: Annotated[str | None, typer.Option(metavar="GLOB", help="Terrain rasters.")] = None,
     photo: Annotated[str | None, typer.Option(metavar="GLOB", help="Photo from above.")] = None,
     embedding: Annotated[str | None, typer.Option(metavar="GLOB", help="Embeddings.")] = None,
+    street: Annotated[str | None, typer.Option(metavar="FOLDER", help="Street pictures.")] = None,
+    street_table: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where each street picture was taken.")
+    ] = None,
     crs: Annotated[str | None, typer.Option(help="CRS of rasters that carry none.")] = None,
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="Scores, to compare.")] = None,
     recipe: Annotated[str | None, typer.Option(help="By default the run's first.")] = None,
@@ -53,6 +57,9 @@ def predict(
     With tables by area: basrelief predict RUN --dsm "*.tif" --areas FILE --table census=FILE
     --out there
 
+    With street pictures: basrelief predict RUN --dsm "*.tif" --areas FILE --street FOLDER
+    --street-table FILE --out there
+
     By an exported model: basrelief predict --model FOLDER --dsm "*.tif" --areas FILE --out there
     """
     # Before networks' libraries are loaded, which takes longer than to be told.
@@ -62,14 +69,15 @@ def predict(
     from basrelief.tell.new_places import say_answer
 
     run, there = Run(folder, quiet), Run(out, quiet)
-    of_rasters = (dsm, areas, dtm, photo, embedding, crs, labels, label_column)
+    walked = _pair_street(street, street_table)
+    of_rasters = (dsm, areas, dtm, photo, embedding, walked, crs, labels, label_column)
     with saying_disk_is_full(f"--out {str(out)!r}", "in predict"):
         if dsm and areas and not images:
             given = {"photo": photo, "embedding": embedding}
             overlays = {name: typed for name, typed in given.items() if typed is not None}
             columns = (area_column, label_column)
             tables = _name_tables(table or [])
-            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays, tables)
+            place = NewRasters(dsm, dtm, crs, areas, labels, *columns, overlays, tables, walked)
             transfer_model(run, place, there, recipe)
         elif images and table and len(table) == 1 and not any(of_rasters):
             transfer_to_pictures(run, NewPictures(images, table[0], area_column), there, recipe)
@@ -80,6 +88,21 @@ def predict(
             )
     for line in say_answer(there):
         there.say(line)
+
+
+def _pair_street(folder: str | None, table: str | None) -> tuple[str, str] | None:
+    """Pair the folder of street pictures with their table; None where neither is given."""
+    if folder is not None and table is not None:
+        return folder, table
+    if folder is None and table is None:
+        return None
+    given, other = (
+        ("--street", "--street-table") if table is None else ("--street-table", "--street")
+    )
+    raise InputError(
+        f"{given} {folder or table!r}: {other} is missing. Street pictures are given as a folder "
+        "(--street) and the table of where each was taken (--street-table)."
+    )
 
 
 def _name_tables(typed: Sequence[str]) -> dict[str, str]:

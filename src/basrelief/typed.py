@@ -43,6 +43,8 @@ class Typed:
         if self.is_option:
             # An option stands for a whole table: the rest of it is the model's.
             key = key.removesuffix(".files") if self.section == "data" else "table"
+            # Of street pictures there are two: their folder, and --street-table.
+            key = key.removesuffix(".folder").replace(".", "-")
             # A place to predict has the targets of its model, which nobody types.
             return "the model's targets" if key == "targets" else f"--{key.replace('_', '-')}"
         named = f"{self.section}.{key}"

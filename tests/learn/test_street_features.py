@@ -63,7 +63,8 @@ def lay_street(folder: Path, counts: tuple[int, ...] = COUNTS) -> tuple[Settings
 
 def describe(folder: Path, **laid: Any) -> pd.DataFrame:
     settings, samples = lay_street(folder, **laid)
-    return street_features(samples, RECIPE, settings, Run(folder / "run", quiet=True))
+    encoder = load_encoder(RECIPE, settings)
+    return street_features(samples, RECIPE, encoder, settings, Run(folder / "run", quiet=True))
 
 
 def test_pools_are_those_of_all_pictures_at_once() -> None:
@@ -101,7 +102,8 @@ def test_pictures_of_other_areas_change_nothing(tmp_path: Path) -> None:
     for path in (tmp_path / "part" / "street").glob("[1-5]-*.png"):
         pixels = np.random.default_rng(int(path.stem[2:])).integers(0, 255, (9, 9, 3))
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    part = street_features(samples, RECIPE, settings, Run(tmp_path / "run", quiet=True))
+    encoder, run = load_encoder(RECIPE, settings), Run(tmp_path / "run", quiet=True)
+    part = street_features(samples, RECIPE, encoder, settings, run)
     assert part.loc[["E0"]].equals(whole.loc[["E0"]])
     assert not part.loc[["E2"]].equals(whole.loc[["E2"]])
 

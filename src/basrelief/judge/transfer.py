@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from basrelief.chips.stage import cut_like
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import DataSettings, InputError, Settings
-from basrelief.eyes import OVERLAYS, TableSettings
+from basrelief.eyes import OVERLAYS, StreetSettings, TableSettings
 from basrelief.judge.applicability import (
     Applicability,
     hold_out,
@@ -42,7 +42,7 @@ from basrelief.learn.final import (
     read_training,
 )
 from basrelief.learn.joint import AreaTerms
-from basrelief.learn.knowledge import LIDAR, STREET, find_eyes
+from basrelief.learn.knowledge import STREET, find_eyes
 from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.shortening import label_recipe
 from basrelief.run import MODEL, Record, Run, replacing, write_json
@@ -69,6 +69,9 @@ class NewRasters:
 
     tables: Mapping[str, str] = field(default_factory=dict)
     """Files of tables by area, by the names of the eyes that they are."""
+
+    street: tuple[str, str] | None = None
+    """Folder of street pictures, and glob of their tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
     folder, training = chosen.folder, chosen.training
     model = read_model(folder)
     _check_kind(model, folder)
-    _check_eyes(model, training)
+    _check_street(model, place)
     _check_tables(model, place)
     _check_bands(model, place)
     settings = settle_place(model, place, out)
@@ -128,7 +131,7 @@ def transfer_model(trained: Run, place: NewRasters, out: Run, recipe: str | None
 
 def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     """Put a place's files beside the settings that the model was trained with."""
-    overlays: dict[str, Any] = {
+    besides: dict[str, Any] = {
         # Read as those were read which the model learnt from.
         name: OVERLAYS[name].settings(files=place.overlays[name], **read)
         for name, read in model.overlays.items()
@@ -136,6 +139,10 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
     tables = {
         eye: TableSettings(file=place.tables[eye], **read) for eye, read in model.tables.items()
     }
+    if model.min_street_pictures is not None and place.street is not None:
+        folder, table = place.street
+        least = model.min_street_pictures
+        besides[STREET] = StreetSettings(folder=folder, table=table, min_pictures=least)
     # Not validated as a configuration is: a place to predict needs no labels.
     data = DataSettings.model_construct(
         dsm=place.dsm,
@@ -148,7 +155,7 @@ def settle_place(model: FinalModel, place: NewRasters, out: Run) -> Settings:
         area_column=place.area_column,
         label_column=place.label_column,
         tables=tables,
-        **overlays,
+        **besides,
     )
     return settle_settings(model, data, out)
 
@@ -168,24 +175,19 @@ def _check_kind(model: FinalModel, folder: Path) -> None:
         )
 
 
-def _check_eyes(model: FinalModel, training: Record) -> None:
-    """Refuse a model that rests on what no option of a new place gives.
-
-    Street pictures, that is: there is no option for them. Before the place is cut, which takes
-    minutes. What is left of such a model without that eye was
-    fitted beside it, and says less than one that was fitted without.
-    """
-    given = {*LIDAR, *OVERLAYS, *model.tables}
-    missing = [
-        "street pictures" if eye == STREET else f"the table {eye!r}"
-        for eye in find_eyes(training["knows"])
-        if eye not in given
-    ]
-    if missing:
+def _check_street(model: FinalModel, place: NewRasters) -> None:
+    """Refuse a place without street pictures for a model that looks at them, and the reverse."""
+    least = model.min_street_pictures
+    if least is not None and place.street is None:
         raise InputError(
-            f"recipe {training['recipe']!r}: its model rests on {' and '.join(missing)}, which a "
-            "new place does not have here. Choose one with --recipe that looks at rasters alone, "
-            "such as 'relief-statistics'."
+            "--street: missing, and this model looks at street pictures. Give the folder of the "
+            f"place's with --street, and their table with --street-table ({least} pictures in an "
+            "area at least); or choose a recipe that does without with --recipe."
+        )
+    if least is None and place.street is not None:
+        raise InputError(
+            f"--street {place.street[0]!r}: this model looks at no street pictures. Leave --street "
+            "and --street-table out, or choose a recipe that does with --recipe."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,22 +100,39 @@ def try_extractor(recipe: DenseRecipe, settings: Settings) -> None:
 
 def save_extractor(extractor: Extractor, recipe: DenseRecipe, path: Path) -> None:
     """Write what a model needs to see another place as it saw its own."""
-    state = {f"backbone.{key}": value for key, value in _prune(extractor.backbone, recipe).items()}
-    state |= {f"normalise.{key}": value for key, value in extractor.normalise.state_dict().items()}
+    write_frozen(_prune(extractor.backbone, recipe), extractor.normalise, path)
+
+
+def read_extractor(recipe: DenseRecipe, path: Path, settings: Settings) -> Extractor:
+    """Read what `save_extractor` wrote; the settings choose where it runs."""
+    backbone = create_backbone(recipe.backbone, SIDE_PX)
+    # Layers behind the last stage were not written, and are never run.
+    normalise = load_frozen(backbone, recipe.backbone, path, is_whole=False)
+    return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
+
+
+def write_frozen(weights: Mapping[str, torch.Tensor], normalise: Normalise, path: Path) -> None:
+    """Write the weights of a backbone, and what bands are normalised by for it."""
+    state = {f"backbone.{key}": value for key, value in weights.items()}
+    state |= {f"normalise.{key}": value for key, value in normalise.state_dict().items()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with replacing(path) as part:
         save_file(tensors, part)
 
 
-def read_extractor(recipe: DenseRecipe, path: Path, settings: Settings) -> Extractor:
-    """Read what `save_extractor` wrote; the settings choose where it runs."""
+def load_frozen(backbone: nn.Module, name: str, path: Path, is_whole: bool) -> Normalise:
+    """Load what `write_frozen` wrote into a backbone of timm's name, and give its normalisation.
+
+    Parameters
+    ----------
+    is_whole
+        Whether every layer was written.
+    """
     state = load_file(path)
-    backbone = create_backbone(recipe.backbone, SIDE_PX)
-    # Layers behind the last stage were not written, and are never run.
-    backbone.load_state_dict(take_prefixed("backbone.", state), strict=False)
-    normalise = timm_normalisation(recipe.backbone)
+    backbone.load_state_dict(take_prefixed("backbone.", state), strict=is_whole)
+    normalise = timm_normalisation(name)
     normalise.load_state_dict(take_prefixed("normalise.", state))
-    return _freeze(backbone, normalise, recipe, choose_arithmetic(settings))
+    return normalise
 
 
 def measure_reach(backbone: nn.Module, stages: Sequence[int], stride: int) -> int | None:

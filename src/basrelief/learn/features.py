@@ -38,14 +38,20 @@ from basrelief.learn.recipes import (
     TableRecipe,
 )
 from basrelief.learn.relief import relief_features
-from basrelief.learn.street_features import street_features
+from basrelief.learn.street_features import (
+    load_encoder,
+    read_encoder,
+    save_encoder,
+    street_features,
+)
 from basrelief.learn.table_features import table_features
 from basrelief.learn.weights import stamp_weights
 from basrelief.marks import mark_of
 from basrelief.run import Notes, Run, read_record, replacing, write_json
 
 FILTERS, BACKBONE = "filters.safetensors", "backbone.safetensors"
-"""What random and dense features are made with; every final model carries its own."""
+"""What features are made with: of random ones filters, of dense ones and of street pictures a
+network. Every final model carries its own."""
 
 
 def gather_features(
@@ -127,7 +133,8 @@ def make_features(
         table = read_place_table(run.chips, recipe.table)[is_used]
         return table_features(table, recipe.table, learnt).reindex(is_used.index)
     if isinstance(recipe, StreetRecipe):
-        return street_features(samples, recipe, settings, run)
+        encoder = read_encoder(recipe, folder / BACKBONE, settings)
+        return street_features(samples, recipe, encoder, settings, run)
     return relief_features(samples, run)
 
 
@@ -172,6 +179,8 @@ def _write_maker(recipe: SetRecipe, samples: Samples, settings: Settings, folder
     if isinstance(recipe, RandomRecipe):
         rng = np.random.default_rng([settings.seed, key])
         save_filters(sample_filters(recipe, samples, rng), folder / FILTERS)
+    if isinstance(recipe, StreetRecipe):
+        save_encoder(load_encoder(recipe, settings), folder / BACKBONE)
     if isinstance(recipe, DenseRecipe):
         with torch.random.fork_rng(devices=[]):
             # Random weights, where the settings ask for none, are the same in every run.

@@ -19,7 +19,7 @@ from basrelief.config import DataKind, InputError, Settings
 from basrelief.eyes import OverlaySettings
 from basrelief.learn.area_models import load_model
 from basrelief.learn.features import make_features, name_columns
-from basrelief.learn.knowledge import list_known
+from basrelief.learn.knowledge import STREET, list_known
 from basrelief.learn.linear import predict_linear
 from basrelief.learn.measures import bring_to_scale
 from basrelief.learn.predict import predict_fold
@@ -29,7 +29,6 @@ from basrelief.learn.recipes import (
     NetworkRecipe,
     Recipe,
     SetRecipe,
-    StreetRecipe,
 )
 from basrelief.run import MODEL, Run, read_json, replacing, write_json
 from basrelief.splits.heldout import find_usable_areas, find_usable_chips
@@ -73,6 +72,9 @@ class FinalModel(StrictTable):
     tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By the eye's name, how the tables by area were read that it knows: settings of
     ``[data.tables]`` but for where the file lies, with every column that was taken."""
+
+    min_street_pictures: int | None = None
+    """Fewest street pictures that describe an area; None for a model that looks at none."""
 
     chips: ChipSettings
     targets: list[str]
@@ -145,6 +147,7 @@ def write_model(
         native_resolution_m=facts.get("native_resolution_m"),
         overlays=_list_readings(recipe, samples, settings),
         tables=_list_tables(recipe, samples, settings, run),
+        min_street_pictures=_find_least_pictures(recipe, samples, settings),
         chips=settings.chips,
         targets=list(samples.targets),
         counts=[name for name in settings.data.counts if name in samples.targets],
@@ -178,6 +181,14 @@ def _list_tables(
             found[eye] = settings.find_table(eye).model_dump(exclude={"file"})
             found[eye] |= {"columns": columns}
     return found
+
+
+def _find_least_pictures(recipe: Recipe, samples: Samples, settings: Settings) -> int | None:
+    """Find how many street pictures describe an area, for a recipe that looks at them."""
+    street = settings.data.street
+    if street is None or STREET not in list_known(recipe, samples, settings):
+        return None
+    return street.min_pictures
 
 
 def _settle_reading(asked: OverlaySettings, layer: Layer) -> dict[str, Any]:
@@ -259,9 +270,7 @@ def _compute_features(folder: Path, samples: Samples, settings: Settings, run: R
     paths = sorted((folder / "members").iterdir())
     for k, path in enumerate(paths):
         member = read_recipe(path / "recipe.toml")
-        # Street pictures are given of no new place, and a model that rests on them was refused.
         assert isinstance(member, SetRecipe)
-        assert not isinstance(member, StreetRecipe)
         before = f"{k}/" if len(paths) > 1 else ""
         own = [name.removeprefix(before) for name in learnt if name.startswith(before)]
         tables.append(bring_to_scale(make_features(member, samples, settings, run, path, own)))

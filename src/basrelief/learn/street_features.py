@@ -21,6 +21,7 @@ from basrelief.chips.store import Samples, find_seen_areas
 from basrelief.chips.street import read_street_pictures
 from basrelief.config import InputError, Settings
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
+from basrelief.learn.extract import load_frozen, write_frozen
 from basrelief.learn.maps import extract_map
 from basrelief.learn.recipes import StreetRecipe
 from basrelief.learn.weights import (
@@ -99,7 +100,11 @@ class Moments:
 
 
 def street_features(
-    samples: Samples, recipe: StreetRecipe, settings: Settings, run: Run
+    samples: Samples,
+    recipe: StreetRecipe,
+    encoder: PictureEncoder,
+    settings: Settings,
+    run: Run,
 ) -> pd.DataFrame:
     """Pool a network's view of street pictures over those that lie in each area.
 
@@ -115,13 +120,12 @@ def street_features(
     Raises
     ------
     InputError
-        If a picture can no longer be read, or the network cannot be had.
+        If a picture can no longer be read.
     """
     listed = read_street_pictures(samples.folder)
     area_ids = find_seen_areas(samples, recipe.eye)["area_id"].tolist()
     # Grouped once: a look for each of thousands of areas goes through all pictures.
     by_area = {str(own): each["picture"].tolist() for own, each in listed.groupby("area_id")}
-    encoder = load_encoder(recipe, settings)
     rows = []
     # Area by area: what one is told by depends on no other's pictures, not even by their batches.
     for own in run.track(area_ids, f"{recipe.backbone} looks at street pictures"):
@@ -149,6 +153,18 @@ def load_encoder(recipe: StreetRecipe, settings: Settings) -> PictureEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed ^ zlib.crc32(recipe.name.encode()))
         backbone, normalise = load_backbone(recipe.backbone, recipe.size_px, settings)
+    return _freeze(backbone, normalise, recipe, settings)
+
+
+def save_encoder(encoder: PictureEncoder, path: Path) -> None:
+    """Write what a model needs to see pictures of another place as it saw its own."""
+    write_frozen(encoder.backbone.state_dict(), encoder.normalise, path)
+
+
+def read_encoder(recipe: StreetRecipe, path: Path, settings: Settings) -> PictureEncoder:
+    """Read what `save_encoder` wrote; the settings choose where it runs."""
+    backbone = create_backbone(recipe.backbone, recipe.size_px)
+    normalise = load_frozen(backbone, recipe.backbone, path, is_whole=True)
     return _freeze(backbone, normalise, recipe, settings)
 
 

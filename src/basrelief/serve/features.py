@@ -92,7 +92,7 @@ class Collection:
             return self._trees[crs]
 
     def find(self, box: Box, crs: str) -> NDArray[np.int64]:
-        """Find the areas that meet a box, by their order."""
+        """Find the areas that meet a box, (area,): their positions, ascending."""
         found = self._tree_in(crs).query(shapely.box(*box), predicate="intersects")
         return np.sort(found)
 
