@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from basrelief.chips.layers import HEIGHT_BANDS, create_layer
@@ -32,6 +33,10 @@ collect_ignore = ["lines.py"]
 
 # Before anything imports Keras, in whatever order tests are dealt.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# How long an example takes is for benchmarks: on a busy machine the first may take a second.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
