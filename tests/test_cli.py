@@ -20,7 +20,10 @@ from typer.main import get_command
 
 from basrelief import cli
 from basrelief.config import InputError, Settings, load_settings
+from basrelief.run import Run, write_json
 from basrelief.schema import make_schema
+from basrelief.sources import town
+from basrelief.tell import answers
 from basrelief.toml import parse_change
 
 PICTURES = '[data]\nimages = "p"\ntable = "t.csv"\n'
@@ -197,6 +200,29 @@ def test_the_schema_refuses_what_settings_refuse(run_command: Callable[..., int]
 def test_a_change_is_read_as_toml_reads_it() -> None:
     for text in ("3", "3.5", "true", '"a b"', "[1, 2]", "{a = 1}"):
         assert parse_change(f"x={text}").value == tomllib.loads(f"x = {text}")["x"]
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_a_whole_run_ends_with_what_training_fell_short_of(
+    command: str,
+    tmp_path: Path,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_command: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Run(tmp_path / "run")
+    run.models.mkdir(parents=True)
+    record = {"recipe": "vgg16", "is_asked": True, "is_shortened": False}
+    write_json(run.models / "recipes.json", [record | {"random_weights": ["vgg16"]}])
+    monkeypatch.setattr(cli, "run_all", lambda *_, **__: run)
+    monkeypatch.setattr(town, "write_town", lambda *_, **__: config)
+    monkeypatch.setattr(answers, "compare_answers", lambda *_: (["as planted"], True))
+    assert run_command(command, str(config) if command == "run" else f"--out={tmp_path / 'd'}") == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"report: {run.report}",
+        "note: vgg16 began with random weights (vgg16), not with pretrained ones.",
+    ]
 
 
 def test_the_help_of_typer_is_there() -> None:

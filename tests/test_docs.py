@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib.util
+import json
 import re
 import shlex
 import tomllib
@@ -19,6 +20,7 @@ import basrelief
 from basrelief import cli
 from basrelief.config import Settings
 from basrelief.schema import make_schema
+from basrelief.serve.settings import ServeSettings
 from basrelief.tell.page.sections import SECTIONS
 from basrelief.toml import list_keys
 
@@ -136,6 +138,9 @@ def test_configurations_on_pages_are_such(block: str) -> None:
     table = tomllib.loads(block)
     # Of a part of a file, the inputs are left to the reader; a recipe is no configuration.
     if "kind" in table:
+        return
+    if block.startswith("# serve.toml"):
+        ServeSettings.model_validate_json(json.dumps(table))
         return
     inputs = {"areas": "a", "labels": "b", "dsm": "c"}
     data = table.setdefault("data", {})

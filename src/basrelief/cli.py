@@ -76,9 +76,7 @@ def run_command(
 
     The demo writes that file: basrelief demo
     """
-    run = run_all(config, start=start, quiet=quiet, changes=changes or ())
-    run.say(f"report: {run.report}")
-    _warn(run)
+    _say_end(run_all(config, start=start, quiet=quiet, changes=changes or ()))
 
 
 def _add_stage(stage: Stage) -> None:
@@ -91,6 +89,12 @@ def _add_stage(stage: Stage) -> None:
     # Where typer looks for what --help says.
     command.__doc__ = f"{stage.help}\n\nExample: basrelief {stage.name} {EXAMPLE}"
     app.command(stage.name)(command)
+
+
+def _say_end(run: Run) -> None:
+    """Say where the report of a whole run is, and what its training fell short of."""
+    run.say(f"report: {run.report}")
+    _warn(run)
 
 
 def _warn(run: Run) -> None:
@@ -130,7 +134,7 @@ def demo(
     lines, agree = compare_answers(run, out / "truth.json")
     for line in lines:
         typer.echo(f"demo: {line}")
-    run.say(f"report: {run.report}")
+    _say_end(run)
     if not agree:
         # Not the user's fault: the program does not find what is known to be there.
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ OWN = {ABOUT_RUN, "README.md", "config.json", "stages", EDITED}
 """What stands in a run folder and is of no stage."""
 
 FOR_PEOPLE = (
-    *("maps/*.gpkg", "maps/*.svg", "maps/*.qml", "describe/*.svg"),
+    *("maps/*.gpkg", "maps/*.qgz", "maps/*.svg", "maps/*.qml", "describe/*.svg"),
     *("report.html", "model_card.md", "data_sheet.md", "areas.gpkg"),
 )
 """What no stage reads: people open it, which changes a GeoPackage, and may write in it."""

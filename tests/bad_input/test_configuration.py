@@ -225,7 +225,7 @@ def test_refusals_come_before_the_libraries_of_networks(
         assert says in said, name
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(cut=st.integers(0, 400), bytes_=st.binary(max_size=6), at=st.integers(0, 400))
 @example(cut=400, bytes_=b"\xff", at=3)
 def test_a_spoilt_configuration_is_read_or_refused(
@@ -242,7 +242,7 @@ def test_a_spoilt_configuration_is_read_or_refused(
     assert "\n" not in reason
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_toml_or_a_reason(data: bytes) -> None:
     reason = ""

@@ -703,7 +703,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=250, derandomize=True, deadline=None)
+@settings(max_examples=250, derandomize=True)
 @given(changes=CHANGES, encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]))
 def test_a_spoilt_text_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: list[Any], encoding: str
@@ -713,7 +713,7 @@ def test_a_spoilt_text_is_read_or_refused(
     _read_spoilt(tmp_path_factory, "a.csv", text.encode(encoding), changes)
 
 
-@settings(max_examples=80, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True)
 @given(changes=CHANGES)
 def test_a_spoilt_workbook_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: list[Any]

@@ -97,6 +97,19 @@ def test_only_items_that_both_predict_are_compared() -> None:
     assert record["difference"] == pytest.approx(0.2 * 120 / of_mean[0, 0, :120].sum())
 
 
+def test_neither_of_two_is_judged_on_items_that_the_other_lacks() -> None:
+    of_mean = draw_errors(1.0, 0.0, 1, seed=1)
+    at = np.arange(of_mean.shape[-1])
+    # Far off where the other predicts nothing: either way round, that counts for neither.
+    one = Errors(np.where(at < 120, np.where(at < 30, 99.0, 0.1), np.nan)[None, None], of_mean)
+    other = Errors(np.where(at >= 30, np.where(at < 120, 0.3, 99.0), np.nan)[None, None], of_mean)
+    expected = 0.2 * 90 / of_mean[0, 0, 30:120].sum()
+    for sign, pair in ((1, (one, other)), (-1, (other, one))):
+        (record,) = compare_errors(*pair, GROUPS, draws())
+        assert record["n"] == 90
+        assert record["difference"] == pytest.approx(sign * expected)
+
+
 @pytest.mark.parametrize("groups", [GROUPS.where(GROUPS != "b3"), GROUPS.str[:2]])
 def test_few_groups_or_unknown_ones_give_no_interval(groups: pd.Series[Any]) -> None:
     of_mean = draw_errors(1.0, 0.0, 1, seed=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crepes import ConformalRegressor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -144,7 +144,6 @@ def test_targets_and_repeats_are_calibrated_apart() -> None:
     assert together["upper_80"].to_numpy()[100:200] == pytest.approx(10 * alone)
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 120), min_size=1, max_size=8),
     n_folds=st.integers(2, 10),

@@ -4,7 +4,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -118,7 +118,6 @@ def test_few_groups_have_no_interval() -> None:
     assert (fifth["low"], fifth["high"]) == (None, None)
 
 
-@settings(deadline=None)
 @given(
     values=st.lists(st.integers(0, 5), min_size=1, max_size=40), share=st.sampled_from([0.1, 0.2])
 )

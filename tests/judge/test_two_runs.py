@@ -193,6 +193,38 @@ def test_the_page_stands_by_itself_and_says_what_the_terminal_says(
         tell_comparison_of(blind, town_run, tmp_path / "mine.html")
 
 
+def cut_short(run: Run, n_epochs: int) -> None:
+    """Have a run's training of the relief statistics cut short, as far as the run tells."""
+    records = read_json(run.models / "recipes.json")
+    length = {"epochs": n_epochs, "epochs_of_recipe": 20, "is_shortened": True}
+    for record in records:
+        record |= length if record["recipe"] == RECIPE else {}
+    write_json(run.models / "recipes.json", records)
+    writes = next(each.writes for each in STAGES if each.name == "train")
+    finish_stage(run, "train", "changed", writes)
+
+
+def test_what_was_cut_short_is_called_so_in_lines_and_on_the_page(
+    blind: Run, town_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = copy_run(blind, tmp_path / "a"), copy_run(town_run, tmp_path / "b")
+    cut_short(first, 2)
+    cut_short(second, 3)
+    tell_comparison_of(first, second, tmp_path / "comparison.html")
+    said, page = capsys.readouterr().out, (tmp_path / "comparison.html").read_text()
+    short = [f"{RECIPE} (shortened: {n} of 20 epochs)" for n in (2, 3)]
+    assert f"{short[1]} over {short[0]}, crime" in said
+    assert f"{short[1]}, second run, over {short[0]}, first" in page
+    for which, n in (("First", 2), ("Second", 3)):
+        sentence = f"{which} run: Training of {RECIPE} was shortened: {n} of 20 epochs."
+        assert f"note: {sentence}" in said
+        assert sentence in page
+    # Alike, they are not compared; the word stays.
+    tell_comparison_of(first, first, None)
+    alike = next(line for line in capsys.readouterr().out.splitlines() if "alike in" in line)
+    assert short[0] in alike
+
+
 def test_no_page_goes_into_a_run_or_a_pipe(blind: Run, town_run: Run, tmp_path: Path) -> None:
     """In a run it would be swept away, or keep it from going on; a pipe may never end."""
     for name in ("comparison.html", "public/comparison.html"):

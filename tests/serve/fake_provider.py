@@ -14,15 +14,20 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
-STRANGER = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
 CODES: dict[str, dict[str, str]] = {}
-GROUPS = sys.argv[1].split(",")
-FORGES = sys.argv[2:] == ["forge"]
-"""Whether identities are signed by somebody else."""
+
+
+def make_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
 
 
 class Provider(BaseHTTPRequestHandler):
+    key: RSAKey
+    signs_with: RSAKey
+    """That of somebody else, where identities are forged."""
+
+    groups: list[str]
+
     @property
     def issuer(self) -> str:
         return f"http://127.0.0.1:{self.server.server_address[1]}"  # type: ignore[index]
@@ -37,7 +42,7 @@ class Provider(BaseHTTPRequestHandler):
             signed = {"id_token_signing_alg_values_supported": ["RS256"]}
             self.say({"issuer": self.issuer, **told, **signed})
         elif url.path == "/jwks":
-            self.say({"keys": [KEY.as_dict(private=False)]})
+            self.say({"keys": [self.key.as_dict(private=False)]})
         else:
             # Without a challenge nobody is let in: this is what PKCE is.
             assert asked["code_challenge_method"] == "S256"
@@ -56,10 +61,9 @@ class Provider(BaseHTTPRequestHandler):
         assert base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() == asked["code_challenge"]
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": asked["client_id"], "sub": "7", "iat": now}
-        claims |= {"exp": now + 60, "nonce": asked["nonce"], "groups": GROUPS}
+        claims |= {"exp": now + 60, "nonce": asked["nonce"], "groups": self.groups}
         claims["preferred_username"] = "ann"
-        key = STRANGER if FORGES else KEY
-        identity = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
+        identity = jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.signs_with)
         self.say({"access_token": "a", "token_type": "Bearer", "id_token": identity})
 
     def say(self, value: Any) -> None:
@@ -75,6 +79,9 @@ class Provider(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    Provider.groups = sys.argv[1].split(",")
+    Provider.key = make_key()
+    Provider.signs_with = make_key() if sys.argv[2:] == ["forge"] else Provider.key
     server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -140,7 +140,8 @@ def test_an_analyst_sees_residuals_and_intervals(analyst: Any, served_run: Run) 
     told = found["properties"]
     row = open_run(served_run.folder).map("crime").set_index("area_id").loc["E07"]
     assert told["residual"] == row["residual"]
-    assert told["lower_80"] is None
+    assert told["lower_80"] == row["lower_80"]
+    assert told["lower_95"] is None
     assert {link["rel"] for link in found["links"]} == {"self", "collection"}
     assert analyst.ask("/collections/town.crime/items/E99").status == 404
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -188,11 +189,8 @@ def log_in(served: Any) -> tuple[Any, str, list[str]]:
         places.append(found.headers["location"])
         url = urlsplit(places[-1])
         if url.port != served.port:
-            import http.client
-
-            other = http.client.HTTPConnection("127.0.0.1", url.port or 80, timeout=10)
-            other.request("GET", f"{url.path}?{url.query}")
-            places.append(other.getresponse().headers["location"])
+            there = type(served)(url.port, served.process)
+            places.append(there.ask(f"{url.path}?{url.query}").headers["location"])
             url = urlsplit(places[-1])
         found = served.ask(f"{url.path}?{url.query}", Cookie=cookie)
     return found, cookie, places
@@ -262,3 +260,30 @@ def test_an_answer_of_a_provider_that_nobody_asked_is_not_believed(
 def test_without_a_provider_nobody_logs_in(public: Any) -> None:
     assert public.ask("/login").status == 404
     assert public.ask("/logout", method="POST").status == 303
+
+
+def test_a_person_logs_in_and_out_in_a_browser(
+    served_run: Run, tmp_path: Path, start: Start
+) -> None:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with start_provider("gis") as issuer:
+        words = ("--config", write_login(tmp_path, issuer))
+        with (
+            start(str(served_run.folder), *words, cwd=tmp_path) as served,
+            api.sync_playwright() as player,
+        ):
+            browser = player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{served.url}/?f=html")
+            page.click("text=Log in")
+            page.wait_for_selector("text=You are login:ann, of the tier analyst.")
+            assert page.goto(f"{served.url}{OF_ANALYSTS}").status == 200
+            assert page.goto(f"{served.url}{OF_CUSTODIANS}").status == 403
+            page.goto(f"{served.url}/?f=html")
+            page.click("text=Log out")
+            page.wait_for_selector("text=Log in")
+            assert page.goto(f"{served.url}{OF_ANALYSTS}").status == 401
+            browser.close()

@@ -272,3 +272,19 @@ def test_a_run_replaced_while_it_is_served_is_picked_up_whole(
 
 def test_a_route_of_another_kind_has_no_tier() -> None:
     assert find_tier(GuardedRoute("/", lambda: None)) is None
+
+
+@pytest.mark.parametrize("before", ["", "/maps"])
+def test_behind_a_path_links_and_answers_are_right(
+    before: str, served_run: Run, tmp_path: Path, start: Start
+) -> None:
+    """Whether the proxy takes its own path away or leaves it."""
+    text = 'root_path = "/maps"\nurl = "https://gis.example/maps"\n'
+    (tmp_path / "serve.toml").write_text(text)
+    with start(str(served_run.folder), "--config", "serve.toml", cwd=tmp_path) as served:
+        assert served.ask(f"{before}/health", Host="gis.example").status == 200
+        assert served.ask(f"{before}/logout", method="POST").status == 303
+        links = served.ask(f"{before}/collections/town").json["links"]
+        assert links[0]["href"] == "https://gis.example/maps/collections/town"
+        page = served.ask(f"{before}/runs/town").text
+        assert 'src="https://gis.example/maps/static/explore-load.js"' in page

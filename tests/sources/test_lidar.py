@@ -95,7 +95,7 @@ def test_ground_without_tiles_is_nan(tmp_path: Path) -> None:
     width=st.floats(0.1, 30),
     height=st.floats(0.1, 30),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_window_is_the_smallest_that_covers_the_bounds(
     tmp_path_factory: pytest.TempPathFactory,
     west: float,

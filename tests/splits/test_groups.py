@@ -82,7 +82,7 @@ def split_settings(seed: int, folds: int = 10) -> Settings:
 
 
 @given(seed=SEEDS, scheme=TYPED, folds=st.integers(2, 12))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_training_areas_are_those_of_no_tested_group(seed: int, scheme: str, folds: int) -> None:
     samples = draw_pictures(seed)
     usable = find_usable_areas(samples)
@@ -98,7 +98,7 @@ def test_training_areas_are_those_of_no_tested_group(seed: int, scheme: str, fol
 
 
 @given(seed=SEEDS, scheme=TYPED)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_pictures_of_one_group_stay_on_one_side(seed: int, scheme: str) -> None:
     samples = draw_pictures(seed)
     assigned = assign_scheme(samples, split_settings(seed), scheme)
@@ -112,7 +112,7 @@ def test_pictures_of_one_group_stay_on_one_side(seed: int, scheme: str) -> None:
 
 
 @given(seed=SEEDS, scheme=TYPED)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_training_chips_of_rasters_share_no_ground_with_a_tested_group(
     seed: int, scheme: str
 ) -> None:

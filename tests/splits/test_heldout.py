@@ -73,7 +73,7 @@ def polygons_of(samples: Samples, ids: Any) -> list[Any]:
 
 
 @given(seed=SEEDS, buffer_m=st.sampled_from([0.0, 50.0, 90.0]))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_training_areas_are_all_those_clear_of_the_test_areas(seed: int, buffer_m: float) -> None:
     samples = draw_place(seed, side_m=2000.0, n_areas=60)
     assigned = assign(samples, seed)
@@ -90,7 +90,7 @@ def test_training_areas_are_all_those_clear_of_the_test_areas(seed: int, buffer_
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_every_area_is_tested_once(seed: int) -> None:
     samples = draw_place(seed)
     assigned = assign(samples, seed)
@@ -100,7 +100,7 @@ def test_every_area_is_tested_once(seed: int) -> None:
 
 
 @given(seed=SEEDS, buffer_m=st.sampled_from([0.0, 40.0, 90.0]), n_folds=st.sampled_from([2, 5]))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_no_training_chip_shares_ground_with_held_out_areas(
     seed: int, buffer_m: float, n_folds: int
 ) -> None:
@@ -117,7 +117,7 @@ def test_no_training_chip_shares_ground_with_held_out_areas(
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_the_parts_are_disjoint_used_and_labelled(seed: int) -> None:
     samples = draw_place(seed, side_m=2000.0, n_areas=60)
     fold = hold_out_chips(assign(samples, seed), samples, "area", 0.0)
@@ -128,7 +128,7 @@ def test_the_parts_are_disjoint_used_and_labelled(seed: int) -> None:
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_training_chips_touch_no_area_that_validation_chips_lie_in(seed: int) -> None:
     samples = draw_place(seed, side_m=2000.0, n_areas=60)
     assigned = assign(samples, seed)
@@ -212,7 +212,7 @@ def test_a_square_that_only_touches_shares_no_ground() -> None:
 
 
 @given(seed=SEEDS, buffer_m=st.floats(1.0, 400.0))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_near_pairs_equal_the_distance_matrix(seed: int, buffer_m: float) -> None:
     polygons = draw_place(seed).areas.geometry.to_numpy()
     distance = shapely.distance(polygons[:, None], polygons[None, :])

@@ -23,6 +23,9 @@ from basrelief.judge.tables import INTERVALS
 from basrelief.run import Run, write_json
 from basrelief.stage_settings import ModelSettings
 
+# Run by another Python, and no test.
+collect_ignore = ["maps/look_in_qgis.py"]
+
 SETTINGS = Settings(
     data=DataSettings(dsm="dsm", areas="areas", labels="labels"),
     models=ModelSettings(recipes=["dense-vgg16"]),

@@ -23,6 +23,7 @@ from basrelief.sources.changes import (
 )
 from basrelief.sources.crime import CrimeCounts
 from basrelief.sources.labels import find_label_vintage
+from basrelief.sources.tenths import TENTH
 from basrelief.typed import Typed
 
 TEXTS = ("msoa", "lad", "lad_name")
@@ -62,6 +63,8 @@ class Lookup:
         year = vintage[0] if vintage else tell_census(labels.index, self.pairs_by_year())
         if year in (None, self.year):
             return labels
+        # A mean of tenths is nobody's: no office puts areas of another census into an order.
+        labels = labels.drop(columns=[name for name in labels if str(name).startswith(TENTH)])
         numbers = [c for c in labels if c not in (*TEXTS, "population")]
         people = People(old=labels.get("population"))
         scores = carry_over(labels[numbers], self.pairs, "mean", people, self.place)

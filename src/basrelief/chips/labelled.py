@@ -42,6 +42,7 @@ from basrelief.sources.labels import (
 from basrelief.sources.lidar import Mosaic
 from basrelief.sources.people import refuse_without_people
 from basrelief.sources.targets import expand_targets, find_domains, find_target
+from basrelief.sources.tenths import TENTH
 
 
 def read_labelled_areas(
@@ -132,9 +133,10 @@ def list_label_targets(
 
 def _take_labels(areas: gpd.GeoDataFrame, labels: pd.DataFrame, targets: Collection[str]) -> None:
     """Fill in what the table of labels says of areas; where they lie only if boundaries do not."""
+    named = {*targets, *(f"{TENTH}{target}" for target in targets)}
     for column in labels.columns:
         is_place = column in ("msoa", "lad") and areas[column].isna().all()
-        if is_place or column in targets or column == "population":
+        if is_place or column in named or column == "population":
             areas[column] = areas["area_id"].map(labels[column])
     fill_parents(areas)
 

@@ -83,7 +83,7 @@ class _Space:
     locations: Locations
 
     def take(self, rows: Rows | slice) -> _Space:
-        """Keep some of the areas."""
+        """Keep some of the areas: ``rows`` are positions, (area,)."""
         at = self.locations
         xy = None if at.xy is None else at.xy[rows]
         return _Space(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from basrelief.learn.area_models import INNER_FOLDS
 from basrelief.learn.linear import STRENGTHS, Standard, learn_standard
 from basrelief.splits.folds import assign_folds
 
-INNER_FOLDS = 5
 MAX_STEPS = 50
 TOLERANCE = 1e-10
 """Relative fall of the objective below which it is at its least."""

@@ -57,14 +57,18 @@ def write_json(value: Any) -> bytes:
 
 def hash_answer(request: Request, *parts: str) -> str:
     """Hash what an answer rests on: those parts, and what links in it begin with."""
-    whole = "\n".join((*parts, find_base(request), request.url.query))
+    query = request.scope["query_string"].decode("latin-1")
+    whole = "\n".join((*parts, find_base(request), query))
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def find_base(request: Request) -> str:
     """Find what addresses of this server begin with, without a ``/`` at its end."""
-    url: str | None = request.app.state.settings.url
-    return url or str(request.base_url).rstrip("/")
+    settings = request.app.state.settings
+    if settings.url:
+        url: str = settings.url
+        return url
+    return f"{request.scope['scheme']}://{request.headers['host']}{settings.root_path}"
 
 
 def name_cache(request: Request) -> dict[str, str]:

@@ -60,6 +60,7 @@ def make_server(folders: Sequence[Path], settings: ServeSettings) -> Server:
     api.state.records = Records(
         settings.locate(settings.records.folder), settings.records.keep_months
     )
+    api.state.pages = {}
     api.state.provider = login.make_client(settings)
     api.router.route_class = GuardedRoute
     for room in ROOMS:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from basrelief.config import InputError
+from basrelief.hashes import hash_file
 from basrelief.marks import Mark, read_mark
 from basrelief.reader import RunReader, open_run
 from basrelief.run import Record, Run, digest, read_record
@@ -77,6 +79,9 @@ class Edition:
 
     collections: dict[str, Any] = field(default_factory=dict)
     """Collections of areas by name, as far as anybody has asked for them."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while something large is read: whoever else asks for it waits, and reads nothing."""
 
     @cached_property
     def tag(self) -> str:
@@ -182,7 +187,19 @@ def read_edition(run_id: str, folder: Path) -> Edition:
         path = run.folder / name
         if not name.startswith(PUBLIC) and path.is_file() and not path.is_symlink():
             looks[name] = _look_at(path.stat())
-    return Edition(run_id, folder, marks, stamp, looks, read_record(folder / "publish.json"))
+    return Edition(run_id, folder, marks, stamp, looks, _read_released(folder, last))
+
+
+def _read_released(folder: Path, last: Mark) -> Record:
+    """Read what the gate released, as the last stage wrote it, and as nobody has changed it."""
+    path = folder / "publish.json"
+    written = last.files.get(path.name, {}).get("sha256")
+    if not path.is_file() or hash_file(path) != written:
+        raise InputError(
+            f"{path}: not as the report stage wrote it, so nobody knows what may be shown. "
+            "Write it anew: basrelief run CONFIG --from report."
+        )
+    return read_record(path)
 
 
 class Shelf:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from basrelief.serve.answers import HTML, answer, hash_answer
 from basrelief.serve.credits import credit
 from basrelief.serve.editions import PUBLIC, Edition
 from basrelief.serve.files import find_run
 from basrelief.serve.guard import GuardedRoute, for_tier, person_of
 from basrelief.serve.pages import hash_runs, tell_worth
-from basrelief.serve.templates import fill_page
+from basrelief.serve.templates import answer_page, fill_page
 from basrelief.serve.tiers import Tier
 
 router = APIRouter(route_class=GuardedRoute)
@@ -41,8 +40,15 @@ ABOUT = {
 @for_tier(Tier.PUBLIC)
 async def get_explore(request: Request, run: str) -> Response:
     """Show the map of a run, and the files of it that whoever asks may take."""
-    edition, tier = find_run(request, run), person_of(request).tier
-    page = fill_page(
+    edition = find_run(request, run)
+    tag = hash_runs(request, "explore", run)
+    return answer_page(request, tag, lambda: _fill_explore(request, edition))
+
+
+def _fill_explore(request: Request, edition: Edition) -> bytes:
+    """Fill the explore page of a run."""
+    tier = person_of(request).tier
+    return fill_page(
         request,
         "explore.html.j2",
         run=edition.id,
@@ -54,7 +60,6 @@ async def get_explore(request: Request, run: str) -> Response:
         others=[other.id for other in request.app.state.shelf if other.id != edition.id],
         credits=credit(edition, tier)["credits"],
     )
-    return answer(request, page, HTML, hash_runs(request, "explore", run))
 
 
 @router.get("/runs/{run}/beside/{other}", summary="Two runs side by side")
@@ -62,8 +67,8 @@ async def get_explore(request: Request, run: str) -> Response:
 async def get_beside(request: Request, run: str, other: str) -> Response:
     """Show two runs side by side."""
     runs = [find_run(request, name).id for name in (run, other)]
-    page = fill_page(request, "beside.html.j2", runs=runs)
-    return answer(request, page, HTML, hash_answer(request, *runs, repr(person_of(request))))
+    tag = hash_runs(request, "beside", *runs)
+    return answer_page(request, tag, lambda: fill_page(request, "beside.html.j2", runs=runs))
 
 
 def find_map(edition: Edition, tier: Tier) -> str | None:

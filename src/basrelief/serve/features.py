@@ -52,6 +52,10 @@ class Collection:
 
     def shape_in(self, crs: str) -> NDArray[Any]:
         """Give the shapes in a reference system, (n,)."""
+        with self.edition.lock:
+            return self._shape_in(crs)
+
+    def _shape_in(self, crs: str) -> NDArray[Any]:
         if crs not in self.shapes:
             turn = Transformer.from_crs(SYSTEMS[self.storage], SYSTEMS[crs], always_xy=True)
             kept = self.shapes[self.storage]
@@ -66,26 +70,40 @@ class Collection:
 
     def write_in(self, crs: str) -> list[bytes]:
         """Write the areas as GeoJSON features in a reference system, each by itself."""
-        if crs not in self._written:
-            shapes = shapely.to_geojson(self.shape_in(crs))
-            told = zip(self.ids, shapes, self.properties, strict=True)
-            self._written[crs] = [
-                f'{{"type":"Feature","id":{json.dumps(area_id)},"geometry":{shape},'
-                f'"properties":{properties}}}'.encode()
-                for area_id, shape, properties in told
-            ]
-        return self._written[crs]
+        with self.edition.lock:
+            if crs not in self._written:
+                shapes = shapely.to_geojson(self.shape_in(crs))
+                told = zip(self.ids, shapes, self.properties, strict=True)
+                self._written[crs] = [
+                    f'{{"type":"Feature","id":{json.dumps(area_id)},"geometry":{shape},'
+                    f'"properties":{properties}}}'.encode()
+                    for area_id, shape, properties in told
+                ]
+            return self._written[crs]
 
     @cached_property
     def _trees(self) -> dict[str, shapely.STRtree]:
         return {}
 
+    def _tree_in(self, crs: str) -> shapely.STRtree:
+        with self.edition.lock:
+            if crs not in self._trees:
+                self._trees[crs] = shapely.STRtree(self.shape_in(crs))
+            return self._trees[crs]
+
     def find(self, box: Box, crs: str) -> NDArray[np.int64]:
-        """Find the areas that meet a box, by their order."""
-        if crs not in self._trees:
-            self._trees[crs] = shapely.STRtree(self.shape_in(crs))
-        found = self._trees[crs].query(shapely.box(*box), predicate="intersects")
+        """Find the areas that meet a box, (area,): their positions, ascending."""
+        found = self._tree_in(crs).query(shapely.box(*box), predicate="intersects")
         return np.sort(found)
+
+    def is_ready(self, crs: str, of_box: str) -> bool:
+        """Whether areas can be given, and found in a box, at once."""
+        return crs in self._written and of_box in self._trees
+
+    def make_ready(self, crs: str, of_box: str) -> None:
+        """Read and write all that answers in these reference systems need."""
+        self.write_in(crs)
+        self._tree_in(of_box)
 
     @cached_property
     def bounds(self) -> Box:
@@ -111,11 +129,12 @@ def list_collections(edition: Edition) -> dict[str, Tier]:
 
 def read_collection(edition: Edition, name: str) -> Collection:
     """Read a collection of those that `list_collections` names."""
-    if name not in edition.collections:
-        read = _read_public if name == edition.id else _read_mapped
-        edition.collections[name] = read(edition, name)
-    found: Collection = edition.collections[name]
-    return found
+    with edition.lock:
+        if name not in edition.collections:
+            read = _read_public if name == edition.id else _read_mapped
+            edition.collections[name] = read(edition, name)
+        found: Collection = edition.collections[name]
+        return found
 
 
 def _read_public(edition: Edition, name: str) -> Collection:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from basrelief.serve.answers import JSON, answer, find_base, hash_answer, write_json
 from basrelief.serve.credits import credit
-from basrelief.serve.editions import Edition
+from basrelief.serve.editions import Edition, ReplacedError
 from basrelief.serve.features import (
     CRS84,
     SYSTEMS,
@@ -41,8 +43,31 @@ GEOJSON = "application/geo+json"
 LIMIT = 100
 """Areas in an answer where nobody says how many."""
 
-KNOWN = ("f", "bbox", "bbox-crs", "crs", "datetime", "limit", "offset")
-"""What can be asked of items."""
+ASKED = {
+    "f": ({"enum": ["json", "geojson"]}, "How the answer is written."),
+    "bbox": (
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6},
+        "West, south, east, north: areas that meet it.",
+    ),
+    "bbox-crs": ({"enum": list(SYSTEMS), "default": CRS84}, "In which system the box is."),
+    "crs": ({"enum": list(SYSTEMS), "default": CRS84}, "In which system areas are given."),
+    "datetime": ({"type": "string"}, "A moment or an interval. Areas have none: all match."),
+    "limit": ({"type": "integer", "minimum": 1, "default": LIMIT}, "Most areas in the answer."),
+    "offset": ({"type": "integer", "minimum": 0, "default": 0}, "How many areas are passed over."),
+}
+KNOWN = tuple(ASKED)
+"""What can be asked of items, with its schema and what it means."""
+
+
+def document(*names: str) -> dict[str, Any]:
+    """Describe what can be asked to programs that read the description of the service."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "schema": ASKED[name][0], "description": ASKED[name][1]}
+            | ({"style": "form", "explode": False} if name == "bbox" else {})
+            for name in names
+        ]
+    }
 
 
 @router.get("/conformance", summary="What of the standards holds")
@@ -59,12 +84,12 @@ def get_collections(request: Request) -> Response:
     """List the collections that whoever asks may see."""
     refuse_unknown(request, ("f",))
     tier, base = person_of(request).tier, find_base(request)
-    shown = [
-        describe(request, read_collection(edition, name))
-        for edition in request.app.state.shelf
-        for name, needs in list_collections(edition).items()
-        if needs <= tier
-    ]
+    shown = []
+    for edition in request.app.state.shelf:
+        names = [name for name, needs in list_collections(edition).items() if needs <= tier]
+        # One run that is being replaced does not keep the others from being seen.
+        with suppress(ReplacedError):
+            shown += [describe(request, read_collection(edition, name)) for name in names]
     links = [{"rel": "self", "href": f"{base}/collections", "type": JSON}]
     told = {"links": links, "crs": list(SYSTEMS), "collections": shown}
     return answer(request, write_json(told), JSON, hash_runs(request, "collections"))
@@ -80,16 +105,20 @@ def get_collection(request: Request, name: str) -> Response:
     return answer(request, body, JSON, hash_answer(request, found.edition.tag, name))
 
 
-@router.get("/collections/{name}/items", summary="Areas of a collection")
+@router.get(
+    "/collections/{name}/items",
+    summary="Areas of a collection",
+    openapi_extra=document(*KNOWN),
+)
 @for_tier(Tier.PUBLIC)
-def get_items(request: Request, name: str) -> Response:
+async def get_items(request: Request, name: str) -> Response:
     """Give areas, those in a box or all, page by page."""
     refuse_unknown(request, KNOWN)
-    found = find_collection(request, name)
-    crs = read_crs(request, "crs")
+    crs, of_box = read_crs(request, "crs"), read_crs(request, "bbox-crs")
+    found = await find_ready(request, name, crs, of_box)
     limit = min(read_number(request, "limit", LIMIT, 1), request.app.state.settings.max_items)
     offset = read_number(request, "offset", 0, 0)
-    box, of_box = read_box(request), read_crs(request, "bbox-crs")
+    box = read_box(request)
     places = range(len(found.ids)) if box is None else found.find(box, of_box)
     page = places[offset : offset + limit]
     tag = hash_answer(request, found.edition.tag, name, "items")
@@ -106,7 +135,11 @@ def get_items(request: Request, name: str) -> Response:
     return answer(request, body, GEOJSON, tag, {"Content-Crs": f"<{crs}>"})
 
 
-@router.get("/collections/{name}/items/{area}", summary="An area of a collection")
+@router.get(
+    "/collections/{name}/items/{area}",
+    summary="An area of a collection",
+    openapi_extra=document("f", "crs"),
+)
 @for_tier(Tier.PUBLIC)
 def get_item(request: Request, name: str, area: str) -> Response:
     """Give an area by its code."""
@@ -126,8 +159,8 @@ def get_item(request: Request, name: str, area: str) -> Response:
     return answer(request, body, GEOJSON, tag, {"Content-Crs": f"<{crs}>"})
 
 
-def find_collection(request: Request, name: str) -> Collection:
-    """Find a collection by its name, for whoever may see it.
+def find_edition(request: Request, name: str) -> Edition:
+    """Find the run that a collection is of, for whoever may see it.
 
     Raises
     ------
@@ -140,7 +173,26 @@ def find_collection(request: Request, name: str) -> Collection:
     edition: Edition | None = request.app.state.shelf.get(run)
     if edition is None or name not in list_collections(edition):
         raise HTTPException(404, "There is no such collection.")
-    return read_collection(edition, name)
+    return edition
+
+
+def find_collection(request: Request, name: str) -> Collection:
+    """Find a collection by its name, for whoever may see it: see `find_edition`."""
+    return read_collection(find_edition(request, name), name)
+
+
+async def find_ready(request: Request, name: str, crs: str, of_box: str) -> Collection:
+    """Find a collection whose areas can be given at once.
+
+    What is not ready is made so beside all else that is answered; what is, is answered without a
+    change of threads, which takes longer than the answer.
+    """
+    edition = find_edition(request, name)
+    found: Collection | None = edition.collections.get(name)
+    if found is None or not found.is_ready(crs, of_box):
+        found = await run_in_threadpool(read_collection, edition, name)
+        await run_in_threadpool(found.make_ready, crs, of_box)
+    return found
 
 
 def describe(request: Request, found: Collection) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from basrelief import __version__
 from basrelief.serve.answers import HTML, JSON, answer, find_base, hash_answer, write_json
 from basrelief.serve.editions import Edition
 from basrelief.serve.guard import GuardedRoute, for_tier, person_of
-from basrelief.serve.templates import fill_page
+from basrelief.serve.templates import answer_page, fill_page
 from basrelief.serve.tiers import Tier
 
 router = APIRouter(route_class=GuardedRoute)
@@ -20,7 +20,8 @@ router = APIRouter(route_class=GuardedRoute)
 def hash_runs(request: Request, *parts: str) -> str:
     """Hash an answer that rests on all runs, and on who asks."""
     tags = [edition.tag for edition in request.app.state.shelf]
-    return hash_answer(request, *parts, repr(person_of(request)), *tags)
+    person = person_of(request)
+    return hash_answer(request, *parts, person.name, person.tier.name, *tags)
 
 
 def wants_page(request: Request) -> bool:
@@ -46,7 +47,11 @@ async def get_landing(request: Request) -> Response:
     """Give the list of runs to whoever looks at pages, and links to programs."""
     if not wants_page(request):
         return answer(request, write_json(_link_all(request)), JSON, hash_runs(request, "json"))
-    tag = hash_runs(request, "html")
+    return answer_page(request, hash_runs(request, "html"), lambda: _fill_runs(request))
+
+
+def _fill_runs(request: Request) -> bytes:
+    """Fill the list of runs."""
     tier = person_of(request).tier
     runs = [
         {
@@ -57,7 +62,7 @@ async def get_landing(request: Request) -> Response:
         }
         for edition in request.app.state.shelf
     ]
-    return answer(request, fill_page(request, "runs.html.j2", runs=runs), HTML, tag)
+    return fill_page(request, "runs.html.j2", runs=runs)
 
 
 def _link_all(request: Request) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def find_layer(request: Request, layer: str) -> Layer:
     sent = {"ETag": etag, **name_cache(request)}
     if is_known(request, etag):
         raise HTTPException(304, headers=sent)
-    request.scope["sent"] = sent
+    request.scope["sent"] = [(key.lower().encode(), sent[key].encode()) for key in sent]
     # Held against what it was: a raster that is being written is not read.
     edition.open(file).close()
     return Layer(edition.folder / file, edition, read_reach(edition, file))

@@ -23,6 +23,7 @@ import uvicorn  # noqa: E402
 from basrelief.config import InputError  # noqa: E402
 from basrelief.serve.app import make_server  # noqa: E402
 from basrelief.serve.keys import read_keys  # noqa: E402
+from basrelief.serve.patience import wait_at_most  # noqa: E402
 from basrelief.serve.settings import ServeSettings  # noqa: E402
 from basrelief.signals import Stopped  # noqa: E402
 
@@ -53,9 +54,8 @@ def serve_runs(folders: Sequence[Path], settings: ServeSettings, *, quiet: bool)
         proxy_headers=False,
         server_header=False,
         lifespan="off",
-        http="h11",
+        http=wait_at_most(settings.timeout_s),
         ws="none",
-        root_path=settings.root_path,
         timeout_keep_alive=15,
         limit_concurrency=MOST_AT_ONCE,
         timeout_graceful_shutdown=GRACE_S,
@@ -85,7 +85,9 @@ def refuse_open(settings: ServeSettings) -> None:
 def listen(settings: ServeSettings) -> socket.socket:
     """Take the port."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # TCP by its number: only then does asyncio send small answers at once, and not after the 40 ms
+    # in which a system waits for more.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # So that a server that has just ended can be begun again at once.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

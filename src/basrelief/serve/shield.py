@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote
 
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from basrelief.serve.people import Doorkeeper, UnknownError
 from basrelief.serve.records import Records
-from basrelief.serve.settings import ServeSettings
+from basrelief.serve.settings import LOOPBACK, ServeSettings
 from basrelief.serve.tiers import Person, Tier
 
 POSTED = ("/logout",)
@@ -27,13 +28,18 @@ POLICY = (
 )
 """What pages may load: nothing of others, and no script that stands in the page itself."""
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Vary": "Accept, Authorization, Cookie",
-}
+ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"vary", b"Accept, Authorization, Cookie"),
+]
+UNLESS_SAID = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"cache-control", b"no-store"),
+]
+"""Headers of every answer; as bytes, for they are many and go out with each."""
 
 
 class Shield:
@@ -66,13 +72,19 @@ class Shield:
         """Refuse what is no question, or of somebody who is not who they say; None for others."""
         scope["needs"] = Tier.PUBLIC
         headers = Headers(scope=scope)
-        allowed = ("GET", "HEAD") if scope["path"] not in POSTED else ("POST",)
+        # With the path that a proxy puts before it or without: proxies differ.
+        path = scope["path"].removeprefix(self.settings.root_path)
+        allowed = ("POST",) if path in POSTED else ("GET", "HEAD")
         if scope["method"] not in allowed:
             return _say(405, "Only questions are answered.", {"Allow": ", ".join(allowed)})
         if len(scope["query_string"]) > LONGEST:
             return _say(414, f"At most {LONGEST} letters can be asked.")
+        host = headers.get("host", "")
+        # Links begin with it.
+        if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,255}", host):
+            return _say(400, "Say in one Host header which server is asked.")
         # On one machine alone a page of somebody else must not reach it under its own name.
-        if self.settings.is_local and self.settings.url is None and not _is_local(headers):
+        if self.settings.is_local and self.settings.url is None and not _is_local(host):
             return _say(421, "This server is for this machine: ask for 127.0.0.1 or localhost.")
         try:
             scope["person"] = self.doorkeeper.recognise(scope)
@@ -104,14 +116,13 @@ class Shield:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Content-Security-Policy", POLICY)
+                headers = list(message["headers"])
+                had = {name for name, _ in headers}
                 if message["status"] == 200:
-                    for name, value in scope.get("sent", {}).items():
-                        headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                    headers += scope.get("sent", ())
+                    had.update(name for name, _ in scope.get("sent", ()))
+                headers += [each for each in UNLESS_SAID if each[0] not in had]
+                message["headers"] = headers + ALWAYS
                 person: Person | None = scope.get("person")
                 if person is not None and person.tier == Tier.CUSTODIAN and scope["needs"]:
                     path = quote(scope["path"])
@@ -134,8 +145,10 @@ def _behead(send: Send) -> Send:
     return headless
 
 
-def _is_local(headers: Headers) -> bool:
-    """Whether a request was sent to this machine under a name that is always its own."""
-    host = headers.get("host", "").rpartition(":")
-    name = host[0] if host[2].isdigit() and host[0] else headers.get("host", "")
-    return name.strip("[]").lower() in ("127.0.0.1", "::1", "localhost")
+def _is_local(host: str) -> bool:
+    """Whether a request was sent to this machine under a name that is always its own.
+
+    >>> [_is_local(host) for host in ("localhost:80", "[::1]", "127.0.0.1", "evil.example:80")]
+    [True, True, True, False]
+    """
+    return re.sub(r":\d+$", "", host).strip("[]").lower() in LOOPBACK

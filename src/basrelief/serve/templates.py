@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from basrelief.serve.answers import find_base
+from basrelief.serve.answers import HTML, answer, find_base
 from basrelief.serve.guard import person_of
 from basrelief.serve.tiers import NOBODY
 
@@ -23,6 +24,26 @@ def _open_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+MOST_KEPT = 64
+"""Pages that are kept, the newest: what everybody asks for is filled once."""
+
+
+def answer_page(request: Request, tag: str, fill: Callable[[], bytes]) -> Response:
+    """Answer with a page: as it was filled before, where nothing that it rests on has changed.
+
+    Parameters
+    ----------
+    tag
+        A hash of what the page rests on, whoever asks included.
+    """
+    kept: dict[str, bytes] = request.app.state.pages
+    if tag not in kept:
+        if len(kept) >= MOST_KEPT:
+            del kept[next(iter(kept))]
+        kept[tag] = fill()
+    return answer(request, kept[tag], HTML, tag)
 
 
 def fill_page(request: Request, name: str, **told: Any) -> bytes:

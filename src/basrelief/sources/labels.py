@@ -27,6 +27,7 @@ from basrelief.sources.people import check_population, find_population
 from basrelief.sources.sheets import Sheet
 from basrelief.sources.tables import open_sheets, say_slow
 from basrelief.sources.targets import TARGETS, check_range, find_targets, say_headings
+from basrelief.sources.tenths import find_tenths, read_tenths
 from basrelief.typed import Typed
 
 ORDERS = re.compile(r"(?<![a-z])(?:rank|decile|quintile|quartile|vigintile)", re.IGNORECASE)
@@ -118,7 +119,8 @@ def read_labels(
     -------
     DataFrame
         Index ``area_id`` (str, unique); one float column a target, NaN where unknown; where
-        the table has them also ``population``, ``msoa``, ``lad`` and ``lad_name``.
+        the table has them also ``population``, ``msoa``, ``lad``, ``lad_name`` and, as published
+        beside a score, its national tenth (``tenth_<target>``, 1 the most deprived).
 
     Raises
     ------
@@ -132,7 +134,9 @@ def read_labels(
     headings = find_targets(every_column, targets, typed)
     # Found with the targets, so that the file is gone through once.
     extras = _find_extras(every_column, typed, notes)
+    tenths = find_tenths(every_column, headings)
     columns = headings | {name: extras[name] for name in extras if name not in headings}
+    columns |= {name: tenths[name] for name in tenths if name not in columns}
     checked = [columns[name] for name in columns if name in headings or name == "population"]
     merged = merge_sheets(sheets, list(dict.fromkeys(columns.values())), checked, typed, notes)
     # Before anything is checked or noted: a label withheld must not be told of in a note, either.
@@ -145,6 +149,8 @@ def read_labels(
             separator = sheets[0].sheet.separator
             labels[name] = to_numbers(labels[name], name, typed, notes, separator)
             check_range(labels[name], name, heading, typed)
+    for name in tenths:
+        labels[name] = read_tenths(labels[name], columns[name], typed, notes)
     if "population" in labels:
         check_population(labels["population"], columns["population"], typed, notes)
     say_headings({name: columns[name] for name in columns if columns[name] in checked}, notes)

@@ -69,6 +69,21 @@ def find_unit(target: str, counted: Mapping[str, str]) -> Unit:
     return Unit(1, "", "A score, which has no unit of its own.", is_worse_up)
 
 
+def say_scale(unit: Unit) -> str:
+    """Say in what the numbers of a target are kept, in tables and layers.
+
+    Examples
+    --------
+    >>> say_scale(find_unit("income", {})), say_scale(find_unit("health", {}))
+    ('share, 0 to 1', 'score')
+    """
+    if unit.factor == 100:
+        return "share, 0 to 1"
+    return {" a year": "crimes a year per 1,000 people", " in 1,000": "cases per 1,000 people"}.get(
+        unit.words, "score"
+    )
+
+
 def say_direction(unit: Unit) -> str:
     """Say which end of a target is worse; of a user's own numbers, that it is not known."""
     if unit.is_worse_up is None:

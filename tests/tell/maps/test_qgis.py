@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from basrelief.tell.maps.classes import Classes
-from basrelief.tell.maps.qgis import STRIPED, draw_classes, draw_ramp
+from basrelief.tell.maps.qgis import STRIPED, classify, draw_ramp
 
 CLASSES = Classes((-0.5, 1.0), ("#000000", "#7f7f7f", "#ff0000"), 1)
 
@@ -18,7 +18,7 @@ def read_rules(qml: str) -> dict[str, str]:
 
 
 def test_each_class_has_a_rule_and_a_symbol_of_its_colour() -> None:
-    qml = draw_classes('"predicted"', CLASSES, "not predicted")
+    qml = classify('"predicted"', CLASSES, "not predicted").write()
     rules = read_rules(qml)
     assert list(rules) == [*CLASSES.labels, "not predicted"]
     assert rules["−0.5 to 1.0"] == (
@@ -32,7 +32,7 @@ def test_each_class_has_a_rule_and_a_symbol_of_its_colour() -> None:
 
 
 def test_rules_divide_values_as_the_classes_do() -> None:
-    rules = list(read_rules(draw_classes("value", CLASSES, "none")).values())[:3]
+    rules = list(read_rules(classify("value", CLASSES, "none").write()).values())[:3]
     for value in (-2.0, -0.5, 0.3, 1.0, 7.0):
         tests = [rule.replace("IS NOT NULL", "is not None").replace("AND", "and") for rule in rules]
         hits = [eval(test, {"value": value}) for test in tests]
@@ -41,15 +41,15 @@ def test_rules_divide_values_as_the_classes_do() -> None:
 
 
 def test_every_symbol_that_a_rule_names_is_there() -> None:
-    root = Xml.fromstring(draw_classes('"width"', CLASSES, "none", STRIPED))
+    root = Xml.fromstring(classify('"width"', CLASSES, "none", STRIPED).write())
     asked = [rule.attrib["symbol"] for rule in root.iter("rule")]
     drawn = [symbol.attrib["name"] for symbol in root.findall("renderer-v2/symbols/symbol")]
     assert asked == drawn
 
 
 def test_areas_outside_are_striped_and_the_legend_says_so() -> None:
-    assert "LinePatternFill" not in draw_classes("x", CLASSES, "none")
-    striped = draw_classes("x", CLASSES, "none", STRIPED)
+    assert "LinePatternFill" not in classify("x", CLASSES, "none").write()
+    striped = classify("x", CLASSES, "none", STRIPED).write()
     assert striped.count('class="LinePatternFill"') == 2
     assert read_rules(striped)["outside: unlike anything in training"] == '"is_inside" = FALSE'
 

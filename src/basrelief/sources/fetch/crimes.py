@@ -17,14 +17,10 @@ from basrelief.sources.fetch.client import Client, NotThereError, ServiceError
 from basrelief.sources.fetch.features import query_features
 from basrelief.sources.fetch.offers import Offer
 from basrelief.sources.fetch.ons import LAD
-from basrelief.sources.fetch.place import NamedPlace
+from basrelief.sources.fetch.place import SLIVER_SHARE, NamedPlace
 from basrelief.sources.fetch.remote_zip import Member, RemoteZip, open_remote_zip
 from basrelief.sources.national_grid import NATIONAL_GRID
 from basrelief.sources.scotland import SCOTLAND
-
-SLIVER_SHARE = 0.001
-"""Of a place's ground that lies in a district before its force is asked for: borders of another
-degree of generalisation leave slivers."""
 
 
 def find_crimes(client: Client, place: NamedPlace) -> list[Offer]:

@@ -52,7 +52,8 @@ SAME_PLACE_M = 3000.0
 N_SHOWN = 12
 
 SLIVER_SHARE = 0.001
-"""Of a place's ground that is worth no word, where it lies beyond a border."""
+"""Of a place's ground that counts for nothing where it lies beyond a border: borders of another
+degree of generalisation leave slivers."""
 
 MSOA_NAMES = Credit(
     source="House of Commons Library",
@@ -370,7 +371,6 @@ def _keep_country(
         raise InputError(f"{typed}: holds no ground of England, Wales or Scotland.")
     kept = COUNTRY_BY_LETTER[str(letter)]
     share = by_letter[letter] / by_letter.sum()
-    # Borders of one degree of generalisation leave slivers on the other side of those of another.
     if share < 1 - SLIVER_SHARE:
         client.say(
             f"{typed}: {share:.0%} of its ground is of {kept.name}, and what {kept.name} publishes "

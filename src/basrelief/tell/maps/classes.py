@@ -21,7 +21,8 @@ MIDDLE, MOST = 0.4, 0.8
 """Shares of the errors that the middle class of a diverging map holds, and all but its ends."""
 
 ENDS = (0.02, 0.98)
-"""Quantiles that numbers are rounded by, so that one odd area does not cost the others digits."""
+"""Quantiles that colours end at and numbers are rounded by, so that one odd area does not flatten
+the others, or cost them digits."""
 
 ALIKE = 1.25
 """Widths whose largest are no more times their smallest than this have one colour: drawn in fifths

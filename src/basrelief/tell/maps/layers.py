@@ -11,6 +11,7 @@ import pandas as pd
 
 from basrelief.judge.tables import INTERVALS
 from basrelief.reader import SHARED
+from basrelief.sources.tenths import TENTH
 from basrelief.tell.facts import Facts
 from basrelief.tell.findings import Finding, name_preferred
 from basrelief.tell.gains import read_added, say_gain
@@ -21,6 +22,7 @@ from basrelief.tell.maps.classes import (
     classify_widths,
 )
 from basrelief.tell.release.gate import find_open
+from basrelief.tell.units import find_unit, say_scale
 from basrelief.tell.words import count, format_number, name_scheme, name_target
 
 VALUES = ("observed", "predicted", "residual", *INTERVALS, "is_inside")
@@ -61,6 +63,9 @@ class MapLayer:
 
     preferred: str | None
     """The recipe that judging prefers; None where it did not choose."""
+
+    unit: str = "score"
+    """In what its numbers are kept."""
 
     gain: str = ""
     """What LIDAR adds to whatever else the recipe knows, in a sentence; nothing of LIDAR alone."""
@@ -154,6 +159,9 @@ def tabulate_areas(facts: Facts, target: str, recipe: str) -> gpd.GeoDataFrame:
     if facts.districts:
         columns["district"] = areas["lad"].map(facts.districts)
     columns = {name: columns[name] for name in SHARED if name in columns}
+    tenth = f"{TENTH}{target}"
+    if tenth in areas:
+        columns["tenth"] = areas[tenth].astype("Int64")
     columns["observed"] = areas[target].astype(np.float64)
     columns["predicted"] = mine["y_pred"].to_numpy(np.float64)
     for name in ("residual", *INTERVALS):
@@ -188,6 +196,7 @@ def _make_layer(
         finding=finding,
         by_district=facts.say_by_district(target),
         preferred=facts.find_preferred(target),
+        unit=say_scale(find_unit(target, facts.counted)),
         gain=say_gain(facts, recipe, target, scheme),
     )
 

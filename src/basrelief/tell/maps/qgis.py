@@ -6,16 +6,43 @@ raster from the ``.qml`` file beside it. Written for QGIS 3.22 and later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+from basrelief.judge.tables import INTERVALS
 from basrelief.names import name_file
 from basrelief.run import Record
 from basrelief.style import BLACK, EDGE, WHITE, read_rgb
 from basrelief.tell.maps.classes import Classes
 from basrelief.tell.maps.layers import MapLayer
+
+WIDTH = "width of the 80% interval"
+"""The style that shows how wide intervals are."""
+
+ADDED = ("recipe", "scheme")
+"""Columns that every layer of the GeoPackage has beside those of the map."""
+
+FIELDS = {
+    "area_id": "code of the area",
+    "area_name": "name of the area",
+    "district": "district",
+    "lad": "code of its district",
+    "msoa": "code of its MSOA",
+    "ground_covered": "ground with heights (share, 0 to 1)",
+    "is_used": "whether it was learnt from and tested",
+    "label_year": "year that the scores speak of",
+    "flown_from": "first year of flight",
+    "flown_to": "last year of flight",
+    "years_apart": "between flight and score (years)",
+    "tenth": "tenth of the nation by the official score (1 the most deprived)",
+    "is_inside": "whether the model was made for such areas",
+    "recipe": "recipe that predicts",
+    "scheme": "how ground was held out",
+}
+"""Names of columns whose unit is no target's."""
 
 GEOMETRY = "geom"
 """Name of the geometry column; styles are looked up by it."""
@@ -43,9 +70,11 @@ class Rules:
         symbol = Xml.SubElement(self.symbols, "symbol", _name_symbol("fill", name))
         symbol.extend(symbol_layers)
 
-    def write(self) -> str:
-        """Write the style."""
-        root = Xml.Element("qgis", version=VERSION, styleCategories="Symbology")
+    def write(self, about: Sequence[Xml.Element] = ()) -> str:
+        """Write the style, and what else QGIS is to be told about the layer."""
+        categories = "Symbology|Fields|MapTips" if about else "Symbology"
+        root = Xml.Element("qgis", version=VERSION, styleCategories=categories)
+        root.extend(about)
         renderer = Xml.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0")
         renderer.extend([self.rules, self.symbols])
         return DOCTYPE + Xml.tostring(root, encoding="unicode")
@@ -57,13 +86,6 @@ def list_styles(layer: MapLayer) -> list[Record]:
     The predicted and the observed have the same classes. Areas outside the area of
     applicability are striped in every style but the observed.
     """
-    width = '("upper_80" - "lower_80")'
-    styles = {
-        "predicted": draw_classes('"predicted"', layer.classes, "not predicted", STRIPED),
-        "observed": draw_classes('"observed"', layer.classes, "no score"),
-        "residual": draw_classes('"residual"', layer.residuals, "not predicted", STRIPED),
-        "width of the 80% interval": draw_classes(width, layer.widths, "no interval", STRIPED),
-    }
     return [
         {
             # Empty, not null: QGIS asks for rows where they equal ''.
@@ -79,12 +101,78 @@ def list_styles(layer: MapLayer) -> list[Record]:
             "owner": "",
             "ui": "",
         }
-        for name, qml in styles.items()
+        for name, qml in draw_styles(layer).items()
     ]
 
 
-def draw_classes(value: str, classes: Classes, blank: str, striped: str | None = None) -> str:
-    """Write a style of classes of an expression; areas without a value keep an outline.
+def draw_styles(layer: MapLayer) -> dict[str, str]:
+    """Draw a layer's styles by name; all of them say what its fields and its areas are."""
+    width = '("upper_80" - "lower_80")'
+    drawn = {
+        "predicted": classify('"predicted"', layer.classes, "not predicted", STRIPED),
+        "observed": classify('"observed"', layer.classes, "no score"),
+        "residual": classify('"residual"', layer.residuals, "not predicted", STRIPED),
+        WIDTH: classify(width, layer.widths, "no interval", STRIPED),
+    }
+    return {name: style.write(describe_layer(layer)) for name, style in drawn.items()}
+
+
+def describe_layer(layer: MapLayer) -> list[Xml.Element]:
+    """Say what a layer's fields are, with units, and what is told of an area pointed at."""
+    aliases = Xml.Element("aliases")
+    for place, (name, alias) in enumerate(name_fields(layer).items()):
+        # QGIS goes by the name; the place is there because its own files have one.
+        Xml.SubElement(aliases, "alias", {"field": name, "index": str(place), "name": alias})
+    tip = Xml.Element("mapTip")
+    tip.text = write_tip(layer)
+    return [aliases, tip]
+
+
+def name_fields(layer: MapLayer) -> dict[str, str]:
+    """Name the fields of a layer as people read them, with the unit of each, by column."""
+    unit = layer.unit
+    names = FIELDS | {
+        "observed": f"observed ({unit})",
+        "predicted": f"predicted while held out ({unit})",
+        "residual": f"observed less predicted ({unit})",
+    }
+    for column in INTERVALS:
+        end, level = column.split("_")
+        names[column] = f"{end} end of the {level}% interval ({unit})"
+    for column in layer.table:
+        if str(column).startswith("adds_"):
+            code = str(column).removeprefix("adds_").replace("_", " ")
+            names[str(column)] = f"what {code} adds ({unit})"
+    return {name: alias for name, alias in names.items() if name in [*layer.table, *ADDED]}
+
+
+def write_tip(layer: MapLayer) -> str:
+    """Write what is told of an area that is pointed at: its figures, and what they are worth."""
+    places, name = layer.classes.places, escape(f"{layer.name} ({layer.unit})")
+
+    def number(column: str) -> str:
+        written = f"""format_number("{column}", {places})"""
+        return f"[% coalesce({written}, 'not known') %]"
+
+    return (
+        """<b>[% coalesce("area_name", "area_id") %]</b><br>"""
+        f"{name}<br>predicted {number('predicted')}<br>"
+        f"80% interval {number('lower_80')} to {number('upper_80')}<br>"
+        f"observed {number('observed')}<br>{_write_tenth(layer)}"
+        """[% if("is_inside" = FALSE, 'outside: unlike anything in training<br>', '') %]"""
+        f"<i>{escape(layer.say())}</i>"
+    )
+
+
+def _write_tenth(layer: MapLayer) -> str:
+    """Write an area's national tenth for a tip; nothing where the table of scores has none."""
+    if "tenth" not in layer.table:
+        return ""
+    return """national tenth [% coalesce("tenth", 'not known') %] (1 the most deprived)<br>"""
+
+
+def classify(value: str, classes: Classes, blank: str, striped: str | None = None) -> Rules:
+    """Make a style of classes of an expression; areas without a value keep an outline.
 
     Rules instead of a graduated renderer: they can stripe areas and say so in the legend.
 
@@ -113,7 +201,7 @@ def draw_classes(value: str, classes: Classes, blank: str, striped: str | None =
         # Dark on light, so that they show on any colour.
         stripes = [_stripe(WHITE, 0.9, 0), _stripe(BLACK, 0.35, 1)]
         style.add(striped, "outside: unlike anything in training", stripes)
-    return style.write()
+    return style
 
 
 def draw_ramp(reach: float, colours: tuple[str, str, str], unit: str) -> str:
@@ -132,6 +220,23 @@ def draw_ramp(reach: float, colours: tuple[str, str, str], unit: str) -> str:
         item = {"value": repr(value), "color": colour, "label": label, "alpha": "255"}
         Xml.SubElement(shader, "item", item)
     return DOCTYPE + Xml.tostring(root, encoding="unicode")
+
+
+def draw_grey(low: float, high: float) -> str:
+    """Write a raster's style: from black at ``low`` to white at ``high``."""
+    root = Xml.Element("qgis", version=VERSION, styleCategories="Symbology")
+    given = {"type": "singlebandgray", "grayBand": "1", "opacity": "1", "gradient": "BlackToWhite"}
+    renderer = Xml.SubElement(Xml.SubElement(root, "pipe"), "rasterrenderer", given)
+    stretch = Xml.SubElement(renderer, "contrastEnhancement")
+    for name, value in (("minValue", low), ("maxValue", high)):
+        Xml.SubElement(stretch, name).text = repr(value)
+    Xml.SubElement(stretch, "algorithm").text = "StretchToMinimumMaximum"
+    return DOCTYPE + Xml.tostring(root, encoding="unicode")
+
+
+def read_style(qml: str) -> list[Xml.Element]:
+    """Read what stands in a style of ours, for a project to repeat."""
+    return list(Xml.fromstring(qml.removeprefix(DOCTYPE)))  # noqa: S314 - written here
 
 
 def _fill(colour: str) -> Xml.Element:

@@ -11,6 +11,7 @@ from basrelief.tell.facts import read_facts
 from basrelief.tell.maps.contributions import read_contributions, write_rasters
 from basrelief.tell.maps.geopackage import join_layers, list_layers, write_geopackage
 from basrelief.tell.maps.layers import gather_layers
+from basrelief.tell.maps.qgis_project import write_project
 from basrelief.tell.maps.relief import write_relief
 from basrelief.tell.maps.static_maps import draw_static
 from basrelief.tell.relief import FILE as RELIEF
@@ -21,7 +22,8 @@ from basrelief.tell.tiles import write_tiles
 def write_maps(settings: Settings, run: Run) -> None:
     """Write ``maps/`` anew: layers with styles, contribution maps, relief, a drawing a target.
 
-    ``areas.gpkg`` has one layer a target, ``areas.parquet`` one row an area, ``areas.pmtiles``
+    ``areas.gpkg`` has one layer a target, ``areas.qgz`` opens all of them in QGIS in groups and in
+    order, ``areas.parquet`` one row an area, ``areas.pmtiles``
     the same as tiles, ``layers.json`` says whose predictions they are. Pictures have no places,
     so there is no folder for them.
 
@@ -49,4 +51,5 @@ def write_maps(settings: Settings, run: Run) -> None:
             drawing.write_text(draw_static(layer), encoding="utf-8")
         write_rasters(read_contributions(run), run, part)
         write_relief(facts.samples, part / RELIEF)
+        write_project(layers, read_contributions(run), part)
     run.say(f"map: {len(layers)} layers of {len(layers[0].table)} areas in {run.maps}")

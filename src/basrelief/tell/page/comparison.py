@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from basrelief.config import InputError, Settings, read_settings
 from basrelief.judge.new_places import refuse_runs
 from basrelief.judge.two_runs import Comparison, compare_runs
+from basrelief.learn.choice import read_recipes
+from basrelief.learn.shortening import label_recipes
 from basrelief.run import Record, Run, prepare_folder, replacing
 from basrelief.tell.facts import select
 from basrelief.tell.intervals import name_level, say_intervals, write_range
 from basrelief.tell.page.chart import Axis, Chart, Point, Row, Statement, choose_axis
 from basrelief.tell.page.environment import make_environment
 from basrelief.tell.senses import SENSES, tell_comparison
+from basrelief.tell.training import say_shortfalls
 from basrelief.tell.words import (
     format_number,
     join_words,
@@ -51,10 +54,12 @@ def tell_comparison_of(first: Run, second: Run, out: Path | None) -> None:
     """
     if out is not None:
         _refuse_file(out)
-    found = compare_runs(first, second)
+    found = _name_as_told(compare_runs(first, second), first, second)
     settings = read_settings(first.folder / "config.json")
     for line in say_lines(found, settings):
         first.say(line)
+    for sentence in _list_shortfalls(first, second):
+        first.say(f"note: {sentence}")
     if out is None:
         return
     prepare_folder(out.parent, f"--out {str(out)!r}")
@@ -79,6 +84,29 @@ def _is_own(out: Path) -> bool:
         return False
     with out.open(encoding="utf-8", errors="replace") as file:
         return MARK in file.read(2000)
+
+
+def _name_as_told(found: Comparison, first: Run, second: Run) -> Comparison:
+    """Call each recipe as its own run tells it: shortened, or of random weights, where it is."""
+    one, other = (label_recipes(read_recipes(run)) for run in (first, second))
+    pairs = [
+        record
+        | {
+            "recipe": other.get(record["recipe"], record["recipe"]),
+            "versus": one.get(record["versus"], record["versus"]),
+        }
+        for record in found.pairs
+    ]
+    return replace(found, pairs=pairs, same=tuple(one.get(name, name) for name in found.same))
+
+
+def _list_shortfalls(first: Run, second: Run) -> list[str]:
+    """Say what training fell short of in each run."""
+    return [
+        f"{which} run: {sentence}"
+        for which, run in (("First", first), ("Second", second))
+        for sentence in say_shortfalls(read_recipes(run))
+    ]
 
 
 def say_lines(found: Comparison, settings: Settings) -> list[str]:
@@ -119,6 +147,7 @@ def draw_comparison(found: Comparison, settings: Settings, runs: tuple[Run, Run]
             parts=parts,
             names=_name_runs(*(run.folder for run in runs)),
             same=found.same,
+            shortfalls=_list_shortfalls(*runs),
             n=found.n,
             verdict=_say_verdict(found),
             scores=found.scores,

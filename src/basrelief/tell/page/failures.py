@@ -10,8 +10,9 @@ import pandas as pd
 from basrelief.run import Record
 from basrelief.style import SIGNED
 from basrelief.tell.facts import Facts, Panel, select
+from basrelief.tell.maps.classes import ENDS
 from basrelief.tell.page import drawn_maps, figures
-from basrelief.tell.page.results import COLOUR_ENDS, covers_areas, draw_areas
+from basrelief.tell.page.results import covers_areas, draw_areas
 from basrelief.tell.words import format_number, name_target
 
 SURE = 0.05
@@ -121,7 +122,7 @@ def _draw_failures(
     if not residuals.empty and covers_areas(facts, len(residuals)):
         values = residuals.set_index("area_id")["residual"]
         # Where every error is 0 a scale must have some width all the same.
-        reach = float(np.nanquantile(values.abs(), COLOUR_ENDS[1])) or 1.0
+        reach = float(np.nanquantile(values.abs(), ENDS[1])) or 1.0
         # As far below 0 as above, so that what is predicted well is pale.
         scale = drawn_maps.Scale(f"{label}: observed − predicted", -reach, reach, SIGNED)
         caption = (

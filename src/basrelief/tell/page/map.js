@@ -72,6 +72,7 @@
       ["observed", number(layer.observed[row])],
       ["observed − predicted", number(residual)],
     ];
+    if (layer.tenth?.[row]) lines.push(["national tenth", `${layer.tenth[row]} of 10 (1 the most deprived)`]);
     if (layer.inside[row] !== null) {
       lines.push(["the model", layer.inside[row] ? "applies here" : "▨ outside: unlike anything in training"]);
     }

@@ -17,6 +17,7 @@ from rasterio import Affine
 from rasterio.features import geometry_mask
 
 from basrelief.run import Record
+from basrelief.tell.maps.classes import ENDS
 from basrelief.tell.page.map_pictures import DEGREES, WEB, warp_to_web
 from basrelief.tell.relief import Relief
 
@@ -28,9 +29,6 @@ N_GREYS = 16
 
 DARK, PALE = 90, 250
 """Greys of the shade and of the light: under colours, neither may hide which is which."""
-
-QUANTILES = (0.02, 0.98)
-"""Of the light, between which greys are spread."""
 
 
 def find_districts(areas: gpd.GeoDataFrame, polygons: NDArray[Any]) -> Record:
@@ -128,7 +126,7 @@ def _mark_inside(
 
 def _shade(light: NDArray[np.float32], is_inside: NDArray[np.bool_]) -> bytes:
     """Draw light, (row, col), as a PNG of few greys; unknown ground inside is of the middle one."""
-    low, high = np.nanquantile(light, QUANTILES)
+    low, high = np.nanquantile(light, ENDS)
     share = np.clip((light - low) / max(float(high - low), 1.0), 0.0, 1.0)
     codes = 1 + np.round(np.nan_to_num(share, nan=0.5) * (N_GREYS - 1))
     picture = Image.fromarray(np.where(is_inside, codes, 0).astype(np.uint8), mode="P")

@@ -13,6 +13,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts, Panel, choose_unit, select
 from basrelief.tell.findings import Finding, name_preferred, say_r2
 from basrelief.tell.intervals import say_intervals
+from basrelief.tell.maps.classes import ENDS
 from basrelief.tell.maps.layers import say_outside
 from basrelief.tell.page import drawn_maps, figures
 from basrelief.tell.page.chart import Chart, Row, Statement, choose_axis, plot_skill
@@ -29,9 +30,6 @@ from basrelief.tell.words import (
     name_target,
     open_sentence,
 )
-
-COLOUR_ENDS = (0.02, 0.98)
-"""Quantiles that a map's colours end at, so that one odd area does not flatten the others."""
 
 MAP_SHARE = 0.5
 """Predictions of fewer areas than this share of those used make no map."""
@@ -187,7 +185,7 @@ def _draw_maps(facts: Facts, finding: Finding, tested: pd.DataFrame) -> list[Pan
     """Draw observed and predicted in one scale, so that the eye compares colours."""
     by_area = tested.set_index("id")
     both = by_area[["y_true", "y_pred"]].to_numpy(np.float64)
-    low, high = (float(value) for value in np.nanquantile(both, COLOUR_ENDS))
+    low, high = (float(value) for value in np.nanquantile(both, ENDS))
     label = name_target(finding.target)
     scale = drawn_maps.Scale(label, low, high)
     outside = facts.find_outside(finding.recipe, finding.target)

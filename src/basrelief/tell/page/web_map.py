@@ -100,6 +100,13 @@ def _pack(told: Any) -> str:
     return json.dumps(told, separators=(",", ":"), allow_nan=False)
 
 
+def list_tenths(table: pd.DataFrame) -> list[int | None] | None:
+    """List the national tenths of areas for the script; None where no table tells them."""
+    if "tenth" not in table:
+        return None
+    return [None if pd.isna(tenth) else int(tenth) for tenth in table["tenth"]]
+
+
 def describe_layer(layer: MapLayer) -> Record:
     """Describe one target's map for the script: classes, values in the order of the areas."""
     places = layer.classes.places
@@ -124,6 +131,7 @@ def describe_layer(layer: MapLayer) -> Record:
         "widths": layer.widths.describe(),
         "says_width": layer.says_width,
         **values,
+        "tenth": list_tenths(layer.table),
         "inside": [None if pd.isna(value) else int(value) for value in is_inside],
     }
 

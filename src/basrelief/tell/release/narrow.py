@@ -24,6 +24,7 @@ from basrelief.judge.audit import build_audit
 from basrelief.judge.yardsticks import MEAN
 from basrelief.run import Record, Run
 from basrelief.sources.flights import FLIGHTS
+from basrelief.sources.tenths import TENTH
 from basrelief.stage_settings import ModelSettings
 from basrelief.tell.described import Described
 from basrelief.tell.evaluation import Evaluation, read_ranked
@@ -155,6 +156,7 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
             precision=settings.models.precision,
             epochs=settings.models.epochs,
             steps_per_epoch=settings.models.steps_per_epoch,
+            views=settings.models.views,
         ),
         evaluate=settings.evaluate,
         publish=settings.publish,
@@ -175,7 +177,8 @@ def narrow_samples(samples: Samples, release: Release, data: DataSettings) -> Sa
     # Which years of crime are taken is decided by the counts of all areas, those withheld too.
     is_chosen = data.crime is not None and data.crime_years is None and data.label_year is None
     years = ("flown_from", "flown_to") if is_chosen else FLIGHTS
-    names = ["area_id", "area_name", "lad", "ground_covered", *years, *samples.targets]
+    tenths = [f"{TENTH}{target}" for target in samples.targets]
+    names = ["area_id", "area_name", "lad", "ground_covered", *years, *samples.targets, *tenths]
     columns: dict[str, Any] = {name: areas[name].where(is_shown) for name in names if name in areas}
     # An area withheld looks like one that never counted.
     columns["is_used"] = is_shown

@@ -12,7 +12,7 @@ from basrelief.run import Record
 from basrelief.tell.facts import Facts
 from basrelief.tell.maps.layers import MapLayer, gather_layers
 from basrelief.tell.page.map_place import draw_relief
-from basrelief.tell.page.web_map import embed_json, embed_map, list_values
+from basrelief.tell.page.web_map import embed_json, embed_map, list_tenths, list_values
 from basrelief.tell.units import Unit, find_unit, say_direction
 from basrelief.tell.words import open_sentence
 
@@ -52,6 +52,7 @@ def describe_layer(layer: MapLayer, unit: Unit) -> Record:
             for name in ("observed", "predicted", "low", "high")
         },
         "inside": _list_inside(layer),
+        "tenth": list_tenths(layer.table),
     }
 
 

@@ -41,6 +41,7 @@
     if (layer.low[row] !== null) {
       lines.splice(1, 0, ["likely range", `${write(layer.low[row], layer.places)} to ${number(layer.high[row])}`]);
     }
+    if (layer.tenth?.[row]) lines.push(["national tenth", `${layer.tenth[row]} of 10, where 1 is the most deprived`]);
     if (layer.inside[row] === 0) lines.push(["take care", "The computer learnt from no area like this one."]);
     const title = element("p");
     const place = [named.area_name ? named.area_id : null, named.district].filter(Boolean).join(", ");
