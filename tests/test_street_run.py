@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from basrelief.config import Settings, load_settings
 from basrelief.marks import is_finished
@@ -16,6 +18,8 @@ from basrelief.run import Run, read_json
 from basrelief.running import run_all
 from basrelief.sources.town import write_town
 from basrelief.stages import fingerprint_stages
+
+MARKUP = '<img src=x onerror="alert(1)">Mrs Planted'
 
 RECIPE = """\
 kind = "street"
@@ -26,6 +30,20 @@ size_px = 64
 """
 
 
+def plant(folder: Path) -> None:
+    """Hide a name in a picture's file, and markup in the name of who took most."""
+    told = PngInfo()
+    told.add_text("Author", "Planted Ltd")
+    exif = Image.Exif()
+    exif[0x010E] = "home of Planted Ltd"
+    path = folder / "street" / "s00001.png"
+    with Image.open(path) as picture:
+        picture.save(path, pnginfo=told, exif=exif)
+    table = pd.read_csv(folder / "street.csv", dtype=str)
+    table["author"] = table["author"].replace("walker 1", MARKUP)
+    table.to_csv(folder / "street.csv", index=False)
+
+
 @pytest.fixture(scope="module")
 def walked(
     tmp_path_factory: pytest.TempPathFactory, shorten_town: Callable[..., Path]
@@ -34,6 +52,7 @@ def walked(
     folder = tmp_path_factory.mktemp("walked") / "town"
     config = write_town(folder, seed=3, resolution_m=10.0, eyes=["street"])
     (folder / "small-street.toml").write_text(RECIPE)
+    plant(folder)
     shorten_town(
         config,
         (
@@ -152,6 +171,20 @@ def test_pages_name_the_eye_and_whose_its_pictures_are(walked: tuple[Run, Settin
     roles = {each["role"] for each in read_json(run.folder / "inputs.json")}
     assert "street pictures and their tables" in roles
     assert "street pictures" in (run.folder / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_what_a_picture_s_file_says_goes_nowhere_and_an_author_s_markup_is_text(
+    walked: tuple[Run, Settings],
+) -> None:
+    run, _ = walked
+    files = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    assert [path for path, found in files.items() if b"Planted Ltd" in found] == []
+    pages = {run.report, *(run.folder / "public").rglob("*.html")}
+    assert len(pages) > 1
+    assert [path for path in pages if b"<img src=x" in files[path]] == []
+    # Whose the pictures are is told all the same.
+    told = files[run.folder / "public" / "report.html"]
+    assert b"Mrs Planted" in told
 
 
 def test_a_run_is_not_repeated_until_a_picture_changes(walked: tuple[Run, Settings]) -> None:
