@@ -20,7 +20,7 @@ demo: $(READY)  ## A synthetic town through every stage, offline; prints where t
 	$(BIN)/basrelief demo
 
 test: $(READY)  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 PYTHONPATH=tests PYTEST_PLUGINS=lines $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY)  ## Lint and types
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ format: $(READY)  ## Format the code
 lock: $(READY_DOCS)  ## Write the versions in .venv into requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
-bench: $(READY)  ## Measure speed and memory against the Keras pipeline (half an hour)
+bench: $(READY)  ## Measure speed and memory against Keras; a table beside the last one (half an hour)
 	$(BIN)/python benchmarks/run.py
 
 $(READY_DOCS): $(READY)
@@ -53,4 +53,4 @@ docs: $(READY_DOCS)  ## Build the pages in docs/_build/html, offline; every note
 	@echo docs/_build/html/docs/index.html
 
 clean:  ## Remove what setup, demo and the tests made
-	rm -rf .venv .bench basrelief-demo $(BUILT_DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .bench basrelief-demo $(BUILT_DOCS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .lines

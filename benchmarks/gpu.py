@@ -23,10 +23,10 @@ from basrelief.config import load_settings
 from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
 from basrelief.learn.augment import augment_chips
 from basrelief.learn.encoders import NetworkPlan, build_network, set_trainable
-from basrelief.learn.networks import squared_error
 from basrelief.learn.optimise import make_optimiser
 from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.steps import squared_error
 
 N_PICTURES, STEPS = 2048, 64
 SIDE = 8192

@@ -2,14 +2,15 @@
 
 Run by ``make bench``; ``python benchmarks/run.py growth cutting`` measures these parts alone.
 Every figure is of whole processes or of whole epochs on this machine; quote ratios of one run,
-not times of different days. Writes ``.bench/results.json``.
+not times of different days. Prints a table beside the last one of the same machine, and keeps it
+with date, processor and flags as a line of ``.bench/results.jsonl``.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ STEPS = 6
 """Training steps of 64 pictures that are timed."""
 
 N_PREDICTED = 384
+
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 SMALL = """\
 kind = "network"
@@ -114,7 +117,38 @@ def write_run(folder: Path, recipe: str, out: str, models: str = "") -> Path:
     return config
 
 
-def time_keras(pictures: Path) -> dict[str, float]:
+def describe_machine() -> dict[str, str]:
+    """Describe date, processor, flags that speed depends on, and how busy it is."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    named = dict(line.split("\t: ", 1) for line in text.splitlines() if "\t: " in line)
+    named = {key.strip(): value for key, value in named.items()}
+    flags = [each for each in FLAGS if each in named.get("flags", "").split()]
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M"),
+        "processor": f"{named.get('model name', 'unknown')}, {os.cpu_count()} cores",
+        "flags": " ".join(flags),
+        "load": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def keep_table(found: dict[str, float], path: Path) -> None:
+    """Print figures beside the last ones of this processor, and keep them."""
+    machine = describe_machine()
+    lines = path.read_text().splitlines() if path.exists() else []
+    same = ("processor", "flags")
+    rows = [row for row in map(json.loads, lines) if all(row[key] == machine[key] for key in same)]
+    before = {name: value for row in rows for name, value in row.items()}
+    print(" | ".join(machine.values()) + f"; before: {before.get('date', 'nothing')}")
+    print(f"{'':40}{'now':>12}{'before':>12}{'ratio':>8}")
+    for name, value in found.items():
+        last = before.get(name)
+        beside = f"{last:12.1f}{value / last:8.2f}" if last else ""
+        print(f"{name:40}{value:12.1f}{beside}")
+    with path.open("a") as file:
+        file.write(json.dumps(machine | found) + "\n")
+
+
+def time_keras(pictures: Path, *networks: str) -> dict[str, float]:
     """Time the coursework's Keras pipeline in an environment of its own."""
     home = WORK / "keras"
     python = home / "bin" / "python"
@@ -124,7 +158,8 @@ def time_keras(pictures: Path) -> dict[str, float]:
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         (home / ".ready").touch()
     script = [str(python), str(HERE / "keras_pipeline.py"), str(pictures / "LIDAR")]
-    found = measure([*script, "--steps", str(STEPS)], TF_CPP_MIN_LOG_LEVEL="3")
+    script += ["--steps", str(STEPS), *(["--networks", *networks] if networks else [])]
+    found = measure(script, TF_CPP_MIN_LOG_LEVEL="3")
     figures: dict[str, float] = json.loads(found.output.splitlines()[-1])
     return figures
 
@@ -176,11 +211,9 @@ def measure_speed() -> dict[str, float]:
     """Time the Keras pipeline and ours on the same pictures."""
     pictures = make_pictures(WORK / "pictures", 640)
     keras, ours = time_keras(pictures), time_ours(pictures)
-    for name, figure in ours.items():
-        ratio = figure / keras[name]
-        print(f"{name}: Keras {keras[name]:.1f}, here {figure:.1f} images/s, ratio {ratio:.1f}")
     found = {f"keras_{name}": figure for name, figure in keras.items()}
-    return found | {f"ours_{name}": figure for name, figure in ours.items()}
+    found |= {f"ours_{name}": figure for name, figure in ours.items()}
+    return found | {f"{name}_over_keras": figure / keras[name] for name, figure in ours.items()}
 
 
 def main() -> None:
@@ -188,15 +221,10 @@ def main() -> None:
     parts = {"speed": measure_speed, "growth": measure_growth, "cutting": measure_cutting}
     if not SHARED.is_dir():
         del parts["cutting"]
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    path = WORK / "results.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
+    found = {}
     for part in sys.argv[1:] or parts:
-        found = parts[part]()
-        for name, figure in found.items():
-            print(f"{name}: {figure:.1f}", flush=True)
-        results |= found
-    path.write_text(json.dumps(results, indent=1) + "\n")
+        found |= parts[part]()
+    keep_table(found, WORK / "results.jsonl")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,10 @@ class ModelSettings(StrictTable):
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Overrides every network recipe's steps an epoch, for a quick look."""
 
+    views: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Overrides every network recipe's number of views of each chip, drawn once; 0 draws anew at
+    each step."""
+
     @field_validator("weights", mode="before")
     @classmethod
     def _check_weights(cls, typed: Any) -> Any:

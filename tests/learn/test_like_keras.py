@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from basrelief.chips.store import Samples, open_writer
 from basrelief.config import DataSettings, Settings
-from basrelief.learn import networks
+from basrelief.learn import networks, steps, training
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.encoders import Network, build_network
-from basrelief.learn.networks import squared_error, train_network
+from basrelief.learn.networks import train_network
 from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.steps import squared_error
 from basrelief.run import Run
 from basrelief.splits.heldout import ChipFold
 from basrelief.stage_settings import ModelSettings
@@ -86,8 +87,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
         return loss
 
     monkeypatch.setattr(networks, "build_network", keep_start)
-    monkeypatch.setattr(networks, "augment_chips", keep_chips)
-    monkeypatch.setattr(networks, "squared_error", keep_loss)
+    monkeypatch.setattr(training, "augment_chips", keep_chips)
+    monkeypatch.setattr(steps, "squared_error", keep_loss)
     return seen
 
 
@@ -229,10 +230,10 @@ def test_resnet50v2_follows_the_losses_of_keras(
     preprocess = keras.applications.resnet_v2.preprocess_input
     assert recipe.optimiser.warm_up_learning_rate == 1e-7
     theirs = []
-    for is_trained, steps, rate in (
+    for is_trained, numbers, rate in (
         (False, range(N_STEPS), 1e-7),
         (True, range(N_STEPS, 3 * N_STEPS), recipe.optimiser.learning_rate),
     ):
         base.trainable = is_trained
-        theirs += fit_theirs(keras, model, recorder, preprocess, steps, rate)
+        theirs += fit_theirs(keras, model, recorder, preprocess, numbers, rate)
     compare(recorder, tmp_path / "m", [*theirs, check_theirs(model, samples, preprocess)])

@@ -15,10 +15,11 @@ from basrelief.chips.store import Bands, Samples, open_writer
 from basrelief.config import DataSettings, InputError, Settings
 from basrelief.learn.arithmetic import Arithmetic
 from basrelief.learn.checkpoint import Epoch, find_kept
-from basrelief.learn.networks import squared_error, train_network
+from basrelief.learn.networks import train_network
 from basrelief.learn.predict import load_network, predict_fold, predict_network
 from basrelief.learn.recipe_files import load_recipe
 from basrelief.learn.recipes import NetworkRecipe
+from basrelief.learn.steps import squared_error
 from basrelief.learn.training_recipes import AugmentRecipe, HeadRecipe, OptimiserRecipe, TrainRecipe
 from basrelief.learn.weights import create_backbone
 from basrelief.run import Run, read_json

@@ -64,9 +64,11 @@ def without_length(recipe: NetworkRecipe) -> NetworkRecipe:
 
 
 def can_be_longer(recipe: NetworkRecipe) -> bool:
-    """Say whether more epochs leave the rate of those before as it was."""
+    """Say whether more epochs leave those before as they were: in rate, and in what is seen."""
     is_warm = recipe.optimiser.warm_up_epochs < recipe.train.epochs
-    return recipe.optimiser.schedule == "constant" and is_warm
+    # Whether views are drawn once hangs on how long they serve.
+    is_anew = recipe.train.views is None
+    return recipe.optimiser.schedule == "constant" and is_warm and is_anew
 
 
 def say_anew(

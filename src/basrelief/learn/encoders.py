@@ -134,7 +134,11 @@ class Network(nn.Module):
 
     def forward(self, chips: Tensor) -> Tensor:
         """Predict labels, (chip, target), of chips, (chip, band, row, col)."""
-        maps = self.last_map(self.extract_maps(chips))
+        return self.answer(self.extract_maps(chips))
+
+    def answer(self, maps: Tensor) -> Tensor:
+        """Predict labels, (chip, target), from maps, (chip, channel, row, col)."""
+        maps = self.last_map(maps)
         # The head counts in fp32: bf16 would round a score of 0.5 to the nearest 0.004.
         with torch.autocast(maps.device.type, enabled=False):
             standardised: Tensor = self.head(maps.float())

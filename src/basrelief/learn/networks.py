@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from basrelief.chips.store import Samples
 from basrelief.config import InputError, Settings
 from basrelief.hashes import hash_file, stamp_of
-from basrelief.learn.arithmetic import LAYOUT, Arithmetic, choose_arithmetic
-from basrelief.learn.augment import augment_chips
-from basrelief.learn.batches import Rows, cycle_rows, deal_rows, derive_seed, read_ahead
+from basrelief.learn.arithmetic import LAYOUT, choose_arithmetic
+from basrelief.learn.batches import derive_seed
 from basrelief.learn.checkpoint import (
     LAST,
     Behind,
@@ -39,11 +34,14 @@ from basrelief.learn.checkpoint import (
 from basrelief.learn.curves import CURVES, draw_curves
 from basrelief.learn.encoders import Network, NetworkPlan, build_network, set_trainable
 from basrelief.learn.layers import LAYERS, write_layers
-from basrelief.learn.optimise import make_optimiser, schedule_rate, set_learning_rate
+from basrelief.learn.optimise import make_optimiser
 from basrelief.learn.predict import save_network
 from basrelief.learn.recipe_files import format_recipe
 from basrelief.learn.recipes import NetworkRecipe
-from basrelief.learn.training_recipes import KEEP_WORDS, count_batches
+from basrelief.learn.steps import train_epoch
+from basrelief.learn.training import Feed, Training, feed_anew
+from basrelief.learn.training_recipes import KEEP_WORDS
+from basrelief.learn.views import ViewPlan, feed_kept, plan_views
 from basrelief.learn.weights import stamp_weights, suit_keras
 from basrelief.run import MODEL, Notes, Run, digest, replacing, write_json
 from basrelief.splits.heldout import ChipFold
@@ -55,32 +53,6 @@ network that starts at 0 then learns little else than the way to it."""
 
 MIN_TRAIN = 2
 """Chips that a network needs at least: batch normalisation cannot go by one."""
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """All that stays the same from the first epoch to the last."""
-
-    recipe: NetworkRecipe
-    samples: Samples
-    fold: ChipFold
-    plan: NetworkPlan
-    labels: Tensor
-    """(chip, target), in label units, NaN where there is none."""
-
-    seed: int
-    arithmetic: Arithmetic
-    run: Run
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Training batches an epoch."""
-        train = self.recipe.train
-        return train.steps_per_epoch or count_batches(len(self.fold.train), train.batch_size)
-
-    def generator(self, purpose: str, epoch: int) -> torch.Generator:
-        """Make the generator of everything random of one kind in one epoch."""
-        return torch.Generator().manual_seed(derive_seed(self.seed, purpose, epoch))
 
 
 def train_network(
@@ -124,7 +96,8 @@ def train_network(
     # What is learnt once nothing is kept frozen for a while.
     set_trainable(network, recipe.train.trainable)
     write_layers(network, folder / LAYERS)
-    behind = _train_epochs(training, network, behind, folder)
+    plan = _plan(training, network, name)
+    behind = _train_epochs(training, network, plan, behind, folder)
     history = behind.history
     kept = history[find_kept(history, recipe.train.keep) - 1]
     run.say(
@@ -133,6 +106,7 @@ def train_network(
     )
     _write_curves(name, history, folder)
     facts = {"epochs": len(history), "kept_epoch": kept.epoch, "sha256": behind.kept_sha256}
+    facts["views"] = plan and plan.n_train_views
     write_json(folder / "finished.json", {"fingerprint": fingerprint} | facts)
     if not can_be_longer(recipe):
         (folder / LAST).unlink(missing_ok=True)
@@ -144,27 +118,6 @@ def _write_curves(name: str, history: list[Epoch], folder: Path) -> None:
     alt = f"Training and validation loss of {name} by epoch."
     with replacing(folder / CURVES) as part:
         part.write_text(draw_curves(table, alt, is_alone=True), encoding="utf-8")
-
-
-def squared_error(predicted: Tensor, labels: Tensor, std: Tensor) -> Tensor:
-    """Average squared errors over the labels that are there, in units of ``std``: one number, ().
-
-    Parameters
-    ----------
-    predicted, labels : (chip, target), label units
-        ``labels`` is NaN where there is none.
-    std : (target,)
-
-    Examples
-    --------
-    >>> labels = torch.tensor([[1.0], [torch.nan]])
-    >>> squared_error(torch.tensor([[3.0], [9.0]]), labels, torch.ones(1))
-    tensor(4.)
-    """
-    # Targets may lack labels of their own: a chip counts for those that it has.
-    has_label = ~labels.isnan()
-    difference = (predicted - torch.where(has_label, labels, predicted)) / std
-    return difference.square().sum() / has_label.sum().clamp(min=1)
 
 
 def _fingerprint(
@@ -258,11 +211,32 @@ def _build(training: Training, settings: Settings) -> Network:
     return network
 
 
-def _train_epochs(training: Training, network: Network, behind: Behind, folder: Path) -> Behind:
+def _feed(training: Training, network: Network, plan: ViewPlan | None, folder: Path) -> Feed:
+    """Find what the network is to see: views drawn anew, or such as were drawn once."""
+    if plan is None:
+        return feed_anew(training, network)
+    return feed_kept(plan, training, network, folder)
+
+
+def _plan(training: Training, network: Network, name: str) -> ViewPlan | None:
+    """Plan whether views are drawn once, and say so before it begins."""
+    plan = plan_views(training, network)
+    if plan is None:
+        return None
+    if isinstance(plan, str):
+        training.run.say(f"{name}: each step draws views anew: {plan}")
+        return None
+    training.run.say(f"{name}: {plan}")
+    return plan
+
+
+def _train_epochs(
+    training: Training, network: Network, plan: ViewPlan | None, behind: Behind, folder: Path
+) -> Behind:
     """Train epoch after epoch, and keep on disk what is to be kept and what comes last."""
     train, history = training.recipe.train, behind.history
     last = folder / LAST
-    optimiser = None
+    optimiser, feed = None, None
     for epoch in range(len(history) + 1, train.epochs + 1):
         if _is_over(history, train.patience):
             break
@@ -272,7 +246,9 @@ def _train_epochs(training: Training, network: Network, behind: Behind, folder: 
             # Freshly unfrozen weights start with a fresh optimiser, as on compiling in Keras.
             if history and not is_unfreezing:
                 restore_optimiser(last, optimiser)
-        row = _train_epoch(training, network, optimiser, epoch)
+        # Once there is something left to train, and the network is on its device.
+        feed = feed or _feed(training, network, plan, folder)
+        row = train_epoch(training, network, feed, optimiser, epoch)
         history = [*history, row]
         behind = replace(behind, history=history)
         if find_kept(history, train.keep) == epoch:
@@ -302,112 +278,3 @@ def _start_optimiser(training: Training, network: Network, epoch: int) -> Optimi
     set_trainable(network, "none" if epoch <= train.frozen_epochs else train.trainable)
     network.to(training.arithmetic.device).to(memory_format=LAYOUT)
     return make_optimiser(training.recipe.optimiser, network)
-
-
-def _train_epoch(training: Training, network: Network, optimiser: Optimizer, epoch: int) -> Epoch:
-    """Train and validate once; everything random is drawn from the number of the epoch."""
-    start = time.perf_counter()
-    device = training.arithmetic.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # Dropout draws from torch's global generator and takes no other.
-        torch.manual_seed(derive_seed(training.seed, "dropout", epoch))
-        loss = _learn(training, network, optimiser, epoch)
-    # Outside the fork: validation draws nothing from the global generator.
-    val_loss = _validate(training, network, epoch)
-    _check_loss(training, val_loss, epoch, training.steps_per_epoch)
-    return Epoch(
-        epoch=epoch,
-        loss=loss,
-        val_loss=val_loss,
-        seconds=round(time.perf_counter() - start, 3),
-        learning_rate=float(optimiser.param_groups[0]["lr"]),
-        frozen=epoch <= training.recipe.train.frozen_epochs,
-    )
-
-
-def _learn(training: Training, network: Network, optimiser: Optimizer, epoch: int) -> float:
-    """Take an epoch's steps; return the mean loss over its chips."""
-    recipe, n_steps = training.recipe, training.steps_per_epoch
-    # Counted over all epochs: passes over the chips do not stop where epochs do.
-    first_step = (epoch - 1) * n_steps
-    seed = derive_seed(training.seed, "order")
-    batches = cycle_rows(training.fold.train, recipe.train.batch_size, n_steps, first_step, seed)
-    generator = training.generator("augment", epoch)
-    network.train()
-    losses: list[float] = []
-    for step, (chips, labels) in enumerate(_load(training, batches, epoch, losses)):
-        rate = schedule_rate(recipe.optimiser, recipe.train, first_step + step, n_steps)
-        # From the step alone, so that no schedule has a state to restore.
-        set_learning_rate(optimiser, rate)
-        optimiser.zero_grad()
-        varied = augment_chips(chips, recipe.augment, generator)
-        loss = squared_error(_forward(training, network, varied), labels, network.target_std)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        losses.append(_check_loss(training, loss.item(), epoch, step + 1))
-    # By chips: the last batch of a pass may be smaller.
-    return float(np.average(losses, weights=[len(batch) for batch in batches]))
-
-
-@torch.no_grad()
-def _validate(training: Training, network: Network, epoch: int) -> float:
-    """Mean loss over the epoch's validation chips."""
-    recipe, train = training.recipe, training.recipe.train
-    rows, size = training.fold.validation, train.validation_batch_size
-    if train.validation_steps is None:
-        batches = deal_rows(rows, size)
-    else:
-        first_step = (epoch - 1) * train.validation_steps
-        seed = derive_seed(training.seed, "validation order")
-        batches = cycle_rows(rows, size, train.validation_steps, first_step, seed)
-    generator = training.generator("validation augment", epoch)
-    network.eval()
-    losses = []
-    for chips, labels in _load(training, batches, epoch, None):
-        if recipe.augment.validation:
-            chips = augment_chips(chips, recipe.augment, generator)
-        predicted = _forward(training, network, chips)
-        losses.append(squared_error(predicted, labels, network.target_std).item())
-    return float(np.average(losses, weights=[len(batch) for batch in batches]))
-
-
-def _forward(training: Training, network: Network, chips: Tensor) -> Tensor:
-    """Predict a batch in the run's precision: (chip, band, row, col) to (chip, target)."""
-    arithmetic = training.arithmetic
-    # The batch itself is rounded too, as is usual in mixed precision; prediction does not.
-    batch = chips.to(arithmetic.dtype).contiguous(memory_format=LAYOUT)
-    with arithmetic.autocast():
-        predicted: Tensor = network(batch)  # (chip, target)
-    return predicted
-
-
-def _load(
-    training: Training, batches: list[Rows], epoch: int, losses: list[float] | None
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield chips and labels on the device; show how far training is, and its loss.
-
-    ``losses`` are those of the epoch so far; None while validating.
-    """
-    device = training.arithmetic.device
-    recipe = training.recipe
-    at = f"{recipe.name}: epoch {epoch}/{recipe.train.epochs}"
-    with training.run.progress() as bar:
-        # The bar moves here and not in the loop: training and validation share it.
-        task = bar.add_task(at, total=len(batches))
-        stored = read_ahead(training.samples, batches, training.plan.bands)
-        for chips, rows in zip(stored, batches, strict=True):
-            labels = training.labels[rows.tolist()]
-            yield chips.to(device).float(), labels.to(device)
-            says = f"loss {np.mean(losses):.4f}" if losses else "validating"
-            bar.update(task, advance=1, description=f"{at}, {says}")
-
-
-def _check_loss(training: Training, loss: float, epoch: int, step: int) -> float:
-    if not math.isfinite(loss):
-        recipe = training.recipe
-        raise InputError(
-            f"recipe {recipe.name!r}: the loss became {loss} at epoch {epoch}, step {step}. "
-            f"Lower optimiser.learning_rate (now {recipe.optimiser.learning_rate:g}) in a copy "
-            "of the recipe, or set models.precision = 'fp32'."
-        )
-    return loss

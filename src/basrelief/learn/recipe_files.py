@@ -178,7 +178,7 @@ def _check(table: dict[str, Any], typed: str) -> Recipe:
 
 
 def _override(recipe: Recipe, settings: Settings) -> Recipe:
-    """Put the settings' epochs and steps in the place of a network recipe's."""
+    """Put the settings' epochs, steps and views in the place of a network recipe's."""
     models = settings.models
     if not isinstance(recipe, NetworkRecipe):
         return recipe
@@ -191,6 +191,8 @@ def _override(recipe: Recipe, settings: Settings) -> Recipe:
             share = min(1.0, models.steps_per_epoch / train.steps_per_epoch)
             steps["validation_steps"] = max(1, round(share * train.validation_steps))
         train = train.model_copy(update=steps)
+    if models.views is not None:
+        train = train.model_copy(update={"views": models.views or None})
     if models.epochs is not None:
         # Half at most stays frozen or slow, so that a quick look sees both phases.
         half = models.epochs // 2

@@ -35,7 +35,8 @@ def describe_trainings(
     Of each recipe ``epochs, steps_per_epoch`` as trained, ``epochs_of_recipe, steps_of_recipe`` as
     the recipe has them (None where it is no network; steps of None are one pass over the training
     chips)``, is_shortened``, ``random_weights``: backbones that began with random weights, and
-    ``precision``, None of what looks through no network.
+    ``precision``, None of what looks through no network; and ``views``, how many of each chip may
+    be drawn once, None where each step draws anew.
     """
     # The recipes as they stand, before the settings put their own numbers in.
     models = settings.models.model_copy(update={"epochs": None, "steps_per_epoch": None})
@@ -45,6 +46,7 @@ def describe_trainings(
         _describe_length(recipe, own.get(recipe.name, recipe), n_chips)
         | {"random_weights": _find_random(recipe, settings)}
         | {"precision": precision if list_backbones(recipe, settings) else None}
+        | {"views": recipe.train.views if isinstance(recipe, NetworkRecipe) else None}
         for recipe in recipes
     ]
 

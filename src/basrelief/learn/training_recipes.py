@@ -106,6 +106,13 @@ class TrainRecipe(StrictTable):
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many epochs without a better validation loss; by default never."""
 
+    views: Annotated[int, Field(ge=1)] | None = None
+    """Draw only so many views of each chip, once, and keep what layers that are never trained
+    answer to them, where that saves work; by default every step draws anew."""
+
+    views_gb: Annotated[float, Field(gt=0)] = 20.0
+    """Most that they may take on the disk while a network is trained, in 10^9 bytes."""
+
 
 def count_batches(n_rows: int, batch_size: int) -> int:
     """Count the batches of a pass, where a chip that would be left alone joins the batch before.

@@ -41,25 +41,27 @@ def say_shortfalls(trainings: Sequence[Record]) -> list[str]:
 
 
 def say_precision(training: Record) -> str:
-    """Say in which precision a recipe's networks counted; empty where it has none.
+    """Say in which precision a recipe's networks counted, and on how many views; empty without any.
 
     Examples
     --------
     >>> say_precision({"recipe": "vgg16", "precision": "bf16"})
     'trained and predicted in bf16 (mixed precision)'
-    >>> say_precision({"recipe": "coursework-vgg16", "precision": "fp32"})
-    'trained and predicted in fp32'
+    >>> say_precision({"recipe": "coursework-vgg16", "precision": "fp32", "views": 4})
+    'trained and predicted in fp32; up to 4 views a chip, drawn once where that saved work'
     """
     precision = training.get("precision")
     if precision is None:
         return ""
     said = f"trained and predicted in {precision}"
-    if precision == "fp32":
-        return said
-    # Those two are to follow the coursework to the digit, and this alone sets them apart.
-    is_coursework = training["recipe"].startswith("coursework-")
-    beside = "; the coursework's Keras counts in fp32" if is_coursework else ""
-    return f"{said} (mixed precision{beside})"
+    if precision != "fp32":
+        # Those two are to follow the coursework to the digit, and this alone sets them apart.
+        is_coursework = training["recipe"].startswith("coursework-")
+        beside = "; the coursework's Keras counts in fp32" if is_coursework else ""
+        said += f" (mixed precision{beside})"
+    if views := training.get("views"):
+        said += f"; up to {views} views a chip, drawn once where that saved work"
+    return said
 
 
 def tell_names(found: Any, trainings: Sequence[Record]) -> Any:

@@ -85,10 +85,13 @@ def _show_model(facts: Facts, name: str) -> dict[str, Any]:
 def _draw_history(name: str, scheme: str, path: Path, keep: Keep) -> Panel:
     history = pd.read_csv(path)
     best = history.iloc[int(np.nanargmin(history["val_loss"]))]
-    kept = read_json(path.with_name("finished.json"))["kept_epoch"]
+    finished = read_json(path.with_name("finished.json"))
+    kept, views = finished["kept_epoch"], finished.get("views")
+    seen = f", on {count(views, 'view')} of each chip, drawn once" if views else ""
     caption = (
-        f"{count(len(history), 'epoch')} in {history['seconds'].sum() / 60:.1f} min; validation "
-        f"loss is lowest, {format_number(best['val_loss'], 3)}, after epoch {best['epoch']:.0f}. "
+        f"{count(len(history), 'epoch')} in {history['seconds'].sum() / 60:.1f} min{seen}; "
+        f"validation loss is lowest, {format_number(best['val_loss'], 3)}, after epoch "
+        f"{best['epoch']:.0f}. "
         f"The weights are those of epoch {kept}, {KEEP_WORDS[keep]}."
     )
     alt = f"Learning curves of {name}, scheme {scheme}: {caption}"

@@ -156,6 +156,7 @@ def narrow_settings(settings: Settings, asked: list[str], *, has_seed: bool) -> 
             precision=settings.models.precision,
             epochs=settings.models.epochs,
             steps_per_epoch=settings.models.steps_per_epoch,
+            views=settings.models.views,
         ),
         evaluate=settings.evaluate,
         publish=settings.publish,
