@@ -182,6 +182,26 @@ def test_where_each_is_beaten_by_another_the_one_with_most_skill_is_preferred() 
     assert choice["beaten"] == {"place-alone": ["vgg16"]}
 
 
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [(0.3, ("people", "more_without_lidar")), (-0.1, ("vgg16", "simplest"))],
+)
+def test_lidar_gives_way_to_what_sees_none_and_has_more_skill(
+    difference: float, expected: tuple[str, str]
+) -> None:
+    # The pair differs in more than LIDAR, and its interval is too wide for either to beat.
+    able, blind = ["vgg16", "people"], ["place-alone", "people"]
+    skills = SKILLS | {"people": {"skill": 0.7, "skill_low": 0.4}}
+    unsure = compare("people", "vgg16", False) | {"difference": difference}
+    records = [unsure, compare("vgg16", "place-alone", True)]
+    choice = prefer_recipe(records, skills, list(skills), able, blind=blind)
+    assert (choice["recipe"], choice["reason"]) == expected
+    assert sorted([choice["recipe"], *choice["alike"]]) == ["people", "vgg16"]
+    # What sees no LIDAR gives way to nothing for having less skill.
+    choice = prefer_recipe(records, skills, list(skills), able, blind=["vgg16", *blind])
+    assert (choice["recipe"], choice["reason"]) == ("vgg16", "simplest")
+
+
 @pytest.mark.parametrize(("low", "reason"), [(-0.1, "none_better"), (None, "no_intervals")])
 def test_the_mean_is_preferred_where_nothing_beats_it(low: float | None, reason: str) -> None:
     skills = {name: record | {"skill_low": low} for name, record in SKILLS.items()}

@@ -30,12 +30,14 @@ def prefer_recipe(
     order: list[str],
     able: list[str],
     adding: Collection[str] = (),
+    blind: Collection[str] = (),
 ) -> Record:
     """Choose the simplest recipe that beats the mean and that nothing else beats.
 
     What beats nothing is not preferred for not being beaten: it is the mean, with more work. Where
     LIDAR is known to add something, the choice is among the recipes with that gain: what sees
-    none would be preferred for being simple alone.
+    none would be preferred for being simple alone. Where it is not, a recipe of LIDAR gives way to
+    one without that has more skill: it would be preferred for no pair being sure.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def prefer_recipe(
         Those of them that are better than the mean, and not for what others know too.
     adding
         Those whose gain from LIDAR alone is no chance, and whose skill nothing without LIDAR has.
+    blind
+        Those that see no LIDAR.
 
     Returns
     -------
@@ -56,7 +60,9 @@ def prefer_recipe(
     reason
         ``no_intervals`` (too few groups, so it is the mean), ``none_better`` (none beats the
         mean, so it is the mean), ``lidar_adds`` (the simplest of ``adding`` that nothing beats),
-        ``simplest``, or ``most_skill`` (each that beats the mean is beaten by another: the one that
+        ``more_without_lidar`` (the simplest of those of ``blind`` that nothing beats and that have
+        more skill than what would be ``simplest``, which sees LIDAR), ``simplest``, or
+        ``most_skill`` (each that beats the mean is beaten by another: the one that
         has more skill than most others on what both predict).
     beaten
         The simpler ones that beat the mean, each with what beats it.
@@ -77,9 +83,13 @@ def prefer_recipe(
     unbeaten = [name for name in able if not beaten_by[name]]
     reason = "simplest" if unbeaten else "most_skill"
     with_gain = [name for name in unbeaten if name in adding]
+    ahead = list_ahead(records)
+    better_blind = [name for name in unbeaten if name in blind and (name, unbeaten[0]) in ahead]
     if with_gain and with_gain[0] != unbeaten[0]:
         unbeaten, reason = with_gain, "lidar_adds"
-    ahead = list_ahead(records)
+    elif better_blind and unbeaten[0] not in blind:
+        rest = [name for name in unbeaten if name != better_blind[0]]
+        unbeaten, reason = [better_blind[0], *rest], "more_without_lidar"
     # Beating is not transitive: each may be beaten by another.
     chosen = (
         unbeaten[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -109,7 +109,10 @@ def settle(scores: Sequence[Record], compared: Sequence[Compared], known: Knowle
                 able = [name for name in order if court.is_able(skills[name])]
                 key = {"target": target, "scheme": each.scheme, "unit": each.unit}
                 adding = court.find_adding(able, skills, decided)
-                verdicts.preferred.append(key | prefer_recipe(decided, skills, order, able, adding))
+                choice = prefer_recipe(
+                    decided, skills, order, able, adding, court.list_blind(order)
+                )
+                verdicts.preferred.append(key | choice)
     return verdicts
 
 
@@ -244,7 +247,7 @@ class _Court:
         won = {(r["recipe"], r["versus"]) for r in decided if r["beats"]}
         won |= {(r["versus"], r["recipe"]) for r in decided if r["is_beaten"]}
         ahead = list_ahead(decided)
-        blind = [name for name in skills if name != MEAN and not self.known.sees_lidar(name)]
+        blind = [name for name in self.list_blind(skills) if name != MEAN]
         found = []
         for name in able:
             versus = self.known.yardsticks[name]
@@ -254,6 +257,10 @@ class _Court:
             if self.known.sees_lidar(name) and adds and is_first:
                 found.append(name)
         return found
+
+    def list_blind(self, names: Iterable[str]) -> list[str]:
+        """List the recipes that see no LIDAR."""
+        return [name for name in names if not self.known.sees_lidar(name)]
 
     def _may_win(self, record: Record, one: str, other: str) -> bool:
         """Whether one recipe may be said to beat another, if its interval says so."""

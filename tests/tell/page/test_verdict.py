@@ -93,6 +93,7 @@ def test_joining_place_is_no_credit_to_lidar_that_adds_nothing() -> None:
         ("no_intervals", "too few blocks or areas"),
         ("most_skill", "the one with most skill"),
         ("lidar_adds", "the simplest of those to which LIDAR adds"),
+        ("more_without_lidar", "nothing beats it, and it has more skill than"),
     ],
 )
 def test_why_a_recipe_is_preferred_is_said(reason: str, words: str) -> None:

@@ -45,6 +45,8 @@ REASONS = {
     "simplest": "the simplest that beats the mean and that nothing beats",
     "lidar_adds": "the simplest of those to which LIDAR adds what is no chance; "
     "without it none has as much skill",
+    "more_without_lidar": "nothing beats it, and it has more skill than the simplest of those with "
+    "LIDAR that nothing beats",
     "most_skill": "the one with most skill of those that beat the mean, each beaten by another",
 }
 """Why a recipe is preferred, by the code in ``evaluate/preferred.json``."""

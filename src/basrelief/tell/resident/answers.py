@@ -156,7 +156,7 @@ def say_heights(facts: Facts) -> str:
     if not helped:
         return "That could not be shown for any score."
     rest = "" if len(helped) == len(asked) else " For the other scores that could not be shown."
-    return f"Yes, for {write_targets(helped)}.{rest}"
+    return f"For {write_targets(helped)}, the estimate is better with them than without.{rest}"
 
 
 def _do_heights_help(facts: Facts, target: str) -> bool:
