@@ -31,7 +31,16 @@ from basrelief.stage_settings import (
 )
 from basrelief.toml import Change, change_table, read_toml, show, tell_missing, tell_typed
 from basrelief.typed import Typed
-from basrelief.values import FolderName, Name, PathText, StrictTable, Text, Year, check_path
+from basrelief.values import (
+    FolderName,
+    Name,
+    PathText,
+    SettingsFile,
+    StrictTable,
+    Text,
+    Year,
+    check_path,
+)
 
 OF_RASTERS = ("dtm", "max_years_apart")
 """Keys of ``[data]`` that say nothing without rasters of heights, beside layers laid over them."""
@@ -197,7 +206,7 @@ class DataSettings(StrictTable):
         return self
 
 
-class Settings(StrictTable):
+class Settings(SettingsFile):
     """All settings of a run, as read from one TOML file."""
 
     out: PathText = Field(default="run", json_schema_extra=_forget_default)
@@ -220,13 +229,8 @@ class Settings(StrictTable):
             raise ValueError("split.schemes: 'random' deals chips, and without rasters are none")
         return self
 
-    _folder: Path = PrivateAttr(default=Path())
     _is_of_options: bool = PrivateAttr(default=False)
     _changes: tuple[Change, ...] = PrivateAttr(default=())
-
-    def locate(self, typed: str) -> Path:
-        """Resolve a path as typed in the file, relative to the file's own folder."""
-        return self._folder / Path(typed).expanduser()
 
     def tell_out(self) -> str:
         """Name the run folder as it was typed."""

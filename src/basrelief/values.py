@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from basrelief.names import (
     compose,
@@ -80,3 +80,13 @@ class StrictTable(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
+
+
+class SettingsFile(StrictTable):
+    """A whole file of settings: paths typed in it are of its own folder."""
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    def locate(self, typed: str) -> Path:
+        """Resolve a path as typed in the file, relative to the file's own folder."""
+        return self._folder / Path(typed).expanduser()

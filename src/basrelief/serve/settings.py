@@ -7,12 +7,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from basrelief.config import InputError
 from basrelief.serve.tiers import TierName
 from basrelief.toml import read_toml, tell_typed
-from basrelief.values import PathText, StrictTable, Text
+from basrelief.values import PathText, SettingsFile, StrictTable, Text
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses that only this machine reaches."""
@@ -78,7 +78,7 @@ class RecordSettings(StrictTable):
     """How many months are kept; older files are removed."""
 
 
-class ServeSettings(StrictTable):
+class ServeSettings(SettingsFile):
     """All settings of the server, as read from one TOML file."""
 
     host: Text = "127.0.0.1"
@@ -109,16 +109,10 @@ class ServeSettings(StrictTable):
     oidc: OidcSettings | None = None
     records: RecordSettings = RecordSettings()
 
-    _folder: Path = PrivateAttr(default=Path())
-
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches the server."""
         return self.host in LOOPBACK
-
-    def locate(self, typed: str) -> Path:
-        """Resolve a path as typed in the file, relative to the file's own folder."""
-        return self._folder / Path(typed).expanduser()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

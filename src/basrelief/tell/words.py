@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from math import floor, log10
+from math import floor, isnan, log10
 
 from basrelief.chips.since import SINCE
 from basrelief.config import Settings
@@ -349,6 +349,23 @@ def format_percent(share: float | None) -> str:
     ('26%', '–')
     """
     return "–" if share is None else f"{share:.0%}"
+
+
+def say_years(first: float, last: float, *, is_clause: bool = False) -> str:
+    """Say from which year to which; the first is NaN where it is not known.
+
+    Examples
+    --------
+    >>> say_years(2015, 2017), say_years(2017, 2017), say_years(float("nan"), 2017)
+    ('2015 to 2017', '2017', 'until 2017')
+    >>> say_years(2015, 2017, is_clause=True), say_years(2017, 2017, is_clause=True)
+    ('from 2015 to 2017', 'in 2017')
+    """
+    if isnan(first):
+        return f"until {last:.0f}"
+    if first == last:
+        return f"in {last:.0f}" if is_clause else f"{last:.0f}"
+    return f"{'from ' if is_clause else ''}{first:.0f} to {last:.0f}"
 
 
 def format_length(length_m: float) -> str:

@@ -48,6 +48,9 @@ LONGEST_PAUSE_S = 600.0
 
 CONNECT_S = 30.0
 
+PIECE_BYTES = 2**16
+"""Read at once of an answer: where a connection is cut, less than this is lost."""
+
 
 class ServiceError(InputError):
     """A service did not give what was asked; the message names the service and what it said."""

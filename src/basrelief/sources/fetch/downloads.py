@@ -15,10 +15,7 @@ from basrelief.hashes import hash_file
 from basrelief.marks import sweep_parts
 from basrelief.run import Record, read_record, replacing, write_json
 from basrelief.sources.fetch.answers import N_TRIES, Identity, as_is, identify, read_start
-from basrelief.sources.fetch.client import Client, ServiceError, name_host
-
-PIECE_BYTES = 2**16
-"""What is lost where a connection is cut is less than this."""
+from basrelief.sources.fetch.client import PIECE_BYTES, Client, ServiceError, name_host
 
 PROGRESS_BYTES = 2**20
 """What has to come between two cuts, for the tries to begin anew."""

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from basrelief.sources.archives import BROKEN, MAX_MEMBERS, check_member
-from basrelief.sources.fetch.client import Client, ServiceError, name_host
+from basrelief.sources.fetch.client import PIECE_BYTES, Client, ServiceError, name_host
 
 TAIL_BYTES = 2**20
 """Read at once from the end: the directory of some ten thousand members."""
-
-PIECE_BYTES = 2**16
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from basrelief.tell.page.map_ground import show_sums
 from basrelief.tell.page.map_pictures import make_map_picture
 from basrelief.tell.page.map_place import find_districts
 from basrelief.tell.senses import SENSES
-from basrelief.tell.words import say_shown
+from basrelief.tell.words import say_shown, say_years
 
 DEGREE_PLACES = 5
 """Decimal places of longitude and latitude: a metre."""
@@ -228,13 +228,7 @@ def _say_flown(areas: pd.DataFrame) -> list[str | None]:
     if "flown_to" not in areas:
         return [None] * len(areas)
     return [
-        None
-        if np.isnan(last)
-        else f"until {last:.0f}"
-        if np.isnan(first)
-        else f"{first:.0f}"
-        if first == last
-        else f"{first:.0f} to {last:.0f}"
+        None if np.isnan(last) else say_years(first, last)
         for first, last in zip(areas["flown_from"], areas["flown_to"], strict=True)
     ]
 

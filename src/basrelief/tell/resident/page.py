@@ -6,8 +6,6 @@ import re
 from datetime import date
 from typing import Any
 
-import numpy as np
-
 from basrelief.chips.since import SINCE
 from basrelief.sources.census import RESIDENTS
 from basrelief.sources.iod import EDITIONS
@@ -31,6 +29,7 @@ from basrelief.tell.words import (
     has_index,
     join_words,
     say_shown,
+    say_years,
     write_targets,
 )
 
@@ -165,8 +164,7 @@ def say_flown(facts: Facts) -> str:
     if "flown_to" not in used or used["flown_to"].isna().all():
         return "In which years the aeroplane flew is not known."
     first, last = used["flown_from"].min(), used["flown_to"].max()
-    when = f"in {last:.0f}" if first == last else f"from {first:.0f} to {last:.0f}"
-    return f"The aeroplane flew {f'until {last:.0f}' if np.isnan(first) else when}."
+    return f"The aeroplane flew {say_years(first, last, is_clause=True)}."
 
 
 def say_edition(facts: Facts) -> str:
