@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -229,6 +230,29 @@ def test_features_are_made_anew_when_recipe_weights_or_seed_change(
     assert marks[0] == marks[1]
     assert marks[2][0] > marks[0][0]
     assert marks[2][1] == 1
+
+
+def test_a_place_of_one_block_is_told_that_its_features_say_nothing_alone(
+    tmp_path: Path, lay_place: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, settings = write_run(tmp_path, lay_place), make_settings(tmp_path)
+    split = settings.split.model_copy(update={"schemes": ["area"], "block_m": 10_000.0})
+    settings = settings.model_copy(update={"split": split})
+    assign_splits(settings, run)
+    samples, recipe = load_samples(run), read_own("relief-statistics", settings)
+    told = Run(run.folder)
+    train_areas(recipe, samples, settings, told)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "split.block_m = 10000 puts all areas in one block, which leaves no other" in said
+    assert "inner folds see no skill" not in said
+    final = load_model(run.models / "relief-statistics" / "final" / MODEL)
+    assert final.alone.is_fallback.all()
+    # What it says would work does, as far as blocks go.
+    found = re.search(r"split.block_m = (\S+) makes 2", said)
+    assert found is not None
+    smaller = split.model_copy(update={"block_m": float(found[1])})
+    train_areas(recipe, samples, settings.model_copy(update={"split": smaller}), told)
+    assert "in one block" not in capsys.readouterr().out
 
 
 def read_fold(run: Run, recipe: str, fold: AreaFold) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from basrelief.learn.place import Locations, locate_areas
 from basrelief.learn.recipe_files import find_members, format_recipe
 from basrelief.learn.recipes import AreaRecipe, DenseRecipe, KrigedRecipe, SetRecipe
 from basrelief.run import MODEL, Run, replacing
-from basrelief.splits.groups import blocks_of_areas
+from basrelief.splits.groups import blocks_of_areas, suggest_block
 from basrelief.splits.heldout import AreaFold, area_folds, find_usable_areas
 
 
@@ -104,7 +104,10 @@ def train_areas(recipe: AreaRecipe, samples: Samples, settings: Settings, run: R
         learnt = pd.DataFrame(data.terms(usable).join(), index=rows, columns=names)
         write_model(part, recipe, samples, learnt, settings, run)
     # Of the final model alone: of every fold it would fill the screen.
-    _say_fallbacks(recipe, model, samples.targets, run)
+    if data.blocks.nunique() < 2:
+        run.say(f"train {recipe.name}: {_explain_one_block(samples, usable, settings)}")
+    else:
+        _say_fallbacks(recipe, model, samples.targets, run)
 
 
 def gather_area_data(
@@ -142,6 +145,15 @@ def _fit_fold(
     save_model(model, folder / MODEL)
     (folder / "recipe.toml").write_text(format_recipe(recipe), encoding="utf-8")
     return model
+
+
+def _explain_one_block(samples: Samples, area_ids: NDArray[np.str_], settings: Settings) -> str:
+    """Say that features cannot be tried on blocks that they did not see, and what would do."""
+    return (
+        f"split.block_m = {settings.split.block_m:g} puts all areas in one block, which leaves "
+        "no other to try features on: alone they predict the mean. "
+        f"{suggest_block(samples, area_ids, settings)}"
+    )
 
 
 def _say_fallbacks(

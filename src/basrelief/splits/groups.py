@@ -103,7 +103,7 @@ def refuse_one_group(
     if scheme == "block":
         raise InputError(
             f"split.block_m = {settings.split.block_m:g}: scheme 'block' needs areas in at "
-            f"least 2 blocks, found 1. {_suggest_block(samples, area_ids, settings)}"
+            f"least 2 blocks, found 1. {suggest_block(samples, area_ids, settings)}"
         )
     raise InputError(
         f"split.schemes: scheme {scheme!r} needs areas in at least 2 {UNITS.get(scheme, 'areas')}, "
@@ -111,8 +111,14 @@ def refuse_one_group(
     )
 
 
-def _suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Settings) -> str:
-    """Find the largest whole fraction of the block's side that makes two blocks."""
+def suggest_block(samples: Samples, area_ids: NDArray[np.str_], settings: Settings) -> str:
+    """Find the largest whole fraction of the block's side that makes two blocks.
+
+    Parameters
+    ----------
+    area_ids : (area,)
+        All areas that count, by their codes.
+    """
     xy = _points_of_areas(samples, area_ids)
     n_pieces = 2
     while (side := settings.split.block_m / n_pieces) >= MIN_BLOCK_M:
