@@ -57,6 +57,7 @@ def find_districts(areas: gpd.GeoDataFrame, polygons: NDArray[Any]) -> Record:
         for one, other in combinations(shapes.values(), 2)
         for line in _share_lines(one, other)
     ]
+    # In the largest part: a name on a small island would not be found.
     points = {name: shapely.point_on_surface(_find_largest(each)) for name, each in shapes.items()}
     names = [
         {"name": name, "at": shapely.get_coordinates(point)[0].round(5).tolist()}

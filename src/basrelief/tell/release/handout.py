@@ -99,6 +99,7 @@ def round_figure(value: float) -> float:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write the table for a spreadsheet."""
+    # A name that begins as a formula does would be run by a spreadsheet.
     guard_table(table).to_csv(path, index=False, encoding="utf-8")
 
 
