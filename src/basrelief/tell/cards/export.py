@@ -161,6 +161,7 @@ def _find_offer(run: Run, recipe: str | None, licence: str | None) -> Offer:
             }
         ),
     )
+    # The file that says so lies beside the configuration, which is not at hand here.
     if published["is_made_up"]:
         facts = replace(facts, truth=dict.fromkeys(facts.samples.targets, "made up"))
     basis = Basis(kind, published["drawn_from"]["n_without"])

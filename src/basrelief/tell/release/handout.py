@@ -107,6 +107,7 @@ def outline_table(facts: Facts, table: pd.DataFrame) -> gpd.GeoDataFrame:
     """Give the areas of the table their outlines, in degrees."""
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)]
+    # In the order of the table, which goes by code.
     outlines = gpd.GeoSeries(
         areas.geometry.to_numpy(), index=areas["area_id"], crs=areas.crs
     ).reindex(table["area_id"])
