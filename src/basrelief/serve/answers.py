@@ -57,6 +57,7 @@ def write_json(value: Any) -> bytes:
 
 def hash_answer(request: Request, *parts: str) -> str:
     """Hash what an answer rests on: those parts, and what links in it begin with."""
+    # Latin-1 reads any byte: a strange query is hashed like others, and is no fault here.
     query = request.scope["query_string"].decode("latin-1")
     whole = "\n".join((*parts, find_base(request), query))
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
@@ -74,12 +75,14 @@ def find_base(request: Request) -> str:
 def name_cache(request: Request) -> dict[str, str]:
     """Say who may keep an answer: of what takes a name, nobody but whoever asked."""
     is_open = person_of(request) == NOBODY and request.scope["needs"] == 0
+    # Kept, but asked about each time: a run may be replaced at any moment.
     return {"Cache-Control": "public, no-cache" if is_open else "private, no-cache"}
 
 
 def is_known(request: Request, etag: str) -> bool:
     """Whether whoever asks has this very answer."""
     asked = request.headers.get("if-none-match", "")
+    # A proxy that packs an answer calls its tag weak (W/); the answer is still the same.
     return asked == "*" or etag in (part.strip().removeprefix("W/") for part in asked.split(","))
 
 
@@ -121,10 +124,12 @@ def answer_file(
     if is_known(request, etag):
         file.close()
         return Response(status_code=304, headers=sent)
+    # An empty file has no part to ask for: it is given whole, and not refused.
     start, stop = find_range(request, size, etag) or (0, size)
     if start >= size > 0:
         file.close()
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+    # A stream does not know its length, and whoever reads in parts needs it.
     sent |= {"Accept-Ranges": "bytes", "Content-Length": str(stop - start)}
     is_part = (start, stop) != (0, size)
     if is_part:
@@ -139,6 +144,7 @@ def read_pieces(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
         file.seek(start)
         while start < stop:
             piece = file.read(min(PIECE, stop - start))
+            # The file was cut short meanwhile: to wait for the rest would never end.
             if not piece:
                 return
             start += len(piece)
@@ -154,11 +160,14 @@ def find_range(request: Request, size: int, etag: str) -> tuple[int, int] | None
     -------
     First byte, and the one after the last. The first may lie beyond the end.
     """
+    # Few digits: Python refuses to read a number of thousands of them.
     asked = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", request.headers.get("range", ""))
+    # A part of this version does not fit to the rest of an older one: then all is sent.
     if asked is None or request.headers.get("if-range", etag) != etag:
         return None
     first, last = asked.groups()
     if first:
         stop = min(int(last) + 1, size) if last else size
         return (int(first), stop) if not last or int(last) >= int(first) else None
+    # Without a first byte the number counts from the end.
     return (max(0, size - int(last)), size) if last and int(last) else None

@@ -45,6 +45,7 @@ def get_run(request: Request, run: str) -> Response:
     """Describe a run, with the files of it that whoever asks may take."""
     edition, tier = find_run(request, run), person_of(request).tier
     told = describe_run(request, edition, tier)
+    # With the tier: each sees other files, and must not get another's answer.
     tag = hash_answer(request, edition.tag, str(int(tier)))
     return answer(request, write_json(told), JSON, tag)
 
@@ -89,4 +90,5 @@ def find_bounds(edition: Edition, tier: Tier) -> list[float]:
     for name, needs in list_collections(edition).items():
         if needs <= tier:
             return list(read_collection(edition, name).bounds)
+    # STAC wants a box of every collection.
     return [-180.0, -90.0, 180.0, 90.0]

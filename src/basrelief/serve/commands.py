@@ -43,6 +43,7 @@ def serve(
     from basrelief.serve.settings import load_serve_settings
 
     settings = load_serve_settings(config, port=port, tier=tier)
+    # Only now: a wrong setting is told at once, and not after large libraries have loaded.
     from basrelief.serve.server import serve_runs
 
     serve_runs(runs, settings, quiet=quiet)
@@ -71,6 +72,7 @@ def keys(
             end = "over since" if key.is_over else "until"
             typer.echo(f"{key.name}  {key.tier}  {end} {key.expires:%Y-%m-%d %H:%M} UTC")
         return
+    # A name with a line break in it would look like two keys in the list.
     if name is None or not name.strip() or not name.isprintable() or len(name) > MAX_LETTERS:
         raise InputError(f"keys {action}: give a name, of at most {MAX_LETTERS} letters.")
     if action == "revoke":

@@ -28,11 +28,13 @@ def credit(edition: Edition, tier: Tier) -> dict[str, Any]:
     return {
         "note": NOTE,
         "license": "various",
+        # Many inputs ask for the same words: once is enough.
         "attribution": "; ".join(dict.fromkeys(words)),
         "credits": [
             {key: each.get(key) for key in ("source", "licence", "statement", "url")}
             for each in credits
         ],
+        # The run's own skills rest on withheld areas too: the public gets what the gate let out.
         "skill": edition.layers_worth if tier >= Tier.ANALYST else edition.figures,
         "coverage": {"areas_published": edition.publish.get("areas_published", 0)},
         "is_made_up": bool(edition.publish.get("is_made_up")),

@@ -52,6 +52,7 @@ def find_file_tier(name: str) -> Tier:
     """
     if name.startswith(PUBLIC):
         return Tier.PUBLIC
+    # The case of letters counts on every system, or a name could fall in another tier.
     is_of_areas = any(fnmatchcase(name, pattern) for pattern in OF_AREAS)
     return Tier.ANALYST if is_of_areas else Tier.CUSTODIAN
 
@@ -102,11 +103,13 @@ class Edition:
         ReplacedError
             If a file is another than the one that was released.
         """
+        # By two lists, the gate's and the stage's: what was laid into the folder is in neither.
         files = self.marks[LAST].files
         named = {str(entry["item"]) for entry in self.publish.get("published", ())}
         found = {}
         for name in sorted(named & files.keys()):
             try:
+                # Whole, and hashed: what is given out is then these bytes, whatever lies there.
                 data = (self.folder / name).read_bytes()
             except OSError as error:
                 raise ReplacedError(name) from error
@@ -134,6 +137,7 @@ class Edition:
             file = (self.folder / name).open("rb")
         except OSError as error:
             raise ReplacedError(name) from error
+        # Of the file that is open, not of its name: another could take its place in between.
         if _look_at(os.fstat(file.fileno())) != look:
             file.close()
             raise ReplacedError(name)
@@ -173,6 +177,7 @@ def read_edition(run_id: str, folder: Path) -> Edition:
         If it is no run, or not whole.
     """
     run = open_run(folder)
+    # Before the marks: if they change while they are read, the run looks new next time.
     stamp = _stamp(folder)
     stages = [path.stem for path in sorted((folder / "stages").glob("*.json"))]
     marks = {stage: read_mark(Run(folder), stage) for stage in stages if stage != "hashes"}
@@ -211,6 +216,7 @@ class Shelf:
         for folder in folders:
             name = _name_run(folder)
             if name in self._editions:
+                # Many runs lie in a folder called "run"; the one above tells them apart.
                 name = f"{_name_run(folder.resolve().parent)}-{name}"
             if name in self._editions:
                 raise InputError(f"{folder}: a run called {name} is served already. Rename one.")
@@ -236,6 +242,7 @@ class Shelf:
 
     def _renew(self, edition: Edition) -> Edition:
         """Take a run's new edition where it is whole, else the one before."""
+        # A run at work is not read for each question, but once its last mark has changed.
         if _stamp(edition.folder) not in (edition.stamp, self._unfit.get(edition.id)):
             self.forget(edition)
         return self._editions[edition.id]
@@ -255,4 +262,5 @@ def _stamp(folder: Path) -> tuple[int, ...]:
 
 def _look_at(status: os.stat_result) -> tuple[int, ...]:
     """Tell what changes when a file is written anew."""
+    # With the inode: a file may be replaced by one as large that keeps the old time.
     return (status.st_size, status.st_mtime_ns, status.st_ino)

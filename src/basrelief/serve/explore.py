@@ -66,6 +66,7 @@ def _fill_explore(request: Request, edition: Edition) -> bytes:
 @for_tier(Tier.PUBLIC)
 async def get_beside(request: Request, run: str, other: str) -> Response:
     """Show two runs side by side."""
+    # Asked for here, as a fault inside a frame would hardly be seen.
     runs = [find_run(request, name).id for name in (run, other)]
     tag = hash_runs(request, "beside", *runs)
     return answer_page(request, tag, lambda: fill_page(request, "beside.html.j2", runs=runs))

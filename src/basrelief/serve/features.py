@@ -75,6 +75,7 @@ class Collection:
                 shapes = shapely.to_geojson(self.shape_in(crs))
                 told = zip(self.ids, shapes, self.properties, strict=True)
                 self._written[crs] = [
+                    # Joined as text: the shape is JSON already, and so are the properties.
                     f'{{"type":"Feature","id":{json.dumps(area_id)},"geometry":{shape},'
                     f'"properties":{properties}}}'.encode()
                     for area_id, shape, properties in told
@@ -94,6 +95,7 @@ class Collection:
     def find(self, box: Box, crs: str) -> NDArray[np.int64]:
         """Find the areas that meet a box, (area,): their positions, ascending."""
         found = self._tree_in(crs).query(shapely.box(*box), predicate="intersects")
+        # A tree has an order of its own; pages of an answer need one that stays.
         return np.sort(found)
 
     def is_ready(self, crs: str, of_box: str) -> bool:
@@ -166,6 +168,7 @@ def _read_mapped(edition: Edition, name: str) -> Collection:
     # Null for what is unknown: NaN is no JSON.
     known = columns.astype(object).where(columns.notna(), None)
     records: list[Record] = known.to_dict("records")
+    # In the grid that it has, where clients may ask for it: there and back, corners move.
     storage = NATIONAL_GRID if table.crs is not None and table.crs.to_epsg() == 27700 else CRS84
     placed = table if storage == NATIONAL_GRID else table.to_crs(SYSTEMS[CRS84])
     return Collection(

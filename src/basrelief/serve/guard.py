@@ -18,6 +18,7 @@ def for_tier(tier: Tier) -> Callable[[Endpoint], Endpoint]:
     """Say which tier an endpoint takes at least."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
+        # On the endpoint, as routes of tiles are made by titiler and not by us.
         vars(endpoint)["tier"] = tier
         return endpoint
 
@@ -66,6 +67,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             tier = find_tier(self)
+            # `make_server` refuses such a route; one may be added after it.
             if tier is None:
                 raise HTTPException(403, "Nobody may see this.")
             require(request, tier)

@@ -97,6 +97,7 @@ def revoke_key(path: Path, name: str) -> None:
 
 def _write_keys(path: Path, keys: list[Key]) -> None:
     with replacing(path) as part:
+        # Nobody else's to read, from the first byte on.
         part.touch(mode=0o600)
         part.write_bytes(_KEYS.dump_json(keys, indent=1) + b"\n")
 
@@ -108,11 +109,13 @@ class KeyRing:
         self.path = path
         self._look: tuple[int, ...] | None = None
         self._keys: list[Key] = []
+        # A file that is none is told as the server starts, and not to whoever asks first.
         self.read()
 
     def read(self) -> list[Key]:
         """Give the keys as they are now."""
         try:
+            # At every question: a key that is revoked must not open anything until a restart.
             status = self.path.stat()
             look = (status.st_mtime_ns, status.st_size, status.st_ino)
         except FileNotFoundError:

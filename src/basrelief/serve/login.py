@@ -54,6 +54,7 @@ def make_client(settings: ServeSettings) -> Any:
         client_kwargs={
             "scope": "openid profile",
             "code_challenge_method": "S256",
+            # Without a secret, PKCE alone shows that the one who asks is the one who began.
             "token_endpoint_auth_method": "client_secret_basic" if secret else "none",
         },
     )
@@ -116,6 +117,7 @@ async def get_login(request: Request) -> Response:
         response: Response = await _client_of(request).authorize_redirect(request, back)
     except (HTTPError, OAuthError) as error:
         raise HTTPException(503, "The provider cannot be reached.") from error
+    # Where it leads holds signs that were made for this one login.
     response.headers.update(NEVER_KEPT)
     return response
 
@@ -135,8 +137,10 @@ async def get_login_done(request: Request) -> Response:
     # What was there before was of somebody who had not said who they are.
     request.session.clear()
     request.session["login"] = {
+        # Cut, as it stands in a cookie: browsers drop long ones without a word.
         "name": str(claims.get("preferred_username") or claims.get("sub") or "somebody")[:100],
         "tier": int(find_claimed(claims, settings.oidc)),
+        # The cookie's age can begin anew with an answer; this end stays where it is.
         "until": time.time() + 3600 * settings.oidc.session_hours,
     }
     return RedirectResponse(f"{find_base(request)}/?f=html", 303, NEVER_KEPT)
@@ -157,6 +161,7 @@ def find_claimed(claims: Mapping[str, Any], oidc: OidcSettings) -> Tier:
     return max(given, default=Tier.PUBLIC)
 
 
+# Posted: else a picture in a page of somebody else could log people out.
 @router.post("/logout", summary="Log out")
 @for_tier(Tier.PUBLIC)
 async def post_logout(request: Request) -> Response:

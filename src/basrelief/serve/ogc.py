@@ -64,6 +64,7 @@ def document(*names: str) -> dict[str, Any]:
     return {
         "parameters": [
             {"name": name, "in": "query", "schema": ASKED[name][0], "description": ASKED[name][1]}
+            # One text with commas in it; else clients would name the box anew for each number.
             | ({"style": "form", "explode": False} if name == "bbox" else {})
             for name in names
         ]
@@ -78,6 +79,7 @@ async def get_conformance(request: Request) -> Response:
     return answer(request, write_json({"conformsTo": CONFORMS}), JSON, hash_answer(request))
 
 
+# Not async: what reads whole collections must not hold up all other answers.
 @router.get("/collections", summary="The collections of areas")
 @for_tier(Tier.PUBLIC)
 def get_collections(request: Request) -> Response:
@@ -116,11 +118,13 @@ async def get_items(request: Request, name: str) -> Response:
     refuse_unknown(request, KNOWN)
     crs, of_box = read_crs(request, "crs"), read_crs(request, "bbox-crs")
     found = await find_ready(request, name, crs, of_box)
+    # Too many are not refused but fewer given, as the standard allows: links lead to the rest.
     limit = min(read_number(request, "limit", LIMIT, 1), request.app.state.settings.max_items)
     offset = read_number(request, "offset", 0, 0)
     box = read_box(request)
     places = range(len(found.ids)) if box is None else found.find(box, of_box)
     page = places[offset : offset + limit]
+    # Without the time of the answer: the areas are the same at each asking.
     tag = hash_answer(request, found.edition.tag, name, "items")
     links = link_items(request, name, offset, limit, len(places))
     head = {
@@ -131,6 +135,7 @@ async def get_items(request: Request, name: str) -> Response:
         "links": links,
     }
     features = join_features(found.write_in(crs), [int(place) for place in page])
+    # Areas are written once and joined as text; only the head is new.
     body = write_json(head)[:-1] + b',"features":' + features + b"}"
     return answer(request, body, GEOJSON, tag, {"Content-Crs": f"<{crs}>"})
 
@@ -268,6 +273,7 @@ def is_moment(text: str) -> bool:
     parts = text.split("/")
     try:
         for part in parts:
+            # Only an interval may have an open end.
             if part not in ("", "..") or len(parts) == 1:
                 datetime.fromisoformat(part)
     except ValueError:
@@ -300,6 +306,7 @@ def read_number(request: Request, key: str, usual: int, least: int) -> int:
     asked = request.query_params.get(key)
     if asked is None:
         return usual
+    # `isdigit` alone takes digits of other scripts, and more of them than numbers need.
     if not asked.isascii() or not asked.isdigit() or len(asked) > 9 or int(asked) < least:
         raise HTTPException(400, f"{key}: must be a whole number from {least} to 999999999.")
     return int(asked)

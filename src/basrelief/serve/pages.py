@@ -21,6 +21,7 @@ def hash_runs(request: Request, *parts: str) -> str:
     """Hash an answer that rests on all runs, and on who asks."""
     tags = [edition.tag for edition in request.app.state.shelf]
     person = person_of(request)
+    # With the name: pages tell people who they are.
     return hash_answer(request, *parts, person.name, person.tier.name, *tags)
 
 

@@ -26,6 +26,7 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait no longer once a question is whole."""
         super().data_received(data)
+        # Bytes alone do not count: who sends one now and then would be waited for for ever.
         if self._is_answering and self._end is not None:
             self._end.cancel()
             self._end = None
@@ -33,6 +34,7 @@ class PatientProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Begin to wait for the next one."""
         super().on_response_complete()
+        # The next question may have come already, and is being answered.
         if self._end is None and not self._is_answering:
             self._end = self.loop.call_later(self.patience_s, self._let_go)
 
@@ -53,4 +55,5 @@ class PatientProtocol(H11Protocol):
 
 def wait_at_most(patience_s: float) -> type[PatientProtocol]:
     """Give the protocol that waits so many seconds for a question."""
+    # A class, as uvicorn makes one of it for each connection.
     return type("Patient", (PatientProtocol,), {"patience_s": patience_s})

@@ -23,7 +23,7 @@ class Doorkeeper:
     def __init__(self, settings: ServeSettings, keys: KeyRing) -> None:
         self.settings, self.keys = settings, keys
         self.proxies = (
-            [ip_network(each) for each in settings.proxy.addresses] if (settings.proxy) else []
+            [ip_network(each) for each in settings.proxy.addresses] if settings.proxy else []
         )
         tier = Tier.named(settings.tier)
         self.anybody = NOBODY if tier == Tier.PUBLIC else Person("this machine", tier)
@@ -38,6 +38,7 @@ class Doorkeeper:
         """
         headers = Headers(scope=scope)
         scheme, _, secret = headers.get("authorization", "").partition(" ")
+        # First of all: who shows a wrong key is refused, and not let in as somebody else.
         if scheme.lower() == "bearer":
             found = self.keys.find(secret.strip())
             if found is None:
@@ -59,6 +60,7 @@ class Doorkeeper:
         return Person(f"user:{names[0]}", Tier[tiers[0].upper()])
 
     def _is_listed(self, scope: Scope) -> bool:
+        # Of the connection itself: headers that name another address can be sent by anybody.
         client = scope.get("client")
         if not client:
             return False
@@ -75,4 +77,5 @@ def _by_login(scope: Scope) -> Person | None:
     login = session.get("login")
     if not login or login["until"] < time.time():
         return None
+    # The session is signed: what stands in it is our own word.
     return Person(f"login:{login['name']}", Tier(login["tier"]))

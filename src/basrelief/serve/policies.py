@@ -9,6 +9,7 @@ import re
 
 def _list_scripts(page: bytes) -> tuple[str, ...]:
     """List the hashes of the scripts in a page, as a policy has them."""
+    # Those without a type alone: the others hold data, and run nothing.
     scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
     hashes = (base64.b64encode(hashlib.sha256(each).digest()).decode() for each in scripts)
     return tuple(f"'sha256-{each}'" for each in hashes)
@@ -16,6 +17,7 @@ def _list_scripts(page: bytes) -> tuple[str, ...]:
 
 def is_page(name: str) -> bool:
     """Whether a browser opens a file as a page."""
+    # A drawing can carry scripts, too.
     return name.endswith((".html", ".svg"))
 
 

@@ -75,7 +75,9 @@ def find_layer(request: Request, layer: str) -> Layer:
     etag = f'"{edition.tag}"'
     sent = {"ETag": etag, **name_cache(request)}
     if is_known(request, etag):
+        # Raised, as titiler would read the tile before anything could be answered.
         raise HTTPException(304, headers=sent)
+    # titiler makes the answer; the shield puts these to it.
     request.scope["sent"] = [(key.lower().encode(), sent[key].encode()) for key in sent]
     # Held against what it was: a raster that is being written is not read.
     edition.open(file).close()
@@ -118,6 +120,7 @@ class LayerReader(Reader):
 
     def __init__(self, layer: Layer, **options: Any) -> None:
         self._layer = layer
+        # Else what stands in a file chooses how it is read, and could name other files.
         self._file = rasterio.open(layer.path, driver="GTiff")
         super().__init__(
             str(layer.path),
@@ -165,6 +168,7 @@ LayerTiles(
     router=tiles,
     reader=LayerReader,
     path_dependency=find_layer,
+    # No choice of bands, formulas or sampling: each is work that anybody could order.
     layer_dependency=DefaultDependency,
     dataset_dependency=DefaultDependency,
     tile_dependency=DefaultDependency,

@@ -55,6 +55,7 @@ class Records:
         return found
 
     def _list_files(self) -> list[Path]:
+        # Whatever else lies in the folder is not ours, and must not be removed as too old.
         return [p for p in self.folder.glob("*.jsonl") if re.fullmatch(r"\d{4}-\d{2}", p.stem)]
 
     def _forget(self, now: datetime) -> None:

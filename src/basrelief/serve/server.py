@@ -11,6 +11,7 @@ NEVER_OPENED = "WMS WMTS WCS WFS OAPIF HTTP TileDB PostGISRaster GDALG DERIVED"
 os.environ["GDAL_SKIP"] = NEVER_OPENED
 os.environ["OGR_SKIP"] = "WFS OAPIF CSW"
 os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
+# Else files that lie beside a raster are read with it.
 os.environ["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
 
 import socket  # noqa: E402
@@ -62,6 +63,7 @@ def serve_runs(folders: Sequence[Path], settings: ServeSettings, *, quiet: bool)
         h11_max_incomplete_event_size=16_384,
     )
     if not quiet:
+        # From the socket: of port 0 it alone knows what was taken.
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"serve: http://{shown}:{port}{settings.root_path}/", flush=True)

@@ -149,6 +149,7 @@ def load_serve_settings(path: Path | None, **typed: object) -> ServeSettings:
         raise InputError(f"{path}: {error}.") from error
     table |= {key: value for key, value in typed.items() if value is not None}
     try:
+        # As text: a date, which no key wants, is then told as a wrong value.
         settings = ServeSettings.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         file = "serve" if path is None else str(path)

@@ -33,6 +33,7 @@ ALWAYS = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    # One address has an answer for each tier, which caches must not mix up.
     (b"vary", b"Accept, Authorization, Cookie"),
 ]
 UNLESS_SAID = [
@@ -107,6 +108,7 @@ class Shield:
 
                 await self.app(scope, receive, passing)
         except TimeoutError:
+            # Half an answer cannot become another one: the connection breaks off.
             if has_begun:
                 raise
             await _say(503, "This took too long.", {"Retry-After": "10"})(scope, receive, send)
@@ -118,11 +120,13 @@ class Shield:
             if message["type"] == "http.response.start":
                 headers = list(message["headers"])
                 had = {name for name, _ in headers}
+                # Nothing of a fault may be kept.
                 if message["status"] == 200:
                     headers += scope.get("sent", ())
                     had.update(name for name, _ in scope.get("sent", ()))
                 headers += [each for each in UNLESS_SAID if each[0] not in had]
                 message["headers"] = headers + ALWAYS
+                # Before the answer leaves: what cannot be put on record is not sent.
                 person: Person | None = scope.get("person")
                 if person is not None and person.tier == Tier.CUSTODIAN and scope["needs"]:
                     path = quote(scope["path"])

@@ -19,7 +19,9 @@ from basrelief.serve.tiers import NOBODY
 def _open_templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
+        # Names of runs and of people come from outside, and must not become part of a page.
         autoescape=True,
+        # Else a misspelt name leaves a gap in the page that nobody sees.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,6 +43,7 @@ def answer_page(request: Request, tag: str, fill: Callable[[], bytes]) -> Respon
     kept: dict[str, bytes] = request.app.state.pages
     if tag not in kept:
         if len(kept) >= MOST_KEPT:
+            # The oldest, as a dictionary keeps its order.
             del kept[next(iter(kept))]
         kept[tag] = fill()
     return answer(request, kept[tag], HTML, tag)

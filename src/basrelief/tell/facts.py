@@ -310,6 +310,7 @@ def read_facts(settings: Settings, run: Run) -> Facts:
         predictions=told(read_filtered(run.predictions, [*shown, ("repeat", "==", 0)])),
         folds=pd.read_parquet(run.splits / "folds.parquet"),
         leakage=read_json(run.splits / "leakage.json"),
+        # All at once, so that no table can be left out and call a recipe by its bare name.
         judged=Evaluation(**told(vars(judged))),
         heat=[HeatPicture(path, told(record)) for path, record in _list_heat(run)],
         asked=told(asked),

@@ -30,6 +30,7 @@ def say_answer(out: Run) -> Iterator[str]:
             "them, and a score on them, shows nothing of a new place"
         )
     scores = read_json(out.scores) if out.scores.exists() else None
+    # Labels that fit no area leave an empty list; without labels there is no file.
     if scores == []:
         yield "predict: none of the areas predicted has a label, so nothing is scored"
     for record in scores or []:

@@ -36,6 +36,7 @@ def tell_run(settings: Settings, run: Run) -> None:
     # Once for both cards and the catalogue: weights are hashed, and may be large.
     models = read_models(run)
     release = decide_release(facts.samples.areas, settings.publish)
+    # First: to fit anew takes long, and the analyst need not wait for that.
     write_page(facts)
     public, basis = find_public_facts(settings, run, facts, release)
     # Before anything is drawn, so that no section can tell what it was not given.

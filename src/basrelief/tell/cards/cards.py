@@ -147,6 +147,7 @@ def judge_models(facts: Facts, narrowed: Facts, release: Release) -> dict[str, A
     publication = narrowed.publication
     assert publication is not None
     headline = found["headline"] if found else say_headline(findings, narrowed.settings)
+    # Else it would say that nothing was scored, which is not so.
     if publication.basis.kind == "nothing":
         headline = say_basis(publication.basis, is_whole=publication.is_whole)
     return {

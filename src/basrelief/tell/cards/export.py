@@ -149,6 +149,7 @@ def _find_offer(run: Run, recipe: str | None, licence: str | None) -> Offer:
     source = Run(run.release, run.quiet, lender=run) if kind == "refit" else run
     model = _read_offered(source, name, published, settings)
     release = decide_release(load_samples(run).areas, settings.publish)
+    # Only their number can be compared: the record names no area.
     if len(release.shown) != published["areas_published"]:
         raise _ask_for_report(run, "its report is of other areas")
     facts = replace(
@@ -160,6 +161,7 @@ def _find_offer(run: Run, recipe: str | None, licence: str | None) -> Offer:
             }
         ),
     )
+    # The file that says so lies beside the configuration, which is not at hand here.
     if published["is_made_up"]:
         facts = replace(facts, truth=dict.fromkeys(facts.samples.targets, "made up"))
     basis = Basis(kind, published["drawn_from"]["n_without"])
@@ -217,6 +219,7 @@ def _read_offered(source: Run, name: str, published: Record, settings: Settings)
         withheld = "the scores that it learnt from are withheld, as publish.json says"
         why = find_bar(model, settings.publish) or withheld
         raise InputError(f"--recipe {name!r}: {why}. {said}")
+    # One fitted since may have learnt from scores that are withheld.
     if hash_numbers(model.weights) != offers[name]:
         raise _ask_for_report(source.owner, f"its model of {name} is not that of its report")
     return replace(model, recipe=_name_members(model.recipe, read_recipes(source)))

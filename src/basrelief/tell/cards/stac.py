@@ -148,6 +148,7 @@ def tell_model(model: Model, facts: Facts) -> MLModelProperties:
     sources = [
         f"a file of weights of {name}" if name in given else f"timm {name}"
         for name in model.backbones
+        # Weights at random come from nowhere.
         if given.get(name) != "none"
     ]
     # What has a field of its own is not told again as a parameter.
@@ -216,6 +217,7 @@ def make_chips_item(facts: Facts) -> pystac.Item:
     )
     project(item, chips.crs, None)
     bands = [{"name": "surface", "unit": "m"}, {"name": "ground", "unit": "m"}]
+    # As a text, for JSON has no NaN; STAC spells it so.
     about = {"bands": bands, "data_type": "float32", "nodata": "nan"}
     # A Zarr store is a folder: it has no single size and hash.
     pixels = pystac.Asset(

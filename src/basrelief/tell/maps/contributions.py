@@ -27,7 +27,7 @@ def read_contributions(run: Run) -> list[Record]:
 
     Returns
     -------
-    Records with ``recipe, target, file`` (relative to the run folder)``, unit``.
+    Records with ``recipe, target, file`` (relative to the run folder), ``unit``.
     """
     path = run.explain / "contributions.json"
     records: list[Record] = read_json(path) if path.exists() else []

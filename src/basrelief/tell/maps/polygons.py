@@ -103,6 +103,7 @@ def _trace(polygon: Any) -> Outline:
     if not rings:
         # A shape all the same: outlines and values are matched by position.
         return Outline(np.zeros((1, 2)))
+    # Some boundaries carry heights, which no drawing takes.
     return Outline.make_compound_path(*(Outline(np.asarray(ring.coords)[:, :2]) for ring in rings))
 
 

@@ -148,6 +148,7 @@ def name_fields(layer: MapLayer) -> dict[str, str]:
 
 def write_tip(layer: MapLayer) -> str:
     """Write what is told of an area that is pointed at: its figures, and what they are worth."""
+    # QGIS reads a tip as HTML.
     places, name = layer.classes.places, escape(f"{layer.name} ({layer.unit})")
 
     def number(column: str) -> str:

@@ -132,6 +132,7 @@ def _add_layer(
 def _write_crs(crs: pyproj.CRS) -> Xml.Element:
     """Write a reference system by its authority where it has one, and always in full."""
     found = Xml.Element("spatialrefsys", nativeFormat="Wkt")
+    # In full as well, as not every QGIS knows every number.
     Xml.SubElement(found, "wkt").text = crs.to_wkt()
     authority = crs.to_authority()
     if authority:

@@ -48,10 +48,12 @@ def write_relief(samples: Samples, path: Path) -> None:
     if min(grid.shape) < 2:
         return
     lit = hillshade(STEEPER * ground, grid.cell_m)
+    # Light begins at 1: 0 stands for no ground.
     codes = np.where(np.isfinite(lit), 1 + np.round(254 * np.nan_to_num(lit)), 0).astype(np.uint8)
     profile: dict[str, Any] = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 0}
     profile |= {"height": grid.shape[0], "width": grid.shape[1]}
     profile |= {"crs": samples.areas.crs, "transform": grid.transform}
+    # By way of memory: the driver for such files only copies.
     with MemoryFile() as memory:
         with memory.open(**profile) as raster:
             raster.write(codes, 1)

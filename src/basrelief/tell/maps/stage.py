@@ -23,9 +23,8 @@ def write_maps(settings: Settings, run: Run) -> None:
     """Write ``maps/`` anew: layers with styles, contribution maps, relief, a drawing a target.
 
     ``areas.gpkg`` has one layer a target, ``areas.qgz`` opens all of them in QGIS in groups and in
-    order, ``areas.parquet`` one row an area, ``areas.pmtiles``
-    the same as tiles, ``layers.json`` says whose predictions they are. Pictures have no places,
-    so there is no folder for them.
+    order, ``areas.parquet`` one row an area, ``areas.pmtiles`` the same as tiles, ``layers.json``
+    says whose predictions they are. Pictures have no places, so there is no folder for them.
 
     Raises
     ------
@@ -51,5 +50,6 @@ def write_maps(settings: Settings, run: Run) -> None:
             drawing.write_text(draw_static(layer), encoding="utf-8")
         write_rasters(read_contributions(run), run, part)
         write_relief(facts.samples, part / RELIEF)
+        # Last, as it looks for the styles and the ground that lie there.
         write_project(layers, read_contributions(run), part)
     run.say(f"map: {len(layers)} layers of {len(layers[0].table)} areas in {run.maps}")

@@ -83,6 +83,7 @@ def _is_own(out: Path) -> bool:
     if not out.is_file():
         return False
     with out.open(encoding="utf-8", errors="replace") as file:
+        # At its head alone: a file of another kind may be of any size.
         return MARK in file.read(2000)
 
 
@@ -137,6 +138,7 @@ def _write_gain(record: Record) -> str:
 
 def draw_comparison(found: Comparison, settings: Settings, runs: tuple[Run, Run]) -> str:
     """Draw the page: by scheme, every pair of recipes over all scores and over each."""
+    # False sorts first: the scheme that is shown opens the page.
     schemes = sorted(found.schemes, key=lambda scheme: scheme != found.listed)
     parts = [part for scheme in schemes if (part := _show_scheme(found, scheme, settings))]
     page: str = (
@@ -179,6 +181,7 @@ def _say_verdict(found: Comparison) -> Statement:
     words = f"{len(ahead)} of {len(shown)} differences speak for the second run"
     if len(told) > len(ahead):
         words += f", and {len(told) - len(ahead)} for the first"
+    # Where some speak for either, neither run is ahead.
     sense = "even" if 0 < len(ahead) < len(told) else tell_comparison(told[0])
     return Statement(sense, f"{words}; for the others it cannot be told")
 

@@ -14,6 +14,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     records = facts.judged.counts
     if not records:
         return None
+    # The page shows the first and folds the others.
     order = [facts.shown_scheme, *(s for s in facts.schemes if s != facts.shown_scheme)]
     schemes = [
         (name_scheme(scheme, facts.settings), found)
@@ -25,6 +26,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
             (name, [record | {"named": name_target(record["target"])} for record in found])
             for name, found in schemes
         ],
+        # What has no range counts for neither side.
         "n_better": sum((record["gain_low"] or 0) > 0 for record in records),
         "n_worse": sum((record["gain_high"] or 0) < 0 for record in records),
         "n": len(records),

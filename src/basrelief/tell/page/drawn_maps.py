@@ -71,6 +71,7 @@ def draw_folds(areas: Any, folds: pd.Series[int], alt: str) -> str:
     with mpl.rc_context(STYLE):
         figure, axes = start_figure(4.2)
         n_folds = int(folds.max()) + 1
+        # Folds are whole numbers: bounds lie half-way between.
         norm = BoundaryNorm(np.arange(n_folds + 1) - 0.5, 256)
         draw_polygons(axes, areas, folds.astype(float), norm, mpl.colormaps[SEQUENTIAL])
         # More numbers than this run into each other.

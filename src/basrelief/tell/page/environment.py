@@ -16,6 +16,7 @@ def make_environment(*wings: str) -> Environment:
     """Make what fills the templates of pages in some wings, searched in this order."""
     environment = open_templates(*wings)
     environment.filters["sentence"] = words.open_sentence
+    # For what we drew ourselves; all else is escaped, whoever named it.
     environment.filters["drawn"] = Markup
     environment.filters["tint"] = audit.tint
     environment.globals["senses"] = SENSES

@@ -70,6 +70,7 @@ def name_parts(facts: Facts, whole: str) -> dict[str, str]:
     parts |= {
         twin: f"all but {name_known([eye])}"
         for eye, twin in twins.items()
+        # All but the only eye is no eye, which has its row already.
         if twin not in parts and twin != MEAN
     }
     return parts | {whole: "all eyes"}

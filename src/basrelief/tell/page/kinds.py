@@ -115,6 +115,7 @@ def say_tried(records: Sequence[Record]) -> str:
     if not tried:
         return ""
     n_held = sum(tell_kind(record) != "even" for record in tried)
+    # Beside what luck gives, or a reader would take the table one figure at a time.
     n_alone = sum(tell_sense(record["low"], record["high"]) != "even" for record in tried)
     return (
         f"{len(tried)} figures were tried together, and {n_held or 'none'} "

@@ -44,6 +44,7 @@ def make_map_picture(record: Record, run: Run) -> Record | None:
     while True:
         values, corners = warp_to_web(*read_small(path, longest))
         reach = find_reach(values)
+        # Written so that NaN is caught too, where no cell is known.
         if not reach > 0:
             return None
         png = shade_contributions(values, reach)

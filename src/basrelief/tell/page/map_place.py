@@ -57,6 +57,7 @@ def find_districts(areas: gpd.GeoDataFrame, polygons: NDArray[Any]) -> Record:
         for one, other in combinations(shapes.values(), 2)
         for line in _share_lines(one, other)
     ]
+    # In the largest part: a name on a small island would not be found.
     points = {name: shapely.point_on_surface(_find_largest(each)) for name, each in shapes.items()}
     names = [
         {"name": name, "at": shapely.get_coordinates(point)[0].round(5).tolist()}
@@ -118,6 +119,7 @@ def _mark_inside(
     (west, south), (east, north) = shapely.get_coordinates(ends.to_numpy())
     width, height = (east - west) / shape[1], (north - south) / shape[0]
     transform = Affine(width, 0.0, west, 0.0, -height, north)
+    # With cells that are only touched, or the rims of areas would lie bare.
     inside: NDArray[np.bool_] = geometry_mask(
         polygons, shape, transform, all_touched=True, invert=True
     )
@@ -127,6 +129,7 @@ def _mark_inside(
 def _shade(light: NDArray[np.float32], is_inside: NDArray[np.bool_]) -> bytes:
     """Draw light, (row, col), as a PNG of few greys; unknown ground inside is of the middle one."""
     low, high = np.nanquantile(light, ENDS)
+    # On level ground both ends are alike, and nothing could be divided by their difference.
     share = np.clip((light - low) / max(float(high - low), 1.0), 0.0, 1.0)
     codes = 1 + np.round(np.nan_to_num(share, nan=0.5) * (N_GREYS - 1))
     picture = Image.fromarray(np.where(is_inside, codes, 0).astype(np.uint8), mode="P")

@@ -65,6 +65,7 @@ def name_components(facts: Facts, name: str) -> dict[str, str]:
     if set(find_eyes(facts.judged.knows.get(name, ()))) - set(LIDAR):
         return {}
     without = {other: name_recipe(other) for other in (PLACE_ALONE, _find_yardstick(facts, name))}
+    # Every skill is over the mean already: a row of its own would say 0.
     without.pop(MEAN, None)
     if name in facts.joining:
         lidar = facts.joining[name]

@@ -42,6 +42,7 @@ def keep_short(sentences: Sequence[str], most: int = MOST_WORDS) -> list[str]:
     kept, n_words = list[str](), 0
     for sentence in filter(None, sentences):
         n_words += len(sentence.split())
+        # Whole sentences alone: half of one could say the opposite.
         if n_words > most:
             break
         kept.append(sentence)
@@ -117,6 +118,7 @@ def _say_found(facts: Facts) -> str:
     wanted = {"share": WORST_FIFTH, "scheme": facts.shown_scheme}
     hits = facts.keep_shown(select(facts.judged.targeting, **wanted))
     failing = {target for targets in facts.find_failing().values() for target in targets}
+    # What is no better than the mean is not praised for whom it finds.
     better = [r for r in hits if tell_hits(r) == "better" and r["target"] not in failing]
     if not hits:
         return ""

@@ -35,6 +35,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
     shares = sorted({record["share"] for record in mine}, reverse=True)
     if not shares:
         return None
+    # With what has to be beaten: a share found flatters while it stands alone.
     told = {*facts.asked, *(facts.judged.yardsticks.get(name) for name in facts.asked)}
     lists = [_list_worst(facts, target, recipe) for target, recipe in facts.shown.items()]
     failing = facts.find_failing()

@@ -154,8 +154,10 @@ def write_geojson(areas: gpd.GeoDataFrame, polygons: NDArray[Any]) -> str:
     """
     names = [name for name in ("area_id", "area_name", "district") if name in areas]
     told = areas[names].assign(flown=_say_flown(areas))
+    # Null for what is unknown: NaN is no JSON.
     properties = told.astype(object).where(told.notna(), None).to_dict("records")
     features = [
+        # MapLibre keeps what is pointed at by number, and takes no codes for that.
         {"type": "Feature", "id": row, "properties": named, "geometry": mapping(polygon)}
         for row, (named, polygon) in enumerate(zip(properties, polygons, strict=True))
     ]

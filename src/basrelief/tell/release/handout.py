@@ -99,6 +99,7 @@ def round_figure(value: float) -> float:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write the table for a spreadsheet."""
+    # A name that begins as a formula does would be run by a spreadsheet.
     guard_table(table).to_csv(path, index=False, encoding="utf-8")
 
 
@@ -106,6 +107,7 @@ def outline_table(facts: Facts, table: pd.DataFrame) -> gpd.GeoDataFrame:
     """Give the areas of the table their outlines, in degrees."""
     areas = facts.samples.areas
     areas = areas[areas["is_used"].astype(bool)]
+    # In the order of the table, which goes by code.
     outlines = gpd.GeoSeries(
         areas.geometry.to_numpy(), index=areas["area_id"], crs=areas.crs
     ).reindex(table["area_id"])

@@ -41,6 +41,7 @@ def find_bar(model: Model, publish: PublishSettings) -> str | None:
         is_barred = publish.allow != "chips"
         why = 'it predicts single chips, finer than areas; publish.allow = "chips" lets it out'
         return why if is_barred else None
+    # By the recipes that lie beside it: its own may name a part by a path.
     members = (model.weights.parent / "members").glob("*/recipe.toml")
     if any(isinstance(read_recipe(path), TableRecipe | StreetRecipe) for path in members):
         return (

@@ -349,6 +349,7 @@ def _keep_rows(table: pd.DataFrame, column: str, release: Release) -> pd.DataFra
     if table.empty:
         return table
     is_shown = table[column].isin(release.shown)
+    # The code of a chip could be like that of an area.
     if "unit" in table:
         is_shown &= table["unit"] == "area"
     kept: pd.DataFrame = table[is_shown]

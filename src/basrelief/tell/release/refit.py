@@ -87,6 +87,7 @@ def find_public_facts(
     try:
         public = refit_run(settings, run, release)
     except InputError as error:
+        # No falling back on the run's own figures: withheld scores are in them.
         run.say(f"report: that cannot be done, and nothing that was learnt is published: {error}")
         return withhold_findings(facts), Basis("nothing", n_seen, str(error))
     return replace(read_facts(settings, public), sources=facts.sources), Basis("refit", n_seen)
@@ -182,6 +183,7 @@ def refit_run(settings: Settings, run: Run, release: Release) -> Run:
         run.say(f"report: {damaged} is gone, changed or damaged: fitted without them once more")
     if known is None or damaged or not _has_begun(public, known):
         _remove_refit(run)
+        # First of all: a refit that is killed can then be told, and go on.
         write_json(public.folder / "release.json", {"fingerprint": known})
     elif all(is_finished(public, step.name, known) for step in steps):
         run.say("report: fitted without them before, and kept")
@@ -194,6 +196,7 @@ def refit_run(settings: Settings, run: Run, release: Release) -> Run:
 
 def _remove_refit(run: Run) -> None:
     """Remove an earlier refit, known by the file that it begins with."""
+    # Without that file the folder is the user's own.
     if (run.release / "release.json").exists():
         shutil.rmtree(run.release)
 
@@ -330,6 +333,7 @@ def keep_shown_labels(samples: Samples, release: Release, publish: PublishSettin
         chips["is_used"] = chips["is_used"].astype(bool) & ~is_withheld
     kept = replace(samples, areas=areas, chips=chips)
     rows = rows_used(kept)
+    # What varies over all areas may be the same over those left.
     varying = tuple(target for target in targets if rows[target].min() < rows[target].max())
     if not varying:
         raise InputError(f"{len(rows)} areas may be shown, and no score varies over them")

@@ -130,6 +130,7 @@ def list_withheld(facts: Facts, narrowed: Facts, release: Release, basis: Basis)
         )
     if basis.kind == "nothing":
         return entries
+    # By the difference of the two, so that the record cannot leave out what was taken away.
     n_scores = len(facts.scores) - len(narrowed.scores)
     if n_scores:
         few = f"over fewer than {MIN_BEHIND} areas or chips, or leaving few by subtraction"
@@ -180,6 +181,7 @@ def _list_parts(facts: Facts) -> list[Withheld]:
     if (facts.run.owner.describe / "daily-crimes.csv").exists():
         why = "taking away areas whose rates are shown would leave those withheld"
         entries.append(Withheld("recorded crimes by borough", None, why))
+    # Of a refit not how many: those of the run were drawn from all scores.
     n_maps = None if _is_refit(facts) else len(list_files(facts.run, ["maps"]))
     if facts.samples.has_places and n_maps != 0:
         why = "they hold every area; areas.csv and areas.geojson hold those shown"

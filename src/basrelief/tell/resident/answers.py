@@ -93,6 +93,7 @@ def say_asked(facts: Facts) -> str:
     last = {name for name, table in tables.items() if table.role == "last_release"}
     if last & known:
         seen.append("its score of some years ago")
+    # The size of an area is known without any table.
     if known - {*LIDAR, *SEEN, *last, PLACE, DISTRICT, "size"}:
         seen.append("tables of facts about it")
     if {PLACE, DISTRICT} & known:
@@ -135,6 +136,7 @@ def _say_held(facts: Facts) -> str:
     shares = sorted(
         round(100 * record["covered"])
         for record in held
+        # Of these no estimate is shown, and so no range.
         if record["target"] not in facts.unshown and record["covered"] is not None
     )
     if not shares:
@@ -163,6 +165,7 @@ def _do_heights_help(facts: Facts, target: str) -> bool:
     """Tell whether an estimate is better than the same without heights."""
     recipe, scheme = facts.shown[target], facts.shown_scheme
     if is_lidar_alone(facts.judged.knows.get(recipe, ())):
+        # Without heights nothing is left to it but the blind guess.
         return target not in facts.unshown
     gain = find_gain(facts, recipe, target, scheme)
     return gain is not None and tell_comparison(gain) == "better"

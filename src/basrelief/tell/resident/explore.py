@@ -61,6 +61,7 @@ def _describe(facts: Facts, layer: MapLayer) -> Record:
     """Describe one score; to the analyst with errors, widths, and what each eye adds."""
     unit = find_unit(layer.target, facts.counted)
     told = describe_layer(layer, unit)
+    # The same score must not tell more here than on the public page.
     if facts.is_public:
         return told
     places = told["places"]

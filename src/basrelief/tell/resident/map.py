@@ -24,6 +24,7 @@ def gather(facts: Facts) -> dict[str, Any] | None:
         return None
     told = [describe_layer(layer, find_unit(layer.target, facts.counted)) for layer in layers]
     areas = layers[0].table
+    # Of areas shown alone: those withheld have an outline and no code.
     relief = facts.relief and draw_relief(facts.relief, areas[areas["area_id"].notna()])
     return embed_map(areas, told, ["resident-map.js"]) | {
         "targets": [layer["name"] for layer in told],
@@ -58,6 +59,7 @@ def describe_layer(layer: MapLayer, unit: Unit) -> Record:
 
 def _list_inside(layer: MapLayer) -> list[int | None]:
     """List whether areas are like what was learnt from, 1 or 0; None where nobody measured it."""
+    # JSON has no value for what is unknown but null.
     return [None if pd.isna(value) else int(value) for value in layer.table["is_inside"]]
 
 

@@ -33,7 +33,9 @@ from basrelief.tell.words import (
     write_targets,
 )
 
+# Without ? and &, by which an address could bring along a text to be sent.
 EMAIL = re.compile(r"[^\s@:/?&]+@[^\s@:/?&]+\.[^\s@:/?&]+")
+# No other schemes: some of them run as a script of the page.
 WEB = re.compile(r"https?://\S+")
 
 
@@ -48,6 +50,7 @@ def draw_public_page(narrowed: Facts) -> str:
     publish, publication = narrowed.settings.publish, narrowed.publication
     assert publication is not None
     is_open = publish.allow != "nothing"
+    # Where nothing could be learnt from what may be shown, a page with its reason is all.
     is_told = is_open and publication.basis.kind != "nothing"
     found = gather(narrowed) if is_told else {"map": None, "reason": publish.reason}
     name = "resident.html.j2" if is_told else "nothing.html.j2"
@@ -109,6 +112,7 @@ def say_title(facts: Facts) -> str:
     many = "deprivation" if has_index(targets) else f"{len(targets)} scores"
     subject = write_targets(targets) if len(targets) < MANY_TARGETS else many
     districts = sorted(facts.labelled_districts)
+    # More names than these would be longer than the question.
     place = f" in {join_words(districts)}" if 0 < len(districts) <= 4 else ""
     return f"{subject}{place}: can a computer tell?"
 
@@ -121,6 +125,7 @@ def say_where(facts: Facts) -> str:
     where = f"{n} in {named}." if districts else f"{n}."
     # Codes of the census say for how many people at least areas were drawn.
     drawn = {RESIDENTS.get(str(code)[:3]) for code in facts.samples.areas["area_id"].dropna()}
+    # A made-up town has such codes as well, and nobody drew its areas.
     (people,) = drawn if len(drawn) == 1 and not facts.truth else (None,)
     about = f" The census drew each for {people:,} people or more." if people else ""
     return where + about
@@ -164,6 +169,7 @@ def say_flown(facts: Facts) -> str:
     if "flown_to" not in used or used["flown_to"].isna().all():
         return "In which years the aeroplane flew is not known."
     first, last = used["flown_from"].min(), used["flown_to"].max()
+    # Of some ground only the last year is known.
     return f"The aeroplane flew {say_years(first, last, is_clause=True)}."
 
 
@@ -175,7 +181,9 @@ def say_edition(facts: Facts) -> str:
         return ""
     year = int(known[0])
     codes = facts.labels["area_id"].astype(str)
+    # By the codes of England: other countries have indices of their own for the same year.
     edition = EDITIONS.get(year) if codes.str.startswith("E01").all() else None
+    # A score of the user's own is of no edition.
     if edition and set(facts.samples.targets) <= set(DOMAINS):
         named = f"the English Indices of Deprivation {edition}"
         return f"The official scores are {named}, which speak of about {year}."
