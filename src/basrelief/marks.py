@@ -23,6 +23,9 @@ OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".keep", ".gi
 OF_VIEWERS = (".aux.xml", ".gpkg-wal", ".gpkg-shm", ".gpkg-journal")
 """How what QGIS and other programs leave beside a map that they open ends."""
 
+PROJECT = "areas.qgz"
+"""The project for QGIS. Any other is a person's: people keep theirs beside the maps."""
+
 EDITED = "edited"
 """The folder for what people changed of the program's files, kept when these are written anew."""
 
@@ -174,7 +177,8 @@ def _find_free(path: Path) -> Path:
 def _ends_as_ours(name: str) -> bool:
     path = PurePath(name)
     # Pieces of layers have no ending.
-    return path.suffix in OF_FILES or any(each.suffix == ".zarr" for each in path.parents)
+    in_layer = any(each.suffix == ".zarr" for each in path.parents)
+    return path.suffix in OF_FILES or path.name == PROJECT or in_layer
 
 
 def _is_for_people(name: str) -> bool:

@@ -31,7 +31,7 @@ MAX_PATH_BYTES, MAX_PART_BYTES = 4095, 255
 
 OF_FILES = (
     *(".json", ".toml", ".parquet", ".csv", ".safetensors", ".zarr", ".part", ".tif", ".png"),
-    *(".svg", ".qml", ".gpkg", ".geojson", ".html", ".md"),
+    *(".svg", ".qml", ".gpkg", ".geojson", ".html", ".md", ".pmtiles"),
 )
 """Endings of what the program writes, and of recipes as files: a folder named so would stand where
 a file is to be, or be taken for one."""

@@ -183,7 +183,9 @@ def _choose_pictures(
     chips = shown.drop(columns=shown_alone).assign(is_used=True)
     areas, membership = _gather_areas(shown, targets)
     tables = ChipTables(chips, areas, membership, targets)
-    removal = describe_removal(frame, shown, [*targets, *pictures.others])
+    # Of a new place nobody may know any.
+    scores = [name for name in (*targets, *pictures.others) if name in frame]
+    removal = describe_removal(frame, shown, scores)
     return Taken(pictures, shown, one_colour, unreadable, tables, removal)
 
 
@@ -202,6 +204,8 @@ def describe_removal(
     >>> describe_removal(before, before[:2], ["crime"]).iloc[:, [0, 1, 2, 9]].to_numpy().tolist()
     [['crime', 'before', 3.0, 9.0], ['crime', 'after', 2.0, 2.0]]
     """
+    if not scores:
+        return pd.DataFrame(columns=["target", "rows"])
     told = {"before": before, "after": after}
     each = [frame[list(scores)].describe().T.assign(rows=rows) for rows, frame in told.items()]
     table = pd.concat(each).rename_axis("target").reset_index()

@@ -23,8 +23,9 @@ def list_layers(network: nn.Module) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list_layers(nn.Sequential(nn.Linear(3, 2), nn.ReLU())).iloc[0].tolist()
-    ['0', 'Linear', 8, 8]
+    >>> print(list_layers(nn.Sequential(nn.Linear(3, 2), nn.ReLU())).to_string(index=False))
+    layer   kind  weights  trainable
+        0 Linear        8          8
     """
     rows = []
     for name, module in network.named_modules():

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from basrelief.config import InputError
+from basrelief.serve.drivers import opening_rasters_alone
 from basrelief.serve.tiers import TierName
 
 MAX_LETTERS = 100
@@ -44,9 +45,10 @@ def serve(
 
     settings = load_serve_settings(config, port=port, tier=tier)
     # Only now: a wrong setting is told at once, and not after large libraries have loaded.
-    from basrelief.serve.server import serve_runs
+    with opening_rasters_alone():
+        from basrelief.serve.server import serve_runs
 
-    serve_runs(runs, settings, quiet=quiet)
+        serve_runs(runs, settings, quiet=quiet)
 
 
 def keys(

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
-# Before any library of rasters is loaded, which looks at this once: files of these kinds name
-# addresses that would be read in their place. Not VRT, by which rasterio itself turns rasters:
-# tiles are read as GeoTIFF, and as nothing else.
-NEVER_OPENED = "WMS WMTS WCS WFS OAPIF HTTP TileDB PostGISRaster GDALG DERIVED"
-os.environ["GDAL_SKIP"] = NEVER_OPENED
-os.environ["OGR_SKIP"] = "WFS OAPIF CSW"
-os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
-# Else files that lie beside a raster are read with it.
-os.environ["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+import uvicorn
 
-import socket  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from contextlib import suppress  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import uvicorn  # noqa: E402
-
-from basrelief.config import InputError  # noqa: E402
-from basrelief.serve.app import make_server  # noqa: E402
-from basrelief.serve.keys import read_keys  # noqa: E402
-from basrelief.serve.patience import wait_at_most  # noqa: E402
-from basrelief.serve.settings import ServeSettings  # noqa: E402
-from basrelief.signals import Stopped  # noqa: E402
+from basrelief.config import InputError
+from basrelief.serve.app import make_server
+from basrelief.serve.keys import read_keys
+from basrelief.serve.patience import wait_at_most
+from basrelief.serve.settings import ServeSettings
+from basrelief.signals import Stopped
 
 GRACE_S = 10
 """Seconds that answers under way have to end, when the server is to end."""

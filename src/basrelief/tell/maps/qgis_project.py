@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pyproj
 
+from basrelief.marks import PROJECT
 from basrelief.names import name_file
 from basrelief.run import Record
 from basrelief.tell.maps import qgis
@@ -19,9 +20,6 @@ from basrelief.tell.maps.contributions import name_raster
 from basrelief.tell.maps.layers import MapLayer
 from basrelief.tell.relief import FILE as RELIEF
 from basrelief.tell.words import open_sentence
-
-PROJECT = "areas.qgz"
-"""The project's file, beside what it opens."""
 
 NEVER = (1980, 1, 1, 0, 0, 0)
 """The least time that a zip file can tell: the same run gives the same bytes."""
