@@ -87,6 +87,11 @@ def test_items_come_page_by_page_each_once(public: Any) -> None:
     assert [page["numberReturned"] for page in pages] == [7, 7, 6]
     ids = [feature["id"] for page in pages for feature in page["features"]]
     assert ids == [f"E{i:02}" for i in range(20)]
+    # And back, from a page that does not begin at a multiple of its length.
+    page = public.ask(f"{ITEMS}?limit=7&offset=3").json
+    (back,) = [link["href"] for link in page["links"] if link["rel"] == "prev"]
+    before = public.ask(back.removeprefix(public.url)).json
+    assert [feature["id"] for feature in before["features"]] == ["E00", "E01", "E02"]
 
 
 def test_a_box_finds_what_meets_it(public: Any, served_run: Run) -> None:

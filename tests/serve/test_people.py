@@ -101,6 +101,11 @@ def test_a_key_opens_its_tier_until_it_is_revoked(
         assert served.ask("/", Authorization="Bearer x").status == 401
         revoke_key(tmp_path / "keys.json", "ann")
         assert statuses(served, Authorization=f"Bearer {ann}") == [401, 401]
+        # What is no file of keys opens nothing, and says nothing of where it lies.
+        (tmp_path / "keys.json").write_text("{")
+        found = served.ask("/", Authorization=f"Bearer {bob}")
+        assert (found.status, "keys.json" in found.text) == (401, False)
+        assert served.ask("/").status == 200
 
 
 def serve_behind(address: str, run: Run, tmp_path: Path, start: Start) -> Any:

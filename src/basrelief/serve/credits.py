@@ -27,7 +27,7 @@ def credit(edition: Edition, tier: Tier) -> dict[str, Any]:
     words = [each["statement"] for each in credits if each.get("statement")]
     return {
         "note": NOTE,
-        "license": "various",
+        "license": "other",
         # Many inputs ask for the same words: once is enough.
         "attribution": "; ".join(dict.fromkeys(words)),
         "credits": [

@@ -6,7 +6,7 @@ import math
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -156,7 +156,7 @@ def get_item(request: Request, name: str, area: str) -> Response:
         raise HTTPException(404, "There is no such area.")
     base = f"{find_base(request)}/collections/{name}"
     links = [
-        {"rel": "self", "href": f"{base}/items/{area}", "type": GEOJSON},
+        {"rel": "self", "href": f"{base}/items/{quote(area, safe='')}", "type": GEOJSON},
         {"rel": "collection", "href": base, "type": JSON},
     ]
     body = found.write_in(crs)[place][:-1] + b',"links":' + write_json(links) + b"}"
@@ -232,15 +232,16 @@ def link_items(
     base = f"{find_base(request)}/collections/{name}"
     asked = dict(request.query_params)
 
-    def link(rel: str, start: int) -> dict[str, str]:
-        query = urlencode(asked | {"offset": start, "limit": limit})
+    def link(rel: str, start: int, most: int = limit) -> dict[str, str]:
+        query = urlencode(asked | {"offset": start, "limit": most})
         return {"rel": rel, "href": f"{base}/items?{query}", "type": GEOJSON}
 
     links = [link("self", offset), {"rel": "collection", "href": base, "type": JSON}]
     if offset + limit < n:
         links.append(link("next", offset + limit))
     if offset:
-        links.append(link("prev", max(0, offset - limit)))
+        # To where this page begins: who goes back sees no area twice.
+        links.append(link("prev", max(0, offset - limit), min(limit, offset)))
     return links
 
 
@@ -335,5 +336,5 @@ def read_box(request: Request) -> Box | None:
     west, south, east, north = numbers
     if west > east:
         # Over the line where the date changes: nothing that is served lies there.
-        raise HTTPException(400, "bbox: west must not be east of east.")
+        raise HTTPException(400, "bbox: its west, the first number, must not lie east of its east.")
     return west, south, east, north

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from basrelief.config import InputError
 from basrelief.serve.keys import KeyRing
 from basrelief.serve.settings import ServeSettings
 from basrelief.serve.tiers import NOBODY, Person, Tier
@@ -34,13 +35,18 @@ class Doorkeeper:
         Raises
         ------
         UnknownError
-            If they say who they are by a key that opens nothing, or a tier that there is not.
+            If they say who they are by a key that opens nothing or cannot be looked up, or a tier
+            that there is not.
         """
         headers = Headers(scope=scope)
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         # First of all: who shows a wrong key is refused, and not let in as somebody else.
         if scheme.lower() == "bearer":
-            found = self.keys.find(secret.strip())
+            try:
+                found = self.keys.find(secret.strip())
+            except InputError as error:
+                # Their file is damaged: it opens nothing, and where it lies is nobody's business.
+                raise UnknownError("Keys cannot be read at the moment.") from error
             if found is None:
                 raise UnknownError("This key opens nothing, or no longer.")
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ def refuse_tile(request: Request) -> None:
 
 
 def read_reach(edition: Edition, file: str) -> float | None:
-    """Read the size that colours end at, from the style that the map stage wrote beside."""
+    """Read the size that colours end at, from the style that the map stage wrote beside.
+
+    None where it says none.
+    """
     style = str(Path(file).with_suffix(".qml"))
     if style not in edition.looks:
         return None
@@ -112,7 +116,8 @@ def read_reach(edition: Edition, file: str) -> float | None:
         # A file of the program's own, which is still what it was.
         root = Xml.parse(opened).getroot()  # noqa: S314
     renderer = root.find("pipe/rasterrenderer")
-    return None if renderer is None else float(renderer.get("classificationMax", "nan"))
+    reach = math.nan if renderer is None else float(renderer.get("classificationMax", "nan"))
+    return reach if math.isfinite(reach) else None
 
 
 class LayerReader(Reader):

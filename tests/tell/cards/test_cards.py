@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from basrelief.learn.measures import MEASURES
 from basrelief.run import Run, read_json
 from basrelief.stage_settings import ModelSettings
 from basrelief.tell.cards import cards
+from basrelief.tell.cards.data_sheet import tell_data
 from basrelief.tell.facts import read_facts
 from basrelief.tell.provenance import gather_source, read_sources
 from basrelief.tell.release.gate import decide_release
+from basrelief.tell.release.narrow import narrow_facts
 
 NINE = [
     "Model Details",
@@ -113,6 +116,18 @@ def test_districts_are_told_only_where_nothing_is_withheld(
     release = decide_release(facts.samples.areas, strict)
     assert release.hidden
     assert cards.list_districts(facts, release) == []
+
+
+def test_notes_which_name_areas_stand_in_the_sheet_only_where_nothing_is_withheld(
+    town_settings: Settings, town_run: Run
+) -> None:
+    facts = read_facts(town_settings, town_run)
+    noted = replace(facts, described=replace(facts.described, notes=("of E01000001 all is odd",)))
+    for n_people, notes in ((0, noted.described.notes), (10**6, ())):
+        publish = town_settings.publish.model_copy(update={"min_population": n_people})
+        release = decide_release(facts.samples.areas, publish)
+        assert bool(release.hidden) == bool(n_people)
+        assert tell_data(noted, narrow_facts(noted, release), release)["notes"] == notes
 
 
 def test_a_pipe_in_a_name_breaks_no_table() -> None:

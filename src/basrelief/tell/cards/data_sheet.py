@@ -21,6 +21,7 @@ def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
     settings = facts.settings
     # Chips at random alone have neighbours of their own area among those trained on.
     leaks = select(narrowed.leakage, scheme="random", unit="chip")
+    is_whole = narrowed.publication is not None and narrowed.publication.is_whole
     answers = {
         "title": name_report(facts.samples.targets, name_source(facts.has_ground)),
         "town": bool(facts.truth),
@@ -30,8 +31,8 @@ def tell_data(facts: Facts, narrowed: Facts, release: Release) -> dict[str, Any]
         "flights": say_flights(facts.samples.areas) if settings.data.has_rasters else "",
         "has_ground": facts.has_ground,
         "counts": list_counts(facts.described.counts),
-        "notes": () if facts.is_public else facts.described.notes,
-        # Narrowed, as everything in a sheet that can be handed out.
+        # Notes name areas, and the sheet can be handed out: none where any is withheld.
+        "notes": facts.described.notes if is_whole else (),
         "summary": list_summary(narrowed.described.summary),
         "same_label": leaks[0]["share_same_label"] if leaks else None,
         "crime_years": [str(year) for year in settings.data.crime_years or ()],
