@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import gaussian_kde
 
+from basrelief.chips.removal import REMOVAL
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.drawing import finish_figure, start_figure
@@ -22,8 +23,8 @@ from basrelief.names import guard_table, name_file
 from basrelief.run import Run, read_json, replacing, write_json
 from basrelief.style import FIRST, INK, PAPER, SECOND, SEQUENTIAL, SMALL, STYLE
 
-REMOVAL, ONE_BAND = "removal.csv", "one-band.png"
-"""What removing pictures changed, and a picture as one band."""
+ONE_BAND = "one-band.png"
+"""A picture beside itself as one band."""
 
 
 def describe_chips(settings: Settings, run: Run) -> None:

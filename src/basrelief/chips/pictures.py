@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from basrelief.chips.labelled import read_counts
 from basrelief.chips.learnable import check_targets
+from basrelief.chips.removal import REMOVAL, describe_removal
 from basrelief.chips.store import open_writer
 from basrelief.chips.tables import ChipTables, choose_targets, write_tables
 from basrelief.config import InputError, Settings
@@ -189,33 +190,6 @@ def _choose_pictures(
     return Taken(pictures, shown, one_colour, unreadable, tables, removal)
 
 
-def describe_removal(
-    before: pd.DataFrame, after: pd.DataFrame, scores: Sequence[str]
-) -> pd.DataFrame:
-    """Describe every score of the table over all pictures, and over those that are kept.
-
-    Returns
-    -------
-    Columns ``target``, ``rows`` (``"before"`` or ``"after"``), and those of ``DataFrame.describe``.
-
-    Examples
-    --------
-    >>> before = pd.DataFrame({"crime": [1.0, 2.0, 9.0]})
-    >>> describe_removal(before, before[:2], ["crime"]).iloc[:, [0, 1, 2, 9]].to_numpy().tolist()
-    [['crime', 'before', 3.0, 9.0], ['crime', 'after', 2.0, 2.0]]
-    """
-    if not scores:
-        return pd.DataFrame(columns=["target", "rows"])
-    told = {"before": before, "after": after}
-    each = [frame[list(scores)].describe().T.assign(rows=rows) for rows, frame in told.items()]
-    table = pd.concat(each).rename_axis("target").reset_index()
-    # By score, so that what the removal changed stands in two lines, one under the other.
-    table = table.sort_values(
-        "target", key=lambda names: names.map(list(scores).index), kind="stable"
-    )
-    return table[["target", "rows", *table.columns.drop(["target", "rows"])]].reset_index(drop=True)
-
-
 def read_picture_labels(
     settings: Settings, targets: Sequence[str], only: Collection[str]
 ) -> pd.DataFrame:
@@ -380,7 +354,7 @@ def _write_quality(folder: Path, taken: Taken) -> None:
     pictures, columns = taken.pictures, ["chip_id", "picture", "commonest_colour"]
     near = taken.shown[taken.shown["commonest_colour"] >= NEAR_ONE_COLOUR]
     guard_table(taken.one_colour[columns]).to_csv(folder / "one_colour.csv", index=False)
-    guard_table(taken.removal).to_csv(folder / "removal.csv", index=False)
+    guard_table(taken.removal).to_csv(folder / REMOVAL, index=False)
     guard_table(near[columns]).to_csv(folder / "near_one_colour.csv", index=False)
     counts = {
         "pictures": pictures.n_pictures,

@@ -15,6 +15,7 @@ from basrelief.learn.recipe_files import (
     list_backbones,
     list_recipes,
     load_recipe,
+    read_recipe,
 )
 from basrelief.learn.recipes import (
     COMPONENTS,
@@ -168,6 +169,14 @@ def read_recipes(run: Run) -> list[Record]:
             f"{path}: not as stage train wrote it. Run: basrelief run CONFIG --from train"
         )
     return found
+
+
+def read_trained(run: Run, name: str) -> Recipe | None:
+    """Read the recipe beside a trained model, as it stands there; None where none was trained."""
+    folder = run.models / name
+    # Of a fold where it has folds; its members' recipes lie deeper.
+    paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
+    return read_recipe(paths[0]) if paths else None
 
 
 def list_asked(trained: Sequence[Record]) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from basrelief.chips.describe import ONE_BAND, REMOVAL
+from basrelief.chips.describe import ONE_BAND
+from basrelief.chips.removal import REMOVAL
 from basrelief.chips.store import STREET
 from basrelief.eyes import OVERLAYS
 from basrelief.names import unguard_table

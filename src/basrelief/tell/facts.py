@@ -15,10 +15,9 @@ from basrelief.chips.counted import read_counted
 from basrelief.chips.store import Samples, load_samples
 from basrelief.config import InputError, Settings
 from basrelief.judge.compare import choose_listed, order_recipes
-from basrelief.learn.choice import list_asked, read_recipes
+from basrelief.learn.choice import list_asked, read_recipes, read_trained
 from basrelief.learn.knowledge import LIDAR, find_eyes
-from basrelief.learn.recipe_files import read_recipe
-from basrelief.learn.recipes import KrigedRecipe, Recipe
+from basrelief.learn.recipes import KrigedRecipe
 from basrelief.learn.shortening import label_recipes
 from basrelief.run import Record, Run, read_json
 from basrelief.sources.census import name_districts
@@ -380,14 +379,6 @@ def _find_joining(run: Run, scores: Sequence[Record], judged: Evaluation) -> dic
             known = [trend] if trend in names else sorted(members)
             found[name] = known[0] if len(known) == 1 else ""
     return found
-
-
-def read_trained(run: Run, name: str) -> Recipe | None:
-    """Read the recipe beside a trained model, as it stands there; None where none was trained."""
-    folder = run.models / name
-    # Of a fold where it has folds; its members' recipes lie deeper.
-    paths = [*sorted(folder.glob("*/*/recipe.toml")), *sorted(folder.glob("*/recipe.toml"))]
-    return read_recipe(paths[0]) if paths else None
 
 
 def _read_truth(settings: Settings, targets: Sequence[str]) -> dict[str, str]:

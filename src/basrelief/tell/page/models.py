@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from basrelief.learn.choice import read_trained
 from basrelief.learn.curves import draw_curves
 from basrelief.learn.layers import LAYERS
 from basrelief.learn.measures import MEASURES
@@ -15,7 +16,7 @@ from basrelief.learn.recipe_files import format_recipe
 from basrelief.learn.recipes import NetworkRecipe, StatisticsRecipe
 from basrelief.learn.training_recipes import KEEP_WORDS, Keep
 from basrelief.run import Record, read_json
-from basrelief.tell.facts import Facts, Panel, read_trained, select
+from basrelief.tell.facts import Facts, Panel, select
 from basrelief.tell.findings import STRICT_FIRST
 from basrelief.tell.training import say_precision
 from basrelief.tell.words import count, format_number, open_sentence
