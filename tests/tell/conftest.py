@@ -227,6 +227,22 @@ def no_webgl(launch: Callable[[list[str]], Any]) -> Any:
 
 
 @pytest.fixture(scope="session")
+def tab_to() -> Callable[[Any, str], Any]:
+    """Press Tab until what is wanted has the focus: see `press_tab`."""
+    return press_tab
+
+
+def press_tab(page: Any, wanted: str) -> Any:
+    """Press Tab until what is wanted has the focus, and give it; fail where it never does."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            assert page.evaluate("document.activeElement.matches(':focus-visible')")
+            return page.locator(":focus")
+    raise AssertionError(f"no way to {wanted} by Tab")
+
+
+@pytest.fixture(scope="session")
 def section() -> Callable[[str, str], str]:
     """Read the text of one section of a page."""
     return read_section

@@ -15,6 +15,8 @@ from basrelief.tell.facts import Facts, read_facts
 from basrelief.tell.page import report, summary
 from basrelief.tell.page.sections import PARTS
 
+TabTo = Callable[[Any, str], Any]
+
 
 @pytest.fixture(scope="module")
 def written(
@@ -162,31 +164,23 @@ def test_the_summary_holds_the_judged_figures(
 # The analyst's five tasks, by keyboard alone; the search is one of those above.
 
 
-def tab_to(page: Any, wanted: str) -> None:
-    """Press Tab until what is wanted has the focus; fail where it never does."""
-    for _ in range(120):
-        page.keyboard.press("Tab")
-        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
-            assert page.evaluate("document.activeElement.matches(':focus-visible')")
-            return
-    raise AssertionError(f"no way to {wanted} by Tab")
-
-
-def test_the_evidence_is_reached_by_keyboard(page: Any) -> None:
+def test_the_evidence_is_reached_by_keyboard(page: Any, tab_to: TabTo) -> None:
     tab_to(page, "nav .group a[href='#part-evidence']")
     page.keyboard.press("Enter")
     assert "results" in list_shown(page)
     assert "verdict" not in list_shown(page)
 
 
-def test_a_fold_opens_by_keyboard(page: Any) -> None:
+def test_a_fold_opens_by_keyboard(page: Any, tab_to: TabTo) -> None:
     page.goto(f"{page.url.partition('#')[0]}#part-data")
     tab_to(page, "#data summary")
     page.keyboard.press("Enter")
     assert page.locator("#data details[open]").count() == 1
 
 
-def test_score_and_interval_are_read_off_the_map_by_keyboard(no_webgl: Any, town_run: Run) -> None:
+def test_score_and_interval_are_read_off_the_map_by_keyboard(
+    no_webgl: Any, town_run: Run, tab_to: TabTo
+) -> None:
     page = no_webgl.new_page()
     page.goto(town_run.report.as_uri())
     tab_to(page, "nav .group a[href='#part-map']")

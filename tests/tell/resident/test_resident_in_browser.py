@@ -19,6 +19,8 @@ A4 = {"width": 673, "height": 900}
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
+TabTo = Callable[[Any, str], Any]
+
 
 @pytest.fixture(scope="module")
 def public(town_run: Run) -> Path:
@@ -34,16 +36,6 @@ def open_page(browser: Any, path: Path, **settings: Any) -> Any:
     return page
 
 
-def tab_to(page: Any, wanted: str) -> Any:
-    """Press Tab until what is wanted has the focus; fail where it never does."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
-            assert page.evaluate("document.activeElement.matches(':focus-visible')")
-            return page.locator(":focus")
-    raise AssertionError(f"no way to {wanted} by Tab")
-
-
 def test_how_sure_it_is_stands_on_the_first_screen(no_webgl: Any, public: Path) -> None:
     page = open_page(no_webgl, public, viewport={"width": 1280, "height": 800})
     box = page.locator(".sure dd").bounding_box()
@@ -52,7 +44,7 @@ def test_how_sure_it_is_stands_on_the_first_screen(no_webgl: Any, public: Path) 
     page.close()
 
 
-def test_an_area_is_found_and_read_by_keyboard(no_webgl: Any, public: Path) -> None:
+def test_an_area_is_found_and_read_by_keyboard(no_webgl: Any, public: Path, tab_to: TabTo) -> None:
     page = open_page(no_webgl, public)
     name = page.evaluate(
         "JSON.parse(document.getElementById('map-areas').textContent)"
@@ -69,7 +61,7 @@ def test_an_area_is_found_and_read_by_keyboard(no_webgl: Any, public: Path) -> N
 
 
 def test_the_score_is_switched_by_keyboard(
-    no_webgl: Any, town_run: Run, town_settings: Settings, tmp_path: Path
+    no_webgl: Any, town_run: Run, town_settings: Settings, tmp_path: Path, tab_to: TabTo
 ) -> None:
     # Of what cannot be told no map is handed out: here every score counts as told.
     run = Run(shutil.copytree(town_run.folder, tmp_path / "run"), quiet=True)
@@ -83,7 +75,9 @@ def test_the_score_is_switched_by_keyboard(
     page.close()
 
 
-def test_the_table_is_downloaded_by_keyboard(no_webgl: Any, public: Path, tmp_path: Path) -> None:
+def test_the_table_is_downloaded_by_keyboard(
+    no_webgl: Any, public: Path, tmp_path: Path, tab_to: TabTo
+) -> None:
     page = open_page(no_webgl, public, accept_downloads=True)
     tab_to(page, "a[href='areas.csv']")
     with page.expect_download() as caught:
@@ -94,7 +88,11 @@ def test_the_table_is_downloaded_by_keyboard(no_webgl: Any, public: Path, tmp_pa
 
 
 def test_the_contact_is_reached_by_keyboard(
-    no_webgl: Any, tmp_path: Path, write_judged: Callable[[Path], Run], open_settings: Settings
+    no_webgl: Any,
+    tmp_path: Path,
+    write_judged: Callable[[Path], Run],
+    open_settings: Settings,
+    tab_to: TabTo,
 ) -> None:
     told = {"contact": "ann@council.example", "authors": ["Ann"]}
     publish = open_settings.publish.model_copy(update=told)
